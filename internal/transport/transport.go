@@ -1,0 +1,145 @@
+// Package transport builds the HTTP clients: one for GitHub's REST API, which
+// waits and re-sends as GitHub asks its clients to, and one for downloads,
+// which follows redirects and never carries a credential across hosts.
+package transport
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+const (
+	// retries is how often a request is re-sent after its first try. With the
+	// waits below that bridges about half a minute: a host that boots before
+	// its DNS and a short outage, not a long one.
+	retries = 5
+	waitMin = 500 * time.Millisecond
+	waitMax = 20 * time.Second
+	// maxRedirects bounds a chain of redirects.
+	maxRedirects = 5
+)
+
+// Config is what both clients share.
+type Config struct {
+	// UserAgent names this program and its version; GitHub refuses requests
+	// without one.
+	UserAgent string
+	// Log receives one line for every wait. Nil is silent.
+	Log *slog.Logger
+}
+
+// Client sends requests to GitHub's REST API.
+type Client struct {
+	retry *retryablehttp.Client
+}
+
+// NewAPI returns a client for GitHub's REST API. It follows a redirect only
+// on the same scheme, host and port and only where the method is kept, so
+// that a credential in a header cannot reach another host.
+func NewAPI(c Config) *Client {
+	retry := retryablehttp.NewClient()
+	retry.HTTPClient = &http.Client{
+		Transport:     agent{name: c.UserAgent, next: base()},
+		CheckRedirect: sameHostOnly,
+	}
+	retry.RetryMax = retries
+	retry.RetryWaitMin, retry.RetryWaitMax = waitMin, waitMax
+	retry.CheckRetry = checkRetry
+	retry.Backoff = backoff
+	// The last answer is handed to the caller, who can say what GitHub said.
+	retry.ErrorHandler = retryablehttp.PassthroughErrorHandler
+	// The default logger writes URLs, with their queries, to standard error.
+	retry.Logger = nil
+	if c.Log != nil {
+		retry.PrepareRetry = func(req *http.Request) error {
+			c.Log.Info("sending again", "method", req.Method, "path", req.URL.Path)
+			return nil
+		}
+	}
+	return &Client{retry: retry}
+}
+
+// Do sends req. A request is sent again after a transport error or a 5xx
+// answer only where repeating it is safe: GET, HEAD, PUT and DELETE, and what
+// was marked by [Repeatable]. A rate-limit answer (429, or 403 with the
+// rate-limit headers) is obeyed for every method, as it had no effect, but
+// only when the wait ends before the context's deadline; otherwise that answer
+// is returned at once. After the last try the last answer is returned with its
+// body unread: the caller closes it.
+func (c *Client) Do(req *http.Request) (*http.Response, error) {
+	ctx := context.WithValue(req.Context(), methodKey{}, req.Method)
+	wrapped, err := retryablehttp.FromRequest(req.WithContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return c.retry.Do(wrapped)
+}
+
+// NewDownload returns a client for archives. It has no overall time limit (a
+// slow link is not an error; the reader watches for a stall), follows
+// redirects as release hosts need it, never from https to http, and drops
+// Authorization as soon as the host changes.
+func NewDownload(c Config) *http.Client {
+	return &http.Client{
+		Transport:     agent{name: c.UserAgent, next: base()},
+		CheckRedirect: withoutCredential,
+	}
+}
+
+func base() *http.Transport {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConns:          10,
+		IdleConnTimeout:       60 * time.Second,
+		TLSHandshakeTimeout:   15 * time.Second,
+		ResponseHeaderTimeout: 60 * time.Second,
+	}
+}
+
+// agent sets the User-Agent of every request, redirected ones included.
+type agent struct {
+	name string
+	next http.RoundTripper
+}
+
+func (a agent) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.Header.Set("User-Agent", a.name)
+	return a.next.RoundTrip(req)
+}
+
+func sameHostOnly(req *http.Request, via []*http.Request) error {
+	first := via[0]
+	if len(via) > maxRedirects ||
+		req.URL.Scheme != first.URL.Scheme || req.URL.Host != first.URL.Host || req.Method != first.Method {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}
+
+// errDowngrade is returned for a redirect that would leave TLS.
+var errDowngrade = errors.New("redirect from https to http refused")
+
+func withoutCredential(req *http.Request, via []*http.Request) error {
+	last := via[len(via)-1]
+	if len(via) > maxRedirects {
+		return errors.New("too many redirects")
+	}
+	if last.URL.Scheme == "https" && req.URL.Scheme != "https" {
+		return errDowngrade
+	}
+	// net/http keeps the header for subdomains of the first host; a runner
+	// archive's signed storage host must not see it either.
+	if req.URL.Host != via[0].URL.Host {
+		req.Header.Del("Authorization")
+	}
+	return nil
+}
