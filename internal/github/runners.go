@@ -1,0 +1,163 @@
+package github
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
+)
+
+const (
+	pageSize = 100 // the most that GitHub gives
+	maxPages = 200 // twice the runners that a group can hold
+)
+
+// Application is one runner archive on offer.
+type Application struct {
+	OS           string `json:"os"`
+	Architecture string `json:"architecture"`
+	DownloadURL  string `json:"download_url"`
+	Filename     string `json:"filename"`
+	// Bearer is set where the download host wants a short-lived token of its
+	// own (GitHub Enterprise Server).
+	Bearer Secret `json:"-"`
+	// SHA256 may be absent: the field is optional in GitHub's description.
+	SHA256 string `json:"sha256_checksum"`
+}
+
+// Token lets a host register or remove runners for an hour.
+type Token struct {
+	Value   Secret
+	Expires time.Time
+}
+
+// Runner is a runner as GitHub knows it.
+type Runner struct {
+	ID        int64   `json:"id"`
+	Name      string  `json:"name"`
+	OS        string  `json:"os"`
+	Status    string  `json:"status"` // "online" or "offline"; GitHub declares no enumeration
+	Busy      bool    `json:"busy"`
+	Ephemeral bool    `json:"ephemeral"`
+	Version   string  `json:"version"` // empty until it first connects
+	Labels    []Label `json:"labels"`
+}
+
+// Label is one label of a runner; its type is "read-only" or "custom".
+type Label struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+}
+
+// Online tells whether a listener is connected.
+func (r Runner) Online() bool { return r.Status == "online" }
+
+// Applications lists the runner archives on offer for the scope, one version
+// for every platform.
+func (c *Client) Applications(ctx context.Context) ([]Application, error) {
+	var answer []struct {
+		Application
+		Bearer string `json:"temp_download_token"`
+	}
+	err := c.do(ctx, request{
+		op: "listing runner applications", method: http.MethodGet, suffix: "runners/downloads",
+		want: http.StatusOK, answer: &answer,
+	})
+	if err != nil {
+		return nil, err
+	}
+	applications := make([]Application, 0, len(answer))
+	for _, a := range answer {
+		a.Application.Bearer = NewSecret(a.Bearer)
+		applications = append(applications, a.Application)
+	}
+	return applications, nil
+}
+
+// RegistrationToken mints a token that config.sh registers runners with.
+func (c *Client) RegistrationToken(ctx context.Context) (Token, error) {
+	return c.mint(ctx, "minting a registration token", "runners/registration-token")
+}
+
+// RemoveToken mints a token that config.sh removes runners with.
+func (c *Client) RemoveToken(ctx context.Context) (Token, error) {
+	return c.mint(ctx, "minting a remove token", "runners/remove-token")
+}
+
+func (c *Client) mint(ctx context.Context, op, suffix string) (Token, error) {
+	var answer struct {
+		Token   string    `json:"token"`
+		Expires time.Time `json:"expires_at"`
+	}
+	// A second token does no harm, so this POST may be sent again.
+	err := c.do(transport.Repeatable(ctx), request{
+		op: op, method: http.MethodPost, suffix: suffix, want: http.StatusCreated, answer: &answer,
+	})
+	if err != nil {
+		return Token{}, err
+	}
+	return Token{Value: NewSecret(answer.Token), Expires: answer.Expires}, nil
+}
+
+// Runners lists the scope's runners, only those called name unless it is
+// empty. Pages are asked for by number: a Link header is not followed, as it
+// could lead to another host.
+func (c *Client) Runners(ctx context.Context, name string) ([]Runner, error) {
+	var all []Runner
+	for page := 1; page <= maxPages; page++ {
+		query := url.Values{"per_page": {strconv.Itoa(pageSize)}, "page": {strconv.Itoa(page)}}
+		if name != "" {
+			query.Set("name", name)
+		}
+		var answer struct {
+			Runners []Runner `json:"runners"`
+		}
+		err := c.do(ctx, request{
+			op: "listing runners", method: http.MethodGet, suffix: "runners", query: query,
+			want: http.StatusOK, answer: &answer,
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, runner := range answer.Runners {
+			// Servers that predate the name filter ignore it.
+			if name == "" || strings.EqualFold(runner.Name, name) {
+				all = append(all, runner)
+			}
+		}
+		if len(answer.Runners) < pageSize {
+			break
+		}
+	}
+	return all, nil
+}
+
+// Runner gets one runner; [ErrNotFound] if there is none with this id.
+func (c *Client) Runner(ctx context.Context, id int64) (Runner, error) {
+	var runner Runner
+	err := c.do(ctx, request{
+		op: "getting runner " + strconv.FormatInt(id, 10), method: http.MethodGet, suffix: runnerPath(id),
+		want: http.StatusOK, answer: &runner,
+	})
+	return runner, err
+}
+
+// DeleteRunner removes a runner; one that is gone already is a success.
+// [ErrBusy] while it runs a job.
+func (c *Client) DeleteRunner(ctx context.Context, id int64) error {
+	err := c.do(ctx, request{
+		op: "deleting runner " + strconv.FormatInt(id, 10), method: http.MethodDelete, suffix: runnerPath(id),
+		want: http.StatusNoContent,
+	})
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+func runnerPath(id int64) string { return "runners/" + strconv.FormatInt(id, 10) }

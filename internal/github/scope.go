@@ -1,0 +1,157 @@
+package github
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// Kind says what a runner belongs to.
+type Kind string
+
+// The three kinds of scope, in GitHub's words.
+const (
+	Repository   Kind = "repository"
+	Organization Kind = "organization"
+	Enterprise   Kind = "enterprise"
+)
+
+// ErrScope is matched by every error about the shape of a scope URL.
+var ErrScope = errors.New("not the URL of a repository, organization or enterprise")
+
+// Scope is what a runner belongs to: a repository, an organization or an
+// enterprise, on one server.
+type Scope struct {
+	Kind  Kind
+	Owner string // organization, repository owner, or enterprise slug
+	Repo  string // set for repositories alone
+
+	server string // scheme://host[:port]
+	api    string // root of the REST API
+}
+
+// validName is what GitHub allows in names of owners and repositories. It also
+// keeps every name a single, unescaped path segment.
+var validName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]*$`)
+
+// ParseScope reads the URL a person sees in the browser. The REST API's root
+// follows from the host, as GitHub documents it: github.com has
+// api.github.com, SUB.ghe.com has api.SUB.ghe.com, any other host is a GitHub
+// Enterprise Server with /api/v3. A non-empty apiURL overrides that. Plain
+// http is accepted for loopback alone.
+func ParseScope(rawURL, apiURL string) (Scope, error) {
+	u, err := parseRoot(rawURL)
+	if err != nil {
+		return Scope{}, err
+	}
+	scope := Scope{server: u.Scheme + "://" + u.Host}
+	parts := strings.Split(strings.Trim(u.Path, "/"), "/")
+	for _, part := range parts {
+		if !validName.MatchString(part) {
+			return Scope{}, fmt.Errorf("%w: %q", ErrScope, rawURL)
+		}
+	}
+	switch {
+	case len(parts) == 1 && parts[0] != "enterprises" && parts[0] != "orgs":
+		scope.Kind, scope.Owner = Organization, parts[0]
+	case len(parts) == 2 && parts[0] == "enterprises":
+		scope.Kind, scope.Owner = Enterprise, parts[1]
+	case len(parts) == 2 && parts[0] != "orgs":
+		scope.Kind, scope.Owner, scope.Repo = Repository, parts[0], strings.TrimSuffix(parts[1], ".git")
+	default:
+		return Scope{}, fmt.Errorf("%w: %q", ErrScope, rawURL)
+	}
+	scope.api = apiRoot(u)
+	if apiURL != "" {
+		api, err := parseRoot(apiURL)
+		if err != nil {
+			return Scope{}, fmt.Errorf("reading the API's URL: %w", err)
+		}
+		scope.api = strings.TrimRight(api.String(), "/")
+	}
+	return scope, nil
+}
+
+func parseRoot(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		// url.Error repeats the whole text, which may hold a password.
+		return nil, fmt.Errorf("%w: it cannot be read as a URL", ErrScope)
+	}
+	switch {
+	case u.User != nil:
+		return nil, fmt.Errorf("%w: it holds a user name or password, which belongs into --token-file", ErrScope)
+	case u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		return nil, fmt.Errorf("%w: %q does not begin with https://HOST/", ErrScope, raw)
+	case u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("%w: %q has a query or fragment", ErrScope, raw)
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return nil, fmt.Errorf("%w: %q would send credentials unencrypted; plain http is for loopback alone", ErrScope, raw)
+	}
+	u.Host = strings.ToLower(u.Host)
+	return u, nil
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+func apiRoot(u *url.URL) string {
+	switch {
+	case u.Hostname() == "github.com" || u.Hostname() == "www.github.com":
+		return "https://api.github.com"
+	case strings.HasSuffix(u.Hostname(), ".ghe.com"):
+		return u.Scheme + "://api." + u.Host
+	default:
+		return u.Scheme + "://" + u.Host + "/api/v3"
+	}
+}
+
+// URL is the scope as a person and config.sh write it.
+func (s Scope) URL() string { return s.server + "/" + s.Slug() }
+
+// Slug is the scope without its server: "octo-org", "octo-org/hello",
+// "enterprises/octo".
+func (s Scope) Slug() string {
+	switch s.Kind {
+	case Enterprise:
+		return "enterprises/" + s.Owner
+	case Repository:
+		return s.Owner + "/" + s.Repo
+	default:
+		return s.Owner
+	}
+}
+
+// API is the root of the REST API.
+func (s Scope) API() string { return s.api }
+
+// String is for messages: "organization octo-org".
+func (s Scope) String() string {
+	return string(s.Kind) + " " + strings.TrimPrefix(s.Slug(), "enterprises/")
+}
+
+// Same tells whether rawURL, as config.sh has written it down, names this
+// scope. GitHub's names ignore case.
+func (s Scope) Same(rawURL string) bool {
+	return strings.EqualFold(strings.TrimRight(rawURL, "/"), s.URL())
+}
+
+// path is the only place that knows the three shapes of the REST paths.
+func (s Scope) path(suffix string) string {
+	switch s.Kind {
+	case Enterprise:
+		return "/enterprises/" + s.Owner + "/actions/" + suffix
+	case Repository:
+		return "/repos/" + s.Owner + "/" + s.Repo + "/actions/" + suffix
+	default:
+		return "/orgs/" + s.Owner + "/actions/" + suffix
+	}
+}
