@@ -1,0 +1,24 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os/exec"
+
+	"golang.org/x/sys/windows"
+)
+
+// As leaves cmd as it is: on Windows a program runs as the account that
+// started it.
+func (User) As(*exec.Cmd) {}
+
+// Create refuses: accounts of Windows hosts are made by their administrator.
+func Create(context.Context, string) (User, error) {
+	return User{}, errors.New("creating accounts is not supported on Windows")
+}
+
+func (User) mayList(fs.FileInfo) bool { return true }
+
+// Privileged tells whether this process may create services.
+func Privileged() bool { return windows.GetCurrentProcessToken().IsElevated() }
