@@ -1,0 +1,36 @@
+package instance
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/windows"
+)
+
+// lockFile locks one byte far behind the content, as Windows would keep others
+// from reading a locked range.
+func lockFile(file *os.File) (bool, error) {
+	const farAway = 1 << 30
+	err := windows.LockFileEx(windows.Handle(file.Fd()),
+		windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0,
+		&windows.Overlapped{Offset: farAway})
+	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func alive(pid int) bool {
+	if pid <= 0 {
+		return false
+	}
+	process, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(pid))
+	if err != nil {
+		return false
+	}
+	_ = windows.CloseHandle(process)
+	return true
+}
+
+// syncDir does nothing: Windows has no such operation.
+func syncDir(string) error { return nil }

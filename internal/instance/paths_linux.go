@@ -1,0 +1,10 @@
+package instance
+
+func systemPaths() Paths {
+	return Paths{
+		Config:  "/etc/runner-bootstrap/config.yaml",
+		State:   "/var/lib/runner-bootstrap",
+		Runners: "/opt/actions-runner",
+		Cache:   "/var/cache/runner-bootstrap",
+	}
+}

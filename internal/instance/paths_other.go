@@ -1,0 +1,12 @@
+//go:build !linux && !windows
+
+package instance
+
+func systemPaths() Paths {
+	return Paths{
+		Config:  "/usr/local/etc/runner-bootstrap/config.yaml",
+		State:   "/usr/local/var/lib/runner-bootstrap",
+		Runners: "/usr/local/actions-runner",
+		Cache:   "/usr/local/var/cache/runner-bootstrap",
+	}
+}

@@ -1,0 +1,23 @@
+package instance
+
+import (
+	"path/filepath"
+
+	"golang.org/x/sys/windows"
+)
+
+// systemPaths keeps the runners' folder short: jobs on Windows still meet
+// programs that fail beyond 260 characters.
+func systemPaths() Paths {
+	data, err := windows.KnownFolderPath(windows.FOLDERID_ProgramData, 0)
+	if err != nil {
+		data = `C:\ProgramData`
+	}
+	ours := filepath.Join(data, "runner-bootstrap")
+	return Paths{
+		Config:  filepath.Join(ours, "config.yaml"),
+		State:   filepath.Join(ours, "state"),
+		Runners: `C:\actions-runner`,
+		Cache:   filepath.Join(ours, "cache"),
+	}
+}

@@ -1,0 +1,96 @@
+// Package instance remembers what was installed on this host: one record for
+// each runner, a lock, and the paths of everything.
+package instance
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+)
+
+// Phase is how far an installation has come. Phases are stored, so they are
+// words. A phase that changes something outside is written down before it
+// begins, so that a run that was killed in it is continued or undone.
+type Phase string
+
+// The phases in their order.
+const (
+	Planned     Phase = "planned"     // chosen; the runner root may be there or not
+	Fetched     Phase = "fetched"     // the runner root is complete
+	Registering Phase = "registering" // GitHub may list the runner already
+	Registered  Phase = "registered"  // GitHub lists it and the root holds its credentials
+	Installed   Phase = "installed"   // nothing is left to do
+	Removing    Phase = "removing"    // an uninstall has begun
+)
+
+// schema is raised when the meaning of a field changes.
+const schema = 1
+
+// Record is what is remembered of one runner. It holds no secret.
+type Record struct {
+	Schema   int    `json:"schema"`
+	Name     string `json:"name"`
+	Template string `json:"template"` // what Name was made from; a repeated install finds its record by it
+	ScopeURL string `json:"scope_url"`
+	APIURL   string `json:"api_url"`
+	Dir      string `json:"dir"`
+	User     string `json:"user"`
+	Identity `json:"identity"`
+	Version  string    `json:"version"`
+	SHA256   string    `json:"sha256"`
+	RunnerID int64     `json:"runner_id"`
+	Service  string    `json:"service"` // empty: runs without one
+	Phase    Phase     `json:"phase"`
+	Created  time.Time `json:"created"`
+	Updated  time.Time `json:"updated"`
+}
+
+// Identity is how the runner presents itself at GitHub.
+type Identity struct {
+	Labels          []string `json:"labels"`
+	NoDefaultLabels bool     `json:"no_default_labels"`
+	Group           string   `json:"runner_group"`
+	Work            string   `json:"work"`
+	Ephemeral       bool     `json:"ephemeral"`
+	DisableUpdate   bool     `json:"disable_update"`
+}
+
+// Differs names the options in which want differs from what is registered.
+func (i Identity) Differs(want Identity) []string {
+	var names []string
+	note := func(differs bool, name string) {
+		if differs {
+			names = append(names, name)
+		}
+	}
+	note(!slices.Equal(i.Labels, want.Labels), "labels")
+	note(i.NoDefaultLabels != want.NoDefaultLabels, "no-default-labels")
+	note(i.Group != want.Group, "runnergroup")
+	note(i.Work != want.Work, "work")
+	note(i.Ephemeral != want.Ephemeral, "ephemeral")
+	note(i.DisableUpdate != want.DisableUpdate, "disableupdate")
+	return names
+}
+
+// ErrName is matched by errors about a runner's name.
+var ErrName = errors.New("not a runner name")
+
+// MaxName is the longest name that GitHub takes.
+const MaxName = 64
+
+// validName is narrower than GitHub's rule, which takes nearly anything: a
+// name becomes a directory and a part of a unit's name.
+var validName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
+
+// CheckName refuses names that cannot be a directory and a unit everywhere.
+func CheckName(name string) error {
+	if len(name) > MaxName {
+		return fmt.Errorf("%w: %q has %d characters, GitHub takes %d", ErrName, name, len(name), MaxName)
+	}
+	if !validName.MatchString(name) {
+		return fmt.Errorf("%w: %q (letters, digits, '.', '_' and '-', not beginning with '.' or '-')", ErrName, name)
+	}
+	return nil
+}

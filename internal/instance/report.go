@@ -1,0 +1,63 @@
+package instance
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Listener states, as `run` reports them.
+const (
+	Starting  = "starting"  // the listener was started and has not connected yet
+	Listening = "listening" // connected, waiting for a job
+	Working   = "working"   // running a job
+	Updating  = "updating"  // replacing itself by a newer version
+	Waiting   = "waiting"   // ended; to be started again after a while
+	Ended     = "ended"     // ended for good; Reason says why
+)
+
+// Report is what the supervisor of a runner says of its listener. It is the
+// supervisor's latest word, not the truth: [Store.Running] tells whether that
+// supervisor is still alive.
+type Report struct {
+	State    string    `json:"state"`
+	Since    time.Time `json:"since"`
+	PID      int       `json:"pid"` // the supervisor's
+	Version  string    `json:"version,omitempty"`
+	Job      string    `json:"job,omitempty"`
+	ExitCode *int      `json:"exit_code,omitempty"` // the listener's latest
+	Reason   string    `json:"reason,omitempty"`
+	Starts   int       `json:"starts"`
+}
+
+// SaveReport replaces the report on name.
+func (s *Store) SaveReport(name string, report Report) error {
+	text, err := json.Marshal(report)
+	if err != nil {
+		return fmt.Errorf("encoding report: %w", err)
+	}
+	if err := replaceFile(filepath.Join(s.home(name), reportFile), append(text, '\n')); err != nil {
+		return fmt.Errorf("saving report: %w", err)
+	}
+	return nil
+}
+
+// LoadReport reads the report on name; the zero Report if there is none.
+func (s *Store) LoadReport(name string) (Report, error) {
+	text, err := os.ReadFile(filepath.Join(s.home(name), reportFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Report{}, nil
+	}
+	if err != nil {
+		return Report{}, fmt.Errorf("reading report: %w", err)
+	}
+	var report Report
+	if err := json.Unmarshal(text, &report); err != nil {
+		return Report{}, fmt.Errorf("reading report on %q: %w", name, err)
+	}
+	return report, nil
+}

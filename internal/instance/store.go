@@ -1,0 +1,137 @@
+package instance
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	recordFile = "record.json"
+	reportFile = "listener.json"
+	runLock    = "run.lock"
+	hostLock   = "lock"
+)
+
+// ErrUnknown means that there is no record of that name.
+var ErrUnknown = errors.New("no such runner on this host")
+
+// Store keeps the records of this host below one private directory.
+type Store struct {
+	dir string
+}
+
+// NewStore returns the store below dir, which need not exist yet.
+func NewStore(dir string) *Store { return &Store{dir: dir} }
+
+func (s *Store) instances() string       { return filepath.Join(s.dir, "instances") }
+func (s *Store) home(name string) string { return filepath.Join(s.instances(), name) }
+
+// Load reads the record called name; [ErrUnknown] if there is none.
+func (s *Store) Load(name string) (Record, error) {
+	if err := CheckName(name); err != nil {
+		return Record{}, err
+	}
+	file := filepath.Join(s.home(name), recordFile)
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Record{}, fmt.Errorf("%w: %q", ErrUnknown, name)
+	}
+	if err != nil {
+		return Record{}, fmt.Errorf("reading record: %w", err)
+	}
+	var record Record
+	if err := json.Unmarshal(text, &record); err != nil {
+		return Record{}, fmt.Errorf("reading record %q: %w", file, err)
+	}
+	if record.Schema > schema {
+		return Record{}, fmt.Errorf("reading record %q: it was written by a newer runner-bootstrap", file)
+	}
+	return record, nil
+}
+
+// List reads all records, by name.
+func (s *Store) List() ([]Record, error) {
+	entries, err := os.ReadDir(s.instances())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing records: %w", err)
+	}
+	var records []Record
+	for _, entry := range entries {
+		record, err := s.Load(entry.Name())
+		if errors.Is(err, ErrUnknown) {
+			continue // being made or being removed at this moment
+		}
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, record)
+	}
+	slices.SortFunc(records, func(a, b Record) int { return strings.Compare(a.Name, b.Name) })
+	return records, nil
+}
+
+// Save writes the record so that after a crash either the old or the new one
+// is there, whole.
+func (s *Store) Save(record Record) error {
+	if err := CheckName(record.Name); err != nil {
+		return err
+	}
+	record.Schema = schema
+	record.Updated = time.Now().UTC().Truncate(time.Second)
+	if record.Created.IsZero() {
+		record.Created = record.Updated
+	}
+	if err := os.MkdirAll(s.home(record.Name), 0o700); err != nil {
+		return fmt.Errorf("making the record's directory: %w", err)
+	}
+	text, err := json.MarshalIndent(record, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encoding record: %w", err)
+	}
+	if err := replaceFile(filepath.Join(s.home(record.Name), recordFile), append(text, '\n')); err != nil {
+		return fmt.Errorf("saving record: %w", err)
+	}
+	return nil
+}
+
+// Forget removes everything remembered of name, and the store itself when
+// nothing is left in it but its lock. Already forgotten is a success.
+func (s *Store) Forget(name string) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(s.home(name)); err != nil {
+		return fmt.Errorf("removing record: %w", err)
+	}
+	// Fails, rightly, while other runners are remembered.
+	_ = os.Remove(s.instances())
+	return nil
+}
+
+// replaceFile writes a private file through a rename, and makes both durable.
+func replaceFile(name string, text []byte) error {
+	dir := filepath.Dir(name)
+	temporary, err := os.CreateTemp(dir, ".new-*")
+	if err != nil {
+		return err
+	}
+	_, err = temporary.Write(text)
+	err = errors.Join(err, temporary.Sync(), temporary.Close())
+	if err == nil {
+		err = os.Rename(temporary.Name(), name)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(temporary.Name()))
+	}
+	return syncDir(dir)
+}
