@@ -1,0 +1,14 @@
+//go:build unix
+
+package download
+
+import "golang.org/x/sys/unix"
+
+// freeBytes is what an unprivileged account may still write below dir.
+func freeBytes(dir string) (int64, error) {
+	var stat unix.Statfs_t
+	if err := unix.Statfs(dir, &stat); err != nil {
+		return 0, err
+	}
+	return int64(stat.Bavail) * int64(stat.Bsize), nil //nolint:gosec,unconvert // types differ by platform
+}
