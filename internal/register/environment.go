@@ -1,0 +1,91 @@
+package register
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+)
+
+// WriteEnvironment makes the runner's .env hold every variable of want
+// ("KEY=VALUE") and tells whether it had to change. The listener loads that
+// file at each start and gives it to jobs. Lines for other variables stay. It
+// is replaced by rename, private to the runner's account, and may be repeated.
+func WriteEnvironment(root string, owner account.User, want []string) (changed bool, err error) {
+	before, after, err := environment(root, want)
+	if err != nil || bytes.Equal(before, after) {
+		return false, err
+	}
+	if err := WriteFile(root, ".env", after, owner); err != nil {
+		return false, fmt.Errorf("writing the runner's .env: %w", err)
+	}
+	return true, nil
+}
+
+// EnvironmentDiffers tells whether [WriteEnvironment] would change anything.
+func EnvironmentDiffers(root string, want []string) (bool, error) {
+	before, after, err := environment(root, want)
+	return !bytes.Equal(before, after), err
+}
+
+func environment(root string, want []string) (before, after []byte, err error) {
+	before, err = ReadFile(root, ".env")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("reading the runner's .env: %w", err)
+	}
+	return before, mergeEnvironment(before, want), nil
+}
+
+func mergeEnvironment(before []byte, want []string) []byte {
+	lines := strings.Split(strings.TrimRight(string(before), "\n"), "\n")
+	lines = slices.DeleteFunc(lines, func(line string) bool { return line == "" })
+	for _, variable := range want {
+		key, _, _ := strings.Cut(variable, "=")
+		at := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, key+"=") })
+		if at < 0 {
+			lines = append(lines, variable)
+		} else {
+			lines[at] = variable
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return []byte(strings.Join(lines, "\n") + "\n")
+}
+
+// WriteFile replaces a file of a runner root, which belongs to the account that
+// jobs run as: a link that a job has put there is replaced, not written
+// through.
+func WriteFile(root, name string, text []byte, owner account.User) error {
+	tree, err := os.OpenRoot(root)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	temporary := name + ".new"
+	if err := tree.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	file, err := tree.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	if err == nil && !owner.Self {
+		err = file.Chown(owner.UID, owner.GID)
+	}
+	err = errors.Join(err, file.Sync(), file.Close())
+	if err == nil {
+		err = tree.Rename(temporary, name)
+	}
+	if err != nil {
+		return errors.Join(err, tree.Remove(temporary))
+	}
+	return nil
+}

@@ -1,0 +1,92 @@
+// Package register joins a runner to GitHub and takes it away again, by the
+// runner's own config.sh. Tokens reach it through its environment, never
+// through arguments, which every account on the host could read.
+package register
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+)
+
+// tokenVariable is where config.sh looks for its token (actions/runner,
+// CommandSettings).
+const tokenVariable = "ACTIONS_RUNNER_INPUT_TOKEN"
+
+// Runner is a runner root and who its programs run as.
+type Runner struct {
+	Root string
+	User account.User
+	// Environment is added to that of config.sh: proxies, certificates.
+	Environment []string
+	// Hold is inherited by config.sh: while a lock file is open in it, nobody
+	// takes over what it is doing, even if this process is killed.
+	Hold *os.File
+	Log  *slog.Logger
+}
+
+// Identity is how the runner presents itself at GitHub.
+type Identity struct {
+	Labels          []string
+	NoDefaultLabels bool
+	Group           string
+	Work            string
+	Ephemeral       bool
+	DisableUpdate   bool
+}
+
+// Join registers the runner under name at the scope and returns what the
+// runner wrote down. Leftovers of a failed registration are deleted first,
+// since config.sh would reuse a key from them. After a failure the root holds
+// no registration, but GitHub may list the runner if its answer was lost: the
+// caller looks. With replace, a runner of the same name at GitHub is replaced.
+func (r Runner) Join(ctx context.Context, scopeURL, name string, id Identity, replace bool, token github.Secret) (Settings, error) {
+	if err := Forget(r.Root); err != nil {
+		return Settings{}, err
+	}
+	arguments := append([]string{"--unattended", "--url", scopeURL, "--name", name}, id.arguments()...)
+	if replace {
+		arguments = append(arguments, "--replace")
+	}
+	if err := r.config(ctx, "configuring", arguments, token); err != nil {
+		return Settings{}, err
+	}
+	settings, err := ReadSettings(r.Root)
+	if err != nil {
+		return Settings{}, fmt.Errorf("configuring the runner: config.sh ended well, but: %w", err)
+	}
+	return settings, nil
+}
+
+func (id Identity) arguments() []string {
+	var arguments []string
+	add := func(on bool, words ...string) {
+		if on {
+			arguments = append(arguments, words...)
+		}
+	}
+	add(len(id.Labels) > 0, "--labels", strings.Join(id.Labels, ","))
+	add(id.NoDefaultLabels, "--no-default-labels")
+	add(id.Group != "", "--runnergroup", id.Group)
+	add(id.Work != "", "--work", id.Work)
+	add(id.Ephemeral, "--ephemeral")
+	add(id.DisableUpdate, "--disableupdate")
+	return arguments
+}
+
+// Leave takes the runner away from GitHub with a remove token and deletes its
+// local registration. After a failure the local registration is still there.
+func (r Runner) Leave(ctx context.Context, token github.Secret) error {
+	// config.sh refuses while it believes in a service of its own making.
+	if err := os.Remove(filepath.Join(r.Root, ".service")); err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("removing the runner: %w", err)
+	}
+	// "remove" counts only as the first argument, and takes no --unattended.
+	return r.config(ctx, "removing", []string{"remove"}, token)
+}

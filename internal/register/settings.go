@@ -1,0 +1,123 @@
+package register
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// ErrNotConfigured means that a runner root holds no registration.
+var ErrNotConfigured = errors.New("the runner is not configured")
+
+// maxFile bounds what is read of a file that a job could have written.
+const maxFile = 1 << 20
+
+// Settings is what a configured runner knows of itself: its file .runner, or
+// .runner_migrated, which takes precedence (actions/runner, ConfigurationStore).
+type Settings struct {
+	ID        int64
+	Name      string
+	URL       string // of the scope; empty for a runner from a JIT configuration
+	Work      string
+	Ephemeral bool
+}
+
+// ReadSettings reads the registration in root; [ErrNotConfigured] if there is
+// none.
+func ReadSettings(root string) (Settings, error) {
+	for _, name := range []string{".runner_migrated", ".runner"} {
+		text, err := ReadFile(root, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return Settings{}, fmt.Errorf("reading the registration in %q: %w", root, err)
+		}
+		settings, err := parseSettings(text)
+		if err != nil {
+			return Settings{}, fmt.Errorf("reading the registration in %q: %s: %w", root, name, err)
+		}
+		return settings, nil
+	}
+	return Settings{}, ErrNotConfigured
+}
+
+// parseSettings takes both forms: config.sh writes camelCase after a byte
+// order mark, a JIT configuration has PascalCase and every value as a string.
+func parseSettings(text []byte) (Settings, error) {
+	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
+	var fields map[string]any
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	if err := decoder.Decode(&fields); err != nil {
+		return Settings{}, fmt.Errorf("not JSON: %w", err)
+	}
+	value := map[string]string{}
+	for key, v := range fields {
+		if v != nil {
+			value[strings.ToLower(key)] = fmt.Sprint(v)
+		}
+	}
+	id, err := strconv.ParseInt(value["agentid"], 10, 64)
+	if err != nil {
+		return Settings{}, fmt.Errorf("agentId %q is not a number", value["agentid"])
+	}
+	return Settings{
+		ID: id, Name: value["agentname"], URL: value["githuburl"], Work: value["workfolder"],
+		Ephemeral: strings.EqualFold(value["ephemeral"], "true"),
+	}, nil
+}
+
+// ReadFile reads a small regular file in a runner root. The root belongs to the
+// account that jobs run as, so the name may have become a link or a pipe: it
+// is not followed out of the root, and never waited for.
+func ReadFile(root, name string) ([]byte, error) {
+	tree, err := os.OpenRoot(root)
+	if err != nil {
+		return nil, err
+	}
+	defer tree.Close()
+	file, err := tree.OpenFile(name, os.O_RDONLY|noWait, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(err, fmt.Errorf("%q is not a regular file", name))
+	}
+	return io.ReadAll(io.LimitReader(file, maxFile))
+}
+
+// credentialFiles are the files of a registration. The _migrated ones are made
+// by newer runners; one that stays behind breaks the next registration.
+func credentialFiles() []string {
+	return []string{
+		".runner", ".runner_migrated",
+		".credentials", ".credentials_migrated", ".credentials_rsaparams",
+	}
+}
+
+// Forget deletes the local registration, as `config.sh remove --local` does.
+// GitHub is not told. Repeating it is harmless.
+func Forget(root string) error {
+	tree, err := os.OpenRoot(root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("deleting the local registration: %w", err)
+	}
+	defer tree.Close()
+	for _, name := range credentialFiles() {
+		if err := tree.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("deleting the local registration: %w", err)
+		}
+	}
+	return nil
+}
