@@ -1,0 +1,111 @@
+package supervise
+
+import (
+	"errors"
+	"time"
+)
+
+// Why a listener will not be started again. Starting it again could not help.
+var (
+	ErrNotConfigured   = errors.New("the runner is not configured")
+	ErrRegistrationEnd = errors.New("GitHub no longer knows this runner")
+	ErrVersionRefused  = errors.New("GitHub no longer accepts this runner version")
+	ErrNoListener      = errors.New("the listener cannot be started")
+)
+
+// Exit codes of bin/Runner.Listener (actions/runner, Constants.Runner.ReturnCode).
+const (
+	codeSuccess           = 0
+	codeTerminated        = 1
+	codeRetryable         = 2
+	codeUpdating          = 3
+	codeUpdatingOnce      = 4
+	codeSessionConflict   = 5
+	codeRefreshed         = 6
+	codeVersionDeprecated = 7
+)
+
+// ending is everything known about how a listener ended.
+type ending struct {
+	code       int  // -1 when a signal ended it
+	configured bool // the registration is still on disk
+	ephemeral  bool
+	gone       bool // it said that its registration was deleted
+	deprecated bool // it said that its version is refused
+}
+
+// action is what a supervisor does next.
+type action struct {
+	finished bool // the runner has done what it was for
+	fatal    error
+	update   bool // wait for the self-update, then start again at once
+	conflict bool // another session exists: wait long
+	reason   string
+}
+
+// decide maps an ending to what is to be done. The stock wrappers turn nearly
+// every code into success; here each has its meaning.
+func decide(e ending) action {
+	switch {
+	case e.code == codeVersionDeprecated, e.deprecated:
+		return action{fatal: ErrVersionRefused}
+	case e.gone:
+		return action{fatal: ErrRegistrationEnd}
+	case e.code == codeUpdating, e.code == codeUpdatingOnce:
+		return action{update: true, reason: "the runner is updating itself"}
+	case e.code == codeSessionConflict:
+		return action{conflict: true, reason: "another session of this runner exists"}
+	case e.code == codeSuccess && e.ephemeral && !e.configured:
+		return action{finished: true}
+	case e.code == codeSuccess && !e.configured:
+		// It deletes its local registration when GitHub has deleted the runner.
+		return action{fatal: ErrRegistrationEnd}
+	case e.code == codeTerminated && !e.configured:
+		return action{fatal: ErrNotConfigured}
+	}
+	return action{reason: reasons(e.code)}
+}
+
+// reasons says in words why a listener is started again after a while.
+func reasons(code int) string {
+	switch code {
+	case codeSuccess:
+		return "the listener ended its session"
+	case codeTerminated:
+		return "the listener was refused"
+	case codeRetryable, codeRefreshed:
+		return "the listener met an error that may pass"
+	case -1:
+		return "the listener was killed"
+	default:
+		return "the listener ended unexpectedly"
+	}
+}
+
+// Backoff is how long to wait before a listener is started again.
+type Backoff struct {
+	First, Most time.Duration // doubled from First to Most
+	Healthy     time.Duration // after listening this long, First again
+	Conflict    time.Duration // after a session conflict: GitHub frees a lost session after minutes
+	Update      time.Duration // the longest wait for a self-update
+}
+
+// DefaultBackoff bounds a listener that fails for ever to one start in five
+// minutes.
+func DefaultBackoff() Backoff {
+	return Backoff{
+		First: 5 * time.Second, Most: 5 * time.Minute, Healthy: 10 * time.Minute,
+		Conflict: 4 * time.Minute, Update: 15 * time.Minute,
+	}
+}
+
+// wait is the pause after the nth failure in a row, from 1.
+func (b Backoff) wait(failures int) time.Duration {
+	d := b.First
+	for range failures - 1 {
+		if d *= 2; d >= b.Most {
+			return b.Most
+		}
+	}
+	return d
+}

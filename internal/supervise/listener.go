@@ -1,0 +1,158 @@
+package supervise
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+)
+
+const (
+	// tail is how long the last lines of an ended listener are waited for. Its
+	// children, the self-update above all, may keep the pipe open longer.
+	tail = 500 * time.Millisecond
+	// maxLine bounds one line of output.
+	maxLine = 64 << 10
+)
+
+// once starts the listener and returns how it ended. When ctx ends, the
+// listener is stopped. The error is for a listener that could not be started.
+func (s *supervisor) once(ctx context.Context) (ending, error) {
+	output, input, err := os.Pipe()
+	if err != nil {
+		return ending{}, err
+	}
+	defer output.Close()
+	cmd := exec.Command(filepath.Join(s.Root, "bin", listenerName), "run", "--startuptype", "service")
+	cmd.Dir = s.Root
+	cmd.Env = s.environment()
+	cmd.Stdout, cmd.Stderr = input, input
+	s.User.As(cmd)
+	tie(cmd)
+
+	s.begin()
+	started, ended := make(chan error, 1), make(chan error, 1)
+	go func() {
+		// The kernel ties the listener's life to the thread that started it, so
+		// that thread must live until the listener has ended.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			ended <- cmd.Wait()
+		}
+	}()
+	err = <-started
+	// The listener has its own copy; with ours open the pipe would never end.
+	if closeErr := input.Close(); err != nil || closeErr != nil {
+		return ending{}, errors.Join(err, closeErr)
+	}
+	s.Log.Info("listener started", "pid", cmd.Process.Pid, "user", s.User.Name)
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		s.forward(output)
+	}()
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		err = s.stop(cmd, ended)
+	}
+	select {
+	case <-drained:
+	case <-time.After(tail):
+	}
+	return s.ending(cmd, err)
+}
+
+// stop ends the listener as GitHub's own service does: an interrupt, on which
+// it cancels its job and closes its session, and after a while the hard way.
+// Whatever of its process group is left then is killed.
+func (s *supervisor) stop(cmd *exec.Cmd, ended <-chan error) error {
+	s.Log.Info("stopping the listener", "pid", cmd.Process.Pid, "timeout", s.StopTimeout)
+	defer killGroup(cmd.Process)
+	if err := askToEnd(cmd.Process); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		s.Log.Warn("asking the listener to end", "error", err)
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(s.StopTimeout):
+		s.Log.Warn("the listener did not end, killing it", "timeout", s.StopTimeout)
+		killGroup(cmd.Process)
+		return <-ended
+	}
+}
+
+func (s *supervisor) ending(cmd *exec.Cmd, err error) (ending, error) {
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return ending{}, err
+	}
+	code := cmd.ProcessState.ExitCode()
+	s.change(func(now *Change) { now.ExitCode = &code })
+	s.Log.Info("listener ended", "exit_code", code)
+	_, err = register.ReadSettings(s.Root)
+	end := ending{code: code, configured: !errors.Is(err, register.ErrNotConfigured), ephemeral: s.ephemeral}
+	end.gone, end.deprecated = s.said()
+	return end, nil
+}
+
+// forward reads the output until every holder of the pipe has closed it.
+func (s *supervisor) forward(output io.Reader) {
+	lines := bufio.NewReaderSize(output, maxLine)
+	for {
+		line, err := lines.ReadString('\n')
+		if text := strings.TrimSpace(line); text != "" {
+			s.read(text)
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// environment is what the listener starts with. Its PATH is the one in the
+// file .path, which config.sh has written and an operator may have edited, as
+// with the stock service; the listener itself loads .env.
+func (s *supervisor) environment() []string {
+	environment := s.User.Environment(s.Root, "ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE=1")
+	text, err := register.ReadFile(s.Root, ".path")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.Log.Warn("reading .path", "error", err)
+	}
+	path, _, _ := strings.Cut(string(text), "\n")
+	if path = strings.TrimSpace(path); path != "" {
+		environment = append(environment, "PATH="+path)
+	}
+	return environment
+}
+
+// CheckListener tells whether root holds a listener that user can start.
+func CheckListener(root string) error {
+	tree, err := os.OpenRoot(root)
+	if err != nil {
+		return fmt.Errorf("looking for the listener: %w", err)
+	}
+	defer tree.Close()
+	// After a self-update bin is an absolute link, which a confined look-up
+	// refuses to follow; that one is enough to know.
+	if info, err := tree.Lstat("bin"); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		return nil
+	}
+	if _, err := tree.Stat(filepath.Join("bin", listenerName)); err != nil {
+		return fmt.Errorf("looking for the listener: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,92 @@
+package supervise
+
+import (
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+)
+
+// tracker follows what a listener prints and reports each change of state.
+type tracker struct {
+	mu         sync.Mutex
+	now        Change
+	since      time.Time // listening since
+	gone       bool
+	deprecated bool
+}
+
+// What a listener says (actions/runner 2.336.0).
+var (
+	versionLine = regexp.MustCompile(`^Current runner version: '([0-9.]+)'`)
+	jobLine     = regexp.MustCompile(`Running job: (.*)$`)
+)
+
+// change updates the state and reports it, unless it is what it was.
+func (s *supervisor) change(update func(*Change)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.now
+	update(&s.now)
+	if s.now != before {
+		s.Report(s.now)
+	}
+}
+
+// begin forgets what the previous listener said.
+func (s *supervisor) begin() {
+	s.mu.Lock()
+	s.gone, s.deprecated, s.since = false, false, time.Time{}
+	s.mu.Unlock()
+	s.change(func(now *Change) {
+		now.State, now.Reason, now.Job = Starting, "", ""
+		now.Starts++
+	})
+}
+
+// read takes in one line of the listener's output.
+func (s *supervisor) read(line string) {
+	s.Log.Info("listener", "line", line)
+	if match := versionLine.FindStringSubmatch(line); match != nil {
+		s.change(func(now *Change) { now.Version = match[1] })
+		return
+	}
+	if match := jobLine.FindStringSubmatch(line); match != nil {
+		s.change(func(now *Change) { now.State, now.Job = Working, match[1] })
+		return
+	}
+	switch {
+	case strings.Contains(line, "Listening for Jobs"), strings.Contains(line, "completed with result:"):
+		s.mu.Lock()
+		if s.since.IsZero() {
+			s.since = time.Now()
+		}
+		s.mu.Unlock()
+		s.change(func(now *Change) { now.State, now.Job = Listening, "" })
+	case strings.Contains(line, "registration has been deleted from the server"),
+		strings.Contains(line, "no longer exists on the server"):
+		s.mu.Lock()
+		s.gone = true
+		s.mu.Unlock()
+	case strings.Contains(line, "is deprecated and cannot receive messages"):
+		s.mu.Lock()
+		s.deprecated = true
+		s.mu.Unlock()
+	}
+}
+
+// listened is how long the latest listener was connected.
+func (s *supervisor) listened() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.since.IsZero() {
+		return 0
+	}
+	return time.Since(s.since)
+}
+
+func (s *supervisor) said() (gone, deprecated bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gone, s.deprecated
+}
