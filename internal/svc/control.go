@@ -1,0 +1,164 @@
+package svc
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// logTail is how much of the unit's log an [Error] carries.
+	logTail = 10
+	// aftermath bounds what is done after the caller's context may have ended: reading the log, undoing.
+	aftermath = 30 * time.Second
+	// settle is how long a unit may take, on top of its own timeout, from the end of its stop to a final state.
+	settle = 30 * time.Second
+	// glance is how often a stopping unit is looked at.
+	glance = 100 * time.Millisecond
+)
+
+// kardianos/service is not asked to start, stop and restart: its calls take no context, so a stop could not be
+// given up, and of systemctl's answer they keep the exit status alone.
+
+// Start starts the unit, and clears the memory of earlier failures first, so that systemd's start limit cannot
+// refuse a person. On success the program was executed; whether it stays is for State to say.
+func (s *Service) Start(ctx context.Context) error {
+	state, err := s.State(ctx)
+	if err != nil {
+		return err
+	}
+	if state.Active == Running {
+		return nil
+	}
+	if err := s.forgive(ctx, state); err != nil {
+		return err
+	}
+	return s.change(ctx, "starting", "start")
+}
+
+// Restart stops the unit if it runs, and starts it.
+func (s *Service) Restart(ctx context.Context) error {
+	state, err := s.State(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.forgive(ctx, state); err != nil {
+		return err
+	}
+	return s.change(ctx, "restarting", "restart")
+}
+
+// Stop stops the unit and returns when systemd calls it stopped, failed or absent. If ctx ends before, systemd
+// goes on stopping it.
+func (s *Service) Stop(ctx context.Context) error {
+	state, err := s.State(ctx)
+	if err != nil {
+		return err
+	}
+	if state.idle() {
+		return nil
+	}
+	if err := s.change(ctx, "stopping", "stop"); err != nil {
+		return err
+	}
+	// systemctl has waited for its own request; another one may have taken its place.
+	ctx, cancel := context.WithTimeout(ctx, s.unit.StopTimeout+settle)
+	defer cancel()
+	ticker := time.NewTicker(glance)
+	defer ticker.Stop()
+	for {
+		if state, err = s.State(ctx); err != nil {
+			return err
+		}
+		if state.idle() {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return &Error{Op: "stopping", Unit: s.file(), Output: state.Detail, Err: ctx.Err()}
+		case <-ticker.C:
+		}
+	}
+}
+
+// Log returns the last lines of the unit's journal, oldest first.
+func (s *Service) Log(ctx context.Context, lines int) ([]string, error) {
+	if lines < 1 {
+		return nil, fmt.Errorf("reading the log of unit %q: %d lines asked for", s.file(), lines)
+	}
+	out, stderr, err := s.run(ctx, "journalctl", "--no-pager", "--quiet", "--output=cat",
+		"--lines="+strconv.Itoa(lines), "--unit="+s.file())
+	if err != nil {
+		return nil, &Error{Op: "reading the log of", Unit: s.file(), Output: stderr, Err: err}
+	}
+	if out == "" {
+		return nil, nil
+	}
+	return strings.Split(out, "\n"), nil
+}
+
+func (st State) idle() bool {
+	return st.Active == Stopped || st.Active == Failed || st.Active == Absent
+}
+
+// forgive resets systemd's memory of failures and its count of starts. A unit at rest is left out: systemd may
+// not hold it in memory, has then nothing to reset, and answers with an error.
+func (s *Service) forgive(ctx context.Context, state State) error {
+	if state.Active == Stopped || state.Active == Absent {
+		return nil
+	}
+	_, err := s.systemctl(ctx, "resetting the failures of", "reset-failed", "--", s.file())
+	return err
+}
+
+// change asks for another state. When it is refused, the reason is more often in the unit's log than in
+// systemctl's answer, so the error carries both.
+func (s *Service) change(ctx context.Context, op, verb string) error {
+	_, err := s.systemctl(ctx, op, verb, "--", s.file())
+	var refused *Error
+	if !errors.As(err, &refused) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), aftermath)
+	defer cancel()
+	lines, logErr := s.Log(ctx, logTail)
+	if logErr != nil {
+		lines = []string{logErr.Error()}
+	}
+	if refused.Output != "" {
+		lines = append([]string{refused.Output}, lines...)
+	}
+	refused.Output = strings.Join(lines, "\n")
+	return refused
+}
+
+// systemctl runs it and returns what it printed; a refusal is an *Error with its stderr.
+func (s *Service) systemctl(ctx context.Context, op string, args ...string) (string, error) {
+	out, stderr, err := s.run(ctx, "systemctl", append([]string{"--no-ask-password", "--no-pager"}, args...)...)
+	if err != nil {
+		return "", &Error{Op: op, Unit: s.file(), Output: stderr, Err: err}
+	}
+	return out, nil
+}
+
+func (s *Service) run(ctx context.Context, program string, args ...string) (stdout, stderr string, err error) {
+	path, err := s.host.find(program)
+	if err != nil {
+		return "", "", err
+	}
+	var out, errs bytes.Buffer
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.Env = append(cmd.Environ(), "LC_ALL=C") // what it says ends up in our errors, which are in English
+	cmd.WaitDelay = time.Second
+	err = cmd.Run()
+	if ctx.Err() != nil {
+		err = context.Cause(ctx) // rather than "signal: killed", which is only how it was ended
+	}
+	return strings.TrimSpace(out.String()), strings.TrimSpace(errs.String()), err
+}

@@ -1,0 +1,98 @@
+package svc
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// unitMode lets everybody read a unit, as systemctl cat does for them.
+const unitMode fs.FileMode = 0o644
+
+// maskedError says that the unit's place is taken by a link, which is how systemctl mask forbids a unit.
+type maskedError struct{ path, target string }
+
+func (e *maskedError) Error() string {
+	return fmt.Sprintf("reading unit file %q: it is a link to %q, so somebody masked the unit", e.path, e.target)
+}
+
+// look reads the unit file and finds the links to it. The links are there even with a *maskedError.
+func (s *Service) look() (onDisk, error) {
+	links, err := s.links()
+	if err != nil {
+		return onDisk{}, err
+	}
+	disk := onDisk{links: links}
+	info, err := os.Lstat(s.path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return disk, nil
+	}
+	if err != nil {
+		return onDisk{}, fmt.Errorf("reading unit file: %w", err)
+	}
+	if info.Mode()&fs.ModeSymlink != 0 {
+		target, err := os.Readlink(s.path())
+		if err != nil {
+			return onDisk{}, fmt.Errorf("reading unit file: %w", err)
+		}
+		return disk, &maskedError{path: s.path(), target: target}
+	}
+	if !info.Mode().IsRegular() {
+		return onDisk{}, fmt.Errorf("reading unit file %q: it is not a regular file", s.path())
+	}
+	if disk.text, err = os.ReadFile(s.path()); err != nil {
+		return onDisk{}, fmt.Errorf("reading unit file: %w", err)
+	}
+	disk.present, disk.mode = true, info.Mode()
+	return disk, nil
+}
+
+// links finds what makes targets start the unit, dangling ones too, which systemctl disable does not see.
+func (s *Service) links() ([]string, error) {
+	var found []string
+	for _, folders := range []string{"*.wants", "*.requires"} {
+		// The name has no character that means anything to Glob: New and Named saw to that.
+		matches, err := filepath.Glob(filepath.Join(s.host.folder, folders, s.file()))
+		if err != nil {
+			return nil, fmt.Errorf("finding links to unit %q: %w", s.file(), err)
+		}
+		found = append(found, matches...)
+	}
+	return found, nil
+}
+
+// write makes the unit file appear at once and whole. The temporary file stands beside it, since a rename
+// needs the same file system and takes the folder's security label along; systemd does not read names that
+// start with a dot.
+func (s *Service) write(text []byte) (err error) {
+	part, err := os.CreateTemp(s.host.folder, "."+s.file()+".*")
+	if err != nil {
+		return fmt.Errorf("writing unit file: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("writing unit file: %w", err), remove(part.Name()))
+		}
+	}()
+	_, err = part.Write(text)
+	if err == nil {
+		err = part.Chmod(unitMode)
+	}
+	if err == nil {
+		err = part.Sync()
+	}
+	if err = errors.Join(err, part.Close()); err != nil {
+		return err
+	}
+	return os.Rename(part.Name(), s.path())
+}
+
+// remove deletes one file; one that is gone already is fine.
+func remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("removing unit file: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,108 @@
+package svc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/kardianos/service"
+)
+
+// Run runs body until it returns, and returns its error. The context that body gets ends with ctx, with
+// SIGTERM or an interrupt, or when the service manager says stop; body then has as long to return as the
+// service manager gives it. Started by a service manager, the process talks to it under that name; started by
+// a person or a container, it is an ordinary program.
+func Run(ctx context.Context, name string, body func(ctx context.Context) error) error {
+	return run(ctx, name, !service.Interactive(), body)
+}
+
+func run(ctx context.Context, name string, managed bool, body func(ctx context.Context) error) error {
+	ctx, release := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer release()
+	if !managed {
+		return body(ctx)
+	}
+	return runManaged(ctx, name, body)
+}
+
+// runManaged is Run under a service manager.
+func runManaged(ctx context.Context, name string, body func(ctx context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p := &program{
+		run:   func() error { return body(ctx) },
+		stop:  cancel,
+		asked: ctx.Done(),
+		ended: make(chan struct{}),
+	}
+	managed, err := service.New(p, &service.Config{
+		Name: name,
+		// Without it, the process would wait for a signal after body has returned by itself.
+		Option: service.KeyValue{"RunWait": p.wait},
+	})
+	if err != nil {
+		return fmt.Errorf("running service %q: %w", name, err)
+	}
+	over := make(chan error, 1)
+	go func() { over <- managed.Run() }()
+	select {
+	case <-p.ended:
+		// Asked by the manager: let the backend tell it first. Not asked: the backend may never return
+		// (Windows' waits for its manager), but the process ends now, and so the manager learns it.
+		if p.stopping.Load() {
+			err = <-over
+		}
+		if p.err != nil {
+			return p.err
+		}
+		return err
+	case err = <-over:
+	}
+	select {
+	case <-p.ended:
+		return p.err
+	default:
+	}
+	if err == nil {
+		err = errors.New("the service manager did not start it")
+	}
+	return fmt.Errorf("running service %q: %w", name, err)
+}
+
+// program is a body in the shape that kardianos/service runs.
+type program struct {
+	run      func() error
+	stop     func()
+	asked    <-chan struct{} // closed when run shall end
+	stopping atomic.Bool     // set when it is the manager who asked
+	ended    chan struct{}   // closed when run has ended
+	err      error           // of run; to be read once ended is closed
+}
+
+// Start returns at once: a service manager does not count a service as started before.
+func (p *program) Start(service.Service) error {
+	go func() {
+		defer close(p.ended)
+		p.err = p.run()
+	}()
+	return nil
+}
+
+// Stop asks run to end and waits for it. How long that may take is the service manager's timeout.
+func (p *program) Stop(service.Service) error {
+	p.stopping.Store(true)
+	p.stop()
+	<-p.ended
+	return p.err
+}
+
+func (p *program) wait() {
+	select {
+	case <-p.ended:
+	case <-p.asked:
+	}
+}

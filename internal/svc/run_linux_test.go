@@ -1,0 +1,76 @@
+package svc
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestRun(t *testing.T) {
+	sentinel := errors.New("broken")
+	untilAsked := func(ctx context.Context) error {
+		select {
+		case <-ctx.Done():
+			return sentinel
+		case <-time.After(10 * time.Second):
+			return errors.New("never asked to end")
+		}
+	}
+	signalled := func(s syscall.Signal) func(context.Context) error {
+		return func(ctx context.Context) error {
+			if err := syscall.Kill(os.Getpid(), s); err != nil {
+				return err
+			}
+			return untilAsked(ctx)
+		}
+	}
+	for _, c := range []struct {
+		name string
+		body func(ctx context.Context) error
+		stop bool // the caller's context ends while body runs
+		want error
+	}{
+		{"ends by itself", func(context.Context) error { return nil }, false, nil},
+		{"fails by itself", func(context.Context) error { return sentinel }, false, sentinel},
+		{"caller gives up", untilAsked, true, sentinel},
+		{"terminated", signalled(syscall.SIGTERM), false, sentinel},
+		{"interrupted", signalled(syscall.SIGINT), false, sentinel},
+	} {
+		// A test is started by a person or by a service manager; both ways have to be seen.
+		for how, managed := range map[string]bool{"as started": false, "managed": true} {
+			t.Run(c.name+" "+how, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				body := func(ctx context.Context) error {
+					if c.stop {
+						cancel()
+					}
+					return c.body(ctx)
+				}
+				ended := make(chan error, 1)
+				go func() {
+					ended <- run(ctx, "a", managed, body)
+				}()
+				select {
+				case err := <-ended:
+					if !errors.Is(err, c.want) || c.want == nil && err != nil {
+						t.Errorf("error is %v, not %v", err, c.want)
+					}
+				case <-time.After(10 * time.Second):
+					t.Fatal("Run does not return")
+				}
+			})
+		}
+	}
+}
+
+func TestRunRefused(t *testing.T) {
+	err := runManaged(t.Context(), "", func(context.Context) error { return nil })
+	if err == nil || !strings.Contains(err.Error(), `running service ""`) {
+		t.Errorf("error is %v", err)
+	}
+}

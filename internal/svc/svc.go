@@ -1,0 +1,124 @@
+// Package svc puts one program under the operating system's service manager and takes it away again.
+//
+// Only systemd is supported so far; [Available] says so wherever it is not running. Units are written for the
+// whole system (not for one user), are world-readable, and therefore hold no secret.
+package svc
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/kardianos/service"
+)
+
+// Unit describes one program as the service manager shall run it.
+type Unit struct {
+	Name          string        // without ".service", for example actions.runner.octo-org.web-1
+	Description   string        // one line for people; may be empty
+	Documentation string        // addresses (https://, man:, ...) with blanks between them; may be empty
+	Executable    string        // absolute path
+	Args          []string      // what follows the program's name; any text without control characters
+	Directory     string        // absolute path of the working directory
+	StopTimeout   time.Duration // how long a stop may take before everything is killed; 0 is systemd's default, 90 s
+	// NoRestartStatus lists the exit codes that a restart cannot mend, 1 to 255.
+	NoRestartStatus []int
+}
+
+// Service is one unit on this host. Its methods may be repeated: a state that is already reached is success.
+// It keeps nothing in memory that the host could contradict, so it may be made anew for every call.
+type Service struct {
+	unit Unit
+	text string // empty when opened by name alone
+	host host
+}
+
+// host is where a Service acts: systemd's own folder and programs, unless a test stands in for them.
+type host struct {
+	folder    string
+	available func() error
+	find      func(program string) (string, error)
+	installer func(u Unit, text string) (installer, error)
+}
+
+// installer writes and enables a unit that is not there, and removes one that is. What goes wrong on the way is
+// repaired by its caller.
+type installer interface {
+	Install() error
+	Uninstall() error
+}
+
+// New checks every value of u and returns the service that it describes. It touches nothing.
+func New(u Unit) (*Service, error) {
+	if err := u.validate(); err != nil {
+		return nil, fmt.Errorf("describing service %q: %w", u.Name, err)
+	}
+	return &Service{unit: u, text: render(u), host: systemdHost()}, nil
+}
+
+// Named returns the service of that name, to stop, remove or look at, when nothing else about it is known.
+// Install on it is refused.
+func Named(name string) (*Service, error) {
+	if err := validateName(name); err != nil {
+		return nil, fmt.Errorf("naming service %q: %w", name, err)
+	}
+	return &Service{unit: Unit{Name: name}, host: systemdHost()}, nil
+}
+
+// Text returns the whole unit as Install writes it; empty for a service opened by [Named].
+func (s *Service) Text() string { return s.text }
+
+// file is the unit's name as systemd knows it.
+func (s *Service) file() string { return s.unit.Name + ".service" }
+
+// path is where the unit is written.
+func (s *Service) path() string { return filepath.Join(s.host.folder, s.file()) }
+
+func systemdHost() host {
+	return host{
+		folder:    "/etc/systemd/system",
+		available: Available,
+		find:      findProgram,
+		installer: newInstaller,
+	}
+}
+
+// newInstaller gives kardianos/service the unit as a finished text. Its systemd backend is asked for by name:
+// left to choose by itself, it ends at SysV init scripts wherever it recognises nothing.
+func newInstaller(u Unit, text string) (installer, error) {
+	for _, system := range service.AvailableSystems() {
+		if system.String() != "linux-systemd" {
+			continue
+		}
+		return system.New(nil, &service.Config{
+			Name:        u.Name,
+			Description: u.Description,
+			Executable:  u.Executable,
+			Option:      service.KeyValue{"SystemdScript": text},
+		})
+	}
+	return nil, fmt.Errorf("choosing the systemd backend: %w", ErrUnavailable)
+}
+
+// findProgram looks along PATH, and then where distributions keep systemd's programs: a first-boot hook or a
+// cron job may have no PATH at all.
+func findProgram(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path, nil
+	}
+	for _, folder := range []string{"/usr/bin", "/bin"} {
+		candidate := folder + "/" + name
+		if info, statErr := os.Stat(candidate); statErr == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return candidate, nil
+		}
+	}
+	// A program in the current folder is not the host's; LookPath names that case, which is of no use here.
+	if errors.Is(err, exec.ErrDot) {
+		err = exec.ErrNotFound
+	}
+	return "", fmt.Errorf("finding program %q: %w", name, err)
+}

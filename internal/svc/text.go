@@ -1,0 +1,102 @@
+package svc
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// render returns the unit of u, whose values are already known to fit. Why each line stands there:
+//
+//   - Wants and After network-online.target: the program talks to GitHub at once; After alone orders against
+//     nothing when nobody else wants that target.
+//   - StartLimit: ten starts in ten minutes, and the unit stays failed. At one start in ten seconds the
+//     default (five in ten seconds) would never be reached, and a broken host would be asked for ever.
+//   - Type=exec: start fails when the program cannot be executed, instead of succeeding just before. Older
+//     than systemd 240: it is ignored with a warning, and simple is used.
+//   - Restart=on-failure with RestartSec=10s: a crash is mended, an end that was meant (exit code 0) stays one.
+//     RestartPreventExitStatus names the failures that would only repeat.
+//   - KillMode=mixed: only the program is asked to end, since it knows how to end its children in order;
+//     what is left after it, or after TimeoutStopSec, is killed. The default would end a job in the middle,
+//     and process, which leaves children behind, lets an orphan hold the runner's session.
+//   - OOMPolicy=continue: the memory that runs out is a job's; ending the unit for it would take away the
+//     report of that job and every following one. Older than systemd 243: ignored with a warning.
+//   - TasksMax=infinity: the default, 15% of what the kernel can do, is for daemons; jobs are whole builds.
+//
+// And why some do not: no User, since the program drops to the unprivileged account for its children itself
+// and keeps its secret from them. No UMask: jobs inherit it, and expect the usual 0022. No Delegate: nothing
+// here makes control groups. No sandboxing: what a job may do is decided by the account that it runs under.
+func render(u Unit) string {
+	var b strings.Builder
+	line := func(key, value string) {
+		if value != "" {
+			fmt.Fprintf(&b, "%s=%s\n", key, value)
+		}
+	}
+	b.WriteString("[Unit]\n")
+	line("Description", escapeSpecifiers(u.Description))
+	line("Documentation", escapeSpecifiers(u.Documentation))
+	line("Wants", "network-online.target")
+	line("After", "network-online.target")
+	line("StartLimitIntervalSec", "10min")
+	line("StartLimitBurst", "10")
+
+	b.WriteString("\n[Service]\n")
+	line("Type", "exec")
+	line("ExecStart", commandLine(u.Executable, u.Args))
+	line("WorkingDirectory", escapeSpecifiers(u.Directory))
+	line("Restart", "on-failure")
+	line("RestartSec", "10s")
+	line("RestartPreventExitStatus", exitCodes(u.NoRestartStatus))
+	line("KillMode", "mixed")
+	line("KillSignal", "SIGTERM")
+	line("TimeoutStopSec", seconds(u.StopTimeout))
+	line("OOMPolicy", "continue")
+	line("TasksMax", "infinity")
+
+	b.WriteString("\n[Install]\n")
+	line("WantedBy", "multi-user.target")
+	return b.String()
+}
+
+// commandLine quotes a command as systemd.service(5) and systemd.syntax(7) read it. The program's own path
+// takes no part in the replacement of variables, so its dollar signs are not doubled; New refuses them.
+func commandLine(executable string, args []string) string {
+	words := []string{quote(escapeSpecifiers(executable))}
+	for _, arg := range args {
+		words = append(words, quote(strings.ReplaceAll(escapeSpecifiers(arg), "$", "$$")))
+	}
+	return strings.Join(words, " ")
+}
+
+// quote leaves a plain word as it is, so that a person can read the unit, and puts every other into double
+// quotes, inside of which only the backslash and the quote itself mean something.
+func quote(word string) string {
+	plain := word != "" && strings.IndexFunc(word, func(r rune) bool {
+		return !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._/:=,+@%$", r)
+	}) < 0
+	if plain {
+		return word
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(word) + `"`
+}
+
+// escapeSpecifiers keeps systemd from reading %i, %h and the like.
+func escapeSpecifiers(text string) string { return strings.ReplaceAll(text, "%", "%%") }
+
+func exitCodes(codes []int) string {
+	words := make([]string, len(codes))
+	for i, code := range codes {
+		words[i] = strconv.Itoa(code)
+	}
+	return strings.Join(words, " ")
+}
+
+// seconds rounds up: a timeout of half a second must not become 0, which systemd reads as "never".
+func seconds(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10) + "s"
+}

@@ -1,0 +1,266 @@
+package svc
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func example() Unit {
+	return Unit{
+		Name:            "actions.runner.octo-org.web-1",
+		Description:     "GitHub Actions runner web-1 (100% ours)",
+		Documentation:   "https://docs.github.com/actions man:systemd.service(5)",
+		Executable:      "/usr/bin/env",
+		Args:            []string{"run", "--name", "web-1", "a b", `"$HOME" is \here\`, "50%", ""},
+		Directory:       "/",
+		StopTimeout:     90*time.Second + time.Millisecond,
+		NoRestartStatus: []int{2, 3, 4},
+	}
+}
+
+func text(t *testing.T, u Unit) string {
+	t.Helper()
+	s, err := New(u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Text()
+}
+
+func TestTextGolden(t *testing.T) {
+	bare := Unit{Name: "bare", Executable: "/usr/bin/env", Directory: "/"}
+	for name, u := range map[string]Unit{"full": example(), "bare": bare} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join("testdata", name+".service")
+			got := text(t, u)
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != strings.ReplaceAll(string(want), "\r\n", "\n") {
+				t.Errorf("unit is\n%s\nnot\n%s", got, want)
+			}
+		})
+	}
+}
+
+// TestTextVerified has systemd's own parser read the unit. It exits with 0 whatever it finds, so that every word
+// it says counts.
+func TestTextVerified(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("systemd-analyze is missing: apt-get install systemd")
+		}
+		t.Skip("systemd-analyze is missing")
+	}
+	for _, u := range []Unit{example(), {Name: "bare", Executable: "/usr/bin/env", Directory: "/"}} {
+		t.Run(u.Name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), u.Name+".service")
+			if err := os.WriteFile(file, []byte(text(t, u)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			out, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", file).CombinedOutput()
+			if err != nil || len(bytes.TrimSpace(out)) > 0 {
+				t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+			}
+		})
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		executable string
+		args       []string
+		want       string
+	}{
+		{"no arguments", "/usr/bin/a", nil, "/usr/bin/a"},
+		{"plain words stay", "/usr/bin/a", []string{"run", "--name=web-1", "x@y:z"}, "/usr/bin/a run --name=web-1 x@y:z"},
+		{"blank in the path", "/opt/my app/a", nil, `"/opt/my app/a"`},
+		{"percent in the path", "/opt/%n", nil, "/opt/%%n"},
+		{"blank", "/a", []string{"a b"}, `/a "a b"`},
+		{"empty", "/a", []string{""}, `/a ""`},
+		{"variable", "/a", []string{"$HOME", "${X}"}, `/a $$HOME "$${X}"`},
+		{"quotes", "/a", []string{`"`, "'"}, `/a "\"" "'"`},
+		{"backslash", "/a", []string{`\`}, `/a "\\"`},
+		{"second command", "/a", []string{";"}, `/a ";"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := commandLine(c.executable, c.args); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+func FuzzCommandLine(f *testing.F) {
+	for _, arg := range []string{"", "a b", `\`, `"`, "'", "%", "%%n", "$", "$$", "${HOME}", ";", "#", "é", `\x41`, "~", "\u00a0"} {
+		f.Add(arg, "after")
+	}
+	f.Fuzz(func(t *testing.T, first, second string) {
+		u := Unit{Name: "fuzz", Executable: "/opt/a b", Args: []string{first, second}, Directory: "/"}
+		s, err := New(u)
+		if err != nil {
+			if validateText(first) == nil && validateText(second) == nil {
+				t.Fatalf("refused: %v", err)
+			}
+			return
+		}
+		line, ok := "", false
+		for l := range strings.Lines(s.Text()) {
+			if rest, found := strings.CutPrefix(l, "ExecStart="); found {
+				line, ok = strings.TrimSuffix(rest, "\n"), true
+			}
+		}
+		if !ok || strings.Count(s.Text(), "\n") != strings.Count(text(t, Unit{Name: "x", Executable: "/x", Directory: "/"}), "\n") {
+			t.Fatalf("an argument added lines:\n%s", s.Text())
+		}
+		if got := splitAsSystemd(t, line); !slices.Equal(got, append([]string{u.Executable}, u.Args...)) {
+			t.Fatalf("%q is read as %q", line, got)
+		}
+	})
+}
+
+// splitAsSystemd reads a command as systemd.syntax(7) and systemd.service(5) say: words with quotes and C escapes,
+// then specifiers, then variables, which are all unset here.
+func splitAsSystemd(t *testing.T, line string) []string {
+	t.Helper()
+	var words []string
+	for rest := strings.TrimLeft(line, " \t"); rest != ""; rest = strings.TrimLeft(rest, " \t") {
+		if rest[0] == ';' && (len(rest) == 1 || rest[1] == ' ') {
+			t.Fatalf("%q starts a second command", line)
+		}
+		var word string
+		word, rest = wordAsSystemd(t, rest)
+		words = append(words, word)
+	}
+	for i, word := range words {
+		word = undouble(t, word, '%')
+		if i > 0 {
+			word = undouble(t, word, '$')
+		}
+		words[i] = word
+	}
+	return words
+}
+
+func wordAsSystemd(t *testing.T, rest string) (word, after string) {
+	t.Helper()
+	var b strings.Builder
+	quote := byte(0)
+	for i := 0; i < len(rest); i++ {
+		c := rest[i]
+		switch {
+		case c == '\\':
+			i++
+			if i == len(rest) || !strings.ContainsRune(`\"'`, rune(rest[i])) {
+				t.Fatalf("unknown escape in %q", rest)
+			}
+			b.WriteByte(rest[i])
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		case quote == 0 && (c == ' ' || c == '\t'):
+			return b.String(), rest[i:]
+		default:
+			b.WriteByte(c)
+		}
+	}
+	if quote != 0 {
+		t.Fatalf("unclosed quote in %q", rest)
+	}
+	return b.String(), ""
+}
+
+func undouble(t *testing.T, word string, mark byte) string {
+	t.Helper()
+	var b strings.Builder
+	for i := 0; i < len(word); i++ {
+		if word[i] == mark {
+			i++
+			if i == len(word) || word[i] != mark {
+				t.Fatalf("single %q in %q", mark, word)
+			}
+		}
+		b.WriteByte(word[i])
+	}
+	return b.String()
+}
+
+func TestValidation(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		spoil func(u *Unit)
+		want  string // in the error; none expected if empty
+	}{
+		{"example", func(*Unit) {}, ""},
+		{"longest name", func(u *Unit) { u.Name = strings.Repeat("n", maxName) }, ""},
+		{"no name", func(u *Unit) { u.Name = "" }, "name is empty"},
+		{"long name", func(u *Unit) { u.Name = strings.Repeat("n", maxName+1) }, "201 characters"},
+		{"path as name", func(u *Unit) { u.Name = "../x" }, "starts with a dash or a dot"},
+		{"slash in name", func(u *Unit) { u.Name = "a/b" }, "holds '/'"},
+		{"glob in name", func(u *Unit) { u.Name = "a*" }, "holds '*'"},
+		{"template", func(u *Unit) { u.Name = "a@b" }, "holds '@'"},
+		{"option as name", func(u *Unit) { u.Name = "--root=x" }, "starts with a dash or a dot"},
+		{"unit as name", func(u *Unit) { u.Name = "a.service" }, `must not carry ".service"`},
+		{"line break in description", func(u *Unit) { u.Description = "a\n[Service]" }, "control character"},
+		{"carriage return in argument", func(u *Unit) { u.Args = []string{"ok", "a\rb"} }, "argument 2"},
+		{"NUL in argument", func(u *Unit) { u.Args = []string{"\x00"} }, "control character"},
+		{"next line in argument", func(u *Unit) { u.Args = []string{"\u0085"} }, "control character"},
+		{"template in argument", func(u *Unit) { u.Args = []string{"{{Name}}"} }, `holds "{{"`},
+		{"template in description", func(u *Unit) { u.Description = "{{" }, `holds "{{"`},
+		{"not UTF-8", func(u *Unit) { u.Args = []string{"\xff"} }, "not UTF-8"},
+		{"continued description", func(u *Unit) { u.Description = `a\` }, "ends with a backslash"},
+		{"continued directory", func(u *Unit) { u.Directory = `/a\` }, "ends with a backslash"},
+		{"blank after directory", func(u *Unit) { u.Directory = "/a " }, "ends with a blank"},
+		{"relative executable", func(u *Unit) { u.Executable = "bin/a" }, "not a clean absolute path"},
+		{"no executable", func(u *Unit) { u.Executable = "" }, "not a clean absolute path"},
+		{"unclean executable", func(u *Unit) { u.Executable = "/usr/../a" }, "not a clean absolute path"},
+		{"variable in executable", func(u *Unit) { u.Executable = "/$a" }, "dollar sign"},
+		{"relative directory", func(u *Unit) { u.Directory = "." }, "not a clean absolute path"},
+		{"words as documentation", func(u *Unit) { u.Documentation = "https://x see there" }, "not an address"},
+		{"negative timeout", func(u *Unit) { u.StopTimeout = -1 }, "stop timeout"},
+		{"eternal timeout", func(u *Unit) { u.StopTimeout = 1 << 62 }, "stop timeout"},
+		{"success as failure", func(u *Unit) { u.NoRestartStatus = []int{0} }, "exit code 0"},
+		{"impossible code", func(u *Unit) { u.NoRestartStatus = []int{256} }, "exit code 256"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			u := example()
+			c.spoil(&u)
+			s, err := New(u)
+			switch {
+			case c.want == "" && err != nil:
+				t.Error(err)
+			case c.want == "":
+			case err == nil:
+				t.Errorf("accepted:\n%s", s.Text())
+			case !strings.Contains(err.Error(), c.want) || strings.IndexFunc(err.Error(), unprintable) >= 0:
+				t.Errorf("error is %q, without %q", err, c.want)
+			}
+		})
+	}
+	if _, err := Named("a/b"); err == nil {
+		t.Error("Named accepted a path")
+	}
+}
+
+// unprintable finds what must not reach a terminal by way of a quoted value.
+func unprintable(r rune) bool { return r == utf8.RuneError || unicode.IsControl(r) }

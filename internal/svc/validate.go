@@ -1,0 +1,126 @@
+package svc
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxName leaves room for ".service" and for the temporary name within the 255 bytes of a file name and of a
+// unit name. GitHub's own services stay within 150.
+const maxName = 200
+
+func (u Unit) validate() error {
+	if err := validateName(u.Name); err != nil {
+		return err
+	}
+	texts := []struct{ what, value string }{
+		{"description", u.Description},
+		{"documentation", u.Documentation},
+		{"executable", u.Executable},
+		{"directory", u.Directory},
+	}
+	for i, arg := range u.Args {
+		texts = append(texts, struct{ what, value string }{fmt.Sprintf("argument %d", i+1), arg})
+	}
+	for _, text := range texts {
+		if err := validateText(text.value); err != nil {
+			return fmt.Errorf("%s %q: %w", text.what, text.value, err)
+		}
+	}
+	if err := validateBare(u); err != nil {
+		return err
+	}
+	if err := validateDocumentation(u.Documentation); err != nil {
+		return err
+	}
+	if u.StopTimeout < 0 || u.StopTimeout > 7*24*time.Hour {
+		return fmt.Errorf("stop timeout %s: not between 0 and a week", u.StopTimeout)
+	}
+	for _, code := range u.NoRestartStatus {
+		if code < 1 || code > 255 {
+			return fmt.Errorf("exit code %d: not between 1 and 255", code)
+		}
+	}
+	return nil
+}
+
+// validateName accepts the characters that systemd takes in a name without escaping, less "@" and "\", which
+// mean something there.
+func validateName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("name is empty")
+	case len(name) > maxName:
+		return fmt.Errorf("name has %d characters, %d at most", len(name), maxName)
+	case strings.HasPrefix(name, "-") || strings.HasPrefix(name, "."):
+		return errors.New("name starts with a dash or a dot")
+	case strings.HasSuffix(name, ".service"):
+		return errors.New(`name must not carry ".service"`)
+	}
+	for _, r := range name {
+		if !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-", r) {
+			return fmt.Errorf("name holds %q; letters, digits and ._:- are possible", r)
+		}
+	}
+	return nil
+}
+
+// validateText refuses what no quoting of a unit file can carry, or what the template engine behind Install
+// would take for its own.
+func validateText(text string) error {
+	if !utf8.ValidString(text) {
+		return errors.New("not UTF-8")
+	}
+	if i := strings.IndexFunc(text, unicode.IsControl); i >= 0 {
+		return errors.New("holds a line break or another control character")
+	}
+	if strings.Contains(text, "{{") {
+		return errors.New(`holds "{{"`)
+	}
+	return nil
+}
+
+// validateBare checks the values that stand in the unit without quotes, where systemd strips blanks at the
+// ends and takes a backslash there for a continued line.
+func validateBare(u Unit) error {
+	for _, text := range []struct{ what, value string }{
+		{"description", u.Description}, {"documentation", u.Documentation}, {"directory", u.Directory},
+	} {
+		if strings.TrimSpace(text.value) != text.value {
+			return fmt.Errorf("%s %q: starts or ends with a blank", text.what, text.value)
+		}
+		if strings.HasSuffix(text.value, `\`) {
+			return fmt.Errorf("%s %q: ends with a backslash", text.what, text.value)
+		}
+	}
+	for _, file := range []struct{ what, value string }{
+		{"executable", u.Executable}, {"directory", u.Directory},
+	} {
+		if !path.IsAbs(file.value) || path.Clean(file.value) != file.value {
+			return fmt.Errorf("%s %q: not a clean absolute path", file.what, file.value)
+		}
+	}
+	// systemd replaces variables in the name that the program is called by, but not in the path it starts.
+	if strings.Contains(u.Executable, "$") {
+		return fmt.Errorf("executable %q: holds a dollar sign", u.Executable)
+	}
+	return nil
+}
+
+func validateDocumentation(addresses string) error {
+	for address := range strings.FieldsSeq(addresses) {
+		known := false
+		for _, prefix := range []string{"https://", "http://", "file:/", "info:", "man:"} {
+			known = known || strings.HasPrefix(address, prefix)
+		}
+		if !known {
+			return fmt.Errorf("documentation %q: not an address with https, http, file, info or man", address)
+		}
+	}
+	return nil
+}
