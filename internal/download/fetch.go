@@ -24,6 +24,8 @@ const (
 	// expansion is how many times an archive's size its tree may need: about
 	// 3.1 for the real ones.
 	expansion = 4
+	// partMark is in the name of every file that is not verified yet.
+	partMark = ".part-"
 )
 
 // Progress is called while an archive is received, often and from one
@@ -39,7 +41,8 @@ type Fetcher struct {
 
 // Fetch returns the path of the archive, received now or found verified
 // already (cached). Whoever gets a path may trust its content. After a failure
-// no file is left. It may be repeated.
+// no file is left. It may be repeated, by one process at a time: it removes
+// what a killed one left.
 func (f *Fetcher) Fetch(ctx context.Context, asset Asset, progress Progress) (path string, cached bool, err error) {
 	path = filepath.Join(f.Cache, asset.Filename)
 	sum, err := digestFile(path)
@@ -48,6 +51,9 @@ func (f *Fetcher) Fetch(ctx context.Context, asset Asset, progress Progress) (pa
 	}
 	if err := os.MkdirAll(f.Cache, 0o755); err != nil { //nolint:gosec // public archives
 		return "", false, fmt.Errorf("making the cache: %w", err)
+	}
+	if err := removeMatching(filepath.Join(f.Cache, "*"+partMark+"*")); err != nil {
+		return "", false, fmt.Errorf("removing what an interrupted run left: %w", err)
 	}
 	wait := firstWait
 	for attempt := 1; ; attempt++ {
@@ -100,7 +106,7 @@ func (f *Fetcher) receive(ctx context.Context, asset Asset, path string, progres
 	if err := room(f.Cache, length); err != nil {
 		return err
 	}
-	part, err := os.CreateTemp(f.Cache, asset.Filename+".part-*")
+	part, err := os.CreateTemp(f.Cache, asset.Filename+partMark+"*")
 	if err != nil {
 		return fmt.Errorf("making the part file: %w", err)
 	}

@@ -40,7 +40,7 @@ func Unpack(ctx context.Context, archive, root string, owner Owner) error {
 	if err := os.MkdirAll(filepath.Dir(root), 0o755); err != nil { //nolint:gosec // the runner's account passes through it
 		return fmt.Errorf("making the runners' directory: %w", err)
 	}
-	if err := removeStaging(root); err != nil {
+	if err := removeMatching(filepath.Join(filepath.Dir(root), stagingPrefix(root)+"*")); err != nil {
 		return fmt.Errorf("removing what an interrupted run left: %w", err)
 	}
 	staging, err := os.MkdirTemp(filepath.Dir(root), stagingPrefix(root)+"*")
@@ -58,15 +58,15 @@ func Unpack(ctx context.Context, archive, root string, owner Owner) error {
 
 func stagingPrefix(root string) string { return "." + filepath.Base(root) + ".new-" }
 
-// removeStaging removes the staging directories of runs that were killed. The
-// caller holds the host's lock, so none of them is in use.
-func removeStaging(root string) error {
-	left, err := filepath.Glob(filepath.Join(filepath.Dir(root), stagingPrefix(root)+"*"))
+// removeMatching removes what runs that were killed have left. The caller holds
+// the host's lock, so nothing of it is in use.
+func removeMatching(pattern string) error {
+	left, err := filepath.Glob(pattern)
 	if err != nil {
 		return err
 	}
-	for _, dir := range left {
-		if err := os.RemoveAll(dir); err != nil {
+	for _, path := range left {
+		if err := os.RemoveAll(path); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
 // What an [Error] can be matched against with errors.Is.
@@ -34,7 +36,7 @@ type Error struct {
 	Documentation string // where GitHub says it is explained
 	RequestID     string // what GitHub's support asks for
 	Scope         Scope
-	Reset         time.Time // when a used-up rate limit is renewed; zero if unknown
+	Reset         time.Time // when to ask again after ErrRateLimited; zero otherwise
 	limited       bool
 }
 
@@ -86,25 +88,8 @@ func newError(op string, scope Scope, resp *http.Response, body []byte, now time
 	} else {
 		e.Message = http.StatusText(resp.StatusCode)
 	}
-	e.readLimit(resp.Header, now)
+	if wait, limited := transport.Limited(resp.StatusCode, resp.Header, now); limited {
+		e.limited, e.Reset = true, now.Add(wait)
+	}
 	return e
-}
-
-func (e *Error) readLimit(h http.Header, now time.Time) {
-	wait, asked := seconds(h.Get("Retry-After"))
-	used := h.Get("X-RateLimit-Remaining") == "0"
-	e.limited = e.Status == http.StatusTooManyRequests || e.Status == http.StatusForbidden && (asked || used)
-	if !e.limited {
-		return
-	}
-	if asked {
-		e.Reset = now.Add(wait)
-	} else if reset, ok := seconds(h.Get("X-RateLimit-Reset")); ok {
-		e.Reset = time.Unix(0, 0).Add(reset)
-	}
-}
-
-func seconds(text string) (time.Duration, bool) {
-	d, err := time.ParseDuration(text + "s")
-	return d, err == nil && text != ""
 }

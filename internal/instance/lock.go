@@ -47,7 +47,12 @@ const glance = time.Second
 // its config.sh still runs, it is waited for, as what it does to GitHub and to
 // the runner root must be over before anyone looks.
 func (s *Store) LockHost(ctx context.Context) (*Lock, error) {
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+	// Only the state itself is private: others pass through what is above it.
+	err := os.MkdirAll(filepath.Dir(s.dir), 0o755) //nolint:gosec // see above
+	if err == nil {
+		err = os.Mkdir(s.dir, 0o700)
+	}
+	if err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, fmt.Errorf("making the state directory: %w", err)
 	}
 	return takeLock(ctx, filepath.Join(s.dir, hostLock), "this host", orphanWait)

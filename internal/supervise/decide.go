@@ -30,6 +30,7 @@ type ending struct {
 	code       int  // -1 when a signal ended it
 	configured bool // the registration is still on disk
 	ephemeral  bool
+	worked     bool // it ran a job
 	gone       bool // it said that its registration was deleted
 	deprecated bool // it said that its version is refused
 }
@@ -49,14 +50,15 @@ func decide(e ending) action {
 	switch {
 	case e.code == codeVersionDeprecated, e.deprecated:
 		return action{fatal: ErrVersionRefused}
+	case e.code == codeSuccess && e.ephemeral && !e.configured && (e.worked || !e.gone):
+		// After its job GitHub deletes it, which it may notice before it ends.
+		return action{finished: true}
 	case e.gone:
 		return action{fatal: ErrRegistrationEnd}
 	case e.code == codeUpdating, e.code == codeUpdatingOnce:
 		return action{update: true, reason: "the runner is updating itself"}
 	case e.code == codeSessionConflict:
 		return action{conflict: true, reason: "another session of this runner exists"}
-	case e.code == codeSuccess && e.ephemeral && !e.configured:
-		return action{finished: true}
 	case e.code == codeSuccess && !e.configured:
 		// It deletes its local registration when GitHub has deleted the runner.
 		return action{fatal: ErrRegistrationEnd}

@@ -105,7 +105,7 @@ func (s *supervisor) ending(cmd *exec.Cmd, err error) (ending, error) {
 	s.Log.Info("listener ended", "exit_code", code)
 	_, err = register.ReadSettings(s.Root)
 	end := ending{code: code, configured: !errors.Is(err, register.ErrNotConfigured), ephemeral: s.ephemeral}
-	end.gone, end.deprecated = s.said()
+	s.tell(&end)
 	return end, nil
 }
 

@@ -12,6 +12,7 @@ type tracker struct {
 	mu         sync.Mutex
 	now        Change
 	since      time.Time // listening since
+	worked     bool      // what the latest listener did and said
 	gone       bool
 	deprecated bool
 }
@@ -36,7 +37,7 @@ func (s *supervisor) change(update func(*Change)) {
 // begin forgets what the previous listener said.
 func (s *supervisor) begin() {
 	s.mu.Lock()
-	s.gone, s.deprecated, s.since = false, false, time.Time{}
+	s.worked, s.gone, s.deprecated, s.since = false, false, false, time.Time{}
 	s.mu.Unlock()
 	s.change(func(now *Change) {
 		now.State, now.Reason, now.Job = Starting, "", ""
@@ -52,26 +53,23 @@ func (s *supervisor) read(line string) {
 		return
 	}
 	if match := jobLine.FindStringSubmatch(line); match != nil {
+		s.note(func() { s.worked = true })
 		s.change(func(now *Change) { now.State, now.Job = Working, match[1] })
 		return
 	}
 	switch {
 	case strings.Contains(line, "Listening for Jobs"), strings.Contains(line, "completed with result:"):
-		s.mu.Lock()
-		if s.since.IsZero() {
-			s.since = time.Now()
-		}
-		s.mu.Unlock()
+		s.note(func() {
+			if s.since.IsZero() {
+				s.since = time.Now()
+			}
+		})
 		s.change(func(now *Change) { now.State, now.Job = Listening, "" })
 	case strings.Contains(line, "registration has been deleted from the server"),
 		strings.Contains(line, "no longer exists on the server"):
-		s.mu.Lock()
-		s.gone = true
-		s.mu.Unlock()
+		s.note(func() { s.gone = true })
 	case strings.Contains(line, "is deprecated and cannot receive messages"):
-		s.mu.Lock()
-		s.deprecated = true
-		s.mu.Unlock()
+		s.note(func() { s.deprecated = true })
 	}
 }
 
@@ -85,8 +83,16 @@ func (s *supervisor) listened() time.Duration {
 	return time.Since(s.since)
 }
 
-func (s *supervisor) said() (gone, deprecated bool) {
+// note takes down something about the listener that is no change of state.
+func (s *supervisor) note(what func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.gone, s.deprecated
+	what()
+}
+
+// tell adds what the listener did and said to its ending.
+func (s *supervisor) tell(e *ending) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.worked, e.gone, e.deprecated = s.worked, s.gone, s.deprecated
 }

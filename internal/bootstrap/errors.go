@@ -1,0 +1,70 @@
+package bootstrap
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+)
+
+// Why a host, a name or a state of things is refused.
+var (
+	ErrPrivilege      = errors.New("root is needed")
+	ErrAccount        = errors.New("not an account that jobs may run as")
+	ErrForeignDir     = errors.New("the directory is not ours")
+	ErrForeignService = errors.New("a service of this name exists that is not ours")
+	ErrForeign        = errors.New("it holds a runner that is not ours")
+	ErrDamaged        = errors.New("the runner's files are damaged")
+	ErrRemoving       = errors.New("its removal was interrupted")
+	ErrOtherScope     = errors.New("the runner belongs to another scope")
+	ErrNameTaken      = errors.New("a runner of this name exists at GitHub")
+	ErrDiffers        = errors.New("the runner is registered with other options")
+	ErrBusy           = errors.New("the runner is running a job")
+	ErrStillListed    = errors.New("GitHub still lists the runner")
+	ErrNoCredential   = errors.New("there is no credential")
+	ErrUnreachable    = errors.New("the account cannot reach the runner's directory")
+	ErrTemporary      = errors.New("the program lies in a temporary directory")
+	ErrTemplate       = errors.New("not a name template")
+	ErrNotListening   = errors.New("the listener did not come up")
+)
+
+// RefusedError is a state that stops an install or uninstall before it changes
+// anything. It carries what a message and a hint need.
+type RefusedError struct {
+	Object string // what is refused, `runner "web-1"`
+	Reason error  // one of the sentinels above
+	Detail string
+	Name   string // of the runner, if there is one
+	Scope  github.Scope
+}
+
+func (e *RefusedError) Error() string {
+	text := fmt.Sprintf("%s: %v", e.Object, e.Reason)
+	if e.Detail != "" {
+		text += ": " + e.Detail
+	}
+	return text
+}
+
+func (e *RefusedError) Unwrap() error { return e.Reason }
+
+// StartError says that a service was started and its listener did not come up.
+type StartError struct {
+	Service string
+	Reason  string   // the supervisor's, if it left one
+	Log     []string // the last lines of its log
+}
+
+func (e *StartError) Error() string {
+	text := fmt.Sprintf("starting service %q: %v", e.Service, ErrNotListening)
+	if e.Reason != "" {
+		text += ": " + e.Reason
+	}
+	if len(e.Log) > 0 {
+		text += "\n  " + strings.Join(e.Log, "\n  ")
+	}
+	return text
+}
+
+func (e *StartError) Unwrap() error { return ErrNotListening }

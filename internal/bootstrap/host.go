@@ -1,0 +1,93 @@
+// Package bootstrap orders the phases: install walks forwards through them,
+// uninstall walks back, status compares what was done with what is there.
+package bootstrap
+
+import (
+	"log/slog"
+	"os"
+	"runtime"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+)
+
+// Phase is a step of an installation or of its removal.
+type Phase string
+
+// The phases of install, in their order, and then those of uninstall.
+const (
+	PlanPhase        Phase = "plan"
+	AccountPhase     Phase = "account"
+	FetchPhase       Phase = "fetch"
+	EnvironmentPhase Phase = "environment"
+	RegisterPhase    Phase = "register"
+	ServicePhase     Phase = "service"
+
+	StopPhase       Phase = "stop"
+	DeregisterPhase Phase = "deregister"
+	RemovePhase     Phase = "remove"
+)
+
+// Observer is told what happens while it happens.
+type Observer interface {
+	// Begin opens a phase that acts on object.
+	Begin(phase Phase, object string)
+	// Progress may be called often between Begin and End; total is 0 if unknown.
+	Progress(done, total int64)
+	// End closes the phase. Kept means that everything was so already.
+	End(phase Phase, result string, kept bool, err error)
+}
+
+// Host is the machine that is worked on, and the means to do it.
+type Host struct {
+	Paths    instance.Paths
+	Store    *instance.Store
+	Fetcher  *download.Fetcher
+	Observer Observer
+	Log      *slog.Logger
+	// Connect gives the client for a scope; nil if there is no credential.
+	Connect func(github.Scope) *github.Client
+	// Executable is the program that a service starts, and Arguments lead it to
+	// these Paths.
+	Executable string
+	Arguments  []string
+	// Private is set when Paths need no privileges.
+	Private bool
+	// Environment ("KEY=VALUE": proxies, certificates) passes on to config.sh
+	// and the listener.
+	Environment []string
+}
+
+// runner is the runner root of a record, for the programs in it.
+func (h *Host) runner(record instance.Record, user account.User, hold *os.File) register.Runner {
+	return register.Runner{Root: record.Dir, User: user, Environment: h.Environment, Hold: hold, Log: h.Log}
+}
+
+// userOf finds the account of a record.
+func userOf(record instance.Record) (account.User, error) {
+	if runtime.GOOS == "windows" || !account.Privileged() {
+		return account.Lookup("")
+	}
+	return account.Lookup(record.User)
+}
+
+// phase runs one phase under the observer's eyes.
+func (h *Host) phase(phase Phase, object string, do func() (result string, err error)) error {
+	h.Observer.Begin(phase, object)
+	result, err := do()
+	h.Observer.End(phase, result, false, err)
+	return err
+}
+
+// unlock gives the host's lock up, and takes its file away when nothing is
+// remembered on this host.
+func (h *Host) unlock(lock *instance.Lock) {
+	if records, err := h.Store.List(); err == nil && len(records) == 0 {
+		lock.Remove()
+		return
+	}
+	lock.Release()
+}

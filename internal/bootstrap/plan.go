@@ -1,0 +1,85 @@
+package bootstrap
+
+import (
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+)
+
+// DefaultUser is the account that jobs run as when none is named; it is created
+// where it is absent.
+const DefaultUser = "runner"
+
+// Request is what is wanted of an install.
+type Request struct {
+	Scope      github.Scope
+	Template   string // of the runner's name
+	Identity   instance.Identity
+	Replace    bool
+	User       string // empty: DefaultUser as root, else the account that runs this
+	CreateUser bool
+	Service    bool
+	SHA256     string   // of the archive; empty: the one that GitHub gives
+	Variables  []string // "KEY=VALUE", for the runner's .env
+}
+
+// Plan is what an install will do. It was made by reading alone, and holds no
+// secret.
+type Plan struct {
+	Name     string            `json:"name"`
+	Scope    string            `json:"scope"`
+	ScopeURL string            `json:"scope_url"`
+	Dir      string            `json:"dir"`
+	User     string            `json:"user"`
+	Platform download.Platform `json:"platform"`
+	Asset    *download.Asset   `json:"asset"` // nil when nothing has to be fetched
+	Service  string            `json:"service"`
+	Steps    []Step            `json:"steps"`
+
+	request Request
+	record  instance.Record
+	jobUser account.User
+	unit    *svc.Service
+	// ghost is a runner at GitHub that an interrupted run of ours left.
+	ghost int64
+	// leave is set when the runner must leave GitHub before it joins again.
+	leave bool
+}
+
+// Step is one phase of a plan.
+type Step struct {
+	Phase  Phase  `json:"phase"`
+	Change bool   `json:"change"` // false: everything is so already
+	Object string `json:"object"`
+	Reason string `json:"reason"`
+}
+
+// Changes tells whether the plan changes anything.
+func (p *Plan) Changes() bool {
+	for _, step := range p.Steps {
+		if step.Change {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *Plan) keep(phase Phase, object, reason string) {
+	p.Steps = append(p.Steps, Step{Phase: phase, Object: object, Reason: reason})
+}
+
+func (p *Plan) change(phase Phase, object, reason string) {
+	p.Steps = append(p.Steps, Step{Phase: phase, Change: true, Object: object, Reason: reason})
+}
+
+// changes tells whether one of the phases planned so far changes something.
+func (p *Plan) changes(phase Phase) bool {
+	for _, step := range p.Steps {
+		if step.Phase == phase {
+			return step.Change
+		}
+	}
+	return false
+}

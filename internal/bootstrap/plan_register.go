@@ -1,0 +1,128 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+)
+
+// planRegister compares the registration on disk with GitHub's list.
+func (p *planner) planRegister(ctx context.Context) error {
+	object := fmt.Sprintf("%s at %s", p.Name, p.ScopeURL)
+	if !p.whole {
+		return p.planJoin(ctx, object, "not registered yet")
+	}
+	settings, err := register.ReadSettings(p.Dir)
+	if errors.Is(err, register.ErrNotConfigured) {
+		return p.planJoin(ctx, object, "not registered yet")
+	}
+	if err != nil {
+		return err
+	}
+	if !p.request.Scope.Same(settings.URL) || settings.Name != p.Name {
+		return &RefusedError{
+			Object: fmt.Sprintf("directory %q", p.Dir), Reason: ErrForeign,
+			Detail: fmt.Sprintf("%s at %s", settings.Name, settings.URL), Name: p.Name,
+		}
+	}
+	_, err = p.client.Runner(ctx, settings.ID)
+	if errors.Is(err, github.ErrNotFound) {
+		return p.planJoin(ctx, object, "GitHub no longer lists it")
+	}
+	if err != nil {
+		return err
+	}
+	p.record.RunnerID = settings.ID
+	if names := p.record.Differs(p.request.Identity); len(names) > 0 {
+		if !p.request.Replace {
+			return &RefusedError{
+				Object: fmt.Sprintf("runner %q on this host", p.Name), Reason: ErrDiffers,
+				Detail: strings.Join(names, ", "), Name: p.Name,
+			}
+		}
+		p.leave = true
+		p.change(RegisterPhase, object, "registered with other "+strings.Join(names, ", "))
+		return nil
+	}
+	p.keep(RegisterPhase, object, fmt.Sprintf("registered already, id %d", settings.ID))
+	return nil
+}
+
+// planJoin makes sure that the name is free at GitHub before anything is done
+// for it. This look is also what later tells a runner that an interrupted run
+// of ours left there from a stranger's: a record in phase Registering was
+// written after the name had been seen free.
+func (p *planner) planJoin(ctx context.Context, object, reason string) error {
+	runners, err := p.client.Runners(ctx, p.Name)
+	if err != nil {
+		return err
+	}
+	for _, runner := range runners {
+		ours := runner.ID == p.record.RunnerID || p.record.Phase == instance.Registering && abandoned(runner)
+		switch {
+		case ours && !runner.Online():
+			p.ghost, reason = runner.ID, "an interrupted run left it at GitHub"
+		case !p.request.Replace:
+			return &RefusedError{
+				Object: fmt.Sprintf("runner %q", p.Name), Reason: ErrNameTaken,
+				Detail: fmt.Sprintf("id %d, %s", runner.ID, runner.Status), Name: p.Name, Scope: p.request.Scope,
+			}
+		}
+	}
+	p.change(RegisterPhase, object, reason)
+	return nil
+}
+
+// abandoned tells whether a runner was registered and never started.
+func abandoned(runner github.Runner) bool {
+	return !runner.Online() && !runner.Busy && runner.Version == ""
+}
+
+// planService compares the unit with what we would write.
+func (p *planner) planService(ctx context.Context) error {
+	if !p.request.Service {
+		if p.record.Service != "" {
+			p.change(ServicePhase, p.record.Service, "it is to go")
+		}
+		return nil
+	}
+	p.Service = serviceName(p.request.Scope, p.Name)
+	unit, err := svc.New(p.describe(p.Service, p.record))
+	if err != nil {
+		return err
+	}
+	p.unit = unit
+	state, err := unit.State(ctx)
+	if err != nil {
+		return err
+	}
+	if state.Active != svc.Absent && p.record.Service != p.Service {
+		// GitHub's own installer gives the same names, and so does an install in
+		// another directory.
+		return &RefusedError{
+			Object: fmt.Sprintf("installing service %q", p.Service), Reason: ErrForeignService,
+			Detail: state.UnitPath, Name: p.Service,
+		}
+	}
+	text, err := os.ReadFile(state.UnitPath)
+	switch {
+	case state.Active == svc.Absent || err != nil:
+		p.change(ServicePhase, p.Service, "not installed yet")
+	case string(text) != unit.Text() || !state.Enabled:
+		p.change(ServicePhase, p.Service, "its unit differs")
+	case p.changes(RegisterPhase) || p.changes(EnvironmentPhase):
+		p.change(ServicePhase, p.Service, "what it runs has changed")
+	case state.Active != svc.Running:
+		p.change(ServicePhase, p.Service, "it is "+string(state.Active))
+	default:
+		p.keep(ServicePhase, p.Service, "running already")
+	}
+	return nil
+}

@@ -1,0 +1,222 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+)
+
+// MakePlan compares the request with this host and with GitHub. It reads and
+// changes nothing, and asks for evidence, not for memory: a runner root, a
+// registration that GitHub lists, a unit with the right text.
+func (h *Host) MakePlan(ctx context.Context, r Request) (*Plan, error) {
+	platform, err := download.Host()
+	if err != nil {
+		return nil, fmt.Errorf("choosing a runner for this host: %w", err)
+	}
+	p := &Plan{Scope: r.Scope.String(), ScopeURL: r.Scope.URL(), Platform: platform, request: r}
+	if h.Connect == nil {
+		return nil, &RefusedError{Object: "planning for " + p.Scope, Reason: ErrNoCredential, Scope: r.Scope}
+	}
+	planner := planner{Host: h, Plan: p, client: h.Connect(r.Scope)}
+	for _, step := range []func(context.Context) error{
+		planner.identify, planner.planAccount, planner.checkService,
+		planner.planFetch, planner.planEnvironment, planner.planRegister, planner.planService,
+	} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// planner fills one plan.
+type planner struct {
+	*Host
+	*Plan
+	client *github.Client
+	known  bool // there is a record
+	whole  bool // the runner root is complete
+}
+
+// identify finds the record that the request is about, or begins a new one.
+func (p *planner) identify(context.Context) error {
+	r := p.request
+	records, err := p.Store.List()
+	if err != nil {
+		return err
+	}
+	for _, record := range records {
+		if record.Template == r.Template && r.Scope.Same(record.ScopeURL) {
+			return p.take(record)
+		}
+	}
+	name, err := expandName(r.Template)
+	if err != nil {
+		return err
+	}
+	for _, record := range records {
+		if strings.EqualFold(record.Name, name) {
+			return p.take(record)
+		}
+	}
+	p.record = instance.Record{
+		Name: name, Template: r.Template, ScopeURL: r.Scope.URL(), APIURL: r.Scope.API(),
+		Dir: p.Paths.Root(name), Identity: r.Identity, Phase: instance.Planned,
+	}
+	p.Name, p.Dir = name, p.record.Dir
+	return nil
+}
+
+func (p *planner) take(record instance.Record) error {
+	p.record, p.known = record, true
+	p.Name, p.Dir = record.Name, record.Dir
+	object := fmt.Sprintf("runner %q on this host", record.Name)
+	if !p.request.Scope.Same(record.ScopeURL) {
+		return &RefusedError{Object: object, Reason: ErrOtherScope, Detail: record.ScopeURL, Name: record.Name}
+	}
+	if record.Phase == instance.Removing {
+		return &RefusedError{Object: object, Reason: ErrRemoving, Name: record.Name}
+	}
+	return nil
+}
+
+// planAccount finds who runs the jobs: never root.
+func (p *planner) planAccount(context.Context) error {
+	name := p.request.User
+	if !account.Privileged() {
+		return p.planOwnAccount(name)
+	}
+	if name == "" {
+		name = p.record.User
+	}
+	if name == "" {
+		name = DefaultUser
+	}
+	p.User = name
+	user, err := account.Lookup(name)
+	if errors.Is(err, account.ErrAbsent) && (name == DefaultUser || p.request.CreateUser) {
+		// It will be one of those that directories call others.
+		p.jobUser = account.User{Name: name, UID: -1, GID: -1}
+		p.change(AccountPhase, name, "no such account yet")
+		return p.checkBarrier()
+	}
+	if err != nil {
+		return &RefusedError{Object: fmt.Sprintf("account %q", name), Reason: ErrAccount, Detail: account.ErrAbsent.Error(), Name: name}
+	}
+	if user.UID == 0 {
+		return &RefusedError{Object: fmt.Sprintf("account %q", name), Reason: ErrAccount, Detail: "a job would own this host", Name: name}
+	}
+	p.jobUser = user
+	return p.checkBarrier()
+}
+
+func (p *planner) planOwnAccount(name string) error {
+	if !p.Private {
+		return &RefusedError{Object: fmt.Sprintf("writing below %q", p.Paths.State), Reason: ErrPrivilege}
+	}
+	user, err := account.Lookup("")
+	if err != nil {
+		return err
+	}
+	if name != "" && name != user.Name {
+		return &RefusedError{Object: fmt.Sprintf("running jobs as account %q", name), Reason: ErrPrivilege}
+	}
+	p.jobUser, p.User = user, user.Name
+	return nil
+}
+
+func (p *planner) checkBarrier() error {
+	if dir := p.jobUser.Barrier(p.Dir); dir != "" {
+		return &RefusedError{
+			Object: fmt.Sprintf("account %q", p.User), Reason: ErrUnreachable,
+			Detail: fmt.Sprintf("it may not list %q", dir), Name: dir,
+		}
+	}
+	return nil
+}
+
+// checkService refuses a service that could not work before anything is
+// fetched for it.
+func (p *planner) checkService(context.Context) error {
+	if !p.request.Service {
+		return nil
+	}
+	if !account.Privileged() {
+		return &RefusedError{Object: "installing a service", Reason: ErrPrivilege}
+	}
+	if err := svc.Available(); err != nil {
+		return err
+	}
+	for _, dir := range []string{os.TempDir(), "/tmp", "/var/tmp"} {
+		if inside, err := filepath.Rel(dir, p.Executable); err == nil && filepath.IsLocal(inside) {
+			return &RefusedError{Object: fmt.Sprintf("installing a service for %q", p.Executable), Reason: ErrTemporary, Name: p.Executable}
+		}
+	}
+	return nil
+}
+
+// planFetch asks what is on offer only when something has to be fetched: the
+// runner updates itself.
+func (p *planner) planFetch(ctx context.Context) error {
+	if _, err := os.Lstat(p.Dir); err == nil {
+		if !p.known {
+			return &RefusedError{Object: fmt.Sprintf("directory %q", p.Dir), Reason: ErrForeignDir, Name: p.Dir}
+		}
+		if p.whole = supervise.CheckListener(p.Dir) == nil; p.whole {
+			p.keep(FetchPhase, p.Dir, "unpacked already")
+			return nil
+		}
+		if _, err := register.ReadSettings(p.Dir); !errors.Is(err, register.ErrNotConfigured) {
+			return &RefusedError{Object: fmt.Sprintf("directory %q", p.Dir), Reason: ErrDamaged, Name: p.Name}
+		}
+	}
+	applications, err := p.client.Applications(ctx)
+	if err != nil {
+		return err
+	}
+	asset, err := download.Resolve(applications, p.Platform, p.request.SHA256)
+	if err != nil {
+		return err
+	}
+	p.Asset = &asset
+	p.change(FetchPhase, asset.Filename, "not on this host yet")
+	return nil
+}
+
+// planEnvironment compares the runner's .env with what is wanted in it.
+func (p *planner) planEnvironment(context.Context) error {
+	if len(p.variables()) == 0 {
+		return nil
+	}
+	if !p.whole {
+		p.change(EnvironmentPhase, ".env", "not written yet")
+		return nil
+	}
+	differs, err := register.EnvironmentDiffers(p.Dir, p.variables())
+	if err != nil {
+		return err
+	}
+	if differs {
+		p.change(EnvironmentPhase, ".env", "its content differs")
+	} else {
+		p.keep(EnvironmentPhase, ".env", "its content is right")
+	}
+	return nil
+}
+
+// variables is everything that belongs into .env; what the user names wins.
+func (p *planner) variables() []string {
+	return append(append([]string{}, p.Environment...), p.request.Variables...)
+}

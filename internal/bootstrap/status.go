@@ -1,0 +1,230 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+)
+
+// Status is what is true of one runner: the record, the service, the listener
+// and GitHub side by side, and where they disagree.
+type Status struct {
+	Name     string         `json:"name"`
+	ScopeURL string         `json:"scope_url"`
+	Dir      string         `json:"dir"`
+	User     string         `json:"user"`
+	RunnerID int64          `json:"runner_id"`
+	Phase    instance.Phase `json:"phase"`
+	Version  string         `json:"version"` // what runs, else what was installed
+	Service  ServiceStatus  `json:"service"`
+	Listener ListenerStatus `json:"listener"`
+	GitHub   GitHubStatus   `json:"github"`
+	Problems []string       `json:"problems"`
+	Healthy  bool           `json:"healthy"`
+}
+
+// ServiceStatus is what the service manager says.
+type ServiceStatus struct {
+	Name     string `json:"name"` // empty: installed without a service
+	State    string `json:"state"`
+	Enabled  bool   `json:"enabled"`
+	Restarts int    `json:"restarts"`
+}
+
+// ListenerStatus is what the supervisor says of the listener; State is
+// "stopped" when there is no supervisor.
+type ListenerStatus struct {
+	State    string     `json:"state"`
+	Since    *time.Time `json:"since,omitempty"`
+	PID      int        `json:"pid,omitempty"`
+	Job      string     `json:"job,omitempty"`
+	Reason   string     `json:"reason,omitempty"`
+	ExitCode *int       `json:"exit_code,omitempty"`
+	Starts   int        `json:"starts"`
+}
+
+// GitHubStatus is what GitHub says; State is "not asked" without a credential,
+// "absent" if GitHub does not list the runner, else "online" or "offline".
+type GitHubStatus struct {
+	State  string   `json:"state"`
+	Busy   bool     `json:"busy"`
+	Labels []string `json:"labels,omitempty"`
+}
+
+// States that are ours, beside those of the service manager and of GitHub.
+const (
+	stopped  = "stopped"
+	none     = "none"
+	notAsked = "not asked"
+	absent   = "absent"
+)
+
+// Status looks at every runner of this host, or at the one called name. It
+// changes nothing.
+func (h *Host) Status(ctx context.Context, name string) ([]Status, error) {
+	records, err := h.Store.List()
+	if err != nil {
+		return nil, err
+	}
+	all := []Status{}
+	for _, record := range records {
+		if name != "" && record.Name != name {
+			continue
+		}
+		status, err := h.statusOf(ctx, record)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, status)
+	}
+	if name != "" && len(all) == 0 {
+		return nil, fmt.Errorf("%w: %q", instance.ErrUnknown, name)
+	}
+	return all, nil
+}
+
+func (h *Host) statusOf(ctx context.Context, record instance.Record) (Status, error) {
+	s := Status{
+		Name: record.Name, ScopeURL: record.ScopeURL, Dir: record.Dir, User: record.User,
+		RunnerID: record.RunnerID, Phase: record.Phase, Version: record.Version, Problems: []string{},
+	}
+	for _, look := range []func(context.Context, instance.Record, *Status) error{
+		h.lookAtRecord, h.lookAtListener, h.lookAtService, h.lookAtGitHub,
+	} {
+		if err := look(ctx, record, &s); err != nil {
+			return Status{}, err
+		}
+	}
+	s.Healthy = len(s.Problems) == 0
+	return s, nil
+}
+
+func (s *Status) problem(format string, values ...any) {
+	s.Problems = append(s.Problems, fmt.Sprintf(format, values...))
+}
+
+func (h *Host) lookAtRecord(_ context.Context, record instance.Record, s *Status) error {
+	switch record.Phase {
+	case instance.Installed:
+	case instance.Removing:
+		s.problem("its removal was interrupted")
+	default:
+		s.problem("its installation was interrupted (%s)", record.Phase)
+		return nil
+	}
+	if _, err := os.Lstat(record.Dir); err != nil {
+		s.problem("its directory %q is gone", record.Dir)
+		return nil
+	}
+	if supervise.CheckListener(record.Dir) != nil {
+		s.problem("its directory %q has no listener", record.Dir)
+	}
+	settings, err := register.ReadSettings(record.Dir)
+	switch {
+	case errors.Is(err, register.ErrNotConfigured):
+		s.problem("its directory holds no registration")
+	case errors.Is(err, os.ErrPermission):
+		// Whoever asks may not see it; what GitHub says has to do.
+	case err != nil:
+		s.problem("its registration cannot be read: %v", err)
+	case settings.ID != record.RunnerID:
+		s.problem("its directory holds the registration of id %d, not %d", settings.ID, record.RunnerID)
+	}
+	return nil
+}
+
+func (h *Host) lookAtListener(_ context.Context, record instance.Record, s *Status) error {
+	report, alive, err := h.report(record.Name)
+	if err != nil {
+		return err
+	}
+	s.Listener = ListenerStatus{State: stopped, Reason: report.Reason, ExitCode: report.ExitCode, Starts: report.Starts}
+	if report.Version != "" {
+		s.Version = report.Version
+	}
+	if alive {
+		s.Listener.State, s.Listener.PID, s.Listener.Job = report.State, report.PID, report.Job
+		s.Listener.Since = &report.Since
+	}
+	if s.Listener.State == instance.Waiting {
+		s.problem("its listener keeps ending: %s", report.Reason)
+	}
+	return nil
+}
+
+func (h *Host) lookAtService(ctx context.Context, record instance.Record, s *Status) error {
+	s.Service = ServiceStatus{State: none}
+	if record.Service == "" {
+		return nil
+	}
+	service, err := svc.Named(record.Service)
+	if err != nil {
+		return err
+	}
+	state, err := service.State(ctx)
+	if err != nil {
+		s.Service = ServiceStatus{Name: record.Service, State: "unknown"}
+		s.problem("its service cannot be looked at: %v", err)
+		return nil
+	}
+	s.Service = ServiceStatus{
+		Name: record.Service, State: string(state.Active), Enabled: state.Enabled, Restarts: state.Restarts,
+	}
+	switch {
+	case state.Active != svc.Running:
+		s.problem("its service is %s", state.Active)
+		if s.Listener.Reason != "" {
+			s.problem("its listener ended: %s", s.Listener.Reason)
+		}
+	case !state.Enabled:
+		s.problem("its service does not start at boot")
+	}
+	return nil
+}
+
+func (h *Host) lookAtGitHub(ctx context.Context, record instance.Record, s *Status) error {
+	s.GitHub = GitHubStatus{State: notAsked}
+	if h.Connect == nil {
+		return nil
+	}
+	scope, err := github.ParseScope(record.ScopeURL, record.APIURL)
+	if err != nil {
+		return fmt.Errorf("reading the record of %q: %w", record.Name, err)
+	}
+	runners, err := h.Connect(scope).Runners(ctx, record.Name)
+	if err != nil {
+		return err
+	}
+	s.GitHub.State = absent
+	for _, runner := range runners {
+		if runner.ID != record.RunnerID {
+			continue
+		}
+		s.GitHub.State, s.GitHub.Busy = runner.Status, runner.Busy
+		for _, label := range runner.Labels {
+			s.GitHub.Labels = append(s.GitHub.Labels, label.Name)
+		}
+	}
+	s.compareGitHub(record)
+	return nil
+}
+
+func (s *Status) compareGitHub(record instance.Record) {
+	up := s.Listener.State == instance.Listening || s.Listener.State == instance.Working
+	switch {
+	case s.GitHub.State == absent && record.RunnerID != 0:
+		s.problem("GitHub does not list it (id %d)", record.RunnerID)
+	case s.GitHub.State == "offline" && up:
+		s.problem("its listener is %s, GitHub calls it offline", s.Listener.State)
+	case s.GitHub.State == "online" && s.Listener.State == stopped:
+		s.problem("its listener is stopped, GitHub calls it online: another host may hold its registration")
+	}
+}

@@ -1,0 +1,248 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+)
+
+const (
+	// busyWait is how long GitHub may go on calling a stopped runner busy.
+	busyWait = time.Minute
+	busyEach = 3 * time.Second
+	// stopWait is how long a supervisor in the foreground may take to end.
+	stopWait = stopTimeout + 15*time.Second
+)
+
+// Removal says how a runner is to be taken away.
+type Removal struct {
+	Name  string
+	Force bool // even while it runs a job
+	Local bool // without telling GitHub
+}
+
+// Uninstall walks back: it stops the runner, removes its service, takes it away
+// from GitHub and proves that, and removes its files and its record. What is
+// gone already is done. It may be repeated, and continues where it was
+// interrupted. Before anything is changed GitHub is asked once, so that a wrong
+// credential or a running job leaves everything as it is.
+func (h *Host) Uninstall(ctx context.Context, r Removal) error {
+	lock, err := h.Store.LockHost(ctx)
+	if err != nil {
+		return err
+	}
+	defer h.unlock(lock)
+	record, err := h.Store.Load(r.Name)
+	if err != nil {
+		return err
+	}
+	u := &uninstaller{Host: h, Removal: r, record: record, lock: lock}
+	object := fmt.Sprintf("%s at %s", record.Name, record.ScopeURL)
+	if err := u.look(ctx); err != nil {
+		return err
+	}
+	u.record.Phase, u.record.RunnerID = instance.Removing, u.id
+	if err := h.Store.Save(u.record); err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		phase  Phase
+		object string
+		do     func(context.Context) (string, error)
+	}{
+		{StopPhase, record.Name, u.stop},
+		{ServicePhase, record.Service, u.removeService},
+		{DeregisterPhase, object, u.deregister},
+		{RemovePhase, record.Dir, u.removeFiles},
+	} {
+		if step.object == "" {
+			continue
+		}
+		if err := h.phase(step.phase, step.object, func() (string, error) { return step.do(ctx) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// uninstaller takes one runner away.
+type uninstaller struct {
+	*Host
+	Removal
+	record instance.Record
+	lock   *instance.Lock
+	client *github.Client
+	id     int64 // at GitHub; 0 if it was never registered
+	local  bool  // the registration is on disk, so config.sh can be used
+	listed bool  // GitHub lists it
+}
+
+// look finds out what there is to take away, and refuses what must not be.
+func (u *uninstaller) look(ctx context.Context) error {
+	settings, err := register.ReadSettings(u.record.Dir)
+	if err == nil && settings.Name == u.record.Name {
+		u.id, u.local = settings.ID, true
+	} else {
+		u.id = u.record.RunnerID
+	}
+	if u.Local || u.id == 0 && u.record.Phase != instance.Registering {
+		return nil
+	}
+	scope, err := github.ParseScope(u.record.ScopeURL, u.record.APIURL)
+	if err != nil {
+		return fmt.Errorf("reading the record of %q: %w", u.record.Name, err)
+	}
+	if u.Connect == nil {
+		return &RefusedError{Object: fmt.Sprintf("removing runner %q", u.Name), Reason: ErrNoCredential, Name: u.Name, Scope: scope}
+	}
+	u.client = u.Connect(scope)
+	// A list that shows the scope's runners also proves that the credential may
+	// see them; a single runner's 404 would not.
+	runners, err := u.client.Runners(ctx, u.record.Name)
+	if err != nil {
+		return err
+	}
+	for _, runner := range runners {
+		if runner.ID != u.id && (u.id != 0 || !abandoned(runner)) {
+			continue
+		}
+		u.id, u.listed = runner.ID, true
+		if runner.Busy && !u.Force {
+			return &RefusedError{Object: fmt.Sprintf("runner %q", u.Name), Reason: ErrBusy, Name: u.Name, Scope: scope}
+		}
+	}
+	return nil
+}
+
+func (u *uninstaller) stop(ctx context.Context) (string, error) {
+	if u.record.Service != "" {
+		service, err := svc.Named(u.record.Service)
+		if err != nil {
+			return "", err
+		}
+		if err := service.Stop(ctx); err != nil {
+			return "", err
+		}
+	}
+	// The supervisor in the foreground, or of a service that is not there.
+	pid, err := u.Store.Running(u.Name)
+	if err != nil || pid == 0 {
+		return "stopped", err
+	}
+	return "stopped process " + strconv.Itoa(pid), u.stopProcess(ctx, pid)
+}
+
+func (u *uninstaller) stopProcess(ctx context.Context, pid int) error {
+	process, err := os.FindProcess(pid)
+	if err != nil {
+		return fmt.Errorf("finding process %d: %w", pid, err)
+	}
+	if err := terminate(process); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("stopping process %d: %w", pid, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, stopWait)
+	defer cancel()
+	tick := time.NewTicker(lookEach)
+	defer tick.Stop()
+	for {
+		now, err := u.Store.Running(u.Name)
+		if err != nil || now != pid {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("stopping process %d: %w", pid, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+func (u *uninstaller) removeService(ctx context.Context) (string, error) {
+	return "removed", u.dropService(ctx, u.record)
+}
+
+// deregister takes the runner away from GitHub: with a remove token, as its
+// own program does it, or by id where that program cannot do it any more. Then
+// GitHub's list is the proof.
+func (u *uninstaller) deregister(ctx context.Context) (string, error) {
+	if u.Local {
+		return fmt.Sprintf("GitHub was not told (--local), id %d may still be listed there", u.id), register.Forget(u.record.Dir)
+	}
+	if u.client == nil {
+		return "it was never registered", nil
+	}
+	how := "gone already"
+	if u.listed {
+		var err error
+		if how, err = u.takeAway(ctx); err != nil {
+			return "", err
+		}
+	}
+	runners, err := u.client.Runners(ctx, u.record.Name)
+	if err != nil {
+		return "", err
+	}
+	for _, runner := range runners {
+		if runner.ID == u.id {
+			return "", &RefusedError{Object: fmt.Sprintf("runner %q", u.Name), Reason: ErrStillListed, Name: u.Name}
+		}
+	}
+	return how + ", GitHub no longer lists it", register.Forget(u.record.Dir)
+}
+
+func (u *uninstaller) takeAway(ctx context.Context) (string, error) {
+	user, err := userOf(u.record)
+	if u.local && err == nil {
+		token, err := u.client.RemoveToken(ctx)
+		if err != nil {
+			return "", err
+		}
+		err = u.runner(u.record, user, u.lock.File()).Leave(ctx, token.Value)
+		if err == nil {
+			return "removed by config.sh", nil
+		}
+		if ctx.Err() != nil {
+			return "", err
+		}
+		u.Log.Warn("config.sh remove failed, deleting the runner by its id", "runner", u.Name, "error", err)
+	}
+	return "deleted by id", u.deleteByID(ctx)
+}
+
+// deleteByID bears with GitHub calling a runner busy for a while after its
+// listener was stopped.
+func (u *uninstaller) deleteByID(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, busyWait)
+	defer cancel()
+	for {
+		err := u.client.DeleteRunner(ctx, u.id)
+		if !errors.Is(err, github.ErrBusy) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(busyEach):
+		}
+	}
+}
+
+// removeFiles removes the tree before the record: as long as there is
+// something, it is remembered.
+func (u *uninstaller) removeFiles(context.Context) (string, error) {
+	if err := os.RemoveAll(u.record.Dir); err != nil {
+		return "", fmt.Errorf("removing the runner's files: %w", err)
+	}
+	// Fails, rightly, while other runners live there.
+	_ = os.Remove(filepath.Dir(u.record.Dir))
+	return "removed", u.Store.Forget(u.Name)
+}
