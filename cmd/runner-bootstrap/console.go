@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+)
+
+// The rules of what is written to standard error:
+//
+//   - A person at a terminal gets one line for each phase when it ends: what
+//     was done to which object, with what result, in what time; and while an
+//     archive comes in, a bar.
+//   - A supervisor (run) always logs: what it tells is a history.
+//   - Everything else (cloud-init, a journal, a pipe) gets log lines with fixed
+//     keys, and while an archive comes in, one line in ten seconds.
+//   - --no-progress silences bar and lines, nothing else.
+//   - Nothing is said twice: an error appears once, at the end, from exit.go.
+
+// progressEach is how often progress is logged where there is no terminal.
+const progressEach = 10 * time.Second
+
+// console tells what happens; it is the observer of the phases.
+type console struct {
+	out      io.Writer
+	terminal bool
+	person   bool // one line for each phase
+	quiet    bool // no progress
+	log      *slog.Logger
+
+	phase  bootstrap.Phase
+	object string
+	begun  time.Time
+	logged time.Time
+	bar    *progressbar.ProgressBar
+}
+
+func newConsole(out io.Writer, values options) *console {
+	c := &console{out: out, quiet: values.noProgress}
+	if file, ok := out.(*os.File); ok {
+		c.terminal = term.IsTerminal(int(file.Fd()))
+	}
+	c.person = values.logFormat == "lines" || values.logFormat == "auto" && c.terminal
+	c.log = slog.New(c.handler(values))
+	return c
+}
+
+func (c *console) handler(values options) slog.Handler {
+	level := slog.LevelInfo
+	_ = level.UnmarshalText([]byte(values.logLevel)) // checked by checkLog
+	if c.person && level == slog.LevelInfo {
+		// The lines for each phase say it already.
+		level = slog.LevelWarn
+	}
+	config := &slog.HandlerOptions{Level: level}
+	if values.logFormat == "json" {
+		return slog.NewJSONHandler(c.out, config)
+	}
+	return slog.NewTextHandler(c.out, config)
+}
+
+func checkLog(values options) error {
+	switch values.logFormat {
+	case "auto", "lines", "text", "json":
+	default:
+		return usagef("--log-format: %q is not lines, text, json or auto", values.logFormat)
+	}
+	switch values.logLevel {
+	case "debug", "info", "warn", "error":
+		return nil
+	default:
+		return usagef("--log-level: %q is not debug, info, warn or error", values.logLevel)
+	}
+}
+
+// Begin implements bootstrap.Observer.
+func (c *console) Begin(phase bootstrap.Phase, object string) {
+	c.phase, c.object, c.begun, c.logged = phase, object, time.Now(), time.Now()
+	c.log.Debug("begin", "phase", phase, "object", object)
+}
+
+// Progress implements bootstrap.Observer.
+func (c *console) Progress(done, total int64) {
+	switch {
+	case c.quiet:
+	case c.person && c.terminal:
+		c.paint(done, total)
+	case time.Since(c.logged) >= progressEach:
+		c.logged = time.Now()
+		if c.person {
+			fmt.Fprintf(c.out, "  %-11s %s: %s of %s (%s)\n", c.phase, c.object, megabytes(done), megabytes(total),
+				rate(done, time.Since(c.begun)))
+			return
+		}
+		c.log.Info("progress", "phase", c.phase, "object", c.object, "bytes", done, "total", total,
+			"rate", rate(done, time.Since(c.begun)))
+	}
+}
+
+// paint moves the bar. What the bar says of its own troubles never ends a
+// download.
+func (c *console) paint(done, total int64) {
+	if c.bar == nil {
+		if total == 0 {
+			total = -1
+		}
+		c.bar = progressbar.NewOptions64(total,
+			progressbar.OptionSetWriter(c.out),
+			progressbar.OptionSetDescription(string(c.phase)),
+			progressbar.OptionShowBytes(true),
+			progressbar.OptionThrottle(100*time.Millisecond),
+			progressbar.OptionSetWidth(20),
+			progressbar.OptionClearOnFinish(),
+		)
+	}
+	_ = c.bar.Set64(done)
+}
+
+func (c *console) clear() {
+	if c.bar != nil {
+		_ = c.bar.Exit() // Finish would paint 100 percent after a failure
+		_ = c.bar.Clear()
+		c.bar = nil
+	}
+}
+
+// End implements bootstrap.Observer.
+func (c *console) End(phase bootstrap.Phase, result string, kept bool, err error) {
+	c.clear()
+	took := time.Since(c.begun)
+	if err != nil {
+		c.log.Debug("failed", "phase", phase, "object", c.object, "took", took, "error", err)
+		return
+	}
+	if !c.person {
+		c.log.Info("done", "phase", phase, "object", c.object, "result", result, "kept", kept, "took", took.Round(time.Millisecond))
+		return
+	}
+	if kept {
+		fmt.Fprintf(c.out, "= %-11s %s: %s\n", phase, c.object, result)
+		return
+	}
+	fmt.Fprintf(c.out, "+ %-11s %s: %s (%s)\n", phase, c.object, result, short(took))
+}
+
+// summary is the last line of a command that went well.
+func (c *console) summary(text string) {
+	if c.person {
+		fmt.Fprintln(c.out, text)
+		return
+	}
+	c.log.Info(text)
+}
+
+// failure is the last line of one that did not.
+func (c *console) failure(err error, hint string, code int) {
+	c.clear()
+	if !c.person {
+		c.log.LogAttrs(context.Background(), slog.LevelError, err.Error(), slog.String("hint", hint), slog.Int("exit_code", code))
+		return
+	}
+	fmt.Fprintf(c.out, "runner-bootstrap: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+	if hint != "" {
+		fmt.Fprintf(c.out, "hint: %s\n", hint)
+	}
+}
+
+func short(d time.Duration) string {
+	if d < time.Second {
+		return d.Round(time.Millisecond).String()
+	}
+	return d.Round(100 * time.Millisecond).String()
+}
+
+func megabytes(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }
+
+func rate(bytes int64, took time.Duration) string {
+	if took <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.1f MB/s", float64(bytes)/1e6/took.Seconds())
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+)
+
+// TestProgressLines: where there is no terminal, a download tells of itself
+// every ten seconds, in both forms, and not with --no-progress.
+func TestProgressLines(t *testing.T) {
+	for name, c := range map[string]struct {
+		values options
+		want   string
+		count  int
+	}{
+		"log":    {options{logFormat: "text", logLevel: "info"}, "msg=progress phase=fetch", 3},
+		"person": {options{logFormat: "lines", logLevel: "info"}, "  fetch       runner.tar.gz: ", 3},
+		"silent": {options{logFormat: "text", logLevel: "info", noProgress: true}, "progress", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var out bytes.Buffer
+				console := newConsole(&out, c.values)
+				console.Begin(bootstrap.FetchPhase, "runner.tar.gz")
+				for second := range int64(35) {
+					time.Sleep(time.Second)
+					console.Progress(second*1e6, 100e6)
+				}
+				if got := strings.Count(out.String(), c.want); got != c.count {
+					t.Errorf("%d lines with %q, want %d:\n%s", got, c.want, c.count, out.String())
+				}
+			})
+		})
+	}
+}
+
+// TestConsoleKeys: log lines have fixed keys that people build alerts on.
+func TestConsoleKeys(t *testing.T) {
+	var out bytes.Buffer
+	console := newConsole(&out, options{logFormat: "json", logLevel: "info"})
+	console.Begin(bootstrap.FetchPhase, "runner.tar.gz")
+	console.End(bootstrap.FetchPhase, "ok", false, nil)
+	console.Begin(bootstrap.RegisterPhase, "web-1")
+	console.End(bootstrap.RegisterPhase, "", false, errors.New("no"))
+	console.failure(errors.New("no"), "do something", exitRefused)
+	text := out.String()
+	for _, want := range []string{
+		`"phase":"fetch"`, `"object":"runner.tar.gz"`, `"result":"ok"`, `"kept":false`, `"took":`,
+		`"level":"ERROR"`, `"hint":"do something"`, `"exit_code":7`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s in\n%s", want, text)
+		}
+	}
+	if got := strings.Count(text, `"msg":"no"`); got != 1 {
+		t.Errorf("the failure is told %d times", got)
+	}
+}

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+)
+
+// exitCode is what a script learns.
+type exitCode struct {
+	code   int
+	means  string
+	should string // what a script should do
+}
+
+// The exit codes, which scripts rely on.
+const (
+	exitDone        = 0
+	exitUnexpected  = 1
+	exitUsage       = 2
+	exitHost        = 3
+	exitCredential  = 4
+	exitNetwork     = 5
+	exitArchive     = 6
+	exitRefused     = 7
+	exitService     = 8
+	exitUnhealthy   = 9
+	exitInterrupted = 130
+)
+
+// exitCodes describes them for the README.
+func exitCodes() []exitCode {
+	return []exitCode{
+		{exitDone, "done, or already so", "go on"},
+		{exitUnexpected, "unexpected", "report it"},
+		{exitUsage, "usage: option, URL, combination, configuration file", "fix the call"},
+		{exitHost, "this host cannot: privileges, platform, library, space, locked", "fix the host"},
+		{exitCredential, "credential missing, refused or too weak", "fix the token"},
+		{exitNetwork, "network, GitHub, or rate limit, after retries", "try later"},
+		{exitArchive, "the archive is not what was promised: digest, unsafe path, truncated", "stop, look"},
+		{exitRefused, "registration refused: name, group, version, other options, busy", "choose otherwise"},
+		{exitService, "the service manager refused, or the service did not come up", "read its log"},
+		{exitUnhealthy, "`status`: not healthy", "repair"},
+		{exitInterrupted, "interrupted", "run it again: it continues"},
+	}
+}
+
+// meaning is what an error is to a user: an exit code and a command to run.
+type meaning struct {
+	of   error
+	code int
+	hint func(call *session, err error) string
+}
+
+// report says what went wrong, once, and returns the exit code. It is the only
+// place that turns errors into words, hints and codes.
+func (call *session) report(err error) int {
+	if err == nil {
+		return exitDone
+	}
+	code, hint := call.explain(err)
+	call.console.failure(err, hint, code)
+	return code
+}
+
+func (call *session) explain(err error) (int, string) {
+	var usage *usageError
+	if errors.As(err, &usage) {
+		return exitUsage, firstOf(usage.hint, call.help())
+	}
+	if call.interrupted && errors.Is(err, context.Canceled) {
+		return exitInterrupted, again(call.arguments)
+	}
+	for _, m := range meanings() {
+		if errors.Is(err, m.of) {
+			return m.code, m.hint(call, err)
+		}
+	}
+	var manager *svc.Error
+	if errors.As(err, &manager) {
+		return exitService, hintLog(call, err)
+	}
+	if strings.HasPrefix(err.Error(), "unknown command") {
+		return exitUsage, "runner-bootstrap help"
+	}
+	return exitUnexpected, again(call.arguments, "--log-level", "debug")
+}
+
+// meanings are looked through in their order, as one error may match several.
+func meanings() []meaning {
+	return slices.Concat(callMeanings(), hostMeanings(), credentialMeanings(), refusalMeanings(), networkMeanings())
+}
+
+func callMeanings() []meaning {
+	return []meaning{
+		{errUnhealthy, exitUnhealthy, hintUnhealthy},
+		{github.ErrScope, exitUsage, fixed("runner-bootstrap install --url https://github.com/OWNER/REPO --token-file FILE")},
+		{bootstrap.ErrTemplate, exitUsage, plus("--name", "{hostname}")},
+		{instance.ErrName, exitUsage, plus("--name", "{hostname}")},
+	}
+}
+
+func hostMeanings() []meaning {
+	return []meaning{
+		{download.ErrPlatform, exitHost, fixed("uname -sm")},
+		{instance.ErrLocked, exitHost, hintLocked},
+		{bootstrap.ErrPrivilege, exitHost, asRoot},
+		{bootstrap.ErrAccount, exitHost, hintAccount},
+		{bootstrap.ErrUnreachable, exitHost, hintUnreachable},
+		{bootstrap.ErrForeignDir, exitHost, hintForeignDir},
+		{bootstrap.ErrForeignService, exitHost, hintForeignService},
+		{bootstrap.ErrTemporary, exitHost, hintTemporary},
+		{bootstrap.ErrDamaged, exitHost, hintUninstall},
+		{bootstrap.ErrRemoving, exitHost, hintUninstall},
+		{instance.ErrUnknown, exitHost, fixed("runner-bootstrap status")},
+		{account.ErrAbsent, exitHost, fixed("runner-bootstrap status")},
+		{svc.ErrUnavailable, exitHost, plus("--no-service")},
+		{register.ErrLibraries, exitHost, hintLibraries},
+		{download.ErrSpace, exitHost, fixed("df -h")},
+	}
+}
+
+func credentialMeanings() []meaning {
+	return []meaning{
+		{bootstrap.ErrNoCredential, exitCredential, hintToken},
+		{github.ErrRateLimited, exitNetwork, hintLimit},
+		{github.ErrUnauthorized, exitCredential, fixed("gh auth status")},
+		{github.ErrForbidden, exitCredential, hintPermission},
+		{github.ErrNotFound, exitCredential, hintPermission},
+		{register.ErrTokenRefused, exitCredential, same},
+	}
+}
+
+func refusalMeanings() []meaning {
+	return []meaning{
+		{download.ErrNoDigest, exitArchive, plus("--sha256", "HEX")},
+		{download.ErrArchive, exitArchive, same},
+
+		{bootstrap.ErrNameTaken, exitRefused, plus("--replace")},
+		{register.ErrNameTaken, exitRefused, plus("--replace")},
+		{bootstrap.ErrDiffers, exitRefused, plus("--replace")},
+		{bootstrap.ErrOtherScope, exitRefused, hintUninstall},
+		{bootstrap.ErrForeign, exitRefused, hintForeign},
+		{bootstrap.ErrBusy, exitRefused, plus("--force")},
+		{github.ErrBusy, exitRefused, same},
+		{register.ErrBusy, exitRefused, same},
+		{register.ErrGroupUnknown, exitRefused, plus("--runnergroup", "Default")},
+		{register.ErrTooOld, exitRefused, hintUninstall},
+		{supervise.ErrRegistrationEnd, exitRefused, fixed("runner-bootstrap status")},
+		{supervise.ErrVersionRefused, exitRefused, fixed("runner-bootstrap status")},
+		{supervise.ErrNotConfigured, exitRefused, fixed("runner-bootstrap status")},
+		{github.ErrConflict, exitRefused, same},
+
+		{bootstrap.ErrNotListening, exitService, hintLog},
+		{supervise.ErrNoListener, exitService, fixed("runner-bootstrap status")},
+	}
+}
+
+func networkMeanings() []meaning {
+	return []meaning{
+		{bootstrap.ErrStillListed, exitNetwork, same},
+		{github.ErrServer, exitNetwork, fixed("curl -sS https://www.githubstatus.com/api/v2/status.json")},
+		{github.ErrNotGitHub, exitNetwork, hintNotGitHub},
+		{download.ErrTransfer, exitNetwork, same},
+		{register.ErrUnreachable, exitNetwork, same},
+		{context.DeadlineExceeded, exitNetwork, plus("--timeout", "30m")},
+		{github.ErrNetwork, exitNetwork, same},
+		{fs.ErrPermission, exitHost, asRoot},
+	}
+}
+
+// Hints that need nothing but the call itself.
+
+func same(call *session, _ error) string { return again(call.arguments) }
+
+func asRoot(call *session, _ error) string { return "sudo " + again(call.arguments) }
+
+func plus(words ...string) func(*session, error) string {
+	return func(call *session, _ error) string { return again(call.arguments, words...) }
+}
+
+func fixed(hint string) func(*session, error) string {
+	return func(*session, error) string { return hint }
+}
+
+func (call *session) help() string {
+	for _, command := range strings.Fields(everyCommand) {
+		if len(call.arguments) > 0 && call.arguments[0] == command {
+			return "runner-bootstrap " + command + " --help"
+		}
+	}
+	return "runner-bootstrap help"
+}
+
+// again is the command that was typed, with more words.
+func again(arguments []string, more ...string) string {
+	return shellWords(append(append([]string{"runner-bootstrap"}, arguments...), more...))
+}
+
+// shellWords quotes where a shell needs it.
+func shellWords(words []string) string {
+	quoted := make([]string, 0, len(words))
+	for _, word := range words {
+		if word == "" || strings.ContainsAny(word, " \t\n'\"\\$`!*?[]{}()<>|&;#~") {
+			word = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+		quoted = append(quoted, word)
+	}
+	return strings.Join(quoted, " ")
+}
+
+func firstOf(texts ...string) string {
+	for _, text := range texts {
+		if text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// installedAs is where a program that is to stay belongs.
+func installedAs() string {
+	return filepath.Join("/usr/local/bin", filepath.Base(os.Args[0]))
+}

@@ -1,0 +1,4 @@
+package main
+
+// fileMode does nothing: Windows has no such mask.
+func fileMode() {}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+)
+
+func refusalOf(err error) bootstrap.RefusedError {
+	var refusal *bootstrap.RefusedError
+	if errors.As(err, &refusal) {
+		return *refusal
+	}
+	return bootstrap.RefusedError{}
+}
+
+func (call *session) here(words ...string) string {
+	words = append([]string{"runner-bootstrap"}, words...)
+	if call.values.dir != "" {
+		words = append(words, "--dir", call.values.dir)
+	}
+	return shellWords(words)
+}
+
+func hintUnhealthy(call *session, _ error) string {
+	if call.values.name != "" {
+		return call.here("uninstall", "--name", call.values.name)
+	}
+	return call.here("status", "--json")
+}
+
+func hintUninstall(call *session, err error) string {
+	name := refusalOf(err).Name
+	if name == "" {
+		return call.here("uninstall", "--token-file", "FILE")
+	}
+	return call.here("uninstall", "--name", name, "--token-file", "FILE")
+}
+
+func hintLocked(_ *session, err error) string {
+	var locked *instance.LockedError
+	if errors.As(err, &locked) && locked.PID != 0 {
+		return fmt.Sprintf("ps -fp %d", locked.PID)
+	}
+	return "runner-bootstrap status"
+}
+
+func hintAccount(call *session, err error) string {
+	if refusal := refusalOf(err); refusal.Detail != "" && strings.Contains(refusal.Detail, "no such account") {
+		return again(call.arguments, "--create-user")
+	}
+	return again(call.arguments, "--user", bootstrap.DefaultUser)
+}
+
+func hintUnreachable(_ *session, err error) string {
+	return shellWords([]string{"chmod", "a+rx", refusalOf(err).Name})
+}
+
+func hintForeignDir(_ *session, err error) string {
+	dir := refusalOf(err).Name
+	return shellWords([]string{"mv", dir, dir + ".old"})
+}
+
+func hintForeignService(_ *session, err error) string {
+	return shellWords([]string{"systemctl", "cat", "--no-pager", refusalOf(err).Name + ".service"})
+}
+
+// hintForeign keeps the stranger: it is moved, not removed.
+func hintForeign(call *session, err error) string {
+	return call.here("status", "--name", refusalOf(err).Name)
+}
+
+func hintTemporary(_ *session, err error) string {
+	program := refusalOf(err).Name
+	return shellWords([]string{"sudo", "install", "-m", "755", program, installedAs()})
+}
+
+func hintLibraries(call *session, _ error) string {
+	root := instance.DefaultPaths(call.values.dir).Root("NAME")
+	if call.values.name != "" {
+		root = instance.DefaultPaths(call.values.dir).Root(call.values.name)
+	}
+	return "sudo " + shellWords([]string{filepath.Join(root, "bin", "installdependencies.sh")})
+}
+
+func hintToken(call *session, _ error) string {
+	return "gh auth token | " + again(call.arguments, "--token-file", "-")
+}
+
+// hintPermission names what the scope's kind demands (GitHub's REST reference).
+// GitHub hides what a credential may not see behind 404.
+func hintPermission(_ *session, err error) string {
+	var refused *github.Error
+	if !errors.As(err, &refused) {
+		return "gh auth status"
+	}
+	switch refused.Scope.Kind {
+	case github.Enterprise:
+		return "gh auth refresh --scopes manage_runners:enterprise"
+	case github.Organization:
+		return "gh auth refresh --scopes admin:org"
+	default:
+		return "gh auth refresh --scopes repo"
+	}
+}
+
+func hintLimit(call *session, err error) string {
+	var refused *github.Error
+	if errors.As(err, &refused) && !refused.Reset.IsZero() {
+		seconds := int(time.Until(refused.Reset).Seconds()) + 1
+		return fmt.Sprintf("sleep %d; %s", max(1, seconds), again(call.arguments))
+	}
+	return "gh api rate_limit"
+}
+
+func hintNotGitHub(call *session, _ error) string {
+	scope, err := github.ParseScope(call.values.url, call.values.apiURL)
+	if err != nil {
+		return again(call.arguments)
+	}
+	return shellWords([]string{"curl", "-sS", scope.API() + "/meta"})
+}
+
+func hintLog(_ *session, err error) string {
+	var start *bootstrap.StartError
+	if errors.As(err, &start) {
+		return shellWords([]string{"journalctl", "--no-pager", "-u", start.Service})
+	}
+	var refused *svc.Error
+	if errors.As(err, &refused) {
+		return shellWords([]string{"systemctl", "status", "--no-pager", refused.Unit})
+	}
+	return "systemctl --failed"
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+)
+
+func newInstall(call *session) *cobra.Command {
+	return call.command("install", "Make this host a runner", `
+Plans by reading alone, fetches and verifies the runner, registers it, and puts
+it under the service manager. It may be repeated: what is so already is kept,
+and a run that was interrupted, even killed, is continued.`, call.install)
+}
+
+func (call *session) install(ctx context.Context) error {
+	token, err := takeToken(&call.values, call.in)
+	if err != nil {
+		return err
+	}
+	request, err := call.values.request()
+	if err != nil {
+		return err
+	}
+	host, err := call.host(token)
+	if err != nil {
+		return err
+	}
+	return call.bounded(ctx, func(ctx context.Context) error {
+		if call.values.dryRun {
+			plan, err := host.MakePlan(ctx, request)
+			if err != nil {
+				return err
+			}
+			return call.printPlan(plan)
+		}
+		plan, err := host.Install(ctx, request)
+		if err != nil {
+			return err
+		}
+		call.console.summary(installed(plan, call.values))
+		if call.values.json {
+			return call.printPlan(plan)
+		}
+		return nil
+	})
+}
+
+// request checks the options that only together make sense.
+func (o *options) request() (bootstrap.Request, error) {
+	if o.url == "" {
+		return bootstrap.Request{}, &usageError{text: "--url is missing: what shall the runner belong to?",
+			hint: "runner-bootstrap install --url https://github.com/OWNER/REPO --token-file FILE"}
+	}
+	scope, err := github.ParseScope(o.url, o.apiURL)
+	if err != nil {
+		return bootstrap.Request{}, err
+	}
+	if err := o.check(scope); err != nil {
+		return bootstrap.Request{}, err
+	}
+	template := o.name
+	if template == "" {
+		template = "{hostname}"
+	}
+	return bootstrap.Request{
+		Scope: scope, Template: template, Replace: o.replace,
+		Identity: instance.Identity{
+			Labels: o.labels, NoDefaultLabels: o.noDefaultLabels, Group: o.runnergroup, Work: o.work,
+			Ephemeral: o.ephemeral, DisableUpdate: o.disableUpdate,
+		},
+		User: o.user, CreateUser: o.createUser, Service: !o.noService,
+		SHA256: o.sha256, Variables: o.env,
+	}, nil
+}
+
+func (o *options) check(scope github.Scope) error {
+	switch {
+	case o.noDefaultLabels && len(o.labels) == 0:
+		return usagef("--no-default-labels needs --labels: a runner without any label gets no job")
+	case o.runnergroup != "" && scope.Kind == github.Repository:
+		return usagef("--runnergroup: a repository has no runner groups; give the organization's URL")
+	case o.sha256 != "" && !download.ValidDigest(o.sha256):
+		return usagef("--sha256: %q is not a SHA-256 in hexadecimal", o.sha256)
+	case o.createUser && o.user == "":
+		return usagef("--create-user needs --user")
+	}
+	for _, value := range append([]string{o.runnergroup, o.work}, o.labels...) {
+		// The runner's own parser takes such a value for the next option.
+		if strings.HasPrefix(value, "-") {
+			return usagef("%q cannot be a label, a runner group or a folder: it begins with a hyphen", value)
+		}
+	}
+	for _, variable := range o.env {
+		if key, _, found := strings.Cut(variable, "="); !found || key == "" {
+			return usagef("--env: %q is not KEY=VALUE", key)
+		}
+	}
+	return nil
+}
+
+func (call *session) printPlan(plan *bootstrap.Plan) error {
+	if call.values.json {
+		return printJSON(call.out, plan)
+	}
+	fmt.Fprintf(call.out, "runner   %s\nscope    %s\ndir      %s\naccount  %s\n", plan.Name, plan.ScopeURL, plan.Dir, plan.User)
+	for _, step := range plan.Steps {
+		verb := "keep"
+		if step.Change {
+			verb = "change"
+		}
+		fmt.Fprintf(call.out, "%-12s %-7s %s (%s)\n", step.Phase, verb, step.Object, step.Reason)
+	}
+	if !plan.Changes() {
+		fmt.Fprintln(call.out, "nothing to do")
+	}
+	return nil
+}
+
+// installed says what comes next.
+func installed(plan *bootstrap.Plan, o options) string {
+	switch {
+	case !plan.Changes():
+		return fmt.Sprintf("runner %s is installed already, nothing was changed", plan.Name)
+	case plan.Service != "":
+		return fmt.Sprintf("runner %s is listening for jobs; look with: runner-bootstrap status", plan.Name)
+	default:
+		words := []string{"runner-bootstrap", "run", "--name", plan.Name}
+		if o.dir != "" {
+			words = append(words, "--dir", o.dir)
+		}
+		return fmt.Sprintf("runner %s is registered; start it with: %s", plan.Name, shellWords(words))
+	}
+}
+
+func printJSON(out io.Writer, value any) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value)
+}

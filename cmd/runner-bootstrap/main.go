@@ -1,0 +1,9 @@
+// Command runner-bootstrap turns a fresh host into a GitHub Actions
+// self-hosted runner, keeps it healthy, and removes it without a trace.
+package main
+
+import "os"
+
+func main() {
+	os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+}

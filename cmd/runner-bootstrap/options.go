@@ -1,0 +1,216 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// options holds the values of all options, whichever command they are for.
+type options struct {
+	url, apiURL                      string
+	tokenFile                        string
+	name, runnergroup, work, user    string
+	labels, env                      []string
+	noDefaultLabels, replace         bool
+	ephemeral, disableUpdate         bool
+	createUser, noService            bool
+	sha256                           string
+	dryRun, json, all, force, local  bool
+	dir, config, logFormat, logLevel string
+	noProgress                       bool
+	timeout                          time.Duration
+}
+
+// option is one option, declared here and nowhere else: flags, environment
+// variables, keys of the configuration file, help and the README's table are
+// made from it.
+type option struct {
+	name     string
+	value    string // what its value is called in help; empty for a switch
+	usage    string
+	fallback string // its default, as it would be typed
+	commands string // which commands have it, separated by blanks
+
+	// Exactly one of these says where its value goes.
+	text  func(*options) *string
+	on    func(*options) *bool
+	list  func(*options) *[]string // separated by commas, or given again
+	lines func(*options) *[]string // one in each, or given again
+	span  func(*options) *time.Duration
+}
+
+// environmentPrefix stands before the names of our own variables.
+const environmentPrefix = "RUNNER_BOOTSTRAP_"
+
+// variable is the option's environment variable.
+func (o option) variable() string {
+	return environmentPrefix + strings.ToUpper(strings.ReplaceAll(o.name, "-", "_"))
+}
+
+// of tells whether the option belongs to command.
+func (o option) of(command string) bool {
+	return slices.Contains(strings.Fields(o.commands), command)
+}
+
+const everyCommand = "install uninstall status run"
+
+// declaredOptions are all options, in the order of help.
+func declaredOptions() []option {
+	return slices.Concat(scopeOptions(), runnerOptions(), hostOptions(), callOptions())
+}
+
+func scopeOptions() []option {
+	return []option{
+		{
+			name: "url", value: "URL", commands: "install",
+			usage: "what the runner belongs to: https://HOST/ORG, https://HOST/OWNER/REPO or https://HOST/enterprises/SLUG",
+			text:  func(o *options) *string { return &o.url },
+		},
+		{
+			name: "api-url", value: "URL", commands: "install",
+			usage: "root of the REST API, where it does not follow from --url",
+			text:  func(o *options) *string { return &o.apiURL },
+		},
+		{
+			name: "token-file", value: "FILE", commands: "install uninstall status",
+			usage: "file that holds the access token; - reads standard input",
+			text:  func(o *options) *string { return &o.tokenFile },
+		},
+	}
+}
+
+func runnerOptions() []option {
+	return []option{
+		{
+			name: "name", value: "NAME", commands: everyCommand,
+			usage: "name of the runner; install takes a template with {hostname} and {random}, {hostname} if none is given",
+			text:  func(o *options) *string { return &o.name },
+		},
+		{
+			name: "labels", value: "A,B", commands: "install",
+			usage: "labels of the runner beside the default ones",
+			list:  func(o *options) *[]string { return &o.labels },
+		},
+		{
+			name: "no-default-labels", commands: "install",
+			usage: "leave out self-hosted, the operating system and the architecture; needs --labels",
+			on:    func(o *options) *bool { return &o.noDefaultLabels },
+		},
+		{
+			name: "runnergroup", value: "GROUP", commands: "install",
+			usage: "runner group, by name; organizations and enterprises alone have them",
+			text:  func(o *options) *string { return &o.runnergroup },
+		},
+		{
+			name: "work", value: "DIR", fallback: "_work", commands: "install",
+			usage: "folder for jobs, in the runner's directory unless absolute",
+			text:  func(o *options) *string { return &o.work },
+		},
+		{
+			name: "replace", commands: "install",
+			usage: "take over a name that GitHub knows already, or register anew with other options",
+			on:    func(o *options) *bool { return &o.replace },
+		},
+		{
+			name: "ephemeral", commands: "install",
+			usage: "run one job, then leave GitHub",
+			on:    func(o *options) *bool { return &o.ephemeral },
+		},
+		{
+			name: "disableupdate", commands: "install",
+			usage: "the runner does not update itself; GitHub refuses it 30 days after a new version",
+			on:    func(o *options) *bool { return &o.disableUpdate },
+		},
+		{
+			name: "env", value: "KEY=VALUE", commands: "install",
+			usage: "variable for the runner's .env, which jobs see; may be repeated",
+			lines: func(o *options) *[]string { return &o.env },
+		},
+	}
+}
+
+func hostOptions() []option {
+	return []option{
+		{
+			name: "user", value: "ACCOUNT", commands: "install",
+			usage: "unprivileged account that runs jobs; as root it is runner, created if absent, otherwise yourself",
+			text:  func(o *options) *string { return &o.user },
+		},
+		{
+			name: "create-user", commands: "install",
+			usage: "create the account named by --user if it is absent",
+			on:    func(o *options) *bool { return &o.createUser },
+		},
+		{
+			name: "no-service", commands: "install",
+			usage: "everything but the service; start the runner with runner-bootstrap run",
+			on:    func(o *options) *bool { return &o.noService },
+		},
+		{
+			name: "sha256", value: "HEX", commands: "install",
+			usage: "digest that the runner archive must have, beside the one that GitHub gives",
+			text:  func(o *options) *string { return &o.sha256 },
+		},
+		{
+			name: "dir", value: "DIR", commands: everyCommand,
+			usage: "keep everything below this directory; needs no root if it is yours",
+			text:  func(o *options) *string { return &o.dir },
+		},
+	}
+}
+
+func callOptions() []option {
+	return []option{
+		{
+			name: "all", commands: "uninstall",
+			usage: "every runner of this host",
+			on:    func(o *options) *bool { return &o.all },
+		},
+		{
+			name: "force", commands: "uninstall",
+			usage: "even while it runs a job",
+			on:    func(o *options) *bool { return &o.force },
+		},
+		{
+			name: "local", commands: "uninstall",
+			usage: "without telling GitHub, which goes on listing the runner; for a scope that is gone",
+			on:    func(o *options) *bool { return &o.local },
+		},
+		{
+			name: "dry-run", commands: "install",
+			usage: "print the plan and change nothing",
+			on:    func(o *options) *bool { return &o.dryRun },
+		},
+		{
+			name: "json", commands: "install status",
+			usage: "print the plan or the status as JSON",
+			on:    func(o *options) *bool { return &o.json },
+		},
+		{
+			name: "config", value: "FILE", commands: everyCommand,
+			usage: "configuration file with these options as keys; /etc/runner-bootstrap/config.yaml is read if it is there",
+			text:  func(o *options) *string { return &o.config },
+		},
+		{
+			name: "timeout", value: "DURATION", fallback: "15m", commands: "install uninstall status",
+			usage: "give up after this long, waits for rate limits included",
+			span:  func(o *options) *time.Duration { return &o.timeout },
+		},
+		{
+			name: "no-progress", commands: everyCommand,
+			usage: "no progress bar, and no progress lines in a log",
+			on:    func(o *options) *bool { return &o.noProgress },
+		},
+		{
+			name: "log-format", value: "FORMAT", fallback: "auto", commands: everyCommand,
+			usage: "lines (for a person), text or json (log lines), auto: lines on a terminal, text elsewhere",
+			text:  func(o *options) *string { return &o.logFormat },
+		},
+		{
+			name: "log-level", value: "LEVEL", fallback: "info", commands: everyCommand,
+			usage: "debug, info, warn or error",
+			text:  func(o *options) *string { return &o.logLevel },
+		},
+	}
+}

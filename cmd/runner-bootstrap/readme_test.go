@@ -1,0 +1,118 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite the README's tables")
+
+const readme = "../../README.md"
+
+// TestReadmeTables holds the README's tables to what the program is made of.
+func TestReadmeTables(t *testing.T) {
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := section(t, string(text), "options", optionsTable())
+	want = section(t, want, "exit-codes", exitCodesTable())
+	if want == string(text) {
+		return
+	}
+	if !*update {
+		t.Fatal("the README's tables differ from the program; run: go test ./cmd/runner-bootstrap -run TestReadmeTables -update")
+	}
+	if err := os.WriteFile(readme, []byte(want), 0o644); err != nil { //nolint:gosec // a public text
+		t.Fatal(err)
+	}
+}
+
+// section replaces what stands between the two marks called name.
+func section(t *testing.T, text, name, table string) string {
+	t.Helper()
+	begin, end := "<!-- "+name+":begin -->\n", "<!-- "+name+":end -->"
+	before, rest, found := strings.Cut(text, begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !found || !closed {
+		t.Fatalf("the README has no section %q", name)
+	}
+	return before + begin + table + end + after
+}
+
+func optionsTable() string {
+	var b strings.Builder
+	b.WriteString("| option | commands | meaning |\n|---|---|---|\n")
+	for _, o := range declaredOptions() {
+		name := "--" + o.name
+		if o.value != "" {
+			name += " " + o.value
+		}
+		usage := o.usage
+		if o.fallback != "" {
+			usage += " (default " + o.fallback + ")"
+		}
+		commands := strings.ReplaceAll(o.commands, " ", ", ")
+		if o.commands == everyCommand {
+			commands = "all"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", name, commands, usage)
+	}
+	return b.String()
+}
+
+func exitCodesTable() string {
+	var b strings.Builder
+	b.WriteString("| code | meaning | a script should |\n|---|---|---|\n")
+	for _, c := range exitCodes() {
+		fmt.Fprintf(&b, "| %d | %s | %s |\n", c.code, c.means, c.should)
+	}
+	return b.String()
+}
+
+// scripts is the text of all scripts, those that need systemd included.
+func scripts(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	files, err := filepath.Glob("testdata/*/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(text)
+	}
+	return all.String()
+}
+
+// TestEveryExitCodeHasAScript: an exit code that nobody has seen is a promise
+// that nobody has kept.
+func TestEveryExitCodeHasAScript(t *testing.T) {
+	all := scripts(t)
+	for _, c := range exitCodes() {
+		shown := regexp.MustCompile(`(?m)(^(\[\S+\] )*code ` + strconv.Itoa(c.code) + ` |\^code ` + strconv.Itoa(c.code) + `\$)`)
+		if c.code != exitDone && !shown.MatchString(all) {
+			t.Errorf("no script shows exit code %d (%s)", c.code, c.means)
+		}
+	}
+}
+
+// TestEveryOptionHasAScript likewise.
+func TestEveryOptionHasAScript(t *testing.T) {
+	all := scripts(t)
+	for _, o := range declaredOptions() {
+		flag := regexp.MustCompile(`--` + o.name + `[ \n=']`)
+		if !flag.MatchString(all) && !strings.Contains(all, o.variable()+"=") {
+			t.Errorf("no script uses --%s", o.name)
+		}
+	}
+}

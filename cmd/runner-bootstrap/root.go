@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
+)
+
+// streams are where a command reads and writes. Standard output carries data
+// alone: a plan, a status, a table. Everything else goes to standard error.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// session is one call of the program.
+type session struct {
+	streams
+	arguments   []string
+	values      options
+	console     *console
+	interrupted bool // a signal asked us to stop
+}
+
+// run is the whole program; its result is the exit code.
+func run(arguments []string, s streams) int {
+	fileMode()
+	call := &session{streams: s, arguments: arguments}
+	call.console = newConsole(s.err, options{logFormat: "auto", logLevel: "info"})
+	root := newRoot(call)
+	root.SetArgs(arguments)
+	err := root.ExecuteContext(context.Background())
+	return call.report(err)
+}
+
+func newRoot(call *session) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "runner-bootstrap",
+		Short: "Turn a host into a GitHub Actions self-hosted runner, keep it healthy, and remove it without a trace",
+		Long: `Turn a host into a GitHub Actions self-hosted runner, keep it healthy, and remove it without a trace.
+
+  gh auth token | sudo runner-bootstrap install --url https://github.com/OWNER/REPO --token-file -
+  gh auth token | sudo runner-bootstrap uninstall --token-file -`,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		RunE: func(c *cobra.Command, _ []string) error {
+			return errors.Join(c.Help(), usagef("no command given"))
+		},
+	}
+	root.SetIn(call.in)
+	root.SetOut(call.out)
+	root.SetErr(call.err)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v", err) })
+	root.AddCommand(newInstall(call), newUninstall(call), newStatus(call), newRun(call), newVersion(call))
+	return root
+}
+
+// command makes a command of what it does once its options are resolved.
+func (call *session) command(use, short, long string, do func(context.Context) error) *cobra.Command {
+	command := &cobra.Command{
+		Use: use, Short: short, Long: short + ".\n\n" + strings.TrimSpace(long),
+		Args: func(_ *cobra.Command, arguments []string) error {
+			if len(arguments) > 0 {
+				return usagef("unexpected argument %q", arguments[0])
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := resolve(c, &call.values); err != nil {
+				return err
+			}
+			if err := checkLog(call.values); err != nil {
+				return err
+			}
+			call.console = newConsole(call.err, call.values)
+			return do(c.Context())
+		},
+	}
+	addOptions(command, &call.values)
+	return command
+}
+
+// bounded gives do a context that ends with the time allowed or with a signal.
+func (call *session) bounded(ctx context.Context, do func(context.Context) error) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	timed, cancel := context.WithTimeout(ctx, call.values.timeout)
+	defer cancel()
+	err := do(timed)
+	call.interrupted = ctx.Err() != nil
+	return err
+}
+
+// host puts together what the phases need.
+func (call *session) host(token github.Secret) (*bootstrap.Host, error) {
+	dir := call.values.dir
+	if dir != "" {
+		absolute, err := filepath.Abs(dir)
+		if err != nil {
+			return nil, usagef("--dir: %v", err)
+		}
+		dir = absolute
+	}
+	executable, err := ownPath()
+	if err != nil {
+		return nil, err
+	}
+	web := transport.Config{UserAgent: "runner-bootstrap/" + versionText(), Log: call.console.log}
+	paths := instance.DefaultPaths(dir)
+	host := &bootstrap.Host{
+		Paths:       paths,
+		Store:       instance.NewStore(paths.State),
+		Fetcher:     &download.Fetcher{Client: transport.NewDownload(web), Cache: paths.Cache},
+		Observer:    call.console,
+		Log:         call.console.log,
+		Executable:  executable,
+		Private:     dir != "",
+		Environment: passedOn(),
+	}
+	if dir != "" {
+		host.Arguments = []string{"--dir", dir}
+	}
+	if !token.Empty() {
+		api := transport.NewAPI(web)
+		host.Connect = func(scope github.Scope) *github.Client { return github.NewClient(api, scope, token) }
+	}
+	return host, nil
+}
+
+// passedOn is what the runner needs of our environment: how to reach the
+// network and whom to trust there.
+func passedOn() []string {
+	var variables []string
+	for _, name := range []string{"http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE"} {
+		value := os.Getenv(name)
+		if value == "" {
+			value = os.Getenv(strings.ToUpper(name))
+		}
+		if value != "" {
+			variables = append(variables, name+"="+value)
+		}
+	}
+	return variables
+}
+
+func ownPath() (string, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(path)
+}
+
+// theRunner is the runner that a command is about: the one named, or the only
+// one there is.
+func (call *session) theRunner(store *instance.Store) (string, error) {
+	if call.values.name != "" {
+		return call.values.name, nil
+	}
+	records, err := store.List()
+	if err != nil {
+		return "", err
+	}
+	switch len(records) {
+	case 0:
+		return "", nil
+	case 1:
+		return records[0].Name, nil
+	}
+	names := make([]string, 0, len(records))
+	for _, record := range records {
+		names = append(names, record.Name)
+	}
+	return "", &usageError{
+		text: "this host has several runners (" + strings.Join(names, ", ") + "): which one?",
+		hint: again(call.arguments, "--name", names[0]),
+	}
+}

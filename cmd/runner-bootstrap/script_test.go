@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest/contract"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"runner-bootstrap": main})
+}
+
+// TestScripts runs the program as a user would, one script for each behaviour,
+// against a simulated GitHub that is held to GitHub's OpenAPI description.
+func TestScripts(t *testing.T) { runScripts(t, "script") }
+
+func runScripts(t *testing.T, folder string) {
+	t.Helper()
+	shared := newShared(t)
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", folder),
+		Setup:               func(env *testscript.Env) error { return shared.setup(t, env) },
+		Condition:           condition,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"sim":      simCommand,
+			"nosecret": noSecret,
+			"code":     exitCodeCommand,
+			"until":    until,
+			"nohalf":   nothingHalfMade,
+		},
+	})
+}
+
+// condition adds [root] and [systemd] to testscript's own.
+func condition(name string) (bool, error) {
+	switch name {
+	case "root":
+		return os.Geteuid() == 0, nil
+	case "systemd":
+		return svc.Available() == nil, nil
+	}
+	return false, fmt.Errorf("unknown condition %q", name)
+}
+
+// shared is what all scripts have in common: the compiled listener and the
+// description that GitHub's answers are held to.
+type shared struct {
+	listener string
+	contract *contract.Contract
+}
+
+func newShared(t *testing.T) *shared {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	// Where there is no Go, whoever runs these tests brings the listener along.
+	listener := os.Getenv(listenerVariable)
+	if listener == "" {
+		var err error
+		if listener, err = buildListener(ctx, t.TempDir()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rules, err := contract.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &shared{listener: listener, contract: rules}
+}
+
+// These say where the simulated listener and the program under test are.
+const (
+	listenerVariable = "RUNNER_BOOTSTRAP_TEST_LISTENER"
+	programVariable  = "RUNNER_BOOTSTRAP_TEST_PROGRAM"
+)
+
+// jobAccount runs the jobs when the tests run as root: an account that every
+// system has, so that the tests need not create one.
+const jobAccount = "nobody"
+
+func (s *shared) setup(t *testing.T, env *testscript.Env) error {
+	env.Setenv("PROGRAM", os.Getenv(programVariable))
+	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+	env.Setenv("DIR", filepath.Join(env.WorkDir, "rb"))
+	if os.Geteuid() == 0 {
+		// The account must be able to enter the folders above its runner.
+		for dir := env.WorkDir; len(dir) > len(os.TempDir()); dir = filepath.Dir(dir) {
+			if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // it holds nothing but test data
+				return err
+			}
+		}
+		env.Setenv("RUNNER_BOOTSTRAP_USER", jobAccount)
+		env.Setenv("ACCOUNT", jobAccount)
+	} else {
+		env.Setenv("ACCOUNT", os.Getenv("USER"))
+	}
+	env.Values[worldKey{}] = &world{shared: s, work: env.WorkDir, fail: t.Errorf, name: filepath.Base(env.WorkDir)}
+	env.Defer(func() { env.Values[worldKey{}].(*world).close() })
+	return nil
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+)
+
+// errUnhealthy means that status found something that is not as it should be.
+var errUnhealthy = errors.New("not healthy")
+
+func newStatus(call *session) *cobra.Command {
+	return call.command("status", "Compare what was installed with the service and with GitHub", `
+Shows the record, the service, the listener and, with a token, what GitHub says
+of each runner of this host, and names where they disagree. It ends with exit
+code 9 if they do.`, call.status)
+}
+
+func (call *session) status(ctx context.Context) error {
+	token, err := takeToken(&call.values, call.in)
+	if err != nil {
+		return err
+	}
+	host, err := call.host(token)
+	if err != nil {
+		return err
+	}
+	return call.bounded(ctx, func(ctx context.Context) error {
+		all, err := host.Status(ctx, call.values.name)
+		if errors.Is(err, instance.ErrUnknown) {
+			return fmt.Errorf("%w: %w", errUnhealthy, err)
+		}
+		if err != nil {
+			return err
+		}
+		if call.values.json {
+			err = printJSON(call.out, all)
+		} else {
+			err = printStatus(call.out, all)
+		}
+		if err != nil {
+			return err
+		}
+		for _, one := range all {
+			if !one.Healthy {
+				return fmt.Errorf("runner %q is %w: %s", one.Name, errUnhealthy, strings.Join(one.Problems, "; "))
+			}
+		}
+		return nil
+	})
+}
+
+func printStatus(out io.Writer, all []bootstrap.Status) error {
+	if len(all) == 0 {
+		_, err := fmt.Fprintln(out, "there is no runner on this host")
+		return err
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for i, one := range all {
+		if i > 0 {
+			fmt.Fprintln(table)
+		}
+		fmt.Fprintf(table, "runner\t%s (id %d), version %s\n", one.Name, one.RunnerID, one.Version)
+		fmt.Fprintf(table, "scope\t%s\n", one.ScopeURL)
+		fmt.Fprintf(table, "dir\t%s, jobs run as %s\n", one.Dir, one.User)
+		fmt.Fprintf(table, "service\t%s\n", serviceLine(one.Service))
+		fmt.Fprintf(table, "listener\t%s\n", listenerLine(one.Listener))
+		fmt.Fprintf(table, "github\t%s\n", gitHubLine(one.GitHub))
+		for _, problem := range one.Problems {
+			fmt.Fprintf(table, "problem\t%s\n", problem)
+		}
+	}
+	return table.Flush()
+}
+
+func serviceLine(s bootstrap.ServiceStatus) string {
+	if s.Name == "" {
+		return s.State
+	}
+	line := s.State + ", " + s.Name
+	if s.Restarts > 0 {
+		line += ", restarted " + strconv.Itoa(s.Restarts) + " times"
+	}
+	return line
+}
+
+func listenerLine(l bootstrap.ListenerStatus) string {
+	line := l.State
+	if l.Job != "" {
+		line += " on " + l.Job
+	}
+	if l.Since != nil {
+		line += " since " + l.Since.Format("2006-01-02 15:04:05 MST")
+	}
+	if l.PID != 0 {
+		line += ", supervised by process " + strconv.Itoa(l.PID)
+	}
+	if l.Reason != "" {
+		line += " (" + l.Reason + ")"
+	}
+	return line
+}
+
+func gitHubLine(g bootstrap.GitHubStatus) string {
+	line := g.State
+	if g.Busy {
+		line += ", busy"
+	}
+	if len(g.Labels) > 0 {
+		line += ", labels " + strings.Join(g.Labels, ",")
+	}
+	return line
+}

@@ -1,0 +1,430 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
+)
+
+func buildListener(ctx context.Context, dir string) (string, error) {
+	return githubtest.BuildListener(ctx, dir, runtime.GOOS, runtime.GOARCH)
+}
+
+type worldKey struct{}
+
+// world is the outside of one script: its GitHub.
+type world struct {
+	*shared
+	name   string
+	work   string
+	fail   func(string, ...any)
+	server *githubtest.Server
+	marked int // requests before the mark
+}
+
+const simulatedVersion = "2.337.0"
+
+func theWorld(ts *testscript.TestScript) *world {
+	w, ok := ts.Value(worldKey{}).(*world)
+	if !ok {
+		ts.Fatalf("no world")
+	}
+	return w
+}
+
+// close ends the simulator and fails the test for everything that should not
+// have happened there.
+func (w *world) close() {
+	if w.server == nil {
+		return
+	}
+	for _, problem := range w.server.Problems() {
+		w.fail("%s: %v", w.name, problem)
+	}
+	if err := w.server.Close(); err != nil {
+		w.fail("%s: closing the simulator: %v", w.name, err)
+	}
+	w.server, w.marked = nil, 0
+}
+
+func (w *world) start(platform string, extra []githubtest.Entry) error {
+	archive, err := githubtest.NewArchive(githubtest.ArchiveSpec{
+		Platform: platform, Version: simulatedVersion, Listener: w.listener, Extra: extra,
+	})
+	if err != nil {
+		return err
+	}
+	var server *githubtest.Server
+	server, err = githubtest.Start(githubtest.Config{
+		Archive: archive,
+		Wrap: func(next http.Handler) http.Handler {
+			return w.contract.Wrap(next, func(err error) { server.Report(err) })
+		},
+	})
+	w.server = server
+	return err
+}
+
+// simCommand drives the simulated GitHub.
+func simCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: sim VERB [WORD...]")
+	}
+	w := theWorld(ts)
+	verbs := map[string]func(*testscript.TestScript, []string) error{
+		"start": w.startVerb, "fault": w.fault, "clear": w.clear, "group": w.group, "runner": w.foreign,
+		"runners": w.runners, "token": w.token, "digest": w.digest, "mark": w.mark, "requests": w.requests,
+		"job": w.job, "tell": w.tell, "delete": w.deleteRunner, "listening": w.listening, "witness": w.witness,
+		"minimum": w.minimum, "begin": w.begin, "stop": w.stop,
+	}
+	verb, ok := verbs[args[0]]
+	if !ok {
+		ts.Fatalf("sim has no verb %q", args[0])
+	}
+	ts.Check(verb(ts, args[1:]))
+}
+
+// sim start [hostile NAME | other-platform]
+func (w *world) startVerb(ts *testscript.TestScript, args []string) error {
+	host, err := download.Host()
+	if err != nil {
+		return err
+	}
+	platform, extra := host.String(), []githubtest.Entry(nil)
+	switch {
+	case len(args) == 2 && args[0] == "hostile":
+		i := slices.IndexFunc(githubtest.HostileCases(), func(c githubtest.HostileCase) bool { return c.Name == args[1] })
+		if i < 0 {
+			return fmt.Errorf("no hostile case %q", args[1])
+		}
+		extra = githubtest.HostileCases()[i].Entries
+	case len(args) == 1 && args[0] == "other-platform":
+		platform = "win-arm64"
+	}
+	if err := w.start(platform, extra); err != nil {
+		return err
+	}
+	ts.Setenv("SIM", w.server.URL())
+	ts.Setenv("SIMAPI", w.server.APIURL())
+	ts.Setenv("TOKEN", ts.MkAbs("token"))
+	return os.WriteFile(ts.MkAbs("token"), []byte(w.server.Token()+"\n"), 0o600)
+}
+
+// sim token other|weak FILE
+func (w *world) token(ts *testscript.TestScript, args []string) error {
+	token := w.server.AddToken("somebody-else")
+	if args[0] == "weak" {
+		token = w.server.AddWeakToken("octo-org", "octo-org/hello")
+	}
+	return os.WriteFile(ts.MkAbs(args[1]), []byte(token), 0o600)
+}
+
+// sim fault METHOD PATH [KEY=VALUE...]; the path - is any.
+func (w *world) fault(_ *testscript.TestScript, args []string) error {
+	f := githubtest.Fault{Method: args[0], Path: args[1], Header: http.Header{}}
+	if f.Path == "-" {
+		f.Path = ""
+	}
+	for _, word := range args[2:] {
+		key, value, _ := strings.Cut(word, "=")
+		number, _ := strconv.Atoi(value)
+		switch key {
+		case "host":
+			f.Host = value
+		case "times":
+			f.Times = number
+		case "skip":
+			f.Skip = number
+		case "status":
+			f.Status = number
+		case "after-effect":
+			f.AfterEffect = true
+		case "not-json":
+			f.NotJSON = true
+		case "redirect":
+			f.Redirect = value
+		case "close":
+			f.CloseConnection = true
+		case "cut":
+			f.CutAfter = int64(number)
+		case "rate":
+			f.RatePerSecond = int64(number)
+		case "stall":
+			f.StallAfter = int64(number)
+		case "header":
+			name, text, _ := strings.Cut(value, ":")
+			f.Header.Set(name, text)
+		case "delay":
+			delay, err := time.ParseDuration(value)
+			if err != nil {
+				return err
+			}
+			f.Delay = delay
+		default:
+			return fmt.Errorf("a fault has no %q", key)
+		}
+	}
+	w.server.Fault(f)
+	return nil
+}
+
+func (w *world) clear(*testscript.TestScript, []string) error { w.server.ClearFaults(); return nil }
+
+// sim group SCOPE NAME
+func (w *world) group(_ *testscript.TestScript, args []string) error {
+	w.server.AddGroup(args[0], args[1])
+	return nil
+}
+
+// sim runner SCOPE NAME [online]: a stranger's.
+func (w *world) foreign(_ *testscript.TestScript, args []string) error {
+	r := githubtest.Runner{Name: args[1], OS: "Linux", Status: "offline", Version: "2.300.0"}
+	if len(args) > 2 {
+		r.Status = args[2]
+	}
+	w.server.AddRunner(args[0], r)
+	return nil
+}
+
+// sim begin NAME SCRIPTFILE: starts a job and does not wait for its end.
+func (w *world) begin(ts *testscript.TestScript, args []string) error {
+	job := w.server.QueueJob(args[0], githubtest.Job{Name: "build", Script: ts.ReadFile(args[1])})
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	_, err := job.WaitStarted(ctx)
+	return err
+}
+
+func (w *world) stop(*testscript.TestScript, []string) error { w.close(); return nil }
+
+// sim runners: prints what GitHub lists, "none" if that is nothing.
+func (w *world) runners(ts *testscript.TestScript, _ []string) error {
+	if len(w.server.Runners("")) == 0 {
+		fmt.Fprintln(ts.Stdout(), "none")
+	}
+	for _, r := range w.server.Runners("") {
+		var labels []string
+		for _, l := range r.Labels {
+			labels = append(labels, l.Name)
+		}
+		fmt.Fprintf(ts.Stdout(), "%s %s %s ephemeral=%t labels=%s group=%d updates-disabled=%t\n",
+			r.Scope, r.Name, r.Status, r.Ephemeral, strings.Join(labels, ","), r.GroupID, r.UpdatesDisabled)
+	}
+	return nil
+}
+
+// sim digest VALUE: what the downloads endpoint says; - for none.
+func (w *world) digest(_ *testscript.TestScript, args []string) error {
+	platform, err := download.Host()
+	if err != nil {
+		return err
+	}
+	value := args[0]
+	if value == "-" {
+		value = ""
+	}
+	w.server.SetDigest(platform.String(), value)
+	return nil
+}
+
+func (w *world) minimum(_ *testscript.TestScript, args []string) error {
+	w.server.SetMinimumVersion(args[0])
+	return nil
+}
+
+// sim mark: forget the requests so far.
+func (w *world) mark(*testscript.TestScript, []string) error {
+	w.marked = len(w.server.Requests())
+	return nil
+}
+
+// sim requests: prints the requests since the mark.
+func (w *world) requests(ts *testscript.TestScript, _ []string) error {
+	fmt.Fprintln(ts.Stdout(), "requests:")
+	for _, r := range w.server.Requests()[w.marked:] {
+		fmt.Fprintf(ts.Stdout(), "%s %s %s %d\n", r.Root, r.Method, r.Path, r.Status)
+	}
+	return nil
+}
+
+// sim job NAME SCRIPTFILE: runs a job and prints its conclusion and output.
+func (w *world) job(ts *testscript.TestScript, args []string) error {
+	job := w.server.QueueJob(args[0], githubtest.Job{Name: "build", Script: ts.ReadFile(args[1])})
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	conclusion, err := job.Wait(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(ts.Stdout(), "%s\n%s", conclusion, job.Output())
+	return nil
+}
+
+// sim tell NAME exit CODE | update VERSION | deprecate | forget
+func (w *world) tell(_ *testscript.TestScript, args []string) error {
+	switch args[1] {
+	case "exit":
+		code, err := strconv.Atoi(args[2])
+		if err != nil {
+			return err
+		}
+		return w.server.Tell(args[0], githubtest.Exit{Code: code})
+	case "update":
+		return w.server.Tell(args[0], githubtest.SelfUpdate{Version: args[2]})
+	case "deprecate":
+		return w.server.Tell(args[0], githubtest.Deprecate{})
+	case "forget":
+		return w.server.Tell(args[0], githubtest.ForgetRegistration{})
+	}
+	return fmt.Errorf("nothing to tell called %q", args[1])
+}
+
+// sim delete NAME: as somebody on the web page would.
+func (w *world) deleteRunner(_ *testscript.TestScript, args []string) error {
+	for _, r := range w.server.Runners("") {
+		if r.Name == args[0] {
+			w.server.DeleteRunner(r.ID)
+			return nil
+		}
+	}
+	return fmt.Errorf("GitHub lists no runner %q", args[0])
+}
+
+func (w *world) listening(_ *testscript.TestScript, args []string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	return w.server.WaitListening(ctx, args[0])
+}
+
+// sim witness: prints how each simulated program was started.
+func (w *world) witness(ts *testscript.TestScript, _ []string) error {
+	for _, one := range w.server.Witnesses() {
+		fmt.Fprintf(ts.Stdout(), "%s uid=%d argv=%q environ=%q\n", one.Command, one.UID, one.Argv, one.Environ)
+	}
+	return nil
+}
+
+// exitCodeCommand runs a program and compares its exit code: code N PROGRAM...
+func exitCodeCommand(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	got := "0"
+	if err != nil {
+		got = strings.TrimPrefix(err.Error(), "exit status ")
+	}
+	if got != args[0] {
+		ts.Fatalf("exit code %s, want %s", got, args[0])
+	}
+}
+
+// until repeats a program until it succeeds, for a bounded time: until PROGRAM...
+func until(ts *testscript.TestScript, _ bool, args []string) {
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		err := ts.Exec(args[0], args[1:]...)
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s: %v", strings.Join(args, " "), err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// nothingHalfMade fails when staging directories, part files or temporary
+// files are left below $DIR.
+func nothingHalfMade(ts *testscript.TestScript, _ bool, _ []string) {
+	root := ts.Getenv("DIR")
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if os.IsNotExist(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		name := entry.Name()
+		if strings.Contains(name, ".part") || strings.Contains(name, ".new-") || strings.HasSuffix(name, ".new") {
+			ts.Fatalf("left behind: %s", path)
+		}
+		return nil
+	})
+	ts.Check(err)
+}
+
+// noSecret looks for every secret in play: in arguments, environments, files
+// and in what the latest command printed.
+func noSecret(ts *testscript.TestScript, _ bool, _ []string) {
+	w := theWorld(ts)
+	for _, secret := range w.server.Secrets() {
+		for _, stream := range []string{"stdout", "stderr"} {
+			if strings.Contains(ts.ReadFile(stream), secret) {
+				ts.Fatalf("a secret is on %s", stream)
+			}
+		}
+		noSecretInWitnesses(ts, w, secret)
+		noSecretInProcesses(ts, secret)
+		noSecretInFiles(ts, w, secret)
+	}
+	for _, request := range w.server.Requests() {
+		if request.CarriedSecret {
+			ts.Fatalf("%s %s carried a secret where none belongs", request.Method, request.Path)
+		}
+	}
+}
+
+func noSecretInWitnesses(ts *testscript.TestScript, w *world, secret string) {
+	for _, one := range w.server.Witnesses() {
+		if strings.Contains(strings.Join(append(one.Argv, one.ParentArgv...), "\n"), secret) {
+			ts.Fatalf("a secret is among the arguments of %s", one.Command)
+		}
+		for _, variable := range one.Environ {
+			allowed := strings.HasPrefix(variable, "ACTIONS_RUNNER_INPUT_TOKEN=") &&
+				(one.Command == "configure" || one.Command == "remove") && secret != w.server.Token()
+			if strings.Contains(variable, secret) && !allowed {
+				key, _, _ := strings.Cut(variable, "=")
+				ts.Fatalf("a secret is in variable %s of %s", key, one.Command)
+			}
+		}
+	}
+}
+
+// noSecretInProcesses looks at the arguments of everything that runs.
+func noSecretInProcesses(ts *testscript.TestScript, secret string) {
+	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	ts.Check(err)
+	for _, line := range lines {
+		if text, err := os.ReadFile(line); err == nil && bytes.Contains(text, []byte(secret)) {
+			ts.Fatalf("a secret is among the arguments of process %s", filepath.Dir(line))
+		}
+	}
+}
+
+// noSecretInFiles looks at every file below the script's directory but those
+// called token*, which the script itself has written.
+func noSecretInFiles(ts *testscript.TestScript, w *world, secret string) {
+	err := filepath.WalkDir(w.work, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), "token") {
+			return nil //nolint:nilerr // a file may go while we look
+		}
+		text, err := os.ReadFile(path)
+		if err == nil && bytes.Contains(text, []byte(secret)) {
+			ts.Fatalf("a secret is in %s", path)
+		}
+		return nil
+	})
+	ts.Check(err)
+}
