@@ -1,0 +1,275 @@
+//go:build e2e && linux
+
+package machine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	bootTimeout = 90 * time.Second
+	offTimeout  = 90 * time.Second
+	glance      = 50 * time.Millisecond
+	// rebootStatus is how systemd-nspawn says that the machine asked for another boot.
+	rebootStatus = 133
+)
+
+// Options describe a machine. The zero value is a Debian 12 that nothing was added to.
+type Options struct {
+	Kind    string            // what scripts/e2e-root.sh calls it; Debian12 if empty
+	Root    string            // a finished tree to use instead
+	Copy    map[string]string // files of this host -> absolute path in the machine; mode kept, owner root
+	Cgroup2 bool              // give the machine the unified hierarchy, even on a host without it
+}
+
+// The kinds of machine.
+const (
+	Debian12 = "debian12" // systemd 252
+	Debian13 = "debian13" // systemd 257
+)
+
+// Machine is a running computer. Its methods fail the test when the machine itself does not do its part;
+// what a command in it answers is for the test to judge.
+type Machine struct {
+	t testing.TB
+	*guest
+}
+
+// guest is the machine itself, whichever test looks at it.
+type guest struct {
+	place   *place
+	name    string
+	tree    string   // the overlay, as the place sees it
+	groups  []string // the control groups that the machine is in
+	cgroup2 bool
+	console *console
+
+	mu     sync.Mutex
+	nspawn *exec.Cmd
+	ended  chan struct{} // closed when nspawn has ended
+	leader int           // the machine's first process, as this host numbers it; 0 when it is off
+}
+
+// Boot returns a machine that has finished starting. It ends with the test at the latest.
+func Boot(t testing.TB, o Options) *Machine {
+	t.Helper()
+	requireTools(t)
+	if o.Root == "" {
+		o.Root = Tree(t, o.Kind)
+	}
+	work := t.TempDir()
+	m := &Machine{t: t, guest: &guest{
+		tree: filepath.Join(work, "tree"), console: &console{}, cgroup2: o.Cgroup2,
+		name: fmt.Sprintf("%s%d-%s", groupPrefix, os.Getpid(), strconv.FormatInt(time.Now().UnixNano(), 36)),
+	}}
+	var err error
+	if m.place, err = newPlace(); err != nil {
+		t.Fatalf("making a place for the machine: %v", err)
+	}
+	t.Cleanup(m.discard)
+	if m.groups, err = makeGroups(m.name); err != nil {
+		t.Fatalf("preparing the machine's control groups: %v", err)
+	}
+	if err := m.place.do(func() error { return m.furnish(work, o) }); err != nil {
+		t.Fatalf("preparing the machine's files: %v", err)
+	}
+	m.start()
+	return m
+}
+
+// For returns the same machine for a subtest, which then is the one that fails. The machine still ends with the
+// test that booted it.
+func (m *Machine) For(t testing.TB) *Machine { return &Machine{t: t, guest: m.guest} }
+
+// Result is how a command in the machine ended.
+type Result struct {
+	Stdout, Stderr string
+	Code           int // -1 if a signal ended it
+}
+
+// String is for failure messages.
+func (r Result) String() string {
+	return fmt.Sprintf("exit code %d\nstdout: %s\nstderr: %s", r.Code, r.Stdout, r.Stderr)
+}
+
+// Run runs a command in the machine as root, with an environment of PATH, HOME and LANG alone. It fails the
+// test if the command could not be run to its end.
+func (m *Machine) Run(ctx context.Context, argv ...string) Result {
+	m.t.Helper()
+	return m.RunInput(ctx, nil, argv...)
+}
+
+// RunInput is Run with a standard input.
+func (m *Machine) RunInput(ctx context.Context, stdin io.Reader, argv ...string) Result {
+	m.t.Helper()
+	result, err := m.run(ctx, stdin, argv...)
+	if err != nil {
+		m.t.Fatalf("running %q in the machine: %v\n%s", argv, err, result)
+	}
+	return result
+}
+
+// Must is Run for a command that has to succeed; it returns its standard output without blanks at the ends.
+func (m *Machine) Must(argv ...string) string {
+	m.t.Helper()
+	result := m.Run(m.t.Context(), argv...)
+	if result.Code != 0 {
+		m.t.Fatalf("running %q in the machine: %s", argv, result)
+	}
+	return strings.TrimSpace(result.Stdout)
+}
+
+func (m *guest) run(ctx context.Context, stdin io.Reader, argv ...string) (Result, error) {
+	leader, err := m.first()
+	if err != nil {
+		return Result{Code: -1}, err
+	}
+	var out, errs bytes.Buffer
+	cmd := exec.CommandContext(ctx, "nsenter", append([]string{
+		"--target", strconv.Itoa(leader), "--all", "--",
+	}, argv...)...)
+	cmd.Env = []string{
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8",
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &out, &errs
+	// nsenter waits for the command, which does not end with it: the two make a group that does.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second // a daemon that the command left may hold its output open
+	err = cmd.Run()
+	result := Result{Stdout: out.String(), Stderr: errs.String(), Code: cmd.ProcessState.ExitCode()}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && ctx.Err() == nil || errors.Is(err, exec.ErrWaitDelay) {
+		err = nil
+	}
+	return result, err
+}
+
+// Listen returns a listener on 127.0.0.1 in the machine, on a free port. It is the test's own: what serves
+// there runs in this process, and stays over a reboot.
+func (m *Machine) Listen(t testing.TB) net.Listener {
+	t.Helper()
+	var listener net.Listener
+	err := m.place.do(func() (err error) {
+		listener, err = new(net.ListenConfig).Listen(context.Background(), "tcp4", "127.0.0.1:0")
+		return err
+	})
+	if err != nil {
+		t.Fatalf("listening in the machine: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			t.Errorf("closing the listener in the machine: %v", err)
+		}
+	})
+	return listener
+}
+
+// Reboot shuts the machine down in order, and returns when it has started again with the same files.
+func (m *Machine) Reboot() {
+	m.t.Helper()
+	m.ask("reboot")
+	if code := m.nspawn.ProcessState.ExitCode(); code != rebootStatus {
+		m.t.Fatalf("rebooting the machine: systemd-nspawn ended with %d", code)
+	}
+	m.start()
+}
+
+// PowerOff shuts the machine down in order and returns when it is off.
+func (m *Machine) PowerOff() {
+	m.t.Helper()
+	m.ask("poweroff")
+	if code := m.nspawn.ProcessState.ExitCode(); code != 0 {
+		m.t.Fatalf("switching the machine off: systemd-nspawn ended with %d", code)
+	}
+}
+
+// PowerOn starts a machine that is off, with the same files.
+func (m *Machine) PowerOn() {
+	m.t.Helper()
+	if _, err := m.first(); err == nil {
+		m.t.Fatal("switching the machine on: it is")
+	}
+	m.start()
+}
+
+// Crash takes the power away: nothing in the machine learns of it. PowerOn may follow.
+func (m *Machine) Crash() {
+	m.t.Helper()
+	if err := m.kill(); err != nil {
+		m.t.Fatalf("crashing the machine: %v", err)
+	}
+}
+
+// ask has systemd end the machine, and waits until it has.
+func (m *Machine) ask(verb string) {
+	m.t.Helper()
+	// The command may be killed by what it asks for.
+	if result, err := m.run(m.t.Context(), nil, "systemctl", verb); err != nil {
+		m.t.Fatalf("asking the machine for %s: %v\n%s", verb, err, result)
+	}
+	select {
+	case <-m.ended:
+	case <-time.After(offTimeout):
+		m.t.Fatalf("waiting for %s: the machine is still on after %s", verb, offTimeout)
+	}
+	m.mu.Lock()
+	m.leader = 0
+	m.mu.Unlock()
+}
+
+// discard is the end of the machine in every case.
+func (m *Machine) discard() {
+	if err := m.kill(); err != nil {
+		m.t.Errorf("ending the machine: %v", err)
+	}
+	if m.t.Failed() {
+		m.t.Logf("the machine's console, its end:\n%s", m.console.tail(100))
+	}
+	if err := errors.Join(m.place.leave(), removeGroups(m.groups)); err != nil {
+		m.t.Errorf("clearing up after the machine: %v", err)
+	}
+}
+
+func (m *guest) kill() error {
+	m.mu.Lock()
+	nspawn, ended := m.nspawn, m.ended
+	m.leader = 0
+	m.mu.Unlock()
+	if nspawn == nil {
+		return nil
+	}
+	if err := nspawn.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	select {
+	case <-ended:
+		return nil
+	case <-time.After(offTimeout):
+		return fmt.Errorf("systemd-nspawn (process %d) is still there after it was killed", nspawn.Process.Pid)
+	}
+}
+
+// first returns the machine's first process.
+func (m *guest) first() (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.leader == 0 {
+		return 0, errors.New("the machine is off")
+	}
+	return m.leader, nil
+}
