@@ -1,0 +1,265 @@
+package house
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// example is a small tree. Want is part of the only finding that its rule
+// makes, or empty where the tree keeps the rule.
+type example struct {
+	rule  string
+	name  string
+	files map[string]string
+	want  string
+}
+
+// TestRulesCanFail holds every rule to trees that keep it and trees that break
+// it: a rule that finds nothing anywhere would look just like a clean tree.
+func TestRulesCanFail(t *testing.T) {
+	kept, broken := map[string]bool{}, map[string]bool{}
+	checks := map[string]func(*tree) []string{}
+	for _, r := range rules() {
+		checks[r.name] = r.check
+	}
+	for _, e := range slices.Concat(packageExamples(), importExamples(), sizeExamples(), stateExamples(), textExamples()) {
+		t.Run(e.rule+"/"+e.name, func(t *testing.T) {
+			check, ok := checks[e.rule]
+			if !ok {
+				t.Fatalf("there is no rule %q", e.rule)
+			}
+			got := check(parse(t, e.files))
+			switch {
+			case e.want == "" && len(got) > 0:
+				t.Errorf("a tree that keeps the rule is refused: %q", got)
+			case e.want != "" && (len(got) != 1 || !strings.Contains(got[0], e.want)):
+				t.Errorf("found %q, want one finding with %q", got, e.want)
+			}
+		})
+		kept[e.rule] = kept[e.rule] || e.want == ""
+		broken[e.rule] = broken[e.rule] || e.want != ""
+	}
+	for name := range checks {
+		if !kept[name] || !broken[name] {
+			t.Errorf("rule %q needs an example that keeps it and one that breaks it", name)
+		}
+	}
+}
+
+func parse(t *testing.T, files map[string]string) *tree {
+	t.Helper()
+	fsys := fstest.MapFS{
+		"go.mod":     {Data: []byte("module example.org/m\n\nrequire (\n\texample.net/lib v1.0.0\n\tgolang.org/x/sys v0.1.0\n)\n")},
+		".gitignore": {Data: []byte("# what builds leave\n/dist/\n/bin/\n*.out\n")},
+	}
+	for name, content := range files {
+		fsys[name] = &fstest.MapFile{Data: []byte(content)}
+	}
+	parsed, err := load(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
+
+func packageExamples() []example {
+	const rule, name = "package comment", "package name"
+	return []example{
+		{rule, "one, in one of two files", map[string]string{"a/a.go": "// Package a does.\npackage a", "a/b.go": "package a"}, ""},
+		{rule, "tests need none beside code", map[string]string{"a/a.go": "// Package a does.\npackage a", "a/a_test.go": "package a_test"}, ""},
+		{rule, "a command says what it is", map[string]string{"a/a.go": "// A does.\npackage main"}, ""},
+		{rule, "testdata is not ours to judge", map[string]string{"testdata/a.go": "package a"}, ""},
+		{rule, "none", map[string]string{"a/a.go": "package a"}, "has no package comment"},
+		{rule, "none on a command", map[string]string{"a/a.go": "package main"}, "has no package comment"},
+		{rule, "none where there are tests only", map[string]string{"a/a_test.go": "package a"}, "has no package comment"},
+		{rule, "two", map[string]string{"a/a.go": "// Package a does.\npackage a", "a/b.go": "// Package a is.\npackage a"}, "second package comment"},
+		{rule, "another on another platform", map[string]string{"a/a.go": "// Package a does.\npackage a", "a/a_windows.go": "// Package a is.\npackage a"}, "second package comment"},
+		{rule, "wrong beginning", map[string]string{"a/a.go": "// Does a lot.\npackage a"}, "does not begin with"},
+
+		{name, "a noun", map[string]string{"a/a.go": "package runner\ntype Store struct{}"}, ""},
+		{name, "a test of a noun", map[string]string{"a/a_test.go": "package runner_test"}, ""},
+		{name, "banned", map[string]string{"a/a.go": "package util"}, `"util"`},
+		{name, "banned folder", map[string]string{"common/a.go": "package a"}, `"common"`},
+		{name, "banned test package", map[string]string{"a/a_test.go": "package helper_test"}, `"helper"`},
+		{name, "banned type", map[string]string{"a/a.go": "package a\ntype Manager interface{}"}, `"Manager"`},
+	}
+}
+
+func importExamples() []example {
+	const arrows, outside, home = "import arrows", "simulator stays outside", "one home per module"
+	file := func(path string) string { return "package x\nimport _ \"" + path + "\"" }
+	const m = "example.org/m/"
+	return []example{
+		{arrows, "down", map[string]string{"internal/bootstrap/a.go": file(m + "internal/github")}, ""},
+		{arrows, "a test of the package itself", map[string]string{"internal/svc/a_test.go": file(m + "internal/svc")}, ""},
+		{arrows, "the simulator in a test", map[string]string{"internal/svc/a_test.go": file(m + "internal/githubtest")}, ""},
+		{arrows, "a name that only begins like ours", map[string]string{"internal/svc/a.go": file("example.org/module")}, ""},
+		{arrows, "up", map[string]string{"internal/github/a.go": file(m + "internal/bootstrap")}, "internal/github may not import internal/bootstrap"},
+		{arrows, "up from a test", map[string]string{"internal/github/a_test.go": file(m + "internal/bootstrap")}, "internal/github may not import internal/bootstrap"},
+		{arrows, "sideways", map[string]string{"internal/download/a.go": file(m + "internal/account")}, "internal/download may not import internal/account"},
+		{arrows, "a leaf", map[string]string{"internal/transport/a.go": file(m + "internal/instance")}, "internal/transport may not import internal/instance"},
+		{arrows, "the command", map[string]string{"test/e2e/a_test.go": file(m + "cmd/runner-bootstrap")}, "may not import cmd/runner-bootstrap"},
+		{arrows, "a new room", map[string]string{"internal/attic/a.go": "package attic"}, "internal/attic has no row"},
+
+		{outside, "in a test", map[string]string{"internal/svc/a_test.go": file(m + "internal/githubtest")}, ""},
+		{outside, "in the demonstration", map[string]string{"internal/demo/a.go": file(m + "internal/githubtest")}, ""},
+		{outside, "in itself", map[string]string{"internal/githubtest/a.go": file(m + "internal/githubtest/contract")}, ""},
+		{outside, "in the program", map[string]string{"cmd/runner-bootstrap/a.go": file(m + "internal/githubtest")}, "in tests only"},
+		{outside, "a part of it", map[string]string{"internal/svc/a.go": file(m + "internal/githubtest/contract")}, "in tests only"},
+
+		{home, "one", map[string]string{"a/a.go": file("example.net/lib"), "a/b.go": file("example.net/lib/sub")}, ""},
+		{home, "one that tests itself, and one other test", map[string]string{"a/a.go": file("example.net/lib"), "a/a_test.go": file("example.net/lib"), "b/b_test.go": file("example.net/lib")}, ""},
+		{home, "a shared one", map[string]string{"a/a.go": file("golang.org/x/sys/unix"), "b/b.go": file("golang.org/x/sys/windows")}, ""},
+		{home, "the standard library", map[string]string{"a/a.go": file("net/http"), "b/b.go": file("net/http")}, ""},
+		{home, "two", map[string]string{"a/a.go": file("example.net/lib"), "b/b.go": file("example.net/lib/sub")}, "example.net/lib is imported by a and b"},
+		{home, "two that test", map[string]string{"a/a_test.go": file("example.net/lib"), "b/b_test.go": file("example.net/lib")}, "imported by tests of a and b"},
+		{home, "not in go.mod", map[string]string{"a/a.go": file("example.net/library")}, "requires no module"},
+	}
+}
+
+func sizeExamples() []example {
+	const function, length, methods = "function length", "file length", "small interfaces"
+	body := func(lines int) string { return "package a\nfunc f() {\n" + strings.Repeat("_ = 1\n", lines) + "}\n" }
+	return []example{
+		{function, "as long as it may be", map[string]string{"a.go": body(60)}, ""},
+		{function, "a test", map[string]string{"a_test.go": body(61)}, ""},
+		{function, "too long", map[string]string{"a.go": body(61)}, "f has 61 lines"},
+		{function, "a method too long", map[string]string{"a.go": strings.Replace(body(61), "f()", "(t T) m()", 1)}, "m has 61 lines"},
+
+		{length, "as long as it may be", map[string]string{"a.go": "package a\n" + strings.Repeat("\n", 399)}, ""},
+		{length, "a test", map[string]string{"a_test.go": "package a\n" + strings.Repeat("\n", 400)}, ""},
+		{length, "too long", map[string]string{"a.go": "package a\n" + strings.Repeat("\n", 400)}, "401 lines"},
+
+		{methods, "five", map[string]string{"a.go": "package a\ntype I interface { A(); B(); C(); D(); E() }"}, ""},
+		{methods, "a constraint", map[string]string{"a.go": "package a\ntype N interface { ~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint }"}, ""},
+		{methods, "six", map[string]string{"a.go": "package a\ntype I interface { A(); B(); C(); D(); E(); F() }"}, "I has 6 methods"},
+		{methods, "six through another", map[string]string{"a.go": "package a\ntype I interface { J; D(); E(); F() }\ntype J interface { A(); B(); C() }"}, "I has 6 methods"},
+		{methods, "six with one from elsewhere", map[string]string{"a.go": "package a\nimport \"io\"\ntype I interface { io.Reader; A(); B(); C(); D(); E() }"}, "I has 6 methods"},
+		{methods, "six within a function", map[string]string{"a.go": "package a\nfunc f() { type I interface { A(); B(); C(); D(); E(); F() } }"}, "I has 6 methods"},
+	}
+}
+
+func stateExamples() []example {
+	const initial, variables, process = "no init", "no package variables", "cmd owns the process"
+	code := func(lines ...string) map[string]string {
+		return map[string]string{"internal/a/a.go": "package a\n" + strings.Join(lines, "\n")}
+	}
+	return []example{
+		{initial, "a method of that name", code("type T struct{}", "func (T) init() {}"), ""},
+		{initial, "init", code("func init() {}"), "init runs unasked"},
+		{initial, "init of a test", map[string]string{"a_test.go": "package a\nfunc init() {}"}, "init runs unasked"},
+
+		{variables, "errors to compare with", code(`import ("errors"; "fmt")`, `var ErrA = errors.New("a")`, `var (`, `ErrB = fmt.Errorf("b: %w", ErrA)`, `)`), ""},
+		{variables, "an expression", code(`import "regexp"`, "var word = regexp.MustCompile(`a`)"), ""},
+		{variables, "an assertion", code(`import "io"`, `var _ io.Reader = (*T)(nil)`), ""},
+		{variables, "an embedded file", code(`import _ "embed"`, `//go:embed a.txt`, `var text []byte`), ""},
+		{variables, "the version of the command", map[string]string{"cmd/a/a.go": "package main\nvar version string\nvar (\ncommit = \"\"\ndate string = \"\"\n)"}, ""},
+		{variables, "within a function", code(`func f() { var a int; _ = a }`), ""},
+		{variables, "of a test", map[string]string{"a_test.go": "package a\nvar update bool"}, ""},
+		{variables, "a table", code(`var words = map[string]int{"a": 1}`), "words can be changed"},
+		{variables, "a list", code(`var words = []string{"a"}`), "words can be changed"},
+		{variables, "a function", code(`var now = func() int { return 1 }`), "now can be changed"},
+		{variables, "a call", code(`import "time"`, `var start = time.Now()`), "start can be changed"},
+		{variables, "no value", code(`var count int`), "count can be changed"},
+		{variables, "one among errors", code(`import "errors"`, `var ErrA, n = errors.New("a"), 1`), "can be changed"},
+		{variables, "a New of something else", code(`import errors "example.net/lib"`, `var ErrA = errors.New("a")`), "ErrA can be changed"},
+		{variables, "a version elsewhere", code(`var version = "1"`), "version can be changed"},
+		{variables, "a version that is no string", map[string]string{"cmd/a/a.go": "package main\nvar version = 1"}, "version can be changed"},
+		{variables, "a version of another type", map[string]string{"cmd/a/a.go": "package main\nvar version int"}, "version can be changed"},
+		{variables, "a list of versions", map[string]string{"cmd/a/a.go": "package main\nvar version []string"}, "version can be changed"},
+		{variables, "another variable of the command", map[string]string{"cmd/a/a.go": "package main\nvar options string"}, "options can be changed"},
+		{variables, "a function of the command", map[string]string{"cmd/a/a.go": "package main\nvar version = f()"}, "version can be changed"},
+
+		{process, "the command", map[string]string{"cmd/runner-bootstrap/a.go": "package main\nimport \"os\"\nfunc f() { os.Exit(1) }"}, ""},
+		{process, "a writer passed in", code(`import ("fmt"; "io")`, `func f(w io.Writer) { fmt.Fprintln(w) }`), ""},
+		{process, "a test", map[string]string{"internal/a/a_test.go": "package a\nimport \"os\"\nfunc f() { os.Getenv(`A`) }"}, ""},
+		{process, "a field of that name", code(`type T struct{ os struct{ Stdout int } }`, `func f(t T) { _ = t.os.Stdout }`), ""},
+		{process, "a logger called log", code(`func f(log interface{ Printf(string) }) { log.Printf("a") }`), ""},
+		{process, "reads the environment", code(`import "os"`, `func f() { os.Getenv("A") }`), "os.Getenv belongs to cmd"},
+		{process, "passes the environment on", code(`import "os"`, `func f() []string { return os.Environ() }`), "os.Environ belongs to cmd"},
+		{process, "by another name", code(`import system "os"`, `func f() { system.Exit(1) }`), "os.Exit belongs to cmd"},
+		{process, "prints", code(`import "fmt"`, `func f() { fmt.Println() }`), "fmt.Println belongs to cmd"},
+		{process, "takes the terminal", code(`import ("io"; "os")`, `func f() io.Writer { return os.Stderr }`), "os.Stderr belongs to cmd"},
+		{process, "exits through the log", code(`import "log"`, `func f() { log.Fatal() }`), "log.Fatal belongs to cmd"},
+		{process, "a room that only begins like a program", map[string]string{"internal/demonstration/a.go": "package a\nimport \"os\"\nfunc f() { os.Exit(1) }"}, "os.Exit belongs to cmd"},
+		{process, "another program", map[string]string{"cmd/other/a.go": "package main\nimport \"os\"\nfunc f() { os.Exit(1) }"}, "os.Exit belongs to cmd"},
+	}
+}
+
+func textExamples() []example {
+	const paths, tokens, unfinished, scripts = "no machine paths", "no tokens", "nothing unfinished", "scripts are named after commands"
+	text := func(s string) map[string]string { return map[string]string{"docs/a.md": s} }
+	script := func(name string) map[string]string {
+		return map[string]string{
+			"cmd/runner-bootstrap/install.go":              "package main\nfunc f() *C { return &C{Use: \"install\"} }",
+			"cmd/runner-bootstrap/token.go":                "package main\nfunc g() *C { return &C{Use: \"token registration|remove\"} }",
+			"cmd/runner-bootstrap/run.go":                  "package main\nfunc h(s S) *C { return s.command(\"run\", \"Keep it alive\") }",
+			"cmd/runner-bootstrap/testdata/script/" + name: "exec runner-bootstrap\n",
+		}
+	}
+	letters := strings.Repeat("aB3", 20)
+	all := []example{
+		{paths, "a folder of a package", text("packaging/linux/root/src/a and ./root/go/a and $TARGET/root/go/a"), ""},
+		{paths, "the work folder of a runner", text("/opt/actions-runner/web-1/_work/a and ${runner}/wo" + "rk/a"), ""},
+		{paths, "a home", text("/home/runner/.bashrc and /root/token"), ""},
+		{paths, "a sentence", text("the options /root or /work"), ""},
+		{paths, "what is ignored", map[string]string{"dist/a": "/wo" + "rk/a", "sub/b.out": "/wo" + "rk/a"}, ""},
+		{paths, "what is no text", text("\x00 /wo" + "rk/a"), ""},
+		{paths, "home of root", text("a\nb=/ro" + "ot/go/pkg"), "docs/a.md:2"},
+		{paths, "at the beginning", text("/wo" + "rk/main/a.go"), "docs/a.md:1"},
+		{paths, "in quotes", text(`open "/wo` + `rk/a"`), "docs/a.md:1"},
+		{paths, "a cache", text("(/home/me" + "/go/pkg/mod)"), "docs/a.md:1"},
+		{paths, "in a hidden folder", map[string]string{".ci/run": "cd /wo" + "rk/main"}, ".ci/run:1"},
+		{paths, "in testdata", map[string]string{"a/testdata/b.golden": "cd /wo" + "rk/main"}, "b.golden:1"},
+
+		{tokens, "a placeholder", text("ghp_... and ghp_TOKEN and github_pat_11AAAAAAA"), ""},
+		{tokens, "classic", text("ghp_" + letters[:36]), "docs/a.md:1"},
+		{tokens, "of an installation", text("ghs_" + letters[:36]), "docs/a.md:1"},
+		{tokens, "fine-grained", text("github_pat_" + letters), "docs/a.md:1"},
+
+		{unfinished, "a word that holds it", text("TO" + "DOS, autoto" + "do"), ""},
+		{unfinished, "in Go", map[string]string{"a.go": "package a\n// TO" + "DO: all"}, "a.go:2"},
+		{unfinished, "in a script", map[string]string{"scripts/a.sh": "# FIX" + "ME"}, "scripts/a.sh:1"},
+
+		{scripts, "a command", script("install.txtar"), ""},
+		{scripts, "a case of a command", script("install_refused.txtar"), ""},
+		{scripts, "a command with arguments", script("token-remove.txtar"), ""},
+		{scripts, "a command that a function makes", script("run_drain.txtar"), ""},
+		{scripts, "the program itself", script("runner-bootstrap_usage.txtar"), ""},
+		{scripts, "a command of the library", script("help.txtar"), ""},
+		{scripts, "another argument of that function", script("Keep.txtar"), `no command "Keep"`},
+		{scripts, "no command", script("misuse.txtar"), `no command "misuse"`},
+		{scripts, "a word that begins like one", script("installer.txtar"), `no command "installer"`},
+	}
+	return all
+}
+
+// TestLoad shows what the rules do not get to see, and that they get nothing
+// from a tree that cannot be read.
+func TestLoad(t *testing.T) {
+	seen := parse(t, map[string]string{
+		"a.go": "package a", "_off/b.go": "package b", ".hidden/c.go": "package c", "vendor/d/d.go": "package d", "x/testdata/e.go": "not Go",
+		".git/config": "text", "dist/f": "text", "docs/g.out": "text", "docs/h": "\x00", "bin": "text",
+	})
+	if len(seen.files) != 1 || seen.files[0].path != "a.go" {
+		t.Errorf("Go files: %v", seen.files)
+	}
+	want := []string{".gitignore", ".hidden/c.go", "_off/b.go", "a.go", "bin", "go.mod", "vendor/d/d.go", "x/testdata/e.go"}
+	if got := slices.Sorted(maps.Keys(seen.texts)); !slices.Equal(got, want) {
+		t.Errorf("texts %q, want %q", got, want)
+	}
+	for name, files := range map[string]fstest.MapFS{
+		"no .gitignore":                {"go.mod": {Data: []byte("module m\n")}},
+		"a pattern that is not read":   {"go.mod": {Data: []byte("module m\n")}, ".gitignore": {Data: []byte("!keep\n")}},
+		"no go.mod":                    {".gitignore": {}},
+		"a Go file that is none":       {"go.mod": {Data: []byte("module m\n")}, ".gitignore": {}, "a.go": {Data: []byte("pack age")}},
+		"go.mod without a module line": {"go.mod": {Data: []byte("go 1.26\n")}, ".gitignore": {}},
+	} {
+		if _, err := load(files); err == nil {
+			t.Errorf("%s: the tree was read", name)
+		}
+	}
+}
