@@ -58,8 +58,10 @@ func (call *session) install(ctx context.Context) error {
 // request checks the options that only together make sense.
 func (o *options) request() (bootstrap.Request, error) {
 	if o.url == "" {
-		return bootstrap.Request{}, &usageError{text: "--url is missing: what shall the runner belong to?",
-			hint: "runner-bootstrap install --url https://github.com/OWNER/REPO --token-file FILE"}
+		return bootstrap.Request{}, &usageError{
+			text: "--url is missing: what shall the runner belong to?",
+			hint: "runner-bootstrap install --url https://github.com/OWNER/REPO --token-file FILE",
+		}
 	}
 	scope, err := github.ParseScope(o.url, o.apiURL)
 	if err != nil {

@@ -152,7 +152,8 @@ func refuseToken(flags *pflag.FlagSet) error {
 		return nil
 	}
 	return &usageError{
-		text: "a token among the arguments can be read by every account of this host; revoke it, and hand it over by standard input or a file",
+		text: "a token among the arguments can be read by every account of this host; " +
+			"revoke it, and hand it over by standard input or a file",
 		hint: "gh auth token | runner-bootstrap install --url URL --token-file -",
 	}
 }

@@ -120,9 +120,11 @@ func (h *Host) lookAtRecord(_ context.Context, record instance.Record, s *Status
 		s.problem("its installation was interrupted (%s)", record.Phase)
 		return nil
 	}
-	if _, err := os.Lstat(record.Dir); err != nil {
+	if _, err := os.Lstat(record.Dir); errors.Is(err, os.ErrNotExist) {
 		s.problem("its directory %q is gone", record.Dir)
 		return nil
+	} else if err != nil {
+		return fmt.Errorf("looking at the runner's directory: %w", err)
 	}
 	if supervise.CheckListener(record.Dir) != nil {
 		s.problem("its directory %q has no listener", record.Dir)
