@@ -19,40 +19,30 @@ func newInstall(call *session) *cobra.Command {
 	return call.command("install", "Make this host a runner", `
 Plans by reading alone, fetches and verifies the runner, registers it, and puts
 it under the service manager. It may be repeated: what is so already is kept,
-and a run that was interrupted, even killed, is continued.`, call.install)
+and a run that was interrupted, even killed, is continued.`, call.withHost(call.install))
 }
 
-func (call *session) install(ctx context.Context) error {
-	token, err := takeToken(&call.values, call.in)
-	if err != nil {
-		return err
-	}
+func (call *session) install(ctx context.Context, host *bootstrap.Host) error {
 	request, err := call.values.request()
 	if err != nil {
 		return err
 	}
-	host, err := call.host(token)
-	if err != nil {
-		return err
-	}
-	return call.bounded(ctx, func(ctx context.Context) error {
-		if call.values.dryRun {
-			plan, err := host.MakePlan(ctx, request)
-			if err != nil {
-				return err
-			}
-			return call.printPlan(plan)
-		}
-		plan, err := host.Install(ctx, request)
+	if call.values.dryRun {
+		plan, err := host.MakePlan(ctx, request)
 		if err != nil {
 			return err
 		}
-		call.console.summary(installed(plan, call.values))
-		if call.values.json {
-			return call.printPlan(plan)
-		}
-		return nil
-	})
+		return call.printPlan(plan)
+	}
+	plan, err := host.Install(ctx, request)
+	if err != nil {
+		return err
+	}
+	call.console.summary(installed(plan, call.values))
+	if call.values.json {
+		return call.printPlan(plan)
+	}
+	return nil
 }
 
 // request checks the options that only together make sense.

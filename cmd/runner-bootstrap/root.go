@@ -94,6 +94,22 @@ func (call *session) command(use, short, long string, do func(context.Context) e
 	return command
 }
 
+// withHost reads the credential, puts the host together, and bounds what is
+// done to it.
+func (call *session) withHost(do func(context.Context, *bootstrap.Host) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		token, err := takeToken(&call.values, call.in)
+		if err != nil {
+			return err
+		}
+		host, err := call.host(token)
+		if err != nil {
+			return err
+		}
+		return call.bounded(ctx, func(ctx context.Context) error { return do(ctx, host) })
+	}
+}
+
 // bounded gives do a context that ends with the time allowed or with a signal.
 func (call *session) bounded(ctx context.Context, do func(context.Context) error) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)

@@ -15,7 +15,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"runner-bootstrap": main})
+	testscript.Main(m, map[string]func(){"runner-bootstrap": recordedMain})
 }
 
 // TestScripts runs the program as a user would, one script for each behaviour,

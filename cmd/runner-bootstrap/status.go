@@ -22,41 +22,31 @@ func newStatus(call *session) *cobra.Command {
 	return call.command("status", "Compare what was installed with the service and with GitHub", `
 Shows the record, the service, the listener and, with a token, what GitHub says
 of each runner of this host, and names where they disagree. It ends with exit
-code 9 if they do.`, call.status)
+code 9 if they do.`, call.withHost(call.status))
 }
 
-func (call *session) status(ctx context.Context) error {
-	token, err := takeToken(&call.values, call.in)
+func (call *session) status(ctx context.Context, host *bootstrap.Host) error {
+	all, err := host.Status(ctx, call.values.name)
+	if errors.Is(err, instance.ErrUnknown) {
+		return fmt.Errorf("%w: %w", errUnhealthy, err)
+	}
 	if err != nil {
 		return err
 	}
-	host, err := call.host(token)
+	if call.values.json {
+		err = printJSON(call.out, all)
+	} else {
+		err = printStatus(call.out, all)
+	}
 	if err != nil {
 		return err
 	}
-	return call.bounded(ctx, func(ctx context.Context) error {
-		all, err := host.Status(ctx, call.values.name)
-		if errors.Is(err, instance.ErrUnknown) {
-			return fmt.Errorf("%w: %w", errUnhealthy, err)
+	for _, one := range all {
+		if !one.Healthy {
+			return fmt.Errorf("runner %q is %w: %s", one.Name, errUnhealthy, strings.Join(one.Problems, "; "))
 		}
-		if err != nil {
-			return err
-		}
-		if call.values.json {
-			err = printJSON(call.out, all)
-		} else {
-			err = printStatus(call.out, all)
-		}
-		if err != nil {
-			return err
-		}
-		for _, one := range all {
-			if !one.Healthy {
-				return fmt.Errorf("runner %q is %w: %s", one.Name, errUnhealthy, strings.Join(one.Problems, "; "))
-			}
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
 func printStatus(out io.Writer, all []bootstrap.Status) error {

@@ -15,18 +15,10 @@ func newUninstall(call *session) *cobra.Command {
 	return call.command("uninstall", "Remove the runner from this host and from GitHub", `
 Stops the runner, removes its service, takes it away from GitHub and proves
 that, and removes its files. What is gone already is done. The account that
-jobs ran as and the cache of verified archives stay.`, call.uninstall)
+jobs ran as and the cache of verified archives stay.`, call.withHost(call.uninstall))
 }
 
-func (call *session) uninstall(ctx context.Context) error {
-	token, err := takeToken(&call.values, call.in)
-	if err != nil {
-		return err
-	}
-	host, err := call.host(token)
-	if err != nil {
-		return err
-	}
+func (call *session) uninstall(ctx context.Context, host *bootstrap.Host) error {
 	names, err := call.toRemove(host.Store)
 	if err != nil {
 		return err
@@ -35,13 +27,11 @@ func (call *session) uninstall(ctx context.Context) error {
 		call.console.summary("there is no runner on this host")
 		return nil
 	}
-	return call.bounded(ctx, func(ctx context.Context) error {
-		var failed error
-		for _, name := range names {
-			failed = errors.Join(failed, call.removeOne(ctx, host, name))
-		}
-		return failed
-	})
+	var failed error
+	for _, name := range names {
+		failed = errors.Join(failed, call.removeOne(ctx, host, name))
+	}
+	return failed
 }
 
 func (call *session) removeOne(ctx context.Context, host *bootstrap.Host, name string) error {

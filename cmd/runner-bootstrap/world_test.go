@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io/fs"
@@ -51,6 +50,9 @@ func theWorld(ts *testscript.TestScript) *world {
 func (w *world) close() {
 	if w.server == nil {
 		return
+	}
+	if err := w.findSecrets(); err != nil {
+		w.fail("%s: %v", w.name, err)
 	}
 	for _, problem := range w.server.Problems() {
 		w.fail("%s: %v", w.name, problem)
@@ -359,70 +361,6 @@ func nothingHalfMade(ts *testscript.TestScript, _ bool, _ []string) {
 		name := entry.Name()
 		if strings.Contains(name, ".part") || strings.Contains(name, ".new-") || strings.HasSuffix(name, ".new") {
 			ts.Fatalf("left behind: %s", path)
-		}
-		return nil
-	})
-	ts.Check(err)
-}
-
-// noSecret looks for every secret in play: in arguments, environments, files
-// and in what the latest command printed.
-func noSecret(ts *testscript.TestScript, _ bool, _ []string) {
-	w := theWorld(ts)
-	for _, secret := range w.server.Secrets() {
-		for _, stream := range []string{"stdout", "stderr"} {
-			if strings.Contains(ts.ReadFile(stream), secret) {
-				ts.Fatalf("a secret is on %s", stream)
-			}
-		}
-		noSecretInWitnesses(ts, w, secret)
-		noSecretInProcesses(ts, secret)
-		noSecretInFiles(ts, w, secret)
-	}
-	for _, request := range w.server.Requests() {
-		if request.CarriedSecret {
-			ts.Fatalf("%s %s carried a secret where none belongs", request.Method, request.Path)
-		}
-	}
-}
-
-func noSecretInWitnesses(ts *testscript.TestScript, w *world, secret string) {
-	for _, one := range w.server.Witnesses() {
-		if strings.Contains(strings.Join(append(one.Argv, one.ParentArgv...), "\n"), secret) {
-			ts.Fatalf("a secret is among the arguments of %s", one.Command)
-		}
-		for _, variable := range one.Environ {
-			allowed := strings.HasPrefix(variable, "ACTIONS_RUNNER_INPUT_TOKEN=") &&
-				(one.Command == "configure" || one.Command == "remove") && secret != w.server.Token()
-			if strings.Contains(variable, secret) && !allowed {
-				key, _, _ := strings.Cut(variable, "=")
-				ts.Fatalf("a secret is in variable %s of %s", key, one.Command)
-			}
-		}
-	}
-}
-
-// noSecretInProcesses looks at the arguments of everything that runs.
-func noSecretInProcesses(ts *testscript.TestScript, secret string) {
-	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	ts.Check(err)
-	for _, line := range lines {
-		if text, err := os.ReadFile(line); err == nil && bytes.Contains(text, []byte(secret)) {
-			ts.Fatalf("a secret is among the arguments of process %s", filepath.Dir(line))
-		}
-	}
-}
-
-// noSecretInFiles looks at every file below the script's directory but those
-// called token*, which the script itself has written.
-func noSecretInFiles(ts *testscript.TestScript, w *world, secret string) {
-	err := filepath.WalkDir(w.work, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), "token") {
-			return nil //nolint:nilerr // a file may go while we look
-		}
-		text, err := os.ReadFile(path)
-		if err == nil && bytes.Contains(text, []byte(secret)) {
-			ts.Fatalf("a secret is in %s", path)
 		}
 		return nil
 	})

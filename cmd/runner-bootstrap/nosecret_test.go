@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/term"
+)
+
+// outputLog holds everything that the program has printed in a script.
+const outputLog = ".printed"
+
+// recordedMain is main, with everything that it prints also written to
+// outputLog, so that no output of any script escapes the search for secrets. A
+// terminal stays one.
+func recordedMain() {
+	log, err := os.OpenFile(filepath.Join(os.Getenv("WORK"), outputLog), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: recorded(os.Stdout, log), err: recorded(os.Stderr, log)}))
+}
+
+func recorded(stream, log *os.File) io.Writer {
+	if term.IsTerminal(int(stream.Fd())) {
+		return stream
+	}
+	return io.MultiWriter(stream, log)
+}
+
+// noSecret is the script command: it looks for every secret in play in the
+// arguments and environments of programs, in files, and in all output. It is
+// also done at the end of every script.
+func noSecret(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Check(theWorld(ts).findSecrets())
+}
+
+func (w *world) findSecrets() error {
+	var found error
+	for _, secret := range w.server.Secrets() {
+		found = errors.Join(found, w.inWitnesses(secret), inProcesses(secret), w.inFiles(secret))
+	}
+	for _, request := range w.server.Requests() {
+		if request.CarriedSecret {
+			found = errors.Join(found, fmt.Errorf("%s %s carried a secret where none belongs", request.Method, request.Path))
+		}
+	}
+	return found
+}
+
+// inWitnesses looks at how the runner's programs were started. config.sh alone
+// is given a secret, and in one variable alone: never the access token.
+func (w *world) inWitnesses(secret string) error {
+	for _, one := range w.server.Witnesses() {
+		if strings.Contains(strings.Join(slices.Concat(one.Argv, one.ParentArgv), "\n"), secret) {
+			return fmt.Errorf("a secret is among the arguments of %s", one.Command)
+		}
+		for _, variable := range one.Environ {
+			allowed := strings.HasPrefix(variable, "ACTIONS_RUNNER_INPUT_TOKEN=") &&
+				(one.Command == "configure" || one.Command == "remove") && secret != w.server.Token()
+			if strings.Contains(variable, secret) && !allowed {
+				key, _, _ := strings.Cut(variable, "=")
+				return fmt.Errorf("a secret is in variable %s of %s", key, one.Command)
+			}
+		}
+	}
+	return nil
+}
+
+// inProcesses looks at the arguments of everything that runs.
+func inProcesses(secret string) error {
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		// A process may end while we look.
+		if text, err := os.ReadFile(file); err == nil && bytes.Contains(text, []byte(secret)) {
+			return fmt.Errorf("a secret is among the arguments of process %s", filepath.Base(filepath.Dir(file)))
+		}
+	}
+	return nil
+}
+
+// inFiles looks at every file of the script, the program's output included, but
+// not at those called token*, which the script itself has written.
+func (w *world) inFiles(secret string) error {
+	return filepath.WalkDir(w.work, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), "token") {
+			return nil //nolint:nilerr // a file may go while we look
+		}
+		if text, err := os.ReadFile(path); err == nil && bytes.Contains(text, []byte(secret)) {
+			return fmt.Errorf("a secret is in %s", path)
+		}
+		return nil
+	})
+}
