@@ -41,7 +41,16 @@ func recorded(stream, log *os.File) io.Writer {
 // arguments and environments of programs, in files, and in all output. It is
 // also done at the end of every script.
 func noSecret(ts *testscript.TestScript, _ bool, _ []string) {
-	ts.Check(theWorld(ts).findSecrets())
+	w := theWorld(ts)
+	ts.Check(w.findSecrets())
+	// What the latest program wrote past its streams.
+	for _, secret := range w.server.Secrets() {
+		for _, stream := range []string{"stdout", "stderr"} {
+			if strings.Contains(ts.ReadFile(stream), secret) {
+				ts.Fatalf("a secret is on %s", stream)
+			}
+		}
+	}
 }
 
 func (w *world) findSecrets() error {

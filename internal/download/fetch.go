@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -52,7 +53,7 @@ func (f *Fetcher) Fetch(ctx context.Context, asset Asset, progress Progress) (pa
 	if err := os.MkdirAll(f.Cache, 0o755); err != nil { //nolint:gosec // public archives
 		return "", false, fmt.Errorf("making the cache: %w", err)
 	}
-	if err := removeMatching(filepath.Join(f.Cache, "*"+partMark+"*")); err != nil {
+	if err := removeNamed(f.Cache, partMark); err != nil {
 		return "", false, fmt.Errorf("removing what an interrupted run left: %w", err)
 	}
 	wait := firstWait
@@ -152,13 +153,15 @@ func (f *Fetcher) open(ctx context.Context, asset Asset) (io.ReadCloser, int64, 
 	return resp.Body, max(0, resp.ContentLength), nil
 }
 
-// classify names the two kinds of failure of a transfer: this host's disk, and
-// the network.
+// classify names the kinds of failure of a transfer: this host's disk, which no
+// other try can mend, and the network.
 func classify(err error) error {
+	var disk *fs.PathError
 	switch {
 	case errors.Is(err, syscall.ENOSPC):
 		return fmt.Errorf("%w: %w", ErrSpace, err)
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, ErrTransfer):
+	case errors.As(err, &disk), errors.Is(err, ErrTransfer),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	default:
 		return fmt.Errorf("%w: %w", ErrTransfer, err)
@@ -171,8 +174,8 @@ func room(dir string, archive int64) error {
 	if err != nil || archive == 0 {
 		return nil //nolint:nilerr // where it cannot be told, the write will tell
 	}
-	if need := archive * (1 + expansion); free < need {
-		return fmt.Errorf("%w in %q: %d MB free, about %d MB needed", ErrSpace, dir, free>>20, need>>20)
+	if free/(1+expansion) < archive {
+		return fmt.Errorf("%w in %q: %d MB free, about %d MB needed", ErrSpace, dir, free>>20, (archive>>20)*(1+expansion))
 	}
 	return nil
 }

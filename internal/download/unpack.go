@@ -40,7 +40,7 @@ func Unpack(ctx context.Context, archive, root string, owner Owner) error {
 	if err := os.MkdirAll(filepath.Dir(root), 0o755); err != nil { //nolint:gosec // the runner's account passes through it
 		return fmt.Errorf("making the runners' directory: %w", err)
 	}
-	if err := removeMatching(filepath.Join(filepath.Dir(root), stagingPrefix(root)+"*")); err != nil {
+	if err := removeNamed(filepath.Dir(root), stagingPrefix(root)); err != nil {
 		return fmt.Errorf("removing what an interrupted run left: %w", err)
 	}
 	staging, err := os.MkdirTemp(filepath.Dir(root), stagingPrefix(root)+"*")
@@ -58,15 +58,19 @@ func Unpack(ctx context.Context, archive, root string, owner Owner) error {
 
 func stagingPrefix(root string) string { return "." + filepath.Base(root) + ".new-" }
 
-// removeMatching removes what runs that were killed have left. The caller holds
-// the host's lock, so nothing of it is in use.
-func removeMatching(pattern string) error {
-	left, err := filepath.Glob(pattern)
+// removeNamed removes from dir whatever has mark in its name: what runs that
+// were killed have left. The caller holds the host's lock, so nothing of it is
+// in use.
+func removeNamed(dir, mark string) error {
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
-	for _, path := range left {
-		if err := os.RemoveAll(path); err != nil {
+	for _, entry := range entries {
+		if !strings.Contains(entry.Name(), mark) {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(dir, entry.Name())); err != nil {
 			return err
 		}
 	}
@@ -113,7 +117,7 @@ func unpackError(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: %w", ErrSpace, err)
 	case errors.Is(err, ErrArchive):
 		return err
-	case errors.As(err, &system) && !errors.Is(err, fs.ErrExist):
+	case errors.As(err, &system) && !errors.Is(err, fs.ErrExist) && !errors.Is(err, syscall.ENAMETOOLONG):
 		return err
 	default:
 		return fmt.Errorf("%w: %w", ErrArchive, err)

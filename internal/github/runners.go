@@ -3,6 +3,7 @@ package github
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -100,6 +101,9 @@ func (c *Client) mint(ctx context.Context, op, suffix string) (Token, error) {
 	})
 	if err != nil {
 		return Token{}, err
+	}
+	if answer.Token == "" {
+		return Token{}, fmt.Errorf("%s of %s: %w: it holds no token", op, c.scope, ErrNotGitHub)
 	}
 	return Token{Value: NewSecret(answer.Token), Expires: answer.Expires}, nil
 }

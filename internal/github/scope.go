@@ -33,9 +33,12 @@ type Scope struct {
 	api    string // root of the REST API
 }
 
-// validName is what GitHub allows in names of owners and repositories. It also
-// keeps every name a single, unescaped path segment.
-var validName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]*$`)
+// What GitHub allows in the names of owners and repositories. Each is also a
+// single path segment that needs no escaping.
+var (
+	validOwner = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]*$`)
+	validRepo  = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+)
 
 // ParseScope reads the URL a person sees in the browser. The REST API's root
 // follows from the host, as GitHub documents it: github.com has
@@ -48,20 +51,7 @@ func ParseScope(rawURL, apiURL string) (Scope, error) {
 		return Scope{}, err
 	}
 	scope := Scope{server: u.Scheme + "://" + u.Host}
-	parts := strings.Split(strings.Trim(u.Path, "/"), "/")
-	for _, part := range parts {
-		if !validName.MatchString(part) {
-			return Scope{}, fmt.Errorf("%w: %q", ErrScope, rawURL)
-		}
-	}
-	switch {
-	case len(parts) == 1 && parts[0] != "enterprises" && parts[0] != "orgs":
-		scope.Kind, scope.Owner = Organization, parts[0]
-	case len(parts) == 2 && parts[0] == "enterprises":
-		scope.Kind, scope.Owner = Enterprise, parts[1]
-	case len(parts) == 2 && parts[0] != "orgs":
-		scope.Kind, scope.Owner, scope.Repo = Repository, parts[0], strings.TrimSuffix(parts[1], ".git")
-	default:
+	if !scope.read(u.Path) {
 		return Scope{}, fmt.Errorf("%w: %q", ErrScope, rawURL)
 	}
 	scope.api = apiRoot(u)
@@ -75,6 +65,24 @@ func ParseScope(rawURL, apiURL string) (Scope, error) {
 	return scope, nil
 }
 
+// read takes the names out of a URL's path. Like config.sh it knows the word
+// enterprises in any case.
+func (s *Scope) read(path string) bool {
+	first, second, two := strings.Cut(strings.Trim(path, "/"), "/")
+	switch {
+	case strings.EqualFold(first, "orgs") || !validOwner.MatchString(first):
+		return false
+	case strings.EqualFold(first, "enterprises"):
+		s.Kind, s.Owner = Enterprise, second
+		return validOwner.MatchString(second)
+	case !two:
+		s.Kind, s.Owner = Organization, first
+		return true
+	}
+	s.Kind, s.Owner, s.Repo = Repository, first, strings.TrimSuffix(second, ".git")
+	return validRepo.MatchString(s.Repo) && s.Repo != "." && s.Repo != ".." && !strings.HasSuffix(s.Repo, ".git")
+}
+
 func parseRoot(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -86,7 +94,7 @@ func parseRoot(raw string) (*url.URL, error) {
 		return nil, fmt.Errorf("%w: it holds a user name or password, which belongs into --token-file", ErrScope)
 	case u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
 		return nil, fmt.Errorf("%w: %q does not begin with https://HOST/", ErrScope, raw)
-	case u.RawQuery != "" || u.Fragment != "":
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return nil, fmt.Errorf("%w: %q has a query or fragment", ErrScope, raw)
 	case u.Scheme == "http" && !loopback(u.Hostname()):
 		return nil, fmt.Errorf("%w: %q would send credentials unencrypted; plain http is for loopback alone", ErrScope, raw)

@@ -258,6 +258,15 @@ func (h *host) wait(j *githubtest.JobRun) string {
 	return conclusion
 }
 
+func (h *host) waitStarted(j *githubtest.JobRun) {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(h.t.Context(), patient)
+	defer cancel()
+	if runner, err := j.WaitStarted(ctx); err != nil || runner != "one" {
+		h.t.Fatalf("started by %q: %v", runner, err)
+	}
+}
+
 func contains(t *testing.T, text string, parts ...string) {
 	t.Helper()
 	for _, p := range parts {
@@ -416,6 +425,7 @@ func TestSelfUpdate(t *testing.T) {
 	for i, next := range []string{"2.338.0", "2.339.0"} {
 		h.write("config.sh", "#!/bin/sh\n# edited\n")
 		running := h.s.QueueJob("one", githubtest.Job{Script: "sleep 0.2"})
+		h.waitStarted(running)
 		if err := h.s.Tell("one", githubtest.SelfUpdate{Version: next}); err != nil {
 			t.Fatal(err)
 		}

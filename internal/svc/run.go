@@ -36,13 +36,13 @@ func runManaged(ctx context.Context, name string, body func(ctx context.Context)
 	p := &program{
 		run:   func() error { return body(ctx) },
 		stop:  cancel,
-		asked: ctx.Done(),
 		ended: make(chan struct{}),
 	}
 	managed, err := service.New(p, &service.Config{
 		Name: name,
-		// Without it, the process would wait for a signal after body has returned by itself.
-		Option: service.KeyValue{"RunWait": p.wait},
+		// Signals end ctx already, and so body. By default the backend waits for one even after body has
+		// returned by itself.
+		Option: service.KeyValue{"RunWait": func() { <-p.ended }},
 	})
 	if err != nil {
 		return fmt.Errorf("running service %q: %w", name, err)
@@ -77,10 +77,9 @@ func runManaged(ctx context.Context, name string, body func(ctx context.Context)
 type program struct {
 	run      func() error
 	stop     func()
-	asked    <-chan struct{} // closed when run shall end
-	stopping atomic.Bool     // set when it is the manager who asked
-	ended    chan struct{}   // closed when run has ended
-	err      error           // of run; to be read once ended is closed
+	stopping atomic.Bool   // set when it is the manager who asked
+	ended    chan struct{} // closed when run has ended
+	err      error         // of run; to be read once ended is closed
 }
 
 // Start returns at once: a service manager does not count a service as started before.
@@ -98,11 +97,4 @@ func (p *program) Stop(service.Service) error {
 	p.stop()
 	<-p.ended
 	return p.err
-}
-
-func (p *program) wait() {
-	select {
-	case <-p.ended:
-	case <-p.asked:
-	}
 }

@@ -20,6 +20,14 @@ func TestRun(t *testing.T) {
 			return errors.New("never asked to end")
 		}
 	}
+	undisturbed := func(ctx context.Context) error {
+		select {
+		case <-ctx.Done():
+			return errors.New("asked to end")
+		case <-time.After(100 * time.Millisecond):
+			return nil
+		}
+	}
 	signalled := func(s syscall.Signal) func(context.Context) error {
 		return func(ctx context.Context) error {
 			if err := syscall.Kill(os.Getpid(), s); err != nil {
@@ -36,6 +44,7 @@ func TestRun(t *testing.T) {
 	}{
 		{"ends by itself", func(context.Context) error { return nil }, false, nil},
 		{"fails by itself", func(context.Context) error { return sentinel }, false, sentinel},
+		{"left alone", undisturbed, false, nil},
 		{"caller gives up", untilAsked, true, sentinel},
 		{"terminated", signalled(syscall.SIGTERM), false, sentinel},
 		{"interrupted", signalled(syscall.SIGINT), false, sentinel},
@@ -72,5 +81,26 @@ func TestRunRefused(t *testing.T) {
 	err := runManaged(t.Context(), "", func(context.Context) error { return nil })
 	if err == nil || !strings.Contains(err.Error(), `running service ""`) {
 		t.Errorf("error is %v", err)
+	}
+}
+
+// TestProgram has a service manager call, where the other tests have a signal.
+func TestProgram(t *testing.T) {
+	sentinel := errors.New("broken")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	p := &program{
+		run: func() error {
+			<-ctx.Done()
+			return sentinel
+		},
+		stop:  cancel,
+		ended: make(chan struct{}),
+	}
+	if err := p.Start(nil); err != nil || p.stopping.Load() {
+		t.Errorf("started: %v, stopping: %v", err, p.stopping.Load())
+	}
+	if err := p.Stop(nil); !errors.Is(err, sentinel) || !p.stopping.Load() {
+		t.Errorf("stopped: %v, stopping: %v", err, p.stopping.Load())
 	}
 }

@@ -138,6 +138,9 @@ func TestInstallGivenUp(t *testing.T) {
 	if left := f.units(); len(left) > 0 {
 		t.Errorf("left %q", left)
 	}
+	if calls := f.calls(); calls[len(calls)-1] != "systemctl daemon-reload" {
+		t.Errorf("systemd was not told at last: %q", calls)
+	}
 }
 
 // TestInstallNotTaken has every step succeed and systemd stay unimpressed.
@@ -239,6 +242,20 @@ func TestUninstall(t *testing.T) {
 	}
 }
 
+// TestUninstallDisables proves that the installer is asked first: what an installation made beyond its unit and
+// links, it knows.
+func TestUninstallDisables(t *testing.T) {
+	asked := 0
+	f := newFake(t, fakeInstaller{uninstall: func(string) error { asked++; return nil }})
+	f.lay(map[string]string{"a.service": "TEXT"}, 0)
+	if _, err := f.Uninstall(t.Context()); err != nil || asked != 1 {
+		t.Errorf("asked %d times, error %v", asked, err)
+	}
+	if _, err := f.Uninstall(t.Context()); err != nil || asked != 1 {
+		t.Errorf("with nothing there, asked %d times, error %v", asked, err)
+	}
+}
+
 func TestUninstallFailure(t *testing.T) {
 	for _, c := range []struct{ verb, active, op string }{
 		{"stop", "active", "stopping"},
@@ -275,8 +292,12 @@ func TestUninstallLeavesMask(t *testing.T) {
 	if changed, err := f.Uninstall(t.Context()); changed || err != nil {
 		t.Errorf("changed %v, error %v", changed, err)
 	}
-	if _, err := os.Lstat(f.path()); err != nil {
-		t.Error(err)
+	f.lay(map[string]string{wantsLink: ""}, 0)
+	if changed, err := f.Uninstall(t.Context()); !changed || err != nil {
+		t.Errorf("with a link: changed %v, error %v", changed, err)
+	}
+	if left := f.units(); !maps.Equal(left, map[string]string{"a.service": "link"}) {
+		t.Errorf("left %q", left)
 	}
 }
 

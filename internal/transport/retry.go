@@ -15,6 +15,9 @@ type (
 	repeatableKey struct{}
 )
 
+// longestAsked is longer than anybody waits.
+const longestAsked = 1000 * time.Hour
+
 // Repeatable marks the requests of ctx as safe to send twice although they are
 // POSTs: minting a second registration token does no harm.
 func Repeatable(ctx context.Context) context.Context {
@@ -36,8 +39,8 @@ func checkRetry(ctx context.Context, resp *http.Response, err error) (bool, erro
 		// certificate, an unknown scheme, an invalid header.
 		return retryablehttp.DefaultRetryPolicy(ctx, nil, err)
 	}
-	if limited(resp) {
-		return fits(ctx, limitWait(resp, time.Now())), nil
+	if wait, limited := Limited(resp.StatusCode, resp.Header, time.Now()); limited {
+		return fits(ctx, wait), nil
 	}
 	serverError := resp.StatusCode >= 500 && resp.StatusCode != http.StatusNotImplemented
 	return serverError && repeatable(ctx), nil
@@ -54,37 +57,44 @@ func repeatable(ctx context.Context) bool {
 	return false
 }
 
-// limited tells whether GitHub refused the request for its rate limits, the
-// primary or a secondary one.
-func limited(resp *http.Response) bool {
-	switch resp.StatusCode {
+// Limited tells whether an answer refuses a request for GitHub's rate limits,
+// the primary or a secondary one, and how long GitHub asks to wait then.
+func Limited(status int, header http.Header, now time.Time) (wait time.Duration, limited bool) {
+	switch status {
 	case http.StatusTooManyRequests:
-		return true
+		return limitWait(header, now), true
 	case http.StatusForbidden:
-		return resp.Header.Get("Retry-After") != "" || resp.Header.Get("X-RateLimit-Remaining") == "0"
+		if header.Get("Retry-After") != "" || header.Get("X-RateLimit-Remaining") == "0" {
+			return limitWait(header, now), true
+		}
 	}
-	return false
+	return 0, false
 }
 
-// limitWait is how long GitHub asks to wait: Retry-After, else until the reset
-// of the exhausted limit, else a minute as its documentation says for
-// secondary limits.
-func limitWait(resp *http.Response, now time.Time) time.Duration {
-	if after := resp.Header.Get("Retry-After"); after != "" {
-		if seconds, err := strconv.Atoi(after); err == nil {
-			return max(0, time.Duration(seconds)*time.Second)
+// limitWait is Retry-After, else until the reset of the exhausted limit, else
+// a minute as GitHub's documentation says for secondary limits.
+func limitWait(header http.Header, now time.Time) time.Duration {
+	if after := header.Get("Retry-After"); after != "" {
+		if seconds, err := strconv.ParseInt(after, 10, 64); err == nil {
+			return whole(seconds)
 		}
 		if at, err := http.ParseTime(after); err == nil {
-			return max(0, at.Sub(now))
+			return min(max(0, at.Sub(now)), longestAsked)
 		}
 	}
-	if resp.Header.Get("X-RateLimit-Remaining") == "0" {
-		if reset, err := strconv.ParseInt(resp.Header.Get("X-RateLimit-Reset"), 10, 64); err == nil {
+	if header.Get("X-RateLimit-Remaining") == "0" {
+		if reset, err := strconv.ParseInt(header.Get("X-RateLimit-Reset"), 10, 64); err == nil {
 			// One second more: the header is cut to whole seconds.
-			return max(0, time.Unix(reset, 0).Sub(now)+time.Second)
+			return whole(max(0, reset)-now.Unix()) + time.Second
 		}
 	}
 	return time.Minute
+}
+
+// whole is a number of seconds that was asked for. One that does not fit into
+// a Duration would otherwise come out as no wait at all.
+func whole(seconds int64) time.Duration {
+	return time.Duration(min(max(0, seconds), int64(longestAsked/time.Second))) * time.Second
 }
 
 // fits tells whether a wait ends before the context does. Without a deadline
@@ -100,8 +110,10 @@ func fits(ctx context.Context, wait time.Duration) bool {
 // backoff is what GitHub asked for, or else exponential with full jitter, so
 // that hosts that failed together do not come back together.
 func backoff(least, most time.Duration, attempt int, resp *http.Response) time.Duration {
-	if resp != nil && limited(resp) {
-		return limitWait(resp, time.Now())
+	if resp != nil {
+		if wait, limited := Limited(resp.StatusCode, resp.Header, time.Now()); limited {
+			return wait
+		}
 	}
 	ceiling := min(most, least<<min(attempt, 16))
 	return least/2 + rand.N(ceiling)

@@ -78,7 +78,12 @@ func (c *Client) Do(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.retry.Do(wrapped)
+	resp, err := c.retry.Do(wrapped)
+	if err != nil && resp != nil {
+		// An answer that came in the moment in which the context ended.
+		return nil, errors.Join(err, resp.Body.Close())
+	}
+	return resp, err
 }
 
 // NewDownload returns a client for archives. It has no overall time limit (a
