@@ -1,0 +1,107 @@
+package bootstrap
+
+import (
+	"errors"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+)
+
+func TestExpandName(t *testing.T) {
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, _, _ := strings.Cut(host, ".")
+	for name, c := range map[string]struct {
+		template string
+		want     string // a pattern
+		err      error
+	}{
+		"plain":       {template: "web-1", want: `^web-1$`},
+		"hostname":    {template: "{hostname}-x", want: `^[A-Za-z0-9._-]+-x$`},
+		"random":      {template: "web-{random}", want: `^web-[a-z0-9]{6}$`},
+		"both":        {template: "{random}.{hostname}", want: `^[a-z0-9]{6}\.[A-Za-z0-9._-]+$`},
+		"unknown":     {template: "{moon}", err: ErrTemplate},
+		"empty word":  {template: "a{}", err: ErrTemplate},
+		"open brace":  {template: "a{b", err: instance.ErrName},
+		"blank":       {template: "a b", err: instance.ErrName},
+		"path":        {template: "../a", err: instance.ErrName},
+		"too long":    {template: strings.Repeat("a", instance.MaxName+1), err: instance.ErrName},
+		"empty":       {template: "", err: instance.ErrName},
+		"hyphen":      {template: "-a", err: instance.ErrName},
+		"hidden file": {template: ".a", err: instance.ErrName},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := expandName(c.template)
+			if !errors.Is(err, c.err) {
+				t.Fatalf("error %v, want %v", err, c.err)
+			}
+			if c.want != "" && !regexp.MustCompile(c.want).MatchString(got) {
+				t.Errorf("got %q, want %s (host %q)", got, c.want, short)
+			}
+		})
+	}
+	if a, _ := expandName("{random}"); a != "" {
+		if b, _ := expandName("{random}"); a == b {
+			t.Errorf("{random} gave %q twice", a)
+		}
+	}
+}
+
+// TestServiceName: the names are those that GitHub's own installer gives.
+func TestServiceName(t *testing.T) {
+	for url, want := range map[string]string{
+		"https://github.com/octo-org":                 "actions.runner.octo-org.web-1",
+		"https://github.com/octo-org/hello.world":     "actions.runner.octo-org-hello.world.web-1",
+		"https://github.com/enterprises/octo":         "actions.runner.enterprises-octo.web-1",
+		"https://ghes.example.com/octo-org/hello.git": "actions.runner.octo-org-hello.web-1",
+	} {
+		scope, err := github.ParseScope(url, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := serviceName(scope, "web-1"); got != want {
+			t.Errorf("%s: got %s, want %s", url, got, want)
+		}
+	}
+}
+
+// TestCompareGitHub: what GitHub says is held against what the host says.
+func TestCompareGitHub(t *testing.T) {
+	for name, c := range map[string]struct {
+		github, listener string
+		id               int64
+		problem          string
+	}{
+		"listening, online":     {github: "online", listener: instance.Listening, id: 1},
+		"stopped, offline":      {github: "offline", listener: stopped, id: 1},
+		"starting, offline":     {github: "offline", listener: instance.Starting, id: 1},
+		"working, offline":      {github: "offline", listener: instance.Working, id: 1, problem: "GitHub calls it offline"},
+		"listening, absent":     {github: absent, listener: instance.Listening, id: 1, problem: "does not list it"},
+		"never registered":      {github: absent, listener: stopped},
+		"stopped and yet up":    {github: "online", listener: stopped, id: 1, problem: "another host may hold"},
+		"listening, not asked":  {github: notAsked, listener: instance.Listening, id: 1},
+		"updating while online": {github: "online", listener: instance.Updating, id: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := Status{Listener: ListenerStatus{State: c.listener}, GitHub: GitHubStatus{State: c.github}}
+			s.compareGitHub(instance.Record{RunnerID: c.id})
+			got := strings.Join(s.Problems, "; ")
+			if (c.problem == "") != (got == "") || !strings.Contains(got, c.problem) {
+				t.Errorf("problems %q, want %q", got, c.problem)
+			}
+		})
+	}
+}
+
+func TestVariableNames(t *testing.T) {
+	got := strings.Join(variableNames([]string{"A=1", "PASSWORD=x=y", "EMPTY="}), ",")
+	if want := "A,PASSWORD,EMPTY"; got != want {
+		t.Errorf("got %s, want %s: values may be secrets", got, want)
+	}
+}
