@@ -175,7 +175,7 @@ func (s *stage) background(ctx context.Context, arguments []string) (stop func()
 	go func() { ended <- cmd.Wait() }()
 	return func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM) // uninstall has stopped it already
-		_ = <-ended // how it ended shows in what uninstall says
+		_ = <-ended                             // how it ended shows in what uninstall says
 	}, nil
 }
 
