@@ -1,0 +1,161 @@
+package github
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestParseScope(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, url, apiURL  string
+		kind               Kind
+		path, api, wantURL string
+	}{
+		{name: "organization", url: "https://github.com/octo-org", kind: Organization, path: "/orgs/octo-org", api: "https://api.github.com", wantURL: "https://github.com/octo-org"},
+		{name: "organization with a slash", url: "https://github.com/octo-org/", kind: Organization, path: "/orgs/octo-org", api: "https://api.github.com", wantURL: "https://github.com/octo-org"},
+		{name: "repository", url: "https://github.com/octo-org/hello", kind: Repository, path: "/repos/octo-org/hello", api: "https://api.github.com", wantURL: "https://github.com/octo-org/hello"},
+		{name: "repository as cloned", url: "https://github.com/octo-org/hello.git", kind: Repository, path: "/repos/octo-org/hello", api: "https://api.github.com", wantURL: "https://github.com/octo-org/hello"},
+		{name: "repository with dots", url: "https://github.com/octo-org/octo.github.io", kind: Repository, path: "/repos/octo-org/octo.github.io", api: "https://api.github.com", wantURL: "https://github.com/octo-org/octo.github.io"},
+		{name: "an owner's repository of community files", url: "https://github.com/octo-org/.github", kind: Repository, path: "/repos/octo-org/.github", api: "https://api.github.com", wantURL: "https://github.com/octo-org/.github"},
+		{name: "enterprise", url: "https://github.com/enterprises/octo", kind: Enterprise, path: "/enterprises/octo", api: "https://api.github.com", wantURL: "https://github.com/enterprises/octo"},
+		{name: "enterprise in capitals", url: "https://github.com/Enterprises/octo", kind: Enterprise, path: "/enterprises/octo", api: "https://api.github.com", wantURL: "https://github.com/enterprises/octo"},
+		{name: "managed user", url: "https://github.com/mona_octo/hello", kind: Repository, path: "/repos/mona_octo/hello", api: "https://api.github.com", wantURL: "https://github.com/mona_octo/hello"},
+		{name: "host in capitals", url: "https://GitHub.com/octo-org", kind: Organization, path: "/orgs/octo-org", api: "https://api.github.com", wantURL: "https://github.com/octo-org"},
+		{name: "www", url: "https://www.github.com/octo-org", kind: Organization, path: "/orgs/octo-org", api: "https://api.github.com", wantURL: "https://www.github.com/octo-org"},
+		{name: "data residency", url: "https://octo.ghe.com/octo-org", kind: Organization, path: "/orgs/octo-org", api: "https://api.octo.ghe.com", wantURL: "https://octo.ghe.com/octo-org"},
+		{name: "enterprise server", url: "https://git.corp.example/octo-org", kind: Organization, path: "/orgs/octo-org", api: "https://git.corp.example/api/v3", wantURL: "https://git.corp.example/octo-org"},
+		{name: "enterprise server with a port", url: "https://git.corp.example:8443/octo-org/hello", kind: Repository, path: "/repos/octo-org/hello", api: "https://git.corp.example:8443/api/v3", wantURL: "https://git.corp.example:8443/octo-org/hello"},
+		{name: "enterprise server that looks like another", url: "https://notgithub.com/octo-org", kind: Organization, path: "/orgs/octo-org", api: "https://notgithub.com/api/v3", wantURL: "https://notgithub.com/octo-org"},
+		{name: "enterprise server that ends alike", url: "https://notghe.com/octo-org", kind: Organization, path: "/orgs/octo-org", api: "https://notghe.com/api/v3", wantURL: "https://notghe.com/octo-org"},
+		{name: "another API root", url: "https://github.com/octo-org", apiURL: "https://api.corp.example/github/", kind: Organization, path: "/orgs/octo-org", api: "https://api.corp.example/github", wantURL: "https://github.com/octo-org"},
+		{name: "loopback by number", url: "http://127.0.0.1:3000/octo-org", kind: Organization, path: "/orgs/octo-org", api: "http://127.0.0.1:3000/api/v3", wantURL: "http://127.0.0.1:3000/octo-org"},
+		{name: "loopback by name", url: "http://localhost:3000/octo-org", kind: Organization, path: "/orgs/octo-org", api: "http://localhost:3000/api/v3", wantURL: "http://localhost:3000/octo-org"},
+		{name: "loopback of IPv6", url: "http://[::1]:3000/octo-org", kind: Organization, path: "/orgs/octo-org", api: "http://[::1]:3000/api/v3", wantURL: "http://[::1]:3000/octo-org"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			scope, err := ParseScope(c.url, c.apiURL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if scope.Kind != c.kind || scope.path("runners") != c.path+"/actions/runners" || scope.API() != c.api || scope.URL() != c.wantURL {
+				t.Errorf("%s %s at %s, written %s", scope.Kind, scope.path("runners"), scope.API(), scope.URL())
+			}
+			if !scope.Same(c.wantURL) || !scope.Same(strings.ToUpper(c.wantURL)+"/") || scope.Same(c.wantURL+"x") {
+				t.Errorf("Same does not know its own URL %s", c.wantURL)
+			}
+		})
+	}
+}
+
+func TestParseScopeRefuses(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, url, apiURL, not string }{
+		{name: "nothing", url: ""},
+		{name: "no host", url: "octo-org/hello"},
+		{name: "no scheme", url: "github.com/octo-org"},
+		{name: "another scheme", url: "ssh://github.com/octo-org"},
+		{name: "as git over ssh", url: "git@github.com:octo-org/hello.git"},
+		{name: "no path", url: "https://github.com"},
+		{name: "a slash", url: "https://github.com/"},
+		{name: "three parts", url: "https://github.com/octo-org/hello/actions"},
+		{name: "an empty part", url: "https://github.com/octo-org//hello"},
+		{name: "enterprises alone", url: "https://github.com/enterprises"},
+		{name: "an enterprise's organization", url: "https://github.com/enterprises/octo/hello"},
+		{name: "a page about an organization", url: "https://github.com/orgs/octo-org"},
+		{name: "plain http", url: "http://github.com/octo-org"},
+		{name: "plain http to a name like loopback's", url: "http://localhost.corp.example/octo-org"},
+		{name: "password", url: "https://mona:s3cr3t@github.com/octo-org", not: "s3cr3t"},
+		{name: "password in what is no URL", url: "https://mona:s3cr3t@git hub/octo-org", not: "s3cr3t"},
+		{name: "query", url: "https://github.com/octo-org?tab=repositories"},
+		{name: "empty query", url: "https://github.com/octo-org?"},
+		{name: "fragment", url: "https://github.com/octo-org#readme"},
+		{name: "escaped query", url: "https://github.com/octo-org%3Fx"},
+		{name: "escaped fragment", url: "https://github.com/octo-org%23x"},
+		{name: "escaped percent", url: "https://github.com/octo-org%25x"},
+		{name: "upwards", url: "https://github.com/octo-org/.."},
+		{name: "upwards, escaped", url: "https://github.com/octo-org/%2e%2e"},
+		{name: "upwards once .git is off", url: "https://github.com/octo-org/...git"},
+		{name: "here once .git is off", url: "https://github.com/octo-org/..git"},
+		{name: "nothing once .git is off", url: "https://github.com/octo-org/.git"},
+		{name: "two endings", url: "https://github.com/octo-org/hello.git.git"},
+		{name: "blank", url: "https://github.com/octo org"},
+		{name: "newline", url: "https://github.com/octo-org\n"},
+		{name: "API without TLS", url: "https://github.com/octo-org", apiURL: "http://api.corp.example"},
+		{name: "API with a password", url: "https://github.com/octo-org", apiURL: "https://mona:s3cr3t@api.corp.example", not: "s3cr3t"},
+		{name: "API with a query", url: "https://github.com/octo-org", apiURL: "https://api.corp.example/?x=1"},
+		{name: "API with an empty query, which would swallow every path", url: "https://github.com/octo-org", apiURL: "https://api.corp.example/?"},
+		{name: "API that is no URL", url: "https://github.com/octo-org", apiURL: "api.corp.example"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			scope, err := ParseScope(c.url, c.apiURL)
+			if !errors.Is(err, ErrScope) {
+				t.Fatalf("%#v, %v, want ErrScope", scope, err)
+			}
+			if c.not != "" && strings.Contains(err.Error(), c.not) {
+				t.Errorf("%v tells the password", err)
+			}
+			if scope != (Scope{}) {
+				t.Errorf("a scope %#v in spite of %v", scope, err)
+			}
+		})
+	}
+}
+
+func FuzzParseScope(f *testing.F) {
+	for _, seed := range [][2]string{
+		{"https://github.com/octo-org", ""},
+		{"https://github.com/octo-org/hello.git", ""},
+		{"https://github.com/enterprises/octo", "https://api.corp.example/x"},
+		{"https://octo.ghe.com/octo-org", ""},
+		{"http://[::1]:8080/octo-org/...git", ""},
+		{"https://github.com/a%2f..%2fb?x#y", "https://api.corp.example/?"},
+		{"https://github.com/o/%2e%2e", "https://h/%3f%23"},
+		{"//", "https://h:/"},
+	} {
+		f.Add(seed[0], seed[1])
+	}
+	shape := regexp.MustCompile(`^/(orgs/[^/]+|repos/[^/]+/[^/]+|enterprises/[^/]+)/actions/runners$`)
+	f.Fuzz(func(t *testing.T, rawURL, apiURL string) {
+		scope, err := ParseScope(rawURL, apiURL)
+		if err != nil {
+			return
+		}
+		path := scope.path("runners")
+		if !shape.MatchString(path) || strings.ContainsAny(path, "?#%\\ ") {
+			t.Fatalf("%q gives the path %q", rawURL, path)
+		}
+		for segment := range strings.SplitSeq(path, "/") {
+			if segment == "." || segment == ".." {
+				t.Fatalf("%q gives the path %q", rawURL, path)
+			}
+		}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, scope.API()+path, nil)
+		if err != nil {
+			t.Fatalf("%q and %q give no request: %v", rawURL, apiURL, err)
+		}
+		if req.URL.RawQuery != "" || req.URL.Fragment != "" || req.URL.User != nil || !strings.HasSuffix(req.URL.Path, path) {
+			t.Fatalf("%q and %q ask for %q", rawURL, apiURL, req.URL)
+		}
+		if req.URL.Scheme != "https" && !loopback(req.URL.Hostname()) {
+			t.Fatalf("%q and %q send a credential to %q", rawURL, apiURL, req.URL)
+		}
+		again, err := ParseScope(scope.URL(), scope.API())
+		if err != nil || again != scope || !scope.Same(scope.URL()) {
+			t.Fatalf("%q is written %q, which reads as %#v, %v", rawURL, scope.URL(), again, err)
+		}
+		if apiURL != "" {
+			return
+		}
+		asked, err := url.Parse(rawURL)
+		if err != nil || !strings.HasSuffix(req.URL.Hostname(), strings.TrimPrefix(strings.ToLower(asked.Hostname()), "www.")) {
+			t.Fatalf("%q is asked for at %q", rawURL, req.URL)
+		}
+	})
+}
