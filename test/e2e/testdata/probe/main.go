@@ -124,7 +124,10 @@ func serve(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(seenArgs, content, 0o644); err != nil {
+	if err := os.WriteFile(seenArgs+".part", content, 0o644); err != nil {
+		return err
+	}
+	if err := os.Rename(seenArgs+".part", seenArgs); err != nil {
 		return err
 	}
 	fmt.Println("the probe serves")
