@@ -119,6 +119,7 @@ func hostMeanings() []meaning {
 		{instance.ErrLocked, exitHost, hintLocked},
 		{bootstrap.ErrPrivilege, exitHost, asRoot},
 		{bootstrap.ErrAccount, exitHost, hintAccount},
+		{account.ErrCreate, exitHost, fixed("sudo useradd --system --create-home " + bootstrap.DefaultUser)},
 		{bootstrap.ErrUnreachable, exitHost, hintUnreachable},
 		{bootstrap.ErrForeignDir, exitHost, hintForeignDir},
 		{bootstrap.ErrForeignService, exitHost, hintForeignService},

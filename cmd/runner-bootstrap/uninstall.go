@@ -24,6 +24,9 @@ func (call *session) uninstall(ctx context.Context, host *bootstrap.Host) error 
 		return err
 	}
 	if len(names) == 0 {
+		if err := host.Tidy(ctx); err != nil {
+			return err
+		}
 		call.console.summary("there is no runner on this host")
 		return nil
 	}

@@ -12,8 +12,12 @@ import (
 	"strconv"
 )
 
-// ErrAbsent means that there is no such account on this host.
-var ErrAbsent = errors.New("no such account")
+var (
+	// ErrAbsent means that there is no such account on this host.
+	ErrAbsent = errors.New("no such account")
+	// ErrCreate means that this host does not let us create one.
+	ErrCreate = errors.New("it cannot be created")
+)
 
 // searchPath is what every runner starts with. The PATH of whoever installs is
 // no guide: in cloud-init it is nearly empty, under sudo it is root's.

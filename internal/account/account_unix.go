@@ -45,9 +45,9 @@ func Create(ctx context.Context, name string) (User, error) {
 		program = "/usr/sbin/useradd"
 	}
 	cmd := exec.CommandContext(ctx, program, "--system", "--user-group", "--create-home",
-		"--home-dir", "/home/"+name, "--shell", "/bin/bash", "--comment", "GitHub Actions runner", name)
+		"--home-dir", "/home/"+name, "--shell", "/bin/bash", "--comment", "GitHub Actions runner", "--", name)
 	if output, err := cmd.CombinedOutput(); err != nil {
-		return User{}, fmt.Errorf("creating account %q: %w: %s", name, err, strings.TrimSpace(string(output)))
+		return User{}, fmt.Errorf("creating account %q: %w: %w: %s", name, ErrCreate, err, strings.TrimSpace(string(output)))
 	}
 	return Lookup(name)
 }

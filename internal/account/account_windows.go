@@ -2,7 +2,7 @@ package account
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"io/fs"
 	"os/exec"
 
@@ -14,8 +14,8 @@ import (
 func (User) As(*exec.Cmd) {}
 
 // Create refuses: accounts of Windows hosts are made by their administrator.
-func Create(context.Context, string) (User, error) {
-	return User{}, errors.New("creating accounts is not supported on Windows")
+func Create(_ context.Context, name string) (User, error) {
+	return User{}, fmt.Errorf("creating account %q: %w: not supported on Windows", name, ErrCreate)
 }
 
 func (User) mayList(fs.FileInfo) bool { return true }

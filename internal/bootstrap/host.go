@@ -3,6 +3,7 @@
 package bootstrap
 
 import (
+	"context"
 	"log/slog"
 	"os"
 	"runtime"
@@ -80,6 +81,20 @@ func (h *Host) phase(phase Phase, object string, do func() (result string, err e
 	result, err := do()
 	h.Observer.End(phase, result, false, err)
 	return err
+}
+
+// Tidy takes away what a killed uninstall has left of the state when it had
+// come so far that nothing is remembered any more.
+func (h *Host) Tidy(ctx context.Context) error {
+	if !h.Store.Exists() {
+		return nil
+	}
+	lock, err := h.Store.LockHost(ctx)
+	if err != nil {
+		return err
+	}
+	h.unlock(lock)
+	return nil
 }
 
 // unlock gives the host's lock up, and takes its file away when nothing is

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -126,8 +125,8 @@ func (i *installer) unpack(ctx context.Context) (cached bool, err error) {
 		return false, err
 	}
 	// What is there is ours, by the record, and incomplete, by the plan.
-	if err := os.RemoveAll(i.Dir); err != nil {
-		return false, fmt.Errorf("removing the incomplete runner: %w", err)
+	if err := download.Discard(i.Dir); err != nil {
+		return false, err
 	}
 	owner := download.Owner{UID: i.jobUser.UID, GID: i.jobUser.GID, Keep: i.jobUser.Self}
 	return cached, download.Unpack(ctx, archive, i.Dir, owner)

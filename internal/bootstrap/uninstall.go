@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
@@ -239,8 +240,8 @@ func (u *uninstaller) deleteByID(ctx context.Context) error {
 // removeFiles removes the tree before the record: as long as there is
 // something, it is remembered.
 func (u *uninstaller) removeFiles(context.Context) (string, error) {
-	if err := os.RemoveAll(u.record.Dir); err != nil {
-		return "", fmt.Errorf("removing the runner's files: %w", err)
+	if err := download.Discard(u.record.Dir); err != nil {
+		return "", err
 	}
 	// Fails, rightly, while other runners live there.
 	_ = os.Remove(filepath.Dir(u.record.Dir))

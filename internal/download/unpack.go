@@ -56,6 +56,18 @@ func Unpack(ctx context.Context, archive, root string, owner Owner) error {
 	return nil
 }
 
+// Discard removes root, and what killed runs have left beside it.
+func Discard(root string) error {
+	if err := os.RemoveAll(root); err != nil {
+		return fmt.Errorf("removing the runner's files: %w", err)
+	}
+	err := removeNamed(filepath.Dir(root), stagingPrefix(root))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("removing what an interrupted run left: %w", err)
+	}
+	return nil
+}
+
 func stagingPrefix(root string) string { return "." + filepath.Base(root) + ".new-" }
 
 // removeNamed removes from dir whatever has mark in its name: what runs that

@@ -47,15 +47,28 @@ const glance = time.Second
 // its config.sh still runs, it is waited for, as what it does to GitHub and to
 // the runner root must be over before anyone looks.
 func (s *Store) LockHost(ctx context.Context) (*Lock, error) {
-	// Only the state itself is private: others pass through what is above it.
-	err := os.MkdirAll(filepath.Dir(s.dir), 0o755) //nolint:gosec // see above
-	if err == nil {
-		err = os.Mkdir(s.dir, 0o700)
+	for {
+		if err := s.makeDir(); err != nil {
+			return nil, fmt.Errorf("making the state directory: %w", err)
+		}
+		lock, err := takeLock(ctx, filepath.Join(s.dir, hostLock), "this host", orphanWait)
+		if errors.Is(err, os.ErrNotExist) && ctx.Err() == nil {
+			continue // its holder removed the directory at this moment
+		}
+		return lock, err
 	}
-	if err != nil && !errors.Is(err, os.ErrExist) {
-		return nil, fmt.Errorf("making the state directory: %w", err)
+}
+
+// makeDir makes the state directory. Only that is private: others pass through
+// what is above it.
+func (s *Store) makeDir() error {
+	if err := os.MkdirAll(filepath.Dir(s.dir), 0o755); err != nil { //nolint:gosec // see above
+		return err
 	}
-	return takeLock(ctx, filepath.Join(s.dir, hostLock), "this host", orphanWait)
+	if err := os.Mkdir(s.dir, 0o700); !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return nil
 }
 
 // LockRunner takes the lock that the supervisor of a runner holds.
@@ -80,7 +93,10 @@ func (s *Store) Running(name string) (int, error) {
 	if held {
 		return 0, nil // it was free, and closing it frees it again
 	}
-	return holder(file), nil
+	if pid := holder(file); alive(pid) {
+		return pid, nil
+	}
+	return 0, nil // somebody else is looking as well; what is in it is from a dead one
 }
 
 // Release gives the lock up.
@@ -131,6 +147,12 @@ func tryLock(path string) (*Lock, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
+	return claim(file, path)
+}
+
+// claim locks a file that was at path when it was opened, and closes it if it
+// cannot have the lock.
+func claim(file *os.File, path string) (*Lock, int, error) {
 	held, err := lockFile(file)
 	if err != nil || !held {
 		pid := holder(file)

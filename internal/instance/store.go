@@ -30,6 +30,12 @@ type Store struct {
 // NewStore returns the store below dir, which need not exist yet.
 func NewStore(dir string) *Store { return &Store{dir: dir} }
 
+// Exists tells whether anything was ever written on this host, be it the lock.
+func (s *Store) Exists() bool {
+	_, err := os.Lstat(s.dir)
+	return err == nil
+}
+
 func (s *Store) instances() string       { return filepath.Join(s.dir, "instances") }
 func (s *Store) home(name string) string { return filepath.Join(s.instances(), name) }
 
@@ -50,8 +56,11 @@ func (s *Store) Load(name string) (Record, error) {
 	if err := json.Unmarshal(text, &record); err != nil {
 		return Record{}, fmt.Errorf("reading record %q: %w", file, err)
 	}
-	if record.Schema > schema {
+	switch {
+	case record.Schema > schema:
 		return Record{}, fmt.Errorf("reading record %q: it was written by a newer runner-bootstrap", file)
+	case record.Schema < 1 || record.Name != name:
+		return Record{}, fmt.Errorf("reading record %q: it is not the record of %q", file, name)
 	}
 	return record, nil
 }
@@ -67,6 +76,9 @@ func (s *Store) List() ([]Record, error) {
 	}
 	var records []Record
 	for _, entry := range entries {
+		if !entry.IsDir() || CheckName(entry.Name()) != nil {
+			continue // not ours
+		}
 		record, err := s.Load(entry.Name())
 		if errors.Is(err, ErrUnknown) {
 			continue // being made or being removed at this moment

@@ -1,13 +1,15 @@
 package register
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,16 +17,19 @@ import (
 )
 
 const (
-	// grace is how long config.sh may take to end when it is asked to.
-	grace = 10 * time.Second
-	// maxLines bounds what is remembered of its output.
+	// defaultGrace is how long config.sh may take to end when it is asked to,
+	// and how long its children may keep its output open after its end.
+	defaultGrace = 10 * time.Second
+	// maxLines bounds what is remembered of its output: the end, which tells why
+	// it failed.
 	maxLines = 200
-	maxLine  = 1 << 20
+	// maxLine bounds one line; what is beyond is dropped.
+	maxLine = 64 << 10
 )
 
 // config runs config.sh from the runner root, as it looks for libraries
 // relative to where it was started. It gets no standard input: where it would
-// ask, it fails.
+// ask, it fails. When ctx ends, nothing of it is left.
 func (r Runner) config(ctx context.Context, verb string, arguments []string, token github.Secret) error {
 	cmd := exec.CommandContext(ctx, filepath.Join(r.Root, "config.sh"), arguments...)
 	cmd.Dir = r.Root
@@ -34,48 +39,66 @@ func (r Runner) config(ctx context.Context, verb string, arguments []string, tok
 	}
 	r.User.As(cmd)
 	cmd.Cancel = func() error { return interrupt(cmd.Process) }
-	cmd.WaitDelay = grace
-
-	output, err := cmd.StdoutPipe()
-	if err != nil {
-		return fmt.Errorf("%s the runner: %w", verb, err)
+	cmd.WaitDelay = r.grace
+	if cmd.WaitDelay == 0 {
+		cmd.WaitDelay = defaultGrace
 	}
-	cmd.Stderr = cmd.Stdout
+	said := &transcript{log: r.Log, token: token}
+	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("%s the runner: starting config.sh: %w", verb, err)
 	}
-	lines := r.follow(bufio.NewScanner(output), token)
-	err = cmd.Wait()
+	err := cmd.Wait()
+	said.end()
 	var exit *exec.ExitError
 	switch {
+	case err == nil, errors.Is(err, exec.ErrWaitDelay) && ctx.Err() == nil:
+		return nil
 	case ctx.Err() != nil:
+		killGroup(cmd.Process)
 		return fmt.Errorf("%s the runner: %w", verb, context.Cause(ctx))
 	case errors.As(err, &exit):
-		return explain(verb, lines)
-	case err != nil:
+		return explain(verb, said.lines)
+	default:
 		return fmt.Errorf("%s the runner: %w", verb, err)
 	}
-	return nil
 }
 
-// follow passes the output on, line by line, until config.sh and its children
-// have closed it. The token is not expected in it, and is taken out all the
-// same.
-func (r Runner) follow(output *bufio.Scanner, token github.Secret) []string {
-	var lines []string
-	output.Buffer(nil, maxLine)
-	for output.Scan() {
-		line := strings.TrimSpace(output.Text())
-		if !token.Empty() {
-			line = strings.ReplaceAll(line, token.Reveal(), token.String())
+// transcript takes in what config.sh prints, line by line. The token is not
+// expected in it, and is taken out all the same.
+type transcript struct {
+	log   *slog.Logger
+	token github.Secret
+	begun []byte // a line that has not ended yet
+	lines []string
+}
+
+func (t *transcript) Write(p []byte) (int, error) {
+	rest := p
+	for {
+		line, after, ended := bytes.Cut(rest, []byte("\n"))
+		t.begun = append(t.begun, line[:min(len(line), maxLine-len(t.begun))]...)
+		if !ended {
+			return len(p), nil
 		}
-		if line == "" {
-			continue
-		}
-		r.Log.Debug("config.sh", "line", line)
-		if len(lines) < maxLines {
-			lines = append(lines, line)
-		}
+		t.end()
+		rest = after
 	}
-	return lines
+}
+
+// end takes the line that was begun as it is.
+func (t *transcript) end() {
+	line := strings.TrimSpace(string(t.begun))
+	t.begun = t.begun[:0]
+	if !t.token.Empty() {
+		line = strings.ReplaceAll(line, t.token.Reveal(), t.token.String())
+	}
+	if line == "" {
+		return
+	}
+	t.log.Debug("config.sh", "line", line)
+	if len(t.lines) == maxLines {
+		t.lines = slices.Delete(t.lines, 0, 1)
+	}
+	t.lines = append(t.lines, line)
 }

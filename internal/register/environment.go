@@ -38,25 +38,36 @@ func environment(root string, want []string) (before, after []byte, err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, fmt.Errorf("reading the runner's .env: %w", err)
 	}
-	return before, mergeEnvironment(before, want), nil
+	after, err = mergeEnvironment(before, want)
+	return before, after, err
 }
 
-func mergeEnvironment(before []byte, want []string) []byte {
+// mergeEnvironment changes nothing where nothing has to change, not even a
+// blank line.
+func mergeEnvironment(before []byte, want []string) ([]byte, error) {
 	lines := strings.Split(strings.TrimRight(string(before), "\n"), "\n")
 	lines = slices.DeleteFunc(lines, func(line string) bool { return line == "" })
+	changed := false
 	for _, variable := range want {
-		key, _, _ := strings.Cut(variable, "=")
-		at := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, key+"=") })
-		if at < 0 {
-			lines = append(lines, variable)
-		} else {
-			lines[at] = variable
+		key, _, found := strings.Cut(variable, "=")
+		if !found || key == "" || strings.ContainsAny(variable, "\r\n\x00") {
+			return nil, fmt.Errorf("writing variable %q into .env: not KEY=VALUE in one line", key)
+		}
+		there := false
+		for i, line := range lines {
+			if strings.HasPrefix(line, key+"=") {
+				there, changed = true, changed || line != variable
+				lines[i] = variable
+			}
+		}
+		if !there {
+			lines, changed = append(lines, variable), true
 		}
 	}
-	if len(lines) == 0 {
-		return nil
+	if !changed {
+		return before, nil
 	}
-	return []byte(strings.Join(lines, "\n") + "\n")
+	return []byte(strings.Join(lines, "\n") + "\n"), nil
 }
 
 // WriteFile replaces a file of a runner root, which belongs to the account that

@@ -49,14 +49,15 @@ func signs() []sign {
 		{"can no longer register", ErrTooOld},
 		{"A runner exists with the same name", ErrNameTaken},
 		{"Could not find any self-hosted runner group", ErrGroupUnknown},
-		{"Dependencies is missing", ErrLibraries},
-		{"libicu", ErrLibraries},
+		{"ependencies is missing", ErrLibraries}, // "Libicu's dependencies" as well
+		{"Please install 'ld", ErrLibraries},     // ldd, ldconfig
 		{"running a job", ErrBusy},
 		{"Connection refused", ErrUnreachable},
 		{"Name or service not known", ErrUnreachable},
 		{"SSL connection could not be established", ErrUnreachable},
 		{"ServiceUnavailable", ErrUnreachable},
 		{"BadGateway", ErrUnreachable},
+		{"GatewayTimeout", ErrUnreachable},
 		{"InternalServerError", ErrUnreachable},
 		{"TooManyRequests", ErrUnreachable},
 		{"NotFound from 'POST", ErrTokenRefused},

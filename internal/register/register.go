@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
@@ -29,6 +30,8 @@ type Runner struct {
 	// takes over what it is doing, even if this process is killed.
 	Hold *os.File
 	Log  *slog.Logger
+
+	grace time.Duration // zero is defaultGrace
 }
 
 // Identity is how the runner presents itself at GitHub.

@@ -91,7 +91,11 @@ func ReadFile(root, name string) ([]byte, error) {
 	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
 		return nil, errors.Join(err, fmt.Errorf("%q is not a regular file", name))
 	}
-	return io.ReadAll(io.LimitReader(file, maxFile))
+	text, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if len(text) > maxFile {
+		return nil, fmt.Errorf("%q has more than %d bytes", name, maxFile)
+	}
+	return text, err
 }
 
 // credentialFiles are the files of a registration. The _migrated ones are made
