@@ -409,15 +409,11 @@ func said(ctx context.Context, t *testing.T, text string, log *slog.Logger) (roo
 
 func pidIn(t *testing.T, root string) int {
 	t.Helper()
-	for begun := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		text, err := os.ReadFile(filepath.Join(root, "pid"))
-		if pid, numberErr := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && numberErr == nil {
-			return pid
-		}
-		if time.Since(begun) > 20*time.Second {
-			t.Fatalf("no process id: %q, %v", text, err)
-		}
+	pid, err := strconv.Atoi(waitFor(t, filepath.Join(root, "pid")))
+	if err != nil {
+		t.Fatal(err)
 	}
+	return pid
 }
 
 func TestWhoIgnoresTheEndIsKilled(t *testing.T) {
@@ -432,6 +428,46 @@ func TestWhoIgnoresTheEndIsKilled(t *testing.T) {
 	}
 	if _, statErr := os.Stat(filepath.Join(root, "pid")); statErr == nil {
 		gone(t, pidIn(t, root))
+	}
+}
+
+// It is asked first, with its children: they may be talking to GitHub.
+func TestWhoEndsWhenAskedMayTidyUp(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	script(t, root, `trap "echo x >tidied; exit 1" TERM
+		sh -c 'trap "echo x >child; exit" TERM; echo x >pid; while :; do sleep 0.05; done' &
+		while :; do sleep 0.05; done`)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		r := Runner{Root: root, User: us(t), Log: quiet()}
+		ended <- r.config(ctx, "testing", nil, secret())
+	}()
+	waitFor(t, filepath.Join(root, "pid"))
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	for _, name := range []string{"tidied", "child"} {
+		if _, err := os.Stat(filepath.Join(root, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// waitFor waits for a file with something in it, and returns that.
+func waitFor(t *testing.T, file string) string {
+	t.Helper()
+	for begun := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		text, err := os.ReadFile(file)
+		if err == nil && strings.HasSuffix(string(text), "\n") {
+			return strings.TrimSpace(string(text))
+		}
+		if time.Since(begun) > 20*time.Second {
+			t.Fatalf("%s: %q, %v", file, text, err)
+		}
 	}
 }
 
