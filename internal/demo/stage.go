@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -40,22 +39,20 @@ type stage struct {
 func prepare(ctx context.Context, dir string) (*stage, error) {
 	s := &stage{dir: dir, program: filepath.Join(dir, "runner-bootstrap"), token: filepath.Join(dir, "token")}
 	say("building runner-bootstrap, and a simulated GitHub with a simulated runner archive, in DEMO=%s", dir)
-	build := exec.CommandContext(ctx, "go", "build", "-o", s.program, "./cmd/runner-bootstrap")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	// In one go, and in the way in which this program was built: a fresh clone
+	// compiles the standard library once.
+	build := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator),
+		"./cmd/runner-bootstrap", "./internal/githubtest/listener")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		return nil, fmt.Errorf("building runner-bootstrap (run this from the root of its repository): %w", err)
-	}
-	listener, err := githubtest.BuildListener(ctx, dir, runtime.GOOS, runtime.GOARCH)
-	if err != nil {
-		return nil, err
 	}
 	platform, err := download.Host()
 	if err != nil {
 		return nil, err
 	}
 	archive, err := githubtest.NewArchive(githubtest.ArchiveSpec{
-		Platform: platform.String(), Version: version, Listener: listener, Padding: padding,
+		Platform: platform.String(), Version: version, Listener: filepath.Join(dir, "listener"), Padding: padding,
 	})
 	if err != nil {
 		return nil, err

@@ -69,6 +69,11 @@ func (s *supervisor) once(ctx context.Context) (ending, error) {
 	case <-ctx.Done():
 		err = s.stop(cmd, ended)
 	}
+	// What is left of its process group has lost its listener. Only a self-update
+	// has to outlive it.
+	if code := cmd.ProcessState.ExitCode(); code != codeUpdating && code != codeUpdatingOnce {
+		killGroup(cmd.Process)
+	}
 	select {
 	case <-drained:
 	case <-time.After(tail):
@@ -78,10 +83,8 @@ func (s *supervisor) once(ctx context.Context) (ending, error) {
 
 // stop ends the listener as GitHub's own service does: an interrupt, on which
 // it cancels its job and closes its session, and after a while the hard way.
-// Whatever of its process group is left then is killed.
 func (s *supervisor) stop(cmd *exec.Cmd, ended <-chan error) error {
 	s.Log.Info("stopping the listener", "pid", cmd.Process.Pid, "timeout", s.StopTimeout)
-	defer killGroup(cmd.Process)
 	if err := askToEnd(cmd.Process); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		s.Log.Warn("asking the listener to end", "error", err)
 	}
@@ -109,17 +112,20 @@ func (s *supervisor) ending(cmd *exec.Cmd, err error) (ending, error) {
 	return end, nil
 }
 
-// forward reads the output until every holder of the pipe has closed it.
+// forward reads the output until every holder of the pipe has closed it. Of a
+// line that is too long only the beginning counts.
 func (s *supervisor) forward(output io.Reader) {
 	lines := bufio.NewReaderSize(output, maxLine)
+	begins := true
 	for {
-		line, err := lines.ReadString('\n')
-		if text := strings.TrimSpace(line); text != "" {
-			s.read(text)
-		}
+		line, continued, err := lines.ReadLine()
 		if err != nil {
 			return
 		}
+		if text := strings.TrimSpace(string(line)); begins && text != "" {
+			s.read(text)
+		}
+		begins = !continued
 	}
 }
 

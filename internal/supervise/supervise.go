@@ -112,7 +112,7 @@ func (s *supervisor) loop(ctx context.Context) error {
 // pause waits as the action demands.
 func (s *supervisor) pause(ctx context.Context, next action, started time.Time) {
 	if next.update {
-		s.change(func(now *Change) { now.State, now.Reason = Updating, next.reason })
+		s.change(func(now *Change) { now.State, now.Reason, now.Job = Updating, next.reason, "" })
 		s.failures = 0
 		finished := awaitUpdate(ctx, s.Root, started, s.Backoff.Update)
 		s.Log.Info("self-update over", "finished", finished)
@@ -123,7 +123,7 @@ func (s *supervisor) pause(ctx context.Context, next action, started time.Time) 
 	if next.conflict {
 		wait = max(wait, s.Backoff.Conflict)
 	}
-	s.change(func(now *Change) { now.State, now.Reason = Waiting, next.reason })
+	s.change(func(now *Change) { now.State, now.Reason, now.Job = Waiting, next.reason, "" })
 	s.Log.Warn("listener ended, starting it again", "reason", next.reason, "wait", wait, "failures", s.failures)
 	select {
 	case <-ctx.Done():
