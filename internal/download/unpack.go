@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/mholt/archiver/v4"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/inflate"
 )
 
 const (
@@ -95,11 +97,9 @@ func unpackInto(ctx context.Context, archive, dir string, owner Owner) error {
 		return err
 	}
 	defer file.Close()
-	plain, err := archiver.Gz{}.OpenReader(file)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrArchive, err)
-	}
-	defer plain.Close()
+	// Our own decoder: it is several times faster than archiver's, and it checks
+	// the archive's CRC and length, which archiver does not.
+	plain := inflate.NewGzipReader(file)
 	tree, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
@@ -107,6 +107,10 @@ func unpackInto(ctx context.Context, archive, dir string, owner Owner) error {
 	defer tree.Close()
 	w := &writer{tree: tree, owner: owner, dirs: map[string]bool{}}
 	if err := (archiver.Tar{}).Extract(ctx, plain, w.entry); err != nil {
+		return unpackError(ctx, err)
+	}
+	// The check sums come behind the end that tar knows.
+	if _, err := plain.WriteTo(io.Discard); err != nil {
 		return unpackError(ctx, err)
 	}
 	for _, needed := range []string{"config.sh", "bin/Runner.Listener"} {

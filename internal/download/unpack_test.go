@@ -149,6 +149,13 @@ func TestUnpackRefusesWhatIsNoRunner(t *testing.T) {
 		"empty": nil, "garbage": []byte(strings.Repeat("garbage", 1000)), "a page": []byte("Not Found"),
 		"damaged": append(slices.Clone(whole[:len(whole)/2]), bytes.Repeat([]byte{0xff}, len(whole)/2)...),
 	}
+	// A gzip stream ends with the CRC-32 and the length of what is in it.
+	wrongCRC, wrongLength := slices.Clone(whole), slices.Clone(whole)
+	wrongCRC[len(whole)-8] ^= 1
+	wrongLength[len(whole)-4] ^= 1
+	archives["wrong CRC"], archives["wrong length"] = wrongCRC, wrongLength
+	archives["no CRC"] = whole[:len(whole)-8]
+	archives["something behind it"] = append(slices.Clone(whole), "rubbish"...)
 	for part := 1; part < 10; part++ {
 		archives[fmt.Sprintf("cut after %d%%", 10*part)] = whole[:len(whole)*part/10]
 	}
