@@ -33,6 +33,7 @@ func (s *supervisor) once(ctx context.Context) (ending, error) {
 		return ending{}, err
 	}
 	defer output.Close()
+	//nolint:noctx // when the context ends it is asked to end, and has time for it
 	cmd := exec.Command(filepath.Join(s.Root, "bin", listenerName), "run", "--startuptype", "service")
 	cmd.Dir = s.Root
 	cmd.Env = s.environment()

@@ -95,7 +95,7 @@ func (s *supervisor) loop(ctx context.Context) error {
 			return fmt.Errorf("%w: %w", ErrNoListener, err)
 		}
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // to be stopped is no failure
 		}
 		next := decide(end)
 		if next.finished || next.fatal != nil {
