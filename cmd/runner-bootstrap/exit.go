@@ -166,6 +166,7 @@ func refusalMeanings() []meaning {
 		{github.ErrConflict, exitRefused, same},
 
 		{bootstrap.ErrNotListening, exitService, hintLog},
+		{bootstrap.ErrService, exitService, hintLog},
 		{supervise.ErrNoListener, exitService, fixed("runner-bootstrap status")},
 	}
 }

@@ -26,6 +26,7 @@ var (
 	ErrUnreachable    = errors.New("the account cannot reach the runner's directory")
 	ErrTemporary      = errors.New("the program lies in a temporary directory")
 	ErrTemplate       = errors.New("not a name template")
+	ErrService        = errors.New("the service could not be set up")
 	ErrNotListening   = errors.New("the listener did not come up")
 )
 

@@ -38,6 +38,9 @@ func (i *installer) service(ctx context.Context) (string, error) {
 		return "", err
 	}
 	took, err := i.bringUp(ctx)
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %w", ErrService, err)
+	}
 	if err == nil {
 		return "listening after " + took.Round(100*time.Millisecond).String(), nil
 	}
