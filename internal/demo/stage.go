@@ -168,11 +168,14 @@ func (s *stage) background(ctx context.Context, arguments []string) (stop func()
 	if err := errors.Join(cmd.Start(), log.Close()); err != nil {
 		return nil, err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // how it ended shows in what uninstall says
+	}()
 	return func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM) // uninstall has stopped it already
-		_ = <-ended                             // how it ended shows in what uninstall says
+		<-ended
 	}, nil
 }
 
