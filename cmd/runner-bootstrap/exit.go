@@ -157,13 +157,11 @@ func refusalMeanings() []meaning {
 		{bootstrap.ErrForeign, exitRefused, hintForeign},
 		{bootstrap.ErrBusy, exitRefused, plus("--force")},
 		{github.ErrBusy, exitRefused, same},
-		{register.ErrBusy, exitRefused, same},
 		{register.ErrGroupUnknown, exitRefused, plus("--runnergroup", "Default")},
 		{register.ErrTooOld, exitRefused, hintUninstall},
 		{supervise.ErrRegistrationEnd, exitRefused, fixed("runner-bootstrap status")},
 		{supervise.ErrVersionRefused, exitRefused, fixed("runner-bootstrap status")},
 		{supervise.ErrNotConfigured, exitRefused, fixed("runner-bootstrap status")},
-		{github.ErrConflict, exitRefused, same},
 
 		{bootstrap.ErrNotListening, exitService, hintLog},
 		{bootstrap.ErrService, exitService, hintLog},
