@@ -24,7 +24,8 @@ func alive(pid int) bool {
 	if pid <= 0 {
 		return false
 	}
-	process, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(pid)) //nolint:gosec // process ids are positive, see above
+	//nolint:gosec // it is positive, see above
+	process, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(pid))
 	if err != nil {
 		return false
 	}
