@@ -205,9 +205,22 @@ func (call *session) help() string {
 	return "runner-bootstrap help"
 }
 
-// again is the command that was typed, with more words.
+// again is the command that was typed, with more words. The values of --env stay
+// out of it: a hint ends in logs, and they may be secrets of the jobs'.
 func again(arguments []string, more ...string) string {
-	return shellWords(append(append([]string{"runner-bootstrap"}, arguments...), more...))
+	words, previous := []string{"runner-bootstrap"}, ""
+	for _, word := range arguments {
+		before, variable := "", word
+		if joined, found := strings.CutPrefix(word, "--env="); found {
+			before, variable = "--env=", joined
+		}
+		if before != "" || previous == "--env" {
+			key, _, _ := strings.Cut(variable, "=")
+			word = before + key + "=VALUE"
+		}
+		words, previous = append(words, word), word
+	}
+	return shellWords(append(words, more...))
 }
 
 // shellWords quotes where a shell needs it.

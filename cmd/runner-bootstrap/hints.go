@@ -72,7 +72,7 @@ func hintForeignService(_ *session, err error) string {
 	return shellWords([]string{"systemctl", "cat", "--no-pager", refusalOf(err).Name + ".service"})
 }
 
-// hintForeign keeps the stranger: it is moved, not removed.
+// hintForeign only looks: what belongs to a stranger is not ours to remove.
 func hintForeign(call *session, err error) string {
 	return call.here("status", "--name", refusalOf(err).Name)
 }

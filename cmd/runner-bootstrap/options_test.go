@@ -62,6 +62,14 @@ func TestCommandsHaveTheirOptions(t *testing.T) {
 	}
 }
 
+// TestAgainKeepsValuesOut: a hint ends in logs.
+func TestAgainKeepsValuesOut(t *testing.T) {
+	got := again([]string{"install", "--env", "A=secret=x", "--env=B=secret", "--name", "n"}, "--replace")
+	if want := "runner-bootstrap install --env A=VALUE --env=B=VALUE --name n --replace"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 func TestShellWords(t *testing.T) {
 	for name, c := range map[string]struct {
 		words []string
