@@ -33,7 +33,7 @@ type Client struct {
 }
 
 // NewClient returns a client. The token is sent to the scope's API root and
-// nowhere else.
+// nowhere else; with an empty one only what is public can be asked for.
 func NewClient(http *transport.Client, scope Scope, token Secret) *Client {
 	return &Client{http: http, scope: scope, token: token}
 }
@@ -47,14 +47,20 @@ type request struct {
 	op     string // "listing runners"
 	method string
 	suffix string // below the scope's actions/
+	path   string // instead of suffix, below the API's root
+	public bool   // what is asked for is the same for everybody, not the scope's
 	query  url.Values
 	body   any
 	want   int
-	answer any // decoded into, unless nil
+	answer any        // decoded into, unless nil
+	date   *time.Time // set to the server's clock, unless nil
 }
 
 func (c *Client) do(ctx context.Context, r request) error {
-	op := fmt.Sprintf("%s of %s", r.op, c.scope)
+	op := r.op
+	if !r.public {
+		op = fmt.Sprintf("%s of %s", r.op, c.scope)
+	}
 	req, err := c.newRequest(ctx, r)
 	if err != nil {
 		return fmt.Errorf("%s: %w", op, err)
@@ -74,6 +80,9 @@ func (c *Client) do(ctx context.Context, r request) error {
 		}
 		return newError(op, c.scope, resp, body, time.Now())
 	}
+	if r.date != nil {
+		*r.date = serverTime(resp.Header)
+	}
 	if r.answer == nil {
 		return nil
 	}
@@ -84,7 +93,10 @@ func (c *Client) do(ctx context.Context, r request) error {
 }
 
 func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, error) {
-	target := c.scope.API() + c.scope.path(r.suffix)
+	target := c.scope.API() + r.path
+	if r.path == "" {
+		target += c.scope.path(r.suffix)
+	}
 	if len(r.query) > 0 {
 		target += "?" + r.query.Encode()
 	}
@@ -102,11 +114,22 @@ func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, erro
 	}
 	req.Header.Set("Accept", "application/vnd.github+json")
 	req.Header.Set("X-GitHub-Api-Version", apiVersion)
-	req.Header.Set("Authorization", "Bearer "+c.token.Reveal())
+	if !c.token.Empty() {
+		req.Header.Set("Authorization", "Bearer "+c.token.Reveal())
+	}
 	if r.body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	return req, nil
+}
+
+// serverTime is the clock of the server, ours where it does not tell: a host
+// that has just booted may not know the time yet.
+func serverTime(header http.Header) time.Time {
+	if at, err := http.ParseTime(header.Get("Date")); err == nil {
+		return at
+	}
+	return time.Now()
 }
 
 // bare takes the URL out of a transport error: the operation is named already,

@@ -138,6 +138,16 @@ func (s Scope) Slug() string {
 	}
 }
 
+// Cloud tells whether the scope lives on github.com or, with data residency, on
+// ghe.com, and not on a server that somebody runs.
+func (s Scope) Cloud() bool {
+	u, err := url.Parse(s.server)
+	if err != nil {
+		return false
+	}
+	return u.Hostname() == "github.com" || u.Hostname() == "www.github.com" || strings.HasSuffix(u.Hostname(), ".ghe.com")
+}
+
 // API is the root of the REST API.
 func (s Scope) API() string { return s.api }
 

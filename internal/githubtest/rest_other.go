@@ -3,7 +3,6 @@ package githubtest
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 )
@@ -23,6 +22,7 @@ func (s *Server) otherOperations(mux *http.ServeMux) {
 		}))
 	}
 	public("GET /repos/{owner}/{repo}/releases/latest", latestRelease)
+	public("GET /repos/{owner}/{repo}/releases/tags/{tag}", releaseByTag)
 	public("GET /rate_limit", rateLimit)
 	public("GET /meta", meta)
 }
@@ -52,48 +52,6 @@ func meta(c *call) answer {
 		"wildcard_domains": []string{"*.actions.githubusercontent.com"},
 	}}
 	return ok(out)
-}
-
-// latestRelease describes the newest version offered, with the digests between marks in its text as the runner's
-// release workflow writes them.
-func latestRelease(c *call) answer {
-	listed := c.s.listedArchives()
-	if normalScope(c.PathValue("owner")+"/"+c.PathValue("repo")) != "actions/runner" || len(listed) == 0 {
-		return notFound()
-	}
-	newest := slices.MaxFunc(listed, func(a, b *Archive) int { return compareVersions(a.Version, b.Version) })
-	origin := c.s.origin(c.Request)
-	self := origin + "/repos/actions/runner/releases/1"
-	var text strings.Builder
-	assets := []map[string]any{}
-	for i, a := range listed {
-		if a.Version != newest.Version {
-			continue
-		}
-		digest, told := c.s.digestOf(a)
-		asset := c.assetJSON(a, fmt.Sprintf("%s/assets/%d", self, i+1), i+1)
-		if told {
-			fmt.Fprintf(&text, "- %s <!-- BEGIN SHA %s -->%s<!-- END SHA %s -->\n", a.Filename, a.Platform, digest, a.Platform)
-			asset["digest"] = "sha256:" + digest
-		}
-		assets = append(assets, asset)
-	}
-	return ok(map[string]any{
-		"url": self, "html_url": origin + "/actions/runner/releases/tag/v" + newest.Version, "assets_url": self + "/assets",
-		"upload_url": self + "/assets{?name,label}", "tarball_url": nil, "zipball_url": nil, "id": 1, "node_id": "RE_1",
-		"tag_name": "v" + newest.Version, "target_commitish": "main", "name": "v" + newest.Version, "draft": false,
-		"prerelease": false, "created_at": epoch, "published_at": epoch, "author": c.userJSON("github-actions[bot]"),
-		"assets": assets, "body": "## SHA-256 Checksums\n\n" + text.String(),
-	})
-}
-
-func (c *call) assetJSON(a *Archive, self string, id int) map[string]any {
-	return map[string]any{
-		"url": self, "browser_download_url": c.s.archiveOrigin(c.Request) + releasePath(a), "id": id,
-		"node_id": fmt.Sprintf("RA_%d", id), "name": a.Filename, "label": "", "state": "uploaded",
-		"content_type": "application/x-gzip", "size": a.Size, "digest": nil, "download_count": 1,
-		"created_at": epoch, "updated_at": epoch, "uploader": c.userJSON("github-actions[bot]"),
-	}
 }
 
 func (c *call) userJSON(login string) map[string]any {

@@ -272,6 +272,22 @@ func encodeJIT(r *record, work, origin string, rsaParams map[string]string) (str
 	return base64.StdEncoding.EncodeToString(raw), nil
 }
 
+// schedule is the end of a version's life, as it is told; nil is null.
+type schedule struct{ registration, runtime any }
+
+// SetSchedule plans the end of a version's life. A zero time is told as null.
+func (s *Server) SetSchedule(version string, registration, runtime time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	tell := func(at time.Time) any {
+		if at.IsZero() {
+			return nil
+		}
+		return at.UTC().Format(time.RFC3339)
+	}
+	s.schedules[version] = schedule{tell(registration), tell(runtime)}
+}
+
 // versionSchedule is the end-of-life look-up, which GitHub Enterprise Server does not have.
 func versionSchedule(c *call, version string) answer {
 	if c.root == rootGHES {
@@ -279,6 +295,9 @@ func versionSchedule(c *call, version string) answer {
 	}
 	out := map[string]any{
 		"runner_version": version, "registration_deprecates_at": nil, "runtime_deprecates_at": nil,
+	}
+	if planned, told := c.s.schedules[version]; told {
+		out["registration_deprecates_at"], out["runtime_deprecates_at"] = planned.registration, planned.runtime
 	}
 	if c.s.deprecated[version] || olderThan(version, c.s.minVersion) {
 		past := c.s.now().Add(-24 * time.Hour).UTC().Format(time.RFC3339)

@@ -48,6 +48,9 @@ type state struct {
 	downloads    map[string]string // archive path -> token that opens it
 	jobs         map[string][]*JobRun
 	deprecated   map[string]bool
+	schedules    map[string]schedule
+	published    map[string]time.Time      // version -> date of its release
+	released     map[string]ReleaseDigests // platform -> what releases tell
 	faults       []*activeFault
 	requests     []*Request
 	witnesses    []Witness
@@ -91,6 +94,9 @@ func newState() state {
 		downloads:    map[string]string{},
 		jobs:         map[string][]*JobRun{},
 		deprecated:   map[string]bool{},
+		schedules:    map[string]schedule{},
+		published:    map[string]time.Time{},
+		released:     map[string]ReleaseDigests{},
 	}
 }
 
