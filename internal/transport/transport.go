@@ -23,6 +23,8 @@ const (
 	waitMax = 20 * time.Second
 	// maxRedirects bounds a chain of redirects.
 	maxRedirects = 5
+	// maxDownloadConnections are kept open between the parts of an archive.
+	maxDownloadConnections = 8
 )
 
 // Config is what both clients share.
@@ -89,10 +91,17 @@ func (c *Client) Do(req *http.Request) (*http.Response, error) {
 // NewDownload returns a client for archives. It has no overall time limit (a
 // slow link is not an error; the reader watches for a stall), follows
 // redirects as release hosts need it, never from https to http, and drops
-// Authorization as soon as the host changes.
+// Authorization as soon as the host changes. It speaks HTTP/1.1: parts of an
+// archive that are fetched at a time have a connection each, as HTTP/2 would put
+// them all on one, which a server that limits each connection then slows down.
 func NewDownload(c Config) *http.Client {
+	wire := base()
+	wire.ForceAttemptHTTP2 = false
+	wire.Protocols = new(http.Protocols)
+	wire.Protocols.SetHTTP1(true)
+	wire.MaxIdleConnsPerHost = maxDownloadConnections
 	return &http.Client{
-		Transport:     agent{name: c.UserAgent, next: base()},
+		Transport:     agent{name: c.UserAgent, next: wire},
 		CheckRedirect: withoutCredential,
 	}
 }

@@ -298,3 +298,52 @@ func TestDownloadRefusesToLeaveTLS(t *testing.T) {
 		t.Errorf("%d requests went out without TLS", len(seen))
 	}
 }
+
+// Over HTTP/2 all parts of an archive would share one connection.
+func TestDownloadHasAConnectionForEachRequest(t *testing.T) {
+	t.Parallel()
+	const together = maxDownloadConnections
+	var all sync.WaitGroup
+	all.Add(together)
+	server := newWitness(t, func(h http.Handler) *httptest.Server {
+		s := httptest.NewUnstartedServer(h)
+		s.EnableHTTP2 = true
+		s.StartTLS()
+		return s
+	}, func(out http.ResponseWriter, _ *http.Request) {
+		all.Done()
+		all.Wait() // nobody is answered before all have come
+		out.WriteHeader(http.StatusOK)
+	})
+	client := NewDownload(Config{UserAgent: "test"})
+	wire := client.Transport.(agent).next.(*http.Transport)
+	wire.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	wire.TLSClientConfig.NextProtos = nil
+	get := func() {
+		resp, err := client.Get(server.URL)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		resp.Body.Close()
+	}
+	for range 2 { // the second time on the same connections
+		var got sync.WaitGroup
+		for range together {
+			got.Go(get)
+		}
+		got.Wait()
+		all.Add(together)
+	}
+	seen, _ := server.requests()
+	connections := map[string]bool{}
+	for _, req := range seen {
+		if req.Proto != "HTTP/1.1" {
+			t.Errorf("a request over %s", req.Proto)
+		}
+		connections[req.RemoteAddr] = true
+	}
+	if len(connections) != together || len(seen) != 2*together {
+		t.Errorf("%d connections for %d requests, want %d for %d", len(connections), len(seen), together, 2*together)
+	}
+}
