@@ -153,6 +153,9 @@ func stateExamples() []example {
 		{initial, "init of a test", map[string]string{"a_test.go": "package a\nfunc init() {}"}, "init runs unasked"},
 
 		{variables, "errors to compare with", code(`import ("errors"; "fmt")`, `var ErrA = errors.New("a")`, `var (`, `ErrB = fmt.Errorf("b: %w", ErrA)`, `)`), ""},
+		{variables, "an error passed on", code(`import "b"`, `var ErrA = b.ErrA`), ""},
+		{variables, "an error under another name", code(`import "b"`, `var ErrA = b.ErrB`), "ErrA can be changed"},
+		{variables, "something else passed on", code(`import "b"`, `var count = b.count`), "count can be changed"},
 		{variables, "an expression", code(`import "regexp"`, "var word = regexp.MustCompile(`a`)"), ""},
 		{variables, "an assertion", code(`import "io"`, `var _ io.Reader = (*T)(nil)`), ""},
 		{variables, "an embedded file", code(`import _ "embed"`, `//go:embed a.txt`, `var text []byte`), ""},

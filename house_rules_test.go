@@ -23,7 +23,9 @@ func arrows() map[string][]string {
 		".":                            {},
 		"cmd/runner-bootstrap":         all,
 		"internal/bootstrap":           below,
-		"internal/download":            {"internal/inflate", "internal/github", "internal/transport"},
+		"internal/download":            {"internal/download/transfer", "internal/download/tree", "internal/github", "internal/transport"},
+		"internal/download/transfer":   {"internal/transport"}, // its tests, for the rules of redirects
+		"internal/download/tree":       {"internal/inflate"},
 		"internal/inflate":             {},
 		"internal/register":            {"internal/account", "internal/github"},
 		"internal/supervise":           {"internal/register", "internal/account", "internal/github"},
@@ -38,6 +40,7 @@ func arrows() map[string][]string {
 		"internal/githubtest/listener": {},
 		"test/e2e":                     append([]string{"test/e2e/machine"}, all...),
 		"test/e2e/machine":             {},
+		"test/bench":                   {"internal/download", "internal/download/tree"},
 	}
 }
 
@@ -279,8 +282,9 @@ func embedded(group *ast.GenDecl, value *ast.ValueSpec) bool {
 }
 
 // fixed reports whether a package variable is of a kind that nobody assigns to:
-// an assertion about types, an error to compare with, a compiled expression, or
-// a string of the command that the linker sets.
+// an assertion about types, an error to compare with (made here, or that of a
+// room below under its own name), a compiled expression, or a string of the
+// command that the linker sets.
 func fixed(f *file, value *ast.ValueSpec) bool {
 	if len(value.Values) == 0 {
 		return linkTime(f, value)
@@ -288,6 +292,9 @@ func fixed(f *file, value *ast.ValueSpec) bool {
 	for i, expression := range value.Values {
 		name := value.Names[min(i, len(value.Names)-1)].Name
 		if name == "_" || linkTime(f, value) {
+			continue
+		}
+		if passedOn(name, expression) {
 			continue
 		}
 		call, ok := expression.(*ast.CallExpr)
@@ -311,6 +318,12 @@ func fixed(f *file, value *ast.ValueSpec) bool {
 		}
 	}
 	return true
+}
+
+// passedOn reports whether name is another package's error of the same name.
+func passedOn(name string, expression ast.Expr) bool {
+	selector, ok := expression.(*ast.SelectorExpr)
+	return ok && strings.HasPrefix(name, "Err") && selector.Sel.Name == name
 }
 
 func linkTime(f *file, value *ast.ValueSpec) bool {

@@ -42,6 +42,10 @@ type console struct {
 	begun  time.Time
 	logged time.Time
 	bar    *progressbar.ProgressBar
+	// kept is what an interrupted run had received already: it tells nothing of
+	// the rate. It is negative before the first word of progress.
+	kept  int64
+	since time.Time
 }
 
 func newConsole(out io.Writer, values options) *console {
@@ -85,25 +89,45 @@ func checkLog(values options) error {
 // Begin implements bootstrap.Observer.
 func (c *console) Begin(phase bootstrap.Phase, object string) {
 	c.phase, c.object, c.begun, c.logged = phase, object, time.Now(), time.Now()
+	c.kept = -1
 	c.log.Debug("begin", "phase", phase, "object", object)
 }
 
 // Progress implements bootstrap.Observer.
 func (c *console) Progress(done, total int64) {
+	if c.kept < 0 || done < c.kept {
+		c.kept, c.since = done, time.Now()
+	}
 	switch {
 	case c.quiet:
 	case c.person && c.terminal:
 		c.paint(done, total)
 	case time.Since(c.logged) >= progressEach:
 		c.logged = time.Now()
-		if c.person {
-			fmt.Fprintf(c.out, "  %-11s %s: %s of %s (%s)\n", c.phase, c.object, megabytes(done), megabytes(total),
-				rate(done, time.Since(c.begun)))
-			return
-		}
-		c.log.Info("progress", "phase", c.phase, "object", c.object, "bytes", done, "total", total,
-			"rate", rate(done, time.Since(c.begun)))
+		c.line(done, total)
 	}
+}
+
+// line tells the progress where there is no bar.
+func (c *console) line(done, total int64) {
+	took := time.Since(c.since)
+	left := timeLeft(done-c.kept, total-done, took)
+	if !c.person {
+		attributes := []any{"phase", c.phase, "object", c.object, "bytes", done, "rate", rate(done-c.kept, took)}
+		if total > 0 {
+			attributes = append(attributes, "total", total, "left", left)
+		}
+		c.log.Info("progress", attributes...)
+		return
+	}
+	amount := megabytes(done)
+	if total > 0 {
+		amount += " of " + megabytes(total)
+	}
+	if left != "" {
+		left = ", " + left + " left"
+	}
+	fmt.Fprintf(c.out, "  %-11s %s: %s (%s%s)\n", c.phase, c.object, amount, rate(done-c.kept, took), left)
 }
 
 // paint moves the bar. What the bar says of its own troubles never ends a
@@ -111,7 +135,7 @@ func (c *console) Progress(done, total int64) {
 func (c *console) paint(done, total int64) {
 	if c.bar == nil {
 		if total == 0 {
-			total = -1
+			total = -1 // a spinner
 		}
 		c.bar = progressbar.NewOptions64(total,
 			progressbar.OptionSetWriter(c.out),
@@ -182,6 +206,15 @@ func short(d time.Duration) string {
 }
 
 func megabytes(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }
+
+// timeLeft is how long the rest takes at the rate so far; empty if that cannot be
+// told.
+func timeLeft(moved, rest int64, took time.Duration) string {
+	if moved <= 0 || rest < 0 || took <= 0 {
+		return ""
+	}
+	return time.Duration(float64(rest) / float64(moved) * float64(took)).Round(time.Second).String()
+}
 
 func rate(bytes int64, took time.Duration) string {
 	if took <= 0 {

@@ -109,6 +109,9 @@ func callMeanings() []meaning {
 		{errUnhealthy, exitUnhealthy, hintUnhealthy},
 		{github.ErrScope, exitUsage, fixed("runner-bootstrap install --url https://github.com/OWNER/REPO --token-file FILE")},
 		{bootstrap.ErrTemplate, exitUsage, plus("--name", "{hostname}")},
+		{bootstrap.ErrUnnamed, exitUsage, plus("--runner-version", "VERSION")},
+		{bootstrap.ErrOtherVersion, exitUsage, fixed("runner-bootstrap install --help")},
+		{download.ErrMirror, exitUsage, plus("--mirror", "https://HOST/DIRECTORY")},
 		{instance.ErrName, exitUsage, plus("--name", "{hostname}")},
 	}
 }
@@ -131,6 +134,8 @@ func hostMeanings() []meaning {
 		{svc.ErrUnavailable, exitHost, plus("--no-service")},
 		{register.ErrLibraries, exitHost, hintLibraries},
 		{download.ErrSpace, exitHost, fixed("df -h")},
+		{download.ErrAbsent, exitHost, hintAbsent},
+		{download.ErrDamaged, exitHost, hintDamaged},
 	}
 }
 
@@ -150,6 +155,7 @@ func refusalMeanings() []meaning {
 		{download.ErrNoDigest, exitArchive, plus("--sha256", "HEX")},
 		{download.ErrArchive, exitArchive, same},
 
+		{bootstrap.ErrOutdated, exitRefused, hintOutdated},
 		{bootstrap.ErrNameTaken, exitRefused, plus("--replace")},
 		{register.ErrNameTaken, exitRefused, plus("--replace")},
 		{bootstrap.ErrDiffers, exitRefused, plus("--replace")},
@@ -198,8 +204,9 @@ func fixed(hint string) func(*session, error) string {
 
 func (call *session) help() string {
 	for _, command := range strings.Fields(everyCommand) {
-		if len(call.arguments) > 0 && call.arguments[0] == command {
-			return "runner-bootstrap " + command + " --help"
+		words := strings.Split(command, "-")
+		if len(call.arguments) >= len(words) && slices.Equal(call.arguments[:len(words)], words) {
+			return "runner-bootstrap " + strings.Join(words, " ") + " --help"
 		}
 	}
 	return "runner-bootstrap help"

@@ -77,6 +77,24 @@ func hintForeign(call *session, err error) string {
 	return call.here("status", "--name", refusalOf(err).Name)
 }
 
+// hintOutdated offers the version that GitHub offers.
+func hintOutdated(call *session, err error) string {
+	version := refusalOf(err).Name
+	if version == "" {
+		version = "VERSION"
+	}
+	return again(call.arguments, "--runner-version", version)
+}
+
+func hintAbsent(call *session, _ error) string {
+	if call.values.archive != "" {
+		return shellWords([]string{"ls", "-l", filepath.Dir(call.values.archive)})
+	}
+	return call.here("cache", "list")
+}
+
+func hintDamaged(call *session, _ error) string { return call.here("cache", "prune", "--keep", "0") }
+
 func hintTemporary(_ *session, err error) string {
 	program := refusalOf(err).Name
 	return shellWords([]string{"sudo", "install", "-m", "755", program, installedAs()})

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
@@ -60,6 +59,10 @@ func (o *options) request() (bootstrap.Request, error) {
 	if err := o.check(scope); err != nil {
 		return bootstrap.Request{}, err
 	}
+	source, err := o.source()
+	if err != nil {
+		return bootstrap.Request{}, err
+	}
 	template := o.name
 	if template == "" {
 		template = "{hostname}"
@@ -71,7 +74,7 @@ func (o *options) request() (bootstrap.Request, error) {
 			Ephemeral: o.ephemeral, DisableUpdate: o.disableUpdate,
 		},
 		User: o.user, CreateUser: o.createUser, Service: !o.noService,
-		SHA256: o.sha256, Variables: o.env,
+		Source: source, Variables: o.env,
 	}, nil
 }
 
@@ -81,8 +84,6 @@ func (o *options) check(scope github.Scope) error {
 		return usagef("--no-default-labels needs --labels: a runner without any label gets no job")
 	case o.runnergroup != "" && scope.Kind == github.Repository:
 		return usagef("--runnergroup: a repository has no runner groups; give the organization's URL")
-	case o.sha256 != "" && !download.ValidDigest(o.sha256):
-		return usagef("--sha256: %q is not a SHA-256 in hexadecimal", o.sha256)
 	case o.createUser && o.user == "":
 		return usagef("--create-user needs --user")
 	}

@@ -15,7 +15,9 @@ type options struct {
 	noDefaultLabels, replace         bool
 	ephemeral, disableUpdate         bool
 	createUser, noService            bool
-	sha256                           string
+	runnerVersion, sha256            string
+	mirror, archive                  string
+	connections, keep                int
 	dryRun, json, all, force, local  bool
 	dir, config, logFormat, logLevel string
 	noProgress                       bool
@@ -30,7 +32,7 @@ type option struct {
 	value    string // what its value is called in help; empty for a switch
 	usage    string
 	fallback string // its default, as it would be typed
-	commands string // which commands have it, separated by blanks
+	commands string // which commands have it, separated by blanks; "cache-list" is cache list
 
 	// Exactly one of these says where its value goes.
 	text  func(*options) *string
@@ -38,6 +40,7 @@ type option struct {
 	list  func(*options) *[]string // separated by commas, or given again
 	lines func(*options) *[]string // one in each, or given again
 	span  func(*options) *time.Duration
+	count func(*options) *int // not negative
 }
 
 // environmentPrefix stands before the names of our own variables.
@@ -53,27 +56,30 @@ func (o option) of(command string) bool {
 	return slices.Contains(strings.Fields(o.commands), command)
 }
 
-const everyCommand = "install uninstall status run"
+const (
+	runnerCommands = "install uninstall status run"
+	everyCommand   = runnerCommands + " prepare cache-list cache-prune"
+)
 
 // declaredOptions are all options, in the order of help.
 func declaredOptions() []option {
-	return slices.Concat(scopeOptions(), runnerOptions(), hostOptions(), callOptions())
+	return slices.Concat(scopeOptions(), runnerOptions(), hostOptions(), sourceOptions(), callOptions())
 }
 
 func scopeOptions() []option {
 	return []option{
 		{
-			name: "url", value: "URL", commands: "install",
+			name: "url", value: "URL", commands: "install prepare",
 			usage: "what the runner belongs to: https://HOST/ORG, https://HOST/OWNER/REPO or https://HOST/enterprises/SLUG",
 			text:  func(o *options) *string { return &o.url },
 		},
 		{
-			name: "api-url", value: "URL", commands: "install",
+			name: "api-url", value: "URL", commands: "install prepare",
 			usage: "root of the REST API, where it does not follow from --url",
 			text:  func(o *options) *string { return &o.apiURL },
 		},
 		{
-			name: "token-file", value: "FILE", commands: "install uninstall status",
+			name: "token-file", value: "FILE", commands: "install uninstall status prepare",
 			usage: "file that holds the access token; - reads standard input",
 			text:  func(o *options) *string { return &o.tokenFile },
 		},
@@ -83,7 +89,7 @@ func scopeOptions() []option {
 func runnerOptions() []option {
 	return []option{
 		{
-			name: "name", value: "NAME", commands: everyCommand,
+			name: "name", value: "NAME", commands: runnerCommands,
 			usage: "name of the runner; install takes a template with {hostname} and {random}, {hostname} if none is given",
 			text:  func(o *options) *string { return &o.name },
 		},
@@ -148,14 +154,44 @@ func hostOptions() []option {
 			on:    func(o *options) *bool { return &o.noService },
 		},
 		{
-			name: "sha256", value: "HEX", commands: "install",
+			name: "dir", value: "DIR", commands: everyCommand,
+			usage: "keep everything below this directory; needs no root if it is yours",
+			text:  func(o *options) *string { return &o.dir },
+		},
+	}
+}
+
+func sourceOptions() []option {
+	return []option{
+		{
+			name: "runner-version", value: "VERSION", commands: "install prepare",
+			usage: "exactly this version of the runner, instead of the one that GitHub offers",
+			text:  func(o *options) *string { return &o.runnerVersion },
+		},
+		{
+			name: "sha256", value: "HEX", commands: "install prepare",
 			usage: "digest that the runner archive must have, beside the one that GitHub gives",
 			text:  func(o *options) *string { return &o.sha256 },
 		},
 		{
-			name: "dir", value: "DIR", commands: everyCommand,
-			usage: "keep everything below this directory; needs no root if it is yours",
-			text:  func(o *options) *string { return &o.dir },
+			name: "mirror", value: "URL", commands: "install prepare",
+			usage: "directory that holds the archives under GitHub's names: http, https or file",
+			text:  func(o *options) *string { return &o.mirror },
+		},
+		{
+			name: "archive", value: "FILE", commands: "install prepare",
+			usage: "runner archive on this host; nothing is downloaded",
+			text:  func(o *options) *string { return &o.archive },
+		},
+		{
+			name: "connections", value: "N", fallback: "8", commands: "install prepare",
+			usage: "connections that a download may use, added one by one while one is too slow; at most 8",
+			count: func(o *options) *int { return &o.connections },
+		},
+		{
+			name: "keep", value: "N", fallback: "1", commands: "cache-prune",
+			usage: "runner versions to keep of each platform, the newest ones",
+			count: func(o *options) *int { return &o.keep },
 		},
 	}
 }
@@ -178,13 +214,13 @@ func callOptions() []option {
 			on:    func(o *options) *bool { return &o.local },
 		},
 		{
-			name: "dry-run", commands: "install",
-			usage: "print the plan and change nothing",
+			name: "dry-run", commands: "install cache-prune",
+			usage: "print what would be done and change nothing",
 			on:    func(o *options) *bool { return &o.dryRun },
 		},
 		{
-			name: "json", commands: "install status",
-			usage: "print the plan or the status as JSON",
+			name: "json", commands: "install status prepare cache-list cache-prune",
+			usage: "print the result as JSON",
 			on:    func(o *options) *bool { return &o.json },
 		},
 		{
@@ -193,7 +229,7 @@ func callOptions() []option {
 			text:  func(o *options) *string { return &o.config },
 		},
 		{
-			name: "timeout", value: "DURATION", fallback: "15m", commands: "install uninstall status",
+			name: "timeout", value: "DURATION", fallback: "15m", commands: "install uninstall status prepare cache-prune",
 			usage: "give up after this long, waits for rate limits included",
 			span:  func(o *options) *time.Duration { return &o.timeout },
 		},

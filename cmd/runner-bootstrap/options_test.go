@@ -16,7 +16,7 @@ func TestOptions(t *testing.T) {
 			}
 			names[o.name] = true
 			targets := 0
-			for _, set := range []bool{o.text != nil, o.on != nil, o.list != nil, o.lines != nil, o.span != nil} {
+			for _, set := range []bool{o.text != nil, o.on != nil, o.list != nil, o.lines != nil, o.span != nil, o.count != nil} {
 				if set {
 					targets++
 				}
@@ -46,7 +46,10 @@ func TestCommandsHaveTheirOptions(t *testing.T) {
 	root := newRoot(&session{})
 	commands := map[string]*cobra.Command{}
 	for _, c := range root.Commands() {
-		commands[c.Name()] = c
+		commands[commandKey(c)] = c
+		for _, below := range c.Commands() {
+			commands[commandKey(below)] = below
+		}
 	}
 	for _, o := range declaredOptions() {
 		for name, command := range commands {
@@ -55,7 +58,7 @@ func TestCommandsHaveTheirOptions(t *testing.T) {
 			}
 		}
 	}
-	for name := range map[string]bool{"install": true, "uninstall": true, "status": true, "run": true, "version": true} {
+	for name := range map[string]bool{"install": true, "uninstall": true, "status": true, "run": true, "version": true, "prepare": true, "cache-list": true, "cache-prune": true} {
 		if commands[name] == nil {
 			t.Errorf("there is no command %s", name)
 		}

@@ -58,7 +58,7 @@ func optionsTable() string {
 		if o.fallback != "" {
 			usage += " (default " + o.fallback + ")"
 		}
-		commands := strings.ReplaceAll(o.commands, " ", ", ")
+		commands := strings.ReplaceAll(strings.ReplaceAll(o.commands, " ", ", "), "-", " ")
 		if o.commands == everyCommand {
 			commands = "all"
 		}

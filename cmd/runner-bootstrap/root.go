@@ -65,7 +65,8 @@ func newRoot(call *session) *cobra.Command {
 	root.SetOut(call.out)
 	root.SetErr(call.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v", err) })
-	root.AddCommand(newInstall(call), newUninstall(call), newStatus(call), newRun(call), newVersion(call))
+	root.AddCommand(newInstall(call), newUninstall(call), newStatus(call), newRun(call), newPrepare(call), newCache(call), newVersion(call))
+	giveOptions(root, &call.values)
 	return root
 }
 
@@ -90,8 +91,19 @@ func (call *session) command(use, short, long string, do func(context.Context) e
 			return do(c.Context())
 		},
 	}
-	addOptions(command, &call.values)
 	return command
+}
+
+// giveOptions gives every command below root its options, once each has its
+// place there.
+func giveOptions(root *cobra.Command, values *options) {
+	for _, command := range root.Commands() {
+		if command.HasSubCommands() {
+			giveOptions(command, values)
+			continue
+		}
+		addOptions(command, values)
+	}
 }
 
 // withHost reads the credential, puts the host together, and bounds what is
@@ -138,9 +150,11 @@ func (call *session) host(token github.Secret) (*bootstrap.Host, error) {
 	web := transport.Config{UserAgent: "runner-bootstrap/" + versionText(), Log: call.console.log}
 	paths := instance.DefaultPaths(dir)
 	host := &bootstrap.Host{
-		Paths:       paths,
-		Store:       instance.NewStore(paths.State),
-		Fetcher:     &download.Fetcher{Client: transport.NewDownload(web), Cache: paths.Cache},
+		Paths: paths,
+		Store: instance.NewStore(paths.State),
+		Fetcher: &download.Fetcher{
+			Client: transport.NewDownload(web), Cache: download.Cache{Dir: paths.Cache}, Connections: call.values.connections,
+		},
 		Observer:    call.console,
 		Log:         call.console.log,
 		Executable:  executable,
@@ -150,8 +164,9 @@ func (call *session) host(token github.Secret) (*bootstrap.Host, error) {
 	if dir != "" {
 		host.Arguments = []string{"--dir", dir}
 	}
+	api := transport.NewAPI(web)
+	host.Anonymous = func(scope github.Scope) *github.Client { return github.NewClient(api, scope, github.Secret{}) }
 	if !token.Empty() {
-		api := transport.NewAPI(web)
 		host.Connect = func(scope github.Scope) *github.Client { return github.NewClient(api, scope, token) }
 	}
 	return host, nil

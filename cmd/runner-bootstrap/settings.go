@@ -73,6 +73,10 @@ func (b *binding) Set(typed string) error {
 		on, err := strconv.ParseBool(typed)
 		*b.on(b.values) = on
 		return bare(err)
+	case b.count != nil:
+		count, err := strconv.ParseUint(typed, 10, 16)
+		*b.count(b.values) = int(count)
+		return bare(err)
 	case b.span != nil:
 		span, err := time.ParseDuration(typed)
 		*b.span(b.values) = span
@@ -89,12 +93,18 @@ func bare(err error) error {
 	return errors.New("not understood")
 }
 
+// commandKey is what declarations call a command: "install", "cache-list".
+func commandKey(command *cobra.Command) string {
+	_, path, _ := strings.Cut(command.CommandPath(), " ")
+	return strings.ReplaceAll(path, " ", "-")
+}
+
 // addOptions gives command its flags.
 func addOptions(command *cobra.Command, values *options) {
 	flags := command.Flags()
 	flags.SortFlags = false
 	for _, option := range declaredOptions() {
-		if !option.of(command.Name()) {
+		if !option.of(commandKey(command)) {
 			continue
 		}
 		bound := &binding{option: option, values: values}
@@ -128,7 +138,7 @@ func resolve(command *cobra.Command, values *options) error {
 		return err
 	}
 	for _, option := range declaredOptions() {
-		if !option.of(command.Name()) {
+		if !option.of(commandKey(command)) {
 			continue
 		}
 		if err := fromEnvironment(command.Flags(), option.name); err != nil {

@@ -28,11 +28,12 @@ type worldKey struct{}
 // world is the outside of one script: its GitHub.
 type world struct {
 	*shared
-	name   string
-	work   string
-	fail   func(string, ...any)
-	server *githubtest.Server
-	marked int // requests before the mark
+	name    string
+	work    string
+	fail    func(string, ...any)
+	server  *githubtest.Server
+	offered *githubtest.Archive // the first one
+	marked  int                 // requests before the mark
 }
 
 const simulatedVersion = "2.337.0"
@@ -70,6 +71,7 @@ func (w *world) start(platform string, extra []githubtest.Entry) error {
 	if err != nil {
 		return err
 	}
+	w.offered = archive
 	var server *githubtest.Server
 	server, err = githubtest.Start(githubtest.Config{
 		Archive: archive,
@@ -91,7 +93,8 @@ func simCommand(ts *testscript.TestScript, neg bool, args []string) {
 		"start": w.startVerb, "fault": w.fault, "clear": w.clear, "group": w.group, "runner": w.foreign,
 		"runners": w.runners, "token": w.token, "digest": w.digest, "mark": w.mark, "requests": w.requests,
 		"job": w.job, "tell": w.tell, "delete": w.deleteRunner, "listening": w.listening, "witness": w.witness,
-		"minimum": w.minimum, "begin": w.begin, "stop": w.stop,
+		"minimum": w.minimum, "begin": w.begin, "stop": w.stop, "offer": w.offer, "release": w.release,
+		"published": w.published, "schedule": w.schedule, "archive": w.archive,
 	}
 	verb, ok := verbs[args[0]]
 	if !ok {
@@ -122,6 +125,7 @@ func (w *world) startVerb(ts *testscript.TestScript, args []string) error {
 	}
 	ts.Setenv("SIM", w.server.URL())
 	ts.Setenv("SIMAPI", w.server.APIURL())
+	ts.Setenv("ARCHIVES", w.server.ArchiveURL())
 	ts.Setenv("TOKEN", ts.MkAbs("token"))
 	return os.WriteFile(ts.MkAbs("token"), []byte(w.server.Token()+"\n"), 0o600)
 }
@@ -348,9 +352,11 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // nothingHalfMade fails when staging directories, part files or temporary
-// files are left below $DIR.
-func nothingHalfMade(ts *testscript.TestScript, _ bool, _ []string) {
+// files are left below $DIR: nohalf, or nohalf resumable, which leaves out the
+// part files that the next run continues from.
+func nothingHalfMade(ts *testscript.TestScript, _ bool, args []string) {
 	root := ts.Getenv("DIR")
+	resumable := len(args) == 1 && args[0] == "resumable"
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if os.IsNotExist(err) {
 			return nil
@@ -359,7 +365,7 @@ func nothingHalfMade(ts *testscript.TestScript, _ bool, _ []string) {
 			return err
 		}
 		name := entry.Name()
-		if strings.Contains(name, ".part") || strings.Contains(name, ".new-") || strings.HasSuffix(name, ".new") {
+		if strings.Contains(name, ".part") && !resumable || strings.Contains(name, ".new-") || strings.HasSuffix(name, ".new") {
 			ts.Fatalf("left behind: %s", path)
 		}
 		return nil

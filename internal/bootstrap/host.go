@@ -51,6 +51,8 @@ type Host struct {
 	Log      *slog.Logger
 	// Connect gives the client for a scope; nil if there is no credential.
 	Connect func(github.Scope) *github.Client
+	// Anonymous gives one without a credential, for what is public.
+	Anonymous func(github.Scope) *github.Client
 	// Executable is the program that a service starts, and Arguments lead it to
 	// these Paths.
 	Executable string

@@ -19,12 +19,15 @@ import (
 // interrupted or the time given is over.
 const undoTime = 30 * time.Second
 
+// tokenReserve is what a registration token must still live for config.sh.
+const tokenReserve = 5 * time.Minute
+
 // Install makes this host what the request wants, and returns the plan that it
 // followed. It may be repeated at any time: phases that are done are kept, an
 // interrupted run, even a killed one, is continued. After a failure there is
 // either nothing or what the record says.
 func (h *Host) Install(ctx context.Context, r Request) (*Plan, error) {
-	lock, err := h.lock(ctx, r)
+	lock, err := h.lock(ctx, "installing for "+r.Scope.String())
 	if err != nil {
 		return nil, err
 	}
@@ -62,10 +65,11 @@ func (h *Host) Install(ctx context.Context, r Request) (*Plan, error) {
 	return plan, i.finish()
 }
 
-// lock refuses to make a state directory where that is not allowed anyway.
-func (h *Host) lock(ctx context.Context, r Request) (*instance.Lock, error) {
+// lock takes the host's lock for what object says. It refuses to make a state
+// directory where that is not allowed anyway.
+func (h *Host) lock(ctx context.Context, object string) (*instance.Lock, error) {
 	if !h.Private && !account.Privileged() {
-		return nil, &RefusedError{Object: "installing for " + r.Scope.String(), Reason: ErrPrivilege}
+		return nil, &RefusedError{Object: object, Reason: ErrPrivilege}
 	}
 	return h.Store.LockHost(ctx)
 }
@@ -76,6 +80,43 @@ type installer struct {
 	*Plan
 	client *github.Client
 	lock   *instance.Lock
+	ahead  chan minted // nil if no token was asked for ahead
+}
+
+// minted is a registration token, or why there is none.
+type minted struct {
+	token github.Token
+	err   error
+}
+
+// mintAhead asks for the registration token while the runner is fetched, and
+// ends that with cancel if there is none to be had.
+func (i *installer) mintAhead(ctx context.Context, cancel func(error)) {
+	i.ahead = make(chan minted, 1)
+	go func() {
+		token, err := i.client.RegistrationToken(ctx)
+		i.ahead <- minted{token, err}
+		if err != nil {
+			cancel(err)
+		}
+	}()
+}
+
+// registrationToken gives the token that was minted ahead, unless it has grown
+// old over a slow download.
+func (i *installer) registrationToken(ctx context.Context) (github.Token, error) {
+	if i.ahead != nil {
+		select {
+		case <-ctx.Done():
+			return github.Token{}, ctx.Err()
+		case early := <-i.ahead:
+			i.ahead = nil
+			if early.err != nil || time.Until(early.token.Expires) > tokenReserve {
+				return early.token, early.err
+			}
+		}
+	}
+	return i.client.RegistrationToken(ctx)
 }
 
 // save writes the record before the phase that it announces.
@@ -106,30 +147,28 @@ func (i *installer) fetch(ctx context.Context) (string, error) {
 	if err := i.save(instance.Planned); err != nil {
 		return "", err
 	}
-	cached, err := i.unpack(ctx)
+	fetching, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	i.mintAhead(ctx, cancel)
+	cached, err := i.place(fetching)
 	if err != nil {
+		if ctx.Err() == nil && fetching.Err() != nil {
+			err = context.Cause(fetching) // without a token the rest of the download is of no use
+		}
 		// Nothing of the runner is on this host, so nothing is remembered.
 		return "", errors.Join(err, i.Store.Forget(i.Name))
 	}
 	i.record.Version, i.record.SHA256 = i.Asset.Version, i.Asset.SHA256
-	from := "downloaded"
-	if cached {
-		from = "from the cache"
-	}
-	return fmt.Sprintf("version %s, SHA-256 verified, %s", i.Asset.Version, from), i.save(instance.Fetched)
+	return fetched(*i.Asset, cached), i.save(instance.Fetched)
 }
 
-func (i *installer) unpack(ctx context.Context) (cached bool, err error) {
-	archive, cached, err := i.Fetcher.Fetch(ctx, *i.Asset, i.Observer.Progress)
-	if err != nil {
-		return false, err
-	}
+func (i *installer) place(ctx context.Context) (cached bool, err error) {
 	// What is there is ours, by the record, and incomplete, by the plan.
 	if err := download.Discard(i.Dir); err != nil {
 		return false, err
 	}
 	owner := download.Owner{UID: i.jobUser.UID, GID: i.jobUser.GID, Keep: i.jobUser.Self}
-	return cached, download.Unpack(ctx, archive, i.Dir, owner)
+	return i.Fetcher.Place(ctx, *i.Asset, i.Dir, owner, i.Observer.Progress)
 }
 
 func (i *installer) writeEnvironment(context.Context) (string, error) {
@@ -157,7 +196,7 @@ func (i *installer) register(ctx context.Context) (string, error) {
 	if err := i.leaveFirst(ctx, runner); err != nil {
 		return "", err
 	}
-	token, err := i.client.RegistrationToken(ctx)
+	token, err := i.registrationToken(ctx)
 	if err != nil {
 		return "", err
 	}

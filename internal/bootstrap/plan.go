@@ -21,7 +21,7 @@ type Request struct {
 	User       string // empty: DefaultUser as root, else the account that runs this
 	CreateUser bool
 	Service    bool
-	SHA256     string   // of the archive; empty: the one that GitHub gives
+	Source     Source
 	Variables  []string // "KEY=VALUE", for the runner's .env
 }
 
@@ -34,7 +34,8 @@ type Plan struct {
 	Dir      string            `json:"dir"`
 	User     string            `json:"user"`
 	Platform download.Platform `json:"platform"`
-	Asset    *download.Asset   `json:"asset"` // nil when nothing has to be fetched
+	Asset    *download.Asset   `json:"asset"`  // nil when the runner is there
+	Cached   bool              `json:"cached"` // the asset lies in the cache: nothing is downloaded
 	Service  string            `json:"service"`
 	Steps    []Step            `json:"steps"`
 

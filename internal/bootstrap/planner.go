@@ -182,16 +182,18 @@ func (p *planner) planFetch(ctx context.Context) error {
 			return &RefusedError{Object: fmt.Sprintf("directory %q", p.Dir), Reason: ErrDamaged, Name: p.Name}
 		}
 	}
-	applications, err := p.client.Applications(ctx)
+	// A runner that may not update itself is soon too old, so it begins with the
+	// newest version.
+	chooser := &chooser{
+		Host: p.Host, source: p.request.Source, platform: p.Platform, client: p.client, scoped: true,
+		latest: p.request.Identity.DisableUpdate,
+	}
+	chosen, err := chooser.choose(ctx)
 	if err != nil {
 		return err
 	}
-	asset, err := download.Resolve(applications, p.Platform, p.request.SHA256)
-	if err != nil {
-		return err
-	}
-	p.Asset = &asset
-	p.change(FetchPhase, asset.Filename, "not on this host yet")
+	p.Asset, p.Cached = &chosen.asset, chosen.cached
+	p.change(FetchPhase, chosen.asset.Filename, chosen.reason)
 	return nil
 }
 

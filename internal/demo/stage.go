@@ -196,15 +196,15 @@ func (s *stage) job(ctx context.Context) error {
 }
 
 // nothingLeft makes sure that uninstall has kept its promise: the cache of
-// verified archives is all that stays.
+// verified runners is all that stays.
 func (s *stage) nothingLeft(dir string) error {
 	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && path == filepath.Join(dir, "cache") {
+			return filepath.SkipDir
+		}
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		if filepath.Dir(path) != filepath.Join(dir, "cache") {
-			return fmt.Errorf("left behind: %s", path)
-		}
-		return nil
+		return fmt.Errorf("left behind: %s", path)
 	})
 }

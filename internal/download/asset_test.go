@@ -3,6 +3,7 @@ package download
 import (
 	"encoding/json"
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -80,7 +81,7 @@ func TestResolve(t *testing.T) {
 		{name: "digests agree", offered: offer(nil), digest: oneDigest, want: oneDigest},
 		{name: "digests agree but for capitals", offered: offer(nil), digest: strings.ToUpper(oneDigest), want: oneDigest},
 		{name: "digests contradict", offered: offer(nil), digest: otherDigest, err: ErrArchive, says: "GitHub offers SHA-256 " + oneDigest + ", --sha256 demands " + otherDigest},
-		{name: "none on offer", offered: without, err: ErrNoDigest},
+		{name: "none on offer", offered: without},
 		{name: "none on offer, one demanded", offered: without, digest: strings.ToUpper(otherDigest), want: otherDigest},
 		{name: "offered one too short", offered: offer(func(a *github.Application) { a.SHA256 = oneDigest[2:] }), err: ErrNoDigest},
 		{name: "offered one no digest", offered: offer(func(a *github.Application) { a.SHA256 = "sha256:" + oneDigest }), err: ErrNoDigest},
@@ -91,6 +92,8 @@ func TestResolve(t *testing.T) {
 		{name: "file name in a folder", offered: named("x/actions-runner-linux-x64-2.337.0.tar.gz"), err: ErrLayout},
 		{name: "file name absolute", offered: named("/etc/passwd"), err: ErrLayout},
 		{name: "file name of another program", offered: named("other-linux-x64-2.337.0.tar.gz"), err: ErrLayout},
+		{name: "file name of another platform", offered: named("actions-runner-linux-arm64-2.337.0.tar.gz"), err: ErrLayout},
+		{name: "file name with the other ending", offered: named("actions-runner-linux-x64-2.337.0.zip"), err: ErrLayout},
 		{name: "file name without a version", offered: named("actions-runner-linux-x64.tar.gz"), err: ErrLayout},
 		{name: "file name with more", offered: named("actions-runner-linux-x64-2.337.0.tar.gz\n"), err: ErrLayout},
 		{name: "no file name", offered: named(""), err: ErrLayout},
@@ -116,9 +119,65 @@ func TestResolve(t *testing.T) {
 				Filename: "actions-runner-linux-x64-2.337.0.tar.gz", URL: "https://github.test/actions-runner-linux-x64-2.337.0.tar.gz",
 				Bearer: asset.Bearer,
 			}
+			if asset.Proven() != (c.want != "") {
+				t.Errorf("proven: %t with %q", asset.Proven(), asset.SHA256)
+			}
 			if asset != want || asset.Bearer.Reveal() != "b34r3r" {
 				t.Errorf("asset %+v, want %+v", asset, want)
 			}
 		})
+	}
+}
+
+func TestAssetOnAMirror(t *testing.T) {
+	t.Parallel()
+	offered := Asset{
+		Platform: Platform{OS: "linux", Arch: "x64"}, Version: "2.337.0", Filename: "actions-runner-linux-x64-2.337.0.tar.gz",
+		URL: "https://github.test/x", SHA256: oneDigest, Bearer: github.NewSecret("b34r3r"),
+	}
+	for base, want := range map[string]struct{ url, file string }{
+		"https://mirror.test/runners":       {url: "https://mirror.test/runners/actions-runner-linux-x64-2.337.0.tar.gz"},
+		"https://mirror.test/runners/":      {url: "https://mirror.test/runners/actions-runner-linux-x64-2.337.0.tar.gz"},
+		"http://10.0.0.1:8081":              {url: "http://10.0.0.1:8081/actions-runner-linux-x64-2.337.0.tar.gz"},
+		"file:///srv/runners":               {file: "/srv/runners/actions-runner-linux-x64-2.337.0.tar.gz"},
+		"file://localhost/srv/a%20b":        {file: "/srv/a b/actions-runner-linux-x64-2.337.0.tar.gz"},
+		"":                                  {},
+		"mirror.test/runners":               {},
+		"file://elsewhere/srv":              {},
+		"file:srv":                          {},
+		"ftp://mirror.test/":                {},
+		"https:///runners":                  {},
+		"https://me:s3same@mirror.test/":    {},
+		"https://mirror.test/?sig=s1gn4tur": {},
+		"https://mirror.test/#x":            {},
+		"https://%zz":                       {},
+	} {
+		got, err := offered.At(base)
+		if want.url == "" && want.file == "" {
+			if !errors.Is(err, ErrMirror) || strings.Contains(err.Error(), "s3same") || strings.Contains(err.Error(), "s1gn") {
+				t.Errorf("%q: %v", base, err)
+			}
+			continue
+		}
+		if err != nil || got.URL != want.url || filepath.ToSlash(got.File) != want.file || !got.Bearer.Empty() || got.SHA256 != oneDigest {
+			t.Errorf("%q: %+v, %v", base, got, err)
+		}
+	}
+}
+
+func TestCompareVersions(t *testing.T) {
+	t.Parallel()
+	ordered := []string{"", "1.0", "2.9.0", "2.320.1", "2.321.0", "2.321.10", "3.0.0"}
+	for i, a := range ordered {
+		for j, b := range ordered {
+			if got := CompareVersions(a, b); (got < 0) != (i < j) || (got > 0) != (i > j) {
+				t.Errorf("%q and %q compare as %d", a, b, got)
+			}
+		}
+	}
+	for text, valid := range map[string]bool{"2.337.0": true, "2.337": false, "v2.337.0": false, "2.337.0 ": false, "2.3.9999999999": false, "": false, "../..": false} {
+		if ValidVersion(text) != valid {
+			t.Errorf("%q is a version: %t", text, !valid)
+		}
 	}
 }

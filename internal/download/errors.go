@@ -3,19 +3,31 @@ package download
 import (
 	"errors"
 	"fmt"
-	"net/url"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/transfer"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/tree"
 )
 
+// The ways in which a phase of this package fails, wherever below it happens.
 var (
 	// ErrArchive is matched by every sign that an archive is not what was
 	// promised. Nothing of such an archive is kept.
-	ErrArchive = errors.New("the archive is not what was promised")
+	ErrArchive = tree.ErrArchive
 	// ErrLayout means that an archive is not a runner.
-	ErrLayout = fmt.Errorf("%w: not a GitHub Actions runner", ErrArchive)
+	ErrLayout = tree.ErrLayout
 	// ErrSpace means that a file system is too small.
-	ErrSpace = errors.New("not enough space")
+	ErrSpace = tree.ErrSpace
+	// ErrDamaged means that a cached tree is no longer what was verified.
+	ErrDamaged = tree.ErrDamaged
 	// ErrTransfer means that an archive could not be received.
-	ErrTransfer = errors.New("the download failed")
+	ErrTransfer = transfer.ErrTransfer
+	// ErrNoDigest means that nothing says what an archive must contain. Such an
+	// archive is refused, never trusted.
+	ErrNoDigest = errors.New("no SHA-256 is known for it")
+	// ErrMirror means that a mirror is not named by a URL that we can fetch from.
+	ErrMirror = errors.New("not an http, https or file URL")
+	// ErrAbsent means that there is nothing where an archive was said to be.
+	ErrAbsent = errors.New("there is no such archive")
 )
 
 // DigestError says that an archive's SHA-256 is not the promised one.
@@ -33,13 +45,3 @@ func (e *DigestError) Error() string {
 
 // Is matches [ErrArchive].
 func (e *DigestError) Is(target error) bool { return target == ErrArchive }
-
-// withoutURL drops the URL from a transport error: a redirected download's
-// query is a signature.
-func withoutURL(err error) error {
-	var withURL *url.Error
-	if errors.As(err, &withURL) {
-		return withURL.Err
-	}
-	return err
-}

@@ -1,212 +1,257 @@
 // Package download brings the runner onto this host: it chooses the archive
-// for the platform, fetches it, proves it by its SHA-256 and unpacks it.
+// for the platform, receives, verifies and unpacks it in one pass into a cache,
+// and clones runner roots from there.
 package download
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/transfer"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/tree"
 )
 
 const (
-	attempts  = 4
-	firstWait = time.Second
 	// stall is how long a download may go without one byte.
 	stall = 30 * time.Second
 	// expansion is how many times an archive's size its tree may need: about
 	// 3.1 for the real ones.
 	expansion = 4
-	// partMark is in the name of every file that is not verified yet.
-	partMark = ".part-"
+	// maxArchive is many times what a real archive has.
+	maxArchive = 4 << 30
+	// zipWorkers is how many files of a zip are unpacked at a time, at most.
+	zipWorkers = 4
 )
 
 // Progress is called while an archive is received, often and from one
-// goroutine; total is 0 where the server does not tell.
+// goroutine; total is 0 where the server does not tell. What an interrupted run
+// had received already counts as done.
 type Progress func(done, total int64)
 
-// Fetcher fetches archives into a directory that holds nothing but verified
-// ones.
+// Owner is who the files of a runner root belong to.
+type Owner = tree.Owner
+
+// Fetcher fills a cache with runners and makes runner roots of them.
 type Fetcher struct {
 	Client *http.Client
-	Cache  string
+	Cache  Cache
+	// Connections is how many a download may use at most where one is slow.
+	Connections int
 }
 
-// Fetch returns the path of the archive, received now or found verified
-// already (cached). Whoever gets a path may trust its content. After a failure
-// no file is left. It may be repeated, by one process at a time: it removes
-// what a killed one left.
-func (f *Fetcher) Fetch(ctx context.Context, asset Asset, progress Progress) (path string, cached bool, err error) {
-	path = filepath.Join(f.Cache, asset.Filename)
-	sum, err := digestFile(path)
-	if err == nil && sum == asset.SHA256 {
-		return path, true, nil
+// Fetch returns the cache's entry of an asset, received now or found (cached).
+// Every byte of what is received passes through SHA-256; nothing of it has its
+// name before the digest has matched, and nothing is executed. After a failure
+// of the network, of this host or of the time allowed, the bytes received so far
+// stay for the next call, in this process or another, which continues there;
+// after a wrong content nothing stays. One process at a time may call it.
+func (f *Fetcher) Fetch(ctx context.Context, asset Asset, progress Progress) (entry Entry, cached bool, err error) {
+	if entry, found := f.Cache.Find(asset); found {
+		return entry, true, nil
 	}
-	if err := os.MkdirAll(f.Cache, 0o755); err != nil { //nolint:gosec // public archives
-		return "", false, fmt.Errorf("making the cache: %w", err)
+	if !asset.Proven() {
+		return Entry{}, false, fmt.Errorf("choosing %s: %w", asset.Filename, ErrNoDigest)
 	}
-	if err := removeNamed(f.Cache, partMark); err != nil {
-		return "", false, fmt.Errorf("removing what an interrupted run left: %w", err)
-	}
-	wait := firstWait
-	for attempt := 1; ; attempt++ {
-		err = f.receive(ctx, asset, path, progress)
-		if err == nil || attempt == attempts || !transient(err) {
-			break
+	adopted, err := f.Cache.make(ctx, asset)
+	if err == nil && !adopted {
+		var resumed bool
+		resumed, err = f.receive(ctx, asset, progress)
+		if resumed && errors.Is(err, ErrArchive) {
+			// What lay on the disk may have been damaged, by a power cut for one.
+			_, err = f.receive(ctx, asset, progress)
 		}
-		select {
-		case <-ctx.Done():
-			return "", false, fmt.Errorf("fetching %s: %w", asset.Filename, ctx.Err())
-		case <-time.After(wait):
-		}
-		wait *= 2
 	}
 	if err != nil {
-		return "", false, fmt.Errorf("fetching %s: %w", asset.Filename, err)
+		return Entry{}, false, fmt.Errorf("fetching %s: %w", asset.Filename, err)
 	}
-	return path, false, nil
+	entry, found := f.Cache.Find(asset)
+	if !found {
+		return Entry{}, false, fmt.Errorf("fetching %s: %w", asset.Filename, ErrDamaged)
+	}
+	return entry, false, nil
 }
 
-// transient tells whether another try may go better.
-func transient(err error) bool {
-	var refused *statusError
-	if errors.As(err, &refused) {
-		return refused.status >= 500 || refused.status == http.StatusTooManyRequests
+// Place makes root a runner: a clone of the asset's entry in the cache, which is
+// fetched first if it is not there. An entry that is damaged is replaced. Root
+// must not exist; it is there whole afterwards or not at all.
+func (f *Fetcher) Place(ctx context.Context, asset Asset, root string, owner Owner, progress Progress) (cached bool, err error) {
+	entry, cached, err := f.Fetch(ctx, asset, progress)
+	if err != nil {
+		return false, err
 	}
-	return errors.Is(err, ErrTransfer)
+	if err := os.MkdirAll(filepath.Dir(root), 0o755); err != nil { //nolint:gosec // the runner's account passes through it
+		return false, fmt.Errorf("making the runners' directory: %w", err)
+	}
+	err = entry.clone(ctx, root, owner)
+	if !errors.Is(err, ErrDamaged) {
+		return cached, err
+	}
+	if removeErr := f.Cache.Remove(entry); removeErr != nil {
+		return false, errors.Join(err, removeErr)
+	}
+	if asset.URL == "" && asset.File == "" {
+		return false, err
+	}
+	if entry, _, err = f.Fetch(ctx, asset, progress); err != nil {
+		return false, err
+	}
+	return false, entry.clone(ctx, root, owner)
 }
 
-type statusError struct{ status int }
-
-func (e *statusError) Error() string   { return fmt.Sprintf("the download host answered %d", e.status) }
-func (e *statusError) Is(t error) bool { return t == ErrTransfer }
-
-// receive streams the archive into a part file while hashing it, and renames
-// it when its digest is right.
-func (f *Fetcher) receive(ctx context.Context, asset Asset, path string, progress Progress) (err error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	watchdog := time.AfterFunc(stall, func() {
-		cancel(fmt.Errorf("%w: no byte for %s", ErrTransfer, stall))
-	})
-	defer watchdog.Stop()
-
-	body, length, err := f.open(ctx, asset)
+func (e Entry) clone(ctx context.Context, root string, owner Owner) error {
+	manifest, err := e.manifest()
 	if err != nil {
 		return err
 	}
-	defer body.Close()
-	if err := room(f.Cache, length); err != nil {
-		return err
-	}
-	part, err := os.CreateTemp(f.Cache, asset.Filename+partMark+"*")
+	return tree.Clone(ctx, filepath.Join(e.Dir, treeDir), manifest, root, owner)
+}
+
+// Discard removes root, and what killed runs have left beside it.
+func Discard(root string) error { return tree.Remove(root) }
+
+// receive makes the asset's entry. Resumed means that bytes of an earlier run
+// were used.
+func (f *Fetcher) receive(ctx context.Context, asset Asset, progress Progress) (resumed bool, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	from, err := f.open(ctx, asset, progress)
 	if err != nil {
-		return fmt.Errorf("making the part file: %w", err)
+		return false, err
 	}
+	defer from.Close()
+	resumed = from.resumed() > 0
+	if err := room(f.Cache.Dir, from.Size(), from.resumed()); err != nil {
+		return resumed, err
+	}
+	staging, err := os.MkdirTemp(f.Cache.Dir, "."+f.Cache.name(asset)+stagingMark+"*")
+	if err != nil {
+		return resumed, fmt.Errorf("making the staging directory: %w", err)
+	}
+	if err = f.unpack(ctx, cancel, asset, from, staging); err == nil {
+		err = f.Cache.commit(staging, asset)
+	}
+	if err != nil {
+		err = errors.Join(err, os.RemoveAll(staging))
+	}
+	if errors.Is(err, ErrArchive) {
+		err = errors.Join(err, from.Close(), transfer.Discard(f.Cache.part(asset)))
+	}
+	return resumed, err
+}
+
+// unpack reads the archive to its end, and makes staging an entry that wants
+// only its name.
+func (f *Fetcher) unpack(ctx context.Context, cancel func(), asset Asset, from source, staging string) error {
+	dir := filepath.Join(staging, treeDir)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return fmt.Errorf("making the staging directory: %w", err)
+	}
+	archive := hashAhead(from)
 	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(part.Name()))
-		}
+		cancel() // so that nobody waits for bytes that nobody wants
+		archive.Close()
 	}()
-	sum := sha256.New()
-	source := &meter{reader: body, total: length, report: progress, moved: func() { watchdog.Reset(stall) }}
-	_, err = io.Copy(io.MultiWriter(part, sum), source)
-	if cause := context.Cause(ctx); err != nil && cause != nil {
-		err = cause
-	}
-	err = errors.Join(err, part.Chmod(0o644), part.Sync(), part.Close())
-	if err != nil {
-		return classify(err)
-	}
-	if got := hex.EncodeToString(sum.Sum(nil)); got != asset.SHA256 {
-		return &DigestError{File: asset.Filename, Want: asset.SHA256, Got: got}
-	}
-	return os.Rename(part.Name(), path)
-}
-
-func (f *Fetcher) open(ctx context.Context, asset Asset) (io.ReadCloser, int64, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, asset.URL, nil)
-	if err != nil {
-		return nil, 0, err
-	}
-	if !asset.Bearer.Empty() {
-		req.Header.Set("Authorization", "Bearer "+asset.Bearer.Reveal())
-	}
-	resp, err := f.Client.Do(req)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, 0, context.Cause(ctx)
+	var manifest *tree.Manifest
+	var err error
+	if asset.Platform.OS == "win" {
+		manifest, err = unpackZip(ctx, asset, archive, from.path(), dir)
+	} else {
+		manifest, err = tree.UnpackTar(ctx, archive, dir, names(asset.Platform))
+		if err == nil {
+			err = asset.prove(archive)
 		}
-		return nil, 0, fmt.Errorf("%w: %w", ErrTransfer, withoutURL(err))
 	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, 0, errors.Join(&statusError{resp.StatusCode}, resp.Body.Close())
+	if failure := archive.Failure(); failure != nil {
+		return classify(failure)
 	}
-	return resp.Body, max(0, resp.ContentLength), nil
+	if err != nil {
+		return fmt.Errorf("unpacking it: %w", err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // public files
+		return fmt.Errorf("opening the tree: %w", err)
+	}
+	if err := os.Chmod(staging, 0o755); err != nil { //nolint:gosec // public files
+		return fmt.Errorf("opening the tree: %w", err)
+	}
+	return f.Cache.seal(staging, asset, manifest)
 }
 
-// classify names the kinds of failure of a transfer: this host's disk, which no
-// other try can mend, and the network.
-func classify(err error) error {
-	var disk *fs.PathError
-	switch {
-	case errors.Is(err, syscall.ENOSPC):
-		return fmt.Errorf("%w: %w", ErrSpace, err)
-	case errors.As(err, &disk), errors.Is(err, ErrTransfer),
-		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
-	default:
-		return fmt.Errorf("%w: %w", ErrTransfer, err)
+// unpackZip needs the whole archive first: a zip's directory is at its end.
+func unpackZip(ctx context.Context, asset Asset, archive *hashing, path, dir string) (*tree.Manifest, error) {
+	if err := archive.drain(); err != nil {
+		return nil, err
 	}
+	if err := asset.prove(archive); err != nil {
+		return nil, err
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return tree.UnpackZip(ctx, file, info.Size(), dir, names(asset.Platform), zipWorkers)
 }
 
-// room refuses to begin what cannot end well.
-func room(dir string, archive int64) error {
-	free, err := freeBytes(dir)
-	if err != nil || archive == 0 {
-		return nil //nolint:nilerr // where it cannot be told, the write will tell
-	}
-	if free/(1+expansion) < archive {
-		return fmt.Errorf("%w in %q: %d MB free, about %d MB needed", ErrSpace, dir, free>>20, (archive>>20)*(1+expansion))
+// prove compares the digest of an archive that was read to its end.
+func (a Asset) prove(archive *hashing) error {
+	if got := hex.EncodeToString(archive.Sum()); got != a.SHA256 {
+		return &DigestError{File: a.Filename, Want: a.SHA256, Got: got}
 	}
 	return nil
 }
 
-// meter counts what passes through it.
-type meter struct {
-	reader      io.Reader
-	done, total int64
-	report      Progress
-	moved       func()
+// names is how strictly the names in a platform's archives are looked at.
+func names(platform Platform) tree.Names {
+	switch platform.OS {
+	case "win":
+		return tree.Windows
+	case "osx":
+		return tree.Fold
+	default:
+		return tree.Unix
+	}
 }
 
-func (m *meter) Read(p []byte) (int, error) {
-	n, err := m.reader.Read(p)
-	if n > 0 {
-		m.moved()
-		m.done += int64(n)
-		m.report(m.done, m.total)
+// classify gives a failure of the source its kind: too long is a matter of the
+// archive, not of the network.
+func classify(err error) error {
+	if errors.Is(err, transfer.ErrLength) {
+		return fmt.Errorf("%w: %w", ErrArchive, err)
 	}
-	return n, err
+	if isFull(err) && !errors.Is(err, ErrSpace) {
+		return fmt.Errorf("%w: %w", ErrSpace, err)
+	}
+	return err
 }
 
-func digestFile(path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", err
+// room refuses to begin what cannot end well.
+func room(dir string, archive, present int64) error {
+	free, err := freeBytes(dir)
+	if err != nil || archive == 0 {
+		return nil //nolint:nilerr // where it cannot be told, the write will tell
 	}
-	defer file.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, file); err != nil {
-		return "", err
+	needed := archive*(1+expansion) - present
+	if free < needed {
+		return fmt.Errorf("%w in %q: %d MB free, about %d MB needed", ErrSpace, dir, free>>20, needed>>20)
 	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
+	return nil
+}
+
+// absent gives a file that is not there its kind.
+func absent(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %w", ErrAbsent, err)
+	}
+	return err
 }

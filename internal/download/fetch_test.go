@@ -2,21 +2,19 @@ package download
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
@@ -24,304 +22,447 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
-// pipes is a listener in memory, so that the clock of a bubble moves while
-// everybody waits for the network.
-type pipes struct {
-	name   string
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newPipes(name string) *pipes {
-	return &pipes{name: name, conns: make(chan net.Conn), closed: make(chan struct{})}
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case conn := <-p.conns:
-		return conn, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-func (p *pipes) Close() error    { p.once.Do(func() { close(p.closed) }); return nil }
-func (p *pipes) Addr() net.Addr  { return p }
-func (p *pipes) Network() string { return "pipe" }
-func (p *pipes) String() string  { return p.name }
-
-func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	here, there := net.Pipe()
-	select {
-	case p.conns <- there:
-		return here, nil
-	case <-p.closed:
-		return nil, errors.New("connection refused")
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// origin is an archive host in a bubble, and a fetcher of what it has.
-type origin struct {
-	*githubtest.Server
-	fetcher *Fetcher
-	asset   Asset
-	data    []byte
-	told    [][2]int64 // progress
-}
-
-// inBubble runs a test with an archive host on a clock of its own. The archive
-// is noise: what is fetched is not looked into.
-func inBubble(t *testing.T, test func(*testing.T, *origin)) {
-	t.Helper()
+func TestFetch(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		noise := rand.NewChaCha8([32]byte{1})
-		data := make([]byte, 300_000)
-		_, _ = noise.Read(data)
-		archive := githubtest.ArchiveOf("linux-x64", "2.337.0", data)
-		host := newPipes("archives.test")
-		server, err := githubtest.Start(githubtest.Config{API: newPipes("api.test"), Archives: host, Archive: archive})
+	for _, platform := range []string{"linux-x64", "osx-arm64", "win-x64"} {
+		t.Run(platform, func(t *testing.T) {
+			t.Parallel()
+			archive := runner(t, platform, 3<<20)
+			inBubble(t, archive, func(t *testing.T, o *origin) {
+				entry, cached, err := o.fetch(t.Context())
+				if err != nil || cached {
+					t.Fatalf("%t, %v", cached, err)
+				}
+				o.wantWhole(t, entry)
+				if entry.Platform != platform || entry.Version != "2.337.0" || entry.SHA256 != archive.SHA256 || entry.Created.IsZero() {
+					t.Errorf("entry %+v", entry)
+				}
+				for i, now := range o.told {
+					if i > 0 && now[0] < o.told[i-1][0] || now[1] != archive.Size {
+						t.Fatalf("progress %d is %v after %v", i, now, o.told[max(0, i-1)])
+					}
+				}
+				if len(o.told) == 0 || o.told[len(o.told)-1][0] != archive.Size {
+					t.Errorf("progress ends with %v", o.told[max(0, len(o.told)-1):])
+				}
+				again, cached, err := o.fetch(t.Context())
+				if err != nil || !cached || again.Dir != entry.Dir || o.requests()[200] != 1 {
+					t.Errorf("again: %+v, %t, %v with %v requests", again, cached, err, o.requests())
+				}
+				all, err := o.fetcher.Cache.Entries()
+				if err != nil || len(all) != 1 || all[0] != again {
+					t.Errorf("the cache lists %+v, %v", all, err)
+				}
+			})
+		})
+	}
+}
+
+// Everybody may read what is public, and nobody but us write it.
+func TestEntryIsPublic(t *testing.T) {
+	t.Parallel()
+	inBubble(t, runner(t, "linux-x64", 0), func(t *testing.T, o *origin) {
+		entry, _, err := o.fetch(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		wire := &http.Transport{DialContext: host.dial}
-		client := transport.NewDownload(transport.Config{UserAgent: "test"})
-		client.Transport = wire
-		o := &origin{
-			Server: server, data: data, fetcher: &Fetcher{Client: client, Cache: filepath.Join(t.TempDir(), "cache [1]")},
-			asset: Asset{
-				Platform: Platform{OS: "linux", Arch: "x64"}, Version: "2.337.0", Filename: archive.Filename,
-				URL: server.ArchiveURL() + "/" + archive.Filename, SHA256: archive.SHA256,
-			},
-		}
-		test(t, o)
-		wire.CloseIdleConnections()
-		for _, problem := range server.Problems() {
-			t.Errorf("problem: %v", problem)
-		}
-		if err := server.Close(); err != nil {
+		err = filepath.WalkDir(entry.Dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.Type() == fs.ModeSymlink {
+				return err
+			}
+			info, err := d.Info()
+			if err == nil && (info.Mode().Perm()&0o022 != 0 || d.IsDir() && info.Mode().Perm()&0o555 != 0o555) {
+				t.Errorf("%s has mode %v", path, info.Mode())
+			}
+			return err
+		})
+		if err != nil {
 			t.Error(err)
 		}
 	})
 }
 
-func (o *origin) fetch(ctx context.Context) (string, bool, error) {
-	return o.fetcher.Fetch(ctx, o.asset, func(done, total int64) { o.told = append(o.told, [2]int64{done, total}) })
+// packed is any bytes as a gzip member.
+func packed(t *testing.T, data []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := z.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
-// requests counts what reached the archive host.
-func (o *origin) requests() int { return len(o.Requests()) }
-
-// wantCache fails unless the cache holds exactly these files.
-func (o *origin) wantCache(t *testing.T, names ...string) {
+func content(t *testing.T, archive *githubtest.Archive) []byte {
 	t.Helper()
-	entries, err := os.ReadDir(o.fetcher.Cache)
+	in, err := archive.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got []string
-	for _, entry := range entries {
-		got = append(got, entry.Name())
+	data, err := io.ReadAll(in)
+	if err := errors.Join(err, in.Close()); err != nil {
+		t.Fatal(err)
 	}
-	if !slices.Equal(got, names) {
-		t.Errorf("the cache holds %q, want %q", got, names)
-	}
+	return data
 }
 
-// wantWhole fails unless path holds the archive.
-func (o *origin) wantWhole(t *testing.T, path string) {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil || !bytes.Equal(text, o.data) {
-		t.Errorf("%s has %d bytes, %v, want the %d of the archive", path, len(text), err, len(o.data))
-	}
-	o.wantCache(t, o.asset.Filename)
-}
-
-func TestFetch(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *origin) {
-		path, cached, err := o.fetch(t.Context())
-		if err != nil || cached || path != filepath.Join(o.fetcher.Cache, o.asset.Filename) {
-			t.Fatalf("%s, %t, %v", path, cached, err)
-		}
-		o.wantWhole(t, path)
-		info, err := os.Stat(path)
-		if err != nil || info.Mode().Perm()&0o444 != 0o444 {
-			t.Errorf("%v, %v: the runner's account cannot read it", info.Mode(), err)
-		}
-		for i, now := range o.told {
-			if i > 0 && now[0] <= o.told[i-1][0] || now[1] != int64(len(o.data)) {
-				t.Fatalf("progress %d is %v after %v", i, now, o.told[max(0, i-1)])
-			}
-		}
-		if len(o.told) == 0 || o.told[len(o.told)-1][0] != int64(len(o.data)) {
-			t.Errorf("progress ends with %v", o.told[max(0, len(o.told)-1):])
-		}
-		again, cached, err := o.fetch(t.Context())
-		if err != nil || !cached || again != path || o.requests() != 1 {
-			t.Errorf("again: %s, %t, %v with %d requests", again, cached, err, o.requests())
-		}
-	})
-}
-
-func TestFetchTrustsNoFileButForItsContent(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *origin) {
-		if err := os.MkdirAll(o.fetcher.Cache, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		for name, text := range map[string][]byte{
-			"corrupted": append([]byte("x"), o.data[1:]...), "cut": o.data[:1000], "empty": nil, "longer": append(slices.Clone(o.data), 'x'),
-		} {
-			before := o.requests()
-			if err := os.WriteFile(filepath.Join(o.fetcher.Cache, o.asset.Filename), text, 0o644); err != nil {
-				t.Fatal(err)
-			}
-			path, cached, err := o.fetch(t.Context())
-			if err != nil || cached || o.requests() != before+1 {
-				t.Errorf("%s: cached %t, %v, %d requests", name, cached, err, o.requests()-before)
-			}
-			o.wantWhole(t, path)
-		}
-	})
-}
-
-func TestFetchTriesAgain(t *testing.T) {
+// Whatever is not a runner leaves nothing, and does no harm to what is there.
+func TestFetchRefuses(t *testing.T) {
 	t.Parallel()
+	whole := content(t, runner(t, "linux-x64", 300_000))
+	zip := content(t, runner(t, "win-x64", 0))
+	flipped := func(data []byte, at int) []byte {
+		data = slices.Clone(data)
+		data[at] ^= 0x10
+		return data
+	}
 	for _, c := range []struct {
 		name     string
-		fault    githubtest.Fault
-		requests int
+		platform string
+		data     []byte
+		wrong    bool // the digest is of something else
 		err      error
-		waited   time.Duration
+		says     string
 	}{
-		{name: "body cut once", fault: githubtest.Fault{CutAfter: 100_000, Times: 1}, requests: 2, waited: firstWait},
-		{name: "body cut every time", fault: githubtest.Fault{CutAfter: 100_000}, requests: attempts, err: ErrTransfer, waited: 7 * firstWait},
-		{name: "connection closed once", fault: githubtest.Fault{CloseConnection: true, Times: 1}, requests: 2, waited: firstWait},
-		{name: "503 twice", fault: githubtest.Fault{Status: 503, Times: 2}, requests: 3, waited: 3 * firstWait},
-		{name: "503 every time", fault: githubtest.Fault{Status: 503}, requests: attempts, err: ErrTransfer, waited: 7 * firstWait},
-		{name: "429 once", fault: githubtest.Fault{Status: 429, Times: 1}, requests: 2, waited: firstWait},
-		{name: "404", fault: githubtest.Fault{Status: 404}, requests: 1, err: ErrTransfer},
-		{name: "403", fault: githubtest.Fault{Status: 403}, requests: 1, err: ErrTransfer},
-		{name: "206 was not asked for", fault: githubtest.Fault{Status: 206}, requests: 1, err: ErrTransfer},
-		{name: "stalled once", fault: githubtest.Fault{StallAfter: 100_000, Times: 1}, requests: 2, waited: stall + firstWait},
-		{name: "stalled before the first byte", fault: githubtest.Fault{StallAfter: -1, Times: 1}, requests: 2, waited: stall + firstWait},
-		{name: "stalled before the answer", fault: githubtest.Fault{Delay: time.Hour, Times: 1}, requests: 2, waited: stall + firstWait},
-		{name: "stalled every time", fault: githubtest.Fault{StallAfter: 100_000}, requests: attempts, err: ErrTransfer, waited: attempts*stall + 7*firstWait},
-		{name: "slow is no stall", fault: githubtest.Fault{RatePerSecond: 1000}, requests: 1, waited: 300 * time.Second},
-		{name: "another page", fault: githubtest.Fault{NotJSON: true}, requests: 1, err: ErrArchive},
+		{name: "not found", data: []byte("Not Found"), err: ErrArchive},
+		{name: "empty", data: []byte{}, err: ErrArchive},
+		{name: "wrong digest", data: whole, wrong: true, err: ErrArchive, says: "SHA-256 is"},
+		{name: "wrong checksum", data: flipped(whole, len(whole)-8), err: ErrArchive},
+		{name: "wrong length", data: flipped(whole, len(whole)-1), err: ErrArchive},
+		{name: "rubbish behind it", data: append(slices.Clone(whole), "rubbish"...), err: ErrArchive},
+		{name: "cut in the last block", data: whole[:len(whole)-20], err: ErrArchive},
+		{name: "cut in the middle", data: whole[:len(whole)/2], err: ErrArchive},
+		{name: "cut in the header", data: whole[:5], err: ErrArchive},
+		{name: "no tar in it", data: packed(t, []byte("Not Found")), err: ErrArchive},
+		{name: "an empty tar in it", data: packed(t, make([]byte, 1024)), err: ErrLayout},
+		{name: "zip of another length", platform: "win-x64", data: zip[:len(zip)-1], err: ErrArchive},
+		{name: "zip with a wrong digest", platform: "win-x64", data: zip, wrong: true, err: ErrArchive, says: "SHA-256 is"},
+		{name: "zip that is none", platform: "win-x64", data: whole, err: ErrArchive},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, o *origin) {
-				c.fault.Host = "archive"
-				o.Fault(c.fault)
-				began := time.Now()
-				path, _, err := o.fetch(t.Context())
-				if !errors.Is(err, c.err) {
-					t.Fatalf("%v, want %v", err, c.err)
+			t.Parallel()
+			if c.platform == "" {
+				c.platform = "linux-x64"
+			}
+			inBubble(t, githubtest.ArchiveOf(c.platform, "2.337.0", c.data), func(t *testing.T, o *origin) {
+				if c.wrong {
+					o.asset.SHA256 = otherDigest
 				}
-				if waited := time.Since(began).Round(time.Second); waited != c.waited {
-					t.Errorf("it took %v, want %v", waited, c.waited)
+				entry, cached, err := o.fetch(t.Context())
+				if !errors.Is(err, c.err) || !errors.Is(err, ErrArchive) || cached || entry != (Entry{}) {
+					t.Fatalf("%+v, %t, %v", entry, cached, err)
 				}
-				if o.requests() != c.requests {
-					t.Errorf("%d requests, want %d", o.requests(), c.requests)
+				if !strings.HasPrefix(err.Error(), "fetching "+o.asset.Filename) || !strings.Contains(err.Error(), c.says) {
+					t.Errorf("it says %v", err)
 				}
-				if c.err == nil {
-					o.wantWhole(t, path)
-					return
+				if o.requests()[200] != 1 {
+					t.Errorf("%v requests: what is wrong stays wrong", o.requests())
 				}
-				o.wantCache(t)
-				if !strings.Contains(err.Error(), "fetching "+o.asset.Filename) || strings.Contains(err.Error(), "archives.test") {
-					t.Errorf("%v names not the file, or an address", err)
+				if left := o.left(t); len(left) != 0 {
+					t.Errorf("the cache holds %q", left)
 				}
 			})
 		})
 	}
 }
 
-func TestFetchRefusesAWrongDigest(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *origin) {
-		right := o.asset.SHA256
-		o.asset.SHA256 = otherDigest
-		path, cached, err := o.fetch(t.Context())
-		var digest *DigestError
-		if !errors.As(err, &digest) || !errors.Is(err, ErrArchive) || digest.Got != right || digest.Want != otherDigest || path != "" || cached {
-			t.Errorf("%s, %t, %v", path, cached, err)
-		}
-		if o.requests() != 1 {
-			t.Errorf("%d requests: what is wrong stays wrong", o.requests())
-		}
-		o.wantCache(t)
-	})
+// What was received stays for the next call, whatever ended this one.
+func TestFetchGoesOn(t *testing.T) {
+	t.Parallel()
+	archive := runner(t, "linux-x64", 3<<20)
+	for name, fault := range map[string]githubtest.Fault{
+		"after an interrupt": {RatePerSecond: 1 << 20},
+		"after a stall":      {StallAfter: 1 << 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, archive, func(t *testing.T, o *origin) {
+				fault.Host = "archive"
+				o.Fault(fault)
+				ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+				defer cancel()
+				began := time.Now()
+				_, _, err := o.fetch(ctx)
+				if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrArchive) || took > 3*time.Second {
+					t.Errorf("%v after %v", err, took)
+				}
+				if left := o.left(t); len(left) != 2 || !strings.HasSuffix(left[0], partMark) {
+					t.Errorf("the cache holds %q, want a part file and its state", left)
+				}
+				o.ClearFaults()
+				o.told = nil
+				entry, cached, err := o.fetch(t.Context())
+				if err != nil || cached {
+					t.Fatalf("%t, %v", cached, err)
+				}
+				o.wantWhole(t, entry)
+				if o.requests()[206] != 1 || o.told[0][0] < 1<<20 {
+					t.Errorf("%v requests, progress begins at %v", o.requests(), o.told[0])
+				}
+			})
+		})
+	}
 }
 
-func TestFetchRemovesWhatAKilledOneLeft(t *testing.T) {
-	inBubble(t, func(t *testing.T, o *origin) {
-		if err := os.MkdirAll(o.fetcher.Cache, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		const keep = "actions-runner-linux-x64-2.300.0.tar.gz"
-		for _, name := range []string{o.asset.Filename + partMark + "123", "actions-runner-linux-x64-2.300.0.tar.gz" + partMark + "9", keep} {
-			if err := os.WriteFile(filepath.Join(o.fetcher.Cache, name), []byte("x"), 0o600); err != nil {
+// A part file that was damaged in between is no reason to fail.
+func TestFetchMendsADamagedPart(t *testing.T) {
+	t.Parallel()
+	archive := runner(t, "linux-x64", 3<<20)
+	for name, at := range map[string]int64{"at its begin": 3, "in its middle": 500_000} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, archive, func(t *testing.T, o *origin) {
+				o.Fault(githubtest.Fault{Host: "archive", StallAfter: 1 << 20})
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				if _, _, err := o.fetch(ctx); !errors.Is(err, context.DeadlineExceeded) {
+					t.Fatal(err)
+				}
+				o.ClearFaults()
+				part, err := os.OpenFile(o.fetcher.Cache.part(o.asset), os.O_WRONLY, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := part.WriteAt([]byte("damage"), at); err != nil {
+					t.Fatal(err)
+				}
+				part.Close()
+				entry, _, err := o.fetch(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				o.wantWhole(t, entry)
+			})
+		})
+	}
+}
+
+// A process may be killed between the verification and the name.
+func TestFetchTakesOverWhatWasVerified(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]string{"whole": "", "damaged": "tree/run.sh", "not sealed": entryFile, "no manifest": manifestFile} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, runner(t, "linux-x64", 0), func(t *testing.T, o *origin) {
+				entry, _, err := o.fetch(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				staging := filepath.Join(o.fetcher.Cache.Dir, "."+filepath.Base(entry.Dir)+stagingMark+"1")
+				if err := os.Rename(entry.Dir, staging); err != nil {
+					t.Fatal(err)
+				}
+				if damage != "" {
+					if err := os.Truncate(filepath.Join(staging, damage), 3); err != nil {
+						t.Fatal(err)
+					}
+				}
+				again, _, err := o.fetch(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				o.wantWhole(t, again)
+				if fetched := o.requests()[200] - 1; (fetched == 1) != (damage != "") {
+					t.Errorf("it was fetched %d times more", fetched)
+				}
+			})
+		})
+	}
+}
+
+func TestFetchRemovesWhatKilledOnesLeft(t *testing.T) {
+	t.Parallel()
+	inBubble(t, runner(t, "linux-x64", 0), func(t *testing.T, o *origin) {
+		cache := o.fetcher.Cache
+		for _, name := range []string{".linux-x64-2.300.0-0123456789abcdef.part", ".linux-x64-2.300.0-0123456789abcdef.part.state", ".keep", "mine"} {
+			if err := os.MkdirAll(cache.Dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(cache.Dir, name), []byte("x"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, _, err := o.fetch(t.Context()); err != nil {
+		// Half an entry under the name of ours, and a staging directory.
+		for _, dir := range []string{cache.path(o.asset), filepath.Join(cache.Dir, "."+cache.name(o.asset)+stagingMark+"7")} {
+			if err := os.MkdirAll(filepath.Join(dir, treeDir, "bin"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		entry, _, err := o.fetch(t.Context())
+		if err != nil {
 			t.Fatal(err)
 		}
-		o.wantCache(t, keep, o.asset.Filename)
+		if left := o.left(t); !slices.Equal(left, []string{".keep", filepath.Base(entry.Dir), "mine"}) {
+			t.Errorf("the cache holds %q", left)
+		}
 	})
 }
 
-func TestFetchEndsWithItsContext(t *testing.T) {
+func TestFetchFromAFile(t *testing.T) {
 	t.Parallel()
-	for name, fault := range map[string]githubtest.Fault{
-		"in the body":       {RatePerSecond: 10_000},
-		"before the answer": {Delay: time.Hour},
-		"between tries":     {Status: 503},
+	archive := runner(t, "linux-x64", 1<<20)
+	file := filepath.Join(t.TempDir(), "runner.tgz")
+	if err := os.WriteFile(file, content(t, archive), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	asset := Asset{Platform: Platform{OS: "linux", Arch: "x64"}, Version: "2.337.0", Filename: archive.Filename, SHA256: archive.SHA256}
+	for name, c := range map[string]struct {
+		path, digest string
+		err          error
+	}{
+		"right":        {path: file},
+		"other":        {path: file, digest: otherDigest, err: ErrArchive},
+		"absent":       {path: file + ".gone", err: ErrAbsent},
+		"a directory":  {path: filepath.Dir(file), err: ErrAbsent},
+		"nowhere":      {err: ErrAbsent},
+		"not readable": {path: "/dev/full", err: ErrAbsent},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, o *origin) {
-				fault.Host = "archive"
-				o.Fault(fault)
-				ctx, cancel := context.WithCancel(t.Context())
-				defer cancel()
-				time.AfterFunc(2500*time.Millisecond, cancel)
-				began := time.Now()
-				_, _, err := o.fetch(ctx)
-				if took := time.Since(began); !errors.Is(err, context.Canceled) || errors.Is(err, ErrTransfer) || took != 2500*time.Millisecond {
-					t.Errorf("%v after %v", err, took)
-				}
-				o.wantCache(t)
-			})
+			t.Parallel()
+			f := &Fetcher{Cache: Cache{Dir: t.TempDir()}}
+			asset := asset
+			asset.File = c.path
+			if c.digest != "" {
+				asset.SHA256 = c.digest
+			}
+			var done int64
+			_, _, err := f.Fetch(t.Context(), asset, func(now, total int64) { done = now })
+			if !errors.Is(err, c.err) || c.err == nil && done != archive.Size {
+				t.Errorf("%v after %d bytes", err, done)
+			}
+			if left, _ := os.ReadDir(f.Cache.Dir); (len(left) == 0) != (c.err != nil) {
+				t.Errorf("the cache holds %v", left)
+			}
+			if now, err := os.ReadFile(file); err != nil || int64(len(now)) != archive.Size {
+				t.Errorf("the file itself has %d bytes, %v", len(now), err)
+			}
 		})
+	}
+	if _, _, err := (&Fetcher{Cache: Cache{Dir: t.TempDir()}}).Fetch(t.Context(), Asset{File: file}, nil); !errors.Is(err, ErrNoDigest) {
+		t.Errorf("without a digest: %v", err)
 	}
 }
 
-// A disk that refuses is no network: nothing is tried again.
-func TestFetchTellsTheDiskFromTheNetwork(t *testing.T) {
+func TestPlace(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		name string
-		err  error
-		want error
-	}{
-		{"disk full", &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}, ErrSpace},
-		{"disk broken", &os.PathError{Op: "write", Path: "x", Err: os.ErrInvalid}, os.ErrInvalid},
-		{"connection cut", io.ErrUnexpectedEOF, ErrTransfer},
-		{"end of time", context.DeadlineExceeded, context.DeadlineExceeded},
-	} {
-		got := classify(c.err)
-		if !errors.Is(got, c.want) || !errors.Is(got, c.err) || transient(got) != errors.Is(c.want, ErrTransfer) {
-			t.Errorf("%s is %v, another try may help: %t", c.name, got, transient(got))
+	inBubble(t, runner(t, "linux-x64", 0), func(t *testing.T, o *origin) {
+		runners := filepath.Join(t.TempDir(), "runners")
+		place := func(name string, asset Asset) (bool, error) {
+			return o.fetcher.Place(t.Context(), asset, filepath.Join(runners, name), Owner{Keep: true}, func(int64, int64) {})
 		}
+		if cached, err := place("one", o.asset); err != nil || cached {
+			t.Fatalf("cold: %t, %v", cached, err)
+		}
+		if cached, err := place("two", o.asset); err != nil || !cached {
+			t.Fatalf("warm: %t, %v", cached, err)
+		}
+		entry, _ := o.fetcher.Cache.Find(o.asset)
+		known := entry.Asset(o.asset.Platform)
+		if cached, err := place("three", known); err != nil || !cached || o.requests()[200] != 1 {
+			t.Fatalf("by the cache alone: %t, %v, %v requests", cached, err, o.requests())
+		}
+		script := filepath.Join(entry.Dir, treeDir, "run.sh")
+		if err := os.WriteFile(script, []byte("changed"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := os.ReadFile(filepath.Join(runners, "one", "run.sh")); err != nil || string(text) == "changed" {
+			t.Errorf("a clone shares its files with the cache: %v", err)
+		}
+		// Damage is found, and mended where there is something to mend it from.
+		if cached, err := place("four", known); !errors.Is(err, ErrDamaged) || cached {
+			t.Errorf("damaged, no source: %t, %v", cached, err)
+		}
+		if _, err := place("five", known); !errors.Is(err, ErrAbsent) {
+			t.Errorf("gone, no source: %v", err)
+		}
+		if _, err := place("six", o.asset); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(script, []byte("changed"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if cached, err := place("seven", o.asset); err != nil || cached || o.requests()[200] != 3 {
+			t.Errorf("mended: %t, %v, %v requests", cached, err, o.requests())
+		}
+		text, err := os.ReadFile(filepath.Join(runners, "seven", "run.sh"))
+		if err != nil || string(text) == "changed" {
+			t.Errorf("the damage was cloned: %v", err)
+		}
+		left, err := os.ReadDir(runners)
+		if err != nil || len(left) != 5 {
+			t.Errorf("the runners' directory holds %v, %v", left, err)
+		}
+	})
+}
+
+func TestRoom(t *testing.T) {
+	t.Parallel()
+	if err := room(t.TempDir(), 1<<60, 0); !errors.Is(err, ErrSpace) {
+		t.Errorf("there is room for %d bytes: %v", int64(1<<60), err)
 	}
-	if err := room(t.TempDir(), 1<<62); !errors.Is(err, ErrSpace) {
-		t.Errorf("there is room for %d bytes: %v", int64(1<<62), err)
-	}
-	if err := room(t.TempDir(), 1); err != nil {
+	if err := room(t.TempDir(), 1, 0); err != nil {
 		t.Errorf("there is no room for a byte: %v", err)
+	}
+	if err := room(t.TempDir(), 0, 0); err != nil {
+		t.Errorf("what is unknown is refused: %v", err)
+	}
+}
+
+// The source of a stream decides what its failure is, not whoever decodes.
+func TestHashingTellsTheSourcesFailure(t *testing.T) {
+	t.Parallel()
+	noise := make([]byte, 3*chunks*chunkSize+7)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(noise)
+	broken := errors.New("broken")
+	for name, c := range map[string]struct {
+		source io.Reader
+		want   error
+	}{
+		"whole":  {bytes.NewReader(noise), nil},
+		"broken": {io.MultiReader(bytes.NewReader(noise), failing{broken}), broken},
+		"empty":  {bytes.NewReader(nil), nil},
+	} {
+		h := hashAhead(c.source)
+		_, err := io.Copy(io.Discard, struct{ io.Reader }{h})
+		if !errors.Is(err, c.want) || !errors.Is(h.Failure(), c.want) {
+			t.Errorf("%s: %v, %v, want %v", name, err, h.Failure(), c.want)
+		}
+		h.Close()
+	}
+	// Nobody reads: it ends all the same.
+	h := hashAhead(bytes.NewReader(noise))
+	h.Close()
+	if h.Failure() != nil {
+		t.Errorf("closed: %v", h.Failure())
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// More than any runner has is not received at all.
+func TestFetchBoundsTheLength(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, _ *http.Request) {
+		out.Header().Set("Content-Length", "5368709120")
+		_, _ = out.Write(make([]byte, 1000))
+	}))
+	defer server.Close()
+	f := &Fetcher{Client: server.Client(), Cache: Cache{Dir: t.TempDir()}, Connections: 1}
+	asset := Asset{
+		Platform: Platform{OS: "linux", Arch: "x64"}, Version: "2.337.0", Filename: "actions-runner-linux-x64-2.337.0.tar.gz",
+		URL: server.URL, SHA256: oneDigest,
+	}
+	_, _, err := f.Fetch(t.Context(), asset, func(int64, int64) {})
+	if !errors.Is(err, ErrArchive) {
+		t.Errorf("%v", err)
+	}
+	if left, err := os.ReadDir(f.Cache.Dir); err != nil || len(left) != 0 {
+		t.Errorf("the cache holds %v, %v", left, err)
 	}
 }
 
@@ -329,8 +470,7 @@ func TestFetchTellsTheDiskFromTheNetwork(t *testing.T) {
 // no other host may see.
 func TestBearerStaysAtItsHost(t *testing.T) {
 	t.Parallel()
-	data := []byte("archive")
-	archive := githubtest.ArchiveOf("linux-x64", "2.337.0", data)
+	archive := runner(t, "linux-x64", 0)
 	server, err := githubtest.Start(githubtest.Config{Archive: archive})
 	if err != nil {
 		t.Fatal(err)
@@ -349,14 +489,15 @@ func TestBearerStaysAtItsHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fetch := func() error {
-		f := &Fetcher{Client: transport.NewDownload(web), Cache: t.TempDir()}
-		_, _, err := f.Fetch(t.Context(), asset, func(int64, int64) {})
+	fetch := func(ctx context.Context) error {
+		f := &Fetcher{Client: transport.NewDownload(web), Cache: Cache{Dir: t.TempDir()}, Connections: 1}
+		_, _, err := f.Fetch(ctx, asset, func(int64, int64) {})
 		return err
 	}
-	if err := fetch(); err != nil {
+	if err := fetch(t.Context()); err != nil {
 		t.Errorf("with its token: %v", err)
 	}
+	data := content(t, archive)
 	seen := make(chan http.Header, 1)
 	storage := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, req *http.Request) {
 		seen <- req.Header
@@ -366,7 +507,7 @@ func TestBearerStaysAtItsHost(t *testing.T) {
 	}))
 	defer storage.Close()
 	server.Fault(githubtest.Fault{Host: "archive", Redirect: storage.URL + "/x?sig=s1gn4tur3", Times: 1})
-	if err := fetch(); err != nil {
+	if err := fetch(t.Context()); err != nil {
 		t.Errorf("redirected: %v", err)
 	}
 	if header := <-seen; header.Get("Authorization") != "" {
@@ -383,11 +524,7 @@ func TestBearerStaysAtItsHost(t *testing.T) {
 	// The signature of a redirected address is no word for a message.
 	storage.Close()
 	server.Fault(githubtest.Fault{Host: "archive", Redirect: storage.URL + "/x?sig=s1gn4tur3"})
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	f := &Fetcher{Client: transport.NewDownload(web), Cache: t.TempDir()}
-	_, _, err = f.open(ctx, asset)
-	if !errors.Is(err, ErrTransfer) || strings.Contains(err.Error(), "s1gn4tur3") {
+	if err := fetch(t.Context()); !errors.Is(err, ErrTransfer) || strings.Contains(err.Error(), "s1gn4tur3") {
 		t.Errorf("%v", err)
 	}
 }

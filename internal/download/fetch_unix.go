@@ -2,7 +2,13 @@
 
 package download
 
-import "golang.org/x/sys/unix"
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
 
 // freeBytes is what an unprivileged account may still write below dir.
 func freeBytes(dir string) (int64, error) {
@@ -11,4 +17,20 @@ func freeBytes(dir string) (int64, error) {
 		return 0, err
 	}
 	return int64(stat.Bavail) * int64(stat.Bsize), nil //nolint:gosec,unconvert // types differ by platform
+}
+
+// isFull tells whether a file system or a quota has no room left.
+func isFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
+
+// syncDir makes the names in dir durable.
+func syncDir(dir string) error {
+	file, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("syncing %q: %w", dir, err)
+	}
+	defer file.Close()
+	if err := file.Sync(); err != nil {
+		return fmt.Errorf("syncing %q: %w", dir, err)
+	}
+	return nil
 }

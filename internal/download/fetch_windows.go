@@ -1,16 +1,26 @@
 package download
 
-import "golang.org/x/sys/windows"
+import (
+	"errors"
+
+	"golang.org/x/sys/windows"
+)
 
 // freeBytes is what this account may still write below dir.
 func freeBytes(dir string) (int64, error) {
-	name, err := windows.UTF16PtrFromString(dir)
+	path, err := windows.UTF16PtrFromString(dir)
 	if err != nil {
 		return 0, err
 	}
 	var free uint64
-	if err := windows.GetDiskFreeSpaceEx(name, &free, nil, nil); err != nil {
-		return 0, err
-	}
-	return int64(free), nil //nolint:gosec // no disk has 8 exabytes
+	err = windows.GetDiskFreeSpaceEx(path, &free, nil, nil)
+	return int64(free), err //nolint:gosec // no disk is that large
 }
+
+// isFull tells whether a file system has no room left.
+func isFull(err error) bool {
+	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
+}
+
+// syncDir: NTFS journals names by itself.
+func syncDir(string) error { return nil }

@@ -1,0 +1,109 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+)
+
+const (
+	// minimumVersion is the oldest runner that github.com and GHE.com register.
+	minimumVersion = "2.329.0"
+	// grace is how long after a new release GitHub gives jobs to older runners.
+	grace = 30 * 24 * time.Hour
+	// soon is how long before the end of a version we begin to talk of it.
+	soon = 7 * 24 * time.Hour
+)
+
+// standing is what GitHub thinks of a version.
+type standing int
+
+const (
+	current standing = iota // nothing is known against it
+	ending                  // GitHub will soon refuse it
+	ended                   // GitHub refuses it
+)
+
+type verdict struct {
+	state  standing
+	reason string
+}
+
+// guard refuses a version that the user has pinned and that GitHub refuses, and
+// warns of one that it will refuse soon. A runner that is too old registers and
+// then waits for jobs for ever.
+func (c *chooser) guard(ctx context.Context, version string) error {
+	found := c.judge(ctx, version)
+	switch found.state {
+	case ended:
+		refusal := &RefusedError{Object: "runner version " + version, Reason: ErrOutdated, Detail: found.reason}
+		if offer, err := c.offer(ctx); err == nil {
+			refusal.Name = offer.Version
+		}
+		return refusal
+	case ending:
+		c.Log.Warn("GitHub will soon refuse this runner version", "version", version, "reason", found.reason)
+	case current:
+	}
+	return nil
+}
+
+// judge asks GitHub only where the version is not the one on offer. What cannot
+// be found out is not held against a version.
+func (c *chooser) judge(ctx context.Context, version string) verdict {
+	if c.asked != nil && download.CompareVersions(version, c.asked.Version) >= 0 {
+		return verdict{}
+	}
+	cloud := c.client.Scope().Cloud()
+	if cloud && download.CompareVersions(version, minimumVersion) < 0 {
+		return verdict{ended, "GitHub registers none below " + minimumVersion}
+	}
+	if c.scoped {
+		schedule, err := c.client.VersionSchedule(ctx, version)
+		if err == nil {
+			return judgeSchedule(schedule)
+		}
+		if !errors.Is(err, github.ErrNotFound) {
+			c.Log.Warn("the end of this runner version is not known", "version", version, "reason", err.Error())
+		}
+	}
+	if !c.scoped && c.asked == nil {
+		return verdict{} // an image is baked away from GitHub; install judges again
+	}
+	offer, err := c.offer(ctx)
+	if err != nil || download.CompareVersions(version, offer.Version) >= 0 {
+		return verdict{}
+	}
+	release, err := c.client.RunnerRelease(ctx, offer.Version)
+	if err != nil {
+		return verdict{}
+	}
+	return judgeDate(release.Now, release.Published.Add(grace), fmt.Sprintf("%s is out since %s, and GitHub wants it within 30 days",
+		offer.Version, release.Published.Format(time.DateOnly)))
+}
+
+// judgeSchedule reads GitHub's own dates, by GitHub's clock.
+func judgeSchedule(s github.Schedule) verdict {
+	registration := judgeDate(s.Now, s.Registration, "GitHub registers it until "+s.Registration.Format(time.DateOnly))
+	runtime := judgeDate(s.Now, s.Runtime, "GitHub gives it jobs until "+s.Runtime.Format(time.DateOnly))
+	if registration.state >= runtime.state {
+		return registration
+	}
+	return runtime
+}
+
+func judgeDate(now, end time.Time, reason string) verdict {
+	switch {
+	case end.IsZero():
+		return verdict{}
+	case !now.Before(end):
+		return verdict{ended, reason}
+	case !now.Before(end.Add(-soon)):
+		return verdict{ending, reason}
+	}
+	return verdict{}
+}

@@ -1,0 +1,91 @@
+package bootstrap
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+)
+
+// Prepared is a runner that lies ready in the cache.
+type Prepared struct {
+	download.Entry
+	Cached bool `json:"cached"` // it was there before
+}
+
+// PrepareRequest is what is wanted of a prepare.
+type PrepareRequest struct {
+	// Scope is asked for what is on offer, with the credential if there is one
+	// and Scoped is set; otherwise its server's public releases are.
+	Scope  github.Scope
+	Scoped bool
+	Source Source
+}
+
+// Prepare fills the cache, for an image or for the runners to come. It writes
+// no secret and registers nothing. Without a credential it goes by the runner's
+// public releases. It may be repeated; one that was interrupted is continued.
+func (h *Host) Prepare(ctx context.Context, r PrepareRequest) (Prepared, error) {
+	lock, err := h.lock(ctx, fmt.Sprintf("filling the cache %q", h.Paths.Cache))
+	if err != nil {
+		return Prepared{}, err
+	}
+	defer h.unlock(lock)
+
+	platform, err := download.Host()
+	if err != nil {
+		return Prepared{}, fmt.Errorf("choosing a runner for this host: %w", err)
+	}
+	chooser := &chooser{
+		Host: h, source: r.Source, platform: platform, latest: true,
+		client: h.Anonymous(r.Scope), scoped: r.Scoped && h.Connect != nil,
+	}
+	if chooser.scoped {
+		chooser.client = h.Connect(r.Scope)
+	}
+	var chosen choice
+	err = h.phase(PlanPhase, h.Paths.Cache, func() (string, error) {
+		chosen, err = chooser.choose(ctx)
+		return "runner version " + chosen.asset.Version + ", " + chosen.reason, err
+	})
+	if err != nil {
+		return Prepared{}, err
+	}
+	var prepared Prepared
+	h.Observer.Begin(FetchPhase, chosen.asset.Filename)
+	prepared.Entry, prepared.Cached, err = h.Fetcher.Fetch(ctx, chosen.asset, h.Observer.Progress)
+	h.Observer.End(FetchPhase, fetched(chosen.asset, prepared.Cached), prepared.Cached, err)
+	return prepared, err
+}
+
+// fetched says how a runner came.
+func fetched(asset download.Asset, cached bool) string {
+	if cached {
+		return fmt.Sprintf("version %s, from the cache", asset.Version)
+	}
+	from := "downloaded"
+	if asset.File != "" {
+		from = "from " + filepath.Dir(asset.File)
+	}
+	return fmt.Sprintf("version %s, SHA-256 verified, %s", asset.Version, from)
+}
+
+// ListCache lists the runners in the cache, newest versions first.
+func (h *Host) ListCache() ([]download.Entry, error) { return h.Fetcher.Cache.Entries() }
+
+// PruneCache removes from the cache what interrupted runs have left, and all but
+// the newest runners, keep of each platform. It returns the runners that were
+// removed, or with dry those that would be.
+func (h *Host) PruneCache(ctx context.Context, keep int, dry bool) ([]download.Entry, error) {
+	if dry {
+		return h.Fetcher.Cache.Prune(keep, true)
+	}
+	lock, err := h.lock(ctx, fmt.Sprintf("pruning the cache %q", h.Paths.Cache))
+	if err != nil {
+		return nil, err
+	}
+	defer h.unlock(lock)
+	return h.Fetcher.Cache.Prune(keep, false)
+}

@@ -1,0 +1,266 @@
+package download
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/transfer"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/tree"
+)
+
+// The files of a cache entry, and what is beside the entries.
+const (
+	treeDir      = "tree"
+	manifestFile = "manifest"
+	entryFile    = "entry.json" // written last: with it an entry is whole
+	partMark     = ".part"      // a download that is not complete
+	stagingMark  = ".new-"      // an entry that is not complete
+)
+
+// Cache is a directory of verified and unpacked runners, one entry for each
+// version, platform and digest. An entry is there whole or not at all, and
+// survives a power cut. The cache may be deleted at any time; nothing that runs
+// uses its files.
+type Cache struct{ Dir string }
+
+// Entry is one runner in a cache.
+type Entry struct {
+	Platform string    `json:"platform"`
+	Version  string    `json:"version"`
+	Filename string    `json:"filename"`
+	SHA256   string    `json:"sha256"` // of the archive
+	Bytes    int64     `json:"bytes"`  // of the files
+	Files    int       `json:"files"`
+	Created  time.Time `json:"created"`
+	Dir      string    `json:"dir"`
+}
+
+// name is what an asset's entry is called.
+func (c Cache) name(asset Asset) string {
+	return fmt.Sprintf("%s-%s-%s", asset.Platform, asset.Version, asset.SHA256[:16])
+}
+
+func (c Cache) path(asset Asset) string { return filepath.Join(c.Dir, c.name(asset)) }
+
+// Asset describes the entry as what it was fetched as.
+func (e Entry) Asset(platform Platform) Asset {
+	return Asset{Platform: platform, Version: e.Version, Filename: e.Filename, SHA256: e.SHA256}
+}
+
+// Entries lists the cache, newest versions first. One that does not exist is
+// empty; what is no entry is passed over.
+func (c Cache) Entries() ([]Entry, error) {
+	files, err := os.ReadDir(c.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the cache: %w", err)
+	}
+	var entries []Entry
+	for _, file := range files {
+		if !file.IsDir() || strings.HasPrefix(file.Name(), ".") {
+			continue
+		}
+		if entry, err := readEntry(filepath.Join(c.Dir, file.Name())); err == nil {
+			entries = append(entries, entry)
+		}
+	}
+	slices.SortStableFunc(entries, func(a, b Entry) int { return CompareVersions(b.Version, a.Version) })
+	return entries, nil
+}
+
+// Find looks for an asset's entry. Whether its files are still what was verified
+// is seen when they are used.
+func (c Cache) Find(asset Asset) (Entry, bool) {
+	if !asset.Proven() {
+		return Entry{}, false
+	}
+	entry, err := readEntry(c.path(asset))
+	return entry, err == nil && entry.SHA256 == asset.SHA256 && entry.Version == asset.Version
+}
+
+func readEntry(dir string) (Entry, error) {
+	text, err := os.ReadFile(filepath.Join(dir, entryFile))
+	if err != nil {
+		return Entry{}, err
+	}
+	entry := Entry{}
+	if err := json.Unmarshal(text, &entry); err != nil {
+		return Entry{}, err
+	}
+	if !ValidDigest(entry.SHA256) || !ValidVersion(entry.Version) {
+		return Entry{}, fmt.Errorf("reading cache entry %q: %w", dir, ErrDamaged)
+	}
+	entry.Dir = dir
+	return entry, nil
+}
+
+// Remove takes one entry away.
+func (c Cache) Remove(entry Entry) error {
+	// Under another name first: half an entry is never taken for a whole one.
+	doomed := filepath.Join(c.Dir, "."+filepath.Base(entry.Dir)+stagingMark+"gone")
+	if err := os.Rename(entry.Dir, doomed); err != nil {
+		return fmt.Errorf("removing cache entry %q: %w", entry.Dir, err)
+	}
+	if err := os.RemoveAll(doomed); err != nil {
+		return fmt.Errorf("removing cache entry %q: %w", entry.Dir, err)
+	}
+	return nil
+}
+
+// Prune keeps the newest entries of each platform, keep of them, and removes the
+// others and everything that interrupted runs have left. The caller holds the
+// host's lock. It returns what was removed, or with dry what would be.
+func (c Cache) Prune(keep int, dry bool) ([]Entry, error) {
+	entries, err := c.Entries()
+	if err != nil {
+		return nil, err
+	}
+	var gone []Entry
+	seen := map[string]int{}
+	for _, entry := range entries {
+		if seen[entry.Platform]++; seen[entry.Platform] <= keep {
+			continue
+		}
+		if !dry {
+			if err := c.Remove(entry); err != nil {
+				return gone, err
+			}
+		}
+		gone = append(gone, entry)
+	}
+	if dry {
+		return gone, nil
+	}
+	return gone, c.sweep(func(string) bool { return false })
+}
+
+// sweep removes what interrupted runs have left in the cache, but for what keep
+// wants. The caller holds the host's lock, so nothing of it is in use.
+func (c Cache) sweep(keep func(name string) bool) error {
+	files, err := os.ReadDir(c.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading the cache: %w", err)
+	}
+	for _, file := range files {
+		name := file.Name()
+		if !strings.HasPrefix(name, ".") || keep(name) {
+			continue
+		}
+		if !strings.Contains(name, partMark) && !strings.Contains(name, stagingMark) {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(c.Dir, name)); err != nil {
+			return fmt.Errorf("removing what an interrupted run left: %w", err)
+		}
+	}
+	return nil
+}
+
+// part is where an asset's archive is received.
+func (c Cache) part(asset Asset) string { return filepath.Join(c.Dir, "."+c.name(asset)+partMark) }
+
+// make prepares the cache for a new entry of asset. An entry that a killed run
+// had verified already is taken over; its part file, if any, stays; the rest of
+// what interrupted runs have left is removed.
+func (c Cache) make(ctx context.Context, asset Asset) (adopted bool, err error) {
+	if err := os.MkdirAll(c.Dir, 0o755); err != nil { //nolint:gosec // public files
+		return false, fmt.Errorf("making the cache: %w", err)
+	}
+	left, err := filepath.Glob(filepath.Join(globEscape(c.Dir), "."+c.name(asset)+stagingMark+"*"))
+	if err != nil {
+		return false, fmt.Errorf("reading the cache: %w", err)
+	}
+	for _, staging := range left {
+		if c.verified(ctx, staging, asset) && c.commit(staging, asset) == nil {
+			adopted = true
+			break
+		}
+	}
+	if !adopted {
+		// What has the entry's name and is none would be in its way.
+		if err := os.RemoveAll(c.path(asset)); err != nil {
+			return false, fmt.Errorf("removing a damaged cache entry: %w", err)
+		}
+	}
+	part := filepath.Base(c.part(asset))
+	return adopted, c.sweep(func(name string) bool { return !adopted && strings.HasPrefix(name, part) })
+}
+
+// globEscape keeps a directory's name from being read as a pattern.
+func globEscape(dir string) string {
+	return strings.NewReplacer(`*`, `[*]`, `?`, `[?]`, `[`, `[[]`).Replace(dir)
+}
+
+// verified tells whether staging is a whole entry whose files are right.
+func (c Cache) verified(ctx context.Context, staging string, asset Asset) bool {
+	entry, err := readEntry(staging)
+	if err != nil || entry.SHA256 != asset.SHA256 || entry.Version != asset.Version {
+		return false
+	}
+	manifest, err := entry.manifest()
+	return err == nil && manifest.Check(ctx, filepath.Join(staging, treeDir)) == nil
+}
+
+// seal writes down what a verified tree is, in its staging directory.
+func (c Cache) seal(staging string, asset Asset, manifest *tree.Manifest) error {
+	file, err := os.OpenFile(filepath.Join(staging, manifestFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // public
+	if err != nil {
+		return fmt.Errorf("writing the manifest: %w", err)
+	}
+	out := bufio.NewWriterSize(file, 64<<10)
+	_, err = manifest.WriteTo(out)
+	if err := errors.Join(err, out.Flush(), file.Close()); err != nil {
+		return fmt.Errorf("writing the manifest: %w", err)
+	}
+	text, err := json.Marshal(Entry{
+		Platform: asset.Platform.String(), Version: asset.Version, Filename: asset.Filename, SHA256: asset.SHA256,
+		Bytes: manifest.Bytes(), Files: manifest.Files(), Created: time.Now().UTC().Truncate(time.Second),
+	})
+	if err != nil {
+		return fmt.Errorf("writing the cache entry: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(staging, entryFile), text, 0o644); err != nil { //nolint:gosec // public
+		return fmt.Errorf("writing the cache entry: %w", err)
+	}
+	return nil
+}
+
+// commit makes a sealed staging directory an entry: durable first, then named.
+// The part file goes before, or its bytes would be written out as well; from
+// here on a killed run has the staging directory to continue from.
+func (c Cache) commit(staging string, asset Asset) error {
+	if err := transfer.Discard(c.part(asset)); err != nil {
+		return fmt.Errorf("removing the part file: %w", err)
+	}
+	if err := tree.Sync(staging); err != nil {
+		return fmt.Errorf("writing the runner to the disk: %w", err)
+	}
+	if err := os.Rename(staging, c.path(asset)); err != nil {
+		return fmt.Errorf("putting the runner into the cache: %w", err)
+	}
+	return syncDir(c.Dir)
+}
+
+// manifest reads what the entry's files should be.
+func (e Entry) manifest() (*tree.Manifest, error) {
+	file, err := os.Open(filepath.Join(e.Dir, manifestFile))
+	if err != nil {
+		return nil, fmt.Errorf("reading the manifest: %w: %w", ErrDamaged, err)
+	}
+	defer file.Close()
+	return tree.ReadManifest(bufio.NewReaderSize(file, 64<<10))
+}

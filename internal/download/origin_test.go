@@ -1,0 +1,155 @@
+package download
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
+)
+
+// pipes is a listener in memory, so that the clock of a bubble moves while
+// everybody waits for the network.
+type pipes struct {
+	name   string
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newPipes(name string) *pipes {
+	return &pipes{name: name, conns: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case conn := <-p.conns:
+		return conn, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+func (p *pipes) Close() error    { p.once.Do(func() { close(p.closed) }); return nil }
+func (p *pipes) Addr() net.Addr  { return p }
+func (p *pipes) Network() string { return "pipe" }
+func (p *pipes) String() string  { return p.name }
+
+func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	here, there := net.Pipe()
+	select {
+	case p.conns <- there:
+		return here, nil
+	case <-p.closed:
+		return nil, errors.New("connection refused")
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// origin is an archive host, and a fetcher of what it has.
+type origin struct {
+	*githubtest.Server
+	fetcher *Fetcher
+	asset   Asset
+	told    [][2]int64 // progress
+}
+
+// inBubble runs a test with an archive host on a clock of its own.
+func inBubble(t *testing.T, archive *githubtest.Archive, test func(*testing.T, *origin)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		host := newPipes("archives.test")
+		server, err := githubtest.Start(githubtest.Config{API: newPipes("api.test"), Archives: host, Archive: archive})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wire := &http.Transport{DialContext: host.dial}
+		client := transport.NewDownload(transport.Config{UserAgent: "test"})
+		client.Transport = wire
+		system, arch, _ := strings.Cut(archive.Platform, "-")
+		o := &origin{
+			Server: server,
+			fetcher: &Fetcher{
+				Client: client, Cache: Cache{Dir: filepath.Join(t.TempDir(), "cache [1]")}, Connections: 1,
+			},
+			asset: Asset{
+				Platform: Platform{OS: system, Arch: arch}, Version: archive.Version, Filename: archive.Filename,
+				URL: server.ArchiveURL() + "/" + archive.Filename, SHA256: archive.SHA256,
+			},
+		}
+		test(t, o)
+		wire.CloseIdleConnections()
+		for _, problem := range server.Problems() {
+			t.Errorf("problem: %v", problem)
+		}
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// runner is an archive of a runner with so many bytes in it that do not
+// compress.
+func runner(t *testing.T, platform string, padding int64, extra ...githubtest.Entry) *githubtest.Archive {
+	t.Helper()
+	archive, err := githubtest.NewArchive(githubtest.ArchiveSpec{
+		Platform: platform, Version: "2.337.0", Padding: padding, Extra: extra,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return archive
+}
+
+func (o *origin) fetch(ctx context.Context) (Entry, bool, error) {
+	return o.fetcher.Fetch(ctx, o.asset, func(done, total int64) { o.told = append(o.told, [2]int64{done, total}) })
+}
+
+// requests counts what reached the archive host, by status.
+func (o *origin) requests() map[int]int {
+	count := map[int]int{}
+	for _, r := range o.Requests() {
+		count[r.Status]++
+	}
+	return count
+}
+
+// left names what is in the cache.
+func (o *origin) left(t *testing.T) []string {
+	t.Helper()
+	files, err := os.ReadDir(o.fetcher.Cache.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{}
+	for _, file := range files {
+		names = append(names, file.Name())
+	}
+	return names
+}
+
+// wantWhole fails unless the cache holds the runner whole, and nothing else.
+func (o *origin) wantWhole(t *testing.T, entry Entry) {
+	t.Helper()
+	if left := o.left(t); len(left) != 1 || filepath.Join(o.fetcher.Cache.Dir, left[0]) != entry.Dir {
+		t.Errorf("the cache holds %q, want %s", left, filepath.Base(entry.Dir))
+	}
+	manifest, err := entry.manifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := manifest.Check(t.Context(), filepath.Join(entry.Dir, treeDir)); err != nil {
+		t.Error(err)
+	}
+	if entry.Files != manifest.Files() || entry.Bytes != manifest.Bytes() || entry.Files < 10 {
+		t.Errorf("it says %d files, %d bytes; the manifest %d, %d", entry.Files, entry.Bytes, manifest.Files(), manifest.Bytes())
+	}
+}

@@ -1,0 +1,256 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// attempt sends one request and writes down what it brings. It returns nil
+// where it brought all it was asked for, or met what another connection has.
+func (s *Stream) attempt(t task, buf []byte) error {
+	defer func() { s.release(t.index) }()
+	ctx, cancel := context.WithCancelCause(s.ctx)
+	defer cancel(nil)
+	watch := watchFor(s.r.Stall, cancel)
+	defer watch.stop()
+	req, err := s.request(ctx, t)
+	if err != nil {
+		return err
+	}
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return s.lost(ctx, err)
+	}
+	defer resp.Body.Close()
+	watch.touch()
+	end, exact, err := s.take(&t, resp)
+	if err != nil {
+		return err
+	}
+	f := &flow{s: s, watch: watch, buf: buf, index: t.index, off: t.from, end: end, exact: exact}
+	defer func() { t.index = f.index }()
+	s.report()
+	return f.run(ctx, resp.Body)
+}
+
+func (s *Stream) release(index int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.segs.release(index)
+}
+
+func (s *Stream) request(ctx context.Context, t task) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.r.URL, nil)
+	if err != nil {
+		return nil, &setback{kind: giveUp, err: fmt.Errorf("%w: %w", ErrTransfer, withoutURL(err))}
+	}
+	// Offsets into what is encoded on the way would mean nothing.
+	req.Header.Set("Accept-Encoding", "identity")
+	if !t.plain {
+		to := ""
+		if t.to > 0 {
+			to = strconv.FormatInt(t.to-1, 10)
+		}
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%s", t.from, to))
+		s.mu.Lock()
+		known := s.validator
+		s.mu.Unlock()
+		if unchanged := known.ETag; unchanged != "" {
+			req.Header.Set("If-Range", unchanged)
+		} else if known.Modified != "" {
+			req.Header.Set("If-Range", known.Modified)
+		}
+	}
+	if s.r.Authorize != nil {
+		s.r.Authorize(req)
+	}
+	return req, nil
+}
+
+// lost is the error of a connection that failed.
+func (s *Stream) lost(ctx context.Context, err error) error {
+	if s.ctx.Err() != nil {
+		return context.Cause(s.ctx)
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx) // the watch
+	}
+	return &setback{kind: tryAgain, err: fmt.Errorf("%w: %w", ErrTransfer, withoutURL(err))}
+}
+
+// withoutURL drops the address: the query of a redirected one is a signature.
+func withoutURL(err error) error {
+	var withURL *url.Error
+	if errors.As(err, &withURL) {
+		return withURL.Err
+	}
+	return err
+}
+
+// take looks at the head of an answer, and says up to where its body reaches
+// (below 0: unknown), and whether it has to end there. A body that begins at
+// the start of the file changes t.
+func (s *Stream) take(t *task, resp *http.Response) (end int64, exact bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.err != nil:
+		return 0, false, s.err
+	case resp.StatusCode == http.StatusOK && t.plain:
+		return s.takeWhole(resp)
+	case resp.StatusCode == http.StatusOK && s.hands > 1:
+		return 0, false, refusal(startAgain, fmt.Errorf("%w: the server refused a range", ErrTransfer))
+	case resp.StatusCode == http.StatusOK:
+		if s.restarts++; s.restarts > maxRestarts {
+			return 0, false, refusal(giveUp, fmt.Errorf("%w: the server has no ranges, and its answers break", ErrTransfer))
+		}
+		if err := s.startAgain(); err != nil {
+			return 0, false, err
+		}
+		s.segs.claimEmpty(0)
+		*t = task{plain: true, began: t.began}
+		return s.takeWhole(resp)
+	case resp.StatusCode == http.StatusPartialContent && !t.plain:
+		return s.takeRange(t, resp)
+	case resp.StatusCode == http.StatusRequestedRangeNotSatisfiable:
+		return s.takeNothing(t, resp)
+	}
+	b := refusal(giveUp, &StatusError{resp.StatusCode})
+	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests {
+		b.kind = tryAgain
+		b.after = retryAfter(resp.Header)
+	}
+	return 0, false, b
+}
+
+func refusal(k kind, err error) *setback { return &setback{kind: k, err: err, answered: true} }
+
+// retryAfter is what the server asks for, in seconds and within reason.
+func retryAfter(header http.Header) time.Duration {
+	seconds, err := strconv.ParseUint(header.Get("Retry-After"), 10, 31)
+	if err != nil {
+		return 0
+	}
+	return min(time.Duration(seconds)*time.Second, longestAsked)
+}
+
+// takeWhole begins the file with an answer that has all of it.
+func (s *Stream) takeWhole(resp *http.Response) (end int64, exact bool, err error) {
+	known := resp.ContentLength >= 0
+	size := max(0, resp.ContentLength)
+	if err := s.fits(size); err != nil {
+		return 0, false, err
+	}
+	s.segs = emptySegments(size, known)
+	s.segs.claimEmpty(0)
+	s.validator = validator{Modified: resp.Header.Get("Last-Modified")}
+	if tag := resp.Header.Get("ETag"); strong(tag) {
+		s.ETag = tag
+	}
+	s.ranges = resp.Header.Get("Accept-Ranges") == "bytes"
+	if err := s.ledger.rewrite(size, s.validator, s.segs.got); err != nil {
+		return 0, false, err
+	}
+	if s.segs.complete() {
+		s.arrived()
+	}
+	s.getReady()
+	s.more.Broadcast()
+	if !known {
+		return -1, false, nil
+	}
+	return size, true, nil
+}
+
+// strong tells whether a tag stands for the very bytes: W/ ones do not.
+func strong(tag string) bool { return strings.HasPrefix(tag, `"`) }
+
+func (s *Stream) fits(size int64) error {
+	if s.r.MaxBytes > 0 && size > s.r.MaxBytes {
+		return fmt.Errorf("%w: more than %d bytes", ErrLength, s.r.MaxBytes)
+	}
+	return nil
+}
+
+// takeRange looks whether a range is the one that was asked for, of the file
+// that is on disk.
+func (s *Stream) takeRange(t *task, resp *http.Response) (end int64, exact bool, err error) {
+	from, to, total, ok := contentRange(resp.Header.Get("Content-Range"))
+	if !ok || from != t.from {
+		return 0, false, refusal(startAgain, fmt.Errorf("%w: the server sent another range than it was asked for", ErrTransfer))
+	}
+	if total >= 0 && s.segs.known && total != s.segs.size {
+		return 0, false, refusal(startAgain, fmt.Errorf("%w: the file has %d bytes now, not %d", ErrLength, total, s.segs.size))
+	}
+	if tag := resp.Header.Get("ETag"); strong(tag) && s.ETag != "" && tag != s.ETag {
+		return 0, false, refusal(startAgain, fmt.Errorf("%w: the server sent a range of another file", ErrTransfer))
+	}
+	if total >= 0 && !s.segs.known {
+		if err := s.learnSize(total); err != nil {
+			return 0, false, err
+		}
+	}
+	s.ranges = true
+	s.getReady()
+	if t.to > 0 && t.to < to {
+		return t.to, false, nil // more than asked for
+	}
+	return to, true, nil
+}
+
+// learnSize is told the length after the beginning. The caller holds mu.
+func (s *Stream) learnSize(size int64) error {
+	if err := s.fits(size); err != nil {
+		return err
+	}
+	s.segs.setSize(size)
+	return s.ledger.rewrite(size, s.validator, s.segs.got)
+}
+
+// takeNothing is told that there is nothing at and behind an offset. That is
+// the truth where all had come but the news that it was all.
+func (s *Stream) takeNothing(t *task, resp *http.Response) (end int64, exact bool, err error) {
+	if total, ok := strings.CutPrefix(resp.Header.Get("Content-Range"), "bytes */"); ok && !s.segs.known && !t.plain {
+		if size, err := strconv.ParseInt(total, 10, 64); err == nil && size == t.from {
+			if err := s.learnSize(size); err != nil {
+				return 0, false, err
+			}
+			s.arrived()
+			s.getReady()
+			s.more.Broadcast()
+			return size, false, nil
+		}
+	}
+	b := refusal(startAgain, &StatusError{resp.StatusCode})
+	if t.plain {
+		b.kind = giveUp
+	}
+	return 0, false, b
+}
+
+var rangeForm = regexp.MustCompile(`^bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)$`)
+
+// contentRange reads a Content-Range; to is exclusive, and total below 0 where
+// the server does not tell.
+func contentRange(text string) (from, to, total int64, ok bool) {
+	parts := rangeForm.FindStringSubmatch(text)
+	if parts == nil {
+		return 0, 0, 0, false
+	}
+	// The form lets nothing through that does not fit.
+	from, _ = strconv.ParseInt(parts[1], 10, 64)
+	to, _ = strconv.ParseInt(parts[2], 10, 64)
+	to++
+	total = -1
+	if parts[3] != "*" {
+		total, _ = strconv.ParseInt(parts[3], 10, 64)
+	}
+	return from, to, total, from < to && (total < 0 || to <= total)
+}

@@ -1,0 +1,235 @@
+package transfer
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"time"
+)
+
+const (
+	// attempts is how many may fail in a row without one new byte.
+	attempts  = 4
+	firstWait = time.Second
+	// shortWait is after an attempt that brought something: a link that breaks
+	// often but moves is not punished.
+	shortWait = 200 * time.Millisecond
+	// longestAsked bounds what Retry-After may ask for.
+	longestAsked = time.Minute
+	// maxRestarts bounds how often a server without ranges may begin anew.
+	maxRestarts = 8
+)
+
+// crew is the connections, and what they have met. Stream.mu guards it.
+type crew struct {
+	hands int // goroutines that receive
+	limit int // of hands; goes down where the server refuses more of them
+	// high is the most that was ever on disk: what a server without ranges sends
+	// again is no progress. failedAt is what high was at the last failure.
+	high, failedAt int64
+	moved          int64 // bytes received in this process, over all restarts
+	failures       int   // in a row without a new byte
+	restarts       int
+	sentAnew       bool // started again for a wrong range already
+	sent403        bool // tried again after a 403 already
+}
+
+// kind is what can be done about a setback.
+type kind int
+
+const (
+	tryAgain   kind = iota
+	startAgain      // what is on disk does not fit to what the server has
+	giveUp
+)
+
+// setback is a failed attempt to receive. Errors of other types are not the
+// network's, and end everything.
+type setback struct {
+	kind     kind
+	err      error
+	after    time.Duration // for which the server asked
+	answered bool          // the server refused; otherwise the connection failed
+}
+
+func (b *setback) Error() string { return b.err.Error() }
+func (b *setback) Unwrap() error { return b.err }
+
+// task is what one request asks for.
+type task struct {
+	index    int   // of the first segment, which is claimed
+	from, to int64 // to is exclusive; 0 is the end of the file
+	plain    bool  // the whole file without a range: nothing is on disk
+	began    int64 // what moved was
+}
+
+// hire adds a connection. The caller holds mu.
+func (s *Stream) hire() {
+	s.hands++
+	s.workers.Go(s.work)
+}
+
+// work receives until nothing is left to claim.
+func (s *Stream) work() {
+	var buf []byte
+	for {
+		t, ok := s.claim()
+		if !ok {
+			return
+		}
+		if buf == nil {
+			buf = make([]byte, bufferSize)
+		}
+		err := s.attempt(t, buf)
+		if err == nil {
+			continue
+		}
+		wait, again := s.judge(t, err)
+		if !again || !s.pause(wait) {
+			return
+		}
+	}
+}
+
+// claim takes the lowest part that nobody receives. Where there is none, the
+// goroutine is off the crew: whoever holds the rest goes on alone if need be.
+func (s *Stream) claim() (task, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil || s.segs.complete() {
+		return task{}, false
+	}
+	// Read before the claim, which makes a first segment where the size is unknown.
+	plain := s.segs.done == 0
+	index, ok := s.segs.claimLowest()
+	if !ok {
+		s.hands--
+		return task{}, false
+	}
+	t := task{index: index, from: s.segs.next(index), to: s.segs.end(index), plain: plain, began: s.moved}
+	if s.hands == 1 {
+		t.to = s.segs.runEnd(index)
+	}
+	return t, true
+}
+
+// judge decides after a failed attempt whether its goroutine goes on, and after
+// which wait.
+func (s *Stream) judge(t task, err error) (wait time.Duration, again bool) {
+	var b *setback
+	if !errors.As(err, &b) {
+		s.fail(err)
+		return 0, false
+	}
+	s.mu.Lock()
+	if s.err != nil || s.segs.complete() {
+		s.mu.Unlock()
+		return 0, false
+	}
+	progress := s.high > s.failedAt
+	s.failedAt = s.high
+	if progress {
+		s.failures = 0
+	}
+	if s.hands > 1 {
+		defer s.mu.Unlock()
+		return s.judgeOneOfMany(t, b)
+	}
+	wait, err = s.judgeAlone(b, progress)
+	s.mu.Unlock()
+	if err != nil {
+		s.fail(err)
+		return 0, false
+	}
+	if b.kind == startAgain {
+		s.report()
+	}
+	return wait, true
+}
+
+// judgeOneOfMany: a connection beside others is never needed, so what refuses
+// it or brings nothing is let go. The others take what it had claimed.
+func (s *Stream) judgeOneOfMany(t task, b *setback) (wait time.Duration, again bool) {
+	switch {
+	case b.answered:
+		s.hands--
+		s.limit = s.hands
+		return 0, false
+	case s.segs.next(t.index) > t.from:
+		return jitter(shortWait), true
+	}
+	s.hands--
+	if s.moved > t.began {
+		// The others get on: this one is not wanted.
+		s.limit = max(1, s.limit-1)
+	}
+	return 0, false
+}
+
+// judgeAlone returns how long to wait, or the error that ends the transfer.
+func (s *Stream) judgeAlone(b *setback, progress bool) (time.Duration, error) {
+	switch {
+	case b.kind == startAgain && !s.sentAnew:
+		s.sentAnew = true
+		return 0, s.startAgain()
+	case b.kind == startAgain:
+		return 0, b.err
+	case b.kind == giveUp && statusOf(b) == http.StatusForbidden && s.moved > 0 && !s.sent403:
+		// The signature of a redirect has run out, perhaps: the next request is redirected anew.
+		s.sent403 = true
+	case b.kind == giveUp:
+		return 0, b.err
+	}
+	if progress {
+		return max(b.after, jitter(shortWait)), nil
+	}
+	s.failures++
+	if s.failures >= attempts {
+		return 0, b.err
+	}
+	return max(b.after, jitter(firstWait<<(s.failures-1))), nil
+}
+
+func statusOf(err error) int {
+	var refused *StatusError
+	if errors.As(err, &refused) {
+		return refused.Status
+	}
+	return 0
+}
+
+// jitter makes a wait up to half as long again, so that hosts that failed
+// together do not come back together.
+func jitter(d time.Duration) time.Duration {
+	return d + rand.N(d/2+1) //nolint:gosec // jitter is no secret
+}
+
+// pause waits, unless there is nothing left to wait for.
+func (s *Stream) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-s.finished:
+	case <-s.ctx.Done():
+	}
+	return false
+}
+
+// startAgain forgets what is on disk. The caller holds mu and is the only
+// connection, and will be: what has confused a server once is not done again.
+func (s *Stream) startAgain() error {
+	s.generation++
+	s.limit = 1
+	s.resumed = 0
+	s.segs = segments{}
+	s.validator = validator{}
+	// From here on the old state says more than the part file holds, so that it
+	// is not believed if this process ends before the new one is written.
+	if err := s.part.Truncate(0); err != nil {
+		return fmt.Errorf("emptying the part file: %w", err)
+	}
+	return nil
+}

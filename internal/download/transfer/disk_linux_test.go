@@ -1,0 +1,52 @@
+package transfer
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// What a full disk says comes out as it is, at once, and what is on it stays.
+func TestFullDisk(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can mount a small file system")
+	}
+	dir := filepath.Join(t.TempDir(), "small")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=6m"); err != nil {
+		t.Skipf("mounting is not possible here: %v", err)
+	}
+	defer func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, connections := range []int{1, maxConnections} {
+		o := onLoopback(t, 4*segmentSize)
+		o.dir = dir
+		r := o.request()
+		r.Connections = connections
+		_, err := o.receive(t.Context(), r)
+		if !errors.Is(err, syscall.ENOSPC) || errors.Is(err, ErrTransfer) {
+			t.Errorf("%v, want that there is no space", err)
+		}
+		if n := len(o.ranges(0)); n > connections {
+			t.Errorf("%d requests for %d connections: it was tried again", n, connections)
+		}
+		s := &ledger{path: r.Part + stateMark}
+		info, err := os.Stat(r.Part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, got, err := s.load(info.Size()); err != nil || got == nil || got[0] != segmentSize {
+			t.Errorf("the state says %v, %v, want that what fitted is there", got, err)
+		}
+		if err := errors.Join(s.close(), Discard(r.Part)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

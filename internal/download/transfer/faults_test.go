@@ -1,0 +1,326 @@
+package transfer
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
+)
+
+// faultSize has two segments and a bit.
+const faultSize = 2*segmentSize + 12345
+
+// span is a Range header.
+func span(from int) string { return fmt.Sprintf("bytes=%d-", from) }
+
+// wantTook fails unless as much time has passed, or up to half as much again.
+func wantTook(t *testing.T, began time.Time, want time.Duration) {
+	t.Helper()
+	if took := time.Since(began); took < want || took > want+want/2 {
+		t.Errorf("it took %v, want %v to %v", took, want, want+want/2)
+	}
+}
+
+func TestCutIsMendedWhereItHappened(t *testing.T) {
+	t.Parallel()
+	for _, after := range []int{0, 1, enough, bufferSize + 1, segmentSize - 1, segmentSize, segmentSize + 1, 2 * segmentSize, faultSize - 1} {
+		t.Run(strconv.Itoa(after), func(t *testing.T) {
+			inBubble(t, faultSize, func(t *testing.T, o *origin) {
+				o.body = func(n int, w http.ResponseWriter, _ *http.Request, data []byte) {
+					if n == 0 {
+						cut(w, data, after)
+					}
+					_, _ = w.Write(data)
+				}
+				began := time.Now()
+				o.mustReceive(t, o.request())
+				want, wait := []string{"", span(after)}, shortWait
+				if after == 0 {
+					want, wait = []string{"", ""}, firstWait
+				}
+				if got := o.ranges(0); !slices.Equal(got, want) {
+					t.Errorf("requests %q, want %q", got, want)
+				}
+				wantTook(t, began, wait)
+				if sent := o.allSent(); sent != faultSize {
+					t.Errorf("%d bytes were sent, want each once: %d", sent, faultSize)
+				}
+			})
+		})
+	}
+}
+
+// A link that breaks often gets there as long as it moves.
+func TestManyCutsWithProgress(t *testing.T) {
+	inBubble(t, 5*mib, func(t *testing.T, o *origin) {
+		o.body = func(_ int, w http.ResponseWriter, _ *http.Request, data []byte) { cut(w, data, 200_000) }
+		r := o.request()
+		last := int64(-1)
+		r.Progress = func(done, _ int64) {
+			if done <= last {
+				t.Errorf("progress went from %d to %d", last, done)
+			}
+			last = done
+		}
+		o.mustReceive(t, r)
+		if n := len(o.ranges(0)); n != (5*mib+200_000-1)/200_000 || o.allSent() != 5*mib {
+			t.Errorf("%d requests and %d bytes", n, o.allSent())
+		}
+	})
+}
+
+// status answers requests first..first+times-1 with a status.
+func status(code, first, times int, header ...string) func(int, http.ResponseWriter, *http.Request) bool {
+	return func(n int, w http.ResponseWriter, _ *http.Request) bool {
+		if n < first || n >= first+times {
+			return false
+		}
+		for i := 0; i+1 < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		w.WriteHeader(code)
+		return true
+	}
+}
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	const always = 1000
+	abort := func(n int, _ http.ResponseWriter, _ *http.Request) bool { panic(http.ErrAbortHandler) }
+	silence := func(_ int, _ http.ResponseWriter, r *http.Request) bool { <-r.Context().Done(); return true }
+	firstly := func(do func(int, http.ResponseWriter, *http.Request) bool) func(int, http.ResponseWriter, *http.Request) bool {
+		return func(n int, w http.ResponseWriter, r *http.Request) bool { return n == 0 && do(n, w, r) }
+	}
+	cutFirst := func(n int, w http.ResponseWriter, _ *http.Request, data []byte) {
+		if n == 0 {
+			cut(w, data, mib)
+		}
+		_, _ = w.Write(data)
+	}
+	const stall = 30 * time.Second
+	for _, c := range []struct {
+		name     string
+		turn     func(int, http.ResponseWriter, *http.Request) bool
+		body     func(int, http.ResponseWriter, *http.Request, []byte)
+		max      int64
+		requests int
+		err      error
+		status   int // of the error
+		took     time.Duration
+	}{
+		{name: "503 once", turn: status(503, 0, 1), requests: 2, took: time.Second},
+		{name: "503 three times", turn: status(503, 0, 3), requests: 4, took: 7 * time.Second},
+		{name: "503 always", turn: status(503, 0, always), requests: 4, err: ErrTransfer, status: 503, took: 7 * time.Second},
+		{name: "503 between two answers", turn: status(503, 1, 3), body: cutFirst, requests: 5, took: shortWait + 7*time.Second},
+		{name: "429", turn: status(429, 0, 1), requests: 2, took: time.Second},
+		{name: "429 with a wait", turn: status(429, 0, 1, "Retry-After", "33"), requests: 2, took: 33 * time.Second},
+		{name: "429 with a wait too long", turn: status(429, 0, 1, "Retry-After", "7200"), requests: 2, took: time.Minute},
+		{name: "429 with no number", turn: status(429, 0, 1, "Retry-After", "soon"), requests: 2, took: time.Second},
+		{name: "401", turn: status(401, 0, always), requests: 1, err: ErrTransfer, status: 401},
+		{name: "403", turn: status(403, 0, always), requests: 1, err: ErrTransfer, status: 403},
+		{name: "403 after bytes", turn: status(403, 1, 1), body: cutFirst, requests: 3, took: shortWait + firstWait},
+		{name: "403 twice after bytes", turn: status(403, 1, 2), body: cutFirst, requests: 3, err: ErrTransfer, status: 403, took: shortWait + firstWait},
+		{name: "404", turn: status(404, 0, always), requests: 1, err: ErrTransfer, status: 404},
+		{name: "404 after bytes", turn: status(404, 1, always), body: cutFirst, requests: 2, err: ErrTransfer, status: 404, took: shortWait},
+		{name: "410", turn: status(410, 0, always), requests: 1, err: ErrTransfer, status: 410},
+		{name: "418", turn: status(418, 0, always), requests: 1, err: ErrTransfer, status: 418},
+		{name: "204", turn: status(204, 0, always), requests: 1, err: ErrTransfer, status: 204},
+		{name: "304", turn: status(304, 0, always), requests: 1, err: ErrTransfer, status: 304},
+		{name: "206 was not asked for", turn: status(206, 0, always), requests: 1, err: ErrTransfer, status: 206},
+		{name: "416 without a range", turn: status(416, 0, always), requests: 1, err: ErrTransfer, status: 416},
+		{name: "connection closed once", turn: firstly(abort), requests: 2, took: time.Second},
+		{name: "connection closed always", turn: abort, requests: 4, err: ErrTransfer, took: 7 * time.Second},
+		{name: "no answer once", turn: firstly(silence), requests: 2, took: stall + firstWait},
+		{name: "no answer ever", turn: silence, requests: 4, err: ErrTransfer, took: 4*stall + 7*firstWait},
+		{name: "stalled in the body", body: func(n int, w http.ResponseWriter, r *http.Request, data []byte) {
+			if n == 0 {
+				hang(w, r, data, mib)
+			}
+			_, _ = w.Write(data)
+		}, requests: 2, took: stall + shortWait},
+		{name: "stalled before the body", body: func(n int, w http.ResponseWriter, r *http.Request, data []byte) {
+			if n == 0 {
+				hang(w, r, data, 0)
+			}
+			_, _ = w.Write(data)
+		}, requests: 2, took: stall + firstWait},
+		{name: "stalled where it was before", body: func(n int, w http.ResponseWriter, r *http.Request, data []byte) {
+			hang(w, r, data, mib*max(0, 1-n))
+		}, requests: 5, err: ErrTransfer, took: 5*stall + shortWait + 7*firstWait},
+		{name: "slow is no stall", body: func(_ int, w http.ResponseWriter, _ *http.Request, data []byte) {
+			for len(data) > 0 {
+				n := min(len(data), 400_000)
+				_, _ = w.Write(data[:n])
+				flush(w)
+				data = data[n:]
+				time.Sleep(stall - time.Second)
+			}
+		}, requests: 1, took: 21 * 29 * time.Second},
+		{name: "as long as allowed", max: faultSize, requests: 1},
+		{name: "longer than allowed", max: faultSize - 1, requests: 1, err: ErrLength},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, faultSize, func(t *testing.T, o *origin) {
+				o.turn, o.body = c.turn, c.body
+				r := o.request()
+				r.MaxBytes = c.max
+				began := time.Now()
+				got, err := o.receive(t.Context(), r)
+				wantTook(t, began, c.took)
+				if n := len(o.ranges(0)); n != c.requests {
+					t.Errorf("%d requests, want %d: %q", n, c.requests, o.ranges(0))
+				}
+				if !errors.Is(err, c.err) {
+					t.Fatalf("%v, want %v", err, c.err)
+				}
+				if c.err == nil {
+					o.wantWhole(t, got)
+					return
+				}
+				if errors.Is(err, ErrTransfer) && errors.Is(err, ErrLength) {
+					t.Errorf("%v is of two kinds", err)
+				}
+				if strings.Contains(err.Error(), "files.test") || strings.Contains(err.Error(), "file:") {
+					t.Errorf("%v names an address", err)
+				}
+				var refused *StatusError
+				if errors.As(err, &refused) != (c.status != 0) || c.status != 0 && refused.Status != c.status {
+					t.Errorf("%v, want the status %d", err, c.status)
+				}
+			})
+		})
+	}
+}
+
+func TestNobodyListens(t *testing.T) {
+	inBubble(t, 100, func(t *testing.T, o *origin) {
+		o.client.Transport.(*http.Transport).DialContext = nil
+		o.client.Transport.(*http.Transport).Proxy = func(*http.Request) (*url.URL, error) { return nil, io.ErrClosedPipe }
+		began := time.Now()
+		_, err := o.receive(t.Context(), o.request())
+		if !errors.Is(err, ErrTransfer) || !errors.Is(err, io.ErrClosedPipe) || strings.Contains(err.Error(), "http") {
+			t.Errorf("%v, want the cause without an address", err)
+		}
+		wantTook(t, began, 7*time.Second)
+	})
+}
+
+func TestURLThatIsNone(t *testing.T) {
+	inBubble(t, 100, func(t *testing.T, o *origin) {
+		r := o.request()
+		r.URL = "http://[files.test/?signature=secret"
+		began := time.Now()
+		_, err := o.receive(t.Context(), r)
+		if !errors.Is(err, ErrTransfer) || strings.Contains(err.Error(), "secret") || time.Since(began) > 0 {
+			t.Errorf("%v after %v, want a failure at once that does not show the address", err, time.Since(began))
+		}
+	})
+}
+
+func TestLengthOfABodyThatWasNotAnnounced(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		max  int64
+		err  error
+	}{
+		{name: "as long as allowed", max: faultSize}, {name: "longer than allowed", max: faultSize - 1, err: ErrLength},
+		{name: "much longer than allowed", max: 100, err: ErrLength},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, faultSize, func(t *testing.T, o *origin) {
+				o.chunked = true
+				r := o.request()
+				r.MaxBytes = c.max
+				got, err := o.receive(t.Context(), r)
+				if !errors.Is(err, c.err) || len(o.ranges(0)) != 1 {
+					t.Fatalf("%v after %d requests, want %v after one", err, len(o.ranges(0)), c.err)
+				}
+				if c.err == nil {
+					o.wantWhole(t, got)
+				}
+			})
+		})
+	}
+}
+
+// A range in chunks has a length, but net/http does not hold it to that.
+func TestRangeThatIsLongerOrShorterThanItSays(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		more int
+		err  error
+	}{"one byte more": {1, ErrLength}, "much more": {100_000, ErrLength}, "one byte less": {-1, nil}, "nothing": {-1 << 30, ErrTransfer}} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, faultSize, func(t *testing.T, o *origin) {
+				o.body = func(n int, w http.ResponseWriter, _ *http.Request, data []byte) {
+					if n == 0 {
+						o.chunked = true
+						cut(w, data, mib)
+					}
+					if c.more > 0 {
+						data = append(data[:len(data):len(data)], make([]byte, c.more)...)
+					} else if n == 1 || c.err != nil {
+						data = data[:max(0, len(data)+c.more)]
+					}
+					_, _ = w.Write(data)
+				}
+				got, err := o.receive(t.Context(), o.request())
+				if !errors.Is(err, c.err) {
+					t.Fatalf("%v, want %v", err, c.err)
+				}
+				if c.err == nil {
+					o.wantWhole(t, got)
+				}
+			})
+		})
+	}
+}
+
+// What may travel with a redirect is decided by the client, and the address of
+// a redirect is told nobody.
+func TestCredentialStaysWithItsHost(t *testing.T) {
+	inBubble(t, 5*mib, func(t *testing.T, o *origin) {
+		client := transport.NewDownload(transport.Config{UserAgent: "test"})
+		client.Transport = o.client.Transport
+		o.client = client
+		var seen []string
+		broken := false
+		o.turn = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+			seen = append(seen, r.Host+" "+r.Header.Get("Authorization"))
+			if r.Host == "files.test" {
+				http.Redirect(w, r, "http://signed.test/?signature=secret", http.StatusFound)
+				return true
+			}
+			if broken {
+				panic(http.ErrAbortHandler)
+			}
+			return false
+		}
+		o.body = func(n int, w http.ResponseWriter, _ *http.Request, data []byte) {
+			if n == 1 {
+				cut(w, data, mib)
+			}
+			_, _ = w.Write(data)
+		}
+		r := o.request()
+		r.Authorize = func(req *http.Request) { req.Header.Set("Authorization", "Bearer token") }
+		o.mustReceive(t, r)
+		if want := []string{"files.test Bearer token", "signed.test ", "files.test Bearer token", "signed.test "}; !slices.Equal(seen, want) {
+			t.Errorf("hosts and their credentials: %q, want %q", seen, want)
+		}
+		broken = true
+		r.Part += " 2"
+		if _, err := o.receive(t.Context(), r); !errors.Is(err, ErrTransfer) || strings.Contains(err.Error(), "signed.test") {
+			t.Errorf("%v, want a failure that shows no address", err)
+		}
+	})
+}

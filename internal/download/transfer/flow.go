@@ -1,0 +1,241 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	bufferSize = 128 << 10
+	// enough is what is written at once: TLS brings 16 KiB at a time, and one
+	// write for each would be a waste.
+	enough = 64 << 10
+	// linger is for how long bytes may wait for more: the reader may starve.
+	linger = 20 * time.Millisecond
+)
+
+// flow is the body of one answer on its way to the disk.
+type flow struct {
+	s     *Stream
+	watch *watch
+	end   int64 // where the body ends; below 0: unknown
+	exact bool  // the body may not go on there
+
+	mu       sync.Mutex // held while bytes are written
+	buf      []byte
+	from, to int   // buf[from:to] is not on disk yet
+	off      int64 // where buf[from] belongs
+	index    int   // the claimed segment
+	met      bool  // another connection has what follows
+	err      error // of the disk
+}
+
+// run receives until the end, and writes down what came before a failure.
+func (f *flow) run(ctx context.Context, body io.Reader) error {
+	late := time.AfterFunc(math.MaxInt64, f.late)
+	defer func() {
+		late.Stop()
+		f.mu.Lock() // also waits for a late write that runs
+		defer f.mu.Unlock()
+		f.from = f.to
+	}()
+	for {
+		f.watch.touch() // only waiting for the network is a stall
+		n, err := body.Read(f.room())
+		if n > 0 {
+			f.watch.touch()
+		}
+		stop, werr := f.hold(n, err != nil, late)
+		switch {
+		case werr != nil:
+			return werr
+		case stop:
+			return nil
+		case errors.Is(err, io.EOF):
+			return f.ended(ctx)
+		case err != nil:
+			return f.s.lost(ctx, err)
+		}
+	}
+}
+
+// room is where the next bytes go. An exact body gets room for one byte more
+// than it may have: it is seen to be too long.
+func (f *flow) room() []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.from == f.to {
+		f.from, f.to = 0, 0
+	}
+	room := f.buf[f.to:]
+	if f.end < 0 {
+		return room
+	}
+	most := f.left()
+	if f.exact {
+		most++
+	}
+	return room[:min(int64(len(room)), most)]
+}
+
+// left is how much is still to come.
+func (f *flow) left() int64 { return f.end - f.off - int64(f.to-f.from) }
+
+// hold takes n bytes more into the buffer, and writes it where that is worth it.
+func (f *flow) hold(n int, last bool, late *time.Timer) (stop bool, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n > 0 && f.from == f.to {
+		late.Reset(linger)
+	}
+	f.to += n
+	if f.exact && f.left() < 0 {
+		return false, fmt.Errorf("%w: the body is longer than announced", ErrLength)
+	}
+	// The end of an exact body is written when it is known to be the end.
+	ended := f.end >= 0 && f.left() == 0
+	switch held := f.to - f.from; {
+	case last, f.to == len(f.buf), ended && !f.exact, held >= enough && !ended:
+		f.write()
+	}
+	return f.met || ended && !f.exact, f.err
+}
+
+// late writes what has waited long enough for more.
+func (f *flow) late() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.write()
+	if f.err != nil {
+		f.s.fail(f.err)
+	}
+}
+
+// write puts what is held on the disk, and then into the state: never the other
+// way round. The caller holds mu.
+func (f *flow) write() {
+	for f.from < f.to && f.err == nil && !f.met {
+		upto := int64(f.index+1) * segmentSize
+		if f.off == upto {
+			f.met = !f.s.follow(f.index)
+			if !f.met {
+				f.index++
+			}
+			continue
+		}
+		p := f.buf[f.from:f.to]
+		p = p[:min(int64(len(p)), upto-f.off)]
+		if f.s.r.MaxBytes > 0 && f.off+int64(len(p)) > f.s.r.MaxBytes {
+			f.err = f.s.fits(math.MaxInt64)
+			return
+		}
+		if _, err := f.s.part.WriteAt(p, f.off); err != nil {
+			f.err = fmt.Errorf("writing the part file: %w", err)
+			return
+		}
+		f.off += int64(len(p))
+		f.from += len(p)
+		if f.err = f.s.ledger.note(f.index, f.off-int64(f.index)*segmentSize); f.err != nil {
+			return
+		}
+		f.s.record(f.index, int64(len(p)))
+	}
+	if f.met {
+		f.from = f.to
+	}
+}
+
+// follow goes on from a finished segment to the next one, if nobody has it.
+func (s *Stream) follow(index int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.segs.release(index)
+	return s.segs.claimEmpty(index + 1)
+}
+
+// record notes bytes that are on disk now.
+func (s *Stream) record(index int, n int64) {
+	s.mu.Lock()
+	s.segs.add(index, n)
+	s.moved += n
+	s.high = max(s.high, s.segs.done)
+	if s.segs.complete() {
+		s.arrived()
+	}
+	s.more.Broadcast()
+	s.mu.Unlock()
+	s.report()
+}
+
+// ended is the end of a body, which may have come too early.
+func (f *flow) ended(ctx context.Context) error {
+	f.mu.Lock()
+	off := f.off
+	f.mu.Unlock()
+	switch {
+	case f.end >= 0 && off < f.end:
+		return f.s.lost(ctx, io.ErrUnexpectedEOF)
+	case f.end >= 0:
+		return nil
+	}
+	f.s.mu.Lock()
+	defer f.s.mu.Unlock()
+	if err := f.s.learnSize(off); err != nil {
+		return err
+	}
+	f.s.arrived()
+	f.s.more.Broadcast()
+	return nil
+}
+
+// watch ends a request that brings nothing for too long.
+type watch struct {
+	stall  time.Duration
+	began  time.Time
+	last   atomic.Int64 // when something came, after began
+	cancel context.CancelCauseFunc
+	timer  *time.Timer
+	mu     sync.Mutex
+	over   bool
+}
+
+func watchFor(stall time.Duration, cancel context.CancelCauseFunc) *watch {
+	w := &watch{stall: stall, began: time.Now(), cancel: cancel}
+	if stall > 0 {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.timer = time.AfterFunc(stall, w.look)
+	}
+	return w
+}
+
+// touch is called often, so it leaves the timer alone.
+func (w *watch) touch() { w.last.Store(int64(time.Since(w.began))) }
+
+func (w *watch) look() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.over {
+		return
+	}
+	if rest := w.stall - time.Since(w.began) + time.Duration(w.last.Load()); rest > 0 {
+		w.timer.Reset(rest)
+		return
+	}
+	w.cancel(fmt.Errorf("no byte for %s", w.stall))
+}
+
+func (w *watch) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.over = true
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+}

@@ -1,0 +1,109 @@
+//go:build unix
+
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// victim tells a copy of this program what to receive until it is killed.
+const victim = "TRANSFER_VICTIM"
+
+func TestMain(m *testing.M) {
+	if text := os.Getenv(victim); text != "" {
+		url, part, _ := strings.Cut(text, " ")
+		fmt.Println(receiveAsVictim(url, part))
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func receiveAsVictim(url, part string) error {
+	s, err := Open(context.Background(), http.DefaultClient, Request{URL: url, Part: part, Stall: time.Minute})
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, s)
+	return errors.Join(err, s.Close())
+}
+
+// A process that is killed has all that it wrote, and a process moves each byte
+// about once, however often it is killed.
+func TestKilledProcess(t *testing.T) {
+	t.Parallel()
+	const size, kills = 24 * mib, 20
+	o := onLoopback(t, size)
+	o.body = func(_ int, w http.ResponseWriter, r *http.Request, data []byte) { slowly(w, r, data, 8*mib) }
+	random := rand.New(rand.NewPCG(1, 2))
+	killed := 0
+	for range kills {
+		before := o.sentBytes()
+		wait := size/(kills+5)/2 + random.Int64N(size/(kills+5))
+		if killOne(t, o, before+wait) {
+			killed++
+		}
+	}
+	s, err := Open(t.Context(), o.client, o.request())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Resumed() == 0 {
+		t.Error("nothing is used again")
+	}
+	got, err := io.ReadAll(s)
+	if err := errors.Join(err, s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	o.wantWhole(t, got)
+	// One buffer for each is 1 % of the 225 MB that this is made for.
+	if more := o.sentBytes() - size; more > kills*bufferSize || killed < kills {
+		t.Errorf("%d kills cost %d bytes each, want %d at most", killed, more/kills, bufferSize)
+	}
+}
+
+func (o *origin) sentBytes() int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.sent
+}
+
+// killOne starts a process that receives, and kills it when the server has sent
+// so much in all. It returns whether that came before the end.
+func killOne(t *testing.T, o *origin, upto int64) bool {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), exe)
+	cmd.Env = append(os.Environ(), victim+"="+o.URL+" "+o.part())
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var over atomic.Bool
+	done := make(chan struct{})
+	go func() { defer close(done); _ = cmd.Wait(); over.Store(true) }()
+	for o.sentBytes() < upto && !over.Load() {
+		<-time.After(2 * time.Millisecond)
+	}
+	alive := !over.Load()
+	_ = cmd.Process.Kill()
+	<-done
+	if !alive {
+		t.Logf("it ended by itself: %s", out.String())
+	}
+	return alive
+}

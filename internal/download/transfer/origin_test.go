@@ -1,0 +1,331 @@
+package transfer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// pipes is a listener in memory, so that the clock of a bubble moves while
+// everybody waits for the network.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case conn := <-p.conns:
+		return conn, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+func (p *pipes) Close() error    { p.once.Do(func() { close(p.closed) }); return nil }
+func (p *pipes) Addr() net.Addr  { return p }
+func (p *pipes) Network() string { return "pipe" }
+func (p *pipes) String() string  { return "files.test" }
+
+func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	here, there := net.Pipe()
+	select {
+	case p.conns <- there:
+		return here, nil
+	case <-p.closed:
+		return nil, errors.New("connection refused")
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// noise repeats itself, but at no length that a mistake would have.
+func noise(size int) []byte {
+	data := make([]byte, size)
+	n := min(size, mib+7)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(data[:n])
+	for n < size {
+		n += copy(data[n:], data[:n])
+	}
+	return data
+}
+
+// origin is a server with one file.
+type origin struct {
+	URL    string
+	client *http.Client
+	dir    string
+
+	mu       sync.Mutex
+	data     []byte
+	etag     string
+	modified string
+	noRanges bool
+	chunked  bool
+	// turn, if set, is asked about request n (from 0) first, and returns whether it has answered.
+	turn func(n int, w http.ResponseWriter, r *http.Request) bool
+	// body, if set, sends the body of answer n instead of one write.
+	body       func(n int, w http.ResponseWriter, r *http.Request, data []byte)
+	asked      []string // the Range of each request
+	conditions []string // the If-Range of each request
+	sent       int64    // bytes of bodies
+	now, most  int      // answers at once
+	handlers   sync.WaitGroup
+}
+
+const strongTag = `"v1"`
+
+func newOrigin(t *testing.T, size int) *origin {
+	t.Helper()
+	return &origin{URL: "http://files.test/the%20file", data: noise(size), etag: strongTag, dir: t.TempDir()}
+}
+
+// inBubble runs a test with a server on a clock of its own. It also fails where
+// a goroutine is left.
+func inBubble(t *testing.T, size int, test func(*testing.T, *origin)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := newOrigin(t, size)
+		listener := newPipes()
+		server := &http.Server{Handler: o}
+		served := make(chan struct{})
+		go func() { defer close(served); _ = server.Serve(listener) }()
+		wire := &http.Transport{MaxIdleConnsPerHost: maxConnections, DialContext: listener.dial}
+		o.client = &http.Client{Transport: wire}
+		test(t, o)
+		wire.CloseIdleConnections()
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+		<-served
+		o.handlers.Wait()
+	})
+}
+
+// onLoopback has a real network.
+func onLoopback(t *testing.T, size int) *origin {
+	t.Helper()
+	o := newOrigin(t, size)
+	server := httptest.NewServer(o)
+	t.Cleanup(server.Close)
+	o.URL = server.URL
+	wire := &http.Transport{MaxIdleConnsPerHost: maxConnections, DialContext: new(net.Dialer).DialContext}
+	t.Cleanup(wire.CloseIdleConnections)
+	o.client = &http.Client{Transport: wire}
+	return o
+}
+
+func (o *origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	o.handlers.Add(1)
+	defer o.handlers.Done()
+	o.mu.Lock()
+	n := len(o.asked)
+	o.asked = append(o.asked, r.Header.Get("Range"))
+	o.conditions = append(o.conditions, r.Header.Get("If-Range"))
+	o.now++
+	o.most = max(o.most, o.now)
+	turn, body := o.turn, o.body
+	o.mu.Unlock()
+	defer func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.now--
+	}()
+	if r.Header.Get("Accept-Encoding") != "identity" {
+		http.Error(w, "offsets into what is encoded mean nothing", http.StatusNotAcceptable)
+		return
+	}
+	w = &counted{ResponseWriter: w, o: o}
+	if turn != nil && turn(n, w, r) {
+		return
+	}
+	data := o.head(w, r)
+	switch {
+	case data == nil:
+	case body != nil:
+		body(n, w, r, data)
+	default:
+		_, _ = w.Write(data)
+	}
+}
+
+// head answers as a good server does, all but the body.
+func (o *origin) head(w http.ResponseWriter, r *http.Request) []byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	h := w.Header()
+	h.Set("Content-Type", "application/octet-stream")
+	if o.etag != "" {
+		h.Set("ETag", o.etag)
+	}
+	if o.modified != "" {
+		h.Set("Last-Modified", o.modified)
+	}
+	size := len(o.data)
+	from, to, ranged := o.rangeOf(r)
+	if ranged && from >= size {
+		h.Set("Content-Range", fmt.Sprintf("bytes */%d", size))
+		w.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
+		return nil
+	}
+	if !o.noRanges {
+		h.Set("Accept-Ranges", "bytes")
+	}
+	if !o.chunked {
+		h.Set("Content-Length", strconv.Itoa(to-from))
+	}
+	if ranged {
+		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, to-1, size))
+		w.WriteHeader(http.StatusPartialContent)
+	} else {
+		w.WriteHeader(http.StatusOK)
+	}
+	if o.chunked || to == from {
+		flush(w)
+	}
+	return o.data[from:to]
+}
+
+func (o *origin) rangeOf(r *http.Request) (from, to int, ranged bool) {
+	text, ranged := strings.CutPrefix(r.Header.Get("Range"), "bytes=")
+	condition := r.Header.Get("If-Range")
+	if !ranged || o.noRanges || condition != "" && condition != o.etag && condition != o.modified {
+		return 0, len(o.data), false
+	}
+	first, last, _ := strings.Cut(text, "-")
+	from, _ = strconv.Atoi(first)
+	to = len(o.data)
+	if last != "" {
+		n, _ := strconv.Atoi(last)
+		to = min(to, n+1)
+	}
+	return from, to, true
+}
+
+func flush(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() }
+
+// counted counts what is sent of bodies.
+type counted struct {
+	http.ResponseWriter
+	o *origin
+}
+
+func (c *counted) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.ResponseWriter.Write(p)
+	c.o.mu.Lock()
+	c.o.sent += int64(n)
+	c.o.mu.Unlock()
+	return n, err
+}
+
+// cut sends so much of a body and closes the connection.
+func cut(w http.ResponseWriter, data []byte, after int) {
+	_, _ = w.Write(data[:min(after, len(data))])
+	flush(w)
+	panic(http.ErrAbortHandler)
+}
+
+// hang sends so much of a body and then nothing, until the client goes.
+func hang(w http.ResponseWriter, r *http.Request, data []byte, after int) {
+	_, _ = w.Write(data[:min(after, len(data))])
+	flush(w)
+	<-r.Context().Done()
+	panic(http.ErrAbortHandler)
+}
+
+func (o *origin) part() string { return filepath.Join(o.dir, "part [1]") }
+
+// request is what most tests begin with.
+func (o *origin) request() Request {
+	return Request{URL: o.URL, Part: o.part(), Stall: 30 * time.Second}
+}
+
+// ranges is what was asked for since the first n requests.
+func (o *origin) ranges(n int) []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.asked[n:])
+}
+
+// allSent is how many bytes of bodies were sent, when nothing moves any more.
+func (o *origin) allSent() int64 {
+	synctest.Wait()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.sent
+}
+
+// receive opens, reads to the end and closes.
+func (o *origin) receive(ctx context.Context, r Request) (got []byte, err error) {
+	s, err := Open(ctx, o.client, r)
+	if err != nil {
+		return nil, err
+	}
+	got, err = io.ReadAll(s)
+	return got, errors.Join(err, s.Close())
+}
+
+// mustReceive fails unless the whole file arrives, at the reader and on disk.
+func (o *origin) mustReceive(t *testing.T, r Request) {
+	t.Helper()
+	got, err := o.receive(t.Context(), r)
+	if err != nil {
+		t.Fatalf("receiving: %v after the requests %q", err, o.ranges(0))
+	}
+	o.wantWhole(t, got)
+}
+
+func (o *origin) wantWhole(t *testing.T, got []byte) {
+	t.Helper()
+	if !bytes.Equal(got, o.data) {
+		t.Errorf("the reader got %d bytes that %s, want %d", len(got), firstDifference(got, o.data), len(o.data))
+	}
+	if text, err := os.ReadFile(o.part()); err != nil || !bytes.Equal(text, o.data) {
+		t.Errorf("the part file has %d bytes, %v, that %s, want %d", len(text), err, firstDifference(text, o.data), len(o.data))
+	}
+}
+
+func firstDifference(a, b []byte) string {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return fmt.Sprintf("differ first at %d", i)
+		}
+	}
+	return "are the same as far as they go"
+}
+
+// interrupt receives until the disk has at least so many bytes, and ends there
+// as a process that is told to stop.
+func (o *origin) interrupt(t *testing.T, r Request, atLeast int) {
+	t.Helper()
+	s, err := Open(t.Context(), o.client, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.CopyN(io.Discard, s, int64(atLeast)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,98 @@
+package transfer
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestContentRange(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]struct {
+		from, to, total int64
+		ok              bool
+	}{
+		"bytes 0-0/1":  {0, 1, 1, true},
+		"bytes 5-9/10": {5, 10, 10, true},
+		"bytes 5-9/*":  {5, 10, -1, true},
+		"bytes 999999999999999998-999999999999999998/999999999999999999": {999999999999999998, 999999999999999999, 999999999999999999, true},
+		"":                               {},
+		"bytes */10":                     {},
+		"bytes 9-5/10":                   {from: 9, to: 6, total: 10},
+		"bytes 5-10/10":                  {from: 5, to: 11, total: 10},
+		"bytes -5-9/10":                  {},
+		"bytes 5-9":                      {},
+		"items 5-9/10":                   {},
+		"bytes 5-9/10 ":                  {},
+		"bytes 5-9/99999999999999999999": {},
+	} {
+		from, to, total, ok := contentRange(text)
+		if from != want.from || to != want.to || total != want.total || ok != want.ok {
+			t.Errorf("%q: %d to %d of %d, %t, want %v", text, from, to, total, ok, want)
+		}
+	}
+}
+
+// beats tells a tuner what each beat brings, for a reader that always starves,
+// and returns at which beats it adds a connection.
+func beats(t *tuner, count, most int, rate func(connections int) int64) (added []int) {
+	var bytes int64
+	for n, connections := 0, 1; n < count && !t.useless; n++ {
+		t.see(bytes)
+		if connections < most && t.more() {
+			t.added()
+			connections++
+			added = append(added, n)
+		}
+		bytes += rate(connections)
+	}
+	return added
+}
+
+func TestTuner(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		rate    func(connections int) int64
+		added   []int
+		useless bool
+	}{
+		{name: "each brings as much", rate: func(n int) int64 { return int64(n) * 1000 }, added: []int{2, 3, 5, 6, 7, 8, 10}},
+		{name: "each brings a little", rate: func(n int) int64 { return 1000 + int64(n)*100 }, added: []int{2, 3, 7, 8, 9, 10, 14}},
+		{name: "none brings anything", rate: func(int) int64 { return 1000 }, added: []int{2, 3}, useless: true},
+		{name: "they bring next to nothing", rate: func(n int) int64 { return 1000 + int64(n)*40 }, added: []int{2, 3}, useless: true},
+		{name: "two are enough", rate: func(n int) int64 { return min(int64(n), 2) * 1000 }, added: []int{2, 3, 5, 6, 7, 8}, useless: true},
+		{name: "nothing comes", rate: func(int) int64 { return 0 }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			tuner := tuner{size: firstTrial}
+			added := beats(&tuner, 40, maxConnections, c.rate)
+			if !slices.Equal(added, c.added) || tuner.useless != c.useless {
+				t.Errorf("it adds at the beats %v, useless %t, want %v, %t", added, tuner.useless, c.added, c.useless)
+			}
+		})
+	}
+}
+
+// FuzzState: a state file that is believed describes what can be.
+func FuzzState(f *testing.F) {
+	f.Add([]byte(`{"schema":1,"size":8400953,"etag":"\"v1\"","modified":"","segment":4194304}`+"\n04194304\n01048576\n00000000\n"), int64(5*mib))
+	f.Add([]byte(`{"schema":1,"size":0,"etag":"","modified":"","segment":4194304}`+"\n00000007\n"), int64(7))
+	f.Add([]byte("{}\n"), int64(0))
+	f.Fuzz(func(t *testing.T, text []byte, held int64) {
+		head, got, base := parseState(text, held)
+		if got == nil {
+			return
+		}
+		s := segmentsOf(head.Size, got)
+		if s.done < 0 || s.prefix() > max(held, 0) || s.known && s.done > s.size || int(base)+len(got)*lineLength != len(text) {
+			t.Errorf("%q with %d bytes: %d on disk, %d of them without a gap, of %d", text, held, s.done, s.prefix(), s.size)
+		}
+		if s.complete() {
+			return
+		}
+		if i, ok := s.claimLowest(); !ok || s.next(i) != s.prefix() {
+			t.Errorf("%q: the first claim is %d, %t", text, i, ok)
+		}
+	})
+}
