@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
@@ -185,6 +186,7 @@ func networkMeanings() []meaning {
 		{context.DeadlineExceeded, exitNetwork, plus("--timeout", "30m")},
 		{github.ErrNetwork, exitNetwork, same},
 		{fs.ErrPermission, exitHost, asRoot},
+		{syscall.EROFS, exitHost, fixed("findmnt --options ro")},
 	}
 }
 

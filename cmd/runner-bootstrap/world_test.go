@@ -71,8 +71,14 @@ func (w *world) start(platform string, extra []githubtest.Entry) error {
 	if err != nil {
 		return err
 	}
+	return w.serve(archive)
+}
+
+// serve starts the simulator with one archive.
+func (w *world) serve(archive *githubtest.Archive) error {
 	w.offered = archive
-	var server *githubtest.Server
+	var server *githubtest.Server // the report below needs it by this name
+	var err error
 	server, err = githubtest.Start(githubtest.Config{
 		Archive: archive,
 		Wrap: func(next http.Handler) http.Handler {
@@ -103,7 +109,7 @@ func simCommand(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(verb(ts, args[1:]))
 }
 
-// sim start [hostile NAME | other-platform]
+// sim start [hostile NAME | broken NAME | other-platform]
 func (w *world) startVerb(ts *testscript.TestScript, args []string) error {
 	host, err := download.Host()
 	if err != nil {
@@ -117,12 +123,19 @@ func (w *world) startVerb(ts *testscript.TestScript, args []string) error {
 			return fmt.Errorf("no hostile case %q", args[1])
 		}
 		extra = githubtest.HostileCases()[i].Entries
+	case len(args) == 2 && args[0] == "broken":
+		return w.startBroken(ts, platform, args[1])
 	case len(args) == 1 && args[0] == "other-platform":
 		platform = "win-arm64"
 	}
 	if err := w.start(platform, extra); err != nil {
 		return err
 	}
+	return w.tellScript(ts)
+}
+
+// tellScript says where the simulator is.
+func (w *world) tellScript(ts *testscript.TestScript) error {
 	ts.Setenv("SIM", w.server.URL())
 	ts.Setenv("SIMAPI", w.server.APIURL())
 	ts.Setenv("ARCHIVES", w.server.ArchiveURL())
