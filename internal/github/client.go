@@ -16,26 +16,22 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
-const (
-	// apiVersion is the REST API version whose description our operations were
-	// checked against; GitHub supports it until 2028 at least.
-	apiVersion = "2022-11-28"
-	// maxAnswer bounds what is read of one answer: a page of 100 runners is
-	// below 200 kB.
-	maxAnswer = 16 << 20
-)
+// apiVersion is the REST API version whose description our operations were
+// checked against; GitHub supports it until 2028 at least.
+const apiVersion = "2022-11-28"
 
 // Client performs operations on the runners of one scope with one credential.
+// It may be used by many goroutines at once.
 type Client struct {
-	http  *transport.Client
-	scope Scope
-	token Secret
+	http       *transport.Client
+	scope      Scope
+	credential Credential
 }
 
-// NewClient returns a client. The token is sent to the scope's API root and
-// nowhere else; with an empty one only what is public can be asked for.
-func NewClient(http *transport.Client, scope Scope, token Secret) *Client {
-	return &Client{http: http, scope: scope, token: token}
+// NewClient returns a client. The credential's tokens are sent to the scope's
+// API root and nowhere else.
+func NewClient(http *transport.Client, scope Scope, credential Credential) *Client {
+	return &Client{http: http, scope: scope, credential: credential}
 }
 
 // Scope is what the client's operations act on.
@@ -48,51 +44,84 @@ type request struct {
 	method string
 	suffix string // below the scope's actions/
 	path   string // instead of suffix, below the API's root
-	public bool   // what is asked for is the same for everybody, not the scope's
+	whole  bool   // op says all, the scope included where there is one
 	query  url.Values
 	body   any
 	want   int
 	answer any        // decoded into, unless nil
 	date   *time.Time // set to the server's clock, unless nil
+	landed *string    // set to the path that answered, unless nil: redirects lead away from the one asked for
 }
 
+// do sends a request, and once more where the credential has another token than
+// one that was refused. That is safe for every method: a 401 had no effect.
 func (c *Client) do(ctx context.Context, r request) error {
 	op := r.op
-	if !r.public {
+	if !r.whole {
 		op = fmt.Sprintf("%s of %s", r.op, c.scope)
 	}
-	req, err := c.newRequest(ctx, r)
+	token, err := c.credential.Token(ctx)
 	if err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
+	got, err := c.send(ctx, r, token)
+	if err == nil && got.status == http.StatusUnauthorized {
+		at, _ := http.ParseTime(got.header.Get("Date"))
+		renewed, again, renewErr := c.credential.Renew(ctx, token, at)
+		if renewErr != nil {
+			return fmt.Errorf("%s: %w", op, renewErr)
+		}
+		if again {
+			got, err = c.send(ctx, r, renewed)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	return c.accept(op, r, got)
+}
+
+func (c *Client) send(ctx context.Context, r request, token Secret) (reply, error) {
+	req, err := c.newRequest(ctx, r, token)
+	if err != nil {
+		return reply{}, err
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("%s: %w: %w", op, ErrNetwork, bare(err))
+		return reply{}, fmt.Errorf("%w: %w", ErrNetwork, bare(err))
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	got, err := read(resp)
 	if err != nil {
-		return fmt.Errorf("%s: %w: reading the answer: %w", op, ErrNetwork, err)
+		return reply{}, fmt.Errorf("%w: reading the answer: %w", ErrNetwork, err)
 	}
-	if resp.StatusCode != r.want {
-		if resp.StatusCode < 400 {
-			return fmt.Errorf("%s: %w: unexpected status %d", op, ErrNotGitHub, resp.StatusCode)
-		}
-		return newError(op, c.scope, resp, body, time.Now())
+	return got, nil
+}
+
+// accept takes an answer apart, or says why it is none.
+func (c *Client) accept(op string, r request, got reply) error {
+	if got.status != r.want {
+		return got.refusal(op, c.scope, time.Now())
+	}
+	if got.long {
+		return fmt.Errorf("%s: %w: it is longer than %d MiB", op, ErrNotGitHub, maxAnswer>>20)
 	}
 	if r.date != nil {
-		*r.date = serverTime(resp.Header)
+		*r.date = serverTime(got.header)
+	}
+	if r.landed != nil {
+		*r.landed = got.path
 	}
 	if r.answer == nil {
 		return nil
 	}
-	if err := json.Unmarshal(body, r.answer); err != nil {
-		return fmt.Errorf("%s: %w", op, ErrNotGitHub)
+	if err := json.Unmarshal(got.body, r.answer); err != nil {
+		return fmt.Errorf("%s: %w%s", op, ErrNotGitHub, got.page())
 	}
 	return nil
 }
 
-func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, error) {
+func (c *Client) newRequest(ctx context.Context, r request, token Secret) (*http.Request, error) {
 	target := c.scope.API() + r.path
 	if r.path == "" {
 		target += c.scope.path(r.suffix)
@@ -114,8 +143,8 @@ func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, erro
 	}
 	req.Header.Set("Accept", "application/vnd.github+json")
 	req.Header.Set("X-GitHub-Api-Version", apiVersion)
-	if !c.token.Empty() {
-		req.Header.Set("Authorization", "Bearer "+c.token.Reveal())
+	if !token.Empty() {
+		req.Header.Set("Authorization", "Bearer "+token.Reveal())
 	}
 	if r.body != nil {
 		req.Header.Set("Content-Type", "application/json")

@@ -5,21 +5,33 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
+// maxDetails bounds how many details of one refusal are kept.
+const maxDetails = 10
+
 // What an [Error] can be matched against with errors.Is.
 var (
 	ErrUnauthorized = errors.New("the credential was not accepted")
 	ErrForbidden    = errors.New("the credential is too weak")
-	ErrNotFound     = errors.New("not found, or hidden from this credential")
-	ErrConflict     = errors.New("it exists already")
-	ErrBusy         = errors.New("the runner is running a job")
-	ErrRateLimited  = errors.New("the rate limit is used up")
-	ErrServer       = errors.New("the server failed")
+	// ErrSSO means that the credential may be strong enough and has to be
+	// authorized for an organization with single sign-on, at the URL in
+	// [Error.SSO]. Such an error is ErrForbidden or ErrNotFound as well.
+	ErrSSO      = errors.New("the credential is not authorized for single sign-on")
+	ErrNotFound = errors.New("not found, or hidden from this credential")
+	ErrConflict = errors.New("it exists already")
+	ErrBusy     = errors.New("the runner is running a job")
+	// ErrUnprocessable means that GitHub understood and does not take it;
+	// [Error.Details] say what is wrong with which field.
+	ErrUnprocessable = errors.New("GitHub does not take what it was sent")
+	ErrRateLimited   = errors.New("the rate limit is used up")
+	ErrServer        = errors.New("the server failed")
 	// ErrNetwork means that no answer came.
 	ErrNetwork = errors.New("GitHub could not be reached")
 )
@@ -28,16 +40,31 @@ var (
 // API: a proxy's login page, a wrong host.
 var ErrNotGitHub = errors.New("the answer is not GitHub's JSON")
 
-// Error is an answer of GitHub's that refuses an operation.
+// ErrMoved means that the scope has another address by now, as after a rename,
+// and that the operation cannot follow there by itself.
+var ErrMoved = errors.New("it has moved")
+
+// Error is an answer of GitHub's that refuses an operation. Its texts are
+// GitHub's, made one printable line each and cut where they are too long.
 type Error struct {
 	Op            string // what was being done, "listing runners of organization octo-org"
 	Status        int
-	Message       string // GitHub's own words
-	Documentation string // where GitHub says it is explained
-	RequestID     string // what GitHub's support asks for
+	Message       string   // GitHub's own words
+	Details       []string // what is wrong with single fields, "labels: is invalid"
+	Documentation string   // where GitHub says it is explained
+	RequestID     string   // what GitHub's support asks for
 	Scope         Scope
 	Reset         time.Time // when to ask again after ErrRateLimited; zero otherwise
-	limited       bool
+	SSO           string    // the URL to authorize the credential at after ErrSSO; may be empty
+	// Has are the scopes of a classic token. Nil means that the credential is of
+	// another kind, empty that it has none.
+	Has []string
+	// Needs are the permissions each of which would do: scopes of a classic
+	// token ("admin:org"), or else those of an App or a fine-grained token
+	// ("organization_self_hosted_runners=write"). Nil where GitHub does not tell.
+	Needs   []string
+	limited bool
+	sso     bool
 }
 
 func (e *Error) Error() string {
@@ -46,8 +73,14 @@ func (e *Error) Error() string {
 	if e.Message != "" {
 		fmt.Fprintf(&b, ": %s", e.Message)
 	}
+	if len(e.Details) > 0 {
+		fmt.Fprintf(&b, ": %s", strings.Join(e.Details, "; "))
+	}
 	if e.Status == http.StatusNotFound {
 		b.WriteString(" (or hidden: that is how GitHub answers a credential without the permission)")
+	}
+	if e.SSO != "" {
+		fmt.Fprintf(&b, " (authorize it at %s)", e.SSO)
 	}
 	if e.RequestID != "" {
 		fmt.Fprintf(&b, " (request id %s)", e.RequestID)
@@ -55,7 +88,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Is matches the sentinels above by status and GitHub's message.
+// Is matches the sentinels above by status, headers and GitHub's message.
 func (e *Error) Is(target error) bool {
 	switch target {
 	case ErrRateLimited:
@@ -64,32 +97,105 @@ func (e *Error) Is(target error) bool {
 		return e.Status == http.StatusUnauthorized
 	case ErrForbidden:
 		return e.Status == http.StatusForbidden && !e.limited
+	case ErrSSO:
+		return e.sso
 	case ErrNotFound:
 		return e.Status == http.StatusNotFound
 	case ErrConflict:
 		return e.Status == http.StatusConflict
 	case ErrBusy:
-		return e.Status == http.StatusUnprocessableEntity && strings.Contains(e.Message, "running a job")
+		return e.Status == http.StatusUnprocessableEntity && e.busy()
+	case ErrUnprocessable:
+		return e.Status == http.StatusUnprocessableEntity && !e.busy()
 	case ErrServer:
 		return e.Status >= http.StatusInternalServerError
 	}
 	return false
 }
 
+func (e *Error) busy() bool { return strings.Contains(e.Message, "running a job") }
+
 // newError reads a refusal. A body that is not JSON does not hide the status.
-func newError(op string, scope Scope, resp *http.Response, body []byte, now time.Time) *Error {
-	e := &Error{Op: op, Scope: scope, Status: resp.StatusCode, RequestID: resp.Header.Get("X-GitHub-Request-Id")}
+func newError(op string, scope Scope, r reply, now time.Time) *Error {
+	e := &Error{Op: op, Scope: scope, Status: r.status, RequestID: oneLine(r.header.Get("X-GitHub-Request-Id"), maxTitle)}
 	var answer struct {
-		Message       string `json:"message"`
-		Documentation string `json:"documentation_url"`
+		Message       string          `json:"message"`
+		Documentation string          `json:"documentation_url"`
+		Errors        json.RawMessage `json:"errors"`
 	}
-	if json.Unmarshal(body, &answer) == nil {
-		e.Message, e.Documentation = answer.Message, answer.Documentation
-	} else {
-		e.Message = http.StatusText(resp.StatusCode)
+	if json.Unmarshal(r.body, &answer) == nil {
+		e.Message, e.Documentation = oneLine(answer.Message, maxWords), oneLine(answer.Documentation, maxWords)
+		e.Details = details(answer.Errors)
+	} else if e.Message = r.title(); e.Message == "" {
+		e.Message = http.StatusText(r.status)
 	}
-	if wait, limited := transport.Limited(resp.StatusCode, resp.Header, now); limited {
+	e.readPermissions(r.header)
+	if wait, limited := transport.Limited(r.status, r.header, now); limited {
 		e.limited, e.Reset = true, now.Add(wait)
+	} else if r.status == http.StatusForbidden && strings.Contains(e.Message, "secondary rate limit") {
+		// GitHub asks for a minute where it gives no header.
+		e.limited, e.Reset = true, now.Add(time.Minute)
 	}
 	return e
+}
+
+// details reads what GitHub says of single fields: a list of sentences, or of
+// objects with some of a field, a code and a message.
+func details(raw json.RawMessage) []string {
+	var list []json.RawMessage
+	if len(raw) == 0 || json.Unmarshal(raw, &list) != nil {
+		return nil
+	}
+	var all []string
+	for _, item := range list[:min(len(list), maxDetails)] {
+		var one struct {
+			Field, Code, Message string
+		}
+		var text string
+		switch {
+		case json.Unmarshal(item, &text) == nil:
+		case json.Unmarshal(item, &one) == nil:
+			if text = one.Message; text == "" {
+				text = strings.ReplaceAll(one.Code, "_", " ")
+			}
+			if one.Field != "" && !strings.Contains(text, one.Field) {
+				text = one.Field + ": " + text
+			}
+		}
+		if text = oneLine(text, maxWords); text != "" {
+			all = append(all, text)
+		}
+	}
+	return all
+}
+
+// readPermissions reads the headers in which GitHub says what a credential may
+// do, what would do, and where single sign-on is in the way.
+func (e *Error) readPermissions(header http.Header) {
+	if scopes, classic := header[http.CanonicalHeaderKey("X-OAuth-Scopes")]; classic {
+		e.Has, e.Needs = words(strings.Join(scopes, ","), ","), words(header.Get("X-Accepted-OAuth-Scopes"), ",")
+		if e.Has == nil {
+			e.Has = []string{}
+		}
+	} else {
+		e.Needs = words(header.Get("X-Accepted-GitHub-Permissions"), ";")
+	}
+	parts := words(header.Get("X-GitHub-SSO"), ";")
+	e.sso = slices.Contains(parts, "required")
+	for _, part := range parts {
+		raw, isURL := strings.CutPrefix(part, "url=")
+		if u, err := url.Parse(raw); isURL && err == nil && (u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname())) {
+			e.SSO = u.String()
+		}
+	}
+}
+
+func words(list, separator string) []string {
+	var all []string
+	for word := range strings.SplitSeq(list, separator) {
+		if word = oneLine(word, maxWords); word != "" {
+			all = append(all, word)
+		}
+	}
+	return all
 }

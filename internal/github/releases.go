@@ -40,7 +40,7 @@ func (c *Client) RunnerRelease(ctx context.Context, version string) (Release, er
 	}
 	release := Release{}
 	err := c.do(ctx, request{
-		op: "getting " + which + " of actions/runner", method: http.MethodGet, path: path, public: true,
+		op: "getting " + which + " of actions/runner", method: http.MethodGet, path: path, whole: true,
 		want: http.StatusOK, answer: &answer, date: &release.Now,
 	})
 	release.Version = strings.TrimPrefix(answer.Tag, "v")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,10 +14,9 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
-const (
-	pageSize = 100 // the most that GitHub gives
-	maxPages = 200 // twice the runners that a group can hold
-)
+// ErrNoRunner means that the scope's runners could be listed, and that none of
+// them is called as asked for.
+var ErrNoRunner = errors.New("there is no such runner")
 
 // Application is one runner archive on offer.
 type Application struct {
@@ -40,6 +40,7 @@ type Token struct {
 // Runner is a runner as GitHub knows it.
 type Runner struct {
 	ID        int64   `json:"id"`
+	GroupID   int64   `json:"runner_group_id"` // 0 where GitHub does not tell
 	Name      string  `json:"name"`
 	OS        string  `json:"os"`
 	Status    string  `json:"status"` // "online" or "offline"; GitHub declares no enumeration
@@ -109,46 +110,51 @@ func (c *Client) mint(ctx context.Context, op, suffix string) (Token, error) {
 }
 
 // Runners lists the scope's runners, only those called name unless it is
-// empty. Pages are asked for by number: a Link header is not followed, as it
-// could lead to another host.
+// empty; names ignore case. Either all are returned or an error.
 func (c *Client) Runners(ctx context.Context, name string) ([]Runner, error) {
-	var all []Runner
-	for page := 1; page <= maxPages; page++ {
-		query := url.Values{"per_page": {strconv.Itoa(pageSize)}, "page": {strconv.Itoa(page)}}
-		if name != "" {
-			query.Set("name", name)
-		}
-		var answer struct {
-			Runners []Runner `json:"runners"`
-		}
-		err := c.do(ctx, request{
-			op: "listing runners", method: http.MethodGet, suffix: "runners", query: query,
-			want: http.StatusOK, answer: &answer,
-		})
-		if err != nil {
-			return nil, err
-		}
-		for _, runner := range answer.Runners {
-			// Servers that predate the name filter ignore it.
-			if name == "" || strings.EqualFold(runner.Name, name) {
-				all = append(all, runner)
-			}
-		}
-		if len(answer.Runners) < pageSize {
-			break
-		}
+	query := url.Values{}
+	if name != "" {
+		query.Set("name", name)
 	}
-	return all, nil
+	all, err := listed(ctx, c, request{op: "listing runners", suffix: "runners", query: query},
+		func(p page) []Runner { return p.Runners }, func(r Runner) int64 { return r.ID })
+	if err != nil || name == "" {
+		return all, err
+	}
+	// Servers that predate the name filter ignore it.
+	return slices.DeleteFunc(all, func(r Runner) bool { return !strings.EqualFold(r.Name, name) }), nil
+}
+
+// RunnerNamed gets the runner called name; names ignore case.
+// [ErrNoRunner] if there is none.
+func (c *Client) RunnerNamed(ctx context.Context, name string) (Runner, error) {
+	if name == "" {
+		return Runner{}, fmt.Errorf("getting a runner of %s: %w without a name", c.scope, ErrNoRunner)
+	}
+	named, err := c.Runners(ctx, name)
+	if err != nil {
+		return Runner{}, err
+	}
+	if len(named) == 0 {
+		return Runner{}, fmt.Errorf("getting runner %q of %s: %w", name, c.scope, ErrNoRunner)
+	}
+	return named[0], nil
 }
 
 // Runner gets one runner; [ErrNotFound] if there is none with this id.
 func (c *Client) Runner(ctx context.Context, id int64) (Runner, error) {
 	var runner Runner
+	op := "getting runner " + strconv.FormatInt(id, 10)
 	err := c.do(ctx, request{
-		op: "getting runner " + strconv.FormatInt(id, 10), method: http.MethodGet, suffix: runnerPath(id),
-		want: http.StatusOK, answer: &runner,
+		op: op, method: http.MethodGet, suffix: runnerPath(id), want: http.StatusOK, answer: &runner,
 	})
-	return runner, err
+	if err != nil {
+		return Runner{}, err
+	}
+	if runner.ID != id {
+		return Runner{}, fmt.Errorf("%s of %s: %w: it is about another one", op, c.scope, ErrNotGitHub)
+	}
+	return runner, nil
 }
 
 // DeleteRunner removes a runner; one that is gone already is a success.

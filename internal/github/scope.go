@@ -162,14 +162,17 @@ func (s Scope) Same(rawURL string) bool {
 	return strings.EqualFold(strings.TrimRight(rawURL, "/"), s.URL())
 }
 
-// path is the only place that knows the three shapes of the REST paths.
-func (s Scope) path(suffix string) string {
+// base is the only place that knows the three shapes of the REST paths.
+func (s Scope) base() string {
 	switch s.Kind {
 	case Enterprise:
-		return "/enterprises/" + s.Owner + "/actions/" + suffix
+		return "/enterprises/" + s.Owner
 	case Repository:
-		return "/repos/" + s.Owner + "/" + s.Repo + "/actions/" + suffix
+		return "/repos/" + s.Owner + "/" + s.Repo
 	default:
-		return "/orgs/" + s.Owner + "/actions/" + suffix
+		return "/orgs/" + s.Owner
 	}
 }
+
+// path is an operation on the scope's runners.
+func (s Scope) path(suffix string) string { return s.base() + "/actions/" + suffix }

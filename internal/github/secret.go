@@ -1,8 +1,11 @@
 package github
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
+	"unicode"
 )
 
 const redacted = "[redacted]"
@@ -22,6 +25,29 @@ func NewSecret(value string) Secret {
 		return Secret{}
 	}
 	return Secret{value: &value}
+}
+
+// ErrToken means that a text cannot be a token: something else was read, or
+// more than it.
+var ErrToken = errors.New("not a token")
+
+// CheckToken looks at a token read from outside. White space around it is no
+// part of it, as for [NewSecret], and an empty text is none at all; blanks and
+// line breaks inside, and what is in no token of GitHub's, are [ErrToken]. The
+// error shows nothing of the text. Lengths and prefixes are GitHub's to change,
+// so they do not matter.
+func CheckToken(text string) error {
+	for _, r := range strings.TrimSpace(text) {
+		switch {
+		case r == '\n' || r == '\r':
+			return fmt.Errorf("%w: it has more than one line", ErrToken)
+		case unicode.IsSpace(r):
+			return fmt.Errorf("%w: it has a blank inside", ErrToken)
+		case r > unicode.MaxASCII || !unicode.IsPrint(r):
+			return fmt.Errorf("%w: it has a character that no token has", ErrToken)
+		}
+	}
+	return nil
 }
 
 // Reveal returns the credential itself.

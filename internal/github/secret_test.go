@@ -53,7 +53,7 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 	s, h := NewSecret(theSecret), newHolder()
 	values := map[string]any{
 		"secret": s, "pointer": &s, "struct": h, "pointer to struct": &h, "list": []Secret{s}, "map": map[string]any{"a": h},
-		"map key": map[Secret]int{s: 1}, "error": fmt.Errorf("using %v: %w", s, errors.New("x")), "client": NewClient(nil, Scope{}, s),
+		"map key": map[Secret]int{s: 1}, "error": fmt.Errorf("using %v: %w", s, errors.New("x")), "client": NewClient(nil, Scope{}, Static(s)),
 	}
 	for name, value := range values {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%#x", "%d", "%o", "%t", "%p", "%T", "%100v", "%.5s", "%!"} {
@@ -109,5 +109,24 @@ func TestSecretOfNothing(t *testing.T) {
 	}
 	if got := NewSecret(" " + theSecret + "\r\n").Reveal(); got != theSecret {
 		t.Errorf("a final newline counts: %q", got)
+	}
+}
+
+func TestCheckToken(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"ghp_abc", "ghp_abc\n", "\r\n ghs_1_a.b-c_d \t\n", "", " \n", "AABF3JGZDX3P5PMEXLND6TS6FCWO6", strings.Repeat("x", 5000)} {
+		if err := CheckToken(text); err != nil {
+			t.Errorf("%.20q: %v", text, err)
+		}
+	}
+	for text, says := range map[string]string{
+		"s3cr3t s3cr3t": "a blank inside", "s3cr3t\ts3cr3t": "a blank inside", "s3cr3t\ns3cr3t\n": "more than one line", "s3cr3t\r\ns3cr3t": "more than one line",
+		"s3cr3t\x00": "a character that no token has", "\ufeffs3cr3t": "a character that no token has", "s3cr3t\x1b": "a character that no token has",
+		"s3cr3t\u00e9": "a character that no token has", "s3cr3t\xff": "a character that no token has", "s3cr3t\u00a0s3cr3t": "a blank inside",
+	} {
+		err := CheckToken(text)
+		if !errors.Is(err, ErrToken) || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "s3cr3t") {
+			t.Errorf("%q: %v, want %q", text, err, says)
+		}
 	}
 }

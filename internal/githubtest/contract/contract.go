@@ -125,6 +125,20 @@ func (c *Contract) Wrap(next http.Handler, report func(error)) http.Handler {
 	})
 }
 
+// Operation names the operation that a request asks for, as "GET /orgs/{org}/actions/runners", and the root that it
+// asks at, "github" or "ghes". An operation that GitHub Enterprise Server does not have is named there too.
+func (c *Contract) Operation(r *http.Request) (root, operation string, err error) {
+	found, err := c.find(r, nil)
+	if err != nil {
+		return "", "", err
+	}
+	root = "github"
+	if strings.HasPrefix(r.URL.Path, ghesPrefix+"/") {
+		root = "ghes"
+	}
+	return root, found.input.Route.Method + " " + found.input.Route.Path, nil
+}
+
 // operation is a request with the place it has in a description.
 type operation struct {
 	input *openapi3filter.RequestValidationInput

@@ -169,6 +169,27 @@ func TestContract(t *testing.T) {
 	}
 }
 
+func TestOperation(t *testing.T) {
+	c, err := theContract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at, want := range map[string]string{
+		"GET /orgs/o/actions/runners":                             "github GET /orgs/{org}/actions/runners",
+		"GET /api/v3/repos/o/r/actions/runners/7":                 "ghes GET /repos/{owner}/{repo}/actions/runners/{runner_id}",
+		"GET /api/v3/orgs/o/actions/runners/deprecations/2.300.0": "ghes GET /orgs/{org}/actions/runners/deprecations/{version}",
+		"DELETE /enterprises/e/actions/runners/7/labels/a%2Fb":    "github DELETE /enterprises/{enterprise}/actions/runners/{runner_id}/labels/{name}",
+		"GET /nothing":                  "",
+		"PATCH /orgs/o/actions/runners": "",
+	} {
+		method, path, _ := strings.Cut(at, " ")
+		root, operation, err := c.Operation(httptest.NewRequestWithContext(context.Background(), method, path, http.NoBody))
+		if got := strings.TrimSpace(root + " " + operation); got != want || (err == nil) != (want != "") {
+			t.Errorf("%s is %q, %v, want %q", at, got, err, want)
+		}
+	}
+}
+
 func BenchmarkNew(b *testing.B) {
 	for b.Loop() {
 		if _, err := contract.New(); err != nil {

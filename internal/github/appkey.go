@@ -1,0 +1,115 @@
+package github
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+const (
+	// GitHub takes a web token for ten minutes at most, and none from the future:
+	// it is dated back for a clock that is a little fast.
+	tokenBackdated = time.Minute
+	tokenLife      = 9 * time.Minute
+)
+
+// ErrAppKey means that a text is not the private key of a GitHub App: an RSA
+// key in PEM form, PKCS#1 or PKCS#8, not encrypted.
+var ErrAppKey = errors.New("not the private key of a GitHub App")
+
+// parseAppKey finds the RSA key in a PEM text. The errors say what is there
+// instead, and show nothing of it.
+func parseAppKey(text string) (*rsa.PrivateKey, error) {
+	rest := []byte(text)
+	var first error
+	for {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		key, err := parseBlock(block)
+		if err == nil {
+			return key, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	if first == nil {
+		first = fmt.Errorf("%w: it holds no PEM block, which begins with -----BEGIN RSA PRIVATE KEY-----", ErrAppKey)
+	}
+	return nil, first
+}
+
+func parseBlock(block *pem.Block) (*rsa.PrivateKey, error) {
+	is := func(what string) error { return fmt.Errorf("%w: it is %s", ErrAppKey, what) }
+	switch {
+	case strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"), block.Type == "ENCRYPTED PRIVATE KEY":
+		return nil, is("an encrypted key, and there is nobody to ask for its password")
+	case block.Type == "RSA PRIVATE KEY":
+		key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
+		if err != nil {
+			return nil, is("an RSA key that is damaged")
+		}
+		return key, nil
+	case block.Type == "PRIVATE KEY":
+		return parsePKCS8(block.Bytes, is)
+	case strings.HasPrefix(block.Type, "EC "):
+		return nil, is("an EC key, and GitHub takes RSA alone")
+	case block.Type == "OPENSSH PRIVATE KEY":
+		return nil, is("an OpenSSH key")
+	case strings.HasSuffix(block.Type, "CERTIFICATE"):
+		return nil, is("a certificate")
+	case strings.HasSuffix(block.Type, "PUBLIC KEY"):
+		return nil, is("a public key")
+	}
+	return nil, is(fmt.Sprintf("a PEM block of the kind %q", oneLine(block.Type, maxTitle)))
+}
+
+func parsePKCS8(der []byte, is func(string) error) (*rsa.PrivateKey, error) {
+	parsed, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return nil, is("a PKCS#8 key that is damaged or of an unknown kind")
+	}
+	switch key := parsed.(type) {
+	case *rsa.PrivateKey:
+		return key, nil
+	case *ecdsa.PrivateKey:
+		return nil, is("an EC key, and GitHub takes RSA alone")
+	case ed25519.PrivateKey:
+		return nil, is("an Ed25519 key, and GitHub takes RSA alone")
+	}
+	return nil, is("a key of another kind, and GitHub takes RSA alone")
+}
+
+// signWebToken makes what an App proves itself with, from a time by GitHub's
+// clock: a JSON web token signed by RS256.
+func signWebToken(issuer string, key *rsa.PrivateKey, now time.Time) (Secret, error) {
+	claims, err := json.Marshal(struct {
+		Issued  int64  `json:"iat"`
+		Expires int64  `json:"exp"`
+		Issuer  string `json:"iss"`
+	}{now.Add(-tokenBackdated).Unix(), now.Add(tokenLife).Unix(), issuer})
+	if err != nil {
+		return Secret{}, fmt.Errorf("writing a web token: %w", err)
+	}
+	text := base64.RawURLEncoding
+	signed := text.EncodeToString([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + text.EncodeToString(claims)
+	digest := sha256.Sum256([]byte(signed))
+	signature, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, digest[:])
+	if err != nil {
+		return Secret{}, fmt.Errorf("signing a web token: %w", err)
+	}
+	return NewSecret(signed + "." + text.EncodeToString(signature)), nil
+}
