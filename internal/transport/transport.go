@@ -5,6 +5,8 @@ package transport
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
@@ -32,6 +34,8 @@ type Config struct {
 	// UserAgent names this program and its version; GitHub refuses requests
 	// without one.
 	UserAgent string
+	// Roots are the certificate authorities that are trusted; nil: the system's.
+	Roots *x509.CertPool
 	// Log receives one line for every wait. Nil is silent.
 	Log *slog.Logger
 }
@@ -47,7 +51,7 @@ type Client struct {
 func NewAPI(c Config) *Client {
 	retry := retryablehttp.NewClient()
 	retry.HTTPClient = &http.Client{
-		Transport:     agent{name: c.UserAgent, next: base()},
+		Transport:     agent{name: c.UserAgent, next: c.base()},
 		CheckRedirect: sameHostOnly,
 	}
 	retry.RetryMax = retries
@@ -95,7 +99,7 @@ func (c *Client) Do(req *http.Request) (*http.Response, error) {
 // archive that are fetched at a time have a connection each, as HTTP/2 would put
 // them all on one, which a server that limits each connection then slows down.
 func NewDownload(c Config) *http.Client {
-	wire := base()
+	wire := c.base()
 	wire.ForceAttemptHTTP2 = false
 	wire.Protocols = new(http.Protocols)
 	wire.Protocols.SetHTTP1(true)
@@ -106,8 +110,10 @@ func NewDownload(c Config) *http.Client {
 	}
 }
 
-func base() *http.Transport {
+// base obeys the proxy variables of the environment.
+func (c Config) base() *http.Transport {
 	return &http.Transport{
+		TLSClientConfig:       &tls.Config{RootCAs: c.Roots, MinVersion: tls.VersionTLS12},
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		ForceAttemptHTTP2:     true,

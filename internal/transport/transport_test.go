@@ -347,3 +347,25 @@ func TestDownloadHasAConnectionForEachRequest(t *testing.T) {
 		t.Errorf("%d connections for %d requests, want %d for %d", len(connections), len(seen), together, 2*together)
 	}
 }
+
+func TestRootsAreTrusted(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewTLSServer(http.HandlerFunc(fine))
+	defer server.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	for name, do := range map[string]func(*http.Request) (*http.Response, error){
+		"API": NewAPI(Config{Roots: roots}).Do, "download": NewDownload(Config{Roots: roots}).Do,
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := do(req)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		resp.Body.Close()
+	}
+}
