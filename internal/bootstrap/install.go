@@ -125,11 +125,18 @@ func (i *installer) save(phase instance.Phase) error {
 	return i.Store.Save(i.record)
 }
 
-// finish notes that nothing is left to do. A record that says so already is not
+// finish notes that nothing is left to do, and that a power cut will not undo
+// it. A record that says so already is not
 // touched.
 func (i *installer) finish() error {
 	if i.record.Phase == instance.Installed && !i.Changes() {
 		return nil
+	}
+	if i.changes(FetchPhase) {
+		// While it registered, the kernel has written most of it.
+		if err := i.Fetcher.Settle(i.Dir); err != nil {
+			return err
+		}
 	}
 	return i.save(instance.Installed)
 }

@@ -30,7 +30,12 @@ const (
 // version, platform and digest. An entry is there whole or not at all, and
 // survives a power cut. The cache may be deleted at any time; nothing that runs
 // uses its files.
-type Cache struct{ Dir string }
+type Cache struct {
+	Dir string
+	// Volatile entries are not waited for until they are on the disk: a power cut
+	// may damage them. It is for hosts that do not survive one anyway.
+	Volatile bool
+}
 
 // Entry is one runner in a cache.
 type Entry struct {
@@ -246,11 +251,16 @@ func (c Cache) commit(staging string, asset Asset) error {
 	if err := transfer.Discard(c.part(asset)); err != nil {
 		return fmt.Errorf("removing the part file: %w", err)
 	}
-	if err := tree.Sync(staging); err != nil {
-		return fmt.Errorf("writing the runner to the disk: %w", err)
+	if !c.Volatile {
+		if err := tree.Sync(staging); err != nil {
+			return fmt.Errorf("writing the runner to the disk: %w", err)
+		}
 	}
 	if err := os.Rename(staging, c.path(asset)); err != nil {
 		return fmt.Errorf("putting the runner into the cache: %w", err)
+	}
+	if c.Volatile {
+		return nil
 	}
 	return syncDir(c.Dir)
 }

@@ -113,6 +113,15 @@ func (e Entry) clone(ctx context.Context, root string, owner Owner) error {
 	return tree.Clone(ctx, filepath.Join(e.Dir, treeDir), manifest, root, owner)
 }
 
+// Settle waits until a runner root, and whatever else was written to its file
+// system, is on the disk, unless the cache is volatile. It may be repeated.
+func (f *Fetcher) Settle(root string) error {
+	if f.Cache.Volatile {
+		return nil
+	}
+	return tree.Sync(root)
+}
+
 // Discard removes root, and what killed runs have left beside it.
 func Discard(root string) error { return tree.Remove(root) }
 

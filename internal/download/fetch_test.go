@@ -481,7 +481,7 @@ func TestBearerStaysAtItsHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	web := transport.Config{UserAgent: "test"}
-	applications, err := github.NewClient(transport.NewAPI(web), scope, github.NewSecret(server.Token())).Applications(t.Context())
+	applications, err := github.NewClient(transport.NewAPI(web), scope, github.Static(github.NewSecret(server.Token()))).Applications(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

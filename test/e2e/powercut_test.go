@@ -17,18 +17,24 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/test/e2e/machine"
 )
 
-// TestPowerCut: what the cache names is on the disk. The disk is a file; a copy
-// of it, taken the moment prepare has ended, is what a power cut leaves: whatever
+// TestPowerCut: what the cache names, and what install has installed, is on the disk. The disk is a file; a copy
+// of it, taken the moment install has ended, is what a power cut leaves: whatever
 // the kernel had not written yet is not in it.
 func TestPowerCut(t *testing.T) {
 	program := machine.Build(t, "cmd/runner-bootstrap")
 	dir := t.TempDir()
+	// The account of the jobs passes through.
+	for _, path := range []string{dir, filepath.Dir(dir)} {
+		if err := os.Chmod(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 	platform, err := download.Host()
 	if err != nil {
 		t.Fatal(err)
 	}
 	archive, err := githubtest.NewArchive(githubtest.ArchiveSpec{
-		Platform: platform.String(), Version: "2.337.0", Padding: 40 << 20, Dir: dir,
+		Platform: platform.String(), Version: "2.337.0", Listener: buildListener(t, dir), Padding: 40 << 20, Dir: dir,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -39,6 +45,17 @@ func TestPowerCut(t *testing.T) {
 	sh(t, "mkfs.ext4", "-q", "-F", image)
 	live := mount(t, image, filepath.Join(dir, "live"))
 	sh(t, program, "prepare", "--dir", filepath.Join(live, "rb"), "--archive", filepath.Join(dir, archive.Filename), "--sha256", archive.SHA256)
+	server, err := githubtest.Start(githubtest.Config{Archive: archive})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	secret := filepath.Join(dir, "token")
+	if err := os.WriteFile(secret, []byte(server.Token()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sh(t, program, "install", "--dir", filepath.Join(live, "rb"), "--url", server.URL()+"/octo-org", "--name", "web-1", "--no-service",
+		"--user", "nobody", "--token-file", secret)
 	// Beside it, something that nobody has asked to be durable.
 	sh(t, "cp", "-r", filepath.Join(live, "rb", "cache"), filepath.Join(live, "copied"))
 	cut := filepath.Join(dir, "cut")
@@ -55,6 +72,9 @@ func TestPowerCut(t *testing.T) {
 	cached, err := fetcher.Place(t.Context(), entries[0].Asset(platform), filepath.Join(dir, "root"), download.Owner{Keep: true}, nil)
 	if err != nil || !cached {
 		t.Errorf("after the cut the runner is damaged: %v", err)
+	}
+	if root := filepath.Join("rb", "runners", "web-1"); !whole(filepath.Join(live, root), filepath.Join(after, root)) {
+		t.Error("after the cut the installed runner is damaged")
 	}
 	if whole(filepath.Join(live, "copied"), filepath.Join(after, "copied")) {
 		t.Error("what was not synced has survived as well: this is no power cut")

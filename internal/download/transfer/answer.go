@@ -29,12 +29,12 @@ func (s *Stream) attempt(t task, buf []byte) error {
 		return s.lost(ctx, err)
 	}
 	defer resp.Body.Close()
-	watch.touch()
-	end, exact, err := s.take(&t, resp)
-	if err != nil {
+	watch.works()
+	end, err := s.take(&t, resp)
+	if err != nil || end == t.from {
 		return err
 	}
-	f := &flow{s: s, watch: watch, buf: buf, index: t.index, off: t.from, end: end, exact: exact}
+	f := &flow{s: s, watch: watch, buf: buf, index: t.index, off: t.from, end: end}
 	defer func() { t.index = f.index }()
 	s.report()
 	return f.run(ctx, resp.Body)
@@ -95,27 +95,25 @@ func withoutURL(err error) error {
 }
 
 // take looks at the head of an answer, and says up to where its body reaches
-// (below 0: unknown), and whether it has to end there. A body that begins at
-// the start of the file changes t.
-func (s *Stream) take(t *task, resp *http.Response) (end int64, exact bool, err error) {
+// (below 0: unknown). A body that begins at the start of the file changes t.
+func (s *Stream) take(t *task, resp *http.Response) (end int64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.err != nil:
-		return 0, false, s.err
+		return 0, s.err
 	case resp.StatusCode == http.StatusOK && t.plain:
 		return s.takeWhole(resp)
 	case resp.StatusCode == http.StatusOK && s.hands > 1:
-		return 0, false, refusal(startAgain, fmt.Errorf("%w: the server refused a range", ErrTransfer))
+		return 0, refusal(startAgain, fmt.Errorf("%w: the server refused a range", ErrTransfer))
 	case resp.StatusCode == http.StatusOK:
 		if s.restarts++; s.restarts > maxRestarts {
-			return 0, false, refusal(giveUp, fmt.Errorf("%w: the server has no ranges, and its answers break", ErrTransfer))
+			return 0, refusal(giveUp, fmt.Errorf("%w: the server has no ranges, and its answers break", ErrTransfer))
 		}
 		if err := s.startAgain(); err != nil {
-			return 0, false, err
+			return 0, err
 		}
-		s.segs.claimEmpty(0)
-		*t = task{plain: true, began: t.began}
+		*t = task{plain: true}
 		return s.takeWhole(resp)
 	case resp.StatusCode == http.StatusPartialContent && !t.plain:
 		return s.takeRange(t, resp)
@@ -127,7 +125,7 @@ func (s *Stream) take(t *task, resp *http.Response) (end int64, exact bool, err 
 		b.kind = tryAgain
 		b.after = retryAfter(resp.Header)
 	}
-	return 0, false, b
+	return 0, b
 }
 
 func refusal(k kind, err error) *setback { return &setback{kind: k, err: err, answered: true} }
@@ -142,11 +140,11 @@ func retryAfter(header http.Header) time.Duration {
 }
 
 // takeWhole begins the file with an answer that has all of it.
-func (s *Stream) takeWhole(resp *http.Response) (end int64, exact bool, err error) {
+func (s *Stream) takeWhole(resp *http.Response) (end int64, err error) {
 	known := resp.ContentLength >= 0
 	size := max(0, resp.ContentLength)
 	if err := s.fits(size); err != nil {
-		return 0, false, err
+		return 0, err
 	}
 	s.segs = emptySegments(size, known)
 	s.segs.claimEmpty(0)
@@ -156,7 +154,7 @@ func (s *Stream) takeWhole(resp *http.Response) (end int64, exact bool, err erro
 	}
 	s.ranges = resp.Header.Get("Accept-Ranges") == "bytes"
 	if err := s.ledger.rewrite(size, s.validator, s.segs.got); err != nil {
-		return 0, false, err
+		return 0, err
 	}
 	if s.segs.complete() {
 		s.arrived()
@@ -164,9 +162,9 @@ func (s *Stream) takeWhole(resp *http.Response) (end int64, exact bool, err erro
 	s.getReady()
 	s.more.Broadcast()
 	if !known {
-		return -1, false, nil
+		return -1, nil
 	}
-	return size, true, nil
+	return size, nil
 }
 
 // strong tells whether a tag stands for the very bytes: W/ ones do not.
@@ -181,28 +179,25 @@ func (s *Stream) fits(size int64) error {
 
 // takeRange looks whether a range is the one that was asked for, of the file
 // that is on disk.
-func (s *Stream) takeRange(t *task, resp *http.Response) (end int64, exact bool, err error) {
+func (s *Stream) takeRange(t *task, resp *http.Response) (end int64, err error) {
 	from, to, total, ok := contentRange(resp.Header.Get("Content-Range"))
 	if !ok || from != t.from {
-		return 0, false, refusal(startAgain, fmt.Errorf("%w: the server sent another range than it was asked for", ErrTransfer))
+		return 0, refusal(startAgain, fmt.Errorf("%w: the server sent another range than it was asked for", ErrTransfer))
 	}
 	if total >= 0 && s.segs.known && total != s.segs.size {
-		return 0, false, refusal(startAgain, fmt.Errorf("%w: the file has %d bytes now, not %d", ErrLength, total, s.segs.size))
+		return 0, refusal(startAgain, fmt.Errorf("%w: the file has %d bytes now, not %d", ErrLength, total, s.segs.size))
 	}
 	if tag := resp.Header.Get("ETag"); strong(tag) && s.ETag != "" && tag != s.ETag {
-		return 0, false, refusal(startAgain, fmt.Errorf("%w: the server sent a range of another file", ErrTransfer))
+		return 0, refusal(startAgain, fmt.Errorf("%w: the server sent a range of another file", ErrTransfer))
 	}
 	if total >= 0 && !s.segs.known {
 		if err := s.learnSize(total); err != nil {
-			return 0, false, err
+			return 0, err
 		}
 	}
 	s.ranges = true
 	s.getReady()
-	if t.to > 0 && t.to < to {
-		return t.to, false, nil // more than asked for
-	}
-	return to, true, nil
+	return to, nil // that may be less, or more, than was asked for
 }
 
 // learnSize is told the length after the beginning. The caller holds mu.
@@ -216,23 +211,23 @@ func (s *Stream) learnSize(size int64) error {
 
 // takeNothing is told that there is nothing at and behind an offset. That is
 // the truth where all had come but the news that it was all.
-func (s *Stream) takeNothing(t *task, resp *http.Response) (end int64, exact bool, err error) {
+func (s *Stream) takeNothing(t *task, resp *http.Response) (end int64, err error) {
 	if total, ok := strings.CutPrefix(resp.Header.Get("Content-Range"), "bytes */"); ok && !s.segs.known && !t.plain {
 		if size, err := strconv.ParseInt(total, 10, 64); err == nil && size == t.from {
 			if err := s.learnSize(size); err != nil {
-				return 0, false, err
+				return 0, err
 			}
 			s.arrived()
 			s.getReady()
 			s.more.Broadcast()
-			return size, false, nil
+			return size, nil
 		}
 	}
 	b := refusal(startAgain, &StatusError{resp.StatusCode})
 	if t.plain {
 		b.kind = giveUp
 	}
-	return 0, false, b
+	return 0, b
 }
 
 var rangeForm = regexp.MustCompile(`^bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)$`)

@@ -3,6 +3,7 @@
 package transfer
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -90,4 +91,37 @@ func cpuTime(b *testing.B) time.Duration {
 		b.Fatal(err)
 	}
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// BenchmarkSeveralConnections receives as much from a server that gives each
+// connection 200 Mbit/s after 20 ms, over one and over eight of them.
+func BenchmarkSeveralConnections(b *testing.B) {
+	data := noise(225 << 20)
+	o := &origin{data: data, etag: strongTag, body: func(_ int, w http.ResponseWriter, r *http.Request, data []byte) {
+		<-time.After(20 * time.Millisecond)
+		slowly(w, r, data, 25_000_000)
+	}}
+	server := httptest.NewServer(o)
+	defer server.Close()
+	wire := &http.Transport{MaxIdleConnsPerHost: maxConnections}
+	defer wire.CloseIdleConnections()
+	took := map[int]time.Duration{}
+	for b.Loop() {
+		for _, connections := range []int{1, maxConnections} {
+			part := filepath.Join(b.TempDir(), "part")
+			began := time.Now()
+			s, err := Open(b.Context(), &http.Client{Transport: wire}, Request{URL: server.URL, Part: part, Connections: connections})
+			if err != nil {
+				b.Fatal(err)
+			}
+			n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, s, make([]byte, 256<<10))
+			took[connections] += time.Since(began)
+			if err := errors.Join(err, s.Close(), Discard(part)); err != nil || n != int64(len(data)) {
+				b.Fatalf("%d bytes, %v", n, err)
+			}
+		}
+	}
+	b.ReportMetric(took[1].Seconds()/float64(b.N), "s-one")
+	b.ReportMetric(took[maxConnections].Seconds()/float64(b.N), "s-eight")
+	b.ReportMetric(took[1].Seconds()/took[maxConnections].Seconds(), "times-as-fast")
 }

@@ -61,7 +61,6 @@ type task struct {
 	index    int   // of the first segment, which is claimed
 	from, to int64 // to is exclusive; 0 is the end of the file
 	plain    bool  // the whole file without a range: nothing is on disk
-	began    int64 // what moved was
 }
 
 // hire adds a connection. The caller holds mu.
@@ -97,9 +96,6 @@ func (s *Stream) work() {
 func (s *Stream) claim() (task, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err != nil || s.segs.complete() {
-		return task{}, false
-	}
 	// Read before the claim, which makes a first segment where the size is unknown.
 	plain := s.segs.done == 0
 	index, ok := s.segs.claimLowest()
@@ -107,7 +103,7 @@ func (s *Stream) claim() (task, bool) {
 		s.hands--
 		return task{}, false
 	}
-	t := task{index: index, from: s.segs.next(index), to: s.segs.end(index), plain: plain, began: s.moved}
+	t := task{index: index, from: s.segs.next(index), to: s.segs.end(index), plain: plain}
 	if s.hands == 1 {
 		t.to = s.segs.runEnd(index)
 	}
@@ -142,9 +138,6 @@ func (s *Stream) judge(t task, err error) (wait time.Duration, again bool) {
 		s.fail(err)
 		return 0, false
 	}
-	if b.kind == startAgain {
-		s.report()
-	}
 	return wait, true
 }
 
@@ -160,10 +153,6 @@ func (s *Stream) judgeOneOfMany(t task, b *setback) (wait time.Duration, again b
 		return jitter(shortWait), true
 	}
 	s.hands--
-	if s.moved > t.began {
-		// The others get on: this one is not wanted.
-		s.limit = max(1, s.limit-1)
-	}
 	return 0, false
 }
 
@@ -225,7 +214,6 @@ func (s *Stream) startAgain() error {
 	s.limit = 1
 	s.resumed = 0
 	s.segs = segments{}
-	s.validator = validator{}
 	// From here on the old state says more than the part file holds, so that it
 	// is not believed if this process ends before the new one is written.
 	if err := s.part.Truncate(0); err != nil {

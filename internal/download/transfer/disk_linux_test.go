@@ -1,11 +1,14 @@
 package transfer
 
 import (
+	"context"
 	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // What a full disk says comes out as it is, at once, and what is on it stays.
@@ -13,18 +16,7 @@ func TestFullDisk(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can mount a small file system")
 	}
-	dir := filepath.Join(t.TempDir(), "small")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=6m"); err != nil {
-		t.Skipf("mounting is not possible here: %v", err)
-	}
-	defer func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	}()
+	dir := smallDisk(t, "6m")
 	for _, connections := range []int{1, maxConnections} {
 		o := onLoopback(t, 4*segmentSize)
 		o.dir = dir
@@ -49,4 +41,43 @@ func TestFullDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// A write that is late because little came fails the transfer at once as well.
+func TestFullDiskWhenLittleComes(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can mount a small file system")
+	}
+	o := onLoopback(t, mib)
+	o.dir = smallDisk(t, "64k")
+	o.body = func(_ int, w http.ResponseWriter, r *http.Request, data []byte) {
+		for i := range 5 {
+			_, _ = w.Write(data[i*10_000 : (i+1)*10_000])
+			flush(w)
+			<-time.After(4 * linger)
+		}
+		hang(w, r, data[50_000:], 30_000)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := o.receive(ctx, o.request()); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("%v, want that there is no space", err)
+	}
+}
+
+func smallDisk(t *testing.T, size string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "small")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
+		t.Skipf("mounting is not possible here: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,6 +74,46 @@ func TestManyCutsWithProgress(t *testing.T) {
 		o.mustReceive(t, r)
 		if n := len(o.ranges(0)); n != (5*mib+200_000-1)/200_000 || o.allSent() != 5*mib {
 			t.Errorf("%d requests and %d bytes", n, o.allSent())
+		}
+	})
+}
+
+// Four failures are the end only where nothing comes between them.
+func TestManyFailuresWithProgressBetween(t *testing.T) {
+	inBubble(t, 9*mib, func(t *testing.T, o *origin) {
+		o.turn = func(n int, w http.ResponseWriter, _ *http.Request) bool {
+			if n%2 == 1 {
+				w.WriteHeader(http.StatusBadGateway)
+			}
+			return n%2 == 1
+		}
+		o.body = func(_ int, w http.ResponseWriter, _ *http.Request, data []byte) { cut(w, data, mib) }
+		began := time.Now()
+		o.mustReceive(t, o.request())
+		wantTook(t, began, 8*(shortWait+firstWait))
+	})
+}
+
+// The first reason stays the reason.
+func TestReasonOfAFailureStays(t *testing.T) {
+	inBubble(t, 9*mib, func(t *testing.T, o *origin) {
+		o.turn = status(410, 1, 1)
+		o.body = func(_ int, w http.ResponseWriter, _ *http.Request, data []byte) { cut(w, data, mib) }
+		s, err := Open(t.Context(), o.client, o.request())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, when := range []string{"first", "again", "after it was closed"} {
+			_, err := io.Copy(io.Discard, s)
+			var refused *StatusError
+			if !errors.As(err, &refused) || refused.Status != 410 {
+				t.Errorf("%s: %v, want the status 410", when, err)
+			}
+			if when == "again" {
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+			}
 		}
 	})
 }
@@ -232,7 +273,8 @@ func TestLengthOfABodyThatWasNotAnnounced(t *testing.T) {
 		max  int64
 		err  error
 	}{
-		{name: "as long as allowed", max: faultSize}, {name: "longer than allowed", max: faultSize - 1, err: ErrLength},
+		{name: "as long as allowed", max: faultSize},
+		{name: "longer than allowed", max: faultSize - 1, err: ErrLength},
 		{name: "much longer than allowed", max: 100, err: ErrLength},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -246,6 +288,8 @@ func TestLengthOfABodyThatWasNotAnnounced(t *testing.T) {
 				}
 				if c.err == nil {
 					o.wantWhole(t, got)
+				} else if info, err := os.Stat(o.part()); err != nil || info.Size() > c.max {
+					t.Errorf("%d bytes are on disk, %v, of %d that are allowed", info.Size(), err, c.max)
 				}
 			})
 		})
@@ -283,6 +327,25 @@ func TestRangeThatIsLongerOrShorterThanItSays(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Nor is the end believed before it is known to be one.
+func TestRangeWhoseExcessComesLate(t *testing.T) {
+	inBubble(t, 2*segmentSize+enough+1000, func(t *testing.T, o *origin) {
+		o.body = func(n int, w http.ResponseWriter, _ *http.Request, data []byte) {
+			if n == 0 {
+				o.chunked = true
+				cut(w, data, 2*segmentSize)
+			}
+			_, _ = w.Write(data)
+			flush(w)
+			time.Sleep(linger / 2)
+			_, _ = w.Write([]byte("x"))
+		}
+		if _, err := o.receive(t.Context(), o.request()); !errors.Is(err, ErrLength) {
+			t.Errorf("%v, want that the body is too long", err)
+		}
+	})
 }
 
 // What may travel with a redirect is decided by the client, and the address of

@@ -25,7 +25,6 @@ type flow struct {
 	s     *Stream
 	watch *watch
 	end   int64 // where the body ends; below 0: unknown
-	exact bool  // the body may not go on there
 
 	mu       sync.Mutex // held while bytes are written
 	buf      []byte
@@ -46,11 +45,9 @@ func (f *flow) run(ctx context.Context, body io.Reader) error {
 		f.from = f.to
 	}()
 	for {
-		f.watch.touch() // only waiting for the network is a stall
+		f.watch.waits()
 		n, err := body.Read(f.room())
-		if n > 0 {
-			f.watch.touch()
-		}
+		f.watch.works()
 		stop, werr := f.hold(n, err != nil, late)
 		switch {
 		case werr != nil:
@@ -65,8 +62,8 @@ func (f *flow) run(ctx context.Context, body io.Reader) error {
 	}
 }
 
-// room is where the next bytes go. An exact body gets room for one byte more
-// than it may have: it is seen to be too long.
+// room is where the next bytes go. There is room for one byte more than the
+// body may have: so it is seen to be too long.
 func (f *flow) room() []byte {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -77,11 +74,7 @@ func (f *flow) room() []byte {
 	if f.end < 0 {
 		return room
 	}
-	most := f.left()
-	if f.exact {
-		most++
-	}
-	return room[:min(int64(len(room)), most)]
+	return room[:min(int64(len(room)), f.left()+1)]
 }
 
 // left is how much is still to come.
@@ -95,16 +88,16 @@ func (f *flow) hold(n int, last bool, late *time.Timer) (stop bool, err error) {
 		late.Reset(linger)
 	}
 	f.to += n
-	if f.exact && f.left() < 0 {
+	if f.end >= 0 && f.left() < 0 {
 		return false, fmt.Errorf("%w: the body is longer than announced", ErrLength)
 	}
-	// The end of an exact body is written when it is known to be the end.
-	ended := f.end >= 0 && f.left() == 0
-	switch held := f.to - f.from; {
-	case last, f.to == len(f.buf), ended && !f.exact, held >= enough && !ended:
+	// What seems to be the end waits until it is known to be the end.
+	full := f.to-f.from >= enough && (f.end < 0 || f.left() > 0)
+	if last || full || f.to == len(f.buf) {
+		late.Stop()
 		f.write()
 	}
-	return f.met || ended && !f.exact, f.err
+	return f.met, f.err
 }
 
 // late writes what has waited long enough for more.
@@ -146,16 +139,12 @@ func (f *flow) write() {
 		}
 		f.s.record(f.index, int64(len(p)))
 	}
-	if f.met {
-		f.from = f.to
-	}
 }
 
 // follow goes on from a finished segment to the next one, if nobody has it.
 func (s *Stream) follow(index int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.segs.release(index)
 	return s.segs.claimEmpty(index + 1)
 }
 
@@ -194,16 +183,19 @@ func (f *flow) ended(ctx context.Context) error {
 	return nil
 }
 
-// watch ends a request that brings nothing for too long.
+// watch ends a request that brings nothing for too long. Only what is spent in
+// waiting for the network counts: a slow disk is no stall.
 type watch struct {
 	stall  time.Duration
 	began  time.Time
-	last   atomic.Int64 // when something came, after began
+	since  atomic.Int64 // when the wait began, after began; or working
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
 	mu     sync.Mutex
 	over   bool
 }
+
+const working = -1
 
 func watchFor(stall time.Duration, cancel context.CancelCauseFunc) *watch {
 	w := &watch{stall: stall, began: time.Now(), cancel: cancel}
@@ -215,20 +207,24 @@ func watchFor(stall time.Duration, cancel context.CancelCauseFunc) *watch {
 	return w
 }
 
-// touch is called often, so it leaves the timer alone.
-func (w *watch) touch() { w.last.Store(int64(time.Since(w.began))) }
+// These are called often, so they leave the timer alone.
+func (w *watch) waits() { w.since.Store(int64(time.Since(w.began))) }
+func (w *watch) works() { w.since.Store(working) }
 
 func (w *watch) look() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.over {
-		return
+	rest := w.stall
+	if since := w.since.Load(); since != working {
+		rest -= time.Since(w.began) - time.Duration(since)
 	}
-	if rest := w.stall - time.Since(w.began) + time.Duration(w.last.Load()); rest > 0 {
+	switch {
+	case w.over:
+	case rest > 0:
 		w.timer.Reset(rest)
-		return
+	default:
+		w.cancel(fmt.Errorf("no byte for %s", w.stall))
 	}
-	w.cancel(fmt.Errorf("no byte for %s", w.stall))
 }
 
 func (w *watch) stop() {

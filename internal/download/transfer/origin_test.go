@@ -184,6 +184,7 @@ func (o *origin) head(w http.ResponseWriter, r *http.Request) []byte {
 	if ranged && from >= size {
 		h.Set("Content-Range", fmt.Sprintf("bytes */%d", size))
 		w.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
+		_, _ = io.WriteString(unwrapped(w), "there is nothing here")
 		return nil
 	}
 	if !o.noRanges {
@@ -221,6 +222,9 @@ func (o *origin) rangeOf(r *http.Request) (from, to int, ranged bool) {
 }
 
 func flush(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() }
+
+// unwrapped is for what is no part of the file.
+func unwrapped(w http.ResponseWriter) http.ResponseWriter { return w.(*counted).ResponseWriter }
 
 // counted counts what is sent of bodies.
 type counted struct {

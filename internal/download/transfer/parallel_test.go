@@ -3,10 +3,12 @@ package transfer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -346,6 +348,103 @@ func TestSeveralConnectionsResume(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.wantWhole(t, got)
+}
+
+// A connection that brings something and breaks is worth another try.
+func TestConnectionsThatBreakAreKept(t *testing.T) {
+	inBubble(t, 12*segmentSize, func(t *testing.T, o *origin) {
+		open := countConnections(o)
+		o.body = func(n int, w http.ResponseWriter, r *http.Request, data []byte) {
+			slowly(w, r, data[:min(len(data), mib)], 4*mib)
+			if len(data) > mib {
+				panic(http.ErrAbortHandler)
+			}
+		}
+		r := o.request()
+		r.Connections = 4
+		began := time.Now()
+		o.mustReceive(t, r)
+		// Each MiB takes a quarter of a second, and the wait after it as long again at most.
+		if most, took := open.most.Load(), time.Since(began); most != 4 || took > 48*time.Second/2/4*3/2 {
+			t.Errorf("%d connections at once, and it took %v", most, took)
+		}
+	})
+}
+
+// Those that find nothing left to do go; the last one that is there is not let
+// go for a failure.
+func TestLastConnectionOfMany(t *testing.T) {
+	inBubble(t, 4*segmentSize, func(t *testing.T, o *origin) {
+		refuse := true
+		o.body = func(_ int, w http.ResponseWriter, r *http.Request, data []byte) {
+			if rest := len(o.data) - segmentSize; refuse && r.Header.Get("Range") == fmt.Sprintf("bytes=%d-%d", rest, len(o.data)-1) {
+				refuse = false
+				time.Sleep(25 * time.Second) // the others have long since ended
+				cut(w, data, 0)
+			}
+			slowly(w, r, data, 4*mib)
+		}
+		r := o.request()
+		r.Connections = 4
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		got, err := o.receive(ctx, r)
+		if err != nil || refuse {
+			t.Fatalf("%v after the requests %q", err, o.ranges(0))
+		}
+		o.wantWhole(t, got)
+	})
+}
+
+// A server may send more than it was asked for, to each of several connections.
+func TestServerThatSendsMoreThanItIsAskedFor(t *testing.T) {
+	inBubble(t, 8*segmentSize, func(t *testing.T, o *origin) {
+		o.turn = func(_ int, _ http.ResponseWriter, r *http.Request) bool {
+			if from, _, ok := strings.Cut(r.Header.Get("Range"), "-"); ok {
+				r.Header.Set("Range", from+"-")
+			}
+			return false
+		}
+		o.body = func(_ int, w http.ResponseWriter, r *http.Request, data []byte) { slowly(w, r, data, 4*mib) }
+		r := o.request()
+		r.Connections = 4
+		r.Progress = func(done, total int64) {
+			if done > total {
+				t.Errorf("progress is %d of %d", done, total)
+			}
+		}
+		o.mustReceive(t, r)
+	})
+}
+
+// What a connection leaves in the middle of a segment, and cannot go on with,
+// is not received again by the one that comes along.
+func TestConnectionThatLeavesSomething(t *testing.T) {
+	inBubble(t, 4*segmentSize, func(t *testing.T, o *origin) {
+		o.turn = func(n int, w http.ResponseWriter, _ *http.Request) bool {
+			if n == 2 {
+				w.WriteHeader(http.StatusTooManyRequests)
+			}
+			return n == 2
+		}
+		o.body = func(n int, w http.ResponseWriter, r *http.Request, data []byte) {
+			if n == 1 {
+				cut(w, data, 1000)
+			}
+			slowly(w, r, data, 4*mib)
+		}
+		r := o.request()
+		r.Connections = 2
+		r.Progress = func(done, total int64) {
+			if done > total {
+				t.Errorf("progress is %d of %d", done, total)
+			}
+		}
+		o.mustReceive(t, r)
+		if asked := o.ranges(1); !slices.Contains(asked[2:], "bytes=4195304-") {
+			t.Errorf("it asked for %q, want the rest of the second segment", asked)
+		}
+	})
 }
 
 // An outage takes all connections; one of them finds out when it is over.

@@ -34,16 +34,16 @@ func TestContentRange(t *testing.T) {
 
 // beats tells a tuner what each beat brings, for a reader that always starves,
 // and returns at which beats it adds a connection.
-func beats(t *tuner, count, most int, rate func(connections int) int64) (added []int) {
+func beats(t *tuner, count, most int, rate func(connections, beat int) int64) (added []int) {
 	var bytes int64
-	for n, connections := 0, 1; n < count && !t.useless; n++ {
+	for n, connections := 0, 1; n < count; n++ {
 		t.see(bytes)
 		if connections < most && t.more() {
 			t.added()
 			connections++
 			added = append(added, n)
 		}
-		bytes += rate(connections)
+		bytes += rate(connections, n)
 	}
 	return added
 }
@@ -52,16 +52,17 @@ func TestTuner(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name    string
-		rate    func(connections int) int64
+		rate    func(connections, beat int) int64
 		added   []int
 		useless bool
 	}{
-		{name: "each brings as much", rate: func(n int) int64 { return int64(n) * 1000 }, added: []int{2, 3, 5, 6, 7, 8, 10}},
-		{name: "each brings a little", rate: func(n int) int64 { return 1000 + int64(n)*100 }, added: []int{2, 3, 7, 8, 9, 10, 14}},
-		{name: "none brings anything", rate: func(int) int64 { return 1000 }, added: []int{2, 3}, useless: true},
-		{name: "they bring next to nothing", rate: func(n int) int64 { return 1000 + int64(n)*40 }, added: []int{2, 3}, useless: true},
-		{name: "two are enough", rate: func(n int) int64 { return min(int64(n), 2) * 1000 }, added: []int{2, 3, 5, 6, 7, 8}, useless: true},
-		{name: "nothing comes", rate: func(int) int64 { return 0 }},
+		{name: "each brings as much", rate: func(n, _ int) int64 { return int64(n) * 1000 }, added: []int{2, 3, 5, 6, 7, 8, 10}},
+		{name: "each brings a little", rate: func(n, _ int) int64 { return 1000 + int64(n)*100 }, added: []int{2, 3, 7, 8, 9, 10, 14}},
+		{name: "none brings anything", rate: func(_, _ int) int64 { return 1000 }, added: []int{2, 3}, useless: true},
+		{name: "they bring next to nothing", rate: func(n, _ int) int64 { return 1000 + int64(n)*40 }, added: []int{2, 3}, useless: true},
+		{name: "two are enough", rate: func(n, _ int) int64 { return min(int64(n), 2) * 1000 }, added: []int{2, 3, 5, 6, 7, 8}, useless: true},
+		{name: "they would bring more later", rate: func(n, beat int) int64 { return 1000 + int64(beat/20*n)*1000 }, added: []int{2, 3}, useless: true},
+		{name: "nothing comes", rate: func(_, _ int) int64 { return 0 }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -78,6 +79,8 @@ func TestTuner(t *testing.T) {
 func FuzzState(f *testing.F) {
 	f.Add([]byte(`{"schema":1,"size":8400953,"etag":"\"v1\"","modified":"","segment":4194304}`+"\n04194304\n01048576\n00000000\n"), int64(5*mib))
 	f.Add([]byte(`{"schema":1,"size":0,"etag":"","modified":"","segment":4194304}`+"\n00000007\n"), int64(7))
+	f.Add([]byte(`{"schema":1,"size":0,"etag":"","modified":"","segment":4194304}`+"\n00000007\n00000007\n"), int64(5*mib)) // a gap
+	f.Add([]byte(`{"schema":1,"size":10,"etag":"","modified":"","segment":4194304}`+"\n00000011\n"), int64(11))             // too much
 	f.Add([]byte("{}\n"), int64(0))
 	f.Fuzz(func(t *testing.T, text []byte, held int64) {
 		head, got, base := parseState(text, held)
@@ -85,7 +88,7 @@ func FuzzState(f *testing.F) {
 			return
 		}
 		s := segmentsOf(head.Size, got)
-		if s.done < 0 || s.prefix() > max(held, 0) || s.known && s.done > s.size || int(base)+len(got)*lineLength != len(text) {
+		if s.done < 0 || s.prefix() > max(held, 0) || s.known && s.done > s.size || !s.known && s.done != s.prefix() || int(base)+len(got)*lineLength != len(text) {
 			t.Errorf("%q with %d bytes: %d on disk, %d of them without a gap, of %d", text, held, s.done, s.prefix(), s.size)
 		}
 		if s.complete() {

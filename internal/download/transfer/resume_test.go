@@ -198,6 +198,65 @@ func TestServerThatNeverCan(t *testing.T) {
 	}
 }
 
+// What comes again is no progress, and what an earlier run had counts too.
+func TestServerThatNeverGetsAsFarAsTheLastRun(t *testing.T) {
+	inBubble(t, faultSize, func(t *testing.T, o *origin) {
+		interrupted(t, o)
+		o.noRanges = true
+		o.body = func(_ int, w http.ResponseWriter, _ *http.Request, data []byte) { cut(w, data, 3*mib) }
+		if _, err := o.receive(t.Context(), o.request()); !errors.Is(err, ErrTransfer) {
+			t.Errorf("%v, want a failure", err)
+		}
+		if n := len(o.ranges(1)); n != attempts {
+			t.Errorf("%d attempts, want %d", n, attempts)
+		}
+	})
+}
+
+// A file that has become shorter, by a server that tells no version.
+func TestRangeBehindTheEnd(t *testing.T) {
+	inBubble(t, faultSize, func(t *testing.T, o *origin) {
+		o.chunked, o.etag = true, ""
+		interrupted(t, o)
+		o.data = o.data[:3*mib]
+		o.mustReceive(t, o.request())
+		if asked := o.ranges(1); !slices.Equal(asked, []string{span(5 * mib), ""}) {
+			t.Errorf("it asked for %q", asked)
+		}
+	})
+}
+
+// A range that comes shows that there are ranges.
+func TestSeveralConnectionsAfterResuming(t *testing.T) {
+	inBubble(t, 12*segmentSize, func(t *testing.T, o *origin) {
+		interrupted(t, o)
+		open := countConnections(o)
+		o.body = func(_ int, w http.ResponseWriter, r *http.Request, data []byte) { slowly(w, r, data, 8*mib) }
+		r := o.request()
+		r.Connections = 3
+		o.mustReceive(t, r)
+		if most := open.most.Load(); most != 3 {
+			t.Errorf("%d connections at once, want 3", most)
+		}
+	})
+}
+
+// What has confused a server is not done again.
+func TestOneConnectionAfterStartingAgain(t *testing.T) {
+	inBubble(t, 8*segmentSize, func(t *testing.T, o *origin) {
+		interrupted(t, o)
+		open := countConnections(o)
+		o.turn = status(416, 1, 1)
+		o.body = func(_ int, w http.ResponseWriter, r *http.Request, data []byte) { slowly(w, r, data, 8*mib) }
+		r := o.request()
+		r.Connections = maxConnections
+		o.mustReceive(t, r)
+		if most := open.most.Load(); most != 1 {
+			t.Errorf("%d connections at once", most)
+		}
+	})
+}
+
 // A reader that has read something goes on behind it when the file starts again.
 func TestReaderGoesOnWhenTheFileStartsAgain(t *testing.T) {
 	t.Parallel()
@@ -267,18 +326,21 @@ func TestFileThatBecomesShorterThanWhatWasRead(t *testing.T) {
 // The last byte came, but not the end of the body: only the server knows that
 // there is nothing more.
 func TestAllIsHereButNobodyKnows(t *testing.T) {
-	inBubble(t, 5*mib, func(t *testing.T, o *origin) {
-		o.chunked = true
-		interrupted(t, o)
-		got, err := o.receive(t.Context(), o.request())
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.wantWhole(t, got)
-		if asked := o.ranges(1); !slices.Equal(asked, []string{span(5 * mib)}) {
-			t.Errorf("it asked for %q", asked)
-		}
-	})
+	t.Parallel()
+	for _, size := range []int{5 * mib, segmentSize} {
+		t.Run(strconv.Itoa(size), func(t *testing.T) {
+			inBubble(t, size, func(t *testing.T, o *origin) {
+				o.chunked = true
+				o.body = func(_ int, w http.ResponseWriter, r *http.Request, data []byte) { hang(w, r, data, size) }
+				o.interrupt(t, o.request(), size)
+				o.mustReceive(t, o.request())
+				o.mustReceive(t, o.request()) // now it is known
+				if asked := o.ranges(1); !slices.Equal(asked, []string{span(size)}) {
+					t.Errorf("it asked for %q", asked)
+				}
+			})
+		})
+	}
 }
 
 // State that cannot be true is not believed.
@@ -358,8 +420,13 @@ func TestPartOfAFileThatIsTooLong(t *testing.T) {
 		interrupted(t, o)
 		r := o.request()
 		r.MaxBytes = 6 * mib
-		if _, err := o.receive(t.Context(), r); !errors.Is(err, ErrLength) {
-			t.Errorf("%v, want that it is too long", err)
+		if got, err := o.receive(t.Context(), r); !errors.Is(err, ErrLength) || len(got) > 0 {
+			t.Errorf("%d bytes and %v, want that it is too long", len(got), err)
+		}
+		o.body = nil
+		o.mustReceive(t, o.request())
+		if got, err := o.receive(t.Context(), r); !errors.Is(err, ErrLength) || len(got) > 0 {
+			t.Errorf("%d bytes and %v of what is whole, want that it is too long", len(got), err)
 		}
 	})
 }
@@ -371,7 +438,7 @@ func TestGapsAreFilled(t *testing.T) {
 	for _, connections := range []int{1, maxConnections} {
 		t.Run(strconv.Itoa(connections), func(t *testing.T) {
 			inBubble(t, size, func(t *testing.T, o *origin) {
-				got := []int64{0, segmentSize, 7, 0, segmentSize, 99}
+				got := []int64{0, segmentSize, 7, 0, 5, 50}
 				file := slices.Clone(o.data)
 				for i, n := range got {
 					clear(file[int64(i)*segmentSize+n : min(size, (i+1)*segmentSize)])
@@ -383,11 +450,11 @@ func TestGapsAreFilled(t *testing.T) {
 				r := o.request()
 				r.Connections = connections
 				o.mustReceive(t, r)
-				want := []string{"bytes=0-4194303", "bytes=8388615-16777215"}
+				want := []string{"bytes=0-4194303", "bytes=8388615-16777215", "bytes=16777221-20971519", "bytes=20971570-"}
 				if asked := o.ranges(0); !slices.Equal(asked, want) {
 					t.Errorf("it asked for %q, want %q", asked, want)
 				}
-				if sent, missing := o.allSent(), int64(size-2*segmentSize-7-99); sent != missing {
+				if sent, missing := o.allSent(), int64(size-segmentSize-7-5-50); sent != missing {
 					t.Errorf("%d bytes were sent, want the %d that were missing", sent, missing)
 				}
 			})

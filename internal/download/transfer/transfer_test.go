@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"slices"
@@ -26,6 +27,12 @@ func TestWholeFile(t *testing.T) {
 			t.Run(strconv.Itoa(size)+map[bool]string{true: " of unknown length"}[chunked], func(t *testing.T) {
 				inBubble(t, size, func(t *testing.T, o *origin) {
 					o.chunked = chunked
+					opened := make(chan struct{})
+					o.body = func(_ int, w http.ResponseWriter, _ *http.Request, data []byte) {
+						flush(w)
+						<-opened
+						_, _ = w.Write(data)
+					}
 					var told [][2]int64
 					r := o.request()
 					r.Progress = func(done, total int64) { told = append(told, [2]int64{done, total}) }
@@ -40,6 +47,7 @@ func TestWholeFile(t *testing.T) {
 					if s.Size() != want || s.Resumed() != 0 {
 						t.Errorf("size %d, resumed %d, want %d and nothing", s.Size(), s.Resumed(), want)
 					}
+					close(opened)
 					got, err := io.ReadAll(s)
 					if err := errors.Join(err, s.Close()); err != nil {
 						t.Fatal(err)
@@ -147,6 +155,35 @@ func TestReadDoesNotWaitForMore(t *testing.T) {
 	})
 }
 
+// Bytes that come in pieces, with pauses in which they are written.
+func TestPausesAnywhere(t *testing.T) {
+	inBubble(t, 7*mib+1, func(t *testing.T, o *origin) {
+		random := rand.New(rand.NewPCG(1, 2))
+		o.body = func(_ int, w http.ResponseWriter, _ *http.Request, data []byte) {
+			for len(data) > 0 {
+				n := min(len(data), 1+random.IntN(bufferSize*5/4))
+				_, _ = w.Write(data[:n])
+				flush(w)
+				data = data[n:]
+				time.Sleep(time.Duration(random.Int64N(int64(2 * linger))))
+			}
+		}
+		o.mustReceive(t, o.request())
+	})
+}
+
+// A slow disk, or a slow listener, is not a server that stalls.
+func TestStallIsTheNetworksOnly(t *testing.T) {
+	inBubble(t, 3*mib, func(t *testing.T, o *origin) {
+		r := o.request()
+		r.Progress = func(int64, int64) { time.Sleep(3 * r.Stall) }
+		o.mustReceive(t, r)
+		if asked := o.ranges(0); len(asked) != 1 {
+			t.Errorf("%d requests, want one", len(asked))
+		}
+	})
+}
+
 // The disk is the window: a reader that sleeps does not hold the network.
 func TestSlowReaderHoldsNothing(t *testing.T) {
 	inBubble(t, 9*mib, func(t *testing.T, o *origin) {
@@ -177,7 +214,10 @@ func TestCloseInTheMiddle(t *testing.T) {
 	inBubble(t, 9*mib, func(t *testing.T, o *origin) {
 		o.body = func(n int, w http.ResponseWriter, r *http.Request, data []byte) {
 			if n == 0 {
-				hang(w, r, data, 5*mib)
+				// The last ten bytes are in a buffer when the reader has the rest.
+				_, _ = w.Write(data[:5*mib])
+				flush(w)
+				hang(w, r, data[5*mib:], 10)
 			}
 			_, _ = w.Write(data)
 		}
@@ -198,6 +238,9 @@ func TestCloseInTheMiddle(t *testing.T) {
 		if err := errors.Join(s.Close(), s.Close()); err != nil {
 			t.Error(err)
 		}
+		if info, err := os.Stat(o.part()); err != nil || info.Size() != 5*mib+10 {
+			t.Errorf("%d bytes on disk, %v, want all that came: %d", info.Size(), err, 5*mib+10)
+		}
 		if err := <-failed; !errors.Is(err, fs.ErrClosed) || errors.Is(err, ErrTransfer) {
 			t.Errorf("a read that waited: %v, want that it is closed", err)
 		}
@@ -205,7 +248,7 @@ func TestCloseInTheMiddle(t *testing.T) {
 			t.Errorf("closing took %v", took)
 		}
 		o.mustReceive(t, o.request())
-		if got, want := o.ranges(1), []string{"bytes=" + strconv.Itoa(5*mib) + "-"}; !slices.Equal(got, want) {
+		if got, want := o.ranges(1), []string{span(5*mib + 10)}; !slices.Equal(got, want) {
 			t.Errorf("the next run asked for %q, want %q", got, want)
 		}
 	})

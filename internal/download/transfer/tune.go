@@ -49,9 +49,6 @@ func (s *Stream) tune() {
 			s.hire()
 		}
 		s.mu.Unlock()
-		if t.useless {
-			return
-		}
 	}
 }
 
@@ -96,7 +93,7 @@ func (t *tuner) rate(beats int) float64 {
 
 // more tells whether to add one now.
 func (t *tuner) more() bool {
-	if len(t.seen) <= look {
+	if t.useless || len(t.seen) <= look {
 		return false
 	}
 	if t.count == t.size {

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"time"
 )
 
@@ -19,7 +18,8 @@ type builder struct {
 	top   *os.Root
 	exact bool // the modes given at creation are those that come out
 
-	hand    *hand            // for everything but files
+	hand    *hand            // for everything but small files
+	small   *smallWriter     // nil where every file has a hand of its own
 	known   map[string]int32 // by key
 	entries []entry
 	headers int
@@ -43,8 +43,19 @@ func newBuilder(dir string, names Names) (*builder, error) {
 }
 
 func (b *builder) close() {
+	if b.small != nil {
+		b.small.close()
+	}
 	b.hand.close()
 	_ = b.top.Close()
+}
+
+// settle waits until every file that was added is there.
+func (b *builder) settle() error {
+	if b.small == nil {
+		return nil
+	}
+	return b.small.settle()
 }
 
 // keepsModes tries whether a mode survives the umask and what the directory
@@ -98,7 +109,7 @@ func (b *builder) add(e entry) (*entry, error) {
 // of them may be a link: what is written through one would lie elsewhere than
 // its name says, and a relative link there would lead elsewhere too.
 func (b *builder) parent(name string) error {
-	dir := path.Dir(name)
+	dir := above(name)
 	if dir == "." {
 		return nil
 	}
@@ -159,6 +170,9 @@ func (b *builder) hardLink(name, target string) error {
 	if _, err := b.add(entry{kind: aHardLink, path: name, target: existing}); err != nil {
 		return err
 	}
+	if err := b.settle(); err != nil {
+		return err
+	}
 	return b.top.Link(existing, name)
 }
 
@@ -181,7 +195,7 @@ func (b *builder) finish() (*Manifest, error) {
 type hand struct {
 	chain  chain
 	exact  bool
-	buffer []byte // of the first file
+	buffer []byte // as large as the largest file needed
 }
 
 func (b *builder) newHand() *hand { return &hand{chain: chain{top: b.top}, exact: b.exact} }
@@ -212,12 +226,12 @@ func (h *hand) file(ctx context.Context, e *entry, source io.Reader) error {
 	return place.Chtimes(base, when, when)
 }
 
-func (h *hand) content(ctx context.Context, e *entry, file io.Writer, source io.Reader) error {
-	if h.buffer == nil {
-		h.buffer = make([]byte, bufferSize)
+func (h *hand) content(ctx context.Context, e *entry, file *os.File, source io.Reader) error {
+	if want := int(min(bufferSize, max(e.size, 4<<10))); len(h.buffer) < want {
+		h.buffer = make([]byte, want)
 	}
 	castagnoli := crc32.MakeTable(crc32.Castagnoli)
-	var size int64
+	var size, begun int64
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -231,6 +245,7 @@ func (h *hand) content(ctx context.Context, e *entry, file io.Writer, source io.
 			if _, err := file.Write(h.buffer[:n]); err != nil {
 				return err
 			}
+			begun = writeBack(file, begun, size, e.size)
 		}
 		switch {
 		case errors.Is(err, io.EOF) && size == e.size:

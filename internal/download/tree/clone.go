@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 )
 
@@ -59,10 +58,6 @@ func clone(ctx context.Context, from string, m *Manifest, to string, owner Owner
 }
 
 func copyTree(ctx context.Context, from string, m *Manifest, staging string, owner Owner) error {
-	// MkdirTemp's mode has passed the umask.
-	if err := os.Chmod(staging, 0o700); err != nil { //nolint:gosec // a directory is entered
-		return err
-	}
 	source, err := os.OpenRoot(from)
 	if err != nil {
 		return missing(".", err)
@@ -115,7 +110,7 @@ func (m *Manifest) check(ctx context.Context, dir string) error {
 
 // file compares one file, and copies it.
 func (p *pair) file(ctx context.Context, e *entry, from, to *os.Root) error {
-	base := path.Base(e.path)
+	base := last(e.path)
 	source, err := from.Open(base)
 	if err != nil {
 		return missing(e.path, err)

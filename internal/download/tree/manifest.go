@@ -3,7 +3,6 @@ package tree
 import (
 	"cmp"
 	"io/fs"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -107,7 +106,7 @@ func (m *Manifest) folders() (list []folder, index map[int32]int32) {
 	byPath := map[string]int32{".": 0}
 	for i := range m.entries {
 		e := &m.entries[i]
-		at := byPath[path.Dir(e.path)]
+		at := byPath[above(e.path)]
 		number := int32(i & 0x7fffffff) // there are 200,000 at most
 		list[at].kids = append(list[at].kids, number)
 		if e.kind == aDir {

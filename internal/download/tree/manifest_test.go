@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 )
@@ -216,13 +217,30 @@ func TestManifestThatNobodyWrote(t *testing.T) {
 			t.Errorf("%s: %v, want ErrDamaged", name, err)
 		}
 	}
-	in := &manifestReader{known: map[string]byte{".": aDir}, text: maxText - 2}
+	other := "runner tree 2\n"
+	other = fmt.Sprintf("%send 0 %08x\n", other, crc32.Checksum([]byte(other), crc32.MakeTable(crc32.Castagnoli)))
+	if _, err := ReadManifest(strings.NewReader(other)); !errors.Is(err, ErrDamaged) {
+		t.Errorf("a later schema: %v, want ErrDamaged", err)
+	}
+	in := &manifestReader{dirs: map[string]bool{".": true}, text: maxText - 2}
 	if in.fits(entry{kind: aDir, path: "abc", mode: 0o755}) || !in.fits(entry{kind: aDir, path: "ab", mode: 0o755}) {
 		t.Error("the texts of a manifest are not bounded where they should be")
 	}
 	in.entries = make([]entry, maxEntries)
 	if in.fits(entry{kind: aDir, path: "a", mode: 0o755}) {
 		t.Error("the entries of a manifest are not bounded")
+	}
+}
+
+func TestTimesThatAnyFileSystemHolds(t *testing.T) {
+	t.Parallel()
+	for when, want := range map[time.Time]int64{
+		time.Unix(0, 0): 0, time.Unix(1_700_000_000, 999_999_999): 1_700_000_000, time.Unix(1<<31-1, 1): 1<<31 - 1,
+		time.Unix(1<<31, 0): 0, time.Unix(-1, 0): 0, {}: 0, time.Unix(1<<62, 0): 0,
+	} {
+		if got := seconds(when); got != want {
+			t.Errorf("%v is %d, want %d", when, got, want)
+		}
 	}
 }
 

@@ -3,11 +3,12 @@ package tree
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
-	"path"
 	"strconv"
 	"strings"
 )
@@ -71,13 +72,23 @@ func (e *entry) append(line []byte) []byte {
 		line = strconv.AppendInt(line, e.size, 10)
 		line = append(line, ' ')
 		line = strconv.AppendInt(line, e.mtime, 10)
-		line = fmt.Appendf(line, " %08x ", e.crc)
+		line = append(hex.AppendEncode(append(line, ' '), binary.BigEndian.AppendUint32(nil, e.crc)), ' ')
 	}
-	line = strconv.AppendQuote(line, e.path)
+	line = appendQuoted(line, e.path)
 	if e.kind == aLink || e.kind == aHardLink {
-		line = strconv.AppendQuote(append(line, ' '), e.target)
+		line = appendQuoted(append(line, ' '), e.target)
 	}
 	return append(line, '\n')
+}
+
+// appendQuoted is strconv.AppendQuote, faster for ordinary names.
+func appendQuoted(line []byte, text string) []byte {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return strconv.AppendQuote(line, text)
+		}
+	}
+	return append(append(append(line, '"'), text...), '"')
 }
 
 // ReadManifest reads what [Manifest.WriteTo] wrote, and nothing else: r ends
@@ -94,7 +105,7 @@ func ReadManifest(r io.Reader) (*Manifest, error) {
 func readManifest(r io.Reader) (*Manifest, error) {
 	lines := bufio.NewReaderSize(io.LimitReader(r, maxManifest), maxLine)
 	castagnoli := crc32.MakeTable(crc32.Castagnoli)
-	in := &manifestReader{known: map[string]byte{".": aDir}}
+	in := &manifestReader{dirs: map[string]bool{".": true}}
 	var crc uint32
 	for number := 0; ; number++ {
 		line, err := lines.ReadSlice('\n')
@@ -125,7 +136,7 @@ func readManifest(r io.Reader) (*Manifest, error) {
 // manifestReader collects the entries of a manifest.
 type manifestReader struct {
 	entries []entry
-	known   map[string]byte // kinds by path
+	dirs    map[string]bool
 	again   []byte
 	text    int
 	bytes   int64
@@ -133,12 +144,17 @@ type manifestReader struct {
 
 // finish looks at what only the whole can tell.
 func (in *manifestReader) finish() (*Manifest, error) {
-	for i := range in.entries {
-		if e := &in.entries[i]; e.kind == aHardLink && in.known[e.target] != aFile {
+	m := newManifest(in.entries)
+	for i := range m.entries {
+		e := &m.entries[i]
+		if e.kind != aHardLink {
+			continue
+		}
+		if file := m.find(e.target); file == nil || file.kind != aFile {
 			return nil, fmt.Errorf("%w: the manifest links %.300q to no file", ErrDamaged, e.path)
 		}
 	}
-	return newManifest(in.entries), nil
+	return m, nil
 }
 
 // line adds an entry, if it is written as WriteTo writes it and may stand where
@@ -154,7 +170,9 @@ func (in *manifestReader) line(line []byte) bool {
 	if !in.fits(e) {
 		return false
 	}
-	in.known[e.path] = e.kind
+	if e.kind == aDir {
+		in.dirs[e.path] = true
+	}
 	in.entries = append(in.entries, e)
 	in.text += len(e.path) + len(e.target)
 	in.bytes += e.size
@@ -167,7 +185,7 @@ func (in *manifestReader) fits(e entry) bool {
 		return false
 	}
 	clean, err := Unix.clean(e.path)
-	if err != nil || clean != e.path || clean == "." || in.known[path.Dir(clean)] != aDir {
+	if err != nil || clean != e.path || clean == "." || !in.dirs[above(clean)] {
 		return false
 	}
 	if e.size < 0 || e.size > maxBytes-in.bytes || in.text+len(e.path)+len(e.target) > maxText {

@@ -32,12 +32,13 @@ func (n Names) clean(name string) (string, error) {
 	case n != Unix && !utf8.ValidString(name):
 		return refuse("is not UTF-8")
 	}
-	depth := 0
+	depth, tidy := 0, true
 	for part := range strings.SplitSeq(name, "/") {
 		switch {
 		case part == "..":
 			return refuse("leads out of the archive")
 		case part == "" || part == ".":
+			tidy = false
 			continue
 		case len(part) > maxPart:
 			return refuse("has a part that is too long")
@@ -48,7 +49,10 @@ func (n Names) clean(name string) (string, error) {
 			return refuse("has too many parts")
 		}
 	}
-	result := path.Clean(name)
+	result := name
+	if !tidy {
+		result = path.Clean(name)
+	}
 	// The host has the last word: what Windows reserves may grow.
 	if !filepath.IsLocal(filepath.FromSlash(result)) {
 		return refuse("leads out of the archive")

@@ -31,6 +31,7 @@ func UnpackTar(ctx context.Context, source io.Reader, dir string, names Names) (
 	defer b.close()
 	within, cancel := context.WithCancel(ctx)
 	defer cancel()
+	b.startSmall(within)
 	from := &origin{source: source}
 	u := &untar{builder: b, in: drain{pipe: decode(within, from)}}
 	err = u.run(within)
@@ -73,7 +74,10 @@ func (u *untar) run(ctx context.Context) error {
 	if u.in.err != nil {
 		return fmt.Errorf("%w: it ends too early", ErrArchive)
 	}
-	return u.in.zeros()
+	if err := u.in.zeros(); err != nil {
+		return err
+	}
+	return u.builder.settle()
 }
 
 // entry is called for each.
@@ -120,6 +124,9 @@ func (u *untar) one(ctx context.Context, header *tar.Header, info archiver.FileI
 		return err
 	}
 	defer content.Close()
+	if b.small != nil && e.size <= smallFile {
+		return b.small.write(len(b.entries)-1, *e, content)
+	}
 	return b.hand.file(ctx, e, content)
 }
 

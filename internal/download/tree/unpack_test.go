@@ -225,6 +225,9 @@ func TestUnpackRefusesHostileArchives(t *testing.T) {
 			if !errors.Is(err, ErrArchive) || m != nil || !strings.HasPrefix(err.Error(), "unpacking the archive: ") {
 				t.Errorf("%v, want ErrArchive", err)
 			}
+			if strings.HasSuffix(c.Name, "over the tree") && !strings.Contains(err.Error(), "is no directory") {
+				t.Errorf("%v, want that it is no directory", err)
+			}
 			if strings.Contains(err.Error(), "handling file") {
 				t.Errorf("a name stands unquoted in %q", err)
 			}
@@ -441,9 +444,75 @@ func TestUnpackStopsAtTooManyEntries(t *testing.T) {
 // What tar does not list at all must not be endless either.
 func TestUnpackStopsAtTooMuchBehindTheEnd(t *testing.T) {
 	t.Parallel()
-	in := &filler{pipe: &pipe{}, total: maxStream - 10}
+	stop := make(chan struct{})
+	close(stop)
+	in := &filler{pipe: &pipe{stop: stop}, total: maxStream - 10}
 	if _, err := in.Write(make([]byte, 11)); !errors.Is(err, ErrArchive) {
 		t.Errorf("%v, want ErrArchive", err)
+	}
+}
+
+// What the library for an archive promises about lengths is looked at again.
+func TestFilesAreAsLongAsTheySay(t *testing.T) {
+	t.Parallel()
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, c := range map[string]struct {
+		ctx     context.Context
+		content io.Reader
+		want    error
+	}{
+		"exact":   {t.Context(), strings.NewReader("1234"), nil},
+		"shorter": {t.Context(), strings.NewReader("123"), ErrArchive},
+		"longer":  {t.Context(), strings.NewReader("12345"), ErrArchive},
+		"a bomb":  {t.Context(), io.LimitReader(zero{}, 1<<20), ErrArchive},
+		"stopped": {done, strings.NewReader("1234"), context.Canceled},
+	} {
+		b, err := newBuilder(place(t), Unix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.close()
+		if err := b.hand.file(c.ctx, &entry{kind: aFile, path: "x", size: 4, mode: 0o600}, c.content); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+		if info, err := b.top.Stat("x"); err != nil || info.Size() > 4 {
+			t.Errorf("%s: %d bytes were written, %v", name, info.Size(), err)
+		}
+	}
+}
+
+// Nobody but us can write to the tree while it is made. Should somebody swap a
+// directory all the same, nothing is written through the link.
+func TestUnpackDoesNotEnterASwappedDirectory(t *testing.T) {
+	t.Parallel()
+	for name, target := range map[string]string{"inside": "bin", "outside": ".."} {
+		dir := place(t)
+		b, err := newBuilder(dir, Unix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.close()
+		for _, folder := range []string{"bin", "a", "a/b"} {
+			if err := b.mkdir(folder, permissions); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.hand.close()
+		if err := errors.Join(os.RemoveAll(filepath.Join(dir, "a")), os.Symlink(target, filepath.Join(dir, "a"))); err != nil {
+			t.Fatal(err)
+		}
+		e, err := b.add(entry{kind: aFile, path: "a/x", mode: 0o600})
+		if err == nil {
+			err = b.hand.file(t.Context(), e, strings.NewReader(""))
+		}
+		if err == nil {
+			t.Errorf("%s: it was entered", name)
+		}
+		if left, err := os.ReadDir(filepath.Join(dir, "bin")); err != nil || len(left) != 0 {
+			t.Errorf("%s: through it went %v, %v", name, left, err)
+		}
+		wantCanary(t, dir)
 	}
 }
 

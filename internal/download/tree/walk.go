@@ -145,21 +145,20 @@ func (p *pair) do(ctx context.Context, t task) error {
 	return nil
 }
 
-// names compares what is in a directory, and of what type, with what should be.
+// names looks for what should not be in a directory, or not of its type. What is
+// missing turns up when it is opened.
 func (p *pair) names(dir folder, from *os.Root) error {
 	list, err := readDir(from)
 	if err != nil {
 		return missing(dir.path, err)
 	}
-	seen := make([]bool, len(dir.kids))
 	for _, found := range list {
 		i, ok := slices.BinarySearchFunc(dir.kids, found.Name(), func(kid int32, name string) int {
-			return strings.Compare(path.Base(p.manifest.entries[kid].path), name)
+			return strings.Compare(last(p.manifest.entries[kid].path), name)
 		})
 		if !ok {
 			return fmt.Errorf("%w: %q was added", ErrDamaged, path.Join(dir.path, found.Name()))
 		}
-		seen[i] = true
 		want := fs.FileMode(0)
 		switch p.manifest.entries[dir.kids[i]].kind {
 		case aDir:
@@ -170,9 +169,6 @@ func (p *pair) names(dir folder, from *os.Root) error {
 		if found.Type() != want {
 			return fmt.Errorf("%w: %q is of another type", ErrDamaged, p.manifest.entries[dir.kids[i]].path)
 		}
-	}
-	if i := slices.Index(seen, false); i >= 0 {
-		return missing(p.manifest.entries[dir.kids[i]].path, fs.ErrNotExist)
 	}
 	return nil
 }
@@ -188,7 +184,7 @@ func readDir(dir *os.Root) ([]fs.DirEntry, error) {
 
 // folder makes a directory; what is in it comes with a task of its own.
 func (p *pair) folder(e *entry, from, to *os.Root) error {
-	base := path.Base(e.path)
+	base := last(e.path)
 	info, err := from.Lstat(base)
 	if err != nil {
 		return missing(e.path, err)
@@ -210,7 +206,7 @@ func (p *pair) folder(e *entry, from, to *os.Root) error {
 }
 
 func (p *pair) link(e *entry, from, to *os.Root) error {
-	base := path.Base(e.path)
+	base := last(e.path)
 	target, err := from.Readlink(base)
 	if err != nil {
 		return missing(e.path, err)

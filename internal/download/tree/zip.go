@@ -190,6 +190,9 @@ func (b *bounded) ReadAt(p []byte, off int64) (int, error) {
 	if !b.open.Load() && b.left.Add(-int64(len(p))) < 0 {
 		return 0, fmt.Errorf("%w: a directory of more than %d bytes", ErrArchive, maxDirectory)
 	}
+	if off < 0 {
+		return 0, fmt.Errorf("%w: it refers to what is before its start", ErrArchive)
+	}
 	n, err := b.source.ReadAt(p, off)
 	if err != nil && !errors.Is(err, io.EOF) {
 		b.failure.Store(&err)
