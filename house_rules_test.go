@@ -485,14 +485,14 @@ func scriptNames(t *tree) []string {
 			first = first[:end]
 		}
 		if !slices.Contains(names, first) && !strings.HasPrefix(path.Base(name), path.Base(command)) {
-			findings = append(findings, fmt.Sprintf("%s: there is no command %q (commands are read from Use fields and calls of \"command\" in %s)", name, first, command))
+			findings = append(findings, fmt.Sprintf("%s: there is no command %q (commands are read from Use fields and calls of \"command\" and \"family\" in %s)", name, first, command))
 		}
 	}
 	return findings
 }
 
 // commandNames returns the first word of every literal that names a command: a
-// Use field, or the first argument of the function "command" that fills one.
+// Use field, or the first argument of the functions "command" and "family" that fill one.
 func commandNames(f *file) []string {
 	var names []string
 	note := func(e ast.Expr) {
@@ -509,7 +509,7 @@ func commandNames(f *file) []string {
 				note(n.Value)
 			}
 		case *ast.CallExpr:
-			if name := calledName(n); name == "command" && len(n.Args) > 0 {
+			if name := calledName(n); (name == "command" || name == "family") && len(n.Args) > 0 {
 				note(n.Args[0])
 			}
 		}

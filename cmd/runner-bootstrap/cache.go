@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -14,17 +13,7 @@ import (
 )
 
 func newCache(call *session) *cobra.Command {
-	cache := &cobra.Command{
-		Use: "cache", Short: "List or prune the runners that lie ready",
-		Long: "List or prune the runners that lie ready: verified, unpacked, and waiting for an install.",
-		RunE: func(c *cobra.Command, arguments []string) error {
-			if len(arguments) > 0 {
-				return usagef("unknown command %q", "cache "+arguments[0])
-			}
-			return errors.Join(c.Help(), usagef("cache needs a command"))
-		},
-	}
-	cache.AddCommand(
+	return call.family("cache", "List or prune the runners that lie ready",
 		call.command("list", "List the runners in the cache", `
 Shows version, platform, digest, size and age of every runner that was fetched,
 verified and unpacked.`, call.withCache(call.listCache)),
@@ -32,7 +21,6 @@ verified and unpacked.`, call.withCache(call.listCache)),
 Keeps the newest runner of each platform, removes the others and what interrupted
 downloads have left. Installed runners do not need the cache.`, call.withHost(call.pruneCache)),
 	)
-	return cache
 }
 
 // withCache is withHost for what only reads.

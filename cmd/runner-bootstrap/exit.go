@@ -114,6 +114,8 @@ func callMeanings() []meaning {
 		{bootstrap.ErrOtherVersion, exitUsage, fixed("runner-bootstrap install --help")},
 		{download.ErrMirror, exitUsage, plus("--mirror", "https://HOST/DIRECTORY")},
 		{instance.ErrName, exitUsage, plus("--name", "{hostname}")},
+		{github.ErrNoGroups, exitUsage, plus("--url", "https://github.com/ORGANIZATION")},
+		{github.ErrLabels, exitUsage, fixed("runner-bootstrap labels --help")},
 	}
 }
 
@@ -143,6 +145,16 @@ func hostMeanings() []meaning {
 func credentialMeanings() []meaning {
 	return []meaning{
 		{bootstrap.ErrNoCredential, exitCredential, hintToken},
+		{github.ErrToken, exitCredential, hintToken},
+		{github.ErrAppKey, exitCredential, fixed("openssl rsa -check -noout -in FILE")},
+		{github.ErrAppID, exitCredential, plus("--app-id", "ID")},
+		{github.ErrAppEnterprise, exitCredential, hintToken},
+		{github.ErrNotInstalled, exitCredential, fixed("gh browse --settings")},
+		{github.ErrClock, exitHost, fixed("timedatectl status")},
+		{github.ErrNoRunner, exitRefused, hintRunners},
+		{github.ErrGroupUnknown, exitRefused, hintGroups},
+		{github.ErrNoJIT, exitRefused, fixed("runner-bootstrap install --help")},
+		{github.ErrSSO, exitCredential, hintSSO},
 		{github.ErrRateLimited, exitNetwork, hintLimit},
 		{github.ErrUnauthorized, exitCredential, fixed("gh auth status")},
 		{github.ErrForbidden, exitCredential, hintPermission},
@@ -159,6 +171,8 @@ func refusalMeanings() []meaning {
 		{bootstrap.ErrOutdated, exitRefused, hintOutdated},
 		{bootstrap.ErrNameTaken, exitRefused, plus("--replace")},
 		{register.ErrNameTaken, exitRefused, plus("--replace")},
+		{github.ErrNameTaken, exitRefused, plus("--name", "OTHER")},
+		{github.ErrUnprocessable, exitRefused, same},
 		{bootstrap.ErrDiffers, exitRefused, plus("--replace")},
 		{bootstrap.ErrOtherScope, exitRefused, hintUninstall},
 		{bootstrap.ErrForeign, exitRefused, hintForeign},

@@ -108,6 +108,31 @@ func hintLibraries(call *session, _ error) string {
 	return "sudo " + shellWords([]string{filepath.Join(root, "bin", "installdependencies.sh")})
 }
 
+func hintRunners(call *session, _ error) string { return call.atScope("runners", "list") }
+
+func hintGroups(call *session, _ error) string { return call.atScope("groups", "list") }
+
+// atScope is another command about the same scope.
+func (call *session) atScope(words ...string) string {
+	words = append([]string{"runner-bootstrap"}, words...)
+	if call.values.url != "" {
+		words = append(words, "--url", call.values.url)
+	}
+	if call.values.tokenFile != "" {
+		words = append(words, "--token-file", call.values.tokenFile)
+	}
+	return shellWords(words)
+}
+
+// hintSSO leads to where the owner of the credential can authorize it.
+func hintSSO(_ *session, err error) string {
+	var refused *github.Error
+	if errors.As(err, &refused) && refused.SSO != "" {
+		return shellWords([]string{"xdg-open", refused.SSO})
+	}
+	return "gh auth refresh"
+}
+
 func hintToken(call *session, _ error) string {
 	return "gh auth token | " + again(call.arguments, "--token-file", "-")
 }

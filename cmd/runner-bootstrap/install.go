@@ -79,23 +79,32 @@ func (o *options) request() (bootstrap.Request, error) {
 }
 
 func (o *options) check(scope github.Scope) error {
+	if o.createUser && o.user == "" {
+		return usagef("--create-user needs --user")
+	}
+	if err := o.checkIdentity(scope); err != nil {
+		return err
+	}
+	for _, variable := range o.env {
+		if key, _, found := strings.Cut(variable, "="); !found || key == "" {
+			return usagef("--env: %q is not KEY=VALUE", key)
+		}
+	}
+	return nil
+}
+
+// checkIdentity checks how a runner is to present itself.
+func (o *options) checkIdentity(scope github.Scope) error {
 	switch {
 	case o.noDefaultLabels && len(o.labels) == 0:
 		return usagef("--no-default-labels needs --labels: a runner without any label gets no job")
 	case o.runnergroup != "" && scope.Kind == github.Repository:
 		return usagef("--runnergroup: a repository has no runner groups; give the organization's URL")
-	case o.createUser && o.user == "":
-		return usagef("--create-user needs --user")
 	}
 	for _, value := range append([]string{o.runnergroup, o.work}, o.labels...) {
 		// The runner's own parser takes such a value for the next option.
 		if strings.HasPrefix(value, "-") {
 			return usagef("%q cannot be a label, a runner group or a folder: it begins with a hyphen", value)
-		}
-	}
-	for _, variable := range o.env {
-		if key, _, found := strings.Cut(variable, "="); !found || key == "" {
-			return usagef("--env: %q is not KEY=VALUE", key)
 		}
 	}
 	return nil

@@ -27,7 +27,11 @@ func recordedMain() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: recorded(os.Stdout, log), err: recorded(os.Stderr, log)}))
+	out := recorded(os.Stdout, log)
+	if len(os.Args) > 1 && (os.Args[1] == "token" || os.Args[1] == "jitconfig") {
+		out = os.Stdout // what they are asked for is a secret, and belongs there alone
+	}
+	os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: out, err: recorded(os.Stderr, log)}))
 }
 
 func recorded(stream, log *os.File) io.Writer {

@@ -11,16 +11,20 @@ type options struct {
 	url, apiURL                      string
 	tokenFile                        string
 	name, runnergroup, work, user    string
-	labels, env                      []string
+	labels, env, label               []string
+	confirmAfter                     time.Duration
+	remove                           bool
 	noDefaultLabels, replace         bool
 	ephemeral, disableUpdate         bool
 	createUser, noService            bool
 	runnerVersion, sha256            string
 	mirror, archive                  string
+	noSync                           bool
 	connections, keep                int
 	dryRun, json, all, force, local  bool
 	dir, config, logFormat, logLevel string
 	noProgress                       bool
+	proxy, noProxy, caFile           string
 	timeout                          time.Duration
 }
 
@@ -58,28 +62,32 @@ func (o option) of(command string) bool {
 
 const (
 	runnerCommands = "install uninstall status run"
-	everyCommand   = runnerCommands + " prepare cache-list cache-prune"
+	scopeCommands  = "runners-list runners-get runners-delete runners-prune labels-list labels-add labels-set labels-remove " +
+		"labels-clear groups-list downloads token-registration token-remove jitconfig"
+	networkCommands = "install uninstall status prepare " + scopeCommands
+	everyCommand    = runnerCommands + " prepare cache-list cache-prune " + scopeCommands
 )
 
 // declaredOptions are all options, in the order of help.
 func declaredOptions() []option {
-	return slices.Concat(scopeOptions(), runnerOptions(), hostOptions(), sourceOptions(), callOptions())
+	return slices.Concat(scopeOptions(), runnerOptions(), hostOptions(), sourceOptions(), pruneOptions(),
+		networkOptions(), callOptions())
 }
 
 func scopeOptions() []option {
 	return []option{
 		{
-			name: "url", value: "URL", commands: "install prepare",
+			name: "url", value: "URL", commands: "install prepare " + scopeCommands,
 			usage: "what the runner belongs to: https://HOST/ORG, https://HOST/OWNER/REPO or https://HOST/enterprises/SLUG",
 			text:  func(o *options) *string { return &o.url },
 		},
 		{
-			name: "api-url", value: "URL", commands: "install prepare",
+			name: "api-url", value: "URL", commands: "install prepare " + scopeCommands,
 			usage: "root of the REST API, where it does not follow from --url",
 			text:  func(o *options) *string { return &o.apiURL },
 		},
 		{
-			name: "token-file", value: "FILE", commands: "install uninstall status prepare",
+			name: "token-file", value: "FILE", commands: networkCommands,
 			usage: "file that holds the access token; - reads standard input",
 			text:  func(o *options) *string { return &o.tokenFile },
 		},
@@ -89,27 +97,27 @@ func scopeOptions() []option {
 func runnerOptions() []option {
 	return []option{
 		{
-			name: "name", value: "NAME", commands: runnerCommands,
+			name: "name", value: "NAME", commands: runnerCommands + " jitconfig",
 			usage: "name of the runner; install takes a template with {hostname} and {random}, {hostname} if none is given",
 			text:  func(o *options) *string { return &o.name },
 		},
 		{
-			name: "labels", value: "A,B", commands: "install",
+			name: "labels", value: "A,B", commands: "install jitconfig",
 			usage: "labels of the runner beside the default ones",
 			list:  func(o *options) *[]string { return &o.labels },
 		},
 		{
-			name: "no-default-labels", commands: "install",
+			name: "no-default-labels", commands: "install jitconfig",
 			usage: "leave out self-hosted, the operating system and the architecture; needs --labels",
 			on:    func(o *options) *bool { return &o.noDefaultLabels },
 		},
 		{
-			name: "runnergroup", value: "GROUP", commands: "install",
+			name: "runnergroup", value: "GROUP", commands: "install jitconfig",
 			usage: "runner group, by name; organizations and enterprises alone have them",
 			text:  func(o *options) *string { return &o.runnergroup },
 		},
 		{
-			name: "work", value: "DIR", fallback: "_work", commands: "install",
+			name: "work", value: "DIR", fallback: "_work", commands: "install jitconfig",
 			usage: "folder for jobs, in the runner's directory unless absolute",
 			text:  func(o *options) *string { return &o.work },
 		},
@@ -154,7 +162,7 @@ func hostOptions() []option {
 			on:    func(o *options) *bool { return &o.noService },
 		},
 		{
-			name: "dir", value: "DIR", commands: everyCommand,
+			name: "dir", value: "DIR", commands: runnerCommands + " prepare cache-list cache-prune",
 			usage: "keep everything below this directory; needs no root if it is yours",
 			text:  func(o *options) *string { return &o.dir },
 		},
@@ -189,9 +197,56 @@ func sourceOptions() []option {
 			count: func(o *options) *int { return &o.connections },
 		},
 		{
+			name: "no-sync", commands: "install prepare",
+			usage: "do not wait until the runner is on the disk; for hosts that do not outlive a power cut anyway",
+			on:    func(o *options) *bool { return &o.noSync },
+		},
+		{
 			name: "keep", value: "N", fallback: "1", commands: "cache-prune",
 			usage: "runner versions to keep of each platform, the newest ones",
 			count: func(o *options) *int { return &o.keep },
+		},
+	}
+}
+
+// networkOptions say how the network is reached.
+func networkOptions() []option {
+	return []option{
+		{
+			name: "proxy", value: "URL", commands: networkCommands,
+			usage: "HTTP proxy for everything, the runner and its jobs included; instead of the variable https_proxy",
+			text:  func(o *options) *string { return &o.proxy },
+		},
+		{
+			name: "no-proxy", value: "HOST,HOST", commands: networkCommands,
+			usage: "hosts that are reached without the proxy; instead of the variable no_proxy",
+			text:  func(o *options) *string { return &o.noProxy },
+		},
+		{
+			name: "ca-file", value: "FILE", commands: networkCommands,
+			usage: "certificate authorities in PEM to trust beside the system's, for the runner and its jobs as well",
+			text:  func(o *options) *string { return &o.caFile },
+		},
+	}
+}
+
+// pruneOptions choose runners at GitHub.
+func pruneOptions() []option {
+	return []option{
+		{
+			name: "label", value: "LABEL", commands: "runners-list runners-prune",
+			usage: "only runners that have this label; may be repeated",
+			list:  func(o *options) *[]string { return &o.label },
+		},
+		{
+			name: "delete", commands: "runners-prune",
+			usage: "really delete; without it nothing is changed",
+			on:    func(o *options) *bool { return &o.remove },
+		},
+		{
+			name: "confirm-after", value: "DURATION", fallback: "1m", commands: "runners-prune",
+			usage: "time between the two looks at which a runner must be offline",
+			span:  func(o *options) *time.Duration { return &o.confirmAfter },
 		},
 	}
 }
@@ -219,7 +274,7 @@ func callOptions() []option {
 			on:    func(o *options) *bool { return &o.dryRun },
 		},
 		{
-			name: "json", commands: "install status prepare cache-list cache-prune",
+			name: "json", commands: "install status prepare cache-list cache-prune " + scopeCommands,
 			usage: "print the result as JSON",
 			on:    func(o *options) *bool { return &o.json },
 		},
@@ -229,7 +284,7 @@ func callOptions() []option {
 			text:  func(o *options) *string { return &o.config },
 		},
 		{
-			name: "timeout", value: "DURATION", fallback: "15m", commands: "install uninstall status prepare cache-prune",
+			name: "timeout", value: "DURATION", fallback: "15m", commands: "cache-prune " + networkCommands,
 			usage: "give up after this long, waits for rate limits included",
 			span:  func(o *options) *time.Duration { return &o.timeout },
 		},

@@ -58,7 +58,7 @@ func optionsTable() string {
 		if o.fallback != "" {
 			usage += " (default " + o.fallback + ")"
 		}
-		commands := strings.ReplaceAll(strings.ReplaceAll(o.commands, " ", ", "), "-", " ")
+		commands := strings.ReplaceAll(strings.ReplaceAll(strings.Replace(o.commands, scopeCommands, "API", 1), " ", ", "), "-", " ")
 		if o.commands == everyCommand {
 			commands = "all"
 		}

@@ -30,6 +30,7 @@ type streams struct {
 type session struct {
 	streams
 	arguments   []string
+	operands    []string // what is no option: runners, labels
 	values      options
 	console     *console
 	interrupted bool // a signal asked us to stop
@@ -65,7 +66,8 @@ func newRoot(call *session) *cobra.Command {
 	root.SetOut(call.out)
 	root.SetErr(call.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v", err) })
-	root.AddCommand(newInstall(call), newUninstall(call), newStatus(call), newRun(call), newPrepare(call), newCache(call), newVersion(call))
+	root.AddCommand(newInstall(call), newUninstall(call), newStatus(call), newRun(call), newPrepare(call), newCache(call),
+		newRunners(call), newLabels(call), newGroups(call), newDownloads(call), newToken(call), newJITConfig(call), newVersion(call))
 	giveOptions(root, &call.values)
 	return root
 }
@@ -147,13 +149,18 @@ func (call *session) host(token github.Secret) (*bootstrap.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	web := transport.Config{UserAgent: "runner-bootstrap/" + versionText(), Log: call.console.log}
+	roots, err := call.values.network()
+	if err != nil {
+		return nil, err
+	}
+	web := transport.Config{UserAgent: "runner-bootstrap/" + versionText(), Roots: roots, Log: call.console.log}
 	paths := instance.DefaultPaths(dir)
 	host := &bootstrap.Host{
 		Paths: paths,
 		Store: instance.NewStore(paths.State),
 		Fetcher: &download.Fetcher{
-			Client: transport.NewDownload(web), Cache: download.Cache{Dir: paths.Cache}, Connections: call.values.connections,
+			Client: transport.NewDownload(web), Connections: call.values.connections,
+			Cache: download.Cache{Dir: paths.Cache, Volatile: call.values.noSync},
 		},
 		Observer:    call.console,
 		Log:         call.console.log,
@@ -165,27 +172,13 @@ func (call *session) host(token github.Secret) (*bootstrap.Host, error) {
 		host.Arguments = []string{"--dir", dir}
 	}
 	api := transport.NewAPI(web)
-	host.Anonymous = func(scope github.Scope) *github.Client { return github.NewClient(api, scope, github.Secret{}) }
+	host.Anonymous = func(scope github.Scope) *github.Client {
+		return github.NewClient(api, scope, github.Static(github.Secret{}))
+	}
 	if !token.Empty() {
-		host.Connect = func(scope github.Scope) *github.Client { return github.NewClient(api, scope, token) }
+		host.Connect = func(scope github.Scope) *github.Client { return github.NewClient(api, scope, github.Static(token)) }
 	}
 	return host, nil
-}
-
-// passedOn is what the runner needs of our environment: how to reach the
-// network and whom to trust there.
-func passedOn() []string {
-	var variables []string
-	for _, name := range []string{"http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE"} {
-		value := os.Getenv(name)
-		if value == "" {
-			value = os.Getenv(strings.ToUpper(name))
-		}
-		if value != "" {
-			variables = append(variables, name+"="+value)
-		}
-	}
-	return variables
 }
 
 func ownPath() (string, error) {

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"crypto/x509"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// network turns the options about the network into the variables that everybody
+// reads: our own clients, config.sh, the runner. It returns the authorities to
+// trust, nil for the system's.
+func (o *options) network() (*x509.CertPool, error) {
+	if o.proxy != "" {
+		if err := checkProxy(o.proxy); err != nil {
+			return nil, err
+		}
+		if err := setVariables(o.proxy, "http_proxy", "https_proxy"); err != nil {
+			return nil, err
+		}
+	}
+	if o.noProxy != "" {
+		if err := setVariables(o.noProxy, "no_proxy"); err != nil {
+			return nil, err
+		}
+	}
+	if o.caFile == "" {
+		return nil, nil
+	}
+	return o.authorities()
+}
+
+func checkProxy(raw string) error {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return usagef("--proxy: not a URL such as http://proxy.example.com:3128")
+	case u.User != nil:
+		return &usageError{
+			text: "--proxy: a password among the arguments can be read by every account of this host",
+			hint: "sudo --preserve-env=https_proxy runner-bootstrap install --url URL --token-file FILE",
+		}
+	}
+	return nil
+}
+
+// setVariables sets variables in the form that counts: the lower case wins
+// everywhere.
+func setVariables(value string, names ...string) error {
+	for _, name := range names {
+		if err := os.Setenv(name, value); err != nil {
+			return usagef("setting %s: %v", name, err)
+		}
+	}
+	return nil
+}
+
+// authorities adds those of --ca-file to the system's, and tells the runner of
+// them: .NET and Node.js each read a variable of their own.
+func (o *options) authorities() (*x509.CertPool, error) {
+	path, err := filepath.Abs(o.caFile)
+	if err != nil {
+		return nil, usagef("--ca-file: %v", err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, usagef("--ca-file: %v", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, usagef("--ca-file: %q holds no certificate in PEM", path)
+	}
+	return pool, setVariables(path, "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
+}
+
+// passedOn is what the runner needs of our environment: how to reach the
+// network and whom to trust there.
+func passedOn() []string {
+	var variables []string
+	for _, name := range []string{"http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"} {
+		value := os.Getenv(name)
+		if value == "" {
+			value = os.Getenv(strings.ToUpper(name))
+		}
+		if value != "" {
+			variables = append(variables, name+"="+value)
+		}
+	}
+	return variables
+}
