@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// work is where everything is made that does not stay. One benchmark at a time
+// works there; what a killed one has left is removed by the next.
+type work struct {
+	dir    string
+	lock   *os.File
+	tmpfs  bool
+	keep   bool
+	plain  string // why there are directories instead of file systems, if so
+	volume string // where the file system is mounted, or the directory
+	image  string
+}
+
+// openWork makes the working directory in the fixture's.
+func openWork(ctx context.Context, o options) (_ *work, err error) {
+	dir := filepath.Join(o.fixture, "work")
+	w := &work{
+		dir: dir, tmpfs: o.tmpfs, keep: o.keep,
+		volume: filepath.Join(dir, "volume"), image: filepath.Join(dir, "image"),
+	}
+	if w.lock, err = lockFile(dir + ".lock"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = w.lock.Close() // it was not written to
+		}
+	}()
+	mounts, err := mountsBelow(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, mount := range mounts {
+		if err := unmountVolume(mount); err != nil {
+			return nil, err
+		}
+	}
+	if err := errors.Join(releaseImage(w.image), os.RemoveAll(dir)); err != nil {
+		return nil, fmt.Errorf("removing what an interrupted run left: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("making the working directory: %w", err)
+	}
+	if err := w.fresh(ctx, func(string) error { return nil }); err != nil {
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		w.plain = strings.Join(strings.Fields(err.Error()), " ")
+		say("warning: no file system for each run (%s): numbers vary more, and creating files gets slower from run to run", w.plain)
+	}
+	return w, nil
+}
+
+func (w *work) close() error {
+	var err error
+	if !w.keep {
+		err = os.RemoveAll(w.dir)
+	}
+	return errors.Join(err, w.lock.Close())
+}
+
+// fresh calls do with an empty directory, on a file system that nobody has used
+// before if the host lets us. Nothing of it is left or mounted afterwards, but
+// for the last one if it is to be kept.
+func (w *work) fresh(ctx context.Context, do func(dir string) error) (err error) {
+	if err := errors.Join(ctx.Err(), os.RemoveAll(w.volume), os.RemoveAll(w.image)); err != nil {
+		return err
+	}
+	if err := os.Mkdir(w.volume, 0o755); err != nil {
+		return err
+	}
+	if w.plain == "" {
+		if err := mountVolume(ctx, w.volume, w.image, w.tmpfs); err != nil {
+			return errors.Join(err, os.RemoveAll(w.image))
+		}
+		defer func() { err = errors.Join(err, unmountVolume(w.volume)) }()
+	}
+	return do(w.volume)
+}
+
+// settle makes what happened so far cost nothing from now on: what is still to
+// be written to a disk, and this program's own garbage.
+func (w *work) settle(dir string) error {
+	runtime.GC()
+	return errors.Join(syncFileSystem(dir), syncFileSystem(w.dir))
+}
+
+// filesIn counts the files of a tree. What does less than it should is not fast.
+func filesIn(dir string) (files int, err error) {
+	err = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Type().IsRegular() {
+			files++
+		}
+		return err
+	})
+	return files, err
+}
