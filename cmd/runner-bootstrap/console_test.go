@@ -40,6 +40,42 @@ func TestProgressLines(t *testing.T) {
 	}
 }
 
+// TestProgressTells: bytes, rate and time left, as far as they are known. What an
+// interrupted run had received already tells nothing of the rate.
+func TestProgressTells(t *testing.T) {
+	for name, c := range map[string]struct {
+		format      string
+		from, total int64
+		want        string
+	}{
+		"person":              {"lines", 0, 100e6, "  fetch       runner.tar.gz: 10.0 MB of 100.0 MB (1.0 MB/s, 1m30s left)\n"},
+		"person, resumed":     {"lines", 50e6, 100e6, "  fetch       runner.tar.gz: 60.0 MB of 100.0 MB (1.0 MB/s, 40s left)\n"},
+		"person, no total":    {"lines", 0, 0, "  fetch       runner.tar.gz: 10.0 MB (1.0 MB/s)\n"},
+		"log":                 {"text", 0, 100e6, `bytes=10000000 rate="1.0 MB/s" total=100000000 left=1m30s`},
+		"log, no total":       {"text", 0, 0, "bytes=10000000 rate=\"1.0 MB/s\"\n"},
+		"person, begun again": {"lines", -5e6, 100e6, "  fetch       runner.tar.gz: 5.0 MB of 100.0 MB (1.0 MB/s, 1m35s left)\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var out bytes.Buffer
+				console := newConsole(&out, options{logFormat: c.format, logLevel: "info"})
+				console.Begin(bootstrap.FetchPhase, "runner.tar.gz")
+				for second := range int64(11) {
+					done := c.from + second*1e6
+					if done < 0 {
+						done += 20e6 // before the server began again
+					}
+					console.Progress(done, c.total)
+					time.Sleep(time.Second)
+				}
+				if !strings.Contains(out.String(), c.want) {
+					t.Errorf("got\n%swant\n%s", out.String(), c.want)
+				}
+			})
+		})
+	}
+}
+
 // TestConsoleKeys: log lines have fixed keys that people build alerts on.
 func TestConsoleKeys(t *testing.T) {
 	var out bytes.Buffer
