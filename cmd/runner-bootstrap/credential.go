@@ -1,16 +1,58 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
-// maxToken is far beyond the longest token of GitHub's.
-const maxToken = 64 << 10
+const (
+	// maxSecret is far beyond the longest token, and any key, of GitHub's.
+	maxSecret = 64 << 10
+	// tokenCommandTime bounds a --token-command: whoever asks a vault, or a person,
+	// is done by then.
+	tokenCommandTime = time.Minute
+)
+
+// identity is as whom we speak to GitHub; nobody if it is empty.
+type identity struct {
+	token github.Secret
+	app   *github.AppConfig
+}
+
+func (i identity) empty() bool { return i.token.Empty() && i.app == nil }
+
+// client speaks to GitHub about a scope. An App that cannot work says so in the
+// first answer.
+func (i identity) client(api *transport.Client, scope github.Scope) *github.Client {
+	if i.app == nil {
+		return github.NewClient(api, scope, github.Static(i.token))
+	}
+	app, err := github.NewApp(api, scope, *i.app)
+	if err != nil {
+		return github.NewClient(api, scope, unusable{err})
+	}
+	return github.NewClient(api, scope, app)
+}
+
+// unusable is a credential that cannot work.
+type unusable struct{ err error }
+
+func (u unusable) Token(context.Context) (github.Secret, error) { return github.Secret{}, u.err }
+
+func (u unusable) Renew(context.Context, github.Secret, time.Time) (github.Secret, bool, error) {
+	return github.Secret{}, false, u.err
+}
 
 // tokenVariables are where a token may stand in the environment: our own name,
 // and those that people have in their scripts already.
@@ -18,62 +60,154 @@ func tokenVariables() []string {
 	return []string{"RUNNER_BOOTSTRAP_TOKEN", "RUNNER_CFG_PAT", "GITHUB_TOKEN", "GH_TOKEN", "ACCESS_TOKEN"}
 }
 
-// takeToken finds the credential: a file, systemd's credential called token,
-// the environment. It takes all of them out of the environment, so that no
+// takeIdentity finds the credential: an option, systemd's credential called
+// token, the environment. It takes all of them out of the environment, so that no
 // program that we start inherits one.
-func takeToken(values *options, in io.Reader) (github.Secret, error) {
-	var fromVariable github.Secret
+func (call *session) takeIdentity(ctx context.Context) (identity, error) {
+	fromVariable, err := takeVariables()
+	if err != nil {
+		return identity{}, err
+	}
+	o := call.values
+	var given []string
+	for name, value := range map[string]string{"--token-file": o.tokenFile, "--token-command": o.tokenCommand, "--app-id": o.appID} {
+		if value != "" {
+			given = append(given, name)
+		}
+	}
+	switch {
+	case len(given) > 1:
+		return identity{}, usagef("%s: one credential is enough", strings.Join(given, " and "))
+	case o.appID == "" && (o.appKeyFile != "" || o.appInstallationID != ""):
+		return identity{}, usagef("--app-key-file and --app-installation-id need --app-id")
+	case o.appID != "":
+		return call.takeApp()
+	case o.tokenCommand != "":
+		return call.runTokenCommand(ctx)
+	case o.tokenFile == "-":
+		return readToken("standard input", call.in)
+	case o.tokenFile != "":
+		text, err := call.readSecretFile(o.tokenFile)
+		if err != nil {
+			return identity{}, err
+		}
+		return readToken(fmt.Sprintf("%q", o.tokenFile), strings.NewReader(text))
+	}
+	text, err := systemdCredential("token")
+	if err != nil {
+		return identity{}, err
+	}
+	if text != "" {
+		return readToken("systemd's credential token", strings.NewReader(text))
+	}
+	if err := github.CheckToken(fromVariable.Reveal()); err != nil {
+		return identity{}, fmt.Errorf("reading the token from the environment: %w", err)
+	}
+	return identity{token: fromVariable}, nil
+}
+
+func takeVariables() (github.Secret, error) {
+	var found github.Secret
 	for _, name := range tokenVariables() {
-		if fromVariable.Empty() {
-			fromVariable = github.NewSecret(os.Getenv(name))
+		if found.Empty() {
+			found = github.NewSecret(os.Getenv(name))
 		}
 		if err := os.Unsetenv(name); err != nil {
 			return github.Secret{}, fmt.Errorf("taking %s out of the environment: %w", name, err)
 		}
 	}
-	switch values.tokenFile {
-	case "":
-		if token, err := systemdToken(); err != nil || !token.Empty() {
-			return token, err
-		}
-		return fromVariable, nil
-	case "-":
-		return readToken("standard input", in)
-	default:
-		file, err := os.Open(values.tokenFile)
-		if err != nil {
-			return github.Secret{}, usagef("reading the token: %v", err)
-		}
-		defer file.Close()
-		return readToken(fmt.Sprintf("%q", values.tokenFile), file)
-	}
+	return found, nil
 }
 
-// systemdToken reads the credential that a unit's LoadCredential=token:... gave.
-func systemdToken() (github.Secret, error) {
-	dir := os.Getenv("CREDENTIALS_DIRECTORY")
-	if dir == "" {
-		return github.Secret{}, nil
+// takeApp reads what a GitHub App signs with.
+func (call *session) takeApp() (identity, error) {
+	o := call.values
+	var installation int64
+	if o.appInstallationID != "" {
+		id, err := strconv.ParseInt(o.appInstallationID, 10, 64)
+		if err != nil || id <= 0 {
+			return identity{}, usagef("--app-installation-id: %q is not a number", o.appInstallationID)
+		}
+		installation = id
 	}
-	file, err := os.Open(filepath.Join(dir, "token"))
-	if os.IsNotExist(err) {
-		return github.Secret{}, nil
+	text, err := systemdCredential("app-key")
+	if o.appKeyFile != "" {
+		text, err = call.readSecretFile(o.appKeyFile)
 	}
 	if err != nil {
-		return github.Secret{}, usagef("reading the systemd credential: %v", err)
+		return identity{}, err
+	}
+	if text == "" {
+		return identity{}, usagef("--app-id needs --app-key-file, or systemd's credential app-key")
+	}
+	return identity{app: &github.AppConfig{ID: o.appID, Key: github.NewSecret(text), Installation: installation}}, nil
+}
+
+// runTokenCommand asks a program of the user's for the token.
+func (call *session) runTokenCommand(ctx context.Context) (identity, error) {
+	ctx, cancel := context.WithTimeout(ctx, tokenCommandTime)
+	defer cancel()
+	shell := []string{"sh", "-c", call.values.tokenCommand}
+	if runtime.GOOS == "windows" {
+		shell = []string{"cmd", "/C", call.values.tokenCommand}
+	}
+	command := exec.CommandContext(ctx, shell[0], shell[1:]...)
+	command.Stdin, command.Stderr = call.in, call.err
+	command.WaitDelay = time.Second
+	text, err := command.Output()
+	if err != nil {
+		return identity{}, usagef("--token-command: %v", err)
+	}
+	return readToken("--token-command", strings.NewReader(string(text)))
+}
+
+// readSecretFile reads a file, and warns if others can read it too.
+func (call *session) readSecretFile(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", usagef("reading a credential: %v", err)
 	}
 	defer file.Close()
-	return readToken("systemd credential", file)
+	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o044 != 0 && runtime.GOOS != "windows" {
+		call.console.log.Warn("other accounts of this host can read a credential", "path", path, "mode", info.Mode().Perm().String())
+	}
+	text, err := io.ReadAll(io.LimitReader(file, maxSecret))
+	if err != nil {
+		return "", usagef("reading a credential: %v", err)
+	}
+	return string(text), nil
 }
 
-func readToken(source string, in io.Reader) (github.Secret, error) {
-	text, err := io.ReadAll(io.LimitReader(in, maxToken))
+// systemdCredential reads what a unit's LoadCredential=NAME:... gave; empty if it
+// gave nothing.
+func systemdCredential(name string) (string, error) {
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	if dir == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(filepath.Join(dir, name))
+	switch {
+	case os.IsNotExist(err):
+		return "", nil
+	case err != nil:
+		return "", usagef("reading the systemd credential %s: %v", name, err)
+	case strings.TrimSpace(string(text)) == "":
+		return "", usagef("reading the systemd credential %s: it is empty", name)
+	}
+	return string(text), nil
+}
+
+func readToken(source string, in io.Reader) (identity, error) {
+	text, err := io.ReadAll(io.LimitReader(in, maxSecret))
 	if err != nil {
-		return github.Secret{}, usagef("reading the token from %s: %v", source, err)
+		return identity{}, usagef("reading the token from %s: %v", source, err)
+	}
+	if err := github.CheckToken(string(text)); err != nil {
+		return identity{}, fmt.Errorf("reading the token from %s: %w", source, err)
 	}
 	token := github.NewSecret(string(text))
 	if token.Empty() {
-		return token, usagef("reading the token from %s: it is empty", source)
+		return identity{}, usagef("reading the token from %s: it is empty", source)
 	}
-	return token, nil
+	return identity{token: token}, nil
 }

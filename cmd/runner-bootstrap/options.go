@@ -9,7 +9,9 @@ import (
 // options holds the values of all options, whichever command they are for.
 type options struct {
 	url, apiURL                      string
-	tokenFile                        string
+	tokenFile, tokenCommand          string
+	appID, appKeyFile                string
+	appInstallationID                string
 	name, runnergroup, work, user    string
 	labels, env, label               []string
 	confirmAfter                     time.Duration
@@ -70,7 +72,7 @@ const (
 
 // declaredOptions are all options, in the order of help.
 func declaredOptions() []option {
-	return slices.Concat(scopeOptions(), runnerOptions(), hostOptions(), sourceOptions(), pruneOptions(),
+	return slices.Concat(scopeOptions(), credentialOptions(), runnerOptions(), hostOptions(), sourceOptions(), pruneOptions(),
 		networkOptions(), callOptions())
 }
 
@@ -90,6 +92,31 @@ func scopeOptions() []option {
 			name: "token-file", value: "FILE", commands: networkCommands,
 			usage: "file that holds the access token; - reads standard input",
 			text:  func(o *options) *string { return &o.tokenFile },
+		},
+	}
+}
+
+func credentialOptions() []option {
+	return []option{
+		{
+			name: "token-command", value: "COMMAND", commands: networkCommands,
+			usage: "shell command that prints the access token",
+			text:  func(o *options) *string { return &o.tokenCommand },
+		},
+		{
+			name: "app-id", value: "ID", commands: networkCommands,
+			usage: "GitHub App to act as, by its client ID or its number",
+			text:  func(o *options) *string { return &o.appID },
+		},
+		{
+			name: "app-key-file", value: "FILE", commands: networkCommands,
+			usage: "private key of the GitHub App, as GitHub gave it",
+			text:  func(o *options) *string { return &o.appKeyFile },
+		},
+		{
+			name: "app-installation-id", value: "ID", commands: networkCommands,
+			usage: "installation of the GitHub App; found by --url if not given",
+			text:  func(o *options) *string { return &o.appInstallationID },
 		},
 	}
 }

@@ -112,11 +112,11 @@ func giveOptions(root *cobra.Command, values *options) {
 // done to it.
 func (call *session) withHost(do func(context.Context, *bootstrap.Host) error) func(context.Context) error {
 	return func(ctx context.Context) error {
-		token, err := takeToken(&call.values, call.in)
+		who, err := call.takeIdentity(ctx)
 		if err != nil {
 			return err
 		}
-		host, err := call.host(token)
+		host, err := call.host(who)
 		if err != nil {
 			return err
 		}
@@ -136,7 +136,7 @@ func (call *session) bounded(ctx context.Context, do func(context.Context) error
 }
 
 // host puts together what the phases need.
-func (call *session) host(token github.Secret) (*bootstrap.Host, error) {
+func (call *session) host(who identity) (*bootstrap.Host, error) {
 	dir := call.values.dir
 	if dir != "" {
 		absolute, err := filepath.Abs(dir)
@@ -175,8 +175,16 @@ func (call *session) host(token github.Secret) (*bootstrap.Host, error) {
 	host.Anonymous = func(scope github.Scope) *github.Client {
 		return github.NewClient(api, scope, github.Static(github.Secret{}))
 	}
-	if !token.Empty() {
-		host.Connect = func(scope github.Scope) *github.Client { return github.NewClient(api, scope, github.Static(token)) }
+	if !who.empty() {
+		// One client for each scope: an App's has a token that it keeps.
+		clients := map[string]*github.Client{}
+		host.Connect = func(scope github.Scope) *github.Client {
+			key := scope.API() + " " + scope.URL()
+			if clients[key] == nil {
+				clients[key] = who.client(api, scope)
+			}
+			return clients[key]
+		}
 	}
 	return host, nil
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -23,10 +22,10 @@ func (call *session) supervise(ctx context.Context) error {
 		call.console = newConsole(call.err, call.values)
 	}
 	// A token that happens to stand in the environment is not for jobs.
-	if _, err := takeToken(&options{}, call.in); err != nil {
+	if _, err := takeVariables(); err != nil {
 		return err
 	}
-	host, err := call.host(github.Secret{})
+	host, err := call.host(identity{})
 	if err != nil {
 		return err
 	}

@@ -100,7 +100,7 @@ func simCommand(ts *testscript.TestScript, neg bool, args []string) {
 		"runners": w.runners, "token": w.token, "digest": w.digest, "mark": w.mark, "requests": w.requests,
 		"job": w.job, "tell": w.tell, "delete": w.deleteRunner, "listening": w.listening, "witness": w.witness,
 		"minimum": w.minimum, "begin": w.begin, "stop": w.stop, "offer": w.offer, "release": w.release,
-		"published": w.published, "schedule": w.schedule, "archive": w.archive,
+		"app": w.app, "published": w.published, "schedule": w.schedule, "archive": w.archive,
 	}
 	verb, ok := verbs[args[0]]
 	if !ok {
