@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -244,9 +246,9 @@ func TestAppByAWrongClock(t *testing.T) {
 		t.Errorf("%d requests, want 4", got)
 	}
 	server.ClearFaults()
-	_, err = unknown.Token(t.Context())
-	if !errors.Is(err, github.ErrUnauthorized) || errors.Is(err, github.ErrClock) {
-		t.Errorf("%v, but the clock is right", err)
+	_, err = newApp(t, scope, github.AppConfig{ID: "Iv23liUnknown"}).Token(t.Context())
+	if !errors.Is(err, github.ErrUnauthorized) || errors.Is(err, github.ErrClock) || len(server.Requests()) != 5 {
+		t.Errorf("%v after %d requests, but the clock is right", err, len(server.Requests())-4)
 	}
 }
 
@@ -270,12 +272,50 @@ func TestAppCannot(t *testing.T) {
 	}
 }
 
+// dated checks what a web token says of its time: back a minute, for a clock
+// that is a little fast, and no more than the ten minutes that GitHub takes.
+func dated(t *testing.T, token string) {
+	t.Helper()
+	var claims struct {
+		Issuer  string `json:"iss"`
+		Issued  int64  `json:"iat"`
+		Expires int64  `json:"exp"`
+	}
+	parts := strings.Split(token, ".")
+	text, err := base64.RawURLEncoding.DecodeString(parts[min(1, len(parts)-1)])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &claims); err != nil {
+		t.Fatal(err)
+	}
+	back, life := time.Since(time.Unix(claims.Issued, 0)), claims.Expires-claims.Issued
+	if claims.Issuer != clientID || back < 59*time.Second || back > 80*time.Second || life < 9*60 || life > 10*60 {
+		t.Errorf("a web token of %q is dated back %v and lives %d seconds: %s", claims.Issuer, back, life, text)
+	}
+}
+
+// A token that was minted and lost does no harm, so minting bears with that.
+func TestAppMintsAgainAfterALostAnswer(t *testing.T) {
+	t.Parallel()
+	server := simulate(t)
+	server.AddApp(clientID, &theKey(t).PublicKey, slug)
+	server.Fault(githubtest.Fault{Path: "/app/installations/*/access_tokens", Status: 502, AfterEffect: true, Times: 1})
+	app := newApp(t, scopeOf(t, server.URL()+"/"+slug, ""), github.AppConfig{})
+	inBubble(t, func(t *testing.T) {
+		if _, err := app.Token(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A given installation is not looked for.
 func TestAppOfAGivenInstallation(t *testing.T) {
 	t.Parallel()
 	var asked []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.Method+" "+r.URL.Path)
+		dated(t, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
 		w.WriteHeader(http.StatusCreated)
 		fmt.Fprintf(w, `{"token":"t0k3n","expires_at":%q}`, time.Now().Add(time.Hour).Format(time.RFC3339))
 	}))
@@ -334,6 +374,57 @@ func TestAppOfOddAnswers(t *testing.T) {
 		if !errors.Is(err, github.ErrNotGitHub) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// scripted is a server that gives one answer after the other, and how many were
+// asked for.
+func scripted(t *testing.T, answers ...func(http.ResponseWriter)) (url string, asked *atomic.Int64) {
+	t.Helper()
+	asked = &atomic.Int64{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "close")
+		answers[min(int(asked.Add(1)), len(answers))-1](w)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, asked
+}
+
+func says(status int, body string, words ...string) func(http.ResponseWriter) {
+	return func(w http.ResponseWriter) {
+		for name, values := range headers(words...) {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(status)
+		fmt.Fprint(w, body)
+	}
+}
+
+// A web token is good for minutes; a limit can ask for a longer wait.
+func TestAppWaitsLongerThanItsWebTokenLives(t *testing.T) {
+	t.Parallel()
+	const later = "Sat, 01 Jan 2000 00:20:00 GMT" // by the bubble's clock, after the wait
+	url, asked := scripted(t, says(429, `{}`, "Retry-After", "1200"), says(401, `{}`, "Date", later), says(200, `{"id":5}`, "Date", later),
+		says(201, `{"token":"t0k3n","expires_at":"2000-01-01T01:20:00Z"}`, "Date", later))
+	app := newApp(t, scopeOf(t, url+"/"+slug, ""), github.AppConfig{})
+	inBubble(t, func(t *testing.T) {
+		if token, err := app.Token(t.Context()); err != nil || token.Reveal() != "t0k3n" {
+			t.Errorf("%v after %d requests", err, asked.Load())
+		}
+	})
+}
+
+// An App that was removed and installed again has another installation.
+func TestAppThatWasInstalledAgain(t *testing.T) {
+	t.Parallel()
+	token := fmt.Sprintf(`{"token":"t0k3n","expires_at":%q}`, time.Now().Add(time.Hour).Format(time.RFC3339))
+	url, asked := scripted(t, says(200, `{"id":5}`), says(404, `{}`), says(200, `{"id":6}`), says(201, token))
+	app := newApp(t, scopeOf(t, url+"/"+slug, ""), github.AppConfig{})
+	if _, err := app.Token(t.Context()); !errors.Is(err, github.ErrNotInstalled) {
+		t.Errorf("%v, want an installation that is gone", err)
+	}
+	if _, err := app.Token(t.Context()); err != nil || asked.Load() != 4 {
+		t.Errorf("%v after %d requests, want 4 with another look", err, asked.Load())
 	}
 }
 

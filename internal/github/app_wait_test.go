@@ -60,3 +60,18 @@ func TestAppWaitsForWhoMints(t *testing.T) {
 		})
 	}
 }
+
+func TestAppKnowsWhetherItGaveUp(t *testing.T) {
+	t.Parallel()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for ctx, want := range map[context.Context]bool{gone: true, t.Context(): false} {
+		// Nothing is sent: the address cannot be one.
+		nowhere := NewClient(transport.NewAPI(transport.Config{}), Scope{api: "http://[::1"}, Static(Secret{}))
+		app := &App{client: nowhere, signer: &signer{}, place: place{installation: 1}}
+		mine := &mint{done: make(chan struct{})}
+		if app.run(ctx, mine); mine.err == nil || mine.gaveUp != want {
+			t.Errorf("gave up: %t, want %t, with %v", mine.gaveUp, want, mine.err)
+		}
+	}
+}

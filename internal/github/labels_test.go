@@ -74,6 +74,11 @@ func TestLabelRefusals(t *testing.T) {
 			t.Errorf("%s labels of no runner: %v", name, err)
 		}
 	}
+	custom := server.AddRunner(slug, githubtest.Runner{Name: "b", Labels: []githubtest.Label{{Name: "gpu", Type: "custom"}}}).ID
+	server.Fault(githubtest.Fault{Method: http.MethodDelete, Status: 404, Times: 1})
+	if _, err := c.RemoveLabel(t.Context(), custom, "GPU"); !errors.Is(err, github.ErrNotFound) {
+		t.Errorf("a label that is not found and still there: %v", err)
+	}
 	server.Fault(githubtest.Fault{Status: 200, Body: `{}`})
 	if _, err := c.Labels(t.Context(), id); !errors.Is(err, github.ErrNotGitHub) {
 		t.Errorf("an answer without labels: %v", err)
@@ -120,4 +125,18 @@ func TestLabelsAreCheckedBeforeTheyAreSent(t *testing.T) {
 	if _, err := c.RemoveLabel(t.Context(), id, ""); !errors.Is(err, github.ErrLabels) || len(server.Requests()) != before {
 		t.Errorf("removing nothing, which would remove all: %v", err)
 	}
+}
+
+// A label that is added twice is there once, so adding bears with a lost answer.
+func TestAddingLabelsIsRepeated(t *testing.T) {
+	t.Parallel()
+	server := simulate(t)
+	id := server.AddRunner(slug, githubtest.Runner{Name: "web"}).ID
+	server.Fault(githubtest.Fault{Method: http.MethodPost, Status: 502, AfterEffect: true, Times: 1})
+	c := newClient(t, server.URL()+"/"+slug, "", server.Token())
+	inBubble(t, func(t *testing.T) {
+		if got, err := c.AddLabels(t.Context(), id, []string{"gpu"}); err != nil || names(got) != "self-hosted Linux X64 gpu" {
+			t.Errorf("%q, %v", names(got), err)
+		}
+	})
 }
