@@ -49,6 +49,14 @@ type Entry struct {
 	Dir      string    `json:"dir"`
 }
 
+// disk says when what is unpacked for the cache has to be on the disk.
+func (c Cache) disk() tree.Disk {
+	if c.Volatile {
+		return tree.Later
+	}
+	return tree.Soon
+}
+
 // name is what an asset's entry is called.
 func (c Cache) name(asset Asset) string {
 	return fmt.Sprintf("%s-%s-%s", asset.Platform, asset.Version, asset.SHA256[:16])

@@ -172,7 +172,7 @@ func (f *Fetcher) unpack(ctx context.Context, cancel func(), asset Asset, from s
 	if asset.Platform.OS == "win" {
 		manifest, err = unpackZip(ctx, asset, archive, from.path(), dir)
 	} else {
-		manifest, err = tree.UnpackTar(ctx, archive, dir, names(asset.Platform))
+		manifest, err = tree.UnpackTar(ctx, archive, dir, names(asset.Platform), f.Cache.disk())
 		if err == nil {
 			err = asset.prove(archive)
 		}

@@ -195,6 +195,7 @@ func (b *builder) finish() (*Manifest, error) {
 type hand struct {
 	chain  chain
 	exact  bool
+	disk   Disk
 	buffer []byte // as large as the largest file needed
 }
 
@@ -245,7 +246,9 @@ func (h *hand) content(ctx context.Context, e *entry, file *os.File, source io.R
 			if _, err := file.Write(h.buffer[:n]); err != nil {
 				return err
 			}
-			begun = writeBack(file, begun, size, e.size)
+			if h.disk == Soon {
+				begun = writeBack(file, begun, size, e.size)
+			}
 		}
 		switch {
 		case errors.Is(err, io.EOF) && size == e.size:

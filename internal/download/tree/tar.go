@@ -17,18 +17,20 @@ import (
 // may stand behind. Whether it is the right archive is for the caller to find
 // out. Source's own failure is returned as it is. Modes are those of the archive
 // without what others may write, whatever the umask; times are in whole seconds;
-// everything belongs to the account of this process.
+// everything belongs to the account of this process. Disk says when it has to be
+// on the disk.
 //
 // After a failure dir holds garbage, which the caller removes. [ErrArchive] and
 // [ErrLayout] say that the archive is to blame, [ErrSpace] that the disk is too
 // small. When ctx ends UnpackTar returns its error, once a Read of source that
 // was under way has returned.
-func UnpackTar(ctx context.Context, source io.Reader, dir string, names Names) (*Manifest, error) {
+func UnpackTar(ctx context.Context, source io.Reader, dir string, names Names, disk Disk) (*Manifest, error) {
 	b, err := newBuilder(dir, names)
 	if err != nil {
 		return nil, fmt.Errorf("unpacking the archive: %w", hostError(err))
 	}
 	defer b.close()
+	b.hand.disk = disk
 	within, cancel := context.WithCancel(ctx)
 	defer cancel()
 	b.startSmall(within)

@@ -56,6 +56,16 @@ const (
 	Windows
 )
 
+// Disk says when what is unpacked has to be on the disk.
+type Disk int
+
+const (
+	// Later leaves it to the kernel.
+	Later Disk = iota
+	// Soon begins to write large files while they are made, as a [Sync] follows.
+	Soon
+)
+
 // Owner is who a copied tree belongs to; the owners named in an archive are
 // those of the machine it was made on.
 type Owner struct {

@@ -202,7 +202,7 @@ func TestModesAreThoseOfTheArchive(t *testing.T) {
 		dir := place(t)
 		to := filepath.Join(t.TempDir(), "web-1")
 		old := syscall.Umask(umask)
-		m, err := UnpackTar(t.Context(), bytes.NewReader(data), dir, Unix)
+		m, err := UnpackTar(t.Context(), bytes.NewReader(data), dir, Unix, Later)
 		if err == nil {
 			err = m.Check(t.Context(), dir)
 		}
@@ -237,7 +237,7 @@ func TestModesBelowASetgidDirectory(t *testing.T) {
 	if err := os.Chmod(dir, fs.ModeSetgid|0o700); err != nil {
 		t.Fatal(err)
 	}
-	m, err := UnpackTar(t.Context(), bytes.NewReader(oddly(t)), dir, Unix)
+	m, err := UnpackTar(t.Context(), bytes.NewReader(oddly(t)), dir, Unix, Later)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -332,7 +332,7 @@ func fillDisk(dir string) error {
 		return err
 	}
 	defer os.RemoveAll(outside)
-	m, err := UnpackTar(ctx, bytes.NewReader(tarball), outside, Unix)
+	m, err := UnpackTar(ctx, bytes.NewReader(tarball), outside, Unix, Later)
 	if err != nil {
 		return err
 	}
@@ -341,7 +341,7 @@ func fillDisk(dir string) error {
 	}
 	for name, unpack := range map[string]func(string) error{
 		"tar": func(into string) error {
-			_, err := UnpackTar(ctx, bytes.NewReader(tarball), into, Unix)
+			_, err := UnpackTar(ctx, bytes.NewReader(tarball), into, Unix, Later)
 			return err
 		},
 		"zip": func(into string) error {
@@ -419,7 +419,7 @@ func shareDisk(dir string) error {
 	if err := os.Mkdir(from, 0o700); err != nil {
 		return err
 	}
-	m, err := UnpackTar(ctx, bytes.NewReader(tarball), from, Unix)
+	m, err := UnpackTar(ctx, bytes.NewReader(tarball), from, Unix, Later)
 	if err != nil {
 		return err
 	}
