@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	bufferSize = 128 << 10
+	bufferSize = 256 << 10
 	// enough is what is written at once: TLS brings 16 KiB at a time, and one
-	// write for each would be a waste.
-	enough = 64 << 10
+	// write for each, and waking the reader for it, would be a waste.
+	enough = 192 << 10
 	// linger is for how long bytes may wait for more: the reader may starve.
 	linger = 20 * time.Millisecond
 )
