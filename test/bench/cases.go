@@ -103,7 +103,8 @@ func linkCases(l link, f *fixture, product product) []benchCase {
 		prepareCase("ours-synced", "runner-bootstrap prepare", f, product),
 	)
 	if l.each {
-		cases = append(cases, prepareCase("ours-1", "runner-bootstrap prepare --no-sync --connections 1", f, product, "--no-sync", "--connections", "1"))
+		cases = append(cases, prepareCase("ours-1", "runner-bootstrap prepare --no-sync --connections 1", f, product,
+			"--no-sync", "--connections", "1"))
 	}
 	return cases
 }
