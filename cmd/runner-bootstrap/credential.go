@@ -87,7 +87,7 @@ func (call *session) takeIdentity(ctx context.Context) (identity, error) {
 	case o.tokenFile == "-":
 		return readToken("standard input", call.in)
 	case o.tokenFile != "":
-		text, err := call.readSecretFile(o.tokenFile)
+		text, err := call.readSecretFile("the token", o.tokenFile)
 		if err != nil {
 			return identity{}, err
 		}
@@ -132,7 +132,7 @@ func (call *session) takeApp() (identity, error) {
 	}
 	text, err := systemdCredential("app-key")
 	if o.appKeyFile != "" {
-		text, err = call.readSecretFile(o.appKeyFile)
+		text, err = call.readSecretFile("the App's key", o.appKeyFile)
 	}
 	if err != nil {
 		return identity{}, err
@@ -162,10 +162,10 @@ func (call *session) runTokenCommand(ctx context.Context) (identity, error) {
 }
 
 // readSecretFile reads a file, and warns if others can read it too.
-func (call *session) readSecretFile(path string) (string, error) {
+func (call *session) readSecretFile(what, path string) (string, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return "", usagef("reading a credential: %v", err)
+		return "", usagef("reading %s: %v", what, err)
 	}
 	defer file.Close()
 	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o044 != 0 && runtime.GOOS != "windows" {
@@ -173,7 +173,7 @@ func (call *session) readSecretFile(path string) (string, error) {
 	}
 	text, err := io.ReadAll(io.LimitReader(file, maxSecret))
 	if err != nil {
-		return "", usagef("reading a credential: %v", err)
+		return "", usagef("reading %s: %v", what, err)
 	}
 	return string(text), nil
 }
