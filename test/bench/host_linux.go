@@ -36,7 +36,7 @@ func reportFile() *os.File {
 // peakRSS is in bytes, of the largest of a process and those that it waited for.
 func peakRSS(state *os.ProcessState) int64 {
 	if r, ok := state.SysUsage().(*syscall.Rusage); ok {
-		return r.Maxrss << 10
+		return int64(r.Maxrss) << 10 //nolint:unconvert // 32 bits wide on 32-bit systems
 	}
 	return 0
 }
