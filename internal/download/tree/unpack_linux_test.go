@@ -431,7 +431,7 @@ func clonesShare(ctx context.Context, from string, m *Manifest) error {
 	used := func() (int64, error) {
 		var stat syscall.Statfs_t
 		err := errors.Join(Sync(dir), syscall.Statfs(dir, &stat))
-		return int64(stat.Blocks-stat.Bfree) * int64(stat.Bsize), err
+		return int64(stat.Blocks-stat.Bfree) * int64(stat.Bsize), err //nolint:unconvert // narrower on 32-bit systems
 	}
 	before, err := used()
 	if err != nil {
