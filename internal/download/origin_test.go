@@ -2,57 +2,16 @@ package download
 
 import (
 	"context"
-	"errors"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
-
-// pipes is a listener in memory, so that the clock of a bubble moves while
-// everybody waits for the network.
-type pipes struct {
-	name   string
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newPipes(name string) *pipes {
-	return &pipes{name: name, conns: make(chan net.Conn), closed: make(chan struct{})}
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case conn := <-p.conns:
-		return conn, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-func (p *pipes) Close() error    { p.once.Do(func() { close(p.closed) }); return nil }
-func (p *pipes) Addr() net.Addr  { return p }
-func (p *pipes) Network() string { return "pipe" }
-func (p *pipes) String() string  { return p.name }
-
-func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	here, there := net.Pipe()
-	select {
-	case p.conns <- there:
-		return here, nil
-	case <-p.closed:
-		return nil, errors.New("connection refused")
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
 
 // origin is an archive host, and a fetcher of what it has.
 type origin struct {
@@ -66,12 +25,12 @@ type origin struct {
 func inBubble(t *testing.T, archive *githubtest.Archive, test func(*testing.T, *origin)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		host := newPipes("archives.test")
-		server, err := githubtest.Start(githubtest.Config{API: newPipes("api.test"), Archives: host, Archive: archive})
+		host := githubtest.NewPipes("archives.test")
+		server, err := githubtest.Start(githubtest.Config{API: githubtest.NewPipes("api.test"), Archives: host, Archive: archive})
 		if err != nil {
 			t.Fatal(err)
 		}
-		wire := &http.Transport{DialContext: host.dial}
+		wire := &http.Transport{DialContext: host.Dial}
 		client := transport.NewDownload(transport.Config{UserAgent: "test"})
 		client.Transport = wire
 		system, arch, _ := strings.Cut(archive.Platform, "-")

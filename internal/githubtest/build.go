@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -35,6 +36,19 @@ func BuildListener(ctx context.Context, dir, goos, goarch string) (string, error
 		return "", fmt.Errorf("compiling the simulated listener for %s/%s: %w: %s", goos, goarch, err, said)
 	}
 	return out, nil
+}
+
+// BuildRunner packs the compiled listener into the archive of a Linux runner in dir, and returns its path.
+func BuildRunner(ctx context.Context, dir, version string) (string, error) {
+	listener, err := BuildListener(ctx, dir, runtime.GOOS, runtime.GOARCH)
+	if err != nil {
+		return "", err
+	}
+	made, err := NewArchive(ArchiveSpec{Platform: "linux-x64", Version: version, Listener: listener, Dir: dir})
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, made.Filename), nil
 }
 
 // buildEnviron leaves out what was meant for the program under test.

@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,16 +49,9 @@ func makeArchive(dir string) error {
 	if err := os.Setenv("RUNNER_BOOTSTRAP_TOKEN", ours); err != nil {
 		return err
 	}
-	program, err := githubtest.BuildListener(context.Background(), dir, runtime.GOOS, runtime.GOARCH)
-	if err != nil {
-		return err
-	}
-	made, err := githubtest.NewArchive(githubtest.ArchiveSpec{Platform: "linux-x64", Version: "2.337.0", Listener: program, Dir: dir})
-	if err != nil {
-		return err
-	}
-	archive = filepath.Join(dir, made.Filename)
-	return nil
+	var err error
+	archive, err = githubtest.BuildRunner(context.Background(), dir, "2.337.0")
+	return err
 }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
@@ -390,9 +382,13 @@ func gone(t *testing.T, pid int) {
 	}
 }
 
-// script puts a config.sh of a test's own into a root.
+// script puts a config.sh of a test's own into a root. No other test may fork
+// meanwhile: its child would hold the file open for writing for a moment, and
+// a file that is open for writing cannot be executed.
 func script(t *testing.T, root, text string) {
 	t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	if err := os.WriteFile(filepath.Join(root, "config.sh"), []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,16 +65,9 @@ func makeArchive(dir string) error {
 	if err := os.Setenv("RUNNER_BOOTSTRAP_TOKEN", ours); err != nil {
 		return err
 	}
-	program, err := githubtest.BuildListener(context.Background(), dir, runtime.GOOS, runtime.GOARCH)
-	if err != nil {
-		return err
-	}
-	made, err := githubtest.NewArchive(githubtest.ArchiveSpec{Platform: "linux-x64", Version: "2.337.0", Listener: program, Dir: dir})
-	if err != nil {
-		return err
-	}
-	archive = filepath.Join(dir, made.Filename)
-	return nil
+	var err error
+	archive, err = githubtest.BuildRunner(context.Background(), dir, "2.337.0")
+	return err
 }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

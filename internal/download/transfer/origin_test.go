@@ -19,42 +19,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 )
-
-// pipes is a listener in memory, so that the clock of a bubble moves while
-// everybody waits for the network.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case conn := <-p.conns:
-		return conn, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-func (p *pipes) Close() error    { p.once.Do(func() { close(p.closed) }); return nil }
-func (p *pipes) Addr() net.Addr  { return p }
-func (p *pipes) Network() string { return "pipe" }
-func (p *pipes) String() string  { return "files.test" }
-
-func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	here, there := net.Pipe()
-	select {
-	case p.conns <- there:
-		return here, nil
-	case <-p.closed:
-		return nil, errors.New("connection refused")
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
 
 // noise is for reading only: all tests share it, as far as it is long enough.
 func noise(size int) []byte {
@@ -113,11 +80,11 @@ func inBubble(t *testing.T, size int, test func(*testing.T, *origin)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o := newOrigin(t, size)
-		listener := newPipes()
+		listener := githubtest.NewPipes("files.test")
 		server := &http.Server{Handler: o}
 		served := make(chan struct{})
 		go func() { defer close(served); _ = server.Serve(listener) }()
-		wire := &http.Transport{MaxIdleConnsPerHost: maxConnections, DialContext: listener.dial}
+		wire := &http.Transport{MaxIdleConnsPerHost: maxConnections, DialContext: listener.Dial}
 		o.client = &http.Client{Transport: wire}
 		test(t, o)
 		wire.CloseIdleConnections()
