@@ -23,9 +23,15 @@ downloads have left. Installed runners do not need the cache.`, call.withHost(ca
 	)
 }
 
-// withCache is withHost for what only reads.
+// withCache is withHost for what needs neither credential nor time.
 func (call *session) withCache(do func(*bootstrap.Host) error) func(context.Context) error {
-	return call.withHost(func(_ context.Context, host *bootstrap.Host) error { return do(host) })
+	return func(context.Context) error {
+		host, err := call.host(principal{})
+		if err != nil {
+			return err
+		}
+		return do(host)
+	}
 }
 
 func (call *session) listCache(host *bootstrap.Host) error {

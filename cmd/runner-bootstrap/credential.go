@@ -24,21 +24,21 @@ const (
 	tokenCommandTime = time.Minute
 )
 
-// identity is as whom we speak to GitHub; nobody if it is empty.
-type identity struct {
+// principal is as whom we speak to GitHub; nobody if it is empty.
+type principal struct {
 	token github.Secret
 	app   *github.AppConfig
 }
 
-func (i identity) empty() bool { return i.token.Empty() && i.app == nil }
+func (p principal) empty() bool { return p.token.Empty() && p.app == nil }
 
 // client speaks to GitHub about a scope. An App that cannot work says so in the
 // first answer.
-func (i identity) client(api *transport.Client, scope github.Scope) *github.Client {
-	if i.app == nil {
-		return github.NewClient(api, scope, github.Static(i.token))
+func (p principal) client(api *transport.Client, scope github.Scope) *github.Client {
+	if p.app == nil {
+		return github.NewClient(api, scope, github.Static(p.token))
 	}
-	app, err := github.NewApp(api, scope, *i.app)
+	app, err := github.NewApp(api, scope, *p.app)
 	if err != nil {
 		return github.NewClient(api, scope, unusable{err})
 	}
@@ -60,26 +60,26 @@ func tokenVariables() []string {
 	return []string{"RUNNER_BOOTSTRAP_TOKEN", "RUNNER_CFG_PAT", "GITHUB_TOKEN", "GH_TOKEN", "ACCESS_TOKEN"}
 }
 
-// takeIdentity finds the credential: an option, systemd's credential called
+// takePrincipal finds the credential: an option, systemd's credential called
 // token, the environment. It takes all of them out of the environment, so that no
 // program that we start inherits one.
-func (call *session) takeIdentity(ctx context.Context) (identity, error) {
+func (call *session) takePrincipal(ctx context.Context) (principal, error) {
 	fromVariable, err := takeVariables()
 	if err != nil {
-		return identity{}, err
+		return principal{}, err
 	}
 	o := call.values
 	var given []string
-	for name, value := range map[string]string{"--token-file": o.tokenFile, "--token-command": o.tokenCommand, "--app-id": o.appID} {
-		if value != "" {
-			given = append(given, name)
+	for _, source := range [][2]string{{"--token-file", o.tokenFile}, {"--token-command", o.tokenCommand}, {"--app-id", o.appID}} {
+		if source[1] != "" {
+			given = append(given, source[0])
 		}
 	}
 	switch {
 	case len(given) > 1:
-		return identity{}, usagef("%s: one credential is enough", strings.Join(given, " and "))
+		return principal{}, usagef("%s: one credential is enough", strings.Join(given, " and "))
 	case o.appID == "" && (o.appKeyFile != "" || o.appInstallationID != ""):
-		return identity{}, usagef("--app-key-file and --app-installation-id need --app-id")
+		return principal{}, usagef("--app-key-file and --app-installation-id need --app-id")
 	case o.appID != "":
 		return call.takeApp()
 	case o.tokenCommand != "":
@@ -89,21 +89,21 @@ func (call *session) takeIdentity(ctx context.Context) (identity, error) {
 	case o.tokenFile != "":
 		text, err := call.readSecretFile("the token", o.tokenFile)
 		if err != nil {
-			return identity{}, err
+			return principal{}, err
 		}
 		return readToken(fmt.Sprintf("%q", o.tokenFile), strings.NewReader(text))
 	}
 	text, err := systemdCredential("token")
 	if err != nil {
-		return identity{}, err
+		return principal{}, err
 	}
 	if text != "" {
 		return readToken("systemd's credential token", strings.NewReader(text))
 	}
 	if err := github.CheckToken(fromVariable.Reveal()); err != nil {
-		return identity{}, fmt.Errorf("reading the token from the environment: %w", err)
+		return principal{}, fmt.Errorf("reading the token from the environment: %w", err)
 	}
-	return identity{token: fromVariable}, nil
+	return principal{token: fromVariable}, nil
 }
 
 func takeVariables() (github.Secret, error) {
@@ -120,13 +120,13 @@ func takeVariables() (github.Secret, error) {
 }
 
 // takeApp reads what a GitHub App signs with.
-func (call *session) takeApp() (identity, error) {
+func (call *session) takeApp() (principal, error) {
 	o := call.values
 	var installation int64
 	if o.appInstallationID != "" {
 		id, err := strconv.ParseInt(o.appInstallationID, 10, 64)
 		if err != nil || id <= 0 {
-			return identity{}, usagef("--app-installation-id: %q is not a number", o.appInstallationID)
+			return principal{}, usagef("--app-installation-id: %q is not a number", o.appInstallationID)
 		}
 		installation = id
 	}
@@ -135,16 +135,16 @@ func (call *session) takeApp() (identity, error) {
 		text, err = call.readSecretFile("the App's key", o.appKeyFile)
 	}
 	if err != nil {
-		return identity{}, err
+		return principal{}, err
 	}
 	if text == "" {
-		return identity{}, usagef("--app-id needs --app-key-file, or systemd's credential app-key")
+		return principal{}, usagef("--app-id needs --app-key-file, or systemd's credential app-key")
 	}
-	return identity{app: &github.AppConfig{ID: o.appID, Key: github.NewSecret(text), Installation: installation}}, nil
+	return principal{app: &github.AppConfig{ID: o.appID, Key: github.NewSecret(text), Installation: installation}}, nil
 }
 
 // runTokenCommand asks a program of the user's for the token.
-func (call *session) runTokenCommand(ctx context.Context) (identity, error) {
+func (call *session) runTokenCommand(ctx context.Context) (principal, error) {
 	ctx, cancel := context.WithTimeout(ctx, tokenCommandTime)
 	defer cancel()
 	shell := []string{"sh", "-c", call.values.tokenCommand}
@@ -156,7 +156,7 @@ func (call *session) runTokenCommand(ctx context.Context) (identity, error) {
 	command.WaitDelay = time.Second
 	text, err := command.Output()
 	if err != nil {
-		return identity{}, usagef("--token-command: %v", err)
+		return principal{}, usagef("--token-command: %v", err)
 	}
 	return readToken("--token-command", strings.NewReader(string(text)))
 }
@@ -197,17 +197,17 @@ func systemdCredential(name string) (string, error) {
 	return string(text), nil
 }
 
-func readToken(source string, in io.Reader) (identity, error) {
+func readToken(source string, in io.Reader) (principal, error) {
 	text, err := io.ReadAll(io.LimitReader(in, maxSecret))
 	if err != nil {
-		return identity{}, usagef("reading the token from %s: %v", source, err)
+		return principal{}, usagef("reading the token from %s: %v", source, err)
 	}
 	if err := github.CheckToken(string(text)); err != nil {
-		return identity{}, fmt.Errorf("reading the token from %s: %w", source, err)
+		return principal{}, fmt.Errorf("reading the token from %s: %w", source, err)
 	}
 	token := github.NewSecret(string(text))
 	if token.Empty() {
-		return identity{}, usagef("reading the token from %s: it is empty", source)
+		return principal{}, usagef("reading the token from %s: it is empty", source)
 	}
-	return identity{token: token}, nil
+	return principal{token: token}, nil
 }

@@ -115,6 +115,7 @@ func callMeanings() []meaning {
 		{download.ErrMirror, exitUsage, plus("--mirror", "https://HOST/DIRECTORY")},
 		{instance.ErrName, exitUsage, plus("--name", "{hostname}")},
 		{github.ErrNoGroups, exitUsage, plus("--url", "https://github.com/ORGANIZATION")},
+		{github.ErrMoved, exitUsage, hintMoved},
 		{github.ErrLabels, exitUsage, fixed("runner-bootstrap labels --help")},
 	}
 }
@@ -178,6 +179,7 @@ func refusalMeanings() []meaning {
 		{bootstrap.ErrForeign, exitRefused, hintForeign},
 		{bootstrap.ErrBusy, exitRefused, plus("--force")},
 		{github.ErrBusy, exitRefused, same},
+		{github.ErrConflict, exitRefused, same},
 		{register.ErrGroupUnknown, exitRefused, plus("--runnergroup", "Default")},
 		{register.ErrTooOld, exitRefused, hintUninstall},
 		{supervise.ErrRegistrationEnd, exitRefused, fixed("runner-bootstrap status")},

@@ -137,12 +137,24 @@ func hintToken(call *session, _ error) string {
 	return "gh auth token | " + again(call.arguments, "--token-file", "-")
 }
 
-// hintPermission names what the scope's kind demands (GitHub's REST reference).
-// GitHub hides what a credential may not see behind 404.
-func hintPermission(_ *session, err error) string {
+// hintPermission leads to where the permission can be given: a classic token's
+// scopes are widened by gh, those of an App and of a fine-grained token are set on
+// a page. Where GitHub does not say what is missing, it is what the scope's kind
+// demands (GitHub's REST reference). GitHub hides what a credential may not see
+// behind 404.
+func hintPermission(call *session, err error) string {
 	var refused *github.Error
-	if !errors.As(err, &refused) {
+	switch {
+	case !errors.As(err, &refused):
 		return "gh auth status"
+	case call.values.appID != "" && refused.Scope.Kind == github.Organization:
+		return shellWords([]string{"xdg-open", refused.Scope.Server() + "/organizations/" + refused.Scope.Slug() + "/settings/installations"})
+	case call.values.appID != "":
+		return shellWords([]string{"xdg-open", refused.Scope.Server() + "/settings/installations"})
+	case refused.Has == nil && refused.Needs != nil:
+		return shellWords([]string{"xdg-open", refused.Scope.Server() + "/settings/personal-access-tokens"})
+	case len(refused.Needs) > 0:
+		return shellWords([]string{"gh", "auth", "refresh", "--scopes", refused.Needs[0]})
 	}
 	switch refused.Scope.Kind {
 	case github.Enterprise:
@@ -152,6 +164,15 @@ func hintPermission(_ *session, err error) string {
 	default:
 		return "gh auth refresh --scopes repo"
 	}
+}
+
+// hintMoved asks under which name the scope is known today.
+func hintMoved(call *session, _ error) string {
+	scope, err := github.ParseScope(call.values.url, call.values.apiURL)
+	if err != nil || scope.Kind != github.Repository {
+		return again(call.arguments)
+	}
+	return shellWords([]string{"gh", "repo", "view", scope.URL(), "--json", "url"})
 }
 
 func hintLimit(call *session, err error) string {

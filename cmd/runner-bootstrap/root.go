@@ -112,7 +112,7 @@ func giveOptions(root *cobra.Command, values *options) {
 // done to it.
 func (call *session) withHost(do func(context.Context, *bootstrap.Host) error) func(context.Context) error {
 	return func(ctx context.Context) error {
-		who, err := call.takeIdentity(ctx)
+		who, err := call.takePrincipal(ctx)
 		if err != nil {
 			return err
 		}
@@ -136,7 +136,7 @@ func (call *session) bounded(ctx context.Context, do func(context.Context) error
 }
 
 // host puts together what the phases need.
-func (call *session) host(who identity) (*bootstrap.Host, error) {
+func (call *session) host(who principal) (*bootstrap.Host, error) {
 	dir := call.values.dir
 	if dir != "" {
 		absolute, err := filepath.Abs(dir)

@@ -25,7 +25,7 @@ func (call *session) supervise(ctx context.Context) error {
 	if _, err := takeVariables(); err != nil {
 		return err
 	}
-	host, err := call.host(identity{})
+	host, err := call.host(principal{})
 	if err != nil {
 		return err
 	}

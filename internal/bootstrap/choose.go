@@ -52,7 +52,7 @@ func (c *chooser) choose(ctx context.Context) (choice, error) {
 	if err != nil {
 		return choice{}, err
 	}
-	if !chosen.cached && c.source.Mirror != "" && c.source.Archive == "" {
+	if c.source.Mirror != "" && c.source.Archive == "" {
 		chosen.asset, err = chosen.asset.At(c.source.Mirror)
 	}
 	return chosen, err

@@ -79,7 +79,7 @@ func (c *chooser) judge(ctx context.Context, version string) verdict {
 		return verdict{}
 	}
 	release, err := c.client.RunnerRelease(ctx, offer.Version)
-	if err != nil {
+	if err != nil || release.Published.IsZero() {
 		return verdict{}
 	}
 	return judgeDate(release.Now, release.Published.Add(grace), fmt.Sprintf("%s is out since %s, and GitHub wants it within 30 days",

@@ -175,7 +175,19 @@ func (i *installer) place(ctx context.Context) (cached bool, err error) {
 		return false, err
 	}
 	owner := download.Owner{UID: i.jobUser.UID, GID: i.jobUser.GID, Keep: i.jobUser.Self}
-	return i.Fetcher.Place(ctx, *i.Asset, i.Dir, owner, i.Observer.Progress)
+	for {
+		cached, err = i.Fetcher.Place(ctx, *i.Asset, i.Dir, owner, i.Observer.Progress)
+		if !errors.Is(err, download.ErrDamaged) || i.Asset.Fetchable() {
+			return cached, err
+		}
+		// The cache has lost that entry, so the next choice is another one.
+		i.Log.Warn("a cached runner was damaged", "version", i.Asset.Version, "reason", err.Error())
+		chosen, err := i.chooser.choose(ctx)
+		if err != nil {
+			return false, err
+		}
+		i.Asset = &chosen.asset
+	}
 }
 
 func (i *installer) writeEnvironment(context.Context) (string, error) {

@@ -43,6 +43,7 @@ type Plan struct {
 	record  instance.Record
 	jobUser account.User
 	unit    *svc.Service
+	chooser *chooser
 	// ghost is a runner at GitHub that an interrupted run of ours left.
 	ghost int64
 	// leave is set when the runner must leave GitHub before it joins again.

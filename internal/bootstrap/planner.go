@@ -184,11 +184,11 @@ func (p *planner) planFetch(ctx context.Context) error {
 	}
 	// A runner that may not update itself is soon too old, so it begins with the
 	// newest version.
-	chooser := &chooser{
+	p.chooser = &chooser{
 		Host: p.Host, source: p.request.Source, platform: p.Platform, client: p.client, scoped: true,
 		latest: p.request.Identity.DisableUpdate,
 	}
-	chosen, err := chooser.choose(ctx)
+	chosen, err := p.chooser.choose(ctx)
 	if err != nil {
 		return err
 	}

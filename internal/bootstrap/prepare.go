@@ -55,7 +55,7 @@ func (h *Host) Prepare(ctx context.Context, r PrepareRequest) (Prepared, error) 
 	}
 	var prepared Prepared
 	h.Observer.Begin(FetchPhase, chosen.asset.Filename)
-	prepared.Entry, prepared.Cached, err = h.Fetcher.Fetch(ctx, chosen.asset, h.Observer.Progress)
+	prepared.Entry, prepared.Cached, err = h.Fetcher.Ensure(ctx, chosen.asset, h.Observer.Progress)
 	h.Observer.End(FetchPhase, fetched(chosen.asset, prepared.Cached), prepared.Cached, err)
 	return prepared, err
 }

@@ -96,6 +96,10 @@ func (a Asset) Demand(digest string) (Asset, error) {
 // Proven tells whether the asset's content can be proven.
 func (a Asset) Proven() bool { return a.SHA256 != "" }
 
+// Fetchable tells whether the asset says where it can be had; one out of a cache
+// may not.
+func (a Asset) Fetchable() bool { return a.URL != "" || a.File != "" }
+
 // At is the asset on a mirror: the same file name below base, which is an http,
 // https or file URL. What is there must have the same digest.
 func (a Asset) At(base string) (Asset, error) {

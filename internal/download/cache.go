@@ -224,8 +224,7 @@ func (c Cache) verified(ctx context.Context, staging string, asset Asset) bool {
 	if err != nil || entry.SHA256 != asset.SHA256 || entry.Version != asset.Version {
 		return false
 	}
-	manifest, err := entry.manifest()
-	return err == nil && manifest.Check(ctx, filepath.Join(staging, treeDir)) == nil
+	return entry.check(ctx) == nil
 }
 
 // seal writes down what a verified tree is, in its staging directory.

@@ -78,31 +78,52 @@ func (f *Fetcher) Fetch(ctx context.Context, asset Asset, progress Progress) (en
 	return entry, false, nil
 }
 
+// Ensure is [Fetcher.Fetch] for a runner that somebody will use later, on this
+// host or on one that boots from its image: an entry that is there already is
+// read and compared with its manifest, and replaced if it is damaged.
+func (f *Fetcher) Ensure(ctx context.Context, asset Asset, progress Progress) (entry Entry, cached bool, err error) {
+	return f.sound(ctx, asset, progress, func(entry Entry, cached bool) error {
+		if !cached {
+			return nil
+		}
+		return entry.check(ctx)
+	})
+}
+
 // Place makes root a runner: a clone of the asset's entry in the cache, which is
-// fetched first if it is not there. An entry that is damaged is replaced. Root
+// fetched first if it is not there. An entry that is damaged is replaced; without
+// a source to fetch it from it is removed, and the error is [ErrDamaged]. Root
 // must not exist; it is there whole afterwards or not at all.
 func (f *Fetcher) Place(ctx context.Context, asset Asset, root string, owner Owner, progress Progress) (cached bool, err error) {
-	entry, cached, err := f.Fetch(ctx, asset, progress)
-	if err != nil {
-		return false, err
-	}
 	if err := os.MkdirAll(filepath.Dir(root), 0o755); err != nil { //nolint:gosec // the runner's account passes through it
 		return false, fmt.Errorf("making the runners' directory: %w", err)
 	}
-	err = entry.clone(ctx, root, owner)
-	if !errors.Is(err, ErrDamaged) {
-		return cached, err
+	_, cached, err = f.sound(ctx, asset, progress, func(entry Entry, _ bool) error { return entry.clone(ctx, root, owner) })
+	return cached && err == nil, err
+}
+
+// sound fetches an entry and uses it. One whose use finds it damaged is removed,
+// fetched again where it can be had, and used once more.
+func (f *Fetcher) sound(ctx context.Context, asset Asset, progress Progress, use func(entry Entry, cached bool) error) (Entry, bool, error) {
+	for mended := false; ; mended = true {
+		entry, cached, err := f.Fetch(ctx, asset, progress)
+		if err != nil {
+			return Entry{}, false, err
+		}
+		err = use(entry, cached)
+		if err == nil {
+			return entry, cached, nil
+		}
+		if mended || !errors.Is(err, ErrDamaged) {
+			return Entry{}, false, err
+		}
+		if removeErr := f.Cache.Remove(entry); removeErr != nil {
+			return Entry{}, false, errors.Join(err, removeErr)
+		}
+		if !asset.Fetchable() {
+			return Entry{}, false, err
+		}
 	}
-	if removeErr := f.Cache.Remove(entry); removeErr != nil {
-		return false, errors.Join(err, removeErr)
-	}
-	if asset.URL == "" && asset.File == "" {
-		return false, err
-	}
-	if entry, _, err = f.Fetch(ctx, asset, progress); err != nil {
-		return false, err
-	}
-	return false, entry.clone(ctx, root, owner)
 }
 
 func (e Entry) clone(ctx context.Context, root string, owner Owner) error {
@@ -111,6 +132,15 @@ func (e Entry) clone(ctx context.Context, root string, owner Owner) error {
 		return err
 	}
 	return tree.Clone(ctx, filepath.Join(e.Dir, treeDir), manifest, root, owner)
+}
+
+// check reads every file of the entry.
+func (e Entry) check(ctx context.Context) error {
+	manifest, err := e.manifest()
+	if err != nil {
+		return err
+	}
+	return manifest.Check(ctx, filepath.Join(e.Dir, treeDir))
 }
 
 // Settle waits until a runner root, and whatever else was written to its file

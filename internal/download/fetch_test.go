@@ -398,6 +398,41 @@ func TestPlace(t *testing.T) {
 	})
 }
 
+func TestEnsure(t *testing.T) {
+	t.Parallel()
+	inBubble(t, runner(t, "linux-x64", 0), func(t *testing.T, o *origin) {
+		ensure := func(asset Asset) (Entry, bool, error) {
+			return o.fetcher.Ensure(t.Context(), asset, func(int64, int64) {})
+		}
+		entry, cached, err := ensure(o.asset)
+		if err != nil || cached {
+			t.Fatalf("cold: %t, %v", cached, err)
+		}
+		if _, cached, err := ensure(o.asset); err != nil || !cached {
+			t.Fatalf("warm: %t, %v", cached, err)
+		}
+		damage := func() {
+			if err := os.WriteFile(filepath.Join(entry.Dir, treeDir, "run.sh"), []byte("changed"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		damage()
+		if _, cached, err := ensure(o.asset); err != nil || cached || o.requests()[200] != 2 {
+			t.Errorf("damaged: %t, %v, %v requests", cached, err, o.requests())
+		}
+		if _, cached, err := ensure(o.asset); err != nil || !cached {
+			t.Errorf("mended: %t, %v", cached, err)
+		}
+		damage()
+		if _, _, err := ensure(entry.Asset(o.asset.Platform)); !errors.Is(err, ErrDamaged) {
+			t.Errorf("damaged, no source: %v", err)
+		}
+		if _, found := o.fetcher.Cache.Find(o.asset); found {
+			t.Error("a damaged entry without a source was left")
+		}
+	})
+}
+
 func TestRoom(t *testing.T) {
 	t.Parallel()
 	if err := room(t.TempDir(), 1<<60, 0); !errors.Is(err, ErrSpace) {

@@ -79,6 +79,7 @@ func (e *Error) Error() string {
 	if e.Status == http.StatusNotFound {
 		b.WriteString(" (or hidden: that is how GitHub answers a credential without the permission)")
 	}
+	b.WriteString(e.permissions())
 	if e.SSO != "" {
 		fmt.Fprintf(&b, " (authorize it at %s)", e.SSO)
 	}
@@ -86,6 +87,21 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, " (request id %s)", e.RequestID)
 	}
 	return b.String()
+}
+
+// permissions says what the credential lacks, where GitHub tells.
+func (e *Error) permissions() string {
+	if e.Status != http.StatusForbidden && e.Status != http.StatusNotFound || e.limited || e.sso || len(e.Needs) == 0 {
+		return ""
+	}
+	needs := strings.Join(e.Needs, " or ")
+	switch {
+	case e.Has == nil:
+		return " (it needs the permission " + needs + ")"
+	case len(e.Has) == 0:
+		return " (the token has no scope; it needs " + needs + ")"
+	}
+	return " (the token has " + strings.Join(e.Has, ", ") + "; it needs " + needs + ")"
 }
 
 // Is matches the sentinels above by status, headers and GitHub's message.

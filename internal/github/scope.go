@@ -125,6 +125,9 @@ func apiRoot(u *url.URL) string {
 // URL is the scope as a person and config.sh write it.
 func (s Scope) URL() string { return s.server + "/" + s.Slug() }
 
+// Server is the root of the pages for people.
+func (s Scope) Server() string { return s.server }
+
 // Slug is the scope without its server: "octo-org", "octo-org/hello",
 // "enterprises/octo".
 func (s Scope) Slug() string {
