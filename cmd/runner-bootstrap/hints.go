@@ -148,7 +148,8 @@ func hintPermission(call *session, err error) string {
 	case !errors.As(err, &refused):
 		return "gh auth status"
 	case call.values.appID != "" && refused.Scope.Kind == github.Organization:
-		return shellWords([]string{"xdg-open", refused.Scope.Server() + "/organizations/" + refused.Scope.Slug() + "/settings/installations"})
+		page := refused.Scope.Server() + "/organizations/" + refused.Scope.Slug() + "/settings/installations"
+		return shellWords([]string{"xdg-open", page})
 	case call.values.appID != "":
 		return shellWords([]string{"xdg-open", refused.Scope.Server() + "/settings/installations"})
 	case refused.Has == nil && refused.Needs != nil:

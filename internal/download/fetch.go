@@ -104,7 +104,9 @@ func (f *Fetcher) Place(ctx context.Context, asset Asset, root string, owner Own
 
 // sound fetches an entry and uses it. One whose use finds it damaged is removed,
 // fetched again where it can be had, and used once more.
-func (f *Fetcher) sound(ctx context.Context, asset Asset, progress Progress, use func(entry Entry, cached bool) error) (Entry, bool, error) {
+func (f *Fetcher) sound(
+	ctx context.Context, asset Asset, progress Progress, use func(entry Entry, cached bool) error,
+) (entry Entry, cached bool, err error) {
 	for mended := false; ; mended = true {
 		entry, cached, err := f.Fetch(ctx, asset, progress)
 		if err != nil {
