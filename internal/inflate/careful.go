@@ -33,7 +33,7 @@ func (d *decoder) symbol() (dry bool, err error) {
 	}
 	switch {
 	case e&literal != 0:
-		d.wr = int(put(&d.out, uint(d.wr), e))
+		d.wr = int(put(d.out, uint(d.wr), e))
 	case e&endOfBlock != 0:
 		d.endBlock()
 	case e&exceptional != 0:

@@ -16,8 +16,8 @@ const (
 )
 
 // decoder turns the blocks of a deflate stream into output. The zero value is
-// no decoder: call reset. Everything is in one struct so that the fast loop
-// reaches all of it from one register.
+// no decoder: call reset. All but the output is in one struct, so that
+// the fast loop reaches it from one register.
 type decoder struct {
 	lit  [litSize]uint32 // by the next bits: a literal, a length or the end of the block
 	dist [distSize]uint32
@@ -29,7 +29,8 @@ type decoder struct {
 	pos, end int
 	before   int64 // bytes of input that were in front of in[0]
 
-	wr     int // out[:wr] is decoded; its last 32 KiB are the window
+	out    *output // nil before the first byte
+	wr     int     // out[:wr] is decoded; its last 32 KiB are the window
 	stage  stage
 	final  bool // this block is the last
 	fixed  bool // the tables are those of the fixed codes
@@ -43,7 +44,6 @@ type decoder struct {
 	code    code
 	lengths [maxLit + maxDist]uint8
 	in      input
-	out     output
 }
 
 // What is wrong with codes, wherever it is noticed.
@@ -72,6 +72,9 @@ func (d *decoder) restart() {
 // ended it: io.EOF behind the final block. It waits for input only when it has
 // no output to return.
 func (d *decoder) next() ([]byte, error) {
+	if d.out == nil {
+		d.out = new(output)
+	}
 	if d.wr >= outLimit {
 		copy(d.out[:windowSize], d.out[d.wr-windowSize:d.wr])
 		d.wr = windowSize
@@ -94,6 +97,15 @@ func (d *decoder) next() ([]byte, error) {
 		return d.out[start:d.wr], nil
 	}
 	return nil, d.err
+}
+
+// use makes b the place of the output to come, and takes the window along.
+func (d *decoder) use(b *Block) {
+	n := min(d.wr, windowSize)
+	if n > 0 {
+		copy(b.out[:n], d.out[d.wr-n:d.wr])
+	}
+	d.out, d.wr = &b.out, n
 }
 
 // step decodes what it can of the current stage, and reports whether it stopped

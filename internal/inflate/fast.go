@@ -27,7 +27,7 @@ const word = 8
 //
 //nolint:gocognit // one loop for speed: with the copying in a call of its own it was 4 to 11 % slower
 func (d *decoder) fast() error {
-	in, out, lit, dist := &d.in, &d.out, &d.lit, &d.dist
+	in, out, lit, dist := &d.in, d.out, &d.lit, &d.dist
 	limit, op := uint(d.end-fastIn), uint(d.wr)
 	b, n, ip := refill(in, d.bits, d.count, uint(d.pos))
 	e := lit[b&litMask]

@@ -126,5 +126,6 @@ func FuzzGzipAgainstStandard(f *testing.F) {
 		want, wantErr := standardGzip(data)
 		compare(t, got, gotErr, want, wantErr)
 		agree(t, data, got, gotErr, func(src io.Reader) io.Reader { return NewGzipReader(src) })
+		agree(t, data, got, gotErr, inBlocks)
 	})
 }

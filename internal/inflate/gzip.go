@@ -49,6 +49,18 @@ func (z *GzipReader) Read(p []byte) (int, error) { return read(p, &z.rest, z.nex
 // without copying them; w must not keep them.
 func (z *GzipReader) WriteTo(w io.Writer) (int64, error) { return writeTo(w, &z.rest, z.next) }
 
+// Block is room for what [GzipReader.Next] decodes at a time.
+type Block struct{ out output }
+
+// Next decodes some more into b, and returns it: a part of b, which is not empty,
+// up to 256 KiB, and valid as long as b is not given to Next again. So nothing is
+// copied but the window, from block to block: what the call before has returned
+// must still be as it was. Next does not go with Read and WriteTo on one reader.
+func (z *GzipReader) Next(b *Block) ([]byte, error) {
+	z.dec.use(b)
+	return z.next()
+}
+
 // next returns some more data, or what ended it.
 func (z *GzipReader) next() ([]byte, error) {
 	for z.err == nil {

@@ -85,6 +85,64 @@ func TestGzipMembers(t *testing.T) {
 	}
 }
 
+// blockReader decodes into blocks in turn, and looks whether what they hold stays.
+type blockReader struct {
+	z      *GzipReader
+	blocks []*Block
+	data   [][]byte // what each returned last
+	copies [][]byte // of that
+	turn   int
+	rest   []byte
+}
+
+// inBlocks takes two blocks in turn.
+func inBlocks(src io.Reader) io.Reader { return newBlockReader(src, 2) }
+
+func newBlockReader(src io.Reader, blocks int) *blockReader {
+	r := &blockReader{z: NewGzipReader(src), data: make([][]byte, blocks), copies: make([][]byte, blocks)}
+	for range blocks {
+		r.blocks = append(r.blocks, new(Block))
+	}
+	return r
+}
+
+func (r *blockReader) Read(p []byte) (int, error) {
+	if len(r.rest) == 0 {
+		r.turn = (r.turn + 1) % len(r.blocks)
+		data, err := r.z.Next(r.blocks[r.turn])
+		for i := range r.blocks {
+			if i != r.turn && !bytes.Equal(r.data[i], r.copies[i]) {
+				return 0, errors.New("a block that is in use was changed")
+			}
+		}
+		if err != nil {
+			return 0, err
+		}
+		if len(data) == 0 {
+			return 0, errors.New("nothing was decoded, without an error")
+		}
+		r.data[r.turn], r.copies[r.turn], r.rest = data, bytes.Clone(data), data
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
+func TestDecodesIntoBlocks(t *testing.T) {
+	t.Parallel()
+	for _, s := range samples() {
+		for _, blocks := range []int{1, 2, 3} {
+			for name, source := range sources() {
+				stream := slices.Concat(member(t, s.data, 6, gzip.Header{}), member(t, []byte("more"), 6, gzip.Header{}))
+				got, err := io.ReadAll(newBlockReader(source(stream), blocks))
+				if err != nil || !bytes.Equal(got, slices.Concat(s.data, []byte("more"))) {
+					t.Errorf("%s, %d blocks, %s: %d bytes, %v", s.name, blocks, name, len(got), err)
+				}
+			}
+		}
+	}
+}
+
 // A match must not reach into the member before.
 func TestGzipMembersShareNoWindow(t *testing.T) {
 	var s stream

@@ -10,10 +10,8 @@ import (
 )
 
 const (
-	// What the decoder hands out at a time. Larger ones are no faster.
-	blockSize = 256 << 10
 	// Decoding goes on for so many blocks while files are made.
-	blocks = 8
+	blocks = 9
 	// What a tar may have beyond the content of its files: headers, long names,
 	// and zeros at its end.
 	maxStream = maxBytes + maxEntries*maxName
@@ -22,90 +20,64 @@ const (
 // pipe hands what one goroutine decodes to another, in blocks that are used
 // again.
 type pipe struct {
-	full chan []byte
-	free chan []byte // nil stands for a block that was not needed so far
-	stop <-chan struct{}
-	err  error // what ended it, once full is closed; io.EOF if all is well
+	full  chan decoded
+	free  chan *inflate.Block // nil stands for a block that was not needed so far
+	stop  <-chan struct{}
+	total int64 // bytes that were decoded
+	err   error // what ended it, once full is closed; io.EOF if all is well
 }
+
+// decoded is data, and the block that it lies in.
+type decoded struct {
+	data  []byte
+	block *inflate.Block
+}
+
+var errStopped = errors.New("nobody reads on")
 
 // decode starts a goroutine that decodes the gzip in source, until its end or
 // that of ctx. When full is closed it has ended.
 func decode(ctx context.Context, source io.Reader) *pipe {
-	p := &pipe{full: make(chan []byte, blocks), free: make(chan []byte, blocks), stop: ctx.Done()}
+	p := &pipe{full: make(chan decoded, blocks), free: make(chan *inflate.Block, blocks), stop: ctx.Done()}
 	for range blocks {
 		p.free <- nil
 	}
 	go func() {
 		defer close(p.full)
-		in := &filler{pipe: p}
-		_, err := inflate.NewGzipReader(source).WriteTo(in)
-		if err == nil {
-			err = in.flush()
-		}
-		if err == nil {
-			err = io.EOF
-		}
-		p.err = err
+		p.err = p.fill(inflate.NewGzipReader(source))
 	}()
 	return p
 }
 
-// filler is the side of a pipe that is written to.
-type filler struct {
-	pipe  *pipe
-	block []byte
-	total int64
-}
-
-var errStopped = errors.New("nobody reads on")
-
-// Write fills blocks. It waits while all of them are being read.
-func (f *filler) Write(data []byte) (int, error) {
-	if f.total += int64(len(data)); f.total > maxStream {
-		return 0, fmt.Errorf("%w: more than %d bytes", ErrArchive, int64(maxBytes))
-	}
-	for written := 0; written < len(data); {
-		if f.block == nil {
-			select {
-			case f.block = <-f.pipe.free:
-			case <-f.pipe.stop:
-				return written, errStopped
-			}
-			if f.block == nil {
-				f.block = make([]byte, 0, blockSize)
-			}
+// fill is the side of a pipe that decodes. It waits while all blocks are being
+// read.
+func (p *pipe) fill(from *inflate.GzipReader) error {
+	for {
+		var block *inflate.Block
+		select {
+		case block = <-p.free:
+		case <-p.stop:
+			return errStopped
 		}
-		n := min(len(data)-written, cap(f.block)-len(f.block))
-		f.block = append(f.block, data[written:written+n]...)
-		written += n
-		if len(f.block) == cap(f.block) {
-			if err := f.flush(); err != nil {
-				return written, err
-			}
+		if block == nil {
+			block = new(inflate.Block)
 		}
-	}
-	return len(data), nil
-}
-
-// flush hands on what has come together.
-func (f *filler) flush() error {
-	if len(f.block) == 0 {
-		return nil
-	}
-	select {
-	case f.pipe.full <- f.block:
-		f.block = nil
-		return nil
-	case <-f.pipe.stop:
-		return errStopped
+		data, err := from.Next(block)
+		if err != nil {
+			return err
+		}
+		if p.total += int64(len(data)); p.total > maxStream {
+			return fmt.Errorf("%w: more than %d bytes", ErrArchive, int64(maxBytes))
+		}
+		p.full <- decoded{data, block} // there is room for all that there are
 	}
 }
 
 // drain is the side of a pipe that is read from.
 type drain struct {
 	pipe  *pipe
-	block []byte // as it came
-	rest  []byte // of it
+	block *inflate.Block
+	rest  []byte // of what it holds
 	err   error  // that ended it; io.EOF if all is well
 }
 
@@ -127,15 +99,15 @@ func (d *drain) next() error {
 		return d.err
 	}
 	if d.block != nil {
-		d.pipe.free <- d.block[:0] // there is room for all that there are
+		d.pipe.free <- d.block // there is room for all that there are
 		d.block = nil
 	}
-	block, ok := <-d.pipe.full
+	next, ok := <-d.pipe.full
 	if !ok {
 		d.err = d.pipe.err
 		return d.err
 	}
-	d.block, d.rest = block, block
+	d.block, d.rest = next.block, next.data
 	return nil
 }
 

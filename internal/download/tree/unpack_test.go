@@ -23,6 +23,7 @@ import (
 	"github.com/mholt/archiver/v4"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/inflate"
 )
 
 // packed returns a runner archive with extra entries.
@@ -444,10 +445,18 @@ func TestUnpackStopsAtTooManyEntries(t *testing.T) {
 // What tar does not list at all must not be endless either.
 func TestUnpackStopsAtTooMuchBehindTheEnd(t *testing.T) {
 	t.Parallel()
-	stop := make(chan struct{})
-	close(stop)
-	in := &filler{pipe: &pipe{stop: stop}, total: maxStream - 10}
-	if _, err := in.Write(make([]byte, 11)); !errors.Is(err, ErrArchive) {
+	p := decode(t.Context(), bytes.NewReader(zipped(t, make([]byte, 1<<20))))
+	var read int64
+	for next := range p.full {
+		read += int64(len(next.data))
+		p.free <- next.block
+	}
+	if !errors.Is(p.err, io.EOF) || read != 1<<20 {
+		t.Fatalf("%d bytes, %v", read, p.err)
+	}
+	end := &pipe{free: make(chan *inflate.Block, 1), full: make(chan decoded, 1), total: maxStream}
+	end.free <- nil
+	if err := end.fill(inflate.NewGzipReader(bytes.NewReader(zipped(t, make([]byte, 11))))); !errors.Is(err, ErrArchive) {
 		t.Errorf("%v, want ErrArchive", err)
 	}
 }
