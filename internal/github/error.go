@@ -148,9 +148,6 @@ func newError(op string, scope Scope, r reply, now time.Time) *Error {
 	e.readPermissions(r.header)
 	if wait, limited := transport.Limited(r.status, r.header, now); limited {
 		e.limited, e.Reset = true, now.Add(wait)
-	} else if r.status == http.StatusForbidden && strings.Contains(e.Message, "secondary rate limit") {
-		// GitHub asks for a minute where it gives no header.
-		e.limited, e.Reset = true, now.Add(time.Minute)
 	}
 	return e
 }

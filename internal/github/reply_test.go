@@ -87,16 +87,18 @@ func TestWhatARefusalTells(t *testing.T) {
 		{
 			name: "classic token", status: 403, body: `{"message":"no"}`,
 			header: headers("X-OAuth-Scopes", "repo, read:org", "X-Accepted-OAuth-Scopes", "admin:org", "X-Accepted-GitHub-Permissions", "x=read"),
-			is:     []error{github.ErrForbidden}, isNot: []error{github.ErrSSO}, has: []string{"repo", "read:org"}, needs: []string{"admin:org"}, says: "403: no",
+			is:     []error{github.ErrForbidden}, isNot: []error{github.ErrSSO}, has: []string{"repo", "read:org"}, needs: []string{"admin:org"}, says: "403: no (the token has repo, read:org; it needs admin:org)",
 		},
 		{
 			name: "classic token without scopes", status: 403, body: `{"message":"no"}`,
-			header: headers("X-OAuth-Scopes", "", "X-Accepted-OAuth-Scopes", "admin:org, repo"), has: []string{}, needs: []string{"admin:org", "repo"}, says: "403: no",
+			header: headers("X-OAuth-Scopes", "", "X-Accepted-OAuth-Scopes", "admin:org, repo"), has: []string{}, needs: []string{"admin:org", "repo"},
+			says: "403: no (the token has no scope; it needs admin:org or repo)",
 		},
 		{
 			name: "fine-grained token", status: 403, body: `{"message":"no"}`,
 			header: headers("X-Accepted-GitHub-Permissions", "administration=write; organization_self_hosted_runners=write"),
-			needs:  []string{"administration=write", "organization_self_hosted_runners=write"}, says: "403: no",
+			needs:  []string{"administration=write", "organization_self_hosted_runners=write"},
+			says:   "403: no (it needs the permission administration=write or organization_self_hosted_runners=write)",
 		},
 		{name: "many lines", status: 400, body: `{"message":"Invalid\n\n\u001b[31mrequest\u0000."}`, says: "400: Invalid [31mrequest ."},
 		{name: "a long one", status: 400, body: `{"message":"` + strings.Repeat("ü", 5000) + `"}`, says: strings.Repeat("ü", 500) + "..."},

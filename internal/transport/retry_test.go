@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -17,6 +18,7 @@ import (
 type answer struct {
 	status int
 	header map[string]string
+	body   string // empty: "the answer"
 	err    error
 }
 
@@ -48,7 +50,7 @@ func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
 	for name, value := range now.header {
 		header.Set(name, value)
 	}
-	answerBody := &watched{Reader: strings.NewReader("the answer"), closed: &s.closed}
+	answerBody := &watched{Reader: strings.NewReader(cmp.Or(now.body, "the answer")), closed: &s.closed}
 	return &http.Response{StatusCode: now.status, Header: header, Body: answerBody, Request: req}, nil
 }
 
@@ -136,6 +138,10 @@ func TestWhatIsSentAgain(t *testing.T) {
 		{name: "primary limit without its reset", method: "GET", answers: limit(403, map[string]string{"X-RateLimit-Remaining": "0"}), tries: 2, status: 200, wait: time.Minute},
 		{name: "403 with some of the limit left", method: "GET", answers: limit(403, map[string]string{"X-RateLimit-Remaining": "10", "X-RateLimit-Reset": "946684890"}), tries: 1, status: 403},
 		{name: "403 alone", method: "GET", answers: status(403), tries: 1, status: 403},
+		{name: "403 that tells the limit in words", method: "POST", answers: []answer{
+			{status: 403, body: `{"message":"You have exceeded a secondary rate limit. Please wait a few minutes before you try again."}`}, {status: 200},
+		}, tries: 2, status: 200, wait: time.Minute},
+		{name: "403 for another reason", method: "GET", answers: []answer{{status: 403}, {status: 200}}, tries: 1, status: 403},
 		{name: "404 with rate limit headers", method: "GET", answers: limit(404, map[string]string{"Retry-After": "5"}), tries: 1, status: 404},
 
 		{name: "wait beyond the deadline", method: "GET", deadline: 10 * time.Second, answers: limit(429, map[string]string{"Retry-After": "30"}), tries: 1, status: 429},
@@ -186,11 +192,63 @@ func TestWhatIsSentAgain(t *testing.T) {
 					if least := time.Duration(c.tries-1) * waitMin / 2; waited < least || waited > time.Minute {
 						t.Errorf("waited %v in all, want %v to a minute", waited, least)
 					}
-				} else if waited != c.wait {
-					t.Errorf("waited %v, want %v", waited, c.wait)
+				} else if most := c.wait + min(max(c.wait, time.Second), spread); waited < c.wait || c.tries > 1 && waited >= most {
+					t.Errorf("waited %v, want %v to %v", waited, c.wait, most)
 				}
 			})
 		})
+	}
+}
+
+// Who is refused again and again stays away longer, comes back some time, and
+// keeps on only within reason.
+func TestLimitsInARow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{answers: []answer{{status: 403, header: map[string]string{"Retry-After": "60"}}}}
+		resp, err := scripted(s).Do(request(t.Context(), t, "POST", "{}"))
+		if err != nil || resp.StatusCode != 403 {
+			t.Fatalf("%v, %v", resp, err)
+		}
+		if len(s.at) != mostLimits+1 {
+			t.Errorf("%d tries", len(s.at))
+		}
+		var longest time.Duration
+		for i := 1; i < len(s.at); i++ {
+			wait, most := s.at[i].Sub(s.at[i-1]), time.Minute+spread<<min(i-1, spreadDouble)
+			if wait < time.Minute || wait >= most {
+				t.Errorf("wait %d took %v, want a minute to %v", i, wait, most)
+			}
+			longest = max(longest, wait)
+		}
+		if longest < 4*time.Minute {
+			t.Errorf("the longest of %d waits was %v", mostLimits, longest)
+		}
+		if text, err := io.ReadAll(resp.Body); string(text) != "the answer" {
+			t.Errorf("the last answer reads %q, %v", text, err)
+		}
+	})
+}
+
+// A look at the words of an answer takes nothing away from it.
+func TestAnswerThatWasLookedAtIsWhole(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 3*maxPeek)
+	s := &script{answers: []answer{{status: 403, body: long}}}
+	resp, err := scripted(s).Do(request(t.Context(), t, "GET", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := io.ReadAll(resp.Body); string(text) != long || err != nil {
+		t.Errorf("%d of %d bytes, %v", len(text), len(long), err)
+	}
+	if err := resp.Body.Close(); err != nil || s.closed != 1 {
+		t.Errorf("closed %d times, %v", s.closed, err)
+	}
+	cut := &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{}, Body: io.NopCloser(io.MultiReader(strings.NewReader("secondary rate"), failing{errBroken}))}
+	readWords(cut)
+	if text, err := io.ReadAll(cut.Body); string(text) != "secondary rate" || !errors.Is(err, errBroken) || cut.Header.Get("Retry-After") != "" {
+		t.Errorf("%q, %v, %v", text, err, cut.Header)
 	}
 }
 

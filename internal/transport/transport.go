@@ -43,6 +43,7 @@ type Config struct {
 // Client sends requests to GitHub's REST API.
 type Client struct {
 	retry *retryablehttp.Client
+	log   *slog.Logger
 }
 
 // NewAPI returns a client for GitHub's REST API. It follows a redirect only
@@ -68,23 +69,24 @@ func NewAPI(c Config) *Client {
 			return nil
 		}
 	}
-	return &Client{retry: retry}
+	return &Client{retry: retry, log: c.Log}
 }
 
 // Do sends req. A request is sent again after a transport error or a 5xx
 // answer only where repeating it is safe: GET, HEAD, PUT and DELETE, and what
 // was marked by [Repeatable]. A rate-limit answer (429, or 403 with the
-// rate-limit headers) is obeyed for every method, as it had no effect, but
-// only when the wait ends before the context's deadline; otherwise that answer
-// is returned at once. After the last try the last answer is returned with its
-// body unread: the caller closes it.
+// rate-limit headers or the words of a secondary limit) is obeyed for every
+// method, as it had no effect, but only when the wait ends before the context's
+// deadline; otherwise that answer is returned at once. To the wait a random time
+// is added, the more the more often it is refused. After the last try the last
+// answer is returned with its body unread: the caller closes it.
 func (c *Client) Do(req *http.Request) (*http.Response, error) {
 	ctx := context.WithValue(req.Context(), methodKey{}, req.Method)
 	wrapped, err := retryablehttp.FromRequest(req.WithContext(ctx))
 	if err != nil {
 		return nil, err
 	}
-	resp, err := c.retry.Do(wrapped)
+	resp, err := c.obey(ctx, wrapped)
 	if err != nil && resp != nil {
 		// An answer that came in the moment in which the context ended.
 		return nil, errors.Join(err, resp.Body.Close())

@@ -1,0 +1,149 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+const (
+	// longestAsked is longer than anybody waits.
+	longestAsked = 1000 * time.Hour
+	// spread is up to how long hosts stay away beyond what they were asked for,
+	// doubled so many times while they are refused again: those that were refused
+	// together would otherwise be refused together for ever.
+	spread       = time.Minute
+	spreadDouble = 4
+	// mostLimits bounds the waits of one request, whatever the server says.
+	mostLimits = 50
+	// maxPeek is how much of an answer is read for the words of a limit.
+	maxPeek = 4 << 10
+)
+
+// obey sends a request until no rate limit refuses it, and waits as GitHub asks
+// each time, while that ends before the context does.
+func (c *Client) obey(ctx context.Context, req *retryablehttp.Request) (*http.Response, error) {
+	for turn := 0; ; turn++ {
+		resp, err := c.retry.Do(req)
+		if err != nil {
+			return resp, err
+		}
+		readWords(resp)
+		asked, limited := Limited(resp.StatusCode, resp.Header, time.Now())
+		if !limited || turn == mostLimits || !fits(ctx, asked) {
+			return resp, nil
+		}
+		wait := asked + stayAway(ctx, asked, turn)
+		if c.log != nil {
+			c.log.Info("waiting for GitHub's rate limit", "method", req.Method, "path", req.URL.Path, "wait", wait.Round(time.Second).String())
+		}
+		// What was read to its end leaves the connection to the next try.
+		_, _ = io.CopyN(io.Discard, resp.Body, maxPeek)
+		_ = resp.Body.Close()
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// stayAway is a random time beyond the wait that was asked for, within the
+// context's.
+func stayAway(ctx context.Context, asked time.Duration, turn int) time.Duration {
+	most := min(max(asked, time.Second), spread) << min(turn, spreadDouble)
+	if deadline, ok := ctx.Deadline(); ok {
+		most = min(most, time.Until(deadline)-asked)
+	}
+	if most <= 0 {
+		return 0
+	}
+	return rand.N(most)
+}
+
+// readWords looks for a secondary limit that is told in words alone, and adds the
+// header that such an answer lacks: GitHub's documentation asks for a minute then.
+// The body can still be read.
+func readWords(resp *http.Response) {
+	if resp.StatusCode != http.StatusForbidden {
+		return
+	}
+	if _, limited := Limited(resp.StatusCode, resp.Header, time.Now()); limited {
+		return
+	}
+	begin, err := io.ReadAll(io.LimitReader(resp.Body, maxPeek))
+	rest := io.MultiReader(bytes.NewReader(begin), resp.Body)
+	if err != nil {
+		rest = io.MultiReader(bytes.NewReader(begin), failing{err})
+	}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{rest, resp.Body}
+	if bytes.Contains(begin, []byte("secondary rate limit")) {
+		resp.Header.Set("Retry-After", strconv.Itoa(int(time.Minute/time.Second)))
+	}
+}
+
+// failing ends a body as it ended when we looked at it.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// Limited tells whether an answer refuses a request for GitHub's rate limits,
+// the primary or a secondary one, and how long GitHub asks to wait then.
+func Limited(status int, header http.Header, now time.Time) (wait time.Duration, limited bool) {
+	switch status {
+	case http.StatusTooManyRequests:
+		return limitWait(header, now), true
+	case http.StatusForbidden:
+		if header.Get("Retry-After") != "" || header.Get("X-RateLimit-Remaining") == "0" {
+			return limitWait(header, now), true
+		}
+	}
+	return 0, false
+}
+
+// limitWait is Retry-After, else until the reset of the exhausted limit, else
+// a minute as GitHub's documentation says for secondary limits.
+func limitWait(header http.Header, now time.Time) time.Duration {
+	if after := header.Get("Retry-After"); after != "" {
+		if seconds, err := strconv.ParseInt(after, 10, 64); err == nil {
+			return whole(seconds)
+		}
+		if at, err := http.ParseTime(after); err == nil {
+			return min(max(0, at.Sub(now)), longestAsked)
+		}
+	}
+	if header.Get("X-RateLimit-Remaining") == "0" {
+		if reset, err := strconv.ParseInt(header.Get("X-RateLimit-Reset"), 10, 64); err == nil {
+			// One second more: the header is cut to whole seconds.
+			return whole(max(0, reset)-now.Unix()) + time.Second
+		}
+	}
+	return time.Minute
+}
+
+// whole is a number of seconds that was asked for. One that does not fit into
+// a Duration would otherwise come out as no wait at all.
+func whole(seconds int64) time.Duration {
+	return time.Duration(min(max(0, seconds), int64(longestAsked/time.Second))) * time.Second
+}
+
+// fits tells whether a wait ends before the context does. Without a deadline
+// nothing bounds the wait but ourselves: an hour is the longest primary window.
+func fits(ctx context.Context, wait time.Duration) bool {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return wait <= time.Hour
+	}
+	return time.Now().Add(wait).Before(deadline)
+}
