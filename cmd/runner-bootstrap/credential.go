@@ -64,7 +64,7 @@ func tokenVariables() []string {
 // token, the environment. It takes all of them out of the environment, so that no
 // program that we start inherits one.
 func (call *session) takePrincipal(ctx context.Context) (principal, error) {
-	fromVariable, err := takeVariables()
+	fromVariable, err := takeVariables(tokenVariables())
 	if err != nil {
 		return principal{}, err
 	}
@@ -106,9 +106,10 @@ func (call *session) takePrincipal(ctx context.Context) (principal, error) {
 	return principal{token: fromVariable}, nil
 }
 
-func takeVariables() (github.Secret, error) {
+// takeVariables gives the first of the variables that is set, and unsets them all.
+func takeVariables(names []string) (github.Secret, error) {
 	var found github.Secret
-	for _, name := range tokenVariables() {
+	for _, name := range names {
 		if found.Empty() {
 			found = github.NewSecret(os.Getenv(name))
 		}

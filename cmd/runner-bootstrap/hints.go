@@ -167,6 +167,16 @@ func hintPermission(call *session, err error) string {
 	}
 }
 
+// hintEphemeral does on an old server what a just-in-time configuration does.
+func hintEphemeral(call *session, _ error) string {
+	return call.atScope("install", "--ephemeral")
+}
+
+// hintJITConfig makes another one, where there is a credential.
+func hintJITConfig(call *session, _ error) string {
+	return call.atScope("jitconfig", "--name", "NAME") + " >FILE"
+}
+
 // hintMoved asks under which name the scope is known today.
 func hintMoved(call *session, _ error) string {
 	scope, err := github.ParseScope(call.values.url, call.values.apiURL)

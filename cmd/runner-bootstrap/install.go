@@ -26,6 +26,9 @@ func (call *session) install(ctx context.Context, host *bootstrap.Host) error {
 	if err != nil {
 		return err
 	}
+	if err := call.minted.adopt(&request, &call.values); err != nil {
+		return err
+	}
 	if call.values.dryRun {
 		plan, err := host.MakePlan(ctx, request)
 		if err != nil {

@@ -105,11 +105,19 @@ func inProcesses(secret string) error {
 }
 
 // inFiles looks at every file of the script, the program's output included, but
-// not at those called token*, which the script itself has written.
+// not at those called token*, which the script itself has written: or the program,
+// which keeps registration tokens for the next runner, and then privately.
 func (w *world) inFiles(secret string) error {
 	return filepath.WalkDir(w.work, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), "token") {
+		if err != nil || !entry.Type().IsRegular() {
 			return nil //nolint:nilerr // a file may go while we look
+		}
+		if strings.HasPrefix(entry.Name(), "token") {
+			info, err := entry.Info()
+			if err == nil && filepath.Base(filepath.Dir(path)) == "state" && info.Mode().Perm() != 0o600 {
+				return fmt.Errorf("%s is %s", path, info.Mode())
+			}
+			return nil //nolint:nilerr // as above
 		}
 		if text, err := os.ReadFile(path); err == nil && bytes.Contains(text, []byte(secret)) {
 			return fmt.Errorf("a secret is in %s", path)

@@ -28,6 +28,8 @@ type options struct {
 	noProgress                       bool
 	proxy, noProxy, caFile           string
 	timeout                          time.Duration
+
+	registrationTokenFile, jitConfigFile, removeTokenFile string
 }
 
 // option is one option, declared here and nowhere else: flags, environment
@@ -48,6 +50,9 @@ type option struct {
 	span  func(*options) *time.Duration
 	count func(*options) *int // not negative
 }
+
+// defaultWork is the runner's own default.
+const defaultWork = "_work"
 
 // environmentPrefix stands before the names of our own variables.
 const environmentPrefix = "RUNNER_BOOTSTRAP_"
@@ -118,6 +123,21 @@ func credentialOptions() []option {
 			usage: "installation of the GitHub App; found by --url if not given",
 			text:  func(o *options) *string { return &o.appInstallationID },
 		},
+		{
+			name: "registration-token-file", value: "FILE", commands: "install",
+			usage: "file with a registration token that was minted elsewhere; no other credential is needed then",
+			text:  func(o *options) *string { return &o.registrationTokenFile },
+		},
+		{
+			name: "jitconfig-file", value: "FILE", commands: "install",
+			usage: "file with a just-in-time configuration that was made elsewhere; no credential is needed then",
+			text:  func(o *options) *string { return &o.jitConfigFile },
+		},
+		{
+			name: "remove-token-file", value: "FILE", commands: "uninstall",
+			usage: "file with a remove token that was minted elsewhere; no other credential is needed then",
+			text:  func(o *options) *string { return &o.removeTokenFile },
+		},
 	}
 }
 
@@ -144,7 +164,7 @@ func runnerOptions() []option {
 			text:  func(o *options) *string { return &o.runnergroup },
 		},
 		{
-			name: "work", value: "DIR", fallback: "_work", commands: "install jitconfig",
+			name: "work", value: "DIR", fallback: defaultWork, commands: "install jitconfig",
 			usage: "folder for jobs, in the runner's directory unless absolute",
 			text:  func(o *options) *string { return &o.work },
 		},

@@ -32,6 +32,7 @@ type session struct {
 	arguments   []string
 	operands    []string // what is no option: runners, labels
 	values      options
+	minted      minted
 	console     *console
 	interrupted bool // a signal asked us to stop
 }
@@ -112,6 +113,12 @@ func giveOptions(root *cobra.Command, values *options) {
 // done to it.
 func (call *session) withHost(do func(context.Context, *bootstrap.Host) error) func(context.Context) error {
 	return func(ctx context.Context) error {
+		if err := call.values.checkStandardInput(); err != nil {
+			return err
+		}
+		if err := call.takeMinted(); err != nil {
+			return err
+		}
 		who, err := call.takePrincipal(ctx)
 		if err != nil {
 			return err

@@ -22,7 +22,11 @@ func (call *session) supervise(ctx context.Context) error {
 		call.console = newConsole(call.err, call.values)
 	}
 	// A token that happens to stand in the environment is not for jobs.
-	if _, err := takeVariables(); err != nil {
+	names := tokenVariables()
+	for _, source := range call.mintedSources() {
+		names = append(names, source.variables...)
+	}
+	if _, err := takeVariables(names); err != nil {
 		return err
 	}
 	host, err := call.host(principal{})

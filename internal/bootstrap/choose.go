@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
@@ -61,6 +62,11 @@ func (c *chooser) choose(ctx context.Context) (choice, error) {
 // fromOffer takes what GitHub offers, or an older version from the cache while
 // GitHub still takes that: it updates itself as soon as it runs.
 func (c *chooser) fromOffer(ctx context.Context) (choice, error) {
+	if !c.scoped && !c.latest {
+		if entry, found := c.newest(c.taken); found {
+			return choice{asset: entry.Asset(c.platform), cached: true, reason: "from the cache"}, nil
+		}
+	}
 	offer, err := c.offer(ctx)
 	if err != nil {
 		return choice{}, err
@@ -108,6 +114,9 @@ func (c *chooser) fromPin(ctx context.Context) (choice, error) {
 	})
 	if found {
 		chosen := choice{asset: entry.Asset(c.platform), cached: true, reason: "from the cache"}
+		if c.taken(entry) {
+			return chosen, nil
+		}
 		return chosen, c.guard(ctx, version)
 	}
 	if digest != "" && c.source.Mirror != "" {
@@ -181,6 +190,7 @@ func (c *chooser) offer(ctx context.Context) (download.Asset, error) {
 	}
 	asset, err := c.askOffer(ctx)
 	if err == nil {
+		asset.Offered = time.Now().UTC().Truncate(time.Second)
 		c.asked = &asset
 	}
 	return asset, err

@@ -103,6 +103,7 @@ func (h *Host) Tidy(ctx context.Context) error {
 // remembered on this host.
 func (h *Host) unlock(lock *instance.Lock) {
 	if records, err := h.Store.List(); err == nil && len(records) == 0 {
+		h.Store.DropTokens()
 		lock.Remove()
 		return
 	}

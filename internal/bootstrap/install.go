@@ -19,9 +19,6 @@ import (
 // interrupted or the time given is over.
 const undoTime = 30 * time.Second
 
-// tokenReserve is what a registration token must still live for config.sh.
-const tokenReserve = 5 * time.Minute
-
 // Install makes this host what the request wants, and returns the plan that it
 // followed. It may be repeated at any time: phases that are done are kept, an
 // interrupted run, even a killed one, is continued. After a failure there is
@@ -44,7 +41,10 @@ func (h *Host) Install(ctx context.Context, r Request) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &installer{Host: h, Plan: plan, client: h.Connect(r.Scope), lock: lock}
+	i := &installer{Host: h, Plan: plan, lock: lock}
+	if h.Connect != nil {
+		i.client = h.Connect(r.Scope)
+	}
 	do := map[Phase]func(context.Context) (string, error){
 		AccountPhase:     i.createAccount,
 		FetchPhase:       i.fetch,
@@ -78,45 +78,9 @@ func (h *Host) lock(ctx context.Context, object string) (*instance.Lock, error) 
 type installer struct {
 	*Host
 	*Plan
-	client *github.Client
+	client *github.Client // nil where the request brings what registers
 	lock   *instance.Lock
 	ahead  chan minted // nil if no token was asked for ahead
-}
-
-// minted is a registration token, or why there is none.
-type minted struct {
-	token github.Token
-	err   error
-}
-
-// mintAhead asks for the registration token while the runner is fetched, and
-// ends that with cancel if there is none to be had.
-func (i *installer) mintAhead(ctx context.Context, cancel func(error)) {
-	i.ahead = make(chan minted, 1)
-	go func() {
-		token, err := i.client.RegistrationToken(ctx)
-		i.ahead <- minted{token, err}
-		if err != nil {
-			cancel(err)
-		}
-	}()
-}
-
-// registrationToken gives the token that was minted ahead, unless it has grown
-// old over a slow download.
-func (i *installer) registrationToken(ctx context.Context) (github.Token, error) {
-	if i.ahead != nil {
-		select {
-		case <-ctx.Done():
-			return github.Token{}, ctx.Err()
-		case early := <-i.ahead:
-			i.ahead = nil
-			if early.err != nil || time.Until(early.token.Expires) > tokenReserve {
-				return early.token, early.err
-			}
-		}
-	}
-	return i.client.RegistrationToken(ctx)
 }
 
 // save writes the record before the phase that it announces.
@@ -126,8 +90,7 @@ func (i *installer) save(phase instance.Phase) error {
 }
 
 // finish notes that nothing is left to do, and that a power cut will not undo
-// it. A record that says so already is not
-// touched.
+// it. A record that says so already is not touched.
 func (i *installer) finish() error {
 	if i.record.Phase == instance.Installed && !i.Changes() {
 		return nil
@@ -156,11 +119,18 @@ func (i *installer) fetch(ctx context.Context) (string, error) {
 	}
 	fetching, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	i.mintAhead(ctx, cancel)
+	if i.mints() {
+		i.mintAhead(ctx, cancel)
+	}
 	cached, err := i.place(fetching)
 	if err != nil {
 		if ctx.Err() == nil && fetching.Err() != nil {
 			err = context.Cause(fetching) // without a token the rest of the download is of no use
+		}
+		if i.ahead != nil {
+			cancel(nil)
+			<-i.ahead // it may be keeping its token at this moment
+			i.ahead = nil
 		}
 		// Nothing of the runner is on this host, so nothing is remembered.
 		return "", errors.Join(err, i.Store.Forget(i.Name))
@@ -215,20 +185,38 @@ func (i *installer) register(ctx context.Context) (string, error) {
 	if err := i.leaveFirst(ctx, runner); err != nil {
 		return "", err
 	}
-	token, err := i.registrationToken(ctx)
-	if err != nil {
-		return "", err
+	if i.request.JIT != nil {
+		return i.adopt(runner)
+	}
+	token := i.registrationToken(ctx)
+	if token.err != nil {
+		return "", token.err
 	}
 	i.record.Identity, i.record.RunnerID = i.request.Identity, 0
 	if err := i.save(instance.Registering); err != nil {
 		return "", err
 	}
-	settings, err := runner.Join(ctx, i.ScopeURL, i.Name, register.Identity(i.request.Identity), i.request.Replace, token.Value)
+	settings, err := i.join(ctx, runner, token)
 	if err != nil {
 		return "", errors.Join(err, i.undoRegistration(ctx, err))
 	}
 	i.record.RunnerID = settings.ID
 	return fmt.Sprintf("id %d", settings.ID), i.save(instance.Registered)
+}
+
+// adopt takes over the registration that the request brings. GitHub lists the
+// runner already, so the record says so first.
+func (i *installer) adopt(runner register.Runner) (string, error) {
+	settings := i.request.JIT.Settings
+	i.record.Identity = instance.Identity{Work: settings.Work, Ephemeral: settings.Ephemeral}
+	i.record.RunnerID = settings.ID
+	if err := i.save(instance.Fetched); err != nil {
+		return "", err
+	}
+	if _, err := runner.Adopt(*i.request.JIT); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("id %d, by its just-in-time configuration", settings.ID), i.save(instance.Registered)
 }
 
 // leaveFirst clears the way: an earlier registration with other options, or one
@@ -265,7 +253,7 @@ func (i *installer) undoRegistration(ctx context.Context, cause error) error {
 	if err := register.Forget(i.Dir); err != nil {
 		return err
 	}
-	if !errors.Is(cause, register.ErrNameTaken) {
+	if i.client != nil && !errors.Is(cause, register.ErrNameTaken) {
 		runners, err := i.client.Runners(ctx, i.Name)
 		if err != nil {
 			return nil //nolint:nilerr // the record still says Registering: the next run looks again

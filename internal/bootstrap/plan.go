@@ -5,6 +5,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -23,7 +24,16 @@ type Request struct {
 	Service    bool
 	Source     Source
 	Variables  []string // "KEY=VALUE", for the runner's .env
+	// RegistrationToken was minted elsewhere; empty: minted here. With it nothing
+	// is asked of GitHub that needs another credential.
+	RegistrationToken github.Secret
+	// JIT is a registration that was made elsewhere; nil: made here. Its name
+	// counts, and Identity does not.
+	JIT *register.JITConfig
 }
+
+// selfSufficient tells whether the request brings what registers a runner.
+func (r Request) selfSufficient() bool { return r.JIT != nil || !r.RegistrationToken.Empty() }
 
 // Plan is what an install will do. It was made by reading alone, and holds no
 // secret.

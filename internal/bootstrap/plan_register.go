@@ -26,20 +26,25 @@ func (p *planner) planRegister(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !p.request.Scope.Same(settings.URL) || settings.Name != p.Name {
+	// A just-in-time configuration does not say where it belongs.
+	if settings.URL != "" && !p.request.Scope.Same(settings.URL) || settings.Name != p.Name {
 		return &RefusedError{
 			Object: fmt.Sprintf("directory %q", p.Dir), Reason: ErrForeign,
 			Detail: fmt.Sprintf("%s at %s", settings.Name, settings.URL), Name: p.Name,
 		}
 	}
-	_, err = p.client.Runner(ctx, settings.ID)
-	if errors.Is(err, github.ErrNotFound) {
+	reason := fmt.Sprintf("registered already, id %d", settings.ID)
+	if p.client == nil {
+		reason += "; GitHub was not asked"
+	} else if _, err = p.client.Runner(ctx, settings.ID); errors.Is(err, github.ErrNotFound) {
 		return p.planJoin(ctx, object, "GitHub no longer lists it")
-	}
-	if err != nil {
+	} else if err != nil {
 		return err
 	}
 	p.record.RunnerID = settings.ID
+	if p.request.JIT != nil {
+		return p.planAdopt(settings, object, reason)
+	}
 	if names := p.record.Differs(p.request.Identity); len(names) > 0 {
 		if !p.request.Replace {
 			return &RefusedError{
@@ -47,12 +52,34 @@ func (p *planner) planRegister(ctx context.Context) error {
 				Detail: strings.Join(names, ", "), Name: p.Name,
 			}
 		}
+		if p.client == nil {
+			return &RefusedError{
+				Object: fmt.Sprintf("registering runner %q anew", p.Name), Reason: ErrNoCredential,
+				Detail: "a registration token cannot take it away first", Name: p.Name, Scope: p.request.Scope,
+			}
+		}
 		p.leave = true
 		p.change(RegisterPhase, object, "registered with other "+strings.Join(names, ", "))
 		return nil
 	}
-	p.keep(RegisterPhase, object, fmt.Sprintf("registered already, id %d", settings.ID))
+	p.keep(RegisterPhase, object, reason)
 	return nil
+}
+
+// planAdopt compares the registration on disk with the one that was brought.
+func (p *planner) planAdopt(settings register.Settings, object, reason string) error {
+	switch {
+	case settings.ID == p.request.JIT.Settings.ID:
+		p.keep(RegisterPhase, object, reason)
+		return nil
+	case settings.Ephemeral || p.request.Replace:
+		p.change(RegisterPhase, object, fmt.Sprintf("registered as id %d before", settings.ID))
+		return nil
+	}
+	return &RefusedError{
+		Object: fmt.Sprintf("runner %q on this host", p.Name), Reason: ErrDiffers,
+		Detail: fmt.Sprintf("it is registered as id %d, not as %d", settings.ID, p.request.JIT.Settings.ID), Name: p.Name,
+	}
 }
 
 // planJoin makes sure that the name is free at GitHub before anything is done
@@ -60,6 +87,20 @@ func (p *planner) planRegister(ctx context.Context) error {
 // of ours left there from a stranger's: a record in phase Registering was
 // written after the name had been seen free.
 func (p *planner) planJoin(ctx context.Context, object, reason string) error {
+	if jit := p.request.JIT; jit != nil {
+		if p.record.RunnerID == jit.Settings.ID && p.record.Phase == instance.Installed {
+			return &RefusedError{
+				Object: fmt.Sprintf("runner %q on this host", p.Name), Reason: ErrSpent,
+				Detail: fmt.Sprintf("id %d", jit.Settings.ID), Name: p.Name, Scope: p.request.Scope,
+			}
+		}
+		p.change(RegisterPhase, object, fmt.Sprintf("by its just-in-time configuration, id %d", jit.Settings.ID))
+		return nil
+	}
+	if p.client == nil {
+		p.change(RegisterPhase, object, reason+"; GitHub was not asked")
+		return nil
+	}
 	runners, err := p.client.Runners(ctx, p.Name)
 	if err != nil {
 		return err

@@ -26,10 +26,13 @@ func (h *Host) MakePlan(ctx context.Context, r Request) (*Plan, error) {
 		return nil, fmt.Errorf("choosing a runner for this host: %w", err)
 	}
 	p := &Plan{Scope: r.Scope.String(), ScopeURL: r.Scope.URL(), Platform: platform, request: r}
-	if h.Connect == nil {
+	planner := planner{Host: h, Plan: p}
+	switch {
+	case h.Connect != nil:
+		planner.client = h.Connect(r.Scope)
+	case !r.selfSufficient():
 		return nil, &RefusedError{Object: "planning for " + p.Scope, Reason: ErrNoCredential, Scope: r.Scope}
 	}
-	planner := planner{Host: h, Plan: p, client: h.Connect(r.Scope)}
 	for _, step := range []func(context.Context) error{
 		planner.identify, planner.planAccount, planner.checkService,
 		planner.planFetch, planner.planEnvironment, planner.planRegister, planner.planService,
@@ -45,9 +48,9 @@ func (h *Host) MakePlan(ctx context.Context, r Request) (*Plan, error) {
 type planner struct {
 	*Host
 	*Plan
-	client *github.Client
-	known  bool // there is a record
-	whole  bool // the runner root is complete
+	client *github.Client // nil without a credential: GitHub is not asked then
+	known  bool           // there is a record
+	whole  bool           // the runner root is complete
 }
 
 // identify finds the record that the request is about, or begins a new one.
@@ -62,7 +65,7 @@ func (p *planner) identify(context.Context) error {
 			return p.take(record)
 		}
 	}
-	name, err := expandName(r.Template)
+	name, err := r.name()
 	if err != nil {
 		return err
 	}
@@ -77,6 +80,14 @@ func (p *planner) identify(context.Context) error {
 	}
 	p.Name, p.Dir = name, p.record.Dir
 	return nil
+}
+
+// name is the runner's: a just-in-time configuration has one.
+func (r Request) name() (string, error) {
+	if r.JIT == nil {
+		return expandName(r.Template)
+	}
+	return r.JIT.Settings.Name, instance.CheckName(r.JIT.Settings.Name)
 }
 
 func (p *planner) take(record instance.Record) error {
@@ -185,8 +196,11 @@ func (p *planner) planFetch(ctx context.Context) error {
 	// A runner that may not update itself is soon too old, so it begins with the
 	// newest version.
 	p.chooser = &chooser{
-		Host: p.Host, source: p.request.Source, platform: p.Platform, client: p.client, scoped: true,
+		Host: p.Host, source: p.request.Source, platform: p.Platform, client: p.client, scoped: p.client != nil,
 		latest: p.request.Identity.DisableUpdate,
+	}
+	if p.client == nil {
+		p.chooser.client = p.Anonymous(p.request.Scope)
 	}
 	chosen, err := p.chooser.choose(ctx)
 	if err != nil {

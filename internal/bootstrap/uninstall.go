@@ -29,6 +29,9 @@ type Removal struct {
 	Name  string
 	Force bool // even while it runs a job
 	Local bool // without telling GitHub
+	// RemoveToken was minted elsewhere; empty: minted here. It alone does for a
+	// runner that config.sh has registered, but then nothing can be proven.
+	RemoveToken github.Secret
 }
 
 // Uninstall walks back: it stops the runner, removes its service, takes it away
@@ -83,15 +86,15 @@ type uninstaller struct {
 	lock   *instance.Lock
 	client *github.Client
 	id     int64 // at GitHub; 0 if it was never registered
-	local  bool  // the registration is on disk, so config.sh can be used
-	listed bool  // GitHub lists it
+	local  bool  // config.sh made the registration on disk, so it can take it away
+	listed bool  // GitHub lists it, as far as we know
 }
 
 // look finds out what there is to take away, and refuses what must not be.
 func (u *uninstaller) look(ctx context.Context) error {
 	settings, err := register.ReadSettings(u.record.Dir)
 	if err == nil && settings.Name == u.record.Name {
-		u.id, u.local = settings.ID, true
+		u.id, u.local = settings.ID, settings.URL != ""
 	} else {
 		u.id = u.record.RunnerID
 	}
@@ -101,6 +104,10 @@ func (u *uninstaller) look(ctx context.Context) error {
 	scope, err := github.ParseScope(u.record.ScopeURL, u.record.APIURL)
 	if err != nil {
 		return fmt.Errorf("reading the record of %q: %w", u.record.Name, err)
+	}
+	if u.Connect == nil && u.local && !u.RemoveToken.Empty() {
+		u.listed = true
+		return nil
 	}
 	if u.Connect == nil {
 		return &RefusedError{Object: fmt.Sprintf("removing runner %q", u.Name), Reason: ErrNoCredential, Name: u.Name, Scope: scope}
@@ -178,7 +185,7 @@ func (u *uninstaller) deregister(ctx context.Context) (string, error) {
 	if u.Local {
 		return fmt.Sprintf("GitHub was not told (--local), id %d may still be listed there", u.id), register.Forget(u.record.Dir)
 	}
-	if u.client == nil {
+	if u.client == nil && !u.listed {
 		return "it was never registered", nil
 	}
 	how := "gone already"
@@ -187,6 +194,9 @@ func (u *uninstaller) deregister(ctx context.Context) (string, error) {
 		if how, err = u.takeAway(ctx); err != nil {
 			return "", err
 		}
+	}
+	if u.client == nil {
+		return how + ", GitHub was not asked for the proof", register.Forget(u.record.Dir)
 	}
 	runners, err := u.client.Runners(ctx, u.record.Name)
 	if err != nil {
@@ -202,21 +212,32 @@ func (u *uninstaller) deregister(ctx context.Context) (string, error) {
 
 func (u *uninstaller) takeAway(ctx context.Context) (string, error) {
 	user, err := userOf(u.record)
+	if u.client == nil && err != nil {
+		return "", err
+	}
 	if u.local && err == nil {
-		token, err := u.client.RemoveToken(ctx)
+		token, err := u.removeToken(ctx)
 		if err != nil {
 			return "", err
 		}
-		err = u.runner(u.record, user, u.lock.File()).Leave(ctx, token.Value)
+		err = u.runner(u.record, user, u.lock.File()).Leave(ctx, token)
 		if err == nil {
 			return "removed by config.sh", nil
 		}
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || u.client == nil {
 			return "", err
 		}
 		u.Log.Warn("config.sh remove failed, deleting the runner by its id", "runner", u.Name, "error", err)
 	}
 	return "deleted by id", u.deleteByID(ctx)
+}
+
+func (u *uninstaller) removeToken(ctx context.Context) (github.Secret, error) {
+	if !u.RemoveToken.Empty() {
+		return u.RemoveToken, nil
+	}
+	token, err := u.client.RemoveToken(ctx)
+	return token.Value, err
 }
 
 // deleteByID bears with GitHub calling a runner busy for a while after its

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 )
@@ -22,6 +23,8 @@ type Asset struct {
 	SHA256   string   `json:"sha256"`         // lower-case hexadecimal
 	// Bearer is for the URL's host alone.
 	Bearer github.Secret `json:"-"`
+	// Offered is when GitHub was seen to offer it; zero if it was not.
+	Offered time.Time `json:"-"`
 }
 
 // archiveName is how GitHub names runner archives.

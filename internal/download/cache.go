@@ -46,7 +46,9 @@ type Entry struct {
 	Bytes    int64     `json:"bytes"`  // of the files
 	Files    int       `json:"files"`
 	Created  time.Time `json:"created"`
-	Dir      string    `json:"dir"`
+	// Offered is when GitHub was last seen to offer it, by this host's clock.
+	Offered time.Time `json:"offered,omitzero"`
+	Dir     string    `json:"dir"`
 }
 
 // disk says when what is unpacked for the cache has to be on the disk.
@@ -238,17 +240,37 @@ func (c Cache) seal(staging string, asset Asset, manifest *tree.Manifest) error 
 	if err := errors.Join(err, out.Flush(), file.Close()); err != nil {
 		return fmt.Errorf("writing the manifest: %w", err)
 	}
-	text, err := json.Marshal(Entry{
+	return writeEntry(staging, Entry{
 		Platform: asset.Platform.String(), Version: asset.Version, Filename: asset.Filename, SHA256: asset.SHA256,
-		Bytes: manifest.Bytes(), Files: manifest.Files(), Created: time.Now().UTC().Truncate(time.Second),
+		Bytes: manifest.Bytes(), Files: manifest.Files(), Created: time.Now().UTC().Truncate(time.Second), Offered: asset.Offered,
 	})
+}
+
+func writeEntry(dir string, entry Entry) error {
+	entry.Dir = ""
+	text, err := json.Marshal(entry)
 	if err != nil {
 		return fmt.Errorf("writing the cache entry: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(staging, entryFile), text, 0o644); err != nil { //nolint:gosec // public
+	// Renamed, as an entry is never without its description.
+	temporary := filepath.Join(dir, entryFile+".new")
+	if err = os.WriteFile(temporary, text, 0o644); err == nil { //nolint:gosec // public
+		err = os.Rename(temporary, filepath.Join(dir, entryFile))
+	}
+	if err != nil {
 		return fmt.Errorf("writing the cache entry: %w", err)
 	}
 	return nil
+}
+
+// seen notes that GitHub offers what is in the cache, so that whoever wants it soon
+// need not ask. A cache that cannot be written is no worse than one that was not.
+func (e Entry) seen(at time.Time) Entry {
+	if at.After(e.Offered) {
+		e.Offered = at
+		_ = writeEntry(e.Dir, e)
+	}
+	return e
 }
 
 // commit makes a sealed staging directory an entry: durable first, then named.

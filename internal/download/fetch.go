@@ -54,7 +54,7 @@ type Fetcher struct {
 // after a wrong content nothing stays. One process at a time may call it.
 func (f *Fetcher) Fetch(ctx context.Context, asset Asset, progress Progress) (entry Entry, cached bool, err error) {
 	if entry, found := f.Cache.Find(asset); found {
-		return entry, true, nil
+		return entry.seen(asset.Offered), true, nil
 	}
 	if !asset.Proven() {
 		return Entry{}, false, fmt.Errorf("choosing %s: %w", asset.Filename, ErrNoDigest)
@@ -95,10 +95,12 @@ func (f *Fetcher) Ensure(ctx context.Context, asset Asset, progress Progress) (e
 // a source to fetch it from it is removed, and the error is [ErrDamaged]. Root
 // must not exist; it is there whole afterwards or not at all.
 func (f *Fetcher) Place(ctx context.Context, asset Asset, root string, owner Owner, progress Progress) (cached bool, err error) {
-	if err := os.MkdirAll(filepath.Dir(root), 0o755); err != nil { //nolint:gosec // the runner's account passes through it
-		return false, fmt.Errorf("making the runners' directory: %w", err)
-	}
-	_, cached, err = f.sound(ctx, asset, progress, func(entry Entry, _ bool) error { return entry.clone(ctx, root, owner) })
+	_, cached, err = f.sound(ctx, asset, progress, func(entry Entry, _ bool) error {
+		if err := os.MkdirAll(filepath.Dir(root), 0o755); err != nil { //nolint:gosec // the runner's account passes through it
+			return fmt.Errorf("making the runners' directory: %w", err)
+		}
+		return entry.clone(ctx, root, owner)
+	})
 	return cached && err == nil, err
 }
 

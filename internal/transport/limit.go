@@ -41,7 +41,8 @@ func (c *Client) obey(ctx context.Context, req *retryablehttp.Request) (*http.Re
 		}
 		wait := asked + stayAway(ctx, asked, turn)
 		if c.log != nil {
-			c.log.Info("waiting for GitHub's rate limit", "method", req.Method, "path", req.URL.Path, "wait", wait.Round(time.Second).String())
+			c.log.Info("waiting for GitHub's rate limit",
+				"method", req.Method, "path", req.URL.Path, "wait", wait.Round(time.Second).String())
 		}
 		// What was read to its end leaves the connection to the next try.
 		_, _ = io.CopyN(io.Discard, resp.Body, maxPeek)

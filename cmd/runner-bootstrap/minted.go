@@ -1,0 +1,138 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+)
+
+// minted is what somebody else had made at GitHub for this host: each does without
+// a credential here.
+type minted struct {
+	registration, remove, jit github.Secret
+}
+
+// mintedSource is where one of them may come from: an option, systemd's credential
+// of the name, a variable.
+type mintedSource struct {
+	what      string
+	file      string
+	name      string
+	variables []string
+	into      *github.Secret
+}
+
+func (call *session) mintedSources() []mintedSource {
+	o, m := call.values, &call.minted
+	return []mintedSource{
+		{"the registration token", o.registrationTokenFile, "registration-token", registrationVariables(), &m.registration},
+		{"the just-in-time configuration", o.jitConfigFile, "jitconfig", []string{"RUNNER_BOOTSTRAP_JITCONFIG"}, &m.jit},
+		{"the remove token", o.removeTokenFile, "remove-token", []string{"RUNNER_BOOTSTRAP_REMOVE_TOKEN"}, &m.remove},
+	}
+}
+
+// takeMinted reads what was minted elsewhere, and takes it out of the environment.
+func (call *session) takeMinted() error {
+	for _, source := range call.mintedSources() {
+		found, err := takeVariables(source.variables)
+		if err == nil {
+			*source.into, err = call.readMinted(source, found)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// registrationVariables are our own, and the one that container images of runners
+// have.
+func registrationVariables() []string {
+	return []string{"RUNNER_BOOTSTRAP_REGISTRATION_TOKEN", "RUNNER_TOKEN"}
+}
+
+func (call *session) readMinted(s mintedSource, fromVariable github.Secret) (github.Secret, error) {
+	text, err := call.mintedText(s)
+	switch {
+	case err != nil:
+		return github.Secret{}, err
+	case text == "":
+		text = fromVariable.Reveal()
+	}
+	if s.file != "" && strings.TrimSpace(text) == "" {
+		return github.Secret{}, usagef("reading %s: it is empty", s.what)
+	}
+	if err := github.CheckToken(text); err != nil {
+		return github.Secret{}, fmt.Errorf("reading %s: %w", s.what, err)
+	}
+	return github.NewSecret(text), nil
+}
+
+func (call *session) mintedText(s mintedSource) (string, error) {
+	switch s.file {
+	case "":
+		return systemdCredential(s.name)
+	case "-":
+		text, err := io.ReadAll(io.LimitReader(call.in, maxSecret))
+		return string(text), err
+	}
+	return call.readSecretFile(s.what, s.file)
+}
+
+// checkStandardInput refuses to read two things from one stream.
+func (o *options) checkStandardInput() error {
+	var readers []string
+	for _, option := range [][2]string{
+		{"--token-file", o.tokenFile},
+		{"--app-key-file", o.appKeyFile},
+		{"--registration-token-file", o.registrationTokenFile},
+		{"--jitconfig-file", o.jitConfigFile},
+		{"--remove-token-file", o.removeTokenFile},
+	} {
+		if option[1] == "-" {
+			readers = append(readers, option[0])
+		}
+	}
+	if len(readers) > 1 {
+		return usagef("%s: only one of them can read standard input", strings.Join(readers, " and "))
+	}
+	return nil
+}
+
+// adopt makes a request of a just-in-time configuration: it says itself who the
+// runner is.
+func (m minted) adopt(request *bootstrap.Request, o *options) error {
+	request.RegistrationToken = m.registration
+	if m.jit.Empty() {
+		return nil
+	}
+	if !m.registration.Empty() {
+		return usagef("a just-in-time configuration and a registration token: one of them is enough")
+	}
+	config, err := register.ParseJITConfig(m.jit)
+	if err != nil {
+		return fmt.Errorf("reading the just-in-time configuration: %w", err)
+	}
+	for _, option := range []struct {
+		given bool
+		name  string
+	}{
+		{len(o.labels) > 0, "labels"},
+		{o.noDefaultLabels, "no-default-labels"},
+		{o.runnergroup != "", "runnergroup"},
+		{o.ephemeral, "ephemeral"},
+		{o.disableUpdate, "disableupdate"},
+		{o.work != defaultWork, "work"},
+		{o.name != "" && o.name != config.Settings.Name, "name"},
+	} {
+		if option.given {
+			return usagef("--%s: the just-in-time configuration has settled that already", option.name)
+		}
+	}
+	request.JIT, request.Template = &config, config.Settings.Name
+	return nil
+}

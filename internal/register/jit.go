@@ -1,0 +1,90 @@
+package register
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+)
+
+// ErrJITConfig means that a text is not a just-in-time configuration.
+var ErrJITConfig = errors.New("not a just-in-time configuration")
+
+// settingsFile makes a runner root a configured one.
+const settingsFile = ".runner"
+
+// jitFile is what a just-in-time configuration may put into a runner root: the
+// files of a registration and nothing that is run or loaded.
+var jitFile = regexp.MustCompile(`^\.(runner|credentials)(_[a-z]+)?$`)
+
+// JITConfig is a registration that GitHub made: the files that config.sh would
+// write. It holds secrets and prints none.
+type JITConfig struct {
+	Settings Settings // the scope's URL is not among them
+
+	files map[string]github.Secret
+}
+
+// ParseJITConfig reads what GitHub's generate-jitconfig returns: the base64 of a
+// JSON object from file names to the base64 of their contents (actions/runner,
+// Runner.cs). [ErrJITConfig] otherwise; errors show nothing of the text.
+func ParseJITConfig(encoded github.Secret) (JITConfig, error) {
+	wrong := func(what string) (JITConfig, error) {
+		return JITConfig{}, fmt.Errorf("%w: %s", ErrJITConfig, what)
+	}
+	text, err := base64.StdEncoding.DecodeString(encoded.Reveal())
+	if err != nil {
+		return wrong("it is not base64")
+	}
+	var files map[string]string
+	if json.Unmarshal(text, &files) != nil {
+		return wrong("it holds no files")
+	}
+	config := JITConfig{files: map[string]github.Secret{}}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		content, err := base64.StdEncoding.DecodeString(files[name])
+		switch {
+		case !jitFile.MatchString(name):
+			return wrong(fmt.Sprintf("%.100q is no file of a registration", name))
+		case err != nil || strings.TrimSpace(string(content)) == "":
+			return wrong(fmt.Sprintf("its file %q is empty or not base64", name))
+		}
+		config.files[name] = github.NewSecret(string(content))
+	}
+	settings, there := config.files[settingsFile]
+	if !there || len(config.files) == 1 {
+		return wrong("it lacks a file of a registration")
+	}
+	if config.Settings, err = parseSettings([]byte(settings.Reveal())); err != nil {
+		return wrong(settingsFile + ": " + err.Error())
+	}
+	if config.Settings.Name == "" {
+		return wrong("it names no runner")
+	}
+	return config, nil
+}
+
+// Adopt makes the root the runner that a just-in-time configuration is for. What
+// was there of another registration is deleted first. The files are private to
+// the runner's account, unlike those that the runner would write itself. After a
+// failure the root is not configured; it may be repeated.
+func (r Runner) Adopt(config JITConfig) (Settings, error) {
+	if err := Forget(r.Root); err != nil {
+		return Settings{}, err
+	}
+	names := slices.Sorted(maps.Keys(config.files))
+	// The one that counts comes last.
+	names = append(slices.DeleteFunc(names, func(name string) bool { return name == settingsFile }), settingsFile)
+	for _, name := range names {
+		if err := WriteFile(r.Root, name, []byte(config.files[name].Reveal()), r.User); err != nil {
+			return Settings{}, fmt.Errorf("writing the registration: %w", err)
+		}
+	}
+	return ReadSettings(r.Root)
+}

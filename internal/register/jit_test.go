@@ -1,0 +1,144 @@
+package register
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+)
+
+const jitSettings = `{"AgentId":"42","AgentName":"job-1","WorkFolder":"_work","Ephemeral":"True","ServerUrl":"https://pipelines.test"}`
+
+// encoded makes a just-in-time configuration of files.
+func encoded(t *testing.T, files map[string]string) github.Secret {
+	t.Helper()
+	packed := map[string]string{}
+	for name, content := range files {
+		packed[name] = base64.StdEncoding.EncodeToString([]byte(content))
+	}
+	text, err := json.Marshal(packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return github.NewSecret(base64.StdEncoding.EncodeToString(text))
+}
+
+func jitFiles() map[string]string {
+	return map[string]string{".runner": jitSettings, ".credentials": `{"Scheme":"OAuth"}`, ".credentials_rsaparams": `{"d":"hidden"}`}
+}
+
+func TestJITConfig(t *testing.T) {
+	t.Parallel()
+	files := jitFiles()
+	files[".runner_migrated"] = jitSettings
+	config, err := ParseJITConfig(encoded(t, files))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (Settings{ID: 42, Name: "job-1", Work: "_work", Ephemeral: true}); config.Settings != want {
+		t.Errorf("%+v", config.Settings)
+	}
+	if text := fmt.Sprintf("%v %+v %#v", config, config, config); strings.Contains(text, "hidden") || strings.Contains(text, "OAuth") {
+		t.Errorf("it prints %s", text)
+	}
+}
+
+func TestWhatIsNoJITConfig(t *testing.T) {
+	t.Parallel()
+	with := func(name, content string) github.Secret {
+		files := jitFiles()
+		files[name] = content
+		return encoded(t, files)
+	}
+	text := func(plain string) github.Secret {
+		return github.NewSecret(base64.StdEncoding.EncodeToString([]byte(plain)))
+	}
+	lone := jitFiles()
+	maps.DeleteFunc(lone, func(name, _ string) bool { return name != ".runner" })
+	for name, c := range map[string]struct {
+		secret github.Secret
+		says   string
+	}{
+		"nothing":            {github.Secret{}, "it holds no files"},
+		"no base64":          {github.NewSecret("ghp_secret!"), "it is not base64"},
+		"no JSON":            {text("secret"), "it holds no files"},
+		"another JSON":       {text(`["secret"]`), "it holds no files"},
+		"a file above":       {with("../.runner", "secret"), `"../.runner" is no file of a registration`},
+		"a program":          {with("run.sh", "secret"), `"run.sh" is no file`},
+		"an environment":     {with(".env", "secret"), `".env" is no file`},
+		"a folder":           {with(".runner/x", "secret"), "is no file"},
+		"an empty file":      {with(".credentials", " "), `".credentials" is empty or not base64`},
+		"no base64 within":   {text(`{".runner":"secret!"}`), `".runner" is empty or not base64`},
+		"no settings":        {encoded(t, map[string]string{".credentials": "secret", ".credentials_rsaparams": "secret"}), "it lacks a file"},
+		"settings alone":     {encoded(t, lone), "it lacks a file"},
+		"settings in pieces": {with(".runner", "{secret"), ".runner: not JSON"},
+		"no id":              {with(".runner", `{"AgentName":"job-1"}`), "agentId"},
+		"no name":            {with(".runner", `{"AgentId":"42"}`), "it names no runner"},
+	} {
+		_, err := ParseJITConfig(c.secret)
+		if !errors.Is(err, ErrJITConfig) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", name, err)
+		} else if strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v shows what it holds", name, err)
+		}
+	}
+}
+
+func TestAdopt(t *testing.T) {
+	t.Parallel()
+	owner, err := account.Lookup("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Runner{Root: t.TempDir(), User: owner}
+	config, err := ParseJITConfig(encoded(t, jitFiles()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What another registration left would break this one.
+	for _, name := range []string{".runner_migrated", ".credentials_migrated"} {
+		if err := os.WriteFile(filepath.Join(r.Root, name), []byte("{}"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		settings, err := r.Adopt(config)
+		if err != nil || settings != config.Settings {
+			t.Fatalf("%+v, %v", settings, err)
+		}
+	}
+	left, err := os.ReadDir(r.Root)
+	if err != nil || len(left) != 3 {
+		t.Fatalf("%v, %v", left, err)
+	}
+	for _, file := range left {
+		info, err := file.Info()
+		if err != nil || info.Mode() != 0o600 {
+			t.Errorf("%s is %v, %v", file.Name(), info.Mode(), err)
+		}
+		if text, err := os.ReadFile(filepath.Join(r.Root, file.Name())); err != nil || string(text) != jitFiles()[file.Name()] {
+			t.Errorf("%s holds %q, %v", file.Name(), text, err)
+		}
+	}
+	// Where not all can be written, the root is not configured.
+	if err := Forget(r.Root); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(r.Root, ".credentials_rsaparams", "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Adopt(config); err == nil {
+		t.Error("a registration without its key was taken for one")
+	}
+	if _, err := ReadSettings(r.Root); !errors.Is(err, ErrNotConfigured) {
+		t.Errorf("after a failure: %v", err)
+	}
+}
