@@ -186,15 +186,22 @@ func (c *console) summary(text string) {
 }
 
 // failure is the last line of one that did not.
-func (c *console) failure(err error, hint string, code int) {
+func (c *console) failure(err error, hint, see string, code int) {
 	c.clear()
 	if !c.person {
-		c.log.LogAttrs(context.Background(), slog.LevelError, err.Error(), slog.String("hint", hint), slog.Int("exit_code", code))
+		about := []slog.Attr{slog.String("hint", hint), slog.Int("exit_code", code)}
+		if see != "" {
+			about = append(about, slog.String("see", see))
+		}
+		c.log.LogAttrs(context.Background(), slog.LevelError, err.Error(), about...)
 		return
 	}
 	fmt.Fprintf(c.out, "runner-bootstrap: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
 	if hint != "" {
 		fmt.Fprintf(c.out, "hint: %s\n", hint)
+	}
+	if see != "" {
+		fmt.Fprintf(c.out, "see: %s\n", see)
 	}
 }
 

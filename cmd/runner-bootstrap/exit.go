@@ -73,8 +73,17 @@ func (call *session) report(err error) int {
 		return exitDone
 	}
 	code, hint := call.explain(err)
-	call.console.failure(err, hint, code)
+	call.console.failure(err, hint, explainedAt(err), code)
 	return code
+}
+
+// explainedAt is the page that GitHub names for a refusal; empty without one.
+func explainedAt(err error) string {
+	var refused *github.Error
+	if errors.As(err, &refused) && strings.HasPrefix(refused.Documentation, "https://") {
+		return refused.Documentation
+	}
+	return ""
 }
 
 func (call *session) explain(err error) (int, string) {
@@ -182,7 +191,7 @@ func refusalMeanings() []meaning {
 		{bootstrap.ErrBusy, exitRefused, plus("--force")},
 		{github.ErrBusy, exitRefused, same},
 		{github.ErrConflict, exitRefused, same},
-		{register.ErrGroupUnknown, exitRefused, plus("--runnergroup", "Default")},
+		{register.ErrGroupUnknown, exitRefused, hintGroups},
 		{register.ErrTooOld, exitRefused, hintUninstall},
 		{supervise.ErrRegistrationEnd, exitRefused, fixed("runner-bootstrap status")},
 		{supervise.ErrVersionRefused, exitRefused, fixed("runner-bootstrap status")},
