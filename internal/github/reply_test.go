@@ -257,8 +257,8 @@ func TestWaitsForLimits(t *testing.T) {
 		if _, err := c.RegistrationToken(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if waited := time.Since(before); waited < 10*time.Minute || waited > 11*time.Minute {
-			t.Errorf("waited %v, want what was asked for", waited)
+		if waited := time.Since(before); waited < 10*time.Minute || waited > 14*time.Minute {
+			t.Errorf("waited %v, want what was asked for and up to four minutes", waited)
 		}
 	})
 }

@@ -91,7 +91,7 @@ func (s *Server) apiHandler(wrap func(http.Handler) http.Handler) http.Handler {
 			r = withPath(r, ghesPrefix)
 		}
 		r = r.WithContext(context.WithValue(r.Context(), rootKey{}, root))
-		s.withFaults("api", path, routes).ServeHTTP(w, r)
+		s.limited(s.withFaults("api", path, routes)).ServeHTTP(w, r)
 	})
 	var h http.Handler = inner
 	if wrap != nil {
@@ -195,6 +195,10 @@ func (s *Server) handle(kind scopeKind, h func(*call) answer) http.HandlerFunc {
 		used := s.restCalls
 		reset := s.now().Unix() + 3600
 		s.mu.Unlock()
+		if s.limits.tells() {
+			writeAnswer(w, a)
+			return
+		}
 		for name, n := range map[string]int64{
 			"X-RateLimit-Limit": rateLimitMax, "X-RateLimit-Used": int64(used),
 			"X-RateLimit-Remaining": int64(max(rateLimitMax-used, 0)), "X-RateLimit-Reset": reset,

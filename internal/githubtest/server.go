@@ -41,6 +41,8 @@ type Config struct {
 	Archive *Archive
 	// SessionTTL is how long a runner that no longer polls keeps its session. Zero means five seconds.
 	SessionTTL time.Duration
+	// Limits are what everybody is held to, nil for no limits.
+	Limits *Limits
 }
 
 // Server is one simulated GitHub. Its methods may be called from any goroutine.
@@ -54,6 +56,7 @@ type Server struct {
 	closed     chan struct{}
 	closeOnce  sync.Once
 	jitKey     func() (*rsa.PrivateKey, error)
+	limits     *limiter // nil: none
 
 	mu      sync.Mutex
 	changed chan struct{}
@@ -78,6 +81,7 @@ func Start(cfg Config) (*Server, error) {
 		closed:     make(chan struct{}),
 		changed:    make(chan struct{}),
 		jitKey:     sync.OnceValues(generateKey),
+		limits:     newLimiter(cfg.Limits),
 	}
 	if s.sessionTTL == 0 {
 		s.sessionTTL = defaultSessionTTL

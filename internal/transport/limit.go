@@ -15,10 +15,13 @@ import (
 const (
 	// longestAsked is longer than anybody waits.
 	longestAsked = 1000 * time.Hour
-	// spread is up to how long hosts stay away beyond what they were asked for,
-	// doubled so many times while they are refused again: those that were refused
-	// together would otherwise be refused together for ever.
-	spread       = time.Minute
+	// spread is up to how many times longer than they were asked for hosts stay away,
+	// and mostSpread for how long at first; both are doubled so many times while they
+	// are refused again. Those that were refused together would be refused together
+	// for ever; and refusals count against the hourly limit, which a thousand hosts
+	// (test/herd) use up with a spread below three minutes.
+	spread       = 4
+	mostSpread   = 4 * time.Minute
 	spreadDouble = 4
 	// mostLimits bounds the waits of one request, whatever the server says.
 	mostLimits = 50
@@ -60,7 +63,7 @@ func (c *Client) obey(ctx context.Context, req *retryablehttp.Request) (*http.Re
 // stayAway is a random time beyond the wait that was asked for, within the
 // context's.
 func stayAway(ctx context.Context, asked time.Duration, turn int) time.Duration {
-	most := min(max(asked, time.Second), spread) << min(turn, spreadDouble)
+	most := min(spread*max(asked, time.Second), mostSpread) << min(turn, spreadDouble)
 	if deadline, ok := ctx.Deadline(); ok {
 		most = min(most, time.Until(deadline)-asked)
 	}

@@ -192,7 +192,7 @@ func TestWhatIsSentAgain(t *testing.T) {
 					if least := time.Duration(c.tries-1) * waitMin / 2; waited < least || waited > time.Minute {
 						t.Errorf("waited %v in all, want %v to a minute", waited, least)
 					}
-				} else if most := c.wait + min(max(c.wait, time.Second), spread); waited < c.wait || c.tries > 1 && waited >= most {
+				} else if most := c.wait + min(spread*max(c.wait, time.Second), mostSpread); waited < c.wait || c.tries > 1 && waited >= most {
 					t.Errorf("waited %v, want %v to %v", waited, c.wait, most)
 				}
 			})
@@ -215,13 +215,13 @@ func TestLimitsInARow(t *testing.T) {
 		}
 		var longest time.Duration
 		for i := 1; i < len(s.at); i++ {
-			wait, most := s.at[i].Sub(s.at[i-1]), time.Minute+spread<<min(i-1, spreadDouble)
+			wait, most := s.at[i].Sub(s.at[i-1]), time.Minute+mostSpread<<min(i-1, spreadDouble)
 			if wait < time.Minute || wait >= most {
 				t.Errorf("wait %d took %v, want a minute to %v", i, wait, most)
 			}
 			longest = max(longest, wait)
 		}
-		if longest < 4*time.Minute {
+		if longest < 16*time.Minute {
 			t.Errorf("the longest of %d waits was %v", mostLimits, longest)
 		}
 		if text, err := io.ReadAll(resp.Body); string(text) != "the answer" {
