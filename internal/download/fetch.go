@@ -21,6 +21,9 @@ import (
 const (
 	// stall is how long a download may go without one byte.
 	stall = 30 * time.Second
+	// brief is how long a download may take for its bytes not to be kept for
+	// another process: writing them costs more then than it will ever save.
+	brief = 3 * time.Second
 	// expansion is how many times an archive's size its tree may need: about
 	// 3.1 for the real ones.
 	expansion = 4
@@ -50,7 +53,8 @@ type Fetcher struct {
 // Every byte of what is received passes through SHA-256; nothing of it has its
 // name before the digest has matched, and nothing is executed. After a failure
 // of the network, of this host or of the time allowed, the bytes received so far
-// stay for the next call, in this process or another, which continues there;
+// stay for the next call, in this process or another, which continues there
+// (unless all of them would take no more than three seconds again);
 // after a wrong content nothing stays. One process at a time may call it.
 func (f *Fetcher) Fetch(ctx context.Context, asset Asset, progress Progress) (entry Entry, cached bool, err error) {
 	if entry, found := f.Cache.Find(asset); found {

@@ -33,6 +33,9 @@ func (f *Fetcher) open(ctx context.Context, asset Asset, progress Progress) (sou
 		URL: asset.URL, Part: f.Cache.part(asset), Connections: f.Connections, MaxBytes: maxArchive, Stall: stall,
 		Progress: progress,
 	}
+	if asset.Platform.OS != "win" { // a zip is read from the file
+		request.Brief = brief
+	}
 	if !asset.Bearer.Empty() {
 		request.Authorize = func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+asset.Bearer.Reveal()) }
 	}

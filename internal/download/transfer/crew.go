@@ -213,7 +213,7 @@ func (s *Stream) startAgain() error {
 	s.generation++
 	s.limit = 1
 	s.resumed = 0
-	s.segs = segments{}
+	s.segs, s.passing.whole = segments{}, nil
 	// From here on the old state says more than the part file holds, so that it
 	// is not believed if this process ends before the new one is written.
 	if err := s.part.Truncate(0); err != nil {

@@ -110,8 +110,8 @@ func (f *flow) late() {
 	}
 }
 
-// write puts what is held on the disk, and then into the state: never the other
-// way round. The caller holds mu.
+// write puts what is held on the disk, and then into the state, never the other
+// way round; or passes it on. The caller holds mu.
 func (f *flow) write() {
 	for f.from < f.to && f.err == nil && !f.met {
 		upto := int64(f.index+1) * segmentSize
@@ -128,17 +128,30 @@ func (f *flow) write() {
 			f.err = f.s.fits(math.MaxInt64)
 			return
 		}
-		if _, err := f.s.part.WriteAt(p, f.off); err != nil {
-			f.err = fmt.Errorf("writing the part file: %w", err)
-			return
-		}
-		f.off += int64(len(p))
-		f.from += len(p)
-		if f.err = f.s.ledger.note(f.index, f.off-int64(f.index)*segmentSize); f.err != nil {
+		if f.err = f.place(p); f.err != nil {
 			return
 		}
 		f.s.record(f.index, int64(len(p)))
 	}
+}
+
+// place passes p on, or puts it on the disk and notes that. The caller holds mu.
+func (f *flow) place(p []byte) error {
+	passed, err := f.s.pass(f.index, p, f.off)
+	if err != nil {
+		return err
+	}
+	if !passed {
+		if _, err := f.s.part.WriteAt(p, f.off); err != nil {
+			return fmt.Errorf("writing the part file: %w", err)
+		}
+	}
+	f.off += int64(len(p))
+	f.from += len(p)
+	if passed {
+		return nil
+	}
+	return f.s.ledger.note(f.index, f.off-int64(f.index)*segmentSize)
 }
 
 // follow goes on from a finished segment to the next one, if nobody has it.
@@ -148,9 +161,12 @@ func (s *Stream) follow(index int) bool {
 	return s.segs.claimEmpty(index + 1)
 }
 
-// record notes bytes that are on disk now.
+// record notes bytes that are here now.
 func (s *Stream) record(index int, n int64) {
 	s.mu.Lock()
+	if s.moved == 0 {
+		s.passing.began = time.Now()
+	}
 	s.segs.add(index, n)
 	s.moved += n
 	s.high = max(s.high, s.segs.done)

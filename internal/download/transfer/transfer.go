@@ -5,7 +5,8 @@
 // The part file is the buffer: connections write into it at offsets, the
 // reader follows the part of it that has no gap. So a resumed download, one
 // connection and eight are one path, memory stays small however slow the
-// reader is, and a killed process loses next to nothing.
+// reader is, and a killed process loses next to nothing. Only where that is worth
+// nothing, as the link is fast, it may be passed by: see [Request.Brief].
 package transfer
 
 import (
@@ -57,7 +58,11 @@ type Request struct {
 	// Stall is for how long a connection may bring no byte, or no answer, until
 	// it is given up and tried again; 0 means for ever.
 	Stall time.Duration
-	// Progress, if set, is told how many bytes are on disk, of how many (0
+	// Brief is how long receiving the rest of the file may take for it to be
+	// passed on without being put on the disk: another process that continues
+	// would have to receive that again. 0 keeps everything.
+	Brief time.Duration
+	// Progress, if set, is told how many bytes are here, of how many (0
 	// where nobody knows). It is called from one goroutine at a time. It begins
 	// above 0 where an earlier run is resumed, and goes back to 0 where the
 	// download starts again. It must not call Close.
@@ -97,6 +102,7 @@ type Stream struct {
 	crew
 	starved time.Duration // how long the reader has waited for bytes in all
 	waiting time.Time     // since when it waits now; zero: it does not
+	passing passing
 }
 
 // Open begins to receive a file, or goes on where an earlier run ended, and
@@ -189,19 +195,19 @@ func (s *Stream) Resumed() int64 {
 	return s.resumed
 }
 
-// Read returns what is on disk at once, and waits only where nothing is. Large
+// Read returns what is here at once, and waits only where nothing is. Large
 // reads are best: 256 KiB. It returns io.EOF when, and only when, the whole file
-// is on disk and was read; a failure of the transfer comes out at the next call.
+// has come and was read; a failure of the transfer comes out at the next call.
 func (s *Stream) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
 	for {
-		upto, generation, err := s.await()
-		if err != nil {
-			return 0, err
+		n, upto, generation, err := s.await(p)
+		if err != nil || n > 0 {
+			return n, err
 		}
-		n, err := s.part.ReadAt(p[:min(int64(len(p)), upto-s.pos)], s.pos)
+		n, err = s.part.ReadAt(p[:min(int64(len(p)), upto-s.pos)], s.pos)
 		s.mu.Lock()
 		switch {
 		case s.generation != generation:
@@ -220,27 +226,29 @@ func (s *Stream) Read(p []byte) (int, error) {
 	}
 }
 
-// await waits until there are bytes behind the reader's position, and returns
-// up to where.
-func (s *Stream) await() (upto int64, generation int, err error) {
+// await waits until there are bytes behind the reader's position. It returns up to
+// where they are on the disk, or n of them in p where they are passed.
+func (s *Stream) await(p []byte) (n int, upto int64, generation int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
 		prefix := s.segs.prefix()
 		switch {
 		case s.err != nil:
-			return 0, 0, s.err
+			return 0, 0, 0, s.err
+		case len(s.passing.lent) > 0 && s.passing.at == s.pos:
+			return s.borrow(p), 0, 0, nil
 		case prefix > s.pos:
-			return prefix, s.generation, nil
+			return 0, prefix, s.generation, nil
 		case !s.segs.complete():
 			s.waiting = time.Now()
 			s.more.Wait()
 			s.starved += time.Since(s.waiting)
 			s.waiting = time.Time{}
 		case s.pos > prefix:
-			return 0, 0, fmt.Errorf("%w: the file has become shorter than what was read of it", ErrLength)
+			return 0, 0, 0, fmt.Errorf("%w: the file has become shorter than what was read of it", ErrLength)
 		default:
-			return 0, 0, io.EOF
+			return 0, 0, 0, io.EOF
 		}
 	}
 }

@@ -1,0 +1,75 @@
+package transfer
+
+import "time"
+
+// keptFirst is how much of a file is put on the disk in any case: until then
+// nobody knows how long the rest will take.
+const keptFirst = 2 * segmentSize
+
+// passing is what goes to the reader without being put on the disk. Stream.mu
+// guards it.
+type passing struct {
+	began time.Time    // when the first bytes came
+	whole map[int]bool // by segment: it is passed, or it is kept; decided at its start
+	lent  []byte       // what a connection holds out to the reader
+	at    int64        // where that begins
+}
+
+// passes tells whether segment index goes past the disk: where it is what the
+// reader wants next, and comes so fast that receiving all of the rest again would be
+// brief. What an earlier process has left is continued, and never passed. The caller
+// holds mu.
+func (s *Stream) passes(index int) bool {
+	if passed, decided := s.passing.whole[index]; decided {
+		return passed
+	}
+	passed := s.mayPass(index)
+	if s.passing.whole == nil {
+		s.passing.whole = map[int]bool{}
+	}
+	s.passing.whole[index] = passed
+	return passed
+}
+
+func (s *Stream) mayPass(index int) bool {
+	if s.r.Brief <= 0 || !s.segs.known || s.generation > 0 || s.resumed > 0 || s.moved == 0 {
+		return false
+	}
+	begin := int64(index) * segmentSize
+	if begin < keptFirst || index != s.segs.first {
+		return false
+	}
+	rest := float64(s.segs.size-begin) / float64(s.moved) * float64(time.Since(s.passing.began))
+	return time.Duration(rest) <= s.r.Brief
+}
+
+// pass holds bytes out to the reader until it has taken them all, if they belong
+// to a segment that is passed; otherwise they have to be written. An error is that
+// of the stream: nobody will take them any more.
+func (s *Stream) pass(index int, p []byte, off int64) (passed bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.passes(index) {
+		return false, nil
+	}
+	s.passing.lent, s.passing.at = p, off
+	s.more.Broadcast()
+	for len(s.passing.lent) > 0 && s.err == nil {
+		s.more.Wait()
+	}
+	s.passing.lent = nil // it is its owner's again
+	return true, s.err
+}
+
+// borrow takes what is held out at the reader's position. The caller holds mu, as
+// the owner may want it back at any time.
+func (s *Stream) borrow(p []byte) int {
+	n := copy(p, s.passing.lent)
+	s.passing.lent = s.passing.lent[n:]
+	s.passing.at += int64(n)
+	s.pos += int64(n)
+	if len(s.passing.lent) == 0 {
+		s.more.Broadcast()
+	}
+	return n
+}
