@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -52,7 +53,7 @@ func (w *world) close() {
 	if w.server == nil {
 		return
 	}
-	if err := w.findSecrets(); err != nil {
+	if err := errors.Join(w.findSecrets(), w.astray()); err != nil {
 		w.fail("%s: %v", w.name, err)
 	}
 	for _, problem := range w.server.Problems() {
@@ -101,6 +102,7 @@ func simCommand(ts *testscript.TestScript, neg bool, args []string) {
 		"job": w.job, "tell": w.tell, "delete": w.deleteRunner, "listening": w.listening, "witness": w.witness,
 		"minimum": w.minimum, "begin": w.begin, "stop": w.stop, "offer": w.offer, "release": w.release,
 		"app": w.app, "published": w.published, "schedule": w.schedule, "archive": w.archive,
+		"bad": w.bad, "badkey": w.badKey,
 	}
 	verb, ok := verbs[args[0]]
 	if !ok {
