@@ -32,6 +32,7 @@ const progressEach = 10 * time.Second
 // console tells what happens; it is the observer of the phases.
 type console struct {
 	out      io.Writer
+	plain    io.Writer // out, for everything but the bar
 	terminal bool
 	person   bool // one line for each phase
 	quiet    bool // no progress
@@ -49,7 +50,7 @@ type console struct {
 }
 
 func newConsole(out io.Writer, values options) *console {
-	c := &console{out: out, quiet: values.noProgress}
+	c := &console{out: out, plain: &printableWriter{to: out}, quiet: values.noProgress}
 	if file, ok := out.(*os.File); ok {
 		c.terminal = term.IsTerminal(int(file.Fd()))
 	}
@@ -67,9 +68,9 @@ func (c *console) handler(values options) slog.Handler {
 	}
 	config := &slog.HandlerOptions{Level: level}
 	if values.logFormat == "json" {
-		return slog.NewJSONHandler(c.out, config)
+		return slog.NewJSONHandler(c.plain, config)
 	}
-	return slog.NewTextHandler(c.out, config)
+	return slog.NewTextHandler(c.plain, config)
 }
 
 func checkLog(values options) error {
@@ -127,7 +128,7 @@ func (c *console) line(done, total int64) {
 	if left != "" {
 		left = ", " + left + " left"
 	}
-	fmt.Fprintf(c.out, "  %-11s %s: %s (%s%s)\n", c.phase, c.object, amount, rate(done-c.kept, took), left)
+	fmt.Fprintf(c.plain, "  %-11s %s: %s (%s%s)\n", c.phase, c.object, amount, rate(done-c.kept, took), left)
 }
 
 // paint moves the bar. What the bar says of its own troubles never ends a
@@ -170,16 +171,16 @@ func (c *console) End(phase bootstrap.Phase, result string, kept bool, err error
 		return
 	}
 	if kept {
-		fmt.Fprintf(c.out, "= %-11s %s: %s\n", phase, c.object, result)
+		fmt.Fprintf(c.plain, "= %-11s %s: %s\n", phase, c.object, result)
 		return
 	}
-	fmt.Fprintf(c.out, "+ %-11s %s: %s (%s)\n", phase, c.object, result, short(took))
+	fmt.Fprintf(c.plain, "+ %-11s %s: %s (%s)\n", phase, c.object, result, short(took))
 }
 
 // summary is the last line of a command that went well.
 func (c *console) summary(text string) {
 	if c.person {
-		fmt.Fprintln(c.out, text)
+		fmt.Fprintln(c.plain, oneCell(text))
 		return
 	}
 	c.log.Info(text)
@@ -196,12 +197,12 @@ func (c *console) failure(err error, hint, see string, code int) {
 		c.log.LogAttrs(context.Background(), slog.LevelError, err.Error(), about...)
 		return
 	}
-	fmt.Fprintf(c.out, "runner-bootstrap: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+	fmt.Fprintf(c.plain, "runner-bootstrap: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
 	if hint != "" {
-		fmt.Fprintf(c.out, "hint: %s\n", hint)
+		fmt.Fprintf(c.plain, "hint: %s\n", hint)
 	}
 	if see != "" {
-		fmt.Fprintf(c.out, "see: %s\n", see)
+		fmt.Fprintf(c.plain, "see: %s\n", see)
 	}
 }
 

@@ -138,6 +138,9 @@ func (call *session) takeApp() (principal, error) {
 	if err != nil {
 		return principal{}, err
 	}
+	if o.appKeyFile != "" && strings.TrimSpace(text) == "" {
+		return principal{}, usagef("reading the App's key from %q: it is empty", o.appKeyFile)
+	}
 	if text == "" {
 		return principal{}, usagef("--app-id needs --app-key-file, or systemd's credential app-key")
 	}

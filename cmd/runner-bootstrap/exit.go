@@ -122,7 +122,7 @@ func callMeanings() []meaning {
 		{bootstrap.ErrUnnamed, exitUsage, plus("--runner-version", "VERSION")},
 		{bootstrap.ErrOtherVersion, exitUsage, fixed("runner-bootstrap install --help")},
 		{download.ErrMirror, exitUsage, plus("--mirror", "https://HOST/DIRECTORY")},
-		{instance.ErrName, exitUsage, plus("--name", "{hostname}")},
+		{instance.ErrName, exitUsage, hintName},
 		{github.ErrNoGroups, exitUsage, plus("--url", "https://github.com/ORGANIZATION")},
 		{github.ErrMoved, exitUsage, hintMoved},
 		{github.ErrLabels, exitUsage, fixed("runner-bootstrap labels --help")},
@@ -241,11 +241,12 @@ func (call *session) help() string {
 	return "runner-bootstrap help"
 }
 
-// again is the command that was typed, with more words. The values of --env stay
-// out of it: a hint ends in logs, and they may be secrets of the jobs'.
+// again is the command that was typed, with more words, instead of an option that
+// they give as well. The values of --env stay out of it: a hint ends in logs, and
+// they may be secrets of the jobs'.
 func again(arguments []string, more ...string) string {
 	words, previous := []string{"runner-bootstrap"}, ""
-	for _, word := range arguments {
+	for _, word := range without(arguments, more) {
 		before, variable := "", word
 		if joined, found := strings.CutPrefix(word, "--env="); found {
 			before, variable = "--env=", joined
@@ -257,6 +258,24 @@ func again(arguments []string, more ...string) string {
 		words, previous = append(words, word), word
 	}
 	return shellWords(append(words, more...))
+}
+
+// without leaves out of arguments the option that begins more, and its value.
+func without(arguments, more []string) []string {
+	if len(more) != 2 || !strings.HasPrefix(more[0], "--") {
+		return arguments
+	}
+	var kept []string
+	for i := 0; i < len(arguments); i++ {
+		switch {
+		case arguments[i] == more[0]:
+			i++
+		case strings.HasPrefix(arguments[i], more[0]+"="):
+		default:
+			kept = append(kept, arguments[i])
+		}
+	}
+	return kept
 }
 
 // shellWords quotes where a shell needs it.

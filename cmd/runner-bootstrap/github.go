@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -71,7 +73,10 @@ func (call *session) withScope(do func(context.Context, *github.Client) error) f
 // runner finds a runner by its id or its name. Digits are an id, unless there is
 // none of it: a name may consist of digits.
 func findRunner(ctx context.Context, client *github.Client, word string) (github.Runner, error) {
-	if id, err := strconv.ParseInt(word, 10, 64); err == nil {
+	if word == "" {
+		return github.Runner{}, usagef("RUNNER: it is empty")
+	}
+	if id, err := strconv.ParseInt(word, 10, 64); err == nil && id > 0 {
 		runner, err := client.Runner(ctx, id)
 		if !errors.Is(err, github.ErrNotFound) {
 			return runner, err
@@ -84,8 +89,25 @@ func findRunner(ctx context.Context, client *github.Client, word string) (github
 func table(out io.Writer, head string, rows func(line func(format string, values ...any))) error {
 	writer := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(writer, head)
-	rows(func(format string, values ...any) { fmt.Fprintf(writer, format+"\n", values...) })
+	rows(func(format string, values ...any) {
+		for i, value := range values {
+			if text, ok := value.(string); ok {
+				values[i] = oneCell(text)
+			}
+		}
+		fmt.Fprintf(writer, format+"\n", values...)
+	})
 	return writer.Flush()
+}
+
+// oneCell keeps a text of GitHub's from making lines and columns of its own.
+func oneCell(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
 }
 
 func yes(on bool) string {

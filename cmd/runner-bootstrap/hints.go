@@ -177,6 +177,13 @@ func hintJITConfig(call *session, _ error) string {
 	return call.atScope("jitconfig", "--name", "NAME") + " >FILE"
 }
 
+func hintName(call *session, _ error) string {
+	if firstOf(call.arguments...) == "install" {
+		return again(call.arguments, "--name", "{hostname}")
+	}
+	return call.here("status")
+}
+
 // hintMoved asks under which name the scope is known today.
 func hintMoved(call *session, _ error) string {
 	scope, err := github.ParseScope(call.values.url, call.values.apiURL)

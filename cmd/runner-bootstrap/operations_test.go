@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,6 +64,37 @@ func TestEveryOperationByTheProgram(t *testing.T) {
 	}
 	for _, problem := range contract.Uncovered(all, seen.operations, notByCommand()) {
 		t.Error(problem)
+	}
+}
+
+// TestReadmeOperations types the commands of the README's table, for an organization
+// and for a repository, and looks that each does what its row says.
+func TestReadmeOperations(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := regexp.MustCompile("(?m)^\\| [^|]+ \\| `([A-Z]+) ([^`]+)` \\| `runner-bootstrap ([^`]+) --url URL` \\|$").FindAllStringSubmatch(string(text), -1)
+	if len(rows) != 12 {
+		t.Fatalf("the table has %d operations", len(rows))
+	}
+	common := newShared(t)
+	for scope, base := range map[string]string{"octo-org": "/orgs/{org}/actions/", "octo-org/hello": "/repos/{owner}/{repo}/actions/"} {
+		for _, row := range rows {
+			t.Run(strings.ReplaceAll(scope, "/", " ")+" "+row[3], func(t *testing.T) {
+				t.Parallel()
+				d := newDriver(t, common, "ghes", scope)
+				d.world.server.AddRunner(scope, githubtest.Runner{Name: "web-1", Status: "offline", Labels: []githubtest.Label{{Name: "gpu", Type: "custom"}}})
+				id := strconv.FormatInt(d.world.server.Runners(scope)[0].ID, 10)
+				line := strings.NewReplacer("RUNNER", id, "LABEL...", "gpu", "NAME", "job-1").Replace(row[3])
+				d.run(strings.Fields(line), d.token)
+				operations, err := common.contract.Driven(t.Context(), d.world.server)
+				if want := "ghes " + row[1] + " " + base + row[2]; err != nil || !slices.Contains(operations, want) {
+					t.Errorf("%s did %q, %v, want %q", row[3], operations, err, want)
+				}
+			})
+		}
 	}
 }
 

@@ -40,6 +40,7 @@ type session struct {
 // run is the whole program; its result is the exit code.
 func run(arguments []string, s streams) int {
 	fileMode()
+	s.out = &printableWriter{to: s.out}
 	call := &session{streams: s, arguments: arguments}
 	call.console = newConsole(s.err, options{logFormat: "auto", logLevel: "info"})
 	root := newRoot(call)
@@ -208,7 +209,7 @@ func ownPath() (string, error) {
 // one there is.
 func (call *session) theRunner(store *instance.Store) (string, error) {
 	if call.values.name != "" {
-		return call.values.name, nil
+		return call.values.name, instance.CheckName(call.values.name)
 	}
 	records, err := store.List()
 	if err != nil {

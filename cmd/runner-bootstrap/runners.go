@@ -185,8 +185,8 @@ func (call *session) printPruned(verb string, runners []github.Runner) error {
 		return call.printRunners(runners)
 	}
 	for _, r := range runners {
-		fmt.Fprintf(call.out, "%s %s (id %s, version %s, labels %s)\n", verb, r.Name, strconv.FormatInt(r.ID, 10),
-			firstOf(r.Version, "none"), labelNames(r.Labels))
+		fmt.Fprintf(call.out, "%s %s (id %s, version %s, labels %s)\n", verb, oneCell(r.Name), strconv.FormatInt(r.ID, 10),
+			oneCell(firstOf(r.Version, "none")), oneCell(labelNames(r.Labels)))
 	}
 	if len(runners) == 0 {
 		fmt.Fprintln(call.out, "no runner to delete")

@@ -26,6 +26,11 @@ code 9 if they do.`, call.withHost(call.status))
 }
 
 func (call *session) status(ctx context.Context, host *bootstrap.Host) error {
+	if call.values.name != "" {
+		if err := instance.CheckName(call.values.name); err != nil {
+			return err
+		}
+	}
 	all, err := host.Status(ctx, call.values.name)
 	if errors.Is(err, instance.ErrUnknown) {
 		return fmt.Errorf("%w: %w", errUnhealthy, err)

@@ -20,6 +20,9 @@ import (
 // checked against; GitHub supports it until 2028 at least.
 const apiVersion = "2022-11-28"
 
+// brokenTries is how often an answer that breaks off is asked for again.
+const brokenTries = 2
+
 // Client performs operations on the runners of one scope with one credential.
 // It may be used by many goroutines at once.
 type Client struct {
@@ -81,21 +84,32 @@ func (c *Client) do(ctx context.Context, r request) error {
 	return c.accept(op, r, got)
 }
 
+// send asks, and asks again where the answer to what only reads breaks off.
 func (c *Client) send(ctx context.Context, r request, token Secret) (reply, error) {
+	for try := 0; ; try++ {
+		got, broken, err := c.once(ctx, r, token)
+		if !broken || r.method != http.MethodGet || try == brokenTries || !pause(ctx, try) {
+			return got, err
+		}
+	}
+}
+
+// once sends one request. Broken says that the answer came and did not end well.
+func (c *Client) once(ctx context.Context, r request, token Secret) (got reply, broken bool, err error) {
 	req, err := c.newRequest(ctx, r, token)
 	if err != nil {
-		return reply{}, err
+		return reply{}, false, err
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return reply{}, fmt.Errorf("%w: %w", ErrNetwork, bare(err))
+		return reply{}, false, fmt.Errorf("%w: %w", ErrNetwork, bare(err))
 	}
 	defer resp.Body.Close()
-	got, err := read(resp)
+	got, err = read(resp)
 	if err != nil {
-		return reply{}, fmt.Errorf("%w: reading the answer: %w", ErrNetwork, err)
+		return reply{}, true, fmt.Errorf("%w: reading the answer: %w", ErrNetwork, err)
 	}
-	return got, nil
+	return got, false, nil
 }
 
 // accept takes an answer apart, or says why it is none.

@@ -115,7 +115,7 @@ func (c *Client) registerJIT(ctx context.Context, r JITRequest) (JIT, error) {
 	if err != nil {
 		return JIT{}, err
 	}
-	if answer.Config == "" || answer.Runner.ID == 0 {
+	if answer.Config == "" || answer.Runner.ID <= 0 || answer.Runner.Name == "" {
 		return JIT{}, fmt.Errorf("%s of %s: %w: it holds no configuration", op, c.scope, ErrNotGitHub)
 	}
 	return JIT{Runner: answer.Runner, Config: NewSecret(answer.Config)}, nil

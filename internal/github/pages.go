@@ -37,8 +37,14 @@ func listed[T any](ctx context.Context, c *Client, r request, of func(page) []T,
 		if err := c.do(ctx, r); err != nil {
 			return nil, err
 		}
+		if of(answer) == nil {
+			return nil, fmt.Errorf("%s of %s: %w: it holds no list", r.op, c.scope, ErrNotGitHub)
+		}
 		before := len(all)
 		for _, item := range of(answer) {
+			if id(item) <= 0 {
+				return nil, fmt.Errorf("%s of %s: %w: something in it has the id %d", r.op, c.scope, ErrNotGitHub, id(item))
+			}
 			if !seen[id(item)] {
 				seen[id(item)] = true
 				all = append(all, item)

@@ -2,11 +2,16 @@ package github
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 )
+
+// releaseVersion is the form of the runner's versions.
+var releaseVersion = regexp.MustCompile(`^\d+\.\d+\.\d+$`)
 
 // Release is one release of the runner, as its public repository tells it.
 type Release struct {
@@ -43,9 +48,16 @@ func (c *Client) RunnerRelease(ctx context.Context, version string) (Release, er
 		op: "getting " + which + " of actions/runner", method: http.MethodGet, path: path, whole: true,
 		want: http.StatusOK, answer: &answer, date: &release.Now,
 	})
+	if err != nil {
+		return Release{}, err
+	}
 	release.Version = strings.TrimPrefix(answer.Tag, "v")
+	if !releaseVersion.MatchString(release.Version) {
+		return Release{}, fmt.Errorf("getting %s of actions/runner: %w: %q is no version",
+			which, ErrNotGitHub, oneLine(answer.Tag, maxTitle))
+	}
 	release.Published, release.Text, release.Assets = answer.Published, answer.Body, answer.Assets
-	return release, err
+	return release, nil
 }
 
 // Schedule says until when GitHub takes a version of the runner. A zero time

@@ -69,7 +69,9 @@ func (r reply) refusal(op string, scope Scope, now time.Time) error {
 // request. A failing gateway is different: GitHub's own answers like that too.
 func (r reply) foreign(now time.Time) bool {
 	_, limited := transport.Limited(r.status, r.header, now)
-	return r.status < 500 && !limited && r.isPage() && r.header.Get("X-GitHub-Request-Id") == ""
+	// 511 is the status by which a portal says that it is one.
+	server := r.status >= 500 && r.status != http.StatusNetworkAuthenticationRequired
+	return !server && !limited && r.isPage() && r.header.Get("X-GitHub-Request-Id") == ""
 }
 
 // moved says where an answer leads that was not followed. Of a place on the same

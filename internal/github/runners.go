@@ -73,6 +73,9 @@ func (c *Client) Applications(ctx context.Context) ([]Application, error) {
 	if err != nil {
 		return nil, err
 	}
+	if answer == nil {
+		return nil, fmt.Errorf("listing runner applications of %s: %w: it holds no list", c.scope, ErrNotGitHub)
+	}
 	applications := make([]Application, 0, len(answer))
 	for _, a := range answer {
 		a.Application.Bearer = NewSecret(a.Bearer)
@@ -103,7 +106,7 @@ func (c *Client) mint(ctx context.Context, op, suffix string) (Token, error) {
 	if err != nil {
 		return Token{}, err
 	}
-	if answer.Token == "" {
+	if answer.Token == "" || CheckToken(answer.Token) != nil {
 		return Token{}, fmt.Errorf("%s of %s: %w: it holds no token", op, c.scope, ErrNotGitHub)
 	}
 	return Token{Value: NewSecret(answer.Token), Expires: answer.Expires}, nil
@@ -118,8 +121,16 @@ func (c *Client) Runners(ctx context.Context, name string) ([]Runner, error) {
 	}
 	all, err := listed(ctx, c, request{op: "listing runners", suffix: "runners", query: query},
 		func(p page) []Runner { return p.Runners }, func(r Runner) int64 { return r.ID })
-	if err != nil || name == "" {
-		return all, err
+	if err != nil {
+		return nil, err
+	}
+	for _, runner := range all {
+		if runner.Name == "" {
+			return nil, fmt.Errorf("listing runners of %s: %w: runner %d has no name", c.scope, ErrNotGitHub, runner.ID)
+		}
+	}
+	if name == "" {
+		return all, nil
 	}
 	// Servers that predate the name filter ignore it.
 	return slices.DeleteFunc(all, func(r Runner) bool { return !strings.EqualFold(r.Name, name) }), nil
@@ -151,7 +162,7 @@ func (c *Client) Runner(ctx context.Context, id int64) (Runner, error) {
 	if err != nil {
 		return Runner{}, err
 	}
-	if runner.ID != id {
+	if runner.ID != id || runner.Name == "" {
 		return Runner{}, fmt.Errorf("%s of %s: %w: it is about another one", op, c.scope, ErrNotGitHub)
 	}
 	return runner, nil

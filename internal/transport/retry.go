@@ -35,7 +35,9 @@ func checkRetry(ctx context.Context, resp *http.Response, err error) (bool, erro
 		// certificate, an unknown scheme, an invalid header.
 		return retryablehttp.DefaultRetryPolicy(ctx, nil, err)
 	}
-	serverError := resp.StatusCode >= 500 && resp.StatusCode != http.StatusNotImplemented
+	// These two do not pass by themselves: the operation is not there, or a portal is in the way.
+	lasting := resp.StatusCode == http.StatusNotImplemented || resp.StatusCode == http.StatusNetworkAuthenticationRequired
+	serverError := resp.StatusCode >= 500 && !lasting
 	return serverError && repeatable(ctx), nil
 }
 
