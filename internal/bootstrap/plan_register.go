@@ -67,12 +67,17 @@ func (p *planner) planRegister(ctx context.Context) error {
 }
 
 // planAdopt compares the registration on disk with the one that was brought.
+// An ephemeral runner that waits or works is not taken its registration.
 func (p *planner) planAdopt(settings register.Settings, object, reason string) error {
+	running, err := p.Store.Running(p.Name)
+	if err != nil {
+		return err
+	}
 	switch {
 	case settings.ID == p.request.JIT.Settings.ID:
 		p.keep(RegisterPhase, object, reason)
 		return nil
-	case settings.Ephemeral || p.request.Replace:
+	case settings.Ephemeral && running == 0 || p.request.Replace:
 		p.change(RegisterPhase, object, fmt.Sprintf("registered as id %d before", settings.ID))
 		return nil
 	}
