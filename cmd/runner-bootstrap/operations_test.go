@@ -46,6 +46,9 @@ type performed struct {
 // holds both directions to the descriptions meanwhile.
 func TestEveryOperationByTheProgram(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("many starts of the program, one request at a time")
+	}
 	common := newShared(t)
 	seen := &performed{operations: map[string]bool{}}
 	t.Run("drive", func(t *testing.T) {
@@ -71,6 +74,9 @@ func TestEveryOperationByTheProgram(t *testing.T) {
 // and for a repository, and looks that each does what its row says.
 func TestReadmeOperations(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("many starts of the program, one request at a time")
+	}
 	text, err := os.ReadFile(readme)
 	if err != nil {
 		t.Fatal(err)

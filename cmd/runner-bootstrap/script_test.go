@@ -25,8 +25,13 @@ func TestScripts(t *testing.T) { runScripts(t, "script") }
 func runScripts(t *testing.T, folder string) {
 	t.Helper()
 	shared := newShared(t)
+	dir, files := filepath.Join("testdata", folder), []string(nil)
+	if testing.Short() && folder == "script" {
+		dir, files = "", atOnce()
+	}
 	testscript.Run(t, testscript.Params{
-		Dir:                 filepath.Join("testdata", folder),
+		Dir:                 dir,
+		Files:               files,
 		Setup:               func(env *testscript.Env) error { return shared.setup(t, env) },
 		Condition:           condition,
 		RequireExplicitExec: true,
@@ -39,6 +44,17 @@ func runScripts(t *testing.T, folder string) {
 			"nohalf":   nothingHalfMade,
 		},
 	})
+}
+
+// atOnce are the scripts in which the program does several things at a time. They
+// are what -short leaves: the race detector makes a start of the program take a
+// second, and finds nothing in the others.
+func atOnce() []string {
+	var files []string
+	for _, name := range []string{"install", "install_interrupted", "install_killed", "install_minted", "install_resume", "run"} {
+		files = append(files, filepath.Join("testdata", "script", name+".txtar"))
+	}
+	return files
 }
 
 // condition adds [root] and [systemd] to testscript's own.
