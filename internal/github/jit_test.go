@@ -72,7 +72,7 @@ func TestJITConfigSurvivesLostAnswers(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				before := time.Now()
 				made, err := client.JITConfig(t.Context(), github.JITRequest{Name: "web-1", Labels: []string{"a", "B"}})
-				if waited := time.Since(before); waited < c.wait || waited > c.wait*3+time.Second {
+				if waited := time.Since(before); waited < c.wait || waited > c.wait*5+time.Second { // a limit spreads up to four times the wait
 					t.Errorf("took %v, want %v or a little more", waited, c.wait)
 				}
 				left := server.Runners(slug)
