@@ -23,18 +23,6 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest/contract"
 )
 
-// notByCommand are the operations that no command asks for, each with the reason.
-func notByCommand() map[string]string {
-	const oneGroup = "the list has all there is to know of a group"
-	return map[string]string{
-		"github GET /orgs/{org}/actions/runner-groups/{runner_group_id}":               oneGroup,
-		"github GET /enterprises/{enterprise}/actions/runner-groups/{runner_group_id}": oneGroup,
-		"ghes GET /orgs/{org}/actions/runner-groups/{runner_group_id}":                 oneGroup,
-		"ghes GET /enterprises/{enterprise}/actions/runner-groups/{runner_group_id}":   oneGroup,
-		"github GET /enterprises/{enterprise}/installation":                            "no App may manage an enterprise's runners",
-	}
-}
-
 // performed collects what the simulators of several scopes were asked for.
 type performed struct {
 	mu         sync.Mutex
@@ -65,7 +53,7 @@ func TestEveryOperationByTheProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, problem := range contract.Uncovered(all, seen.operations, notByCommand()) {
+	for _, problem := range contract.Uncovered(all, seen.operations, contract.NotNeeded()) {
 		t.Error(problem)
 	}
 }

@@ -193,7 +193,13 @@ func (i *installer) register(ctx context.Context) (string, error) {
 		return "", token.err
 	}
 	i.record.Identity, i.record.RunnerID = i.request.Identity, 0
-	if err := i.save(instance.Registering); err != nil {
+	// Registering claims a runner of this name that was never started. Where nobody
+	// looked whether the name is free, it may be a stranger's.
+	announced := instance.Registering
+	if i.client == nil {
+		announced = instance.Fetched
+	}
+	if err := i.save(announced); err != nil {
 		return "", err
 	}
 	settings, err := i.join(ctx, runner, token)

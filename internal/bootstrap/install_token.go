@@ -62,7 +62,10 @@ func (i *installer) mint(ctx context.Context) minted {
 	}
 	token, err := i.client.RegistrationToken(ctx)
 	if err == nil && i.shares() {
-		err = i.Store.KeepToken(i.ScopeURL, token.Value, token.Expires)
+		// The next runner can mint its own.
+		if err := i.Store.KeepToken(i.ScopeURL, token.Value, token.Expires); err != nil {
+			i.Log.Warn("the next runner of this host will need another registration token", "reason", err.Error())
+		}
 	}
 	return minted{token: token, err: err}
 }

@@ -44,18 +44,6 @@ func described(t *testing.T) []string {
 	return all
 }
 
-// left are the operations that the package does without, each with the reason.
-func left() map[string]string {
-	oneGroup := "the list has all there is to know of a group"
-	return map[string]string{
-		"github GET /orgs/{org}/actions/runner-groups/{runner_group_id}":               oneGroup,
-		"github GET /enterprises/{enterprise}/actions/runner-groups/{runner_group_id}": oneGroup,
-		"ghes GET /orgs/{org}/actions/runner-groups/{runner_group_id}":                 oneGroup,
-		"ghes GET /enterprises/{enterprise}/actions/runner-groups/{runner_group_id}":   oneGroup,
-		"github GET /enterprises/{enterprise}/installation":                            "no App may manage an enterprise's runners",
-	}
-}
-
 func TestEveryOperation(t *testing.T) {
 	t.Parallel()
 	seen := &driven{operations: map[string]bool{}}
@@ -94,7 +82,7 @@ func TestEveryOperation(t *testing.T) {
 			}
 		}
 	})
-	for _, problem := range contract.Uncovered(described(t), seen.operations, left()) {
+	for _, problem := range contract.Uncovered(described(t), seen.operations, contract.NotNeeded()) {
 		t.Error(problem)
 	}
 }
@@ -104,15 +92,15 @@ func TestUncoveredIsSeen(t *testing.T) {
 	all := described(t)
 	seen := map[string]bool{}
 	for _, operation := range all {
-		_, excepted := left()[operation]
+		_, excepted := contract.NotNeeded()[operation]
 		seen[operation] = !excepted
 	}
-	if problems := contract.Uncovered(all, seen, left()); len(problems) > 0 {
+	if problems := contract.Uncovered(all, seen, contract.NotNeeded()); len(problems) > 0 {
 		t.Errorf("a full list has problems %q", problems)
 	}
 	const one = "github GET /orgs/{org}/actions/runners"
 	for name, problems := range map[string][]string{
-		"not driven":    contract.Uncovered(all, map[string]bool{}, left()),
+		"not driven":    contract.Uncovered(all, map[string]bool{}, contract.NotNeeded()),
 		"excepted":      contract.Uncovered(all, seen, map[string]string{one: "x"}),
 		"no reason":     contract.Uncovered(all, without(seen, one), map[string]string{one: ""}),
 		"stale":         contract.Uncovered(all, seen, map[string]string{"github GET /nothing": "x"}),

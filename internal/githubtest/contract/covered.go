@@ -50,6 +50,18 @@ func Operations() ([]string, error) {
 	return all, nil
 }
 
+// NotNeeded are the operations that neither the client nor any command asks for, each with the reason.
+func NotNeeded() map[string]string {
+	const oneGroup = "the list has all there is to know of a group"
+	return map[string]string{
+		"github GET /orgs/{org}/actions/runner-groups/{runner_group_id}":               oneGroup,
+		"github GET /enterprises/{enterprise}/actions/runner-groups/{runner_group_id}": oneGroup,
+		"ghes GET /orgs/{org}/actions/runner-groups/{runner_group_id}":                 oneGroup,
+		"ghes GET /enterprises/{enterprise}/actions/runner-groups/{runner_group_id}":   oneGroup,
+		"github GET /enterprises/{enterprise}/installation":                            "no App may manage an enterprise's runners",
+	}
+}
+
 // Driven reads off a simulated GitHub's record which operations it was asked for and has performed, in the form of
 // [Operations]. What was refused, redirected or cut is not performed.
 func (c *Contract) Driven(ctx context.Context, server *githubtest.Server) ([]string, error) {
