@@ -17,6 +17,7 @@ func arrows() map[string][]string {
 	below := []string{
 		"internal/download", "internal/register", "internal/supervise", "internal/svc",
 		"internal/instance", "internal/account", "internal/github", "internal/transport",
+		"internal/process", "internal/metadata", "internal/workspace", "internal/health",
 	}
 	all := append([]string{"internal/bootstrap"}, below...)
 	return map[string][]string{
@@ -28,9 +29,13 @@ func arrows() map[string][]string {
 		"internal/download/tree":       {"internal/inflate"},
 		"internal/inflate":             {},
 		"internal/register":            {"internal/account", "internal/github"},
-		"internal/supervise":           {"internal/register", "internal/account", "internal/github"},
+		"internal/supervise":           {"internal/register", "internal/account", "internal/process", "internal/github"},
 		"internal/github":              {"internal/transport"},
 		"internal/svc":                 {},
+		"internal/process":             {},
+		"internal/metadata":            {},
+		"internal/workspace":           {},
+		"internal/health":              {"internal/transport"},
 		"internal/instance":            {},
 		"internal/account":             {},
 		"internal/transport":           {},

@@ -197,6 +197,8 @@ func refusalMeanings() []meaning {
 		{supervise.ErrVersionRefused, exitRefused, fixed("runner-bootstrap status")},
 		{supervise.ErrNotConfigured, exitRefused, fixed("runner-bootstrap status")},
 
+		{bootstrap.ErrOnExit, exitHost, fixed("runner-bootstrap install --help")},
+		{bootstrap.ErrNotSupervised, exitService, hintStart},
 		{bootstrap.ErrNotListening, exitService, hintLog},
 		{bootstrap.ErrService, exitService, hintLog},
 		{supervise.ErrNoListener, exitService, fixed("runner-bootstrap status")},

@@ -221,3 +221,8 @@ func hintLog(_ *session, err error) string {
 	}
 	return "systemctl --failed"
 }
+
+// hintStart starts what nothing supervises.
+func hintStart(call *session, err error) string {
+	return call.here("run", "--name", refusalOf(err).Name)
+}

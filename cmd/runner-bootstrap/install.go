@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -29,20 +30,67 @@ func (call *session) install(ctx context.Context, host *bootstrap.Host) error {
 	if err := call.minted.adopt(&request, &call.values); err != nil {
 		return err
 	}
-	if call.values.dryRun {
-		plan, err := host.MakePlan(ctx, request)
-		if err != nil {
-			return err
-		}
-		return call.printPlan(plan)
+	if request.Credential, request.Keep, err = call.forSupervisor(); err != nil {
+		return err
 	}
-	plan, err := host.Install(ctx, request)
+	requests, err := host.Spread(request, call.values.count)
 	if err != nil {
 		return err
 	}
-	call.console.summary(installed(plan, call.values))
+	if call.values.dryRun {
+		return call.printPlans(ctx, host, requests)
+	}
+	var plans []*bootstrap.Plan
+	for _, one := range requests {
+		plan, err := host.Install(ctx, one)
+		if err != nil {
+			return err
+		}
+		call.console.summary(installed(plan, call.values))
+		plans = append(plans, plan)
+	}
+	if err := call.removeSurplus(ctx, host, request); err != nil {
+		return err
+	}
 	if call.values.json {
-		return call.printPlan(plan)
+		return call.printPlan(plans...)
+	}
+	return nil
+}
+
+// removeSurplus takes away the runners that an earlier install with a higher
+// --count has made.
+func (call *session) removeSurplus(ctx context.Context, host *bootstrap.Host, request bootstrap.Request) error {
+	names, err := host.Surplus(request, call.values.count)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := call.removeOne(ctx, host, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (call *session) printPlans(ctx context.Context, host *bootstrap.Host, requests []bootstrap.Request) error {
+	var plans []*bootstrap.Plan
+	for _, one := range requests {
+		plan, err := host.MakePlan(ctx, one)
+		if err != nil {
+			return err
+		}
+		plans = append(plans, plan)
+	}
+	surplus, err := host.Surplus(requests[0], call.values.count)
+	if err != nil {
+		return err
+	}
+	if err := call.printPlan(plans...); err != nil || call.values.json {
+		return err
+	}
+	for _, name := range surplus {
+		fmt.Fprintf(call.out, "uninstall    change  %s (more than --count)\n", name)
 	}
 	return nil
 }
@@ -66,6 +114,10 @@ func (o *options) request() (bootstrap.Request, error) {
 	if err != nil {
 		return bootstrap.Request{}, err
 	}
+	life, err := o.life()
+	if err != nil {
+		return bootstrap.Request{}, err
+	}
 	template := o.name
 	if template == "" {
 		template = "{hostname}"
@@ -74,16 +126,21 @@ func (o *options) request() (bootstrap.Request, error) {
 		Scope: scope, Template: template, Replace: o.replace,
 		Identity: instance.Identity{
 			Labels: o.labels, NoDefaultLabels: o.noDefaultLabels, Group: o.runnergroup, Work: o.work,
-			Ephemeral: o.ephemeral, DisableUpdate: o.disableUpdate,
+			Ephemeral: o.ephemeral || o.jit, JIT: o.jit, DisableUpdate: o.disableUpdate,
 		},
-		User: o.user, CreateUser: o.createUser, Service: !o.noService,
-		Source: source, Variables: o.env,
+		User: o.user, CreateUser: o.createUser, UserPerRunner: o.userPerRunner, Service: !o.noService,
+		Source: source, Variables: o.env, Life: life,
 	}, nil
 }
 
 func (o *options) check(scope github.Scope) error {
-	if o.createUser && o.user == "" {
+	switch {
+	case o.createUser && o.user == "":
 		return usagef("--create-user needs --user")
+	case o.count < 1:
+		return usagef("--count: at least one runner")
+	case o.userPerRunner && o.noService && !account.Privileged():
+		return usagef("--user-per-runner needs root")
 	}
 	if err := o.checkIdentity(scope); err != nil {
 		return err
@@ -113,20 +170,26 @@ func (o *options) checkIdentity(scope github.Scope) error {
 	return nil
 }
 
-func (call *session) printPlan(plan *bootstrap.Plan) error {
+// printPlan prints one plan, or several: as JSON these are a list.
+func (call *session) printPlan(plans ...*bootstrap.Plan) error {
+	if call.values.json && len(plans) == 1 {
+		return printJSON(call.out, plans[0])
+	}
 	if call.values.json {
-		return printJSON(call.out, plan)
+		return printJSON(call.out, plans)
 	}
-	fmt.Fprintf(call.out, "runner   %s\nscope    %s\ndir      %s\naccount  %s\n", plan.Name, plan.ScopeURL, plan.Dir, plan.User)
-	for _, step := range plan.Steps {
-		verb := "keep"
-		if step.Change {
-			verb = "change"
+	for _, plan := range plans {
+		fmt.Fprintf(call.out, "runner   %s\nscope    %s\ndir      %s\naccount  %s\n", plan.Name, plan.ScopeURL, plan.Dir, plan.User)
+		for _, step := range plan.Steps {
+			verb := "keep"
+			if step.Change {
+				verb = "change"
+			}
+			fmt.Fprintf(call.out, "%-12s %-7s %s (%s)\n", step.Phase, verb, step.Object, step.Reason)
 		}
-		fmt.Fprintf(call.out, "%-12s %-7s %s (%s)\n", step.Phase, verb, step.Object, step.Reason)
-	}
-	if !plan.Changes() {
-		fmt.Fprintln(call.out, "nothing to do")
+		if !plan.Changes() {
+			fmt.Fprintln(call.out, "nothing to do")
+		}
 	}
 	return nil
 }

@@ -108,6 +108,9 @@ func (o *options) checkStandardInput() error {
 func (m minted) adopt(request *bootstrap.Request, o *options) error {
 	request.RegistrationToken = m.registration
 	if m.jit.Empty() {
+		if o.jit && !m.registration.Empty() {
+			return usagef("--jit: a registration token cannot make a just-in-time configuration; give a credential, or --ephemeral")
+		}
 		return nil
 	}
 	if !m.registration.Empty() {
@@ -125,6 +128,8 @@ func (m minted) adopt(request *bootstrap.Request, o *options) error {
 		{o.noDefaultLabels, "no-default-labels"},
 		{o.runnergroup != "", "runnergroup"},
 		{o.ephemeral, "ephemeral"},
+		{o.jit, "jit"},
+		{o.count > 1, "count"},
 		{o.disableUpdate, "disableupdate"},
 		{o.work != defaultWork, "work"},
 		{o.name != "" && o.name != config.Settings.Name, "name"},

@@ -30,6 +30,15 @@ type options struct {
 	timeout                          time.Duration
 
 	registrationTokenFile, jitConfigFile, removeTokenFile string
+
+	jit, deregisterOnStop, resume      bool
+	maxJobs, count                     int
+	userPerRunner                      bool
+	maxIdle, maxLifetime, drainTimeout time.Duration
+	onExit, preemption                 string
+	allow                              []string
+	statusWebhook, webhookSecretFile   string
+	metricsFile                        string
 }
 
 // option is one option, declared here and nowhere else: flags, environment
@@ -68,17 +77,18 @@ func (o option) of(command string) bool {
 }
 
 const (
-	runnerCommands = "install uninstall status run"
+	runnerCommands = "install uninstall status run drain"
 	scopeCommands  = "runners-list runners-get runners-delete runners-prune labels-list labels-add labels-set labels-remove " +
 		"labels-clear groups-list downloads token-registration token-remove jitconfig"
-	networkCommands = "install uninstall status prepare " + scopeCommands
-	everyCommand    = runnerCommands + " prepare cache-list cache-prune " + scopeCommands
+	networkCommands    = "install uninstall status prepare " + scopeCommands
+	credentialCommands = networkCommands + " run"
+	everyCommand       = runnerCommands + " prepare cache-list cache-prune " + scopeCommands
 )
 
 // declaredOptions are all options, in the order of help.
 func declaredOptions() []option {
-	return slices.Concat(scopeOptions(), credentialOptions(), runnerOptions(), hostOptions(), sourceOptions(), pruneOptions(),
-		networkOptions(), callOptions())
+	return slices.Concat(scopeOptions(), credentialOptions(), runnerOptions(), hostOptions(), lifeOptions(), outsideOptions(),
+		sourceOptions(), pruneOptions(), networkOptions(), callOptions())
 }
 
 func scopeOptions() []option {
@@ -94,7 +104,7 @@ func scopeOptions() []option {
 			text:  func(o *options) *string { return &o.apiURL },
 		},
 		{
-			name: "token-file", value: "FILE", commands: networkCommands,
+			name: "token-file", value: "FILE", commands: credentialCommands,
 			usage: "file that holds the access token; - reads standard input",
 			text:  func(o *options) *string { return &o.tokenFile },
 		},
@@ -104,22 +114,22 @@ func scopeOptions() []option {
 func credentialOptions() []option {
 	return []option{
 		{
-			name: "token-command", value: "COMMAND", commands: networkCommands,
+			name: "token-command", value: "COMMAND", commands: credentialCommands,
 			usage: "shell command that prints the access token",
 			text:  func(o *options) *string { return &o.tokenCommand },
 		},
 		{
-			name: "app-id", value: "ID", commands: networkCommands,
+			name: "app-id", value: "ID", commands: credentialCommands,
 			usage: "GitHub App to act as, by its client ID or its number",
 			text:  func(o *options) *string { return &o.appID },
 		},
 		{
-			name: "app-key-file", value: "FILE", commands: networkCommands,
+			name: "app-key-file", value: "FILE", commands: credentialCommands,
 			usage: "private key of the GitHub App, as GitHub gave it",
 			text:  func(o *options) *string { return &o.appKeyFile },
 		},
 		{
-			name: "app-installation-id", value: "ID", commands: networkCommands,
+			name: "app-installation-id", value: "ID", commands: credentialCommands,
 			usage: "installation of the GitHub App; found by --url if not given",
 			text:  func(o *options) *string { return &o.appInstallationID },
 		},
@@ -145,8 +155,13 @@ func runnerOptions() []option {
 	return []option{
 		{
 			name: "name", value: "NAME", commands: runnerCommands + " jitconfig",
-			usage: "name of the runner; install takes a template with {hostname} and {random}, {hostname} if none is given",
+			usage: "name of the runner; install takes a template with {hostname}, {random} and {n}, {hostname} if none is given",
 			text:  func(o *options) *string { return &o.name },
+		},
+		{
+			name: "count", value: "N", fallback: "1", commands: "install",
+			usage: "runners of this kind on this host, from one cache, a service each; those beyond N are removed",
+			count: func(o *options) *int { return &o.count },
 		},
 		{
 			name: "labels", value: "A,B", commands: "install jitconfig",
@@ -175,7 +190,7 @@ func runnerOptions() []option {
 		},
 		{
 			name: "ephemeral", commands: "install",
-			usage: "run one job, then leave GitHub",
+			usage: "leave GitHub after each job, and join anew if there is a credential to do it with",
 			on:    func(o *options) *bool { return &o.ephemeral },
 		},
 		{
@@ -202,6 +217,11 @@ func hostOptions() []option {
 			name: "create-user", commands: "install",
 			usage: "create the account named by --user if it is absent",
 			on:    func(o *options) *bool { return &o.createUser },
+		},
+		{
+			name: "user-per-runner", commands: "install",
+			usage: "with --count, an account for each runner: ACCOUNT-1, ACCOUNT-2, ...; created where they are absent",
+			on:    func(o *options) *bool { return &o.userPerRunner },
 		},
 		{
 			name: "no-service", commands: "install",
@@ -260,17 +280,17 @@ func sourceOptions() []option {
 func networkOptions() []option {
 	return []option{
 		{
-			name: "proxy", value: "URL", commands: networkCommands,
+			name: "proxy", value: "URL", commands: credentialCommands,
 			usage: "HTTP proxy for everything, the runner and its jobs included; instead of the variable https_proxy",
 			text:  func(o *options) *string { return &o.proxy },
 		},
 		{
-			name: "no-proxy", value: "HOST,HOST", commands: networkCommands,
+			name: "no-proxy", value: "HOST,HOST", commands: credentialCommands,
 			usage: "hosts that are reached without the proxy; instead of the variable no_proxy",
 			text:  func(o *options) *string { return &o.noProxy },
 		},
 		{
-			name: "ca-file", value: "FILE", commands: networkCommands,
+			name: "ca-file", value: "FILE", commands: credentialCommands,
 			usage: "certificate authorities in PEM to trust beside the system's, for the runner and its jobs as well",
 			text:  func(o *options) *string { return &o.caFile },
 		},
@@ -331,7 +351,7 @@ func callOptions() []option {
 			text:  func(o *options) *string { return &o.config },
 		},
 		{
-			name: "timeout", value: "DURATION", fallback: "15m", commands: "cache-prune " + networkCommands,
+			name: "timeout", value: "DURATION", fallback: "15m", commands: "cache-prune drain " + networkCommands,
 			usage: "give up after this long, waits for rate limits included",
 			span:  func(o *options) *time.Duration { return &o.timeout },
 		},

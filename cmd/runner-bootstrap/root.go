@@ -33,6 +33,8 @@ type session struct {
 	operands    []string // what is no option: runners, labels
 	values      options
 	minted      minted
+	principal   principal
+	web         transport.Config
 	console     *console
 	interrupted bool // a signal asked us to stop
 }
@@ -68,7 +70,7 @@ func newRoot(call *session) *cobra.Command {
 	root.SetOut(call.out)
 	root.SetErr(call.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v", err) })
-	root.AddCommand(newInstall(call), newUninstall(call), newStatus(call), newRun(call), newPrepare(call), newCache(call),
+	root.AddCommand(newInstall(call), newUninstall(call), newStatus(call), newRun(call), newDrain(call), newPrepare(call), newCache(call),
 		newRunners(call), newLabels(call), newGroups(call), newDownloads(call), newToken(call), newJITConfig(call), newVersion(call))
 	giveOptions(root, &call.values)
 	return root
@@ -124,6 +126,7 @@ func (call *session) withHost(do func(context.Context, *bootstrap.Host) error) f
 		if err != nil {
 			return err
 		}
+		call.principal = who
 		host, err := call.host(who)
 		if err != nil {
 			return err
@@ -145,13 +148,9 @@ func (call *session) bounded(ctx context.Context, do func(context.Context) error
 
 // host puts together what the phases need.
 func (call *session) host(who principal) (*bootstrap.Host, error) {
-	dir := call.values.dir
-	if dir != "" {
-		absolute, err := filepath.Abs(dir)
-		if err != nil {
-			return nil, usagef("--dir: %v", err)
-		}
-		dir = absolute
+	dir, err := call.values.directory()
+	if err != nil {
+		return nil, err
 	}
 	executable, err := ownPath()
 	if err != nil {
@@ -161,25 +160,27 @@ func (call *session) host(who principal) (*bootstrap.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	web := transport.Config{UserAgent: "runner-bootstrap/" + versionText(), Roots: roots, Log: call.console.log}
+	call.web = transport.Config{UserAgent: "runner-bootstrap/" + versionText(), Roots: roots, Log: call.console.log}
 	paths := instance.DefaultPaths(dir)
 	host := &bootstrap.Host{
 		Paths: paths,
 		Store: instance.NewStore(paths.State),
 		Fetcher: &download.Fetcher{
-			Client: transport.NewDownload(web), Connections: call.values.connections,
+			Client: transport.NewDownload(call.web), Connections: call.values.connections,
 			Cache: download.Cache{Dir: paths.Cache, Volatile: call.values.noSync},
 		},
 		Observer:    call.console,
 		Log:         call.console.log,
 		Executable:  executable,
 		Private:     dir != "",
+		Roots:       roots,
+		UserAgent:   call.web.UserAgent,
 		Environment: passedOn(),
 	}
 	if dir != "" {
 		host.Arguments = []string{"--dir", dir}
 	}
-	api := transport.NewAPI(web)
+	api := transport.NewAPI(call.web)
 	host.Anonymous = func(scope github.Scope) *github.Client {
 		return github.NewClient(api, scope, github.Static(github.Secret{}))
 	}
@@ -195,6 +196,18 @@ func (call *session) host(who principal) (*bootstrap.Host, error) {
 		}
 	}
 	return host, nil
+}
+
+// directory is --dir, absolute; empty without it.
+func (o *options) directory() (string, error) {
+	if o.dir == "" {
+		return "", nil
+	}
+	absolute, err := filepath.Abs(o.dir)
+	if err != nil {
+		return "", usagef("--dir: %v", err)
+	}
+	return absolute, nil
 }
 
 func ownPath() (string, error) {

@@ -3,9 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/signal"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -13,7 +18,10 @@ import (
 func newRun(call *session) *cobra.Command {
 	return call.command("run", "Supervise an installed runner in the foreground", `
 This is what the service runs. It starts the runner's listener as the account
-that jobs run as, understands how it ends, and stops it on SIGTERM or SIGINT.`, call.supervise)
+that jobs run as, understands how it ends, and has the runner registered anew
+where that is needed and there is a credential. On SIGTERM the running job may
+finish within --drain-timeout; on SIGINT, or on a second signal, nothing is
+waited for. SIGUSR1 drains the runner, SIGUSR2 lets it go on.`, call.supervise)
 }
 
 func (call *session) supervise(ctx context.Context) error {
@@ -21,24 +29,88 @@ func (call *session) supervise(ctx context.Context) error {
 		call.values.logFormat = "text"
 		call.console = newConsole(call.err, call.values)
 	}
-	// A token that happens to stand in the environment is not for jobs.
-	names := tokenVariables()
+	// Before anybody can know that this process is the supervisor.
+	heard := make(chan os.Signal, 8)
+	signal.Notify(heard, orderSignals()...)
+	defer signal.Stop(heard)
+	// A token that was minted for an install is not for jobs.
 	for _, source := range call.mintedSources() {
-		names = append(names, source.variables...)
+		if _, err := takeVariables(source.variables); err != nil {
+			return err
+		}
 	}
-	if _, err := takeVariables(names); err != nil {
-		return err
-	}
-	host, err := call.host(principal{})
+	record, err := call.recordToRun()
 	if err != nil {
 		return err
 	}
-	name, err := call.theRunner(host.Store)
+	if err := adoptEnvironment(record.Environment); err != nil {
+		return err
+	}
+	who, err := call.takePrincipal(ctx)
 	if err != nil {
 		return err
+	}
+	host, err := call.host(who)
+	if err != nil {
+		return err
+	}
+	if who.empty() && !record.Credential.Empty() {
+		host.Connect = call.recordedCredential(record)
+	}
+	with, err := call.supervision(record)
+	if err != nil {
+		return err
+	}
+	with.Orders = orders(ctx, heard)
+	return svc.Run(ctx, record.Name, func(ctx context.Context) error { return host.Run(ctx, record.Name, with) })
+}
+
+// recordToRun is that of the runner to supervise.
+func (call *session) recordToRun() (instance.Record, error) {
+	dir, err := call.values.directory()
+	if err != nil {
+		return instance.Record{}, err
+	}
+	store := instance.NewStore(instance.DefaultPaths(dir).State)
+	name, err := call.theRunner(store)
+	if err != nil {
+		return instance.Record{}, err
 	}
 	if name == "" {
-		return fmt.Errorf("supervising: %w", instance.ErrUnknown)
+		return instance.Record{}, fmt.Errorf("supervising: %w", instance.ErrUnknown)
 	}
-	return svc.Run(ctx, name, func(ctx context.Context) error { return host.Run(ctx, name) })
+	return store.Load(name)
+}
+
+// adoptEnvironment sets how the network is reached as it was at the install,
+// where this environment says nothing of it: a service has nearly none.
+func adoptEnvironment(variables []string) error {
+	for _, variable := range variables {
+		name, value, _ := strings.Cut(variable, "=")
+		if os.Getenv(name) != "" || os.Getenv(strings.ToUpper(name)) != "" {
+			continue
+		}
+		if err := os.Setenv(name, value); err != nil {
+			return usagef("setting %s: %v", name, err)
+		}
+	}
+	return nil
+}
+
+// supervision is what the service manager's environment and the record's files
+// say.
+func (call *session) supervision(record instance.Record) (bootstrap.Supervision, error) {
+	with := bootstrap.Supervision{
+		Manager:  svc.NewNotifier(os.Getenv("NOTIFY_SOCKET")),
+		Watchdog: svc.WatchdogInterval(os.Getenv("WATCHDOG_USEC"), os.Getenv("WATCHDOG_PID")),
+	}
+	if record.WebhookSecret == "" {
+		return with, nil
+	}
+	text, err := call.readSecretFile("the webhook's secret", record.WebhookSecret)
+	if err != nil {
+		return with, err
+	}
+	with.Secret = github.NewSecret(text)
+	return with, nil
 }

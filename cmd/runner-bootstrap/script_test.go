@@ -109,6 +109,7 @@ func (s *shared) setup(t *testing.T, env *testscript.Env) error {
 	env.Setenv("PROGRAM", os.Getenv(programVariable))
 	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 	env.Setenv("DIR", filepath.Join(env.WorkDir, "rb"))
+	env.Setenv("RUNNER_BOOTSTRAP_PREEMPTION", "off") // nothing is asked of a cloud that this host may be in
 	if os.Geteuid() == 0 {
 		// The account must be able to enter the folders above its runner.
 		for dir := env.WorkDir; len(dir) > len(os.TempDir()); dir = filepath.Dir(dir) {

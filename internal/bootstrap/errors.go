@@ -31,6 +31,8 @@ var (
 	ErrOtherVersion   = errors.New("it holds another version")
 	ErrTemplate       = errors.New("not a name template")
 	ErrService        = errors.New("the service could not be set up")
+	ErrNotSupervised  = errors.New("nothing supervises it")
+	ErrOnExit         = errors.New("what is to happen on exit has failed")
 	ErrNotListening   = errors.New("the listener did not come up")
 )
 
@@ -59,6 +61,7 @@ type StartError struct {
 	Service string
 	Reason  string   // the supervisor's, if it left one
 	Log     []string // the last lines of its log
+	Cause   error    // what the service manager said, if it has refused
 }
 
 func (e *StartError) Error() string {
@@ -66,10 +69,13 @@ func (e *StartError) Error() string {
 	if e.Reason != "" {
 		text += ": " + e.Reason
 	}
+	if e.Cause != nil {
+		text += ": " + e.Cause.Error()
+	}
 	if len(e.Log) > 0 {
 		text += "\n  " + strings.Join(e.Log, "\n  ")
 	}
 	return text
 }
 
-func (e *StartError) Unwrap() error { return ErrNotListening }
+func (e *StartError) Unwrap() []error { return []error{ErrNotListening, e.Cause} }

@@ -4,6 +4,7 @@ package bootstrap
 
 import (
 	"context"
+	"crypto/x509"
 	"log/slog"
 	"os"
 	"runtime"
@@ -25,6 +26,7 @@ const (
 	FetchPhase       Phase = "fetch"
 	EnvironmentPhase Phase = "environment"
 	RegisterPhase    Phase = "register"
+	LifePhase        Phase = "life"
 	ServicePhase     Phase = "service"
 
 	StopPhase       Phase = "stop"
@@ -59,6 +61,10 @@ type Host struct {
 	Arguments  []string
 	// Private is set when Paths need no privileges.
 	Private bool
+	// Roots are the certificate authorities that a webhook is trusted by; nil: the
+	// system's. UserAgent is who we are to it.
+	Roots     *x509.CertPool
+	UserAgent string
 	// Environment ("KEY=VALUE": proxies, certificates) passes on to config.sh
 	// and the listener.
 	Environment []string

@@ -50,6 +50,7 @@ func (h *Host) Install(ctx context.Context, r Request) (*Plan, error) {
 		FetchPhase:       i.fetch,
 		EnvironmentPhase: i.writeEnvironment,
 		RegisterPhase:    i.register,
+		LifePhase:        i.keepLife,
 		ServicePhase:     i.service,
 	}
 	for _, step := range plan.Steps {
@@ -62,7 +63,7 @@ func (h *Host) Install(ctx context.Context, r Request) (*Plan, error) {
 			return nil, err
 		}
 	}
-	return plan, i.finish()
+	return plan, i.finish(ctx)
 }
 
 // lock takes the host's lock for what object says. It refuses to make a state
@@ -91,7 +92,7 @@ func (i *installer) save(phase instance.Phase) error {
 
 // finish notes that nothing is left to do, and that a power cut will not undo
 // it. A record that says so already is not touched.
-func (i *installer) finish() error {
+func (i *installer) finish(ctx context.Context) error {
 	if i.record.Phase == instance.Installed && !i.Changes() {
 		return nil
 	}
@@ -101,7 +102,39 @@ func (i *installer) finish() error {
 			return err
 		}
 	}
-	return i.save(instance.Installed)
+	return i.note(ctx, instance.Installed)
+}
+
+// note saves what the later phases have decided. The supervisor may be at work by
+// now, and what it has noted of the registration stays.
+func (i *installer) note(ctx context.Context, phase instance.Phase) error {
+	record, err := i.Store.Update(ctx, i.Name, func(r *instance.Record) {
+		r.Service, r.User, r.Index = i.record.Service, i.User, i.record.Index
+		r.Life, r.Credential, r.Environment = i.record.Life, i.record.Credential, i.record.Environment
+		if r.Phase != instance.Registering || i.record.Phase == instance.Registering {
+			r.Phase = phase
+		}
+	})
+	if err == nil {
+		i.record = record
+	}
+	return err
+}
+
+// keepLife remembers how the runner is to be kept. The credential comes first: a
+// record that promises one without it would be of no use.
+func (i *installer) keepLife(ctx context.Context) (string, error) {
+	if i.keepSecret {
+		if err := i.Store.KeepCredential(i.Name, i.request.Keep); err != nil {
+			return "", err
+		}
+	}
+	if !i.record.Credential.Kept {
+		if err := i.Store.DropCredential(i.Name); err != nil {
+			return "", err
+		}
+	}
+	return lifeWords(i.record), i.note(ctx, instance.Registered)
 }
 
 func (i *installer) createAccount(ctx context.Context) (string, error) {
@@ -181,18 +214,25 @@ func variableNames(variables []string) []string {
 // register joins GitHub. The record announces it first, so that whoever comes
 // after a kill knows that GitHub may list the runner.
 func (i *installer) register(ctx context.Context) (string, error) {
-	runner := i.runner(i.record, i.jobUser, i.lock.File())
-	if err := i.leaveFirst(ctx, runner); err != nil {
+	lock, err := i.Store.LockRegistration(ctx, i.Name)
+	if err != nil {
+		return "", err
+	}
+	defer lock.Release()
+	joiner := i.joiner(lock.File())
+	if err := i.leaveFirst(ctx, joiner.runner); err != nil {
 		return "", err
 	}
 	if i.request.JIT != nil {
-		return i.adopt(runner)
+		return i.adopt(joiner.runner)
 	}
-	token := i.registrationToken(ctx)
-	if token.err != nil {
-		return "", token.err
+	var token minted
+	if !i.request.Identity.JIT {
+		if token = i.registrationToken(ctx); token.err != nil {
+			return "", token.err
+		}
 	}
-	i.record.Identity, i.record.RunnerID = i.request.Identity, 0
+	i.record.Identity, i.record.RunnerID, i.record.Owed = i.request.Identity, 0, nil
 	// Registering claims a runner of this name that was never started. Where nobody
 	// looked whether the name is free, it may be a stranger's.
 	announced := instance.Registering
@@ -202,12 +242,21 @@ func (i *installer) register(ctx context.Context) (string, error) {
 	if err := i.save(announced); err != nil {
 		return "", err
 	}
-	settings, err := i.join(ctx, runner, token)
+	joiner.record = i.record
+	settings, err := i.join(ctx, joiner, token)
 	if err != nil {
 		return "", errors.Join(err, i.undoRegistration(ctx, err))
 	}
 	i.record.RunnerID = settings.ID
 	return fmt.Sprintf("id %d", settings.ID), i.save(instance.Registered)
+}
+
+// join uses the token that was minted while the runner was fetched.
+func (i *installer) join(ctx context.Context, joiner joiner, token minted) (register.Settings, error) {
+	if i.record.JIT {
+		return joiner.adopt(ctx)
+	}
+	return joiner.joinWith(ctx, token)
 }
 
 // adopt takes over the registration that the request brings. GitHub lists the
@@ -229,7 +278,7 @@ func (i *installer) adopt(runner register.Runner) (string, error) {
 // that an interrupted run left at GitHub.
 func (i *installer) leaveFirst(ctx context.Context, runner register.Runner) error {
 	if i.ghost != 0 {
-		return i.client.DeleteRunner(ctx, i.ghost)
+		return deleteByID(ctx, i.client, i.ghost)
 	}
 	if !i.leave {
 		return nil

@@ -34,7 +34,7 @@ func (i *installer) service(ctx context.Context) (string, error) {
 		return "", err
 	}
 	i.record.Service = i.Service
-	if err := i.save(instance.Registered); err != nil {
+	if err := i.note(ctx, instance.Registered); err != nil {
 		return "", err
 	}
 	took, err := i.bringUp(ctx)
@@ -47,7 +47,7 @@ func (i *installer) service(ctx context.Context) (string, error) {
 	if before.Installed {
 		return "", err
 	}
-	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime+unitTimeout)
+	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime+unitStop(i.record))
 	defer cancel()
 	return "", errors.Join(err, i.removeService(undo))
 }
@@ -61,8 +61,15 @@ func (i *installer) bringUp(ctx context.Context) (time.Duration, error) {
 		return 0, fmt.Errorf("writing the service's name: %w", err)
 	}
 	begin := time.Now()
-	if err := i.unit.Restart(ctx); err != nil {
-		return 0, err
+	// It returns when the listener listens, after the stop of an earlier one.
+	starting, cancel := context.WithTimeout(ctx, comeUp+unitStop(i.record))
+	defer cancel()
+	if err := i.unit.Restart(starting); err != nil {
+		report, _, reportErr := i.report(i.Name)
+		if ctx.Err() != nil || reportErr != nil {
+			return 0, errors.Join(err, reportErr)
+		}
+		return 0, &StartError{Service: i.Service, Reason: report.Reason, Cause: err}
 	}
 	err := i.awaitListening(ctx)
 	return time.Since(begin), err
@@ -91,7 +98,7 @@ func (i *installer) removeService(ctx context.Context) error {
 		return err
 	}
 	i.record.Service = ""
-	return i.save(instance.Registered)
+	return i.note(ctx, instance.Registered)
 }
 
 // awaitListening waits for the supervisor's word. A unit that is active proves
@@ -106,7 +113,7 @@ func (i *installer) awaitListening(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if alive && (report.State == instance.Listening || report.State == instance.Working) {
+		if alive && (report.State == instance.Idle || report.State == instance.Busy) {
 			return nil
 		}
 		state, err := i.unit.State(ctx)

@@ -37,7 +37,7 @@ func TestExpandName(t *testing.T) {
 		"hidden file": {template: ".a", err: instance.ErrName},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := expandName(c.template)
+			got, err := expandName(c.template, 0)
 			if !errors.Is(err, c.err) {
 				t.Fatalf("error %v, want %v", err, c.err)
 			}
@@ -46,8 +46,8 @@ func TestExpandName(t *testing.T) {
 			}
 		})
 	}
-	if a, _ := expandName("{random}"); a != "" {
-		if b, _ := expandName("{random}"); a == b {
+	if a, _ := expandName("{random}", 0); a != "" {
+		if b, _ := expandName("{random}", 0); a == b {
 			t.Errorf("{random} gave %q twice", a)
 		}
 	}
@@ -78,14 +78,14 @@ func TestCompareGitHub(t *testing.T) {
 		id               int64
 		problem          string
 	}{
-		"listening, online":     {github: "online", listener: instance.Listening, id: 1},
+		"listening, online":     {github: "online", listener: instance.Idle, id: 1},
 		"stopped, offline":      {github: "offline", listener: stopped, id: 1},
 		"starting, offline":     {github: "offline", listener: instance.Starting, id: 1},
-		"working, offline":      {github: "offline", listener: instance.Working, id: 1, problem: "GitHub calls it offline"},
-		"listening, absent":     {github: absent, listener: instance.Listening, id: 1, problem: "does not list it"},
+		"working, offline":      {github: "offline", listener: instance.Busy, id: 1, problem: "GitHub calls it offline"},
+		"listening, absent":     {github: absent, listener: instance.Idle, id: 1, problem: "does not list it"},
 		"never registered":      {github: absent, listener: stopped},
 		"stopped and yet up":    {github: "online", listener: stopped, id: 1, problem: "another host may hold"},
-		"listening, not asked":  {github: notAsked, listener: instance.Listening, id: 1},
+		"listening, not asked":  {github: notAsked, listener: instance.Idle, id: 1},
 		"updating while online": {github: "online", listener: instance.Updating, id: 1},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -17,13 +17,21 @@ const DefaultUser = "runner"
 type Request struct {
 	Scope      github.Scope
 	Template   string // of the runner's name
+	Index      int    // its number; 0 without
 	Identity   instance.Identity
 	Replace    bool
 	User       string // empty: DefaultUser as root, else the account that runs this
 	CreateUser bool
-	Service    bool
-	Source     Source
-	Variables  []string // "KEY=VALUE", for the runner's .env
+	// UserPerRunner gives each of several runners an account of its own.
+	UserPerRunner bool
+	Service       bool
+	Source        Source
+	Variables     []string // "KEY=VALUE", for the runner's .env
+	Life          instance.Life
+	// Credential is where the supervisor finds its credential; Keep is that
+	// credential, where there is no such place and it has to be kept.
+	Credential instance.Credential
+	Keep       github.Secret
 	// RegistrationToken was minted elsewhere; empty: minted here. With it nothing
 	// is asked of GitHub that needs another credential.
 	RegistrationToken github.Secret
@@ -54,6 +62,8 @@ type Plan struct {
 	jobUser account.User
 	unit    *svc.Service
 	chooser *chooser
+	// keepSecret is set when the request's credential is to be kept.
+	keepSecret bool
 	// ghost is a runner at GitHub that an interrupted run of ours left.
 	ghost int64
 	// leave is set when the runner must leave GitHub before it joins again.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
@@ -21,13 +22,17 @@ func (p *planner) planRegister(ctx context.Context) error {
 	}
 	settings, err := register.ReadSettings(p.Dir)
 	if errors.Is(err, register.ErrNotConfigured) {
+		if p.betweenLives() {
+			p.keep(RegisterPhase, object, "its supervisor registers it anew")
+			return nil
+		}
 		return p.planJoin(ctx, object, "not registered yet")
 	}
 	if err != nil {
 		return err
 	}
 	// A just-in-time configuration does not say where it belongs.
-	if settings.URL != "" && !p.request.Scope.Same(settings.URL) || settings.Name != p.Name {
+	if settings.URL != "" && !p.request.Scope.Same(settings.URL) || settings.Name != p.Name && settings.ID != p.record.RunnerID {
 		return &RefusedError{
 			Object: fmt.Sprintf("directory %q", p.Dir), Reason: ErrForeign,
 			Detail: fmt.Sprintf("%s at %s", settings.Name, settings.URL), Name: p.Name,
@@ -41,7 +46,9 @@ func (p *planner) planRegister(ctx context.Context) error {
 	} else if err != nil {
 		return err
 	}
-	p.record.RunnerID = settings.ID
+	if !p.running() {
+		p.record.RunnerID = settings.ID
+	}
 	if p.request.JIT != nil {
 		return p.planAdopt(settings, object, reason)
 	}
@@ -64,6 +71,19 @@ func (p *planner) planRegister(ctx context.Context) error {
 	}
 	p.keep(RegisterPhase, object, reason)
 	return nil
+}
+
+// running tells whether a supervisor of this runner is alive: what concerns the
+// registration is its business then.
+func (p *planner) running() bool {
+	pid, err := p.Store.Running(p.Name)
+	return err == nil && pid != 0
+}
+
+// betweenLives tells whether an ephemeral runner's supervisor is about to register
+// it anew.
+func (p *planner) betweenLives() bool {
+	return p.known && (p.record.Ephemeral || p.record.JIT) && !p.record.Credential.Empty() && p.running()
 }
 
 // planAdopt compares the registration on disk with the one that was brought.
@@ -111,7 +131,7 @@ func (p *planner) planJoin(ctx context.Context, object, reason string) error {
 		return err
 	}
 	for _, runner := range runners {
-		ours := runner.ID == p.record.RunnerID || p.record.Phase == instance.Registering && abandoned(runner)
+		ours := runner.ID == p.record.RunnerID || slices.Contains(p.record.Owed, runner.ID) || p.record.Phase == instance.Registering && abandoned(runner)
 		switch {
 		case ours && !runner.Online():
 			p.ghost, reason = runner.ID, "an interrupted run left it at GitHub"
@@ -163,7 +183,7 @@ func (p *planner) planService(ctx context.Context) error {
 		p.change(ServicePhase, p.Service, "not installed yet")
 	case string(text) != unit.Text() || !state.Enabled:
 		p.change(ServicePhase, p.Service, "its unit differs")
-	case p.changes(RegisterPhase) || p.changes(EnvironmentPhase):
+	case p.changes(RegisterPhase) || p.changes(EnvironmentPhase) || p.changes(LifePhase):
 		p.change(ServicePhase, p.Service, "what it runs has changed")
 	case state.Active != svc.Running:
 		p.change(ServicePhase, p.Service, "it is "+string(state.Active))

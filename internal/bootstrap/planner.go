@@ -35,7 +35,7 @@ func (h *Host) MakePlan(ctx context.Context, r Request) (*Plan, error) {
 	}
 	for _, step := range []func(context.Context) error{
 		planner.identify, planner.planAccount, planner.checkService,
-		planner.planFetch, planner.planEnvironment, planner.planRegister, planner.planService,
+		planner.planFetch, planner.planEnvironment, planner.planRegister, planner.planLife, planner.planService,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -61,7 +61,9 @@ func (p *planner) identify(context.Context) error {
 		return err
 	}
 	for _, record := range records {
-		if record.Template == r.Template && r.Scope.Same(record.ScopeURL) {
+		// The first of several may have been the only one before.
+		same := record.Index == r.Index || record.Index == 0 && r.Index == 1
+		if record.Template == r.Template && same && r.Scope.Same(record.ScopeURL) {
 			return p.take(record)
 		}
 	}
@@ -75,8 +77,9 @@ func (p *planner) identify(context.Context) error {
 		}
 	}
 	p.record = instance.Record{
-		Name: name, Template: r.Template, ScopeURL: r.Scope.URL(), APIURL: r.Scope.API(),
+		Name: name, Template: r.Template, Index: r.Index, ScopeURL: r.Scope.URL(), APIURL: r.Scope.API(),
 		Dir: p.Paths.Root(name), Identity: r.Identity, Phase: instance.Planned,
+		Source: instance.Source{Pinned: r.Source.Version != "" || r.Source.Archive != "", Mirror: r.Source.Mirror},
 	}
 	p.Name, p.Dir = name, p.record.Dir
 	return nil
@@ -85,7 +88,7 @@ func (p *planner) identify(context.Context) error {
 // name is the runner's: a just-in-time configuration has one.
 func (r Request) name() (string, error) {
 	if r.JIT == nil {
-		return expandName(r.Template)
+		return expandName(r.Template, r.Index)
 	}
 	return r.JIT.Settings.Name, instance.CheckName(r.JIT.Settings.Name)
 }

@@ -2,18 +2,36 @@ package bootstrap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/process"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
-// Run supervises the listener of an installed runner until ctx ends or it
-// cannot or need not go on; one process at a time. What the listener does is
-// written into the report that status reads.
-func (h *Host) Run(ctx context.Context, name string) error {
+// Supervision is what the process that supervises has beside its Host.
+type Supervision struct {
+	Orders <-chan supervise.Order
+	// Manager is told how the runner is; Watchdog is how often it wants to hear
+	// anything, zero if not at all.
+	Manager  *svc.Notifier
+	Watchdog time.Duration
+	// Secret signs what the webhook gets; empty: nothing is signed.
+	Secret github.Secret
+}
+
+// Run supervises the listener of an installed runner until ctx ends or it cannot
+// or need not go on; one process at a time. With a credential, a runner that ends
+// of its own accord leaves GitHub, and so does one that is told to by its record
+// when it is stopped. What the listener does is written into the report that
+// status reads.
+func (h *Host) Run(ctx context.Context, name string, with Supervision) error {
 	record, err := h.Store.Load(name)
 	if err != nil {
 		return err
@@ -27,21 +45,86 @@ func (h *Host) Run(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("finding the runner's account: %w", err)
 	}
-	return supervise.Run(ctx, supervise.Config{
-		Root:        record.Dir,
-		User:        user,
-		StopTimeout: stopTimeout,
-		Backoff:     supervise.DefaultBackoff(),
-		Log:         h.Log.With("runner", name),
-		Report: func(c supervise.Change) {
-			err := h.Store.SaveReport(name, instance.Report{
-				State: string(c.State), Since: time.Now().UTC(), PID: os.Getpid(), Version: c.Version,
-				Job: c.Job, ExitCode: c.ExitCode, Reason: c.Reason, Starts: c.Starts,
-			})
-			if err != nil {
-				// Status is worse off for it, jobs are not.
-				h.Log.Warn("saving the report", "runner", name, "error", err)
-			}
+	log := h.Log.With("runner", name)
+	outside, err := h.openOutside(record, with, log)
+	if err != nil {
+		return err
+	}
+	defer outside.close()
+	k := &keeper{Host: h, name: name, user: user}
+	watching, cancel := context.WithCancel(ctx)
+	defer cancel()
+	config := supervise.Config{
+		Root:         record.Dir,
+		User:         user,
+		StopTimeout:  stopTimeout,
+		DrainTimeout: time.Duration(record.DrainTimeout),
+		Backoff:      supervise.DefaultBackoff(),
+		Limits: supervise.Limits{
+			Jobs: record.MaxJobs, Idle: time.Duration(record.MaxIdle), Lifetime: time.Duration(record.MaxLifetime),
 		},
-	})
+		Alone:    true,
+		Previous: h.previousListener(name),
+		Log:      log,
+		Report:   outside.report,
+		Orders:   h.watch(watching, record, with.Orders, log),
+		Beat:     outside.beat,
+		BeatEach: beatEach(with.Watchdog),
+	}
+	if h.Connect != nil {
+		config.Renew = k.renew
+	}
+	if !record.Source.Pinned && !record.DisableUpdate {
+		config.Replace = k.replace
+	}
+	outcome, err := supervise.Run(ctx, config)
+	return errors.Join(err, k.finish(ctx, record, outcome, err, outside))
+}
+
+// beatEach is how often the supervisor shows that it is in order: as often as the
+// service manager wants, and for the metrics at least once a minute.
+func beatEach(watchdog time.Duration) time.Duration {
+	if watchdog > 0 {
+		return min(watchdog, time.Minute)
+	}
+	return time.Minute
+}
+
+// finish takes the runner away from GitHub where it is not to come back, and
+// then does what the host is to do without it.
+func (k *keeper) finish(ctx context.Context, record instance.Record, outcome supervise.Outcome, failed error, outside *outside) error {
+	ended := outcome != "" && outcome != supervise.Stopped
+	if k.Connect != nil && (ended || outcome != "" && record.DeregisterOnStop) {
+		if err := k.leave(ctx); err != nil {
+			// The record says what is owed.
+			k.Log.Warn("taking the runner away from GitHub; it is done at the next start, or by uninstall", "runner", k.name, "error", err)
+		} else {
+			k.Log.Info("GitHub no longer lists the runner", "runner", k.name)
+			outside.deregistered()
+		}
+	}
+	refused := errors.Is(failed, supervise.ErrRegistrationEnd) || errors.Is(failed, supervise.ErrVersionRefused) ||
+		errors.Is(failed, supervise.ErrNotConfigured)
+	if record.OnExit == "" || outcome == supervise.Preempted || !ended && !refused {
+		return nil
+	}
+	return k.onExit(ctx, record, outcome)
+}
+
+// previousListener is the listener that the latest supervisor of this boot had.
+func (h *Host) previousListener(name string) process.Process {
+	report, err := h.Store.LoadReport(name)
+	if err != nil || report.Boot != bootID() || report.ListenerPID == 0 {
+		return process.Process{}
+	}
+	return process.Process{PID: report.ListenerPID, Start: report.ListenerStart}
+}
+
+// bootID tells one boot of a host from another; empty where the system has none.
+func bootID() string {
+	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
 }

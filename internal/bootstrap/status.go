@@ -49,6 +49,12 @@ type ListenerStatus struct {
 	Reason   string     `json:"reason,omitempty"`
 	ExitCode *int       `json:"exit_code,omitempty"`
 	Starts   int        `json:"starts"`
+	Draining bool       `json:"draining"`
+	// How often it was registered anew, and how its jobs have ended.
+	Registrations int `json:"registrations"`
+	Succeeded     int `json:"jobs_succeeded"`
+	Failed        int `json:"jobs_failed"`
+	Canceled      int `json:"jobs_canceled"`
 }
 
 // GitHubStatus is what GitHub says; State is "not asked" without a credential,
@@ -61,7 +67,7 @@ type GitHubStatus struct {
 
 // States that are ours, beside those of the service manager and of GitHub.
 const (
-	stopped  = "stopped"
+	stopped  = "offline"
 	none     = "none"
 	notAsked = "not asked"
 	absent   = "absent"
@@ -132,7 +138,10 @@ func (h *Host) lookAtRecord(_ context.Context, record instance.Record, s *Status
 	settings, err := register.ReadSettings(record.Dir)
 	switch {
 	case errors.Is(err, register.ErrNotConfigured):
-		s.problem("its directory holds no registration")
+		// A supervisor that has a credential is about to register it.
+		if pid, err := h.Store.Running(record.Name); err != nil || pid == 0 || record.Credential.Empty() {
+			s.problem("its directory holds no registration")
+		}
 	case errors.Is(err, os.ErrPermission):
 		// Whoever asks may not see it; what GitHub says has to do.
 	case err != nil:
@@ -148,15 +157,18 @@ func (h *Host) lookAtListener(_ context.Context, record instance.Record, s *Stat
 	if err != nil {
 		return err
 	}
-	s.Listener = ListenerStatus{State: stopped, Reason: report.Reason, ExitCode: report.ExitCode, Starts: report.Starts}
+	s.Listener = ListenerStatus{
+		State: stopped, Reason: report.Reason, ExitCode: report.ExitCode, Starts: report.Starts,
+		Registrations: report.Registrations, Succeeded: report.Succeeded, Failed: report.Failed, Canceled: report.Canceled,
+	}
 	if report.Version != "" {
 		s.Version = report.Version
 	}
 	if alive {
 		s.Listener.State, s.Listener.PID, s.Listener.Job = report.State, report.PID, report.Job
-		s.Listener.Since = &report.Since
+		s.Listener.Since, s.Listener.Draining = &report.Since, report.Draining
 	}
-	if s.Listener.State == instance.Waiting {
+	if s.Listener.State == instance.Failing {
 		s.problem("its listener keeps ending: %s", report.Reason)
 	}
 	return nil
@@ -220,7 +232,7 @@ func (h *Host) lookAtGitHub(ctx context.Context, record instance.Record, s *Stat
 }
 
 func (s *Status) compareGitHub(record instance.Record) {
-	up := s.Listener.State == instance.Listening || s.Listener.State == instance.Working
+	up := s.Listener.State == instance.Idle || s.Listener.State == instance.Busy
 	switch {
 	case s.GitHub.State == absent && record.RunnerID != 0:
 		s.problem("GitHub does not list it (id %d)", record.RunnerID)

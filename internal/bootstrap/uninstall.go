@@ -20,8 +20,6 @@ const (
 	// busyWait is how long GitHub may go on calling a stopped runner busy.
 	busyWait = time.Minute
 	busyEach = 3 * time.Second
-	// stopWait is how long a supervisor in the foreground may take to end.
-	stopWait = stopTimeout + 15*time.Second
 )
 
 // Removal says how a runner is to be taken away.
@@ -54,8 +52,8 @@ func (h *Host) Uninstall(ctx context.Context, r Removal) error {
 	if err := u.look(ctx); err != nil {
 		return err
 	}
-	u.record.Phase, u.record.RunnerID = instance.Removing, u.id
-	if err := h.Store.Save(u.record); err != nil {
+	u.record, err = h.Store.Update(ctx, r.Name, func(r *instance.Record) { r.Phase, r.RunnerID = instance.Removing, u.id })
+	if err != nil {
 		return err
 	}
 	for _, step := range []struct {
@@ -93,12 +91,12 @@ type uninstaller struct {
 // look finds out what there is to take away, and refuses what must not be.
 func (u *uninstaller) look(ctx context.Context) error {
 	settings, err := register.ReadSettings(u.record.Dir)
-	if err == nil && settings.Name == u.record.Name {
+	if err == nil && (settings.Name == u.record.Name || settings.ID == u.record.RunnerID) {
 		u.id, u.local = settings.ID, settings.URL != ""
 	} else {
 		u.id = u.record.RunnerID
 	}
-	if u.Local || u.id == 0 && u.record.Phase != instance.Registering {
+	if u.Local || u.id == 0 && u.record.Phase != instance.Registering && len(u.record.Owed) == 0 {
 		return nil
 	}
 	scope, err := github.ParseScope(u.record.ScopeURL, u.record.APIURL)
@@ -137,6 +135,10 @@ func (u *uninstaller) stop(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		if u.Force {
+			// Its job is not waited for. One that cannot be told is stopped all the same.
+			_ = service.Signal(ctx, "INT")
+		}
 		if err := service.Stop(ctx); err != nil {
 			return "", err
 		}
@@ -154,10 +156,14 @@ func (u *uninstaller) stopProcess(ctx context.Context, pid int) error {
 	if err != nil {
 		return fmt.Errorf("finding process %d: %w", pid, err)
 	}
-	if err := terminate(process); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	ask := terminate
+	if u.Force {
+		ask = hurry
+	}
+	if err := ask(process); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stopping process %d: %w", pid, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, stopWait)
+	ctx, cancel := context.WithTimeout(ctx, unitStop(u.record))
 	defer cancel()
 	tick := time.NewTicker(lookEach)
 	defer tick.Stop()
@@ -182,6 +188,14 @@ func (u *uninstaller) removeService(ctx context.Context) (string, error) {
 // own program does it, or by id where that program cannot do it any more. Then
 // GitHub's list is the proof.
 func (u *uninstaller) deregister(ctx context.Context) (string, error) {
+	lock, err := u.Store.LockRegistration(ctx, u.Name)
+	if err != nil {
+		return "", err
+	}
+	defer lock.Release()
+	if _, err := register.ReadSettings(u.record.Dir); u.local && errors.Is(err, register.ErrNotConfigured) {
+		u.local = false // its supervisor took it away when it stopped
+	}
 	if u.Local {
 		return fmt.Sprintf("GitHub was not told (--local), id %d may still be listed there", u.id), register.Forget(u.record.Dir)
 	}
@@ -192,6 +206,11 @@ func (u *uninstaller) deregister(ctx context.Context) (string, error) {
 	if u.listed {
 		var err error
 		if how, err = u.takeAway(ctx); err != nil {
+			return "", err
+		}
+	}
+	if u.client != nil {
+		if err := settle(ctx, u.client, u.owed()); err != nil {
 			return "", err
 		}
 	}
@@ -229,7 +248,15 @@ func (u *uninstaller) takeAway(ctx context.Context) (string, error) {
 		}
 		u.Log.Warn("config.sh remove failed, deleting the runner by its id", "runner", u.Name, "error", err)
 	}
-	return "deleted by id", u.deleteByID(ctx)
+	return "deleted by id", deleteByID(ctx, u.client, u.id)
+}
+
+// owed are the runners that this one's supervisor could not take away in time.
+func (u *uninstaller) owed() []int64 {
+	if record, err := u.Store.Load(u.Name); err == nil {
+		return record.Owed
+	}
+	return u.record.Owed
 }
 
 func (u *uninstaller) removeToken(ctx context.Context) (github.Secret, error) {
@@ -238,24 +265,6 @@ func (u *uninstaller) removeToken(ctx context.Context) (github.Secret, error) {
 	}
 	token, err := u.client.RemoveToken(ctx)
 	return token.Value, err
-}
-
-// deleteByID bears with GitHub calling a runner busy for a while after its
-// listener was stopped.
-func (u *uninstaller) deleteByID(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, busyWait)
-	defer cancel()
-	for {
-		err := u.client.DeleteRunner(ctx, u.id)
-		if !errors.Is(err, github.ErrBusy) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(busyEach):
-		}
-	}
 }
 
 // removeFiles removes the tree before the record: as long as there is

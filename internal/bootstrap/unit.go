@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"path/filepath"
 	"regexp"
 	"slices"
 	"time"
@@ -11,10 +12,14 @@ import (
 )
 
 const (
-	// stopTimeout is how long a listener may take to cancel its job, and
-	// unitTimeout how long the whole service may take to stop.
+	// stopTimeout is how long a listener may take to cancel its job.
 	stopTimeout = 30 * time.Second
-	unitTimeout = 2 * time.Minute
+	// startTimeout is how long a service may take until its listener listens; its
+	// supervisor tries again and again meanwhile.
+	startTimeout = 5 * time.Minute
+	// watchdogTime is how long a supervisor may say nothing. Stopping a listener,
+	// and what it has left, is what it does longest without a word.
+	watchdogTime = 3 * time.Minute
 
 	documentation = "https://github.com/runner-bootstrap/runner-bootstrap"
 )
@@ -28,10 +33,47 @@ func (h *Host) describe(service string, record instance.Record) svc.Unit {
 		Executable:    h.Executable,
 		Args:          slices.Concat([]string{"run", "--name", record.Name}, h.Arguments),
 		Directory:     record.Dir,
-		StopTimeout:   unitTimeout,
+		StopTimeout:   unitStop(record),
+		Notify:        true,
+		StartTimeout:  startTimeout,
+		Watchdog:      watchdogTime,
+		Sandbox:       h.sandbox(record),
 		// usage, host, credential, archive, registration: the exit codes of this
 		// program that no restart can mend.
 		NoRestartStatus: []int{2, 3, 4, 6, 7},
+	}
+}
+
+// unitStop is how long the service of a record may take to stop: the running job
+// may finish, the listener ends, the runner leaves GitHub, the last events go out.
+func unitStop(record instance.Record) time.Duration {
+	return time.Duration(record.DrainTimeout) + stopTimeout + leaveTime + farewell + 30*time.Second
+}
+
+// What the sandbox of the service may leave to jobs.
+const (
+	AllowSudo   = "sudo"
+	AllowDocker = "docker"
+	AllowAll    = "all"
+)
+
+// sandbox is what keeps a service, and so its jobs, from changing the host.
+func (h *Host) sandbox(record instance.Record) svc.Sandbox {
+	writable := []string{record.Dir, h.Paths.State, h.Paths.Cache}
+	if user, err := userOf(record); err == nil && user.Home != "" && user.Home != "/" {
+		writable = append(writable, user.Home)
+	} else {
+		writable = append(writable, "/home")
+	}
+	if filepath.IsAbs(record.Work) {
+		writable = append(writable, record.Work)
+	}
+	if record.MetricsFile != "" {
+		writable = append(writable, filepath.Dir(record.MetricsFile))
+	}
+	return svc.Sandbox{
+		Enabled: !slices.Contains(record.Allow, AllowAll), Writable: writable,
+		Sudo: slices.Contains(record.Allow, AllowSudo), Docker: slices.Contains(record.Allow, AllowDocker),
 	}
 }
 

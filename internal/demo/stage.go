@@ -144,7 +144,7 @@ func (s *stage) awaitListening(ctx context.Context, arguments []string) error {
 	defer cancel()
 	for {
 		output, err := s.command(ctx, arguments).Output()
-		if err != nil || strings.Contains(string(output), `"state": "listening"`) {
+		if err != nil || strings.Contains(string(output), `"state": "idle"`) {
 			return err
 		}
 	}

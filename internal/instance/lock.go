@@ -55,6 +55,9 @@ func (s *Store) LockHost(ctx context.Context) (*Lock, error) {
 		if errors.Is(err, os.ErrNotExist) && ctx.Err() == nil {
 			continue // its holder removed the directory at this moment
 		}
+		if err == nil {
+			s.sweep()
+		}
 		return lock, err
 	}
 }

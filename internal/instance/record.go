@@ -32,19 +32,30 @@ const schema = 1
 type Record struct {
 	Schema   int    `json:"schema"`
 	Name     string `json:"name"`
-	Template string `json:"template"` // what Name was made from; a repeated install finds its record by it
+	Template string `json:"template"`        // what Name was made from; a repeated install finds its record by it
+	Index    int    `json:"index,omitempty"` // its number, where one install makes several; 0 without
 	ScopeURL string `json:"scope_url"`
 	APIURL   string `json:"api_url"`
 	Dir      string `json:"dir"`
 	User     string `json:"user"`
 	Identity `json:"identity"`
-	Version  string    `json:"version"`
-	SHA256   string    `json:"sha256"`
-	RunnerID int64     `json:"runner_id"`
-	Service  string    `json:"service"` // empty: runs without one
-	Phase    Phase     `json:"phase"`
-	Created  time.Time `json:"created"`
-	Updated  time.Time `json:"updated"`
+	Life     `json:"life"`
+	// Credential is where the supervisor finds what it speaks to GitHub with.
+	Credential Credential `json:"credential"`
+	// Environment ("KEY=VALUE") is how the network is reached: proxies, certificates.
+	Environment []string `json:"environment,omitempty"`
+	// Source is where a newer version of the runner may be fetched from.
+	Source   Source `json:"source"`
+	Version  string `json:"version"`
+	SHA256   string `json:"sha256"`
+	RunnerID int64  `json:"runner_id"`
+	// Owed are runners of ours that GitHub may list and should not: their removal
+	// was not proven.
+	Owed    []int64   `json:"owed,omitempty"`
+	Service string    `json:"service"` // empty: runs without one
+	Phase   Phase     `json:"phase"`
+	Created time.Time `json:"created"`
+	Updated time.Time `json:"updated"`
 }
 
 // Identity is how the runner presents itself at GitHub.
@@ -54,6 +65,7 @@ type Identity struct {
 	Group           string   `json:"runner_group"`
 	Work            string   `json:"work"`
 	Ephemeral       bool     `json:"ephemeral"`
+	JIT             bool     `json:"jit"` // registered by just-in-time configurations
 	DisableUpdate   bool     `json:"disable_update"`
 }
 
@@ -70,6 +82,7 @@ func (i Identity) Differs(want Identity) []string {
 	note(i.Group != want.Group, "runnergroup")
 	note(i.Work != want.Work, "work")
 	note(i.Ephemeral != want.Ephemeral, "ephemeral")
+	note(i.JIT != want.JIT, "jit")
 	note(i.DisableUpdate != want.DisableUpdate, "disableupdate")
 	return names
 }

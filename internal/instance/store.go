@@ -16,6 +16,7 @@ const (
 	recordFile = "record.json"
 	reportFile = "listener.json"
 	runLock    = "run.lock"
+	recordLock = "record.lock"
 	hostLock   = "lock"
 )
 
@@ -130,10 +131,31 @@ func (s *Store) Forget(name string) error {
 	return nil
 }
 
+// temporaryPrefix begins the names of files that are about to be renamed.
+const temporaryPrefix = ".new-"
+
+// forgotten is the age at which such a file belongs to nobody that is alive.
+const forgotten = time.Minute
+
+// sweep removes what killed processes were about to rename in the state
+// directory: it may hold a token.
+func (s *Store) sweep() {
+	files, err := os.ReadDir(s.dir)
+	if err != nil {
+		return
+	}
+	for _, file := range files {
+		info, err := file.Info()
+		if err == nil && strings.HasPrefix(file.Name(), temporaryPrefix) && time.Since(info.ModTime()) > forgotten {
+			_ = os.Remove(filepath.Join(s.dir, file.Name())) // the next one tries again
+		}
+	}
+}
+
 // replaceFile writes a private file through a rename, and makes both durable.
 func replaceFile(name string, text []byte) error {
 	dir := filepath.Dir(name)
-	temporary, err := os.CreateTemp(dir, ".new-*")
+	temporary, err := os.CreateTemp(dir, temporaryPrefix+"*")
 	if err != nil {
 		return err
 	}

@@ -263,7 +263,7 @@ func TestSavingAtTheSameTime(t *testing.T) {
 			for i := range 10 {
 				record := aRecord("web-1")
 				record.Version, record.SHA256 = strings.Repeat(string(rune('a'+n)), 500), strings.Repeat(string(rune('a'+n)), 900)
-				if err := errors.Join(s.Save(record), s.SaveReport("web-1", Report{State: Working, Starts: i})); err != nil {
+				if err := errors.Join(s.Save(record), s.SaveReport("web-1", Report{State: Busy, Starts: i})); err != nil {
 					t.Error(err)
 				}
 				got, err := s.Load("web-1")

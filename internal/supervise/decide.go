@@ -11,6 +11,7 @@ var (
 	ErrRegistrationEnd = errors.New("GitHub no longer knows this runner")
 	ErrVersionRefused  = errors.New("GitHub no longer accepts this runner version")
 	ErrNoListener      = errors.New("the listener cannot be started")
+	ErrNothingNewer    = errors.New("there is no newer version")
 )
 
 // Exit codes of bin/Runner.Listener (actions/runner, Constants.Runner.ReturnCode).

@@ -108,14 +108,14 @@ func TestWhatAListenerSays(t *testing.T) {
 		{"√ Connected to GitHub", Change{State: Starting}},
 		{"Current runner version: '2.337.0'", Change{State: Starting, Version: "2.337.0"}},
 		{"A step says: Current runner version: '6.6.6'", Change{State: Starting, Version: "2.337.0"}},
-		{"2026-01-01 00:00:00Z: Listening for Jobs", Change{State: Listening, Version: "2.337.0"}},
-		{"2026-01-01 00:00:01Z: Listening for Jobs", Change{State: Listening, Version: "2.337.0"}},
-		{"2026-01-01 00:00:00Z: Running job: build / test (1, 2)", Change{State: Working, Version: "2.337.0", Job: "build / test (1, 2)"}},
-		{"2026-01-01 00:00:00Z: Job build / test (1, 2) completed with result: Failed", Change{State: Listening, Version: "2.337.0"}},
-		{"something else", Change{State: Listening, Version: "2.337.0"}},
+		{"2026-01-01 00:00:00Z: Listening for Jobs", Change{State: Idle, Version: "2.337.0"}},
+		{"2026-01-01 00:00:01Z: Listening for Jobs", Change{State: Idle, Version: "2.337.0"}},
+		{"2026-01-01 00:00:00Z: Running job: build / test (1, 2)", Change{State: Busy, Version: "2.337.0", Job: "build / test (1, 2)"}},
+		{"2026-01-01 00:00:00Z: Job build / test (1, 2) completed with result: Failed", Change{State: Idle, Version: "2.337.0", Results: Results{Failed: 1}}},
+		{"something else", Change{State: Idle, Version: "2.337.0", Results: Results{Failed: 1}}},
 	} {
 		before := len(told)
-		changes := s.now != (Change{State: c.want.State, Version: c.want.Version, Job: c.want.Job, Starts: 1})
+		changes := s.now != (Change{State: c.want.State, Version: c.want.Version, Job: c.want.Job, Results: c.want.Results, Starts: 1})
 		s.read(c.line)
 		c.want.Starts = 1
 		if s.now != c.want {
@@ -155,7 +155,7 @@ func TestOverlongLines(t *testing.T) {
 	}}
 	long := strings.Repeat("x", 20*maxLine)
 	s.forward(strings.NewReader("one\n" + long + "Listening for Jobs\n\n  \r\nRunning job: a\r\nthe last"))
-	if want := []State{Working}; !slices.Equal(states, want) {
+	if want := []State{Busy}; !slices.Equal(states, want) {
 		t.Errorf("states are %q, want %q", states, want)
 	}
 	if got := log.String(); strings.Count(got, "msg=listener") != 4 || len(got) > 2*maxLine || !strings.Contains(got, `line="the last"`) {

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/process"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
@@ -60,15 +61,19 @@ func (s *supervisor) once(ctx context.Context) (ending, error) {
 		return ending{}, errors.Join(err, closeErr)
 	}
 	s.Log.Info("listener started", "pid", cmd.Process.Pid, "user", s.User.Name)
+	s.identify(cmd.Process.Pid)
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
 		s.forward(output)
 	}()
-	select {
-	case err = <-ended:
-	case <-ctx.Done():
-		err = s.stop(cmd, ended)
+	over := make(chan struct{})
+	go func() {
+		err = <-ended
+		close(over)
+	}()
+	if !s.await(ctx, over, s.mustStop) {
+		s.stop(cmd, over)
 	}
 	// What is left of its process group has lost its listener. Only a self-update
 	// has to outlive it.
@@ -82,20 +87,46 @@ func (s *supervisor) once(ctx context.Context) (ending, error) {
 	return s.ending(cmd, err)
 }
 
+// identify notes which process the listener is: if this one is killed, the next
+// supervisor has to know.
+func (s *supervisor) identify(pid int) {
+	if listener, err := process.Look(pid); err == nil {
+		s.change(func(now *Change) { now.Listener = listener })
+	}
+}
+
+// mustStop tells whether the listener is to be stopped now: a running job may
+// finish, and an ephemeral runner then ends by itself.
+func (s *supervisor) mustStop() bool {
+	if !s.called() {
+		return false
+	}
+	now := time.Now()
+	switch done := s.doneAt(); {
+	case s.hurry:
+		return true
+	case s.snapshot().State == Busy:
+		return !now.Before(s.deadline)
+	case s.ephemeral && !done.IsZero():
+		return !now.Before(done.Add(s.StopTimeout))
+	default:
+		return true
+	}
+}
+
 // stop ends the listener as GitHub's own service does: an interrupt, on which
 // it cancels its job and closes its session, and after a while the hard way.
-func (s *supervisor) stop(cmd *exec.Cmd, ended <-chan error) error {
+func (s *supervisor) stop(cmd *exec.Cmd, over <-chan struct{}) {
 	s.Log.Info("stopping the listener", "pid", cmd.Process.Pid, "timeout", s.StopTimeout)
 	if err := askToEnd(cmd.Process); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		s.Log.Warn("asking the listener to end", "error", err)
 	}
 	select {
-	case err := <-ended:
-		return err
+	case <-over:
 	case <-time.After(s.StopTimeout):
 		s.Log.Warn("the listener did not end, killing it", "timeout", s.StopTimeout)
 		killGroup(cmd.Process)
-		return <-ended
+		<-over
 	}
 }
 

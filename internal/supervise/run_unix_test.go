@@ -39,7 +39,7 @@ const (
 
 func TestMain(m *testing.M) {
 	if root := os.Getenv(superviseRoot); root != "" {
-		if err := Run(context.Background(), config(root, quiet())); err != nil {
+		if _, err := Run(context.Background(), config(root, quiet())); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -178,7 +178,10 @@ func supervise(t *testing.T, c Config) *run {
 		default:
 		}
 	}
-	go func() { r.ended <- Run(ctx, c) }()
+	go func() {
+		_, err := Run(ctx, c)
+		r.ended <- err
+	}()
 	t.Cleanup(func() { r.stop() })
 	return r
 }
@@ -231,7 +234,7 @@ func (r *run) until(what string, fits func(Change) bool) Change {
 
 func (r *run) listening() Change {
 	r.t.Helper()
-	return r.until("listening", func(c Change) bool { return c.State == Listening })
+	return r.until("listening", func(c Change) bool { return c.State == Idle })
 }
 
 // states are the states in their order, once each in a row.
@@ -307,10 +310,10 @@ func TestRunUntilItIsStopped(t *testing.T) {
 	if err := r.stop(); err != nil {
 		t.Errorf("stopped it is %v", err)
 	}
-	if now := r.last(); now.State != Ended || now.Reason != "stopped" || now.ExitCode == nil || *now.ExitCode != 0 {
+	if now := r.last(); now.State != Ended || now.Reason != string(Stopped) || now.ExitCode == nil || *now.ExitCode != 0 {
 		t.Errorf("stopped it is %+v", now)
 	}
-	if want := []State{Starting, Listening, Ended}; !slices.Equal(r.states(), want) {
+	if want := []State{Starting, Idle, Ended}; !slices.Equal(r.states(), want) {
 		t.Errorf("states were %q, want %q", r.states(), want)
 	}
 	gone(t, pid)
@@ -357,12 +360,12 @@ func TestEveryExitCode(t *testing.T) {
 		t.Errorf("in the end it is %+v", now)
 	}
 	want := []string{reasons(2), reasons(0), reasons(1), "another session of this runner exists", reasons(6), reasons(99)}
-	if got := r.reasons(Waiting); !slices.Equal(got, want) {
+	if got := r.reasons(Failing); !slices.Equal(got, want) {
 		t.Errorf("it waited for %q, want %q", got, want)
 	}
 	var codes []int
 	for _, c := range r.changes() {
-		if c.State == Waiting {
+		if c.State == Failing {
 			codes = append(codes, *c.ExitCode)
 		}
 	}
@@ -399,7 +402,7 @@ func TestUpdateThatNeverComes(t *testing.T) {
 	if now := r.listening(); now.Starts != 3 || time.Since(began) < 2*c.Backoff.Update {
 		t.Errorf("after %v it is %+v", time.Since(began), now)
 	}
-	if want := []State{Starting, Updating, Starting, Updating, Starting, Listening}; !slices.Equal(r.states(), want) {
+	if want := []State{Starting, Updating, Starting, Updating, Starting, Idle}; !slices.Equal(r.states(), want) {
 		t.Errorf("states were %q, want %q", r.states(), want)
 	}
 }
@@ -415,11 +418,11 @@ func TestSelfUpdate(t *testing.T) {
 	if err := w.Tell("web-1", githubtest.SelfUpdate{Version: "2.338.0"}); err != nil {
 		t.Fatal(err)
 	}
-	now := r.until("new version", func(c Change) bool { return c.State == Listening && c.Version == "2.338.0" })
+	now := r.until("new version", func(c Change) bool { return c.State == Idle && c.Version == "2.338.0" })
 	if now.Starts != 2 || *now.ExitCode != 3 {
 		t.Errorf("updated it is %+v", now)
 	}
-	if want := []State{Starting, Listening, Updating, Starting, Listening}; !slices.Equal(r.states(), want) {
+	if want := []State{Starting, Idle, Updating, Starting, Idle}; !slices.Equal(r.states(), want) {
 		t.Errorf("states were %q, want %q", r.states(), want)
 	}
 	if info, err := os.Lstat(filepath.Join(w.root, "bin")); err != nil || info.Mode()&fs.ModeSymlink == 0 {
@@ -444,7 +447,7 @@ func TestWhatEndsForGood(t *testing.T) {
 		{name: "deleted before it starts", before: func(w *world) { w.DeleteRunner(w.id) }, want: ErrRegistrationEnd},
 		{name: "version refused while it listens", after: func(w *world) error { return w.Tell("web-1", githubtest.Deprecate{}) }, want: ErrVersionRefused},
 		{name: "ephemeral deleted before its job", ephemeral: true, after: func(w *world) error { return w.Tell("web-1", githubtest.ForgetRegistration{}) }, want: ErrRegistrationEnd},
-		{name: "ephemeral after its job", ephemeral: true, before: func(w *world) { w.QueueJob("web-1", githubtest.Job{Script: "true"}) }, reason: "the ephemeral runner has done its job"},
+		{name: "ephemeral after its job", ephemeral: true, before: func(w *world) { w.QueueJob("web-1", githubtest.Job{Script: "true"}) }, reason: string(Served)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -479,7 +482,7 @@ func TestKilledListenerIsStartedAgain(t *testing.T) {
 	w := newWorld(t, false)
 	r := supervise(t, config(w.root, quiet()))
 	job := w.QueueJob("web-1", githubtest.Job{Name: "build", Script: "echo $$ >pid; sleep 60"})
-	now := r.until("job", func(c Change) bool { return c.State == Working })
+	now := r.until("job", func(c Change) bool { return c.State == Busy })
 	if now.Job != "build" {
 		t.Errorf("working it is %+v", now)
 	}
@@ -489,7 +492,7 @@ func TestKilledListenerIsStartedAgain(t *testing.T) {
 	if err := syscall.Kill(w.listenerPID(t), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	now = r.until("wait", func(c Change) bool { return c.State == Waiting })
+	now = r.until("wait", func(c Change) bool { return c.State == Failing })
 	if now.Job != "" || *now.ExitCode != -1 || now.Reason != "the listener was killed" {
 		t.Errorf("after that it is %+v", now)
 	}
@@ -501,7 +504,7 @@ func TestStopCancelsTheJob(t *testing.T) {
 	w := newWorld(t, false)
 	job := w.QueueJob("web-1", githubtest.Job{Name: "build", Script: "sleep 60"})
 	r := supervise(t, config(w.root, quiet()))
-	r.until("job", func(c Change) bool { return c.State == Working })
+	r.until("job", func(c Change) bool { return c.State == Busy })
 	if err := r.stop(); err != nil {
 		t.Error(err)
 	}
@@ -517,24 +520,24 @@ func TestRunOfWhatIsNone(t *testing.T) {
 	t.Parallel()
 	root := filepath.Join(place(t), "web-1")
 	c := config(root, quiet())
-	if err := Run(t.Context(), c); !errors.Is(err, ErrNotConfigured) {
+	if _, err := Run(t.Context(), c); !errors.Is(err, ErrNotConfigured) {
 		t.Errorf("without a root: %v", err)
 	}
 	write(t, filepath.Join(root, ".runner"), "{")
-	if err := Run(t.Context(), c); err == nil || errors.Is(err, ErrNotConfigured) {
+	if _, err := Run(t.Context(), c); err == nil || errors.Is(err, ErrNotConfigured) {
 		t.Errorf("with garbage: %v", err)
 	}
 	write(t, filepath.Join(root, ".runner"), `{"agentId":7,"agentName":"web-1"}`)
-	if err := Run(t.Context(), c); !errors.Is(err, ErrNoListener) || !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Run(t.Context(), c); !errors.Is(err, ErrNoListener) || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without a listener: %v", err)
 	}
 	write(t, filepath.Join(root, "bin", listenerName), "#!/bin/sh\n")
-	if err := Run(t.Context(), c); !errors.Is(err, ErrNoListener) || !errors.Is(err, fs.ErrPermission) {
+	if _, err := Run(t.Context(), c); !errors.Is(err, ErrNoListener) || !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("with one that may not run: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := Run(ctx, c); err != nil {
+	if _, err := Run(ctx, c); err != nil {
 		t.Errorf("stopped before it began: %v", err)
 	}
 }

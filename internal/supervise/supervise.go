@@ -1,16 +1,20 @@
 // Package supervise keeps one runner listener alive: it starts
-// bin/Runner.Listener as the runner's account, understands how it ends, and
-// stops it as GitHub's own service does.
+// bin/Runner.Listener as the runner's account, understands how it ends, has the
+// runner registered again where that is needed, lets a running job finish when it
+// is to stop, and stops the listener as GitHub's own service does.
 package supervise
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/process"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
@@ -19,22 +23,40 @@ type State string
 
 // The states of a listener.
 const (
-	Starting  State = "starting"  // started, not connected yet
-	Listening State = "listening" // connected, waiting for a job
-	Working   State = "working"   // running a job
-	Updating  State = "updating"  // replacing itself by a newer version
-	Waiting   State = "waiting"   // ended, to be started again after a while
-	Ended     State = "ended"     // ended for good
+	Starting    State = "starting"    // started, not connected yet
+	Registering State = "registering" // being registered anew, before it is started
+	Idle        State = "idle"        // connected, waiting for a job
+	Busy        State = "busy"        // running a job
+	Updating    State = "updating"    // being replaced by a newer version
+	Failing     State = "failing"     // ended, to be started again after a while
+	Drained     State = "drained"     // stopped until it is told to go on
+	Ended       State = "ended"       // ended for good
 )
 
 // Change is one change of a listener's state.
 type Change struct {
-	State    State
-	Version  string // of the runner, once it has told
-	Job      string // set while Working
-	ExitCode *int   // the latest, -1 for a signal
-	Reason   string // why it waits or has ended
-	Starts   int    // how often it was started
+	State         State
+	Draining      bool   // it is to take no further job
+	Version       string // of the runner, once it has told
+	Job           string // set while Busy
+	ExitCode      *int   // the latest, -1 for a signal
+	Reason        string // why it fails, drains or has ended
+	Starts        int    // how often it was started
+	Registrations int    // how often it was registered anew
+	Results       Results
+	Listener      process.Process // the latest one
+}
+
+// Results counts the jobs that have ended.
+type Results struct{ Succeeded, Failed, Canceled int }
+
+func (r Results) total() int { return r.Succeeded + r.Failed + r.Canceled }
+
+// Limits end a runner of its own accord; zero is no limit.
+type Limits struct {
+	Jobs     int
+	Idle     time.Duration // without a job
+	Lifetime time.Duration // since Run; a running job may finish
 }
 
 // Config says what is supervised, and how.
@@ -44,89 +66,76 @@ type Config struct {
 	// StopTimeout is how long a listener may take to cancel its job and end
 	// before it is killed.
 	StopTimeout time.Duration
-	Backoff     Backoff
-	Log         *slog.Logger
+	// DrainTimeout is how long a running job may go on when the runner is to stop.
+	DrainTimeout time.Duration
+	Backoff      Backoff
+	Limits       Limits
+	// Alone says that this process has no children but the listener's: whatever
+	// descends from it is ended with the listener, and reaped.
+	Alone bool
+	// Previous is the listener of a supervisor that was killed, as far as known.
+	Previous process.Process
+	Log      *slog.Logger
 	// Report is called at each change, from one goroutine at a time.
 	Report func(Change)
+	// Orders asks for what the end of the context cannot say; may be nil.
+	Orders <-chan Order
+	// Beat is called at least each BeatEach while the supervisor is in order.
+	Beat     func()
+	BeatEach time.Duration
+	// Renew registers the runner in Root anew, where that is needed: after the job
+	// of an ephemeral one, or when GitHub has lost it. It may be repeated after a
+	// failure. nil: there is no way.
+	Renew func(context.Context) error
+	// Replace puts a version into Root that GitHub takes; [ErrNothingNewer] if
+	// there is none. nil: there is no way.
+	Replace func(context.Context) error
 }
 
-// Run keeps the listener of the configured runner in Root running until ctx
-// ends, an ephemeral runner has done its job, or no further start can help.
-// The first two are successes; the third returns an error that matches one of
-// this package's sentinels. No process of the listener's is left when it
+// Outcome is why a runner has ended without an error.
+type Outcome string
+
+// The outcomes.
+const (
+	Stopped   Outcome = "it was asked to stop"
+	Preempted Outcome = "this machine is about to go"
+	Served    Outcome = "it has done its jobs"
+	Unused    Outcome = "it had nothing to do"
+	Aged      Outcome = "its lifetime is over"
+)
+
+// Run keeps the listener of the runner in Root running until ctx or an order ends
+// it, a limit is reached, an ephemeral runner that cannot be registered anew has
+// done its job, or no further start can help. The last returns an error that
+// matches one of this package's sentinels. When it ends while a job runs, that
+// may go on for the drain timeout. No process of the listener's is left when it
 // returns, but that of a self-update.
-func Run(ctx context.Context, c Config) error {
+func Run(ctx context.Context, c Config) (Outcome, error) {
 	settings, err := register.ReadSettings(c.Root)
-	if errors.Is(err, register.ErrNotConfigured) {
-		return fmt.Errorf("supervising the runner in %q: %w", c.Root, ErrNotConfigured)
+	missing := errors.Is(err, register.ErrNotConfigured)
+	if missing && c.Renew == nil {
+		return "", fmt.Errorf("supervising the runner in %q: %w", c.Root, ErrNotConfigured)
 	}
-	if err != nil {
-		return fmt.Errorf("supervising the runner: %w", err)
+	if err != nil && !missing {
+		return "", fmt.Errorf("supervising the runner: %w", err)
 	}
-	s := &supervisor{Config: c, ephemeral: settings.Ephemeral}
+	s := &supervisor{Config: c, ephemeral: settings.Ephemeral, lost: missing}
+	s.born = time.Now()
+	s.changed = make(chan struct{}, 1)
+	if c.Alone {
+		if err := process.Subreaper(); err != nil {
+			return "", fmt.Errorf("supervising the runner: %w", err)
+		}
+	}
+	s.endOrphans(ctx)
 	err = s.loop(ctx)
-	reason := "stopped"
+	reason := string(s.leaving)
 	if err != nil {
 		reason = err.Error()
-	} else if ctx.Err() == nil {
-		reason = "the ephemeral runner has done its job"
 	}
-	s.change(func(now *Change) { now.State, now.Reason, now.Job = Ended, reason, "" })
+	s.change(func(now *Change) { now.State, now.Reason, now.Job, now.Draining = Ended, reason, "", false })
 	if err != nil {
-		return fmt.Errorf("supervising runner %q: %w", settings.Name, err)
+		return "", fmt.Errorf("supervising runner %q: %w", cmp.Or(settings.Name, filepath.Base(c.Root)), err)
 	}
-	return nil
-}
-
-// supervisor is the state of one Run.
-type supervisor struct {
-	Config
-	ephemeral bool
-	failures  int // in a row
-	tracker
-}
-
-func (s *supervisor) loop(ctx context.Context) error {
-	for ctx.Err() == nil {
-		clearUpdate(s.Root)
-		started := time.Now()
-		end, err := s.once(ctx)
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrNoListener, err)
-		}
-		if ctx.Err() != nil {
-			return nil //nolint:nilerr // to be stopped is no failure
-		}
-		next := decide(end)
-		if next.finished || next.fatal != nil {
-			return next.fatal
-		}
-		if s.listened() >= s.Backoff.Healthy {
-			s.failures = 0
-		}
-		s.pause(ctx, next, started)
-	}
-	return nil
-}
-
-// pause waits as the action demands.
-func (s *supervisor) pause(ctx context.Context, next action, started time.Time) {
-	if next.update {
-		s.change(func(now *Change) { now.State, now.Reason, now.Job = Updating, next.reason, "" })
-		s.failures = 0
-		finished := awaitUpdate(ctx, s.Root, started, s.Backoff.Update)
-		s.Log.Info("self-update over", "finished", finished)
-		return
-	}
-	s.failures++
-	wait := s.Backoff.wait(s.failures)
-	if next.conflict {
-		wait = max(wait, s.Backoff.Conflict)
-	}
-	s.change(func(now *Change) { now.State, now.Reason, now.Job = Waiting, next.reason, "" })
-	s.Log.Warn("listener ended, starting it again", "reason", next.reason, "wait", wait, "failures", s.failures)
-	select {
-	case <-ctx.Done():
-	case <-time.After(wait):
-	}
+	return s.leaving, nil
 }

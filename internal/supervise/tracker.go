@@ -11,8 +11,10 @@ import (
 type tracker struct {
 	mu         sync.Mutex
 	now        Change
-	since      time.Time // listening since
-	worked     bool      // what the latest listener did and said
+	changed    chan struct{} // something has changed; may be nil
+	since      time.Time     // listening since
+	done       time.Time     // when the latest job has ended
+	worked     bool          // what the latest listener did and said
 	gone       bool
 	deprecated bool
 }
@@ -21,6 +23,7 @@ type tracker struct {
 var (
 	versionLine = regexp.MustCompile(`^Current runner version: '([0-9.]+)'`)
 	jobLine     = regexp.MustCompile(`Running job: (.*)$`)
+	resultLine  = regexp.MustCompile(`Job .* completed with result: (\w+)`)
 )
 
 // change updates the state and reports it, unless it is what it was.
@@ -29,15 +32,34 @@ func (s *supervisor) change(update func(*Change)) {
 	defer s.mu.Unlock()
 	before := s.now
 	update(&s.now)
-	if s.now != before {
-		s.Report(s.now)
+	if s.now == before {
+		return
 	}
+	s.Report(s.now)
+	select {
+	case s.changed <- struct{}{}:
+	default: // it is known already that there is something
+	}
+}
+
+// snapshot is the state as it is now.
+func (s *supervisor) snapshot() Change {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now
+}
+
+// doneAt is when the listener's latest job has ended; zero if it ran none.
+func (s *supervisor) doneAt() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.done
 }
 
 // begin forgets what the previous listener said.
 func (s *supervisor) begin() {
 	s.mu.Lock()
-	s.worked, s.gone, s.deprecated, s.since = false, false, false, time.Time{}
+	s.worked, s.gone, s.deprecated, s.since, s.done = false, false, false, time.Time{}, time.Time{}
 	s.mu.Unlock()
 	s.change(func(now *Change) {
 		now.State, now.Reason, now.Job = Starting, "", ""
@@ -54,17 +76,25 @@ func (s *supervisor) read(line string) {
 	}
 	if match := jobLine.FindStringSubmatch(line); match != nil {
 		s.note(func() { s.worked = true })
-		s.change(func(now *Change) { now.State, now.Job = Working, match[1] })
+		s.change(func(now *Change) { now.State, now.Job = Busy, match[1] })
+		return
+	}
+	if match := resultLine.FindStringSubmatch(line); match != nil {
+		s.note(func() { s.done = time.Now() })
+		s.change(func(now *Change) {
+			now.State, now.Job = Idle, ""
+			now.Results.count(match[1])
+		})
 		return
 	}
 	switch {
-	case strings.Contains(line, "Listening for Jobs"), strings.Contains(line, "completed with result:"):
+	case strings.Contains(line, "Listening for Jobs"):
 		s.note(func() {
 			if s.since.IsZero() {
 				s.since = time.Now()
 			}
 		})
-		s.change(func(now *Change) { now.State, now.Job = Listening, "" })
+		s.change(func(now *Change) { now.State, now.Job = Idle, "" })
 	case strings.Contains(line, "registration has been deleted from the server"),
 		strings.Contains(line, "no longer exists on the server"):
 		s.note(func() { s.gone = true })
@@ -95,4 +125,16 @@ func (s *supervisor) tell(e *ending) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e.worked, e.gone, e.deprecated = s.worked, s.gone, s.deprecated
+}
+
+// count adds a job's result, as the listener calls it.
+func (r *Results) count(result string) {
+	switch result {
+	case "Succeeded", "SucceededWithIssues":
+		r.Succeeded++
+	case "Canceled":
+		r.Canceled++
+	default:
+		r.Failed++
+	}
 }

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -13,6 +15,8 @@ import (
 const (
 	updateFlag = "update.finished"
 	updatePoll = 100 * time.Millisecond
+	// scriptTime is longer than the update script is without a listener.
+	scriptTime = 5 * time.Second
 )
 
 // clearUpdate removes the flag of an earlier self-update, which would make the
@@ -70,4 +74,83 @@ func updateOver(root string, since time.Time) bool {
 		}
 	}
 	return false
+}
+
+// awaitListener waits until the root has a listener, or ctx ends.
+func awaitListener(ctx context.Context, root string) {
+	tick := time.NewTicker(updatePoll)
+	defer tick.Stop()
+	for CheckListener(root) != nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// mendUpdate puts a link where an update that was killed has left nothing: its
+// script moves the folder away before it makes the link (actions/runner,
+// update.sh.template). The newest version on the disk is taken.
+func mendUpdate(root string) {
+	tree, err := os.OpenRoot(root)
+	if err != nil {
+		return
+	}
+	defer tree.Close()
+	for _, name := range []string{"externals", "bin"} {
+		if _, err := tree.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if newest := newestFolder(tree, name+"."); newest != "" {
+			// Where it cannot be made, the start of the listener says what is missing.
+			_ = tree.Symlink(filepath.Join(root, newest), name)
+		}
+	}
+}
+
+// updated tells whether an update has ever come so far as to leave folders with
+// versions in their names.
+func updated(root string) bool {
+	tree, err := os.OpenRoot(root)
+	if err != nil {
+		return false
+	}
+	defer tree.Close()
+	return newestFolder(tree, "bin.") != ""
+}
+
+// newestFolder is the folder of that beginning whose name has the highest version;
+// empty without one.
+func newestFolder(tree *os.Root, beginning string) string {
+	entries, err := fs.ReadDir(tree.FS(), ".")
+	if err != nil {
+		return ""
+	}
+	newest := ""
+	for _, entry := range entries {
+		version, found := strings.CutPrefix(entry.Name(), beginning)
+		if found && entry.IsDir() && newer(version, strings.TrimPrefix(newest, beginning)) {
+			newest = entry.Name()
+		}
+	}
+	return newest
+}
+
+// newer compares versions like 2.337.0; what is none is older than all.
+func newer(a, b string) bool {
+	x, y := numbers(a), numbers(b)
+	return x != nil && slices.Compare(x, y) > 0
+}
+
+func numbers(version string) []int {
+	var parts []int
+	for word := range strings.SplitSeq(version, ".") {
+		number, err := strconv.Atoi(word)
+		if err != nil {
+			return nil
+		}
+		parts = append(parts, number)
+	}
+	return parts
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,9 @@ const (
 	// glance is how often a stopping unit is looked at.
 	glance = 100 * time.Millisecond
 )
+
+// signalName leaves out what systemctl takes for a request to list them, and answers with success.
+var signalName = regexp.MustCompile(`^SIG[A-Z0-9]+([+-][0-9]+)?$`)
 
 // kardianos/service is not asked to start, stop and restart: its calls take no context, so a stop could not be
 // given up, and of systemctl's answer they keep the exit status alone.
@@ -84,6 +88,20 @@ func (s *Service) Stop(ctx context.Context) error {
 		case <-ticker.C:
 		}
 	}
+}
+
+// Signal sends a signal, by its name (SIGUSR1, ...), to the unit's main process alone; what it started gets none. It
+// is an *Error when no main process runs. That the signal was taken, the process itself has to show.
+func (s *Service) Signal(ctx context.Context, sig string) error {
+	if !signalName.MatchString(sig) {
+		return fmt.Errorf("signalling unit %q: %q is not the name of a signal", s.file(), sig)
+	}
+	if err := s.host.available(); err != nil {
+		return err
+	}
+	// systemd 252 and later call it --kill-whom, and still know the older name.
+	_, err := s.systemctl(ctx, "signalling", "kill", "--kill-who=main", "--signal="+sig, "--", s.file())
+	return err
 }
 
 // Log returns the last lines of the unit's journal, oldest first.

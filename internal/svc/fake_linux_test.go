@@ -22,6 +22,7 @@ import (
 //	hang-VERB    VERB waits until it is killed
 //	idle-VERB    VERB does nothing
 //	slow-stop    stop leaves the unit deactivating, for as many looks as the file has bytes
+//	kill-options what options kill was last called with
 //	journal      what journalctl prints
 const fakeFolder = "SVC_TEST_FAKE_FOLDER"
 
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 }
 
 func fakeProgram(folder, program string, args []string) int {
-	words := slices.DeleteFunc(args, func(a string) bool { return strings.HasPrefix(a, "-") && a != "--force" })
+	words := slices.DeleteFunc(slices.Clone(args), func(a string) bool { return strings.HasPrefix(a, "-") && a != "--force" })
 	verb := program
 	if program == "systemctl" {
 		verb = words[0]
@@ -74,6 +75,9 @@ func fakeProgram(folder, program string, args []string) int {
 		}
 	case "reset-failed":
 		err = os.WriteFile(file("active"), []byte("inactive"), 0o600)
+	case "kill":
+		options := slices.DeleteFunc(os.Args[1:], func(a string) bool { return !strings.HasPrefix(a, "-") || a == "--" })
+		err = os.WriteFile(file("kill-options"), []byte(strings.Join(options, " ")), 0o600)
 	case "daemon-reload":
 	default:
 		err = errors.New("unexpected verb")
@@ -182,6 +186,15 @@ func (f *fake) put(name, content string) {
 	if err := os.WriteFile(filepath.Join(f.folder, name), []byte(content), 0o644); err != nil {
 		f.t.Fatal(err)
 	}
+}
+
+func (f *fake) read(name string) string {
+	f.t.Helper()
+	content, err := os.ReadFile(filepath.Join(f.folder, name))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return string(content)
 }
 
 // calls returns what was called since it was last asked, without the looks at the state.

@@ -378,6 +378,69 @@ func TestControlFailure(t *testing.T) {
 	})
 }
 
+// TestControlGivenUp has the caller's patience end while systemctl waits for a program that is not ready. Why it is not
+// stands in the log.
+func TestControlGivenUp(t *testing.T) {
+	for verb, do := range map[string]func(*Service, context.Context) error{
+		"start": (*Service).Start, "restart": (*Service).Restart, "stop": (*Service).Stop,
+	} {
+		t.Run(verb, func(t *testing.T) {
+			f := newFake(t, fakeInstaller{})
+			if verb == "stop" {
+				f.put("active", "active")
+			}
+			f.put("hang-"+verb, "")
+			f.put("journal", "one\nnot ready yet\n")
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			defer cancel()
+			began := time.Now()
+			err := do(f.Service, ctx)
+			var refused *Error
+			if !errors.As(err, &refused) || !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("error is %v", err)
+			}
+			if refused.Op != verbs()[verb] || refused.Output != "one\nnot ready yet" {
+				t.Errorf("error is %+v", refused)
+			}
+			if took := time.Since(began); took > 10*time.Second {
+				t.Errorf("given up after %s", took)
+			}
+			f.called("systemctl "+verb+" a.service", "journalctl")
+		})
+	}
+}
+
+func verbs() map[string]string {
+	return map[string]string{"start": "starting", "restart": "restarting", "stop": "stopping"}
+}
+
+func TestSignal(t *testing.T) {
+	f := newFake(t, fakeInstaller{})
+	f.put("active", "active")
+	for _, sig := range []string{"SIGUSR1", "SIGRTMIN+3"} {
+		if err := f.Signal(t.Context(), sig); err != nil {
+			t.Error(err)
+		}
+		if got, want := f.read("kill-options"), "--kill-who=main --signal="+sig; !strings.HasSuffix(got, want) {
+			t.Errorf("options are %q, not %q", got, want)
+		}
+	}
+	f.called("systemctl kill a.service", "systemctl kill a.service")
+	// systemctl takes some of these for a wish to see a list, and exits with 0.
+	for _, sig := range []string{"", "help", "list", "SIG", "USR1", "10", "SIGUSR1 SIGKILL", "SIGUSR1\n", "sigusr1"} {
+		if err := f.Signal(t.Context(), sig); err == nil || !strings.Contains(err.Error(), "not the name of a signal") {
+			t.Errorf("%q: error is %v", sig, err)
+		}
+	}
+	f.called()
+	f.put("fail-kill", "No main process to kill")
+	var refused *Error
+	if err := f.Signal(t.Context(), "SIGTERM"); !errors.As(err, &refused) || refused.Op != "signalling" ||
+		refused.Output != "No main process to kill" {
+		t.Errorf("error is %v", err)
+	}
+}
+
 func TestStopWaits(t *testing.T) {
 	f := newFake(t, fakeInstaller{})
 	f.put("active", "active")
@@ -417,7 +480,7 @@ func TestUnavailable(t *testing.T) {
 	_, state := f.State(ctx)
 	for name, err := range map[string]error{
 		"install": install, "uninstall": uninstall, "state": state,
-		"start": f.Start(ctx), "restart": f.Restart(ctx), "stop": f.Stop(ctx),
+		"start": f.Start(ctx), "signal": f.Signal(ctx, "SIGHUP"), "restart": f.Restart(ctx), "stop": f.Stop(ctx),
 	} {
 		if !errors.Is(err, ErrUnavailable) {
 			t.Errorf("%s: %v", name, err)

@@ -29,6 +29,11 @@ func TestParseState(t *testing.T) {
 			State{Installed: true, Active: Starting, Detail: "loaded activating auto-restart", ExitStatus: 137, UnitPath: path, stale: true},
 		},
 		{
+			"not ready yet", "LoadState=loaded\nActiveState=activating\nSubState=start\nUnitFileState=enabled\nMainPID=42\nExecMainCode=0\n" +
+				"ExecMainStatus=0\nNRestarts=1\nFragmentPath=" + path,
+			State{Installed: true, Enabled: true, Active: Starting, Detail: "loaded activating start", MainPID: 42, Restarts: 1, UnitPath: path},
+		},
+		{
 			"failed with a code", "LoadState=loaded\nActiveState=failed\nSubState=failed\nExecMainCode=1\nExecMainStatus=78\nFragmentPath=" + path,
 			State{Installed: true, Active: Failed, Detail: "loaded failed failed", ExitStatus: 78, UnitPath: path},
 		},

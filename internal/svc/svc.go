@@ -26,6 +26,14 @@ type Unit struct {
 	StopTimeout   time.Duration // how long a stop may take before everything is killed; 0 is systemd's default, 90 s
 	// NoRestartStatus lists the exit codes that a restart cannot mend, 1 to 255.
 	NoRestartStatus []int
+	// Notify has a start wait until the program says that it is ready (see [Notifier]), instead of until it was executed.
+	Notify bool
+	// StartTimeout is how long a start may take before it has failed; 0 is systemd's default, 90 s.
+	StartTimeout time.Duration
+	// Watchdog is for how long the program may keep silent before it is killed and started again; 0 is for ever. It
+	// is at least a second, and needs Notify.
+	Watchdog time.Duration
+	Sandbox  Sandbox
 }
 
 // Service is one unit on this host. Its methods may be repeated: a state that is already reached is success.

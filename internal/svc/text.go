@@ -15,6 +15,10 @@ import (
 //     default (five in ten seconds) would never be reached, and a broken host would be asked for ever.
 //   - Type=exec: start fails when the program cannot be executed, instead of succeeding just before. Older
 //     than systemd 240: it is ignored with a warning, and simple is used.
+//   - Type=notify, when asked for: start waits until the program says that it is ready, or TimeoutStartSec is over.
+//     NotifyAccess=main: jobs inherit the address of the socket, and must not speak for the program.
+//   - WatchdogSec with WatchdogSignal=SIGKILL: a program that hangs is started again. The default signal, SIGABRT,
+//     ends a program written in Go with exit code 2, which RestartPreventExitStatus may name.
 //   - Restart=on-failure with RestartSec=10s: a crash is mended, an end that was meant (exit code 0) stays one.
 //     RestartPreventExitStatus names the failures that would only repeat.
 //   - KillMode=mixed: only the program is asked to end, since it knows how to end its children in order;
@@ -26,7 +30,8 @@ import (
 //
 // And why some do not: no User, since the program drops to the unprivileged account for its children itself
 // and keeps its secret from them. No UMask: jobs inherit it, and expect the usual 0022. No Delegate: nothing
-// here makes control groups. No sandboxing: what a job may do is decided by the account that it runs under.
+// here makes control groups. The lines of the sandbox have their reasons over [Sandbox.render]; without them, what a
+// job may do is decided by the account that it runs under.
 func render(u Unit) string {
 	var b strings.Builder
 	line := func(key, value string) {
@@ -43,17 +48,28 @@ func render(u Unit) string {
 	line("StartLimitBurst", "10")
 
 	b.WriteString("\n[Service]\n")
-	line("Type", "exec")
+	if u.Notify {
+		line("Type", "notify")
+		line("NotifyAccess", "main")
+	} else {
+		line("Type", "exec")
+	}
 	line("ExecStart", commandLine(u.Executable, u.Args))
 	line("WorkingDirectory", escapeSpecifiers(u.Directory))
 	line("Restart", "on-failure")
 	line("RestartSec", "10s")
 	line("RestartPreventExitStatus", exitCodes(u.NoRestartStatus))
+	line("TimeoutStartSec", seconds(u.StartTimeout))
+	if u.Watchdog > 0 {
+		line("WatchdogSec", seconds(u.Watchdog))
+		line("WatchdogSignal", "SIGKILL")
+	}
 	line("KillMode", "mixed")
 	line("KillSignal", "SIGTERM")
 	line("TimeoutStopSec", seconds(u.StopTimeout))
 	line("OOMPolicy", "continue")
 	line("TasksMax", "infinity")
+	u.Sandbox.render(line)
 
 	b.WriteString("\n[Install]\n")
 	line("WantedBy", "multi-user.target")

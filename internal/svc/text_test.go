@@ -29,6 +29,24 @@ func example() Unit {
 	}
 }
 
+// examples are units for all kinds of text, by the name of their golden file.
+func examples() map[string]Unit {
+	bare := Unit{Name: "bare", Executable: "/usr/bin/env", Directory: "/"}
+	sandboxed := example()
+	sandboxed.Notify, sandboxed.Watchdog, sandboxed.StartTimeout = true, 20*time.Second, 5*time.Minute
+	sandboxed.Sandbox = Sandbox{Enabled: true, Writable: []string{
+		"/srv/runner", "/home/runner", `/srv/100% "wide" \ $HOME`, "/dev/dri/renderD128", "/developers",
+	}}
+	sudo, docker, both := bare, bare, bare
+	sudo.Sandbox = Sandbox{Enabled: true, Sudo: true, Writable: []string{"/srv"}}
+	docker.Sandbox = Sandbox{Enabled: true, Docker: true, Writable: []string{"/tmp/x"}}
+	both.Sandbox = Sandbox{Enabled: true, Sudo: true, Docker: true}
+	return map[string]Unit{
+		"full": example(), "bare": bare, "sandboxed": sandboxed,
+		"sandboxed-sudo": sudo, "sandboxed-docker": docker, "sandboxed-both": both,
+	}
+}
+
 func text(t *testing.T, u Unit) string {
 	t.Helper()
 	s, err := New(u)
@@ -39,8 +57,7 @@ func text(t *testing.T, u Unit) string {
 }
 
 func TestTextGolden(t *testing.T) {
-	bare := Unit{Name: "bare", Executable: "/usr/bin/env", Directory: "/"}
-	for name, u := range map[string]Unit{"full": example(), "bare": bare} {
+	for name, u := range examples() {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join("testdata", name+".service")
 			got := text(t, u)
@@ -70,8 +87,8 @@ func TestTextVerified(t *testing.T) {
 		}
 		t.Skip("systemd-analyze is missing")
 	}
-	for _, u := range []Unit{example(), {Name: "bare", Executable: "/usr/bin/env", Directory: "/"}} {
-		t.Run(u.Name, func(t *testing.T) {
+	for name, u := range examples() {
+		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), u.Name+".service")
 			if err := os.WriteFile(file, []byte(text(t, u)), 0o644); err != nil {
 				t.Fatal(err)
@@ -237,6 +254,27 @@ func TestValidation(t *testing.T) {
 		{"variable in executable", func(u *Unit) { u.Executable = "/$a" }, "dollar sign"},
 		{"relative directory", func(u *Unit) { u.Directory = "." }, "not a clean absolute path"},
 		{"words as documentation", func(u *Unit) { u.Documentation = "https://x see there" }, "not an address"},
+		{"all new things", func(u *Unit) { *u = examples()["sandboxed"] }, ""},
+		{"negative start timeout", func(u *Unit) { u.StartTimeout = -1 }, "start timeout"},
+		{"eternal start timeout", func(u *Unit) { u.StartTimeout = 1 << 62 }, "start timeout"},
+		{"negative watchdog", func(u *Unit) { u.Notify, u.Watchdog = true, -1 }, "watchdog -1ns"},
+		{"hasty watchdog", func(u *Unit) { u.Notify, u.Watchdog = true, time.Second-1 }, "under a second"},
+		{"shortest watchdog", func(u *Unit) { u.Notify, u.Watchdog = true, time.Second }, ""},
+		{"watchdog of the mute", func(u *Unit) { u.Watchdog = time.Minute }, "does not notify"},
+		{"relative writable", func(u *Unit) { sandbox(u, "srv") }, "not a clean absolute path"},
+		{"unclean writable", func(u *Unit) { sandbox(u, "/srv/") }, "not a clean absolute path"},
+		{"line break in writable", func(u *Unit) { sandbox(u, "/srv\nUser=x") }, "control character"},
+		{"template in writable", func(u *Unit) { sandbox(u, "/{{") }, `holds "{{"`},
+		{"all writable", func(u *Unit) { sandbox(u, "/") }, "nothing protected"},
+		{"all devices", func(u *Unit) { sandbox(u, "/dev") }, "not the name of a device"},
+		{"device with options", func(u *Unit) { sandbox(u, "/dev/a:/etc") }, "not the name of a device"},
+		{"device with access", func(u *Unit) { sandbox(u, "/dev/a rwm") }, "not the name of a device"},
+		{"writable below /tmp", func(u *Unit) { sandbox(u, "/tmp/a") }, "temporary folder of its own"},
+		{"directory below /var/tmp", func(u *Unit) { sandbox(u); u.Directory = "/var/tmp/a" }, "temporary folder of its own"},
+		{"executable below /tmp", func(u *Unit) { sandbox(u); u.Executable = "/tmp/a" }, "temporary folder of its own"},
+		{"directory /tmp itself", func(u *Unit) { sandbox(u); u.Directory = "/tmp" }, ""},
+		{"below /tmp with Docker", func(u *Unit) { sandbox(u, "/tmp/a"); u.Sandbox.Docker = true }, ""},
+		{"below /tmp without a sandbox", func(u *Unit) { sandbox(u, "/tmp/a"); u.Sandbox.Enabled = false }, ""},
 		{"negative timeout", func(u *Unit) { u.StopTimeout = -1 }, "stop timeout"},
 		{"eternal timeout", func(u *Unit) { u.StopTimeout = 1 << 62 }, "stop timeout"},
 		{"success as failure", func(u *Unit) { u.NoRestartStatus = []int{0} }, "exit code 0"},
@@ -261,6 +299,8 @@ func TestValidation(t *testing.T) {
 		t.Error("Named accepted a path")
 	}
 }
+
+func sandbox(u *Unit, writable ...string) { u.Sandbox = Sandbox{Enabled: true, Writable: writable} }
 
 // unprintable finds what must not reach a terminal by way of a quoted value.
 func unprintable(r rune) bool { return r == utf8.RuneError || unicode.IsControl(r) }

@@ -38,13 +38,37 @@ func (u Unit) validate() error {
 	if err := validateDocumentation(u.Documentation); err != nil {
 		return err
 	}
-	if u.StopTimeout < 0 || u.StopTimeout > 7*24*time.Hour {
-		return fmt.Errorf("stop timeout %s: not between 0 and a week", u.StopTimeout)
+	if err := u.validateTimes(); err != nil {
+		return err
+	}
+	if err := u.validateSandbox(); err != nil {
+		return err
 	}
 	for _, code := range u.NoRestartStatus {
 		if code < 1 || code > 255 {
 			return fmt.Errorf("exit code %d: not between 1 and 255", code)
 		}
+	}
+	return nil
+}
+
+func (u Unit) validateTimes() error {
+	for _, t := range []struct {
+		what  string
+		value time.Duration
+	}{
+		{"stop timeout", u.StopTimeout}, {"start timeout", u.StartTimeout}, {"watchdog", u.Watchdog},
+	} {
+		if t.value < 0 || t.value > 7*24*time.Hour {
+			return fmt.Errorf("%s %s: not between 0 and a week", t.what, t.value)
+		}
+	}
+	switch {
+	case u.Watchdog == 0:
+	case u.Watchdog < time.Second:
+		return fmt.Errorf("watchdog %s: under a second", u.Watchdog)
+	case !u.Notify:
+		return fmt.Errorf("watchdog %s: the program does not notify", u.Watchdog)
 	}
 	return nil
 }

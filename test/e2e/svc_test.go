@@ -56,6 +56,8 @@ func TestService(t *testing.T) {
 				{"changes", bench.changes},
 				{"half states", bench.halves},
 				{"refusals", bench.refusals},
+				{"notifies", bench.notifies},
+				{"sandbox", bench.sandbox},
 				{"reboot", bench.reboot},
 			} {
 				t.Run(step.name, func(t *testing.T) { step.run(bench{b.For(t)}, t) })
@@ -414,4 +416,126 @@ func (b bench) reboot(t *testing.T) {
 	}
 	b.changed(t, true, "uninstall")
 	b.gone(t)
+}
+
+// notifies is the life of a service that talks to systemd, has a watchdog and is in a sandbox.
+func (b bench) notifies(t *testing.T) {
+	b.changed(t, true, "-notify", "install", "sleep 1")
+	b.done(t, "start")
+	// Running means that start has waited for the script and for what the probe says after it.
+	first := b.done(t, "state").State
+	if first.Active != svc.Running || first.MainPID == 0 {
+		t.Errorf("started: %+v", first)
+	}
+	b.says(t, "ready: all is well")
+	b.done(t, "signal", "SIGUSR1")
+	b.says(t, "got user defined signal 1")
+	if r := b.Run(t.Context(), "systemd-analyze", "verify", probeUnit); r.Code != 0 || r.Stdout+r.Stderr != "" {
+		t.Errorf("systemd-analyze verify: %s", r)
+	}
+	security := []string{"systemd-analyze", "security", "--no-pager", "--threshold=40", "actions.runner.octo-org.probe.service"}
+	if r := b.Run(t.Context(), security...); r.Code != 0 {
+		t.Errorf("systemd-analyze security: over 4.0: %s", r)
+	}
+
+	// Silent for longer than the two seconds of its watchdog.
+	b.Must("kill", "-STOP", strconv.Itoa(first.MainPID))
+	if hung := b.becomes(t, svc.Starting, patience); hung.ExitStatus != 128+9 {
+		t.Errorf("hung: %+v", hung)
+	}
+	if result := b.Must("systemctl", "show", "--value", "--property=Result", "actions.runner.octo-org.probe"); result != "watchdog" {
+		t.Errorf("hung: result is %q", result)
+	}
+	if second := b.becomes(t, svc.Running, 15*time.Second); second.MainPID == first.MainPID || second.Restarts != 1 {
+		t.Errorf("restarted: %+v", second)
+	}
+	b.done(t, "stop")
+	if a := b.ask(t, "signal", "SIGUSR1"); !strings.Contains(a.Error, "signalling unit") {
+		t.Errorf("signal to nobody: %+v", a)
+	}
+
+	// Never ready: whoever waits for it gives up in his own time, and learns what the program said.
+	b.changed(t, true, "-notify", "-mute", "install")
+	began := time.Now()
+	a := b.ask(t, "-timeout=2s", "start")
+	if took := time.Since(began); took > patience {
+		t.Errorf("waited %s for a service that is never ready", took)
+	}
+	for _, want := range []string{"starting unit", "context deadline exceeded", "the probe starts"} {
+		if !strings.Contains(a.Error, want) {
+			t.Errorf("start that was given up, without %q: %q", want, a.Error)
+		}
+	}
+	if state := b.done(t, "state").State; state.Active != svc.Starting || state.MainPID == 0 {
+		t.Errorf("not ready: %+v", state)
+	}
+	b.changed(t, true, "uninstall")
+	b.gone(t)
+}
+
+// says waits until the service has told systemd that this is its status.
+func (b bench) says(t *testing.T, want string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		got := b.Must("systemctl", "show", "--value", "--property=StatusText", "actions.runner.octo-org.probe")
+		if got == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("status is %q, not %q", got, want)
+		}
+	}
+}
+
+// sandbox runs what a program that is root and its jobs, which are nobody, do all day, and what they must not.
+func (b bench) sandbox(t *testing.T) {
+	const job = "setpriv --reuid=65534 --regid=65534 --clear-groups "
+	scripts := []struct {
+		as, script string
+		fails      bool
+	}{
+		{"", `touch /home/probe/a '/srv/100% "a" \b $c/a' /tmp/a /var/tmp/a /dev/shm/probe && chown nobody /home/probe/a`, false},
+		{"", job + `sleep 30 >/dev/null 2>&1 & sleep 0.5; tr '\0' ' ' </proc/$!/cmdline | grep 'sleep 30' && kill $!`, false},
+		{"", "touch /etc/a", true},
+		{"", "touch /usr/a", true},
+		{"", "touch /run/a", true},
+		{"", "touch /run/systemd/system/a.service", true},
+		{"", "touch /var/lib/a", true},
+		{"", "touch /root/a", true},
+		{"", "echo 1 >/proc/sys/vm/overcommit_memory", true},
+		{"", "mount -t tmpfs tmpfs /mnt", true},
+		{"", "mknod /tmp/sda b 8 0", true},
+		{"", "test -e /dev/console", true},
+		{"", "date -s 2001-01-01", true},
+		{job, "sh -c 'mktemp; echo a >/home/probe/a; test $(umask) = 0022; mkfifo /tmp/fifo; cat /proc/cpuinfo /proc/meminfo'", false},
+		{job, "sh -c 'test $(ulimit -n) -gt 100 && ulimit -n 100; chmod g+s /home/probe/d'", false},
+		{job, "setarch --addr-no-randomize true", false},
+		{job, "unshare --user --map-root-user --mount --pid --fork --net --ipc --uts sh -c 'mount -t tmpfs tmpfs /mnt; hostname a'", false},
+		{job, "nice true", false}, // with a warning
+		{job, "grep -q 'NoNewPrivs:.1' /proc/self/status", false},
+		{job, "test -d /proc/1", true},
+		{job, "chrt --fifo 1 true", true},
+	}
+	b.Must("mkdir", "-p", "/home/probe/d", `/srv/100% "a" \b $c`)
+	b.Must("chown", "-R", "nobody", "/home/probe")
+	install := []string{"-notify", "install"}
+	for _, s := range scripts {
+		install = append(install, s.as+s.script)
+	}
+	b.changed(t, true, install...)
+	b.done(t, "-timeout=90s", "start")
+	log := b.done(t, "log").Log
+	for i, s := range scripts {
+		prefix := fmt.Sprintf("script %d: ", i)
+		at := slices.IndexFunc(log, func(line string) bool { return strings.HasPrefix(line, prefix) })
+		switch {
+		case at < 0:
+			t.Errorf("%q did not run", s.as+s.script)
+		case (log[at] == prefix+"<nil>") == s.fails:
+			t.Errorf("%q, in %q", s.as+s.script, log[max(0, at-3):at+1])
+		}
+	}
+	b.changed(t, true, "uninstall")
+	b.gone(t)
+	b.Must("rm", "-r", "/home/probe", `/srv/100% "a" \b $c`, "/dev/shm/probe")
 }

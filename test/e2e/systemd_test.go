@@ -161,7 +161,7 @@ func (h *host) listensAgain(t *testing.T, after string, witnesses int) {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		result := h.Run(ctx, program, "status", "--token-file", token)
 		cancel()
-		if result.Code == 0 && strings.Contains(result.Stdout, "listening since") && len(h.server.Witnesses()) > witnesses {
+		if result.Code == 0 && strings.Contains(result.Stdout, "idle since") && len(h.server.Witnesses()) > witnesses {
 			return
 		}
 		if time.Now().After(deadline) {

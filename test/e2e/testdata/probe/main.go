@@ -1,9 +1,11 @@
 // Probe is a service that installs itself, and does to itself what its test asks for.
 //
-//	probe [-name N] [-norestart CODE] VERB [ARG...]
+//	probe [-name N] [-norestart CODE] [-notify [-mute]] VERB [ARG...]
 //
-// Every verb but run prints one line of JSON: changed, state, text, log, error. With install and text, the
-// ARGs are what the service is run with after "run".
+// Every verb but run and serve-notify prints one line of JSON: changed, state, text, log, error. With install and
+// text, the ARGs are what the service is run with after "run"; with -notify, which makes it a service that notifies, has
+// a watchdog and is in a sandbox, after "serve-notify". That one runs each of them in a shell before it is ready, unless
+// -mute keeps it from ever being that.
 package main
 
 import (
@@ -13,8 +15,11 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
+	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -45,20 +50,31 @@ func main() {
 	noRestart := flag.Int("norestart", 78, "")
 	timeout := flag.Duration("timeout", time.Minute, "")
 	stop := flag.Duration("stop", 20*time.Second, "")
+	notify := flag.Bool("notify", false, "")
+	mute := flag.Bool("mute", false, "")
 	flag.Parse()
 	ctx, cancel := context.WithTimeout(context.Background(), *timeout)
 	defer cancel()
 	verb, args := flag.Arg(0), flag.Args()[1:]
-	if verb == "run" {
-		os.Exit(run(*name, args))
+	switch verb {
+	case "run":
+		os.Exit(run(*name, func(ctx context.Context) error { return serve(ctx, args) }))
+	case "serve-notify":
+		os.Exit(run(*name, func(ctx context.Context) error { return serveNotify(ctx, *mute, args) }))
 	}
 	executable, err := os.Executable()
+	unit := svc.Unit{
+		Name: *name, Description: "Probe of 100% %n", Documentation: "https://example.com/a%20b",
+		Executable: executable, Args: append([]string{"run"}, args...), Directory: "/var/tmp",
+		StopTimeout: *stop, NoRestartStatus: []int{*noRestart},
+	}
+	if *notify {
+		unit.Args = append([]string{"-mute=" + strconv.FormatBool(*mute), "serve-notify"}, args...)
+		unit.Notify, unit.Watchdog, unit.StartTimeout = true, 2*time.Second, 20*time.Second
+		unit.Sandbox = svc.Sandbox{Enabled: true, Writable: []string{"/home/probe", `/srv/100% "a" \b $c`, "/srv/not there"}}
+	}
 	if err == nil {
-		err = answerTo(ctx, verb, svc.Unit{
-			Name: *name, Description: "Probe of 100% %n", Documentation: "https://example.com/a%20b",
-			Executable: executable, Args: append([]string{"run"}, args...), Directory: "/var/tmp",
-			StopTimeout: *stop, NoRestartStatus: []int{*noRestart},
-		})
+		err = answerTo(ctx, verb, unit, args)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -66,7 +82,7 @@ func main() {
 	}
 }
 
-func answerTo(ctx context.Context, verb string, unit svc.Unit) error {
+func answerTo(ctx context.Context, verb string, unit svc.Unit, args []string) error {
 	service, err := svc.New(unit)
 	if err != nil {
 		return err
@@ -88,8 +104,10 @@ func answerTo(ctx context.Context, verb string, unit svc.Unit) error {
 		err = service.Restart(ctx)
 	case "stop":
 		err = service.Stop(ctx)
+	case "signal":
+		err = service.Signal(ctx, args[0])
 	case "log":
-		a.Log, err = service.Log(ctx, 5)
+		a.Log, err = service.Log(ctx, 200)
 	case "state":
 		var state svc.State
 		if state, err = service.State(ctx); err == nil {
@@ -105,8 +123,8 @@ func answerTo(ctx context.Context, verb string, unit svc.Unit) error {
 }
 
 // run is the service.
-func run(name string, args []string) int {
-	err := svc.Run(context.Background(), name, func(ctx context.Context) error { return serve(ctx, args) })
+func run(name string, body func(ctx context.Context) error) int {
+	err := svc.Run(context.Background(), name, body)
 	var exit exitError
 	switch {
 	case errors.As(err, &exit):
@@ -151,5 +169,46 @@ func serve(ctx context.Context, args []string) error {
 			return err
 		}
 		return exitError(code)
+	}
+}
+
+// serveNotify is the service that talks to its manager. It says which signals it got, and writes what its shells say
+// into the log.
+func serveNotify(ctx context.Context, mute bool, scripts []string) error {
+	fmt.Println("the probe starts")
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGUSR1)
+	manager := svc.NewNotifier(os.Getenv("NOTIFY_SOCKET"))
+	for i, script := range scripts {
+		if err := manager.Status(fmt.Sprintf("script %d", i)); err != nil {
+			return err
+		}
+		out, err := exec.CommandContext(ctx, "sh", "-c", script).CombinedOutput()
+		fmt.Printf("%sscript %d: %v\n", out, i, err)
+	}
+	if !mute {
+		if err := manager.Ready("ready:\nall is well"); err != nil {
+			return err
+		}
+	}
+	interval := svc.WatchdogInterval(os.Getenv("WATCHDOG_USEC"), os.Getenv("WATCHDOG_PID"))
+	if interval != time.Second {
+		return fmt.Errorf("the watchdog waits for %s", interval)
+	}
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return manager.Stopping("stopping")
+		case <-ticker.C:
+			err = manager.Watchdog()
+		case s := <-signals:
+			err = manager.Status("got " + s.String())
+		}
+		if err != nil {
+			return err
+		}
 	}
 }

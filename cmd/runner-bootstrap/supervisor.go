@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"strconv"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
+)
+
+// forSupervisor says where the supervisor of an installed runner finds the
+// credential of this call: where this call found it, if that is a place. What
+// came through standard input or the environment has none; it is for the plan to
+// decide whether it is kept.
+func (call *session) forSupervisor() (instance.Credential, github.Secret, error) {
+	o := call.values
+	var found instance.Credential
+	var err error
+	switch {
+	case o.appID != "":
+		found.AppID = o.appID
+		found.InstallationID, _ = strconv.ParseInt(o.appInstallationID, 10, 64) // checked by takeApp
+		if o.appKeyFile != "" && o.appKeyFile != "-" {
+			found.AppKeyFile, err = filepath.Abs(o.appKeyFile)
+			return found, github.Secret{}, err
+		}
+		found.Kept = true
+		return found, call.principal.app.Key, nil
+	case o.tokenCommand != "":
+		found.TokenCommand = o.tokenCommand
+	case o.tokenFile != "" && o.tokenFile != "-":
+		found.TokenFile, err = filepath.Abs(o.tokenFile)
+	case !call.principal.token.Empty():
+		found.Kept = true
+	}
+	return found, call.principal.token, err
+}
+
+// recordedCredential speaks to GitHub with what the record names, which is read
+// each time: a file may have been replaced by a newer token.
+func (call *session) recordedCredential(record instance.Record) func(github.Scope) *github.Client {
+	api := transport.NewAPI(call.web)
+	return func(scope github.Scope) *github.Client {
+		who, err := call.readRecorded(record)
+		if err != nil {
+			return github.NewClient(api, scope, unusable{err})
+		}
+		return who.client(api, scope)
+	}
+}
+
+func (call *session) readRecorded(record instance.Record) (principal, error) {
+	c := record.Credential
+	reader := &session{streams: call.streams, console: call.console}
+	o := &reader.values
+	o.tokenFile, o.tokenCommand, o.appID, o.appKeyFile = c.TokenFile, c.TokenCommand, c.AppID, c.AppKeyFile
+	if c.InstallationID != 0 {
+		o.appInstallationID = strconv.FormatInt(c.InstallationID, 10)
+	}
+	if !c.Kept {
+		return reader.takePrincipal(context.Background())
+	}
+	dir, err := call.values.directory()
+	if err != nil {
+		return principal{}, err
+	}
+	kept, err := instance.NewStore(instance.DefaultPaths(dir).State).KeptCredential(record.Name)
+	switch {
+	case err != nil:
+		return principal{}, err
+	case c.AppID == "":
+		return principal{token: github.NewSecret(kept)}, nil
+	}
+	return principal{app: &github.AppConfig{ID: c.AppID, Key: github.NewSecret(kept), Installation: c.InstallationID}}, nil
+}

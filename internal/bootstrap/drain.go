@@ -1,0 +1,65 @@
+package bootstrap
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+)
+
+// Drain lets the runner finish the job that it runs and take no other, and returns
+// when its listener has ended. The service goes on, without a listener, until
+// Resume or its next start. A runner that is drained already is a success.
+func (h *Host) Drain(ctx context.Context, name string) error {
+	return h.order(ctx, name, "draining", orderDrain, func(r instance.Report) bool { return r.State == instance.Drained })
+}
+
+// Resume lets a drained runner take jobs again, and returns when it does.
+func (h *Host) Resume(ctx context.Context, name string) error {
+	return h.order(ctx, name, "resuming", orderResume, func(r instance.Report) bool {
+		return !r.Draining && (r.State == instance.Idle || r.State == instance.Busy)
+	})
+}
+
+// order tells the supervisor something, and waits until its report says that it is
+// done.
+func (h *Host) order(ctx context.Context, name, verb string, tell func(*os.Process) error, done func(instance.Report) bool) error {
+	if _, err := h.Store.Load(name); err != nil {
+		return err
+	}
+	object := fmt.Sprintf("%s runner %q", verb, name)
+	pid, err := h.Store.Running(name)
+	if err != nil {
+		return err
+	}
+	if pid == 0 {
+		return &RefusedError{Object: object, Reason: ErrNotSupervised, Name: name}
+	}
+	supervisor, err := os.FindProcess(pid)
+	if err == nil {
+		err = tell(supervisor)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: telling process %d: %w", object, pid, err)
+	}
+	tick := time.NewTicker(lookEach)
+	defer tick.Stop()
+	for {
+		report, alive, err := h.report(name)
+		switch {
+		case err != nil:
+			return err
+		case !alive:
+			return &RefusedError{Object: object, Reason: ErrNotSupervised, Name: name}
+		case done(report):
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: its listener is %s: %w", object, report.State, context.Cause(ctx))
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package bootstrap
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
+)
+
+// PowerOff is the value of on-exit that switches the host off.
+const PowerOff = "poweroff"
+
+// exitTime bounds what --on-exit runs.
+const exitTime = time.Minute
+
+// onExit runs what the owner of the host wants to happen when its runner has
+// ended of its own accord. The command sees which runner it was and why.
+func (k *keeper) onExit(ctx context.Context, record instance.Record, outcome supervise.Outcome) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), exitTime)
+	defer cancel()
+	words := []string{"/bin/sh", "-c", record.OnExit}
+	if runtime.GOOS == "windows" {
+		words = []string{"cmd", "/C", record.OnExit}
+	}
+	if record.OnExit == PowerOff {
+		words = powerOff()
+	}
+	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
+	us, err := account.Lookup("")
+	if err == nil {
+		cmd.Env = us.Environment("/", "RUNNER_NAME="+record.Name, "RUNNER_DIR="+record.Dir, "RUNNER_END="+string(outcome))
+	}
+	cmd.WaitDelay = time.Second
+	k.Log.Info("running what is to happen on exit", "runner", k.name, "command", words[0])
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %w: %s", ErrOnExit, err, strings.TrimSpace(string(output)))
+	}
+	return nil
+}
+
+func powerOff() []string {
+	switch runtime.GOOS {
+	case "windows":
+		return []string{"shutdown", "/s", "/t", "0"}
+	case "darwin":
+		return []string{"/sbin/shutdown", "-h", "now"}
+	default:
+		// It returns at once; systemd then stops this service like every other.
+		return []string{"/bin/sh", "-c", "systemctl --no-block poweroff || poweroff"}
+	}
+}

@@ -1,0 +1,72 @@
+package bootstrap
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+)
+
+// Spread makes of one request those for so many runners of this host, numbered
+// from 1. One runner alone has no number, unless there were several before.
+func (h *Host) Spread(r Request, count int) ([]Request, error) {
+	mine, err := h.numbered(r)
+	if err != nil {
+		return nil, err
+	}
+	several := count > 1
+	for _, record := range mine {
+		several = several || record.Index > 0
+	}
+	if !several {
+		return []Request{r}, nil
+	}
+	base := r.User
+	if base == "" {
+		base = DefaultUser
+	}
+	var all []Request
+	for i := 1; i <= count; i++ {
+		one := r
+		one.Index = i
+		if r.UserPerRunner {
+			one.User = base + "-" + strconv.Itoa(i)
+			one.CreateUser = r.CreateUser || base == DefaultUser
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// Surplus names the runners beyond count that an earlier request of the same kind
+// has made, the last ones first.
+func (h *Host) Surplus(r Request, count int) ([]string, error) {
+	mine, err := h.numbered(r)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(mine, func(a, b instance.Record) int { return b.Index - a.Index })
+	var names []string
+	for _, record := range mine {
+		if record.Index > count {
+			names = append(names, record.Name)
+		}
+	}
+	return names, nil
+}
+
+// numbered are the records of the runners that one request has made.
+func (h *Host) numbered(r Request) ([]instance.Record, error) {
+	records, err := h.Store.List()
+	if err != nil {
+		return nil, fmt.Errorf("looking for the runners of this host: %w", err)
+	}
+	var mine []instance.Record
+	for _, record := range records {
+		if record.Template == r.Template && r.Scope.Same(record.ScopeURL) {
+			mine = append(mine, record)
+		}
+	}
+	return mine, nil
+}

@@ -1,0 +1,171 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/workspace"
+)
+
+// leaveTime bounds the removal of a runner whose service is stopping: the service
+// manager, or the cloud, does not wait for long.
+const leaveTime = 30 * time.Second
+
+// keeper changes the registration of one runner while it is supervised. Each
+// change holds the registration's lock, and is announced in the record first.
+type keeper struct {
+	*Host
+	name string
+	user account.User
+}
+
+// renew registers the runner anew. The remains of the job before are removed
+// first, and so is what GitHub still lists of this runner. After a failure, or
+// a kill, it may be repeated.
+func (k *keeper) renew(ctx context.Context) error {
+	lock, err := k.Store.LockRegistration(ctx, k.name)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	record, err := k.Store.Load(k.name)
+	if err != nil {
+		return err
+	}
+	if err := workspace.Empty(record.Dir, record.Work); err != nil {
+		// What cannot be removed is better than no runner.
+		k.Log.Warn("emptying the work folder", "runner", k.name, "error", err)
+	}
+	client, err := k.client(record)
+	if err != nil {
+		return err
+	}
+	if err := k.free(ctx, client, record); err != nil {
+		return err
+	}
+	record, err = k.Store.Update(ctx, k.name, func(r *instance.Record) {
+		r.Phase, r.RunnerID, r.Owed = instance.Registering, 0, nil
+	})
+	if err != nil {
+		return err
+	}
+	j := joiner{Host: k.Host, client: client, record: record, user: k.user, runner: k.runner(record, k.user, lock.File())}
+	settings, err := j.join(ctx)
+	if err != nil {
+		return err // the record says Registering: the next one looks for what it may have left
+	}
+	_, err = k.Store.Update(ctx, k.name, func(r *instance.Record) {
+		r.Phase, r.RunnerID = instance.Installed, settings.ID
+	})
+	return err
+}
+
+func (k *keeper) client(record instance.Record) (*github.Client, error) {
+	scope, err := github.ParseScope(record.ScopeURL, record.APIURL)
+	if err != nil {
+		return nil, fmt.Errorf("reading the record of %q: %w", record.Name, err)
+	}
+	return k.Connect(scope), nil
+}
+
+// free removes what GitHub still lists of this runner; a stranger of its name is
+// an error.
+func (k *keeper) free(ctx context.Context, client *github.Client, record instance.Record) error {
+	runners, err := client.Runners(ctx, record.Name)
+	if err != nil {
+		return err
+	}
+	owed := slices.Clone(record.Owed)
+	for _, runner := range runners {
+		switch {
+		case runner.ID == record.RunnerID, record.Phase == instance.Registering && abandoned(runner):
+			owed = append(owed, runner.ID)
+		case !slices.Contains(owed, runner.ID):
+			return &RefusedError{
+				Object: fmt.Sprintf("runner %q", record.Name), Reason: ErrNameTaken,
+				Detail: fmt.Sprintf("id %d, %s", runner.ID, runner.Status), Name: record.Name,
+			}
+		}
+	}
+	for _, id := range owed {
+		if err := deleteByID(ctx, client, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leave takes the runner away from GitHub and proves that. What could not be done
+// in time stays in the record as owed, and is done at the next start or by
+// uninstall.
+func (k *keeper) leave(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
+	defer cancel()
+	lock, err := k.Store.LockRegistration(ctx, k.name)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	record, err := k.Store.Update(ctx, k.name, func(r *instance.Record) {
+		if r.RunnerID != 0 && !slices.Contains(r.Owed, r.RunnerID) {
+			r.Owed = append(r.Owed, r.RunnerID)
+		}
+	})
+	if err != nil || len(record.Owed) == 0 {
+		return err
+	}
+	client, err := k.client(record)
+	if err != nil {
+		return err
+	}
+	if err := settle(ctx, client, record.Owed); err != nil {
+		return err
+	}
+	// Not before: without it the next start would not know the runner any more.
+	if err := register.Forget(record.Dir); err != nil {
+		return err
+	}
+	_, err = k.Store.Update(ctx, k.name, func(r *instance.Record) { r.Owed, r.RunnerID = nil, 0 })
+	return err
+}
+
+// settle deletes runners by their ids, and asks GitHub for the proof.
+func settle(ctx context.Context, client *github.Client, owed []int64) error {
+	for _, id := range owed {
+		if err := deleteByID(ctx, client, id); err != nil {
+			return err
+		}
+		if _, err := client.Runner(ctx, id); !errors.Is(err, github.ErrNotFound) {
+			if err == nil {
+				err = &RefusedError{Object: fmt.Sprintf("runner %d", id), Reason: ErrStillListed}
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// deleteByID bears with GitHub calling a runner busy for a while after its
+// listener was stopped.
+func deleteByID(ctx context.Context, client *github.Client, id int64) error {
+	ctx, cancel := context.WithTimeout(ctx, busyWait)
+	defer cancel()
+	for {
+		err := client.DeleteRunner(ctx, id)
+		if !errors.Is(err, github.ErrBusy) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(busyEach):
+		}
+	}
+}

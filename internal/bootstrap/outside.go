@@ -1,0 +1,228 @@
+package bootstrap
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
+)
+
+// farewell is how long the last events may take to be delivered.
+const farewell = 5 * time.Second
+
+// outside is who is told what a runner does: status by its report, the service
+// manager, a webhook, a file of metrics. A runner runs on if they cannot be told.
+type outside struct {
+	host    *Host
+	record  instance.Record
+	with    Supervision
+	log     *slog.Logger
+	webhook *health.Webhook // nil without one
+	boot    string
+	tidier  *tidier
+
+	mu     sync.Mutex // of what follows: changes and beats come from different goroutines
+	ready  bool
+	since  time.Time
+	last   supervise.Change
+	warned map[string]bool
+}
+
+func (h *Host) openOutside(record instance.Record, with Supervision, log *slog.Logger) (*outside, error) {
+	o := &outside{host: h, record: record, with: with, log: log, boot: bootID(), warned: map[string]bool{}}
+	o.tidier = &tidier{record: record, log: log}
+	webhook, err := h.openWebhook(record.Life, with, log)
+	if err != nil {
+		return nil, err
+	}
+	o.webhook = webhook
+	return o, nil
+}
+
+func (h *Host) openWebhook(life instance.Life, with Supervision, log *slog.Logger) (*health.Webhook, error) {
+	if life.Webhook == "" {
+		return nil, nil //nolint:nilnil // there is none, and that is no error
+	}
+	config := health.WebhookConfig{URL: life.Webhook, Roots: h.Roots, UserAgent: h.UserAgent, Log: log}
+	if !with.Secret.Empty() {
+		config.Secret = with.Secret
+	}
+	return health.NewWebhook(config)
+}
+
+// report takes in one change of the listener's state.
+func (o *outside) report(c supervise.Change) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if c.State != o.last.State || c.Draining != o.last.Draining || c.Job != o.last.Job {
+		o.since = time.Now().UTC()
+	}
+	o.tidier.heed(c.State)
+	before := o.last
+	o.last = c
+	o.try("saving the report", o.host.Store.SaveReport(o.record.Name, instance.Report{
+		State: string(c.State), Draining: c.Draining, Since: o.since, PID: os.Getpid(), Version: c.Version,
+		Job: c.Job, ExitCode: c.ExitCode, Reason: c.Reason, Starts: c.Starts, Registrations: c.Registrations,
+		Succeeded: c.Results.Succeeded, Failed: c.Results.Failed, Canceled: c.Results.Canceled,
+		ListenerPID: c.Listener.PID, ListenerStart: c.Listener.Start, Boot: o.boot,
+	}))
+	o.tellManager(c)
+	if c.Registrations != before.Registrations {
+		if record, err := o.host.Store.Load(o.record.Name); err == nil {
+			o.record.RunnerID = record.RunnerID
+		}
+	}
+	if event := eventOf(before, c); event != "" {
+		o.send(event, c)
+	}
+	o.writeMetrics()
+}
+
+// tellManager says to systemd that the service is up once the listener listens:
+// what is started after this service can rely on that.
+func (o *outside) tellManager(c supervise.Change) {
+	status := string(c.State)
+	for _, part := range []struct{ before, text string }{{" on ", c.Job}, {": ", c.Reason}} {
+		if part.text != "" {
+			status += part.before + part.text
+		}
+	}
+	if c.Draining {
+		status += ", draining"
+	}
+	switch {
+	case c.State == supervise.Ended:
+		o.try("telling the service manager", o.with.Manager.Stopping(status))
+	case !o.ready && (c.State == supervise.Idle || c.State == supervise.Busy):
+		o.ready = true
+		o.try("telling the service manager", o.with.Manager.Ready(status))
+	default:
+		o.try("telling the service manager", o.with.Manager.Status(status))
+	}
+}
+
+// beat shows that the supervisor is in order.
+func (o *outside) beat() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.tidier.heed(o.last.State)
+	o.try("telling the service manager", o.with.Manager.Watchdog())
+	o.writeMetrics()
+}
+
+// eventOf is the event that a change is, if it is one.
+func eventOf(before, c supervise.Change) string {
+	if c.Registrations > before.Registrations {
+		return health.EventRegistered
+	}
+	if c.Draining && !before.Draining {
+		return health.EventDraining
+	}
+	if c.State == before.State && c.Job == before.Job {
+		return ""
+	}
+	switch c.State {
+	case supervise.Idle:
+		return health.EventIdle
+	case supervise.Busy:
+		return health.EventBusy
+	case supervise.Updating:
+		return health.EventUpdating
+	case supervise.Drained:
+		return health.EventDrained
+	case supervise.Failing:
+		return health.EventFailing
+	case supervise.Ended:
+		if c.Reason == string(supervise.Preempted) {
+			return health.EventPreempted
+		}
+		return health.EventStopped
+	default:
+		return ""
+	}
+}
+
+func (o *outside) send(kind string, c supervise.Change) {
+	if o.webhook == nil {
+		return
+	}
+	o.webhook.Send(event(o.record, kind, c))
+}
+
+func event(record instance.Record, kind string, c supervise.Change) health.Event {
+	host, err := os.Hostname()
+	if err != nil {
+		host = ""
+	}
+	return health.Event{
+		Type: kind, Runner: record.Name, Scope: record.ScopeURL, RunnerID: record.RunnerID, Host: host,
+		Version: c.Version, Job: c.Job, Reason: c.Reason, ExitCode: c.ExitCode,
+	}
+}
+
+// deregistered tells that GitHub no longer lists the runner.
+func (o *outside) deregistered() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.send(health.EventDeregistered, o.last)
+}
+
+func (o *outside) writeMetrics() {
+	if o.record.MetricsFile == "" {
+		return
+	}
+	c := o.last
+	o.try("writing the metrics", health.WriteMetrics(o.record.MetricsFile, health.Metrics{
+		Runner: o.record.Name, Scope: o.record.ScopeURL, Version: c.Version, State: string(c.State),
+		Since: o.since, Now: time.Now(), Starts: int64(c.Starts), Registrations: int64(c.Registrations), LastExit: c.ExitCode,
+		Jobs: map[string]int64{
+			"succeeded": int64(c.Results.Succeeded), "failed": int64(c.Results.Failed), "canceled": int64(c.Results.Canceled),
+		},
+	}))
+}
+
+// try warns of each kind of failure once.
+func (o *outside) try(what string, err error) {
+	if err == nil || o.warned[what] {
+		return
+	}
+	o.warned[what] = true
+	o.log.Warn(what, "error", err)
+}
+
+// close delivers the last events, if that does not take long. The metrics stay:
+// they say that the runner has ended.
+func (o *outside) close() {
+	o.tidier.end()
+	if o.webhook == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	defer cancel()
+	o.try("delivering the last events", o.webhook.Close(ctx))
+}
+
+// tellOnce sends one event of an install or uninstall.
+func (h *Host) tellOnce(record instance.Record, with Supervision, kind, reason string) {
+	webhook, err := h.openWebhook(record.Life, with, h.Log)
+	if err == nil && webhook == nil {
+		return
+	}
+	if err == nil {
+		e := event(record, kind, supervise.Change{Version: record.Version, Reason: reason})
+		webhook.Send(e)
+		ctx, cancel := context.WithTimeout(context.Background(), farewell)
+		defer cancel()
+		err = webhook.Close(ctx)
+	}
+	if err != nil {
+		h.Log.Warn("telling the webhook", "event", kind, "error", strings.TrimSpace(fmt.Sprint(err)))
+	}
+}

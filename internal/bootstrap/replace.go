@@ -1,0 +1,136 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
+)
+
+// replace puts the version that GitHub offers into a runner root whose version
+// GitHub refuses; the runner can then no longer do it itself. The registration
+// and everything else in the root stay. [supervise.ErrNothingNewer] if there is
+// no other version. After a failure either the old or the new version is there.
+func (k *keeper) replace(ctx context.Context) error {
+	record, err := k.Store.Load(k.name)
+	if err != nil {
+		return err
+	}
+	platform, err := download.Host()
+	if err != nil {
+		return err
+	}
+	scope, err := github.ParseScope(record.ScopeURL, record.APIURL)
+	if err != nil {
+		return fmt.Errorf("reading the record of %q: %w", record.Name, err)
+	}
+	chooser := &chooser{
+		Host: k.Host, source: Source{Mirror: record.Source.Mirror}, platform: platform, latest: true,
+		scoped: k.Connect != nil,
+	}
+	if k.Connect != nil {
+		chooser.client = k.Connect(scope)
+	} else {
+		chooser.client = k.Anonymous(scope)
+	}
+	chosen, err := chooser.choose(ctx)
+	if err != nil {
+		return err
+	}
+	if chosen.asset.Version == k.running(record) {
+		return supervise.ErrNothingNewer
+	}
+	next := filepath.Join(filepath.Dir(record.Dir), "."+record.Name+".next")
+	if err := download.Discard(next); err != nil {
+		return err
+	}
+	owner := download.Owner{UID: k.user.UID, GID: k.user.GID, Keep: k.user.Self}
+	if _, err := k.Fetcher.Place(ctx, chosen.asset, next, owner, nil); err != nil {
+		return err
+	}
+	if err := k.swap(record.Dir, next, chosen.asset.Version, k.running(record)); err != nil {
+		return fmt.Errorf("replacing the runner in %q: %w", record.Dir, err)
+	}
+	_, err = k.Store.Update(ctx, k.name, func(r *instance.Record) {
+		r.Version, r.SHA256 = chosen.asset.Version, chosen.asset.SHA256
+	})
+	return errors.Join(err, download.Discard(next))
+}
+
+// running is the version that the listener has told, else what was installed.
+func (k *keeper) running(record instance.Record) string {
+	if report, err := k.Store.LoadReport(k.name); err == nil && report.Version != "" {
+		return report.Version
+	}
+	return record.Version
+}
+
+// swap brings a root to what next holds, as the runner's own update does it: bin
+// and externals become links to folders that have the version in their names
+// (actions/runner, update.sh.template). The links come last, bin's after that of
+// what it needs.
+func (k *keeper) swap(root, next, version, before string) error {
+	parent, err := os.OpenRoot(filepath.Dir(root))
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	to, from := filepath.Base(root), filepath.Base(next)
+	entries, err := fs.ReadDir(parent.FS(), from)
+	if err != nil {
+		return err
+	}
+	folders := []string{"externals", "bin"}
+	for _, entry := range entries {
+		if slices.Contains(folders, entry.Name()) || entry.IsDir() {
+			continue
+		}
+		if err := parent.Rename(filepath.Join(from, entry.Name()), filepath.Join(to, entry.Name())); err != nil {
+			return err
+		}
+	}
+	for _, name := range folders {
+		if err := k.swapFolder(parent, root, from, name, version, before); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *keeper) swapFolder(parent *os.Root, root, from, name, version, before string) error {
+	to := filepath.Base(root)
+	folder, link := filepath.Join(to, name), filepath.Join(to, "."+name+".link")
+	versioned := name + "." + version
+	for _, old := range []string{filepath.Join(to, versioned), link} {
+		if err := parent.RemoveAll(old); err != nil {
+			return err
+		}
+	}
+	if err := parent.Rename(filepath.Join(from, name), filepath.Join(to, versioned)); err != nil {
+		return err
+	}
+	if err := parent.Symlink(filepath.Join(root, versioned), link); err != nil {
+		return err
+	}
+	if err := k.user.Own(filepath.Join(root, "."+name+".link")); err != nil {
+		return err
+	}
+	if info, err := parent.Lstat(folder); err == nil && info.IsDir() {
+		old := folder + "." + before
+		if err := parent.RemoveAll(old); err != nil {
+			return err
+		}
+		if err := parent.Rename(folder, old); err != nil {
+			return err
+		}
+	}
+	return parent.Rename(link, folder)
+}

@@ -1,0 +1,211 @@
+package health
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The states of a runner.
+const (
+	StateStarting    = "starting"
+	StateRegistering = "registering"
+	StateIdle        = "idle"
+	StateBusy        = "busy"
+	StateUpdating    = "updating"
+	StateDraining    = "draining"
+	StateDrained     = "drained"
+	StateFailing     = "failing"
+	StateEnded       = "ended"
+)
+
+// The results of jobs.
+const (
+	JobSucceeded = "succeeded"
+	JobFailed    = "failed"
+	JobCanceled  = "canceled"
+)
+
+// ErrState is matched by the error for a state that is none of [States].
+var ErrState = errors.New("not a state of a runner")
+
+// States returns every state, in the order of a runner's life.
+func States() []string {
+	return []string{
+		StateStarting, StateRegistering, StateIdle, StateBusy, StateUpdating,
+		StateDraining, StateDrained, StateFailing, StateEnded,
+	}
+}
+
+// Metrics is what is known about a runner at one moment.
+type Metrics struct {
+	Runner, Scope, Version string
+	State                  string           // one of [States]
+	Since                  time.Time        // when it came into this state; zero: not told
+	Now                    time.Time        // the heartbeat
+	Jobs                   map[string]int64 // by result; the results above are always told
+	Starts                 int64            // of the listener
+	Registrations          int64
+	LastExit               *int  // exit code of the last listener; nil: none has ended
+	RSSBytes               int64 // resident memory; 0: not told
+}
+
+// The temporary file of x.prom is .x.prom.NUMBER.tmp: the collector reads
+// whatever ends in .prom.
+const temporarySuffix = ".tmp"
+
+func temporaryPrefix(file string) string { return "." + filepath.Base(file) + "." }
+
+// WriteMetrics replaces a file, which the collector reads when its name ends in
+// .prom, by the metrics in Prometheus' text format. Whoever reads sees the old or the new
+// content, never a part; after a failure it is the old. Everybody may read the
+// file. A file that already holds just this (times count in whole seconds) is
+// left alone. It is not waited for until it is on the disk: after a power cut it is
+// written anew. The error for an unknown state matches [ErrState].
+func WriteMetrics(file string, m Metrics) error {
+	if !slices.Contains(States(), m.State) {
+		return fmt.Errorf("writing metrics: %w: %q", ErrState, m.State)
+	}
+	content := m.format()
+	if holds(file, content) {
+		return nil
+	}
+	if err := replace(file, content); err != nil {
+		return fmt.Errorf("writing metrics: %w", err)
+	}
+	return nil
+}
+
+// holds tells whether file is a regular one, for everybody to read, with this content.
+func holds(file, content string) bool {
+	info, err := os.Lstat(file)
+	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o444 != 0o444 || info.Size() != int64(len(content)) {
+		return false
+	}
+	old, err := os.ReadFile(file)
+	return err == nil && string(old) == content
+}
+
+func replace(file, content string) error {
+	temporary, err := os.CreateTemp(filepath.Dir(file), temporaryPrefix(file)+"*"+temporarySuffix)
+	if err != nil {
+		return err
+	}
+	_, err = temporary.WriteString(content)
+	if err == nil {
+		err = temporary.Chmod(0o644) // whatever the umask: the collector is another user
+	}
+	err = errors.Join(err, temporary.Close())
+	if err == nil {
+		err = os.Rename(temporary.Name(), file)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(temporary.Name()))
+	}
+	return nil
+}
+
+// RemoveMetrics removes the file of [WriteMetrics], and what a writer that was
+// killed left beside it. Gone is success. The file's writer must have ended.
+func RemoveMetrics(file string) error {
+	err := ignoreGone(os.Remove(file))
+	entries, dirErr := os.ReadDir(filepath.Dir(file))
+	err = errors.Join(err, ignoreGone(dirErr))
+	for _, entry := range entries {
+		if isTemporary(entry.Name(), file) {
+			err = errors.Join(err, ignoreGone(os.Remove(filepath.Join(filepath.Dir(file), entry.Name()))))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("removing metrics: %w", err)
+	}
+	return nil
+}
+
+func isTemporary(name, file string) bool {
+	middle, begins := strings.CutPrefix(name, temporaryPrefix(file))
+	middle, ends := strings.CutSuffix(middle, temporarySuffix)
+	return begins && ends && middle != "" && strings.Trim(middle, "0123456789") == ""
+}
+
+func ignoreGone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// format writes the same HELP for every runner: the collector refuses families
+// that two files describe differently.
+func (m Metrics) format() string {
+	var e exposition
+	e.family("runner_bootstrap_info", "gauge", "What runs here; always 1.")
+	e.sample(1, "runner", m.Runner, "scope", m.Scope, "version", m.Version)
+	e.family("runner_bootstrap_state", "gauge", "1 for the state that the runner is in, 0 for the others.")
+	for _, state := range States() {
+		value := int64(0)
+		if state == m.State {
+			value = 1
+		}
+		e.sample(value, "runner", m.Runner, "scope", m.Scope, "state", state)
+	}
+	if !m.Since.IsZero() {
+		e.family("runner_bootstrap_state_since_seconds", "gauge", "When the runner came into its state, in Unix time.")
+		e.sample(m.Since.Unix())
+	}
+	e.family("runner_bootstrap_jobs_total", "counter", "Jobs that have ended, by result.")
+	results := map[string]int64{JobSucceeded: 0, JobFailed: 0, JobCanceled: 0}
+	maps.Copy(results, m.Jobs)
+	for _, result := range slices.Sorted(maps.Keys(results)) {
+		e.sample(results[result], "result", result)
+	}
+	e.family("runner_bootstrap_listener_starts_total", "counter", "Starts of the runner's listener.")
+	e.sample(m.Starts)
+	e.family("runner_bootstrap_registrations_total", "counter", "Registrations of the runner.")
+	e.sample(m.Registrations)
+	if m.LastExit != nil {
+		e.family("runner_bootstrap_listener_last_exit_code", "gauge", "Exit code of the listener that ended last.")
+		e.sample(int64(*m.LastExit))
+	}
+	if m.RSSBytes != 0 {
+		e.family("runner_bootstrap_rss_bytes", "gauge", "Resident memory of the runner.")
+		e.sample(m.RSSBytes)
+	}
+	e.family("runner_bootstrap_heartbeat_seconds", "gauge", "When this was written, in Unix time.")
+	e.sample(m.Now.Unix())
+	return e.text.String()
+}
+
+// exposition is a text in Prometheus' format.
+type exposition struct {
+	text strings.Builder
+	name string // of the family that samples belong to
+}
+
+func (e *exposition) family(name, kind, help string) {
+	e.name = name
+	fmt.Fprintf(&e.text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
+}
+
+// sample takes labels as names and values in turn.
+func (e *exposition) sample(value int64, labels ...string) {
+	e.text.WriteString(e.name)
+	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+	separator := "{"
+	for pair := range slices.Chunk(labels, 2) {
+		// The format is UTF-8: one byte that is not makes the whole file unreadable.
+		e.text.WriteString(separator + pair[0] + `="` + escape.Replace(strings.ToValidUTF8(pair[1], "\uFFFD")) + `"`)
+		separator = ","
+	}
+	if len(labels) > 0 {
+		e.text.WriteByte('}')
+	}
+	e.text.WriteString(" " + strconv.FormatInt(value, 10) + "\n")
+}

@@ -1,0 +1,82 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+const (
+	credentialFile   = "credential"
+	registrationLock = "registration.lock"
+	lockEach         = 100 * time.Millisecond
+)
+
+// KeepCredential keeps the credential of a runner's supervisor, instead of an
+// earlier one. Only the account of this process can read it.
+func (s *Store) KeepCredential(name string, secret interface{ Reveal() string }) error {
+	if err := replaceFile(filepath.Join(s.home(name), credentialFile), []byte(secret.Reveal())); err != nil {
+		return fmt.Errorf("keeping the credential of %q: %w", name, err)
+	}
+	return nil
+}
+
+// KeptCredential gives what [Store.KeepCredential] kept.
+func (s *Store) KeptCredential(name string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(s.home(name), credentialFile))
+	if err != nil {
+		return "", fmt.Errorf("reading the kept credential of %q: %w", name, err)
+	}
+	return string(text), nil
+}
+
+// DropCredential forgets the kept credential. None there is a success.
+func (s *Store) DropCredential(name string) error {
+	if err := os.Remove(filepath.Join(s.home(name), credentialFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("forgetting the credential of %q: %w", name, err)
+	}
+	return nil
+}
+
+// LockRegistration takes the lock under which the registration of a runner, on
+// this host and at GitHub, is changed. It waits for whoever holds it, be it the
+// config.sh of a killed process, until ctx ends.
+func (s *Store) LockRegistration(ctx context.Context, name string) (*Lock, error) {
+	for {
+		lock, err := takeLock(ctx, filepath.Join(s.home(name), registrationLock),
+			fmt.Sprintf("the registration of %q", name), orphanWait)
+		if !errors.Is(err, ErrLocked) {
+			return lock, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(lockEach):
+		}
+	}
+}
+
+// Update changes the record called name by what change does to it. The
+// supervisor and an install may do so at the same time: each changes what it has
+// decided, and nothing of the other's is lost.
+func (s *Store) Update(ctx context.Context, name string, change func(*Record)) (Record, error) {
+	lock, err := takeLock(ctx, filepath.Join(s.home(name), recordLock), fmt.Sprintf("the record of %q", name), glance)
+	for errors.Is(err, ErrLocked) && ctx.Err() == nil {
+		// Held for a moment, by whoever it is.
+		lock, err = takeLock(ctx, filepath.Join(s.home(name), recordLock), fmt.Sprintf("the record of %q", name), glance)
+	}
+	if err != nil {
+		return Record{}, err
+	}
+	defer lock.Release()
+	record, err := s.Load(name)
+	if err != nil {
+		return Record{}, err
+	}
+	change(&record)
+	return record, s.Save(record)
+}

@@ -1,0 +1,159 @@
+package metadata
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	awsTokenPath   = "/latest/api/token" //nolint:gosec // where tokens come from, not one
+	awsActionPath  = "/latest/meta-data/spot/instance-action"
+	awsStatePath   = "/latest/meta-data/autoscaling/target-lifecycle-state"
+	awsTTLHeader   = "X-aws-ec2-metadata-token-ttl-seconds"
+	awsTokenHeader = "X-aws-ec2-metadata-token" //nolint:gosec // the name of a header
+
+	// awsTTL is how long a token shall live: the most that is allowed.
+	awsTTL = 6 * time.Hour
+	// awsEarly is how long before its end a token is not used any more.
+	awsEarly = time.Minute
+)
+
+// aws asks EC2, by version 2 of its service where that exists: there a token is
+// fetched first.
+type aws struct {
+	service *service
+	token   string    // empty for version 1
+	renew   time.Time // when to ask for a token again; zero for now
+}
+
+// ask tells of spot instances that are taken back, and of those that their
+// autoscaling group ends. A recommendation to rebalance is none: the
+// instance may live on for days after it.
+func (a *aws) ask(ctx context.Context) (*Notice, error) {
+	// Without a token both questions would fail for the same reason, one after the other.
+	if err := a.authenticate(ctx); err != nil {
+		return nil, err
+	}
+	action, actionErr := a.spotAction(ctx)
+	if action != nil {
+		return action, actionErr
+	}
+	state, stateErr := a.lifecycle(ctx)
+	return state, errors.Join(actionErr, stateErr)
+}
+
+func (a *aws) spotAction(ctx context.Context) (*Notice, error) {
+	q := question{path: awsActionPath}
+	body, found, err := a.get(ctx, q)
+	if err != nil || !found {
+		return nil, err
+	}
+	var said struct {
+		Action string `json:"action"`
+		Time   string `json:"time"`
+	}
+	if err := json.Unmarshal([]byte(body), &said); err != nil {
+		return nil, q.unclear("answer is not the expected JSON")
+	}
+	notice := &Notice{Cloud: AWS}
+	switch said.Action {
+	case "terminate":
+		notice.Reason = "spot instance will be terminated"
+	case "stop":
+		notice.Reason = "spot instance will be stopped"
+	case "hibernate":
+		notice.Reason = "spot instance will be hibernated"
+	default:
+		return nil, q.unclear("answer names no action that is known")
+	}
+	// An action whose time cannot be read is one all the same.
+	if at, err := time.Parse(time.RFC3339, said.Time); err == nil {
+		notice.At = at
+	}
+	return notice, nil
+}
+
+func (a *aws) lifecycle(ctx context.Context) (*Notice, error) {
+	body, found, err := a.get(ctx, question{path: awsStatePath})
+	if err != nil || !found || strings.TrimSpace(body) != "Terminated" {
+		return nil, err
+	}
+	return &Notice{Cloud: AWS, Reason: "autoscaling group will terminate the instance"}, nil
+}
+
+// get asks for a path that exists (found) if there is something to say. A token that
+// is refused is replaced once: it may be of another life of this machine, before it was
+// hibernated.
+func (a *aws) get(ctx context.Context, q question) (body string, found bool, err error) {
+	for range 2 {
+		if err := a.authenticate(ctx); err != nil {
+			return "", false, err
+		}
+		if a.token != "" {
+			q.header = map[string]string{awsTokenHeader: a.token}
+		}
+		said, err := a.service.ask(ctx, q)
+		if err != nil {
+			return "", false, err
+		}
+		switch said.status {
+		case http.StatusOK:
+			return said.body, true, nil
+		case http.StatusNotFound:
+			return "", false, nil
+		case http.StatusUnauthorized:
+			a.token, a.renew, q.header = "", time.Time{}, nil
+		default:
+			return "", false, q.refused(said)
+		}
+	}
+	return "", false, q.unclear("every token is refused")
+}
+
+// authenticate sees to a token, unless the service has none to give: then it is one
+// of version 1, which answers without.
+func (a *aws) authenticate(ctx context.Context) error {
+	if time.Now().Before(a.renew) {
+		return nil
+	}
+	q := awsTokenQuestion()
+	said, err := a.service.ask(ctx, q)
+	if err != nil {
+		return err
+	}
+	switch said.status {
+	case http.StatusOK:
+	case http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed:
+		a.token, a.renew = "", time.Now().Add(awsTTL)
+		return nil
+	default:
+		return q.refused(said)
+	}
+	token := strings.TrimSpace(said.body)
+	if token == "" {
+		return q.unclear("answer is an empty token")
+	}
+	a.token, a.renew = token, time.Now().Add(said.awsLife()-awsEarly)
+	return nil
+}
+
+func awsTokenQuestion() question {
+	return question{
+		method: http.MethodPut, path: awsTokenPath,
+		header: map[string]string{awsTTLHeader: strconv.Itoa(int(awsTTL / time.Second))},
+	}
+}
+
+// awsLife is how long the token in an answer lives: as it says, else as it was asked.
+func (a answer) awsLife() time.Duration {
+	seconds, err := strconv.Atoi(a.header.Get(awsTTLHeader))
+	if life := time.Duration(seconds) * time.Second; err == nil && life > 0 && life < awsTTL {
+		return life
+	}
+	return awsTTL
+}

@@ -1,0 +1,135 @@
+package metadata
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	azureEventsPath   = "/metadata/scheduledevents?api-version=2020-07-01"
+	azureInstancePath = "/metadata/instance?api-version=2021-02-01"
+	azureNamePath     = "/metadata/instance/compute/name?api-version=2021-02-01&format=text"
+
+	// azurePatience is for the first answer: the question makes Azure begin to collect
+	// events for this machine, and that takes up to two minutes.
+	azurePatience = 130 * time.Second
+)
+
+// azure asks for the scheduled events of Azure.
+type azure struct {
+	service *service
+	begun   bool   // events have been answered once
+	name    string // of this machine, once it was needed
+}
+
+// azureEvent is one of the answer, with the fields that matter here.
+type azureEvent struct {
+	EventType string
+	Resources []string
+	NotBefore string // empty when it has begun
+}
+
+// ask tells of the most urgent event that ends what runs on this machine.
+func (a *azure) ask(ctx context.Context) (*Notice, error) {
+	events, err := a.events(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var first *Notice
+	for _, event := range events {
+		reason := event.reason()
+		if reason == "" {
+			continue
+		}
+		concerned, nameErr := a.concerns(ctx, event)
+		if nameErr != nil {
+			err = nameErr
+		}
+		if at := event.at(); concerned && (first == nil || at.Before(first.At)) {
+			first = &Notice{Cloud: Azure, Reason: reason, At: at}
+		}
+	}
+	return first, err
+}
+
+func (a *azure) events(ctx context.Context) ([]azureEvent, error) {
+	q := question{path: azureEventsPath}
+	if !a.begun {
+		q.patience = azurePatience
+	}
+	said, err := a.get(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	var list struct{ Events []azureEvent }
+	if err := json.Unmarshal([]byte(said), &list); err != nil {
+		return nil, q.unclear("answer is not the expected JSON")
+	}
+	a.begun = true
+	return list.Events, nil
+}
+
+// reason is empty for an event that leaves the machine running, such as Freeze,
+// which pauses it for seconds. One that restarts it ends its job, too.
+func (e azureEvent) reason() string {
+	switch e.EventType {
+	case "Preempt":
+		return "spot virtual machine will be deleted"
+	case "Terminate":
+		return "virtual machine will be deleted"
+	case "Reboot":
+		return "virtual machine will be restarted"
+	case "Redeploy":
+		return "virtual machine will be moved to another host and restarted"
+	default:
+		return ""
+	}
+}
+
+// at is zero for an event that has begun, and so before all others.
+func (e azureEvent) at() time.Time {
+	at, err := http.ParseTime(e.NotBefore)
+	if err != nil {
+		return time.Time{}
+	}
+	return at
+}
+
+// concerns tells whether an event is about this machine, since those of all machines
+// of an availability set are told to each. The name is asked when the first event is
+// there, and if it cannot be had, with an error, every event might be ours.
+func (a *azure) concerns(ctx context.Context, event azureEvent) (bool, error) {
+	if a.name == "" {
+		q := question{path: azureNamePath}
+		said, err := a.get(ctx, q)
+		if err != nil {
+			return true, err
+		}
+		name := strings.TrimSpace(said)
+		if name == "" {
+			return true, q.unclear("answer is an empty name")
+		}
+		a.name = name
+	}
+	return slices.ContainsFunc(event.Resources, func(resource string) bool {
+		return strings.EqualFold(resource, a.name)
+	}), nil
+}
+
+func (a *azure) get(ctx context.Context, q question) (string, error) {
+	q.header = azureHeader()
+	said, err := a.service.ask(ctx, q)
+	if err != nil {
+		return "", err
+	}
+	if said.status != http.StatusOK {
+		return "", q.refused(said)
+	}
+	return said.body, nil
+}
+
+func azureHeader() map[string]string { return map[string]string{"Metadata": "true"} }

@@ -1,0 +1,319 @@
+package metadata
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Paths as the documentation of the clouds has them.
+const (
+	action      = "/latest/meta-data/spot/instance-action"
+	lifecycle   = "/latest/meta-data/autoscaling/target-lifecycle-state"
+	preempted   = "/computeMetadata/v1/instance/preempted"
+	maintenance = "/computeMetadata/v1/instance/maintenance-event"
+	events      = "/metadata/scheduledevents"
+	vmName      = "/metadata/instance/compute/name"
+)
+
+func testAWS(t *testing.T) {
+	at := time.Date(2017, 9, 18, 8, 22, 0, 0, time.UTC)
+	for body, want := range map[string]struct {
+		reason string
+		at     time.Time
+	}{
+		`{"action": "terminate", "time": "2017-09-18T08:22:00Z"}`: {"spot instance will be terminated", at},
+		`{"action":"stop","time":"2017-09-18T08:22:00Z"}`:         {"spot instance will be stopped", at},
+		`{"action":"hibernate","time":"2017-09-18T08:22:00Z"}`:    {"spot instance will be hibernated", at},
+		`{"action":"terminate","time":"soon"}`:                    {"spot instance will be terminated", time.Time{}},
+		`{"action":"terminate"}`:                                  {"spot instance will be terminated", time.Time{}},
+	} {
+		t.Run(body, func(t *testing.T) {
+			configure(t)
+			s := newSimulatedAWS(t)
+			w := start(t, AWS)
+			w.polled(t, s.simulator, action, 3)
+			w.silent(t, "")
+			before := s.set(action, body)
+			w.gives(t, want.reason, want.at)
+			if polls := s.count(action) - before; polls > 1 || w.notice.Cloud != AWS {
+				t.Errorf("got it after %d polls, want one: %+v", polls, w.notice)
+			}
+			if n := s.tokens(); n != 1 {
+				t.Errorf("%d tokens were issued, want one for all questions", n)
+			}
+		})
+	}
+	for _, body := range []string{`{"action":"","time":"2017-09-18T08:22:00Z"}`, `{"action":"noop"}`, `["terminate"]`, "terminate", `{}`} {
+		t.Run("no notice: "+body, func(t *testing.T) {
+			configure(t)
+			s := newSimulatedAWS(t)
+			s.set(action, body)
+			w := start(t, AWS)
+			w.polled(t, s.simulator, action, 3)
+			w.silent(t, "answer ")
+		})
+	}
+	t.Run("lifecycle", func(t *testing.T) {
+		configure(t)
+		s := newSimulatedAWS(t)
+		w := start(t, AWS)
+		for _, state := range []string{"InService", "Standby", "Warmed:Stopped", "Detached", ""} {
+			s.set(lifecycle, state)
+			w.polled(t, s.simulator, lifecycle, 2)
+			w.silent(t, "")
+		}
+		// One question that fails is no reason not to hear the other.
+		s.spoil(action, func(w http.ResponseWriter, r *http.Request) { http.Error(w, "", http.StatusServiceUnavailable) })
+		s.set(lifecycle, "Terminated\n")
+		w.gives(t, "autoscaling group will terminate the instance", time.Time{})
+	})
+	t.Run("rebalance recommendation", func(t *testing.T) {
+		configure(t)
+		s := newSimulatedAWS(t)
+		s.set("/latest/meta-data/events/recommendations/rebalance", `{"noticeTime": "2020-10-27T08:22:00Z"}`)
+		w := start(t, AWS)
+		w.polled(t, s.simulator, lifecycle, 3)
+		w.silent(t, "")
+	})
+	testAWSTokens(t)
+}
+
+func testAWSTokens(t *testing.T) {
+	t.Run("token refused", func(t *testing.T) {
+		configure(t)
+		s := newSimulatedAWS(t)
+		w := start(t, AWS)
+		w.polled(t, s.simulator, lifecycle, 2)
+		s.revoke()
+		w.polled(t, s.simulator, lifecycle, 3)
+		w.silent(t, "")
+		if n := s.tokens(); n != 2 {
+			t.Errorf("%d tokens were issued, want 2", n)
+		}
+		s.revoke()
+		s.set(action, `{"action":"terminate"}`)
+		w.gives(t, "spot instance will be terminated", time.Time{})
+	})
+	t.Run("every token refused", func(t *testing.T) {
+		configure(t)
+		s := newSimulatedAWS(t)
+		unauthorized := func(w http.ResponseWriter, r *http.Request) { http.Error(w, "", http.StatusUnauthorized) }
+		s.spoil(action, unauthorized)
+		w := start(t, AWS)
+		w.polled(t, s.simulator, lifecycle, 3)
+		w.silent(t, "every token is refused")
+		if asked, turns := s.count(action), s.count(lifecycle); asked > 2*(turns+1) {
+			t.Errorf("asked %d times in %d turns, want two each", asked, turns)
+		}
+	})
+	t.Run("short life of tokens", func(t *testing.T) {
+		configure(t)
+		s := newSimulatedAWS(t)
+		s.life = 61 // so that it is not used any more after a second
+		w := start(t, AWS)
+		w.until(t, "another token", func() bool { return s.tokens() > 1 })
+		w.silent(t, "")
+		if n := s.count(lifecycle); n < 5 {
+			t.Errorf("the first token was used in %d turns only", n)
+		}
+	})
+	for _, status := range []int{403, 404, 405} {
+		t.Run(fmt.Sprintf("version 1, %d", status), func(t *testing.T) {
+			configure(t)
+			s := newSimulatedAWS(t)
+			s.optional = true
+			s.spoil("/latest/api/token", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "", status) })
+			w := start(t, AWS)
+			w.polled(t, s.simulator, lifecycle, 3)
+			w.silent(t, "")
+			if n := s.count("/latest/api/token"); n != 1 {
+				t.Errorf("asked for a token %d times, want once", n)
+			}
+			// Whoever forbids version 1 later has version 2.
+			s.mu.Lock()
+			s.optional = false
+			s.mu.Unlock()
+			s.spoil("/latest/api/token", nil)
+			w.polled(t, s.simulator, lifecycle, 3)
+			w.silent(t, "")
+			s.set(action, `{"action":"terminate"}`)
+			w.gives(t, "spot instance will be terminated", time.Time{})
+		})
+	}
+	for name, c := range map[string]struct {
+		answer http.HandlerFunc
+		logged string
+	}{
+		"500":   {func(w http.ResponseWriter, r *http.Request) { http.Error(w, "", 500) }, "unexpected status 500"},
+		"400":   {func(w http.ResponseWriter, r *http.Request) { http.Error(w, "", 400) }, "unexpected status 400"},
+		"empty": {func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "\n") }, "empty token"},
+	} {
+		t.Run("no token, "+name, func(t *testing.T) {
+			configure(t)
+			s := newSimulatedAWS(t)
+			s.optional = true
+			s.spoil("/latest/api/token", c.answer)
+			w := start(t, AWS)
+			w.polled(t, s.simulator, "/latest/api/token", 4)
+			w.silent(t, c.logged)
+			if n := s.count(action); n != 0 {
+				t.Errorf("asked without a token %d times", n)
+			}
+		})
+	}
+}
+
+func testGoogle(t *testing.T) {
+	t.Run("preempted before", func(t *testing.T) {
+		configure(t)
+		s := newSimulatedGoogle(t)
+		s.set(preempted, "TRUE")
+		start(t, GoogleCloud).gives(t, "instance is being preempted", time.Time{})
+	})
+	t.Run("preempted while waiting", func(t *testing.T) {
+		configure(t)
+		s := newSimulatedGoogle(t)
+		w := start(t, GoogleCloud)
+		w.until(t, "a question held back", func() bool { return s.held() == 1 })
+		w.silent(t, "")
+		before := s.set(preempted, "TRUE")
+		w.gives(t, "instance is being preempted", time.Time{})
+		if n := s.count(preempted); n != before || before != 2 {
+			t.Errorf("asked %d times before and %d after, want 2: at once, and waiting", before, n)
+		}
+		want := []string{"", "last_etag=46414c5345&timeout_sec=60&wait_for_change=true"}
+		if !slices.Equal(s.queries, want) || w.notice.Cloud != GoogleCloud {
+			t.Errorf("asked %q, want %q; got %+v", s.queries, want, w.notice)
+		}
+	})
+	t.Run("answer without an ETag", func(t *testing.T) {
+		configure(t)
+		s := newSimulatedGoogle(t)
+		s.spoil(preempted, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Metadata-Flavor", "Google")
+			if r.URL.RawQuery != "" {
+				http.Error(w, "a change may be missed", http.StatusBadRequest)
+				return
+			}
+			io.WriteString(w, "FALSE")
+		})
+		w := start(t, GoogleCloud)
+		w.polled(t, s.simulator, preempted, 4)
+		w.silent(t, "")
+	})
+	t.Run("after an error", func(t *testing.T) {
+		configure(t)
+		s := newSimulatedGoogle(t)
+		w := start(t, GoogleCloud)
+		w.until(t, "a question held back", func() bool { return s.held() == 1 })
+		s.spoil(preempted, func(w http.ResponseWriter, r *http.Request) { http.Error(w, "", http.StatusServiceUnavailable) })
+		s.set(maintenance, "NONE") // ends the wait
+		w.until(t, "an error", func() bool { return w.count("unexpected status 503") > 0 })
+		s.spoil(preempted, nil)
+		w.until(t, "a question held back", func() bool { return s.held() == 1 })
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if n := len(s.queries); n < 2 || s.queries[n-1] != "" {
+			t.Errorf("asked %q, want the last that was answered to be one that does not wait", s.queries)
+		}
+	})
+	t.Run("maintenance", func(t *testing.T) {
+		configure(t)
+		s := newSimulatedGoogle(t)
+		w := start(t, GoogleCloud)
+		for _, value := range []string{"NONE", "MIGRATE_ON_HOST_MAINTENANCE", ""} {
+			s.set(maintenance, value) // ends the wait of the other question
+			w.polled(t, s.simulator, maintenance, 1)
+			w.until(t, "a question held back", func() bool { return s.held() == 1 })
+			w.silent(t, "")
+		}
+		s.set(maintenance, "TERMINATE_ON_HOST_MAINTENANCE")
+		w.gives(t, "instance will be terminated for maintenance of its host", time.Time{})
+	})
+	for status, logged := range map[int]string{404: "", 503: "unexpected status 503"} {
+		t.Run(fmt.Sprintf("maintenance %d", status), func(t *testing.T) {
+			configure(t)
+			s := newSimulatedGoogle(t)
+			s.spoil(maintenance, func(w http.ResponseWriter, r *http.Request) { http.Error(w, "", status) })
+			w := start(t, GoogleCloud)
+			w.until(t, "a question held back", func() bool { return s.held() == 1 })
+			w.silent(t, logged)
+			s.set(preempted, "TRUE")
+			w.gives(t, "instance is being preempted", time.Time{})
+		})
+	}
+	t.Run("answers of somebody else", func(t *testing.T) {
+		configure(t)
+		s := newSimulatedGoogle(t)
+		s.spoil(preempted, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "TRUE") })
+		w := start(t, GoogleCloud)
+		w.polled(t, s.simulator, preempted, 4)
+		w.silent(t, "answer is not from Google's metadata service")
+	})
+}
+
+func testAzure(t *testing.T) {
+	const before = "Mon, 19 Sep 2016 18:29:47 GMT"
+	at := time.Date(2016, 9, 19, 18, 29, 47, 0, time.UTC)
+	for name, c := range map[string]struct {
+		body   string
+		reason string
+		at     time.Time
+	}{
+		"preempt":         {eventList(event("Preempt", before, "worker_1")), "spot virtual machine will be deleted", at},
+		"terminate":       {eventList(event("Terminate", before, "worker_1")), "virtual machine will be deleted", at},
+		"reboot":          {eventList(event("Reboot", before, "worker_1")), "virtual machine will be restarted", at},
+		"redeploy":        {eventList(event("Redeploy", before, "worker_1")), "virtual machine will be moved to another host and restarted", at},
+		"begun":           {eventList(event("Preempt", "", "worker_1")), "spot virtual machine will be deleted", time.Time{}},
+		"among others":    {eventList(event("Preempt", before, "worker_0", "WORKER_1")), "spot virtual machine will be deleted", at},
+		"second event":    {eventList(event("Preempt", "", "worker_2"), event("Freeze", "", "worker_1"), event("Terminate", before, "worker_1")), "virtual machine will be deleted", at},
+		"most urgent":     {eventList(event("Reboot", "Mon, 19 Sep 2016 18:45:00 GMT", "worker_1"), event("Preempt", before, "worker_1")), "spot virtual machine will be deleted", at},
+		"most urgent 1st": {eventList(event("Preempt", before, "worker_1"), event("Reboot", "Mon, 19 Sep 2016 18:45:00 GMT", "worker_1")), "spot virtual machine will be deleted", at},
+		"freeze":          {eventList(event("Freeze", before, "worker_1")), "", at},
+		"something new":   {eventList(event("Levitate", before, "worker_1")), "", at},
+		"another machine": {eventList(event("Preempt", before, "worker_10")), "", at},
+		"nothing":         {eventList(), "", at},
+		"null":            {`{"DocumentIncarnation":1,"Events":null}`, "", at},
+	} {
+		t.Run(name, func(t *testing.T) {
+			configure(t)
+			s := newSimulatedAzure(t)
+			w := start(t, Azure)
+			w.polled(t, s, events, 2)
+			polls := s.set(events, c.body)
+			if c.reason == "" {
+				w.polled(t, s, events, 4)
+				w.silent(t, "")
+				if n := s.count(vmName); n > 1 {
+					t.Errorf("the name was asked %d times, want once at most", n)
+				}
+				return
+			}
+			w.gives(t, c.reason, c.at)
+			if polls = s.count(events) - polls; polls > 1 || w.notice.Cloud != Azure {
+				t.Errorf("got it after %d polls, want one: %+v", polls, w.notice)
+			}
+		})
+	}
+	for name, answer := range map[string]http.HandlerFunc{
+		"500":   func(w http.ResponseWriter, r *http.Request) { http.Error(w, "worker_1", 500) },
+		"empty": func(w http.ResponseWriter, r *http.Request) {},
+	} {
+		t.Run("no name, "+name, func(t *testing.T) {
+			configure(t)
+			s := newSimulatedAzure(t)
+			s.spoil(vmName, answer)
+			s.set(events, eventList(event("Preempt", before, "worker_2")))
+			w := start(t, Azure)
+			w.gives(t, "spot virtual machine will be deleted", at)
+			if w.count("level=WARN") != 1 || !strings.Contains(w.String(), "for "+vmName) {
+				t.Errorf("the log does not say that the name cannot be had: %s", w.String())
+			}
+		})
+	}
+}

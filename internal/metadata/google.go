@@ -1,0 +1,95 @@
+package metadata
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+const (
+	googleRootPath        = "/computeMetadata/v1/"
+	googlePreemptedPath   = googleRootPath + "instance/preempted"
+	googleMaintenancePath = googleRootPath + "instance/maintenance-event"
+	googleFlavorHeader    = "Metadata-Flavor"
+	googleFlavor          = "Google"
+
+	// googlePatience is for a question that the service holds back for the 60 s of
+	// googleWait until there is something new.
+	googlePatience = 70 * time.Second
+	googleWait     = "60"
+)
+
+// google asks Compute Engine.
+type google struct {
+	service *service
+	etag    string // of the last answer about preemption; empty to be answered at once
+}
+
+// ask tells of preemption as soon as it is known, and of maintenance that ends the
+// machine within about a minute: that it asks first, as the other question is the
+// one that waits.
+func (g *google) ask(ctx context.Context) (*Notice, error) {
+	event, eventErr := g.maintenance(ctx)
+	if event != nil {
+		return event, eventErr
+	}
+	preempted, preemptedErr := g.preempted(ctx)
+	return preempted, errors.Join(eventErr, preemptedErr)
+}
+
+func (g *google) maintenance(ctx context.Context) (*Notice, error) {
+	said, err := g.get(ctx, question{path: googleMaintenancePath})
+	if said.status == http.StatusNotFound {
+		// What stands in for the service in a cluster may not have it. That is no
+		// failure to wait after: the notice of preemption is short.
+		return nil, nil
+	}
+	if err != nil || strings.TrimSpace(said.body) != "TERMINATE_ON_HOST_MAINTENANCE" {
+		return nil, err
+	}
+	return &Notice{Cloud: GoogleCloud, Reason: "instance will be terminated for maintenance of its host"}, nil
+}
+
+// preempted waits for a change only after an answer that has an ETag, since a change
+// between two questions would be missed without.
+func (g *google) preempted(ctx context.Context) (*Notice, error) {
+	q := question{path: googlePreemptedPath}
+	if g.etag != "" {
+		wait := url.Values{"wait_for_change": {"true"}, "timeout_sec": {googleWait}, "last_etag": {g.etag}}
+		q.path += "?" + wait.Encode()
+		q.patience = googlePatience
+	}
+	g.etag = "" // of no use after an error: what is asked then shall be answered at once
+	said, err := g.get(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	switch strings.TrimSpace(said.body) {
+	case "TRUE":
+		return &Notice{Cloud: GoogleCloud, Reason: "instance is being preempted"}, nil
+	case "FALSE":
+		g.etag = said.header.Get("ETag")
+		return nil, nil
+	default:
+		return nil, q.unclear("answer is neither TRUE nor FALSE")
+	}
+}
+
+// get takes an answer only from what says of itself that it is Google's service. One
+// with a status of failure is an error, and returned all the same.
+func (g *google) get(ctx context.Context, q question) (answer, error) {
+	q.header = map[string]string{googleFlavorHeader: googleFlavor}
+	said, err := g.service.ask(ctx, q)
+	switch {
+	case err != nil:
+		return answer{}, err
+	case said.status != http.StatusOK:
+		return said, q.refused(said)
+	case said.header.Get(googleFlavorHeader) != googleFlavor:
+		return answer{}, q.unclear("answer is not from Google's metadata service")
+	}
+	return said, nil
+}

@@ -1,0 +1,81 @@
+package metadata
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+const (
+	// pollInterval is as often as AWS recommends, and less than what Azure allows.
+	// The shortest notice that anybody gives is 30 s.
+	pollInterval = 5 * time.Second
+	// longestPause is how long a service that fails is left alone at last.
+	longestPause = 30 * time.Second
+)
+
+// source is one cloud's way to give notice. It may return a notice and an error, if
+// it asks several things.
+type source interface {
+	ask(ctx context.Context) (*Notice, error)
+}
+
+// watch asks a source again and again.
+type watch struct {
+	source  source
+	pace    time.Duration // from the beginning of a turn to that of the next
+	longest time.Duration // the longest pause after errors
+	log     *slog.Logger
+	told    string // the error that was logged last
+}
+
+func newWatch(cloud Cloud, s *service, log *slog.Logger) *watch {
+	w := &watch{pace: pollInterval, longest: longestPause, log: log.With("cloud", string(cloud))}
+	switch cloud {
+	case AWS:
+		w.source = &aws{service: s}
+	case GoogleCloud:
+		w.source = &google{service: s}
+	case Azure:
+		w.source = &azure{service: s}
+	}
+	return w
+}
+
+// run is Await.
+func (w *watch) run(ctx context.Context) (Notice, error) {
+	pause := w.pace
+	for ctx.Err() == nil {
+		begin := time.Now()
+		notice, err := w.source.ask(ctx)
+		if err != nil && ctx.Err() == nil {
+			w.tell(ctx, err)
+		}
+		if notice != nil {
+			return *notice, nil
+		}
+		wait := time.Until(begin.Add(w.pace)) // a question that waited for its answer has done our waiting
+		if err != nil {
+			wait = pause
+			pause = min(2*pause, w.longest)
+		} else {
+			pause = w.pace
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+		}
+	}
+	return Notice{}, ctx.Err()
+}
+
+// tell logs an error so that a service which fails for days does not fill the log.
+func (w *watch) tell(ctx context.Context, err error) {
+	level := slog.LevelDebug
+	if text := err.Error(); text != w.told {
+		level, w.told = slog.LevelWarn, text
+	}
+	w.log.Log(ctx, level, "the metadata service cannot be asked about preemption", "error", err)
+}

@@ -1,0 +1,35 @@
+//go:build !linux
+
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Look fails with errors.ErrUnsupported.
+func Look(pid int) (Process, error) {
+	return Process{}, fmt.Errorf("looking at process %d: %w", pid, errors.ErrUnsupported)
+}
+
+// Alive knows of no process.
+func (p Process) Alive() bool { return false }
+
+// Subreaper changes nothing.
+func Subreaper() error { return nil }
+
+// Reap reaps nothing.
+func Reap(...int) {}
+
+// EndDescendants ends nothing.
+func EndDescendants(context.Context, time.Duration) (ended int, err error) { return 0, nil }
+
+// InTree finds nothing.
+func InTree(string, int) []Process { return nil }
+
+// EndOrphans ends nothing.
+func EndOrphans(context.Context, string, int, Process, time.Duration) (ended int, err error) {
+	return 0, nil
+}

@@ -1,0 +1,204 @@
+package supervise
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/process"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+)
+
+// linger is how long what a job has left behind may take to end.
+const linger = 2 * time.Second
+
+// supervisor is the state of one Run.
+type supervisor struct {
+	Config
+	ephemeral bool
+	lost      bool // it needs another registration
+	failures  int  // in a row
+	plans
+	tracker
+}
+
+// loop leads the listener through its lives, until there is a reason to leave.
+func (s *supervisor) loop(ctx context.Context) error {
+	for {
+		if s.drained && s.leaving == "" {
+			s.change(func(now *Change) { now.State, now.Reason, now.Job = Drained, "", "" })
+		}
+		s.await(ctx, nil, func() bool { return s.leaving != "" || !s.drained })
+		if s.leaving != "" {
+			return nil
+		}
+		if err := s.live(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// live is one life of a listener, the registration that it may need included.
+func (s *supervisor) live(ctx context.Context) error {
+	if s.lost {
+		if s.Renew == nil {
+			return ErrNotConfigured
+		}
+		s.renew(ctx)
+		if s.lost || s.called() {
+			return nil
+		}
+	}
+	clearUpdate(s.Root)
+	s.mend(ctx)
+	if s.called() {
+		return nil
+	}
+	started := time.Now()
+	end, err := s.once(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNoListener, err)
+	}
+	next := decide(end)
+	if s.Alone && !next.update {
+		s.sweep(ctx)
+	}
+	if s.listened() >= s.Backoff.Healthy || end.worked {
+		s.failures = 0
+	}
+	return s.react(ctx, next, started)
+}
+
+// react does what the listener's end demands.
+func (s *supervisor) react(ctx context.Context, next action, started time.Time) error {
+	switch {
+	case next.finished && s.Renew == nil:
+		s.leave(Served)
+		return nil
+	case next.finished:
+		s.lost = true
+		return nil
+	case next.update:
+		s.awaitSelfUpdate(ctx, next, started)
+		return nil
+	case s.leaving != "":
+		return nil
+	case errors.Is(next.fatal, ErrVersionRefused) && s.Replace != nil:
+		return s.replace(ctx)
+	case next.fatal != nil && (s.Renew == nil || errors.Is(next.fatal, ErrVersionRefused)):
+		return next.fatal
+	case next.fatal != nil:
+		s.lost = true
+		next.reason = next.fatal.Error()
+		s.Log.Warn("registering it anew", "reason", next.reason)
+		if s.failures == 0 {
+			s.failures++ // the second time in a row it waits
+			return nil
+		}
+	case s.drained:
+		return nil
+	}
+	wait := Backoff{}.First
+	if next.conflict && !s.endOrphans(ctx) {
+		wait = s.Backoff.Conflict
+	}
+	s.fail(ctx, next.reason, wait)
+	return nil
+}
+
+// fail waits after a failure, at least for so long.
+func (s *supervisor) fail(ctx context.Context, reason string, least time.Duration) {
+	s.failures++
+	wait := max(s.Backoff.wait(s.failures), least)
+	s.change(func(now *Change) { now.State, now.Reason, now.Job = Failing, reason, "" })
+	s.Log.Warn("starting it again after a while", "reason", reason, "wait", wait, "failures", s.failures)
+	s.pause(ctx, wait)
+}
+
+// renew has the runner registered anew, once.
+func (s *supervisor) renew(ctx context.Context) {
+	s.change(func(now *Change) { now.State, now.Reason, now.Job = Registering, "", "" })
+	err := s.during(ctx, s.Renew)
+	if err == nil {
+		var settings register.Settings
+		if settings, err = register.ReadSettings(s.Root); err == nil {
+			s.lost, s.ephemeral = false, settings.Ephemeral
+			s.change(func(now *Change) { now.Registrations++ })
+			s.Log.Info("registered anew", "id", settings.ID)
+			return
+		}
+	}
+	if !s.called() {
+		s.fail(ctx, err.Error(), 0)
+	}
+}
+
+// replace fetches a version that GitHub takes. GitHub has refused versions by
+// mistake, so that there is none is no reason to give up.
+func (s *supervisor) replace(ctx context.Context) error {
+	s.change(func(now *Change) { now.State, now.Reason, now.Job = Updating, ErrVersionRefused.Error(), "" })
+	err := s.during(ctx, s.Replace)
+	switch {
+	case s.called():
+	case err != nil:
+		s.fail(ctx, fmt.Sprintf("%v: %v", ErrVersionRefused, err), 0)
+	case s.failures > 0:
+		s.fail(ctx, "GitHub refused the version before as well", 0)
+	default:
+		s.failures++
+	}
+	return nil
+}
+
+// mend waits for the update script of a listener whose supervisor was killed, and
+// finishes what a script that was killed itself has begun.
+func (s *supervisor) mend(ctx context.Context) {
+	if CheckListener(s.Root) == nil || !updated(s.Root) {
+		return
+	}
+	_ = s.during(ctx, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, scriptTime)
+		defer cancel()
+		awaitListener(ctx, s.Root)
+		return nil
+	})
+	mendUpdate(s.Root)
+}
+
+// awaitSelfUpdate lets the update script of an ended listener do its work.
+func (s *supervisor) awaitSelfUpdate(ctx context.Context, next action, started time.Time) {
+	s.change(func(now *Change) { now.State, now.Reason, now.Job = Updating, next.reason, "" })
+	s.failures = 0
+	var finished bool
+	_ = s.during(ctx, func(ctx context.Context) error {
+		finished = awaitUpdate(ctx, s.Root, started, s.Backoff.Update)
+		return nil
+	})
+	s.Log.Info("self-update over", "finished", finished)
+}
+
+// sweep ends what the listener and its jobs have left running, so that nothing
+// of one job sees the next registration.
+func (s *supervisor) sweep(ctx context.Context) {
+	ended, err := process.EndDescendants(context.WithoutCancel(ctx), linger)
+	if err != nil {
+		s.Log.Warn("ending what a job has left", "error", err)
+	}
+	if ended > 0 {
+		s.Log.Info("ended what a job has left running", "processes", ended)
+	}
+}
+
+// endOrphans ends listeners of this runner that nobody supervises any more: they
+// hold its session. It tells whether there were any.
+func (s *supervisor) endOrphans(ctx context.Context) bool {
+	ended, err := process.EndOrphans(context.WithoutCancel(ctx), s.Root, s.User.UID, s.Previous, s.StopTimeout)
+	if err != nil {
+		s.Log.Warn("ending a listener that nobody supervises", "error", err)
+	}
+	if ended > 0 {
+		s.Log.Info("ended what an earlier supervisor has left running", "processes", ended)
+	}
+	return ended > 0
+}

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package svc
+
+// deliver does nothing: no service manager here listens on such a socket.
+func deliver(string, string) error { return nil }

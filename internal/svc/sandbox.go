@@ -1,0 +1,169 @@
+package svc
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+)
+
+// Sandbox keeps a program that runs as root, and the jobs that it starts under an account of their own, from what
+// they have no business with. The zero value is no sandbox.
+//
+// Whatever one host needs beside it belongs into a drop-in (systemctl edit), which Install and Uninstall leave alone.
+type Sandbox struct {
+	Enabled bool
+	// Writable are clean absolute paths that stay writable when nearly everything else becomes read-only. One that
+	// does not exist when the unit is started is left out until the next start. A path below /dev is a device node
+	// that jobs may use.
+	Writable []string
+	// Sudo lets jobs become root by setuid programs such as sudo. Most of the sandbox goes with it: a job that is
+	// root can leave it by way of systemd, and expects to administer its host.
+	Sudo bool
+	// Docker is for jobs that ask a Docker daemon for containers. /tmp stays the host's own, since the daemon, which
+	// does not see a private one, would mount the host's in the place of the job's. A job that can ask the daemon can
+	// have anything done as root: what is left of the sandbox is against accidents.
+	Docker bool
+}
+
+// render writes the lines of the sandbox. The program is root; it needs to become the account of the jobs, to end
+// that account's processes, and to write its files. Jobs are compilers, interpreters, browsers and debuggers. What
+// each line is for, and what it breaks:
+//
+//   - KeyringMode=private: keys in the kernel's keyring are not shared with other services.
+//   - PrivateTmp: /tmp and /var/tmp of the service's own, empty at each start and removed at its end. Who waits for a
+//     socket or a file of a job in the host's /tmp does not find it.
+//   - RestrictRealtime: a realtime loop would stop the host. chrt and audio servers go without.
+//   - SystemCallFilter, with EPERM instead of the default, a kill: what only an administrator's program calls. The list
+//     leaves @debug (LeakSanitizer, gdb, strace), @mount (namespaces) and @privileged (setuid, chown). @resources has
+//     the calls behind nice, which then warns and goes on, and taskset, numactl and ionice, which fail; not
+//     prlimit, so ulimit works. @cpu-emulation has modify_ldt, without which 16-bit programs in Wine fail.
+//   - NoNewPrivileges: a setuid program, or one with capabilities, gives nothing more than its caller has: no sudo, su,
+//     fusermount (AppImages extract themselves), and no newuidmap, thus no rootless containers of more than one user.
+//   - CapabilityBoundingSet: what root needs for the above (CAP_DAC_OVERRIDE to work in folders of the account). Jobs
+//     have none of it, but a program with another capability in its file, as ping may have, cannot be executed.
+//     A new user namespace begins with all of them, over itself.
+//   - ProtectSystem=strict: all but /dev, /proc, /sys and ReadWritePaths is read-only, for root too. The folders
+//     which accounts may be given beside their own are listed with "-", as hosts lack some of them. ReadOnlyPaths=/run,
+//     since the lines about /proc and /sys below would have systemd except it; sockets in it are reached all the same.
+//   - ProtectHome=read-only: strict leaves /home, /root and /run/user to this line. The account's own home has to be in
+//     Writable.
+//   - PrivateMounts: what is mounted in here is not seen outside; implied by the others.
+//   - PrivateDevices: no disks, no memory, no consoles. Three devices that any account may be given are put back:
+//     /dev/kvm (emulators), /dev/fuse and /dev/net/tun (of use in user namespaces), all of the class misc. A
+//     GPU or a serial port has to be in Writable.
+//   - ProtectClock, ProtectKernelTunables, ProtectKernelModules, ProtectKernelLogs, ProtectControlGroups: for root,
+//     what file modes forbid to jobs anyway. /usr/lib/modules is not to be seen: no builds of kernel modules. The
+//     mounts over parts of /proc have the kernel refuse a new /proc in a user namespace: bwrap needs
+//     "--ro-bind /proc /proc" in place of "--proc /proc", and unshare does without --mount-proc.
+//   - ProtectProc=invisible: a job sees the processes of its own account alone. The program sees all, for the kernel
+//     exempts group 0.
+//   - RestrictAddressFamilies: no packet sockets, no exotic protocols, whose code in the kernel is the least used.
+//     Tests for CAN, Bluetooth, VSOCK or AF_ALG fail as on a kernel without them.
+//   - SystemCallArchitectures: the host's own and its 32-bit sibling, since 32-bit builds run their tests; x32 is out.
+//
+// And why some do not stand there: MemoryDenyWriteExecute ends every JIT; RestrictNamespaces the sandboxes of
+// browsers; RestrictSUIDSGID chmod g+s on folders, and openat2, without which newer versions of bwrap do not start;
+// LockPersonality setarch, ThreadSanitizer and gdb without address randomisation; ProtectHostname the naming of a
+// container; ProcSubset the reading of /proc/cpuinfo; IPAddressDeny, PrivateNetwork and UMask jobs at large.
+//
+// With sudo, the lines that are left are those that apt-get, sysctl, modprobe, mount, swapoff, podman and dmesg, called as
+// root, do not meet.
+func (s Sandbox) render(line func(key, value string)) {
+	if !s.Enabled {
+		return
+	}
+	line("KeyringMode", "private")
+	if !s.Docker {
+		line("PrivateTmp", "yes")
+	}
+	line("RestrictRealtime", "yes")
+	line("SystemCallErrorNumber", "EPERM")
+	if s.Sudo {
+		line("SystemCallFilter", "~@clock @raw-io @reboot")
+		return
+	}
+	line("SystemCallFilter", "~@clock @cpu-emulation @module @obsolete @raw-io @reboot @resources @swap")
+	line("NoNewPrivileges", "yes")
+	line("CapabilityBoundingSet", "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL CAP_SETGID CAP_SETUID")
+	line("ProtectSystem", "strict")
+	line("ProtectHome", "read-only")
+	writable, devices := s.paths()
+	line("ReadOnlyPaths", "/run")
+	line("ReadWritePaths", optional(writable))
+	line("PrivateMounts", "yes")
+	line("PrivateDevices", "yes")
+	line("BindPaths", optional(append([]string{"/dev/fuse", "/dev/kvm", "/dev/net/tun"}, devices...)))
+	line("DeviceAllow", "char-misc rw")
+	for _, device := range devices {
+		line("DeviceAllow", device+" rw")
+	}
+	for _, what := range []string{"Clock", "KernelTunables", "KernelModules", "KernelLogs", "ControlGroups"} {
+		line("Protect"+what, "yes")
+	}
+	line("ProtectProc", "invisible")
+	line("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6 AF_NETLINK")
+	line("SystemCallArchitectures", "native x86 arm")
+}
+
+// paths tells files from devices, and adds to the files what is writable on every host.
+func (s Sandbox) paths() (writable, devices []string) {
+	writable = []string{"/opt/hostedtoolcache", "/run/lock", "/run/user", "/var/cache"}
+	if s.Docker {
+		writable = append(writable, "/tmp", "/var/tmp")
+	}
+	for _, name := range s.Writable {
+		if below(name, "/dev") {
+			devices = append(devices, name)
+		} else {
+			writable = append(writable, name)
+		}
+	}
+	return writable, devices
+}
+
+// optional lists paths that need not exist.
+func optional(paths []string) string {
+	words := make([]string, len(paths))
+	for i, name := range paths {
+		words[i] = quote("-" + escapeSpecifiers(name))
+	}
+	return strings.Join(words, " ")
+}
+
+// deviceName leaves out the colon, which means something in BindPaths, and what would need quotes in DeviceAllow.
+var deviceName = regexp.MustCompile(`^/dev/[0-9A-Za-z._/-]+$`)
+
+func (u Unit) validateSandbox() error {
+	if !u.Sandbox.Enabled {
+		return nil
+	}
+	for _, name := range u.Sandbox.Writable {
+		err := validateText(name)
+		switch {
+		case err != nil:
+		case !path.IsAbs(name) || path.Clean(name) != name:
+			err = errors.New("not a clean absolute path")
+		case name == "/":
+			err = errors.New("would leave nothing protected")
+		case name == "/dev" || below(name, "/dev") && !deviceName.MatchString(name):
+			err = errors.New("not the name of a device")
+		}
+		if err != nil {
+			return fmt.Errorf("writable path %q: %w", name, err)
+		}
+	}
+	if u.Sandbox.Docker {
+		return nil
+	}
+	for _, name := range append([]string{u.Executable, u.Directory}, u.Sandbox.Writable...) {
+		if below(name, "/tmp") || below(name, "/var/tmp") {
+			return fmt.Errorf("path %q: not there in a sandbox, which has a temporary folder of its own", name)
+		}
+	}
+	return nil
+}
+
+// below says whether name, which is clean, stands for something in folder, however deep.
+func below(name, folder string) bool { return strings.HasPrefix(name, folder+"/") }

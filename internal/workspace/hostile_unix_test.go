@@ -1,0 +1,333 @@
+//go:build unix
+
+package workspace_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/workspace"
+)
+
+func TestEmptyRemovesLinksOnly(t *testing.T) {
+	t.Parallel()
+	root, out := runner(t), outside(t)
+	for i, above := range []string{"_work", "_work/repo", "_work/repo/repo", "_work/_temp", "_work/a/b/c/d/e/f", "_diag/pages", "_diag/blocks"} {
+		for _, target := range []string{out, filepath.Join(out, "folder"), filepath.Join(out, "precious"), "/", "..", ".", "missing", "../../_diag"} {
+			link(t, target, root, above, fmt.Sprintf("link%d%s", i, strings.ReplaceAll(target, "/", "_")))
+		}
+	}
+	check(t, os.Link(filepath.Join(out, "precious"), filepath.Join(root, "_work", "hard")))
+	check(t, workspace.Empty(root, ""))
+	if left := names(t, root, "_work"); len(left) > 0 {
+		t.Errorf("the work folder still has %q", left)
+	}
+	expect(t, root, []string{"_diag/Runner_1.log"}, []string{"_diag/pages/p.1"})
+}
+
+func TestLinksInPlaceOfFolders(t *testing.T) {
+	t.Parallel()
+	old := time.Now().Add(-365 * 24 * time.Hour)
+	for _, test := range []struct{ place, target, work string }{
+		{"_work", "", ""},
+		{"_diag", "", ""},
+		{"deep", "", "deep/_work"},
+		{"deep/er", "", "deep/er/_work"},
+		{"_work", "..", ""},
+		{"_work", "bin", ""},
+	} {
+		t.Run(test.place+" to "+test.target, func(t *testing.T) {
+			t.Parallel()
+			root, out := t.TempDir(), outside(t)
+			plant(t, root, "bin/Runner.Listener", "_diag/Runner_1.log", "deep/x")
+			target := out
+			if test.target != "" {
+				target = test.target
+			}
+			check(t, os.RemoveAll(filepath.Join(root, test.place)))
+			link(t, target, root, test.place)
+			if err := workspace.Empty(root, test.work); !errors.Is(err, workspace.ErrNotFolder) {
+				t.Errorf("Empty: %v, want %v", err, workspace.ErrNotFolder)
+			}
+			if _, err := workspace.Tidy(t.Context(), root, test.work, tight(), old); !errors.Is(err, workspace.ErrNotFolder) {
+				t.Errorf("Tidy: %v, want %v", err, workspace.ErrNotFolder)
+			}
+			expect(t, root, []string{test.place, "bin/Runner.Listener"}, nil)
+		})
+	}
+}
+
+// Somebody else's link on the way to the runner leads nowhere; root's does.
+func TestLinksOnTheWay(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can make a folder of somebody else")
+	}
+	const nobody = 65534
+	home, out := t.TempDir(), outside(t)
+	check(t, os.Chown(home, nobody, nobody))
+	link(t, out, home, "runner")
+	if err := workspace.Empty(filepath.Join(home, "runner"), ""); !errors.Is(err, workspace.ErrNotFolder) {
+		t.Errorf("root through a link: %v, want %v", err, workspace.ErrNotFolder)
+	}
+	if err := workspace.Empty(t.TempDir(), filepath.Join(home, "runner")); !errors.Is(err, workspace.ErrNotFolder) {
+		t.Errorf("work folder that is a link: %v, want %v", err, workspace.ErrNotFolder)
+	}
+	if err := workspace.Empty(t.TempDir(), filepath.Join(home, "runner", "folder")); !errors.Is(err, workspace.ErrNotFolder) {
+		t.Errorf("work folder behind a link: %v, want %v", err, workspace.ErrNotFolder)
+	}
+	check(t, workspace.Empty(filepath.Join(home, "missing"), ""))
+}
+
+// What leads to a folder and is only ours is followed, ".." behind links included.
+func TestOwnLinksOnTheWay(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("folders above the test's may be anybody's")
+	}
+	dir, err := os.MkdirTemp("/var/lib", "workspace")
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	plant(t, dir, "disk/inner/x", "disk/runner/_work/x", "inner/y")
+	link(t, "disk/inner", dir, "way")
+	link(t, "way/../runner", dir, "runner")
+	link(t, "loop", dir, "loop")
+	check(t, workspace.Empty(filepath.Join(dir, "runner"), ""))
+	expect(t, dir, []string{"disk/inner/x", "disk/runner/_work", "inner/y"}, []string{"disk/runner/_work/x"})
+	if err := workspace.Empty(filepath.Join(dir, "loop"), ""); err == nil {
+		t.Error("a link to itself is no error")
+	}
+}
+
+// A folder becomes a link, a pipe or another folder at any moment.
+func TestRaces(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"link outside", "link inside", "pipe"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			root, out := t.TempDir(), outside(t)
+			work := filepath.Join(root, "_work")
+			plant(t, root, "_diag/pages/x", "kept/precious")
+			swapped, aside, other := filepath.Join(work, "repo", "d"), filepath.Join(work, "aside"), filepath.Join(work, "other")
+			stop := make(chan struct{})
+			var swapper sync.WaitGroup
+			swapper.Go(func() {
+				for i := 0; ; i++ {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					// Not made in place, which would follow the link to the outside.
+					os.MkdirAll(filepath.Join(work, "build", "deeper", fmt.Sprint(i%7)), 0o755)
+					os.Mkdir(filepath.Dir(swapped), 0o755)
+					os.Rename(filepath.Join(work, "build"), swapped)
+					switch kind {
+					case "link outside":
+						os.Symlink(filepath.Join(out, "folder"), other)
+					case "link inside":
+						os.Symlink("../../../kept", other)
+					case "pipe":
+						syscall.Mkfifo(other, 0o644)
+					}
+					os.Rename(swapped, aside)
+					os.Rename(other, swapped)
+					os.Remove(swapped)
+				}
+			})
+			end := time.Now().Add(1500 * time.Millisecond)
+			for i := 0; i < 3000 && time.Now().Before(end); i++ {
+				if i%2 == 0 {
+					workspace.Empty(root, "") // what comes again meanwhile may be an error
+				} else {
+					workspace.Tidy(t.Context(), root, "", tight(), time.Now().Add(1000*time.Hour))
+				}
+			}
+			close(stop)
+			swapper.Wait()
+			check(t, workspace.Empty(root, ""))
+			if left := names(t, work); len(left) > 0 {
+				t.Errorf("the work folder still has %q", left)
+			}
+			expect(t, root, []string{"kept/precious"}, nil)
+		})
+	}
+}
+
+func TestPipesAndSockets(t *testing.T) {
+	t.Parallel()
+	root := runner(t)
+	for _, name := range []string{"_work/pipe", "_work/repo/pipe", "_diag/pipe", "_diag/pages/pipe"} {
+		check(t, syscall.Mkfifo(filepath.Join(root, name), 0o644))
+	}
+	freed, err := workspace.Tidy(t.Context(), root, "", tight(), time.Now().Add(1000*time.Hour))
+	check(t, err)
+	expect(t, root, []string{"_work/pipe"}, []string{"_work/repo", "_diag/pipe", "_diag/pages/pipe"})
+	if freed.Files == 0 {
+		t.Error("nothing was counted")
+	}
+	check(t, workspace.Empty(root, ""))
+	expect(t, root, nil, []string{"_work/pipe"})
+
+	other := t.TempDir()
+	check(t, syscall.Mkfifo(filepath.Join(other, "_work"), 0o644))
+	if err := workspace.Empty(other, ""); !errors.Is(err, workspace.ErrNotFolder) {
+		t.Errorf("a pipe as the work folder: %v, want %v", err, workspace.ErrNotFolder)
+	}
+}
+
+// Modes keep nobody out: not root, and not the owner.
+func TestUnreadableFolders(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []fs.FileMode{0, 0o100, 0o400, 0o500, 0o200} {
+		t.Run(mode.String(), func(t *testing.T) {
+			t.Parallel()
+			root := runner(t)
+			places := []string{"_work/repo/repo", "_work/repo", "_work/_tool/node", "_work/_temp", "_diag/pages", "_diag", "_work"}
+			for _, name := range places {
+				check(t, os.Chmod(filepath.Join(root, name), mode))
+			}
+			t.Cleanup(func() { // else the test's folder could not be removed
+				os.Chmod(filepath.Join(root, "_work"), 0o755)
+				os.Chmod(filepath.Join(root, "_diag"), 0o755)
+			})
+			if _, err := workspace.Tidy(t.Context(), root, "", workspace.DefaultLimits(), time.Now().Add(1000*time.Hour)); err != nil {
+				t.Errorf("Tidy: %v", err)
+			}
+			if err := workspace.Empty(root, ""); err != nil {
+				t.Errorf("Empty: %v", err)
+			}
+			for _, name := range []string{"_work", "_diag"} {
+				info, err := os.Lstat(filepath.Join(root, name))
+				check(t, err)
+				if info.Mode().Perm() != mode {
+					t.Errorf("the mode of %s is %v, was %v", name, info.Mode().Perm(), mode)
+				}
+				check(t, os.Chmod(filepath.Join(root, name), 0o755))
+			}
+			if left := names(t, root, "_work"); len(left) > 0 {
+				t.Errorf("the work folder still has %q", left)
+			}
+			expect(t, root, nil, []string{"_diag/pages/p.1"})
+		})
+	}
+}
+
+// A container of the job writes as root, or as anybody.
+func TestFilesOfOthers(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	root := runner(t)
+	check(t, os.Chown(filepath.Join(root, "_work"), 1234, 1235))
+	check(t, os.Chown(filepath.Join(root, "_work/repo/repo"), 4321, 4321))
+	check(t, os.Chmod(filepath.Join(root, "_work/repo/repo"), 0))
+	check(t, workspace.Empty(root, ""))
+	if left := names(t, root, "_work"); len(left) > 0 {
+		t.Errorf("the work folder still has %q", left)
+	}
+	info, err := os.Lstat(filepath.Join(root, "_work"))
+	check(t, err)
+	if stat := info.Sys().(*syscall.Stat_t); stat.Uid != 1234 || stat.Gid != 1235 {
+		t.Errorf("the owner of the work folder is %d:%d, was 1234:1235", stat.Uid, stat.Gid)
+	}
+}
+
+// deepen makes folders in each other, a file in each. It goes down by itself, since
+// paths end long before.
+func deepen(t testing.TB, dir string, levels int) {
+	t.Helper()
+	root, err := os.OpenRoot(dir)
+	check(t, err)
+	for range levels {
+		check(t, root.WriteFile("f", []byte("x"), 0o644))
+		check(t, root.Mkdir("d", 0o755))
+		next, err := root.OpenRoot("d")
+		check(t, err)
+		root.Close()
+		root = next
+	}
+	root.Close()
+}
+
+func TestDeepNesting(t *testing.T) {
+	t.Parallel()
+	for _, levels := range []int{100, 101, 300} {
+		t.Run(fmt.Sprint(levels), func(t *testing.T) {
+			t.Parallel()
+			root := t.TempDir()
+			plant(t, root, "_work/repo/", "_diag/pages/")
+			deepen(t, filepath.Join(root, "_work"), levels)
+			deepen(t, filepath.Join(root, "_work/repo"), levels)
+			deepen(t, filepath.Join(root, "_diag/pages"), levels)
+			freed, err := workspace.Tidy(t.Context(), root, "", workspace.Limits{WorkAge: time.Hour}, time.Now().Add(48*time.Hour))
+			check(t, err)
+			if want := 2*levels - 1; freed.Files != want { // the first of them is in the work folder itself
+				t.Errorf("%d files were counted, want %d", freed.Files, want)
+			}
+			expect(t, root, []string{"_work/f"}, []string{"_work/repo", "_work/d"})
+			deepen(t, filepath.Join(root, "_work"), levels)
+			check(t, workspace.Empty(root, ""))
+			if left := names(t, root, "_work"); len(left) > 0 {
+				t.Errorf("the work folder still has %q", left)
+			}
+			if left := names(t, root, "_diag"); len(left) > 1 {
+				t.Errorf("_diag has %q", left)
+			}
+		})
+	}
+}
+
+// again runs one test of this binary in a process of its own, prepared by set.
+func again(t *testing.T, set func(*exec.Cmd)) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), inside+"="+t.Name())
+	if set != nil {
+		set(cmd)
+	}
+	out, err := cmd.CombinedOutput()
+	switch {
+	case err != nil && strings.Contains(err.Error(), "operation not permitted"):
+		t.Skip(err)
+	case err != nil:
+		t.Fatalf("%v\n%s", err, out)
+	case strings.Contains(string(out), "--- SKIP"):
+		t.Skipf("%s", out)
+	case !strings.Contains(string(out), "--- PASS"):
+		t.Fatalf("it ran nothing:\n%s", out)
+	}
+}
+
+const inside = "WORKSPACE_TEST_INSIDE"
+
+func isInside(t *testing.T) bool { return os.Getenv(inside) == t.Name() }
+
+// Hostile nesting must not take all files that a process may open.
+func TestFewOpenFiles(t *testing.T) {
+	if !isInside(t) {
+		t.Parallel()
+		again(t, nil)
+		return
+	}
+	root := t.TempDir()
+	plant(t, root, "_work/")
+	deepen(t, filepath.Join(root, "_work"), 350)
+	check(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 256, Max: 256}))
+	check(t, workspace.Empty(root, ""))
+	if left := names(t, root, "_work"); len(left) > 0 {
+		t.Errorf("the work folder still has %q", left)
+	}
+}

@@ -1,0 +1,148 @@
+package workspace_test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/workspace"
+)
+
+// inNamespace runs the test again where it may mount, and tells whether this is there.
+func inNamespace(t *testing.T) bool {
+	t.Helper()
+	if isInside(t) {
+		check(t, syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""))
+		return true
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("only root can mount")
+	}
+	t.Parallel()
+	again(t, func(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS} })
+	return false
+}
+
+// mount mounts source on a folder below root, a tmpfs if it is "".
+func mount(t *testing.T, source, root, name string) {
+	t.Helper()
+	target := filepath.Join(root, name)
+	check(t, os.MkdirAll(target, 0o755))
+	if source == "" {
+		check(t, syscall.Mount("tmpfs", target, "tmpfs", 0, "size=1m"))
+		plant(t, target, "precious", "folder/precious")
+		age(t, target, 100*24*time.Hour)
+	} else {
+		check(t, syscall.Mount(source, target, "", syscall.MS_BIND, ""))
+	}
+	t.Cleanup(func() { check(t, syscall.Unmount(target, 0)) })
+}
+
+func TestMounts(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	root, out := runner(t), outside(t)
+	mounts := []string{"_work/tmpfs", "_work/repo/repo/tmp\nfs", "_work/bind", "_work/repo/repo/bind", "_diag/pages/tmpfs", "_diag/pages/bind", "bin.1/bind"}
+	for _, name := range mounts {
+		source := ""
+		if strings.HasSuffix(name, "bind") {
+			source = out
+		}
+		mount(t, source, root, name)
+	}
+	plant(t, root, "bin.2/", "_work/repo/file")
+	link(t, filepath.Join(root, "bin.2"), root, "bin.link")
+	check(t, os.RemoveAll(filepath.Join(root, "bin")))
+	check(t, os.Rename(filepath.Join(root, "bin.link"), filepath.Join(root, "bin")))
+	work := filepath.Join(root, "_work")
+
+	tell := func(what string, err error, names ...string) {
+		t.Helper()
+		if !errors.Is(err, workspace.ErrMounted) {
+			t.Errorf("%s: %v, want %v", what, err, workspace.ErrMounted)
+			return
+		}
+		for _, name := range names {
+			if name = filepath.Join(root, name); strings.Contains(err.Error(), "\n ") || !strings.Contains(err.Error(), strings.ReplaceAll(name, "\n", `\n`)) {
+				t.Errorf("%s does not tell of %q, or not in quotes: %v", what, name, err)
+			}
+		}
+		for _, name := range mounts {
+			expect(t, filepath.Join(root, name), []string{"precious", "folder/precious"}, nil)
+		}
+	}
+	_, err := workspace.Tidy(t.Context(), root, "", tight(), time.Now().Add(1000*time.Hour))
+	tell("Tidy", err, mounts...)
+	expect(t, root, nil, []string{"_work/repo/file", "_work/repo/repo/main.go", "_diag/pages/p.1"})
+	tell("Empty", workspace.Empty(root, ""), mounts[:6]...)
+	if left := names(t, work); len(left) != 3 {
+		t.Errorf("the work folder still has %q", left)
+	}
+
+	// A disk for the work folder is not a mount inside of it.
+	other := t.TempDir()
+	mount(t, "", other, "_work")
+	check(t, workspace.Empty(other, ""))
+	if left := names(t, other, "_work"); len(left) > 0 {
+		t.Errorf("a work folder of its own still has %q", left)
+	}
+}
+
+// Where nothing may be removed, a mount does not show by that.
+func TestImmutable(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	root, out := t.TempDir(), outside(t)
+	plant(t, root, "_work/a/file", "_work/a/folder/file", "_work/b/file", "_work/c")
+	mount(t, out, root, "_work/a/bind")
+	stay := filepath.Join(root, "_work/a")
+	if err := immutable(stay, true); err != nil {
+		t.Skip(err)
+	}
+	if err := immutable(filepath.Join(root, "_work/c"), true); err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() {
+		check(t, immutable(stay, false))
+		check(t, immutable(filepath.Join(root, "_work/c"), false))
+	})
+	err := workspace.Empty(root, "")
+	if !errors.Is(err, syscall.EPERM) || !errors.Is(err, workspace.ErrMounted) {
+		t.Errorf("%v, want %v and %v", err, syscall.EPERM, workspace.ErrMounted)
+	}
+	for _, name := range []string{"a/file", "a/bind", `/_work/c"`} {
+		if !strings.Contains(err.Error(), name) {
+			t.Errorf("%s is not told: %v", name, err)
+		}
+	}
+	expect(t, root, []string{"_work/a/file", "_work/a/folder", "_work/a/bind/precious", "_work/c"}, []string{"_work/a/folder/file", "_work/b"})
+}
+
+// immutable sets or clears the flag that keeps even root from changing a file.
+func immutable(path string, on bool) error {
+	const get, set, flag = 0x80086601, 0x40086602, 0x10
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	var flags int
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, file.Fd(), get, uintptr(unsafe.Pointer(&flags))); errno != 0 {
+		return errno
+	}
+	if flags &^= flag; on {
+		flags |= flag
+	}
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, file.Fd(), set, uintptr(unsafe.Pointer(&flags))); errno != 0 {
+		return errno
+	}
+	return nil
+}

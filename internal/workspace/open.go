@@ -1,0 +1,183 @@
+package workspace
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// maxLinks is how many links a path may go through before it is called a loop.
+const maxLinks = 40
+
+// openPath opens a folder by its path, and returns that path without links. As
+// long as nobody but root and the caller can change a folder, the links in it are
+// theirs and are followed. From the first other folder on, none is.
+func openPath(path string) (*os.Root, string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, "", fmt.Errorf("opening %q: %w", path, err)
+	}
+	at, rest, err := safePart(abs)
+	if err != nil {
+		return nil, abs, fmt.Errorf("opening %q: %w", path, cause(err))
+	}
+	base, err := os.OpenRoot(at)
+	if err != nil {
+		return nil, abs, fmt.Errorf("opening %q: %w", path, cause(err))
+	}
+	if len(rest) == 0 {
+		return base, at, nil
+	}
+	defer base.Close()
+	folder, err := descend(base, rest)
+	return folder, filepath.Join(at, filepath.Join(rest...)), err // no "..": descend does not take it
+}
+
+// safePart splits an absolute path into a part without links that no job can
+// change, and the names that follow.
+func safePart(path string) (at string, rest []string, err error) {
+	at, rest = split(filepath.Clean(path))
+	for links := 0; len(rest) > 0; {
+		folder, err := os.Lstat(at)
+		if err != nil {
+			return at, rest, err
+		}
+		if !unchangeable(folder) {
+			break
+		}
+		next := filepath.Join(at, rest[0]) // at has no links: ".." is resolved by name
+		info, err := os.Lstat(next)
+		if err != nil {
+			return at, rest, err
+		}
+		if info.Mode().Type() != fs.ModeSymlink {
+			at, rest = next, rest[1:]
+			continue
+		}
+		if links++; links > maxLinks {
+			return at, rest, errors.New("too many links")
+		}
+		target, err := os.Readlink(next)
+		if err != nil {
+			return at, rest, err
+		}
+		// Not cleaned: ".." behind a link is not what it seems to be.
+		top, names := split(target)
+		if filepath.IsAbs(target) {
+			at = top
+		}
+		rest = append(names, rest[1:]...)
+	}
+	return at, rest, nil
+}
+
+// split returns the top of a path, for absolute ones, and the names below.
+func split(path string) (top string, names []string) {
+	top = filepath.VolumeName(path)
+	below := path[len(top):]
+	names = strings.FieldsFunc(filepath.ToSlash(below), func(r rune) bool { return r == '/' })
+	return top + string(filepath.Separator), names
+}
+
+// descend opens the folder that names lead to from base, which stays open.
+func descend(base *os.Root, names []string) (*os.Root, error) {
+	for i, name := range names {
+		next, err := openFolder(base, name)
+		if i > 0 {
+			_ = base.Close()
+		}
+		if err != nil {
+			return nil, err
+		}
+		base = next
+	}
+	return base, nil
+}
+
+// openFolder opens the folder called name in parent. The name is one element. What
+// is no folder, or is none any more, is neither opened nor followed.
+func openFolder(parent *os.Root, name string) (*os.Root, error) {
+	folder, err := enter(parent, name)
+	if err != nil {
+		return nil, fmt.Errorf("opening %q: %w", filepath.Join(parent.Name(), name), err)
+	}
+	return folder, nil
+}
+
+// enter is openFolder with bare errors.
+func enter(parent *os.Root, name string) (*os.Root, error) {
+	before, err := parent.Lstat(name)
+	if err != nil {
+		return nil, cause(err)
+	}
+	if !before.IsDir() {
+		return nil, ErrNotFolder
+	}
+	// With the dot, name is opened as a folder only. A pipe that took its place
+	// would have the opening wait for a writer.
+	folder, err := parent.OpenRoot(name + string(filepath.Separator) + ".")
+	if err != nil {
+		return nil, cause(err)
+	}
+	// os.Root follows links that stay inside: only the very folder that was there
+	// before is not behind one.
+	now, err := folder.Stat(".")
+	if err == nil && !os.SameFile(before, now) {
+		err = ErrChanged
+	}
+	if err != nil {
+		_ = folder.Close()
+		return nil, cause(err)
+	}
+	return folder, nil
+}
+
+// openOwn opens a folder as openFolder does, even if its mode keeps its owner, who
+// calls this, out. done closes it, and gives it the mode back.
+func openOwn(parent *os.Root, name string) (folder *os.Root, done func() error, err error) {
+	mode, changed := loosen(parent, name)
+	folder, err = openFolder(parent, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	return folder, func() error {
+		defer folder.Close()
+		if changed {
+			if err := folder.Chmod(".", mode); err != nil {
+				return fmt.Errorf("restoring the mode of %q: %w", filepath.Join(parent.Name(), name), cause(err))
+			}
+		}
+		return nil
+	}, nil
+}
+
+// loosen lets the owner of a folder into it, if the owner is who calls this.
+// Root needs no such thing, and must not change modes in trees of others: a hard
+// link in the place of the folder would be enough to have it change any file.
+func loosen(parent *os.Root, name string) (before fs.FileMode, changed bool) {
+	const all = 0o700
+	if powerful() {
+		return 0, false
+	}
+	info, err := parent.Lstat(name)
+	if err != nil || !info.IsDir() || info.Mode()&all == all {
+		return 0, false
+	}
+	return info.Mode(), parent.Chmod(name, info.Mode()|all) == nil
+}
+
+// cause drops the path in an error of package os. It is relative, and not quoted.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	var link *os.LinkError
+	if errors.As(err, &link) {
+		return link.Err
+	}
+	return err
+}

@@ -1,0 +1,248 @@
+package workspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	day = 24 * time.Hour
+	// updating is how long an update of the runner by itself may take.
+	updating = time.Hour
+	// maxNames bounds Freed.Names.
+	maxNames = 20
+)
+
+// Limits says what a runner may keep. Zero is no limit.
+type Limits struct {
+	DiagAge   time.Duration // of a log since it was last written to
+	DiagBytes int64         // of all logs together
+	WorkAge   time.Duration // of a repository's folder since it was last touched
+	WorkBytes int64         // of the whole work folder
+}
+
+// DefaultLimits keeps what a runner with regular jobs needs: logs for 30 days and
+// of 256 MiB at most, and the repositories of the last 30 days.
+func DefaultLimits() Limits {
+	return Limits{DiagAge: 30 * day, DiagBytes: 256 << 20, WorkAge: 30 * day}
+}
+
+// Freed is what Tidy removed.
+type Freed struct {
+	Files int      // everything but folders
+	Bytes int64    // on the disk, where the system tells, else the sizes of files
+	Names []string // of what was removed as a whole, the first 20, with slashes, for a log
+}
+
+// Tidy removes what a runner does not need any more: versions of itself before the
+// present one, logs beyond the limits, what jobs left in temporary folders more
+// than a day ago, and repositories beyond the limits. Downloaded tools and actions
+// go only if the work folder is beyond its limit without any repository. root and
+// work are as for Empty.
+//
+// It may be called only while the runner is idle. When a job may come, ctx is to
+// be cancelled: Tidy then returns between two files with an error that wraps
+// the cause. Folders get another name before anything in them is removed, so a job
+// finds them whole or not at all; a later Tidy removes what was left of
+// them. After any other failure everything is gone but what the error names, and of
+// that only the first few. It may be repeated. Freed is right in any case.
+//
+// Time is compared with now. What is from the future is not old.
+func Tidy(ctx context.Context, root, work string, limits Limits, now time.Time) (Freed, error) {
+	t := tidier{ctx: ctx, limits: limits, now: now}
+	base, at, err := openPath(root)
+	if err != nil {
+		return t.freed, err
+	}
+	defer base.Close()
+	folder, done, err := openWork(base, at, work)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.found.add(err)
+	} else if !t.updating(folder) {
+		t.versions(place{folder: base}, filepath.Clean(root), at)
+	}
+	t.diag(place{folder: base})
+	if folder != nil {
+		t.work(place{folder: folder, label: filepath.Base(filepath.Clean(folder.Name()))})
+		t.found.add(done())
+	}
+	if ctx.Err() != nil {
+		return t.freed, fmt.Errorf("tidying %q: %w", root, context.Cause(ctx))
+	}
+	return t.freed, t.found.err()
+}
+
+// tidier is one Tidy.
+type tidier struct {
+	ctx    context.Context
+	limits Limits
+	now    time.Time
+	freed  Freed
+	found  problems
+}
+
+// old tells whether something is longer ago than a limit.
+func (t *tidier) old(since time.Time, limit time.Duration) bool {
+	return limit > 0 && t.now.Sub(since) > limit
+}
+
+// updating tells whether the runner may be replacing itself by another version.
+func (t *tidier) updating(work *os.Root) bool {
+	if work == nil {
+		return false
+	}
+	for _, name := range []string{"_update", "_update.sh"} {
+		info, err := work.Lstat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil || !t.old(info.ModTime(), updating) {
+			return true
+		}
+	}
+	return false
+}
+
+// versions removes the programs of the runner's other versions. Unless it is
+// certain which the present one is, it removes none.
+func (t *tidier) versions(base place, paths ...string) {
+	for _, u := range t.units(base, isDoomed) {
+		t.remove(u)
+	}
+	bin, known := present(base.folder, "bin", paths)
+	if !known {
+		return
+	}
+	// An installation that was never updated has folders, and they are what is used.
+	externals, known := present(base.folder, "externals", paths)
+	others := t.units(base, func(name string) bool {
+		return strings.HasPrefix(name, "bin.") && name != bin ||
+			known && strings.HasPrefix(name, "externals.") && name != externals
+	})
+	for _, u := range others {
+		if u.info.IsDir() {
+			t.remove(u)
+		}
+	}
+}
+
+// present returns the name of the folder in base that a link leads to. paths are
+// those of base.
+func present(base *os.Root, link string, paths []string) (name string, known bool) {
+	target, err := base.Readlink(link)
+	if err != nil {
+		return "", false
+	}
+	dir, name := filepath.Split(filepath.Clean(target))
+	if dir != "" && !slices.Contains(paths, filepath.Clean(dir)) {
+		return "", false
+	}
+	if !strings.HasPrefix(name, link+".") {
+		return "", false
+	}
+	info, err := base.Lstat(name)
+	return name, err == nil && info.IsDir()
+}
+
+// diag removes logs by age, then the oldest ones until the others are within their
+// limit.
+func (t *tidier) diag(base place) {
+	logs := place{folder: base.folder, inner: diag, label: diag}
+	units := t.units(logs, func(name string) bool { return !slices.Contains(parts(), name) })
+	folder, done, err := logs.open()
+	if err != nil {
+		return // told by units
+	}
+	defer func() { t.found.add(done()) }()
+	for _, name := range parts() {
+		units = append(units, t.units(place{folder: folder, inner: name, label: path.Join(diag, name)}, anyName)...)
+	}
+	t.measure(units, true)
+	total := sum(units)
+	units = slices.DeleteFunc(units, isOpenLog(units))
+	units, total = t.sweepOld(units, total, t.limits.DiagAge)
+	t.sweepOver(units, total, t.limits.DiagBytes)
+}
+
+// parts are the folders in _diag where pieces of job logs wait to be uploaded.
+func parts() []string { return []string{"pages", "blocks"} }
+
+// isOpenLog tells the log that the idle runner writes to from others.
+func isOpenLog(units []*unit) func(*unit) bool {
+	var open *unit
+	for _, u := range units {
+		if u.place.label != diag || !strings.HasPrefix(u.name, "Runner_") || !strings.HasSuffix(u.name, ".log") {
+			continue
+		}
+		if open == nil || older(open, u) < 0 {
+			open = u
+		}
+	}
+	return func(u *unit) bool { return u == open }
+}
+
+// work removes what jobs left in the work folder.
+func (t *tidier) work(folder place) {
+	left := t.units(folder, func(name string) bool { return strings.HasPrefix(name, "_update") || isDoomed(name) })
+	left = append(left, t.units(folder.at("_temp"), anyName)...)
+	t.measure(left, false)
+	t.sweepOld(left, 0, day)
+
+	var repositories, others []*unit
+	for _, u := range t.units(folder, anyName) {
+		if isRepository(u) {
+			repositories = append(repositories, u)
+		} else {
+			others = append(others, u)
+		}
+	}
+	bounded := t.limits.WorkBytes > 0
+	t.measure(repositories, bounded)
+	repositories, _ = t.sweepOld(repositories, 0, t.limits.WorkAge)
+	if !bounded {
+		return
+	}
+	t.measure(others, true)
+	total := sum(repositories) + sum(others)
+	total = t.sweepOver(repositories, total, t.limits.WorkBytes)
+	t.caches(folder, total)
+}
+
+// isRepository tells whether something in the work folder may be the folder of a
+// repository. The runner's own begin with an underscore.
+func isRepository(u *unit) bool {
+	return u.info.IsDir() && !strings.HasPrefix(u.name, "_") && u.name != "lost+found"
+}
+
+// caches removes tools and actions, oldest first, until the work folder, which takes
+// total, is within its limit. What goes as a whole is a version of a tool, and all
+// that there is of an action: the file that calls a download complete
+// lies beside it.
+func (t *tidier) caches(work place, total int64) {
+	var units []*unit
+	for _, name := range []string{"_tool", "_actions"} {
+		cache := work.at(name)
+		folder, done, err := cache.open()
+		if err != nil {
+			continue // it is not there, or is no folder and none of the runner's
+		}
+		defer func() { t.found.add(done()) }()
+		cache.folder, cache.inner = folder, ""
+		for _, above := range t.units(cache, anyName) {
+			if above.info.IsDir() {
+				units = append(units, t.units(cache.at(above.name), anyName)...)
+			}
+		}
+	}
+	t.measure(units, true)
+	units, total = t.sweepOld(units, total, 0) // only what an earlier removal left
+	t.sweepOver(units, total, t.limits.WorkBytes)
+}

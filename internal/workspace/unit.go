@@ -1,0 +1,229 @@
+package workspace
+
+import (
+	"cmp"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"time"
+)
+
+// place is a folder with things that are kept or removed as a whole.
+type place struct {
+	folder *os.Root
+	inner  string // if not empty, the folder of that name in folder is meant
+	label  string // for the log
+}
+
+// at returns the folder called name in the folder of p.
+func (p place) at(name string) place {
+	return place{folder: p.folder, inner: name, label: path.Join(p.label, name)}
+}
+
+// open opens the folder. Thousands of places may be kept, thousands of open
+// folders may not.
+func (p place) open() (folder *os.Root, done func() error, err error) {
+	if p.inner == "" {
+		return p.folder, func() error { return nil }, nil
+	}
+	return openOwn(p.folder, p.inner)
+}
+
+// unit is something that is kept or removed as a whole.
+type unit struct {
+	place  place
+	name   string
+	info   fs.FileInfo
+	newest time.Time // change of it and the two levels below
+	bytes  int64     // on the disk, of all that was measured
+}
+
+// older orders units from old to new.
+func older(a, b *unit) int { return cmp.Or(a.newest.Compare(b.newest), cmp.Compare(a.name, b.name)) }
+
+func sum(units []*unit) (total int64) {
+	for _, u := range units {
+		total += u.bytes
+	}
+	return total
+}
+
+func anyName(string) bool { return true }
+
+// units returns what is in a place under names that are wanted. If there is no
+// such place, there is nothing.
+func (t *tidier) units(p place, wanted func(name string) bool) []*unit {
+	folder, done, err := p.open()
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.found.add(err)
+		}
+		return nil
+	}
+	defer func() { t.found.add(done()) }()
+	var units []*unit
+	t.found.add(t.each(folder, func(name string, info fs.FileInfo) {
+		if wanted(name) {
+			units = append(units, &unit{place: p, name: name, info: info, newest: info.ModTime(), bytes: onDisk(info) / links(info)})
+		}
+	}))
+	return units
+}
+
+// each calls do for everything in a folder, until the context ends.
+func (t *tidier) each(folder *os.Root, do func(name string, info fs.FileInfo)) error {
+	listing, err := folder.Open(".")
+	if err != nil {
+		return fmt.Errorf("listing %q: %w", folder.Name(), cause(err))
+	}
+	defer listing.Close()
+	for {
+		names, err := listing.Readdirnames(batch)
+		for _, name := range names {
+			if t.ctx.Err() != nil {
+				return nil
+			}
+			if info, err := folder.Lstat(name); err == nil { // else it is gone
+				do(name, info)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("listing %q: %w", folder.Name(), cause(err))
+		}
+	}
+}
+
+// measure looks at what is below units: at two levels for their age, and at
+// all if deep, for their bytes.
+func (t *tidier) measure(units []*unit, deep bool) {
+	levels := 2
+	if deep {
+		levels = maxDepth
+	}
+	for _, u := range units {
+		if !u.info.IsDir() || t.ctx.Err() != nil {
+			continue
+		}
+		folder, done, err := u.place.open()
+		if err != nil {
+			continue // it will not be removed either
+		}
+		if around, err := folder.Stat("."); err == nil && device(around) == device(u.info) {
+			t.look(u, folder, u.name, levels, 0)
+		}
+		t.found.add(done())
+	}
+}
+
+// look adds to a unit what is in a folder that is so many levels below it. What
+// cannot be read, or is mounted there, counts for nothing.
+func (t *tidier) look(u *unit, parent *os.Root, name string, levels, depth int) {
+	folder, err := enter(parent, name)
+	if err != nil {
+		return
+	}
+	defer folder.Close()
+	// The error is that of a folder that changes while it is read.
+	_ = t.each(folder, func(name string, info fs.FileInfo) {
+		if device(info) != device(u.info) {
+			return
+		}
+		if depth < 2 && info.ModTime().After(u.newest) {
+			u.newest = info.ModTime()
+		}
+		if !info.IsDir() {
+			u.bytes += onDisk(info) / links(info)
+			return
+		}
+		u.bytes += onDisk(info)
+		if depth+1 < levels {
+			t.look(u, folder, name, levels, depth+1)
+		}
+	})
+}
+
+// sweepOld removes the units that are older than a limit, and what an earlier
+// removal left. It returns the others, and what remains of a total.
+func (t *tidier) sweepOld(units []*unit, total int64, limit time.Duration) ([]*unit, int64) {
+	kept := slices.DeleteFunc(units, func(u *unit) bool {
+		if !isDoomed(u.name) && !t.old(u.newest, limit) || !t.remove(u) {
+			return false
+		}
+		total -= u.bytes
+		return true
+	})
+	return kept, total
+}
+
+// sweepOver removes units, oldest first, until the total is within a limit. It
+// returns what remains of the total.
+func (t *tidier) sweepOver(units []*unit, total, limit int64) int64 {
+	if limit <= 0 {
+		return total
+	}
+	slices.SortFunc(units, older)
+	for _, u := range units {
+		if total <= limit {
+			break
+		}
+		if t.remove(u) {
+			total -= u.bytes
+		}
+	}
+	return total
+}
+
+// remove removes a unit, and tells whether it is gone. A folder disappears under
+// its name first, unless something in it stays in the end.
+func (t *tidier) remove(u *unit) (gone bool) {
+	if t.ctx.Err() != nil {
+		return false
+	}
+	folder, done, err := u.place.open()
+	if err != nil {
+		t.found.add(err)
+		return false
+	}
+	defer func() { t.found.add(done()) }()
+	r, err := newRemover(t.ctx, folder, &t.freed)
+	if err != nil {
+		t.found.add(err)
+		return false
+	}
+	name := u.name
+	if u.info.IsDir() && !isDoomed(name) {
+		name = doomed + rand.Text()
+		r.alias, r.called = name, u.name
+		if err := folder.Rename(u.name, name); err != nil {
+			if busy(err) {
+				err = ErrMounted
+			}
+			t.found.add(r.removing(folder, u.name, err))
+			return false
+		}
+	}
+	gone, found := r.tree(name)
+	t.found.merge(found)
+	if t.ctx.Err() != nil && !gone {
+		return false // under its new name, for the next time
+	}
+	if !gone {
+		// What stays has been told by its name, and it is somebody's who may use it.
+		if name != u.name {
+			_ = folder.Rename(name, u.name) // it may have been made anew
+		}
+		return false
+	}
+	if len(t.freed.Names) < maxNames {
+		t.freed.Names = append(t.freed.Names, path.Join(u.place.label, u.name))
+	}
+	return true
+}
