@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -57,10 +56,7 @@ func (call *session) supervise(ctx context.Context) error {
 	if who.empty() && !record.Credential.Empty() {
 		host.Connect = call.recordedCredential(record)
 	}
-	with, err := call.supervision(record)
-	if err != nil {
-		return err
-	}
+	with := supervision()
 	with.Orders = orders(ctx, heard)
 	return svc.Run(ctx, record.Name, func(ctx context.Context) error { return host.Run(ctx, record.Name, with) })
 }
@@ -97,20 +93,10 @@ func adoptEnvironment(variables []string) error {
 	return nil
 }
 
-// supervision is what the service manager's environment and the record's files
-// say.
-func (call *session) supervision(record instance.Record) (bootstrap.Supervision, error) {
-	with := bootstrap.Supervision{
+// supervision is what the service manager's environment says.
+func supervision() bootstrap.Supervision {
+	return bootstrap.Supervision{
 		Manager:  svc.NewNotifier(os.Getenv("NOTIFY_SOCKET")),
 		Watchdog: svc.WatchdogInterval(os.Getenv("WATCHDOG_USEC"), os.Getenv("WATCHDOG_PID")),
 	}
-	if record.WebhookSecret == "" {
-		return with, nil
-	}
-	text, err := call.readSecretFile("the webhook's secret", record.WebhookSecret)
-	if err != nil {
-		return with, err
-	}
-	with.Secret = github.NewSecret(text)
-	return with, nil
 }

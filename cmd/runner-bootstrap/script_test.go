@@ -38,6 +38,7 @@ func runScripts(t *testing.T, folder string) {
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"sim":      simCommand,
+			"receiver": receiverCommand,
 			"nosecret": noSecret,
 			"code":     exitCodeCommand,
 			"until":    until,

@@ -93,6 +93,9 @@ func listenerLine(l bootstrap.ListenerStatus) string {
 	if l.Job != "" {
 		line += " on " + l.Job
 	}
+	if l.Draining {
+		line += ", draining"
+	}
 	if l.Since != nil {
 		line += " since " + l.Since.Format("2006-01-02 15:04:05 MST")
 	}

@@ -35,6 +35,7 @@ type world struct {
 	server  *githubtest.Server
 	offered *githubtest.Archive // the first one
 	marked  int                 // requests before the mark
+	*receiver
 }
 
 const simulatedVersion = "2.337.0"

@@ -10,6 +10,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -42,6 +43,9 @@ func (h *Host) Install(ctx context.Context, r Request) (*Plan, error) {
 		return nil, err
 	}
 	i := &installer{Host: h, Plan: plan, lock: lock}
+	if plan.Changes() {
+		h.tellOnce(plan.record, health.EventInstalling)
+	}
 	if h.Connect != nil {
 		i.client = h.Connect(r.Scope)
 	}
@@ -248,7 +252,11 @@ func (i *installer) register(ctx context.Context) (string, error) {
 		return "", errors.Join(err, i.undoRegistration(ctx, err))
 	}
 	i.record.RunnerID = settings.ID
-	return fmt.Sprintf("id %d", settings.ID), i.save(instance.Registered)
+	if err := i.save(instance.Registered); err != nil {
+		return "", err
+	}
+	i.tellOnce(i.record, health.EventRegistered)
+	return fmt.Sprintf("id %d", settings.ID), nil
 }
 
 // join uses the token that was minted while the runner was fetched.

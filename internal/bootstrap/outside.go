@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
@@ -38,7 +39,7 @@ type outside struct {
 func (h *Host) openOutside(record instance.Record, with Supervision, log *slog.Logger) (*outside, error) {
 	o := &outside{host: h, record: record, with: with, log: log, boot: bootID(), warned: map[string]bool{}}
 	o.tidier = &tidier{record: record, log: log}
-	webhook, err := h.openWebhook(record.Life, with, log)
+	webhook, err := h.openWebhook(record.Life, log)
 	if err != nil {
 		return nil, err
 	}
@@ -46,13 +47,17 @@ func (h *Host) openOutside(record instance.Record, with Supervision, log *slog.L
 	return o, nil
 }
 
-func (h *Host) openWebhook(life instance.Life, with Supervision, log *slog.Logger) (*health.Webhook, error) {
+func (h *Host) openWebhook(life instance.Life, log *slog.Logger) (*health.Webhook, error) {
 	if life.Webhook == "" {
 		return nil, nil //nolint:nilnil // there is none, and that is no error
 	}
 	config := health.WebhookConfig{URL: life.Webhook, Roots: h.Roots, UserAgent: h.UserAgent, Log: log}
-	if !with.Secret.Empty() {
-		config.Secret = with.Secret
+	if life.WebhookSecret != "" {
+		text, err := os.ReadFile(life.WebhookSecret)
+		if err != nil {
+			return nil, fmt.Errorf("reading the webhook's secret: %w", err)
+		}
+		config.Secret = github.NewSecret(strings.TrimSpace(string(text)))
 	}
 	return health.NewWebhook(config)
 }
@@ -179,8 +184,12 @@ func (o *outside) writeMetrics() {
 		return
 	}
 	c := o.last
+	state := string(c.State)
+	if c.Draining && (c.State == supervise.Idle || c.State == supervise.Busy) {
+		state = health.StateDraining
+	}
 	o.try("writing the metrics", health.WriteMetrics(o.record.MetricsFile, health.Metrics{
-		Runner: o.record.Name, Scope: o.record.ScopeURL, Version: c.Version, State: string(c.State),
+		Runner: o.record.Name, Scope: o.record.ScopeURL, Version: c.Version, State: state,
 		Since: o.since, Now: time.Now(), Starts: int64(c.Starts), Registrations: int64(c.Registrations), LastExit: c.ExitCode,
 		Jobs: map[string]int64{
 			"succeeded": int64(c.Results.Succeeded), "failed": int64(c.Results.Failed), "canceled": int64(c.Results.Canceled),
@@ -210,19 +219,18 @@ func (o *outside) close() {
 }
 
 // tellOnce sends one event of an install or uninstall.
-func (h *Host) tellOnce(record instance.Record, with Supervision, kind, reason string) {
-	webhook, err := h.openWebhook(record.Life, with, h.Log)
+func (h *Host) tellOnce(record instance.Record, kind string) {
+	webhook, err := h.openWebhook(record.Life, h.Log)
 	if err == nil && webhook == nil {
 		return
 	}
 	if err == nil {
-		e := event(record, kind, supervise.Change{Version: record.Version, Reason: reason})
-		webhook.Send(e)
+		webhook.Send(event(record, kind, supervise.Change{Version: record.Version}))
 		ctx, cancel := context.WithTimeout(context.Background(), farewell)
 		defer cancel()
 		err = webhook.Close(ctx)
 	}
 	if err != nil {
-		h.Log.Warn("telling the webhook", "event", kind, "error", strings.TrimSpace(fmt.Sprint(err)))
+		h.Log.Warn("telling the webhook", "event", kind, "error", err)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/process"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
@@ -22,8 +21,6 @@ type Supervision struct {
 	// anything, zero if not at all.
 	Manager  *svc.Notifier
 	Watchdog time.Duration
-	// Secret signs what the webhook gets; empty: nothing is signed.
-	Secret github.Secret
 }
 
 // Run supervises the listener of an installed runner until ctx ends or it cannot

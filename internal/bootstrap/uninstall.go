@@ -11,6 +11,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -226,6 +227,7 @@ func (u *uninstaller) deregister(ctx context.Context) (string, error) {
 			return "", &RefusedError{Object: fmt.Sprintf("runner %q", u.Name), Reason: ErrStillListed, Name: u.Name}
 		}
 	}
+	u.tellOnce(u.record, health.EventDeregistered)
 	return how + ", GitHub no longer lists it", register.Forget(u.record.Dir)
 }
 
@@ -272,6 +274,11 @@ func (u *uninstaller) removeToken(ctx context.Context) (github.Secret, error) {
 func (u *uninstaller) removeFiles(context.Context) (string, error) {
 	if err := download.Discard(u.record.Dir); err != nil {
 		return "", err
+	}
+	if u.record.MetricsFile != "" {
+		if err := health.RemoveMetrics(u.record.MetricsFile); err != nil {
+			return "", err
+		}
 	}
 	// Fails, rightly, while other runners live there.
 	_ = os.Remove(filepath.Dir(u.record.Dir))

@@ -59,7 +59,9 @@ const (
 
 // sandbox is what keeps a service, and so its jobs, from changing the host.
 func (h *Host) sandbox(record instance.Record) svc.Sandbox {
-	writable := []string{record.Dir, h.Paths.State, h.Paths.Cache}
+	// Not the runner's own directory: what is renamed into it stands beside it, and
+	// each of these is a mount of its own.
+	writable := []string{filepath.Dir(record.Dir), h.Paths.State, h.Paths.Cache}
 	if user, err := userOf(record); err == nil && user.Home != "" && user.Home != "/" {
 		writable = append(writable, user.Home)
 	} else {

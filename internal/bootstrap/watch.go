@@ -16,9 +16,14 @@ const (
 	PreemptionOff  = "off"
 )
 
-// preemptionReserve is what is left of a notice for taking the runner away from
-// GitHub, and for the host to end.
-const preemptionReserve = stopTimeout + 15*time.Second
+const (
+	// preemptionReserve is what is left of a notice for ending the listener and
+	// taking the runner away from GitHub.
+	preemptionReserve = 15 * time.Second
+	// shortestNotice is what a cloud gives that does not say when: Google and Azure
+	// promise thirty seconds, AWS two minutes.
+	shortestNotice = 30 * time.Second
+)
 
 // watch joins the orders of the owner of the host with those that a cloud's notice
 // makes: this machine is about to be taken away.
@@ -51,10 +56,11 @@ func (h *Host) watch(ctx context.Context, record instance.Record, orders <-chan 
 			case order = <-orders:
 			case notice := <-notices:
 				log.Warn("this machine is about to go", "cloud", string(notice.Cloud), "reason", notice.Reason, "at", notice.At)
-				order = supervise.Order{Kind: supervise.Preempt, Reason: notice.Reason}
-				if !notice.At.IsZero() {
-					order.Deadline = notice.At.Add(-preemptionReserve)
+				at := notice.At
+				if at.IsZero() {
+					at = time.Now().Add(shortestNotice)
 				}
+				order = supervise.Order{Kind: supervise.Preempt, Reason: notice.Reason, Deadline: at.Add(-preemptionReserve)}
 			}
 			select {
 			case <-ctx.Done():

@@ -120,7 +120,7 @@ func words(parts ...any) []string {
 // and so is what it says.
 func (s *stage) command(ctx context.Context, arguments []string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, s.program, arguments...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "RUNNER_BOOTSTRAP_LOG_FORMAT=lines"}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "RUNNER_BOOTSTRAP_LOG_FORMAT=lines", "RUNNER_BOOTSTRAP_PREEMPTION=off"}
 	return cmd
 }
 

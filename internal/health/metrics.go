@@ -158,28 +158,28 @@ func (m Metrics) format() string {
 	}
 	if !m.Since.IsZero() {
 		e.family("runner_bootstrap_state_since_seconds", "gauge", "When the runner came into its state, in Unix time.")
-		e.sample(m.Since.Unix())
+		e.sample(m.Since.Unix(), "runner", m.Runner, "scope", m.Scope)
 	}
 	e.family("runner_bootstrap_jobs_total", "counter", "Jobs that have ended, by result.")
 	results := map[string]int64{JobSucceeded: 0, JobFailed: 0, JobCanceled: 0}
 	maps.Copy(results, m.Jobs)
 	for _, result := range slices.Sorted(maps.Keys(results)) {
-		e.sample(results[result], "result", result)
+		e.sample(results[result], "runner", m.Runner, "scope", m.Scope, "result", result)
 	}
 	e.family("runner_bootstrap_listener_starts_total", "counter", "Starts of the runner's listener.")
-	e.sample(m.Starts)
+	e.sample(m.Starts, "runner", m.Runner, "scope", m.Scope)
 	e.family("runner_bootstrap_registrations_total", "counter", "Registrations of the runner.")
-	e.sample(m.Registrations)
+	e.sample(m.Registrations, "runner", m.Runner, "scope", m.Scope)
 	if m.LastExit != nil {
 		e.family("runner_bootstrap_listener_last_exit_code", "gauge", "Exit code of the listener that ended last.")
-		e.sample(int64(*m.LastExit))
+		e.sample(int64(*m.LastExit), "runner", m.Runner, "scope", m.Scope)
 	}
 	if m.RSSBytes != 0 {
 		e.family("runner_bootstrap_rss_bytes", "gauge", "Resident memory of the runner.")
-		e.sample(m.RSSBytes)
+		e.sample(m.RSSBytes, "runner", m.Runner, "scope", m.Scope)
 	}
 	e.family("runner_bootstrap_heartbeat_seconds", "gauge", "When this was written, in Unix time.")
-	e.sample(m.Now.Unix())
+	e.sample(m.Now.Unix(), "runner", m.Runner, "scope", m.Scope)
 	return e.text.String()
 }
 

@@ -151,6 +151,7 @@ func TestMetricsAreInTheTextFormat(t *testing.T) {
 		t.Fatalf("%v\n%s", err, read(t, file))
 	}
 	const r, s = "r1", "octo/hello"
+	of := [][2]string{{"runner", r}, {"scope", s}}
 	want := []series{{"runner_bootstrap_info", [][2]string{{"runner", r}, {"scope", s}, {"version", "2.330.0"}}, 1}}
 	for _, state := range []string{"starting", "registering", "idle", "busy", "updating", "draining", "drained", "failing", "ended"} {
 		value := 0.0
@@ -160,15 +161,15 @@ func TestMetricsAreInTheTextFormat(t *testing.T) {
 		want = append(want, series{"runner_bootstrap_state", [][2]string{{"runner", r}, {"scope", s}, {"state", state}}, value})
 	}
 	want = append(want,
-		series{"runner_bootstrap_state_since_seconds", nil, 1700000000},
-		series{"runner_bootstrap_jobs_total", [][2]string{{"result", "canceled"}}, 0},
-		series{"runner_bootstrap_jobs_total", [][2]string{{"result", "failed"}}, 1},
-		series{"runner_bootstrap_jobs_total", [][2]string{{"result", "succeeded"}}, 5},
-		series{"runner_bootstrap_listener_starts_total", nil, 2},
-		series{"runner_bootstrap_registrations_total", nil, 1},
-		series{"runner_bootstrap_listener_last_exit_code", nil, -1},
-		series{"runner_bootstrap_rss_bytes", nil, 12345678901},
-		series{"runner_bootstrap_heartbeat_seconds", nil, 1700000060},
+		series{"runner_bootstrap_state_since_seconds", of, 1700000000},
+		series{"runner_bootstrap_jobs_total", append(slices.Clone(of), [2]string{"result", "canceled"}), 0},
+		series{"runner_bootstrap_jobs_total", append(slices.Clone(of), [2]string{"result", "failed"}), 1},
+		series{"runner_bootstrap_jobs_total", append(slices.Clone(of), [2]string{"result", "succeeded"}), 5},
+		series{"runner_bootstrap_listener_starts_total", of, 2},
+		series{"runner_bootstrap_registrations_total", of, 1},
+		series{"runner_bootstrap_listener_last_exit_code", of, -1},
+		series{"runner_bootstrap_rss_bytes", of, 12345678901},
+		series{"runner_bootstrap_heartbeat_seconds", of, 1700000060},
 	)
 	if !slices.EqualFunc(got, want, func(a, b series) bool { return fmt.Sprint(a) == fmt.Sprint(b) }) {
 		t.Errorf("read back\n%v, want\n%v", got, want)
@@ -221,7 +222,7 @@ func TestLabelsAreEscaped(t *testing.T) {
 			t.Errorf("%s: read back %q", name, got[0].labels)
 		}
 		if !slices.ContainsFunc(got, func(s series) bool {
-			return s.name == "runner_bootstrap_jobs_total" && s.labels[0][1] == c.want && s.value == 3
+			return s.name == "runner_bootstrap_jobs_total" && s.labels[2][1] == c.want && s.value == 3
 		}) {
 			t.Errorf("%s: the result was not read back", name)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -171,6 +172,9 @@ func (w *waiting) silent(t *testing.T, logged string) {
 	if logged == "" && w.String() != "" || !strings.Contains(w.String(), logged) {
 		t.Errorf("want %q in the log, got %q", logged, w.String())
 	}
+	if strings.Contains(w.String(), "?") {
+		t.Errorf("a query is in the log, so that the same error looks like another each time: %s", w.String())
+	}
 	if w.count("level=WARN") > 1 {
 		t.Errorf("warned more than once:\n%s", w.String())
 	}
@@ -322,8 +326,8 @@ func testErrors(t *testing.T) {
 	})
 }
 
-// testSlow has AWS and Azure answer after six seconds, which only the first question
-// to Azure may take.
+// testSlow has every cloud answer after six seconds, which only the first question to
+// Azure may take, and that of Google which waits for a change.
 func testSlow(t *testing.T) {
 	configure(t)
 	s := newSimulatedAzure(t)
@@ -336,11 +340,30 @@ func testSlow(t *testing.T) {
 	}
 	s.spoil(events, slow)
 	s.spoil("/latest/api/token", slow)
-	onAzure, onAWS := start(t, Azure), start(t, AWS)
+	google := func(answer http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Metadata-Flavor", "Google")
+			w.Header().Set("ETag", "1")
+			answer(w, r)
+			io.WriteString(w, "FALSE")
+		}
+	}
+	s.spoil(maintenance, google(func(http.ResponseWriter, *http.Request) {}))
+	s.spoil(preempted, google(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("wait_for_change") == "true" {
+			select {
+			case <-time.After(6 * time.Second):
+			case <-r.Context().Done():
+			}
+		}
+	}))
+	onAzure, onAWS, onGoogle := start(t, Azure), start(t, AWS), start(t, GoogleCloud)
 	onAWS.until(t, "AWS given up", func() bool { return onAWS.count("no answer in time") > 0 })
 	onAWS.silent(t, "no answer in time")
 	onAzure.polled(t, s, events, 1) // the second question, so the first was answered
 	onAzure.silent(t, "")
+	onGoogle.until(t, "another question to Google", func() bool { return s.count(preempted) > 2 })
+	onGoogle.silent(t, "")
 	onAWS.cancel()
 	onAzure.until(t, "Azure given up", func() bool { return onAzure.count("no answer in time") > 0 })
 	if n := strings.Count(onAWS.String(), "no answer"); n != onAWS.count("\n") {

@@ -74,16 +74,18 @@ func (a *azure) events(ctx context.Context) ([]azureEvent, error) {
 }
 
 // reason is empty for an event that leaves the machine running, such as Freeze,
-// which pauses it for seconds. One that restarts it ends its job, too.
+// which pauses it for seconds. One that restarts it ends its job, too; but once it
+// has begun it may be over as well, as it stays listed for a while after the restart.
 func (e azureEvent) reason() string {
-	switch e.EventType {
-	case "Preempt":
+	begun := e.NotBefore == ""
+	switch {
+	case e.EventType == "Preempt":
 		return "spot virtual machine will be deleted"
-	case "Terminate":
+	case e.EventType == "Terminate":
 		return "virtual machine will be deleted"
-	case "Reboot":
+	case e.EventType == "Reboot" && !begun:
 		return "virtual machine will be restarted"
-	case "Redeploy":
+	case e.EventType == "Redeploy" && !begun:
 		return "virtual machine will be moved to another host and restarted"
 	default:
 		return ""

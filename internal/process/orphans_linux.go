@@ -139,21 +139,47 @@ func inside(roots []string, program string) bool {
 
 // argument returns the name that a process was started by, "" for a process
 // that has none or is gone.
-func argument(pid int) string {
+func argument(pid int) string { return arguments(pid)[0] }
+
+// arguments returns the name that a process was started by and its first
+// argument, as far as it has them.
+func arguments(pid int) [2]string {
 	file, err := os.Open(filepath.Join(folderOf(pid), "cmdline"))
 	if err != nil {
-		return ""
+		return [2]string{}
 	}
 	defer file.Close()
 	// The rest of a long command line, megabytes perhaps, is of no interest.
-	var text [unix.PathMax]byte
+	var text [2 * unix.PathMax]byte
 	n, err := file.Read(text[:])
 	if err != nil {
-		return ""
+		return [2]string{}
 	}
-	name, _, ended := bytes.Cut(text[:n], []byte{0})
-	if !ended {
-		return ""
+	var first [2]string
+	rest := text[:n]
+	for i := range first {
+		word, after, ended := bytes.Cut(rest, []byte{0})
+		if !ended {
+			break
+		}
+		first[i], rest = string(word), after
 	}
-	return string(name)
+	return first
+}
+
+// Scripted tells whether a shell of the account uid runs the script of that path.
+//
+// Races: it did at one moment, and may have ended since, or may begin.
+func Scripted(path string, uid int) bool {
+	entries, err := walk()
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(entries, func(e entry) bool {
+		if e.dead() || arguments(e.pid)[1] != path {
+			return false
+		}
+		p, err := look(e.pid)
+		return err == nil && e.is(p) && p.UID == uid
+	})
 }

@@ -329,3 +329,32 @@ func TestEndOrphansThatStartMore(t *testing.T) {
 		t.Error("what the leader started in its last moment lives")
 	}
 }
+
+func TestScripted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	script := filepath.Join(dir, "_update.sh")
+	if err := os.WriteFile(script, []byte("read wait\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "sh", script)
+	input, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	become(t, "run the script", func() bool { return Scripted(script, os.Geteuid()) })
+	if Scripted(script, os.Geteuid()+1) {
+		t.Error("it is said to be another account's")
+	}
+	if Scripted(filepath.Join(dir, "update.sh"), os.Geteuid()) {
+		t.Error("another script is said to run")
+	}
+	_ = input.Close()
+	_ = cmd.Wait() // read says that there was nothing
+	if Scripted(script, os.Geteuid()) {
+		t.Error("it is said to run on")
+	}
+}

@@ -29,6 +29,9 @@ func EndDescendants(context.Context, time.Duration) (ended int, err error) { ret
 // InTree finds nothing.
 func InTree(string, int) []Process { return nil }
 
+// Scripted finds nothing.
+func Scripted(string, int) bool { return false }
+
 // EndOrphans ends nothing.
 func EndOrphans(context.Context, string, int, Process, time.Duration) (ended int, err error) {
 	return 0, nil

@@ -61,7 +61,8 @@ func (s *supervisor) once(ctx context.Context) (ending, error) {
 		return ending{}, errors.Join(err, closeErr)
 	}
 	s.Log.Info("listener started", "pid", cmd.Process.Pid, "user", s.User.Name)
-	s.identify(cmd.Process.Pid)
+	s.child = cmd.Process.Pid
+	s.identify(s.child)
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)

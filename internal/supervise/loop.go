@@ -1,9 +1,11 @@
 package supervise
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/process"
@@ -19,6 +21,7 @@ type supervisor struct {
 	ephemeral bool
 	lost      bool // it needs another registration
 	failures  int  // in a row
+	replaced  bool // by a newer version, which has not proven itself
 	plans
 	tracker
 }
@@ -65,7 +68,7 @@ func (s *supervisor) live(ctx context.Context) error {
 		s.sweep(ctx)
 	}
 	if s.listened() >= s.Backoff.Healthy || end.worked {
-		s.failures = 0
+		s.failures, s.replaced = 0, false
 	}
 	return s.react(ctx, next, started)
 }
@@ -143,10 +146,10 @@ func (s *supervisor) replace(ctx context.Context) error {
 	case s.called():
 	case err != nil:
 		s.fail(ctx, fmt.Sprintf("%v: %v", ErrVersionRefused, err), 0)
-	case s.failures > 0:
-		s.fail(ctx, "GitHub refused the version before as well", 0)
+	case s.replaced:
+		s.fail(ctx, "GitHub has refused the version that replaced another as well", 0)
 	default:
-		s.failures++
+		s.replaced = true
 	}
 	return nil
 }
@@ -176,6 +179,33 @@ func (s *supervisor) awaitSelfUpdate(ctx context.Context, next action, started t
 		return nil
 	})
 	s.Log.Info("self-update over", "finished", finished)
+}
+
+// awaitScript lets the update script of a listener whose supervisor was killed
+// finish: half an update is worse than a late start.
+func (s *supervisor) awaitScript(ctx context.Context, work string) {
+	script := filepath.Join(s.Root, cmp.Or(work, "_work"), "_update.sh")
+	if filepath.IsAbs(work) {
+		script = filepath.Join(work, "_update.sh")
+	}
+	if !process.Scripted(script, s.User.UID) {
+		return
+	}
+	s.change(func(now *Change) { now.State, now.Reason = Updating, "the update of an earlier listener goes on" })
+	_ = s.during(ctx, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, s.Backoff.Update)
+		defer cancel()
+		tick := time.NewTicker(updatePoll)
+		defer tick.Stop()
+		for process.Scripted(script, s.User.UID) {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-tick.C:
+			}
+		}
+		return nil
+	})
 }
 
 // sweep ends what the listener and its jobs have left running, so that nothing

@@ -40,6 +40,8 @@ type plans struct {
 	idle     time.Time // without a job since; zero before the first listening, and during a job
 	beaten   time.Time
 	reaped   time.Time
+	child    int  // the process that is waited for; nobody else may bury it
+	occupied bool // with something that has children of its own
 }
 
 // called tells whether no listener is to run now.
@@ -139,9 +141,9 @@ func (s *supervisor) attend(now time.Time) time.Duration {
 		s.Beat()
 		due(now.Add(s.BeatEach))
 	}
-	if s.Alone && due(s.reaped.Add(reapEach)) {
+	if s.Alone && !s.occupied && due(s.reaped.Add(reapEach)) {
 		s.reaped = now
-		process.Reap(s.snapshot().Listener.PID)
+		process.Reap(s.child)
 		due(now.Add(reapEach))
 	}
 	if s.Limits.Lifetime > 0 && s.leaving == "" && due(s.born.Add(s.Limits.Lifetime)) {
@@ -181,10 +183,12 @@ func (s *supervisor) during(ctx context.Context, do func(context.Context) error)
 	defer cancel()
 	var err error
 	over := make(chan struct{})
+	s.occupied = true
 	go func() {
 		defer close(over)
 		err = do(doing)
 	}()
+	defer func() { s.occupied = false }()
 	if !s.await(ctx, over, s.called) {
 		cancel()
 		<-over

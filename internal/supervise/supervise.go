@@ -127,6 +127,7 @@ func Run(ctx context.Context, c Config) (Outcome, error) {
 			return "", fmt.Errorf("supervising the runner: %w", err)
 		}
 	}
+	s.awaitScript(ctx, settings.Work)
 	s.endOrphans(ctx)
 	err = s.loop(ctx)
 	reason := string(s.leaving)

@@ -30,7 +30,8 @@ var signalName = regexp.MustCompile(`^SIG[A-Z0-9]+([+-][0-9]+)?$`)
 // given up, and of systemctl's answer they keep the exit status alone.
 
 // Start starts the unit, and clears the memory of earlier failures first, so that systemd's start limit cannot
-// refuse a person. On success the program was executed; whether it stays is for State to say.
+// refuse a person. On success the program was executed, or with Notify said that it is ready; whether it stays is for
+// State to say. If ctx ends before, systemd goes on starting it; the [Error] then has the end of the log all the same.
 func (s *Service) Start(ctx context.Context) error {
 	state, err := s.State(ctx)
 	if err != nil {
@@ -45,7 +46,7 @@ func (s *Service) Start(ctx context.Context) error {
 	return s.change(ctx, "starting", "start")
 }
 
-// Restart stops the unit if it runs, and starts it.
+// Restart stops the unit if it runs, and starts it, as Start does.
 func (s *Service) Restart(ctx context.Context) error {
 	state, err := s.State(ctx)
 	if err != nil {

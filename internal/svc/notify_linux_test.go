@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// manager is the receiving end of a Notifier.
-type manager struct {
+// listener is the receiving end of a Notifier.
+type listener struct {
 	t *testing.T
 	*net.UnixConn
 }
 
-func listen(t *testing.T, socket string) manager {
+func listen(t *testing.T, socket string) listener {
 	t.Helper()
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: socket})
 	if err != nil {
@@ -28,10 +28,10 @@ func listen(t *testing.T, socket string) manager {
 			t.Error(err)
 		}
 	})
-	return manager{t, conn}
+	return listener{t, conn}
 }
 
-func (m manager) got(want string) {
+func (m listener) got(want string) {
 	m.t.Helper()
 	if err := m.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		m.t.Fatal(err)

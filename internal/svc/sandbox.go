@@ -37,8 +37,9 @@ type Sandbox struct {
 //   - RestrictRealtime: a realtime loop would stop the host. chrt and audio servers go without.
 //   - SystemCallFilter, with EPERM instead of the default, a kill: what only an administrator's program calls. The list
 //     leaves @debug (LeakSanitizer, gdb, strace), @mount (namespaces) and @privileged (setuid, chown). @resources has
-//     the calls behind nice, which then warns and goes on, and taskset, numactl and ionice, which fail; not
-//     prlimit, so ulimit works. @cpu-emulation has modify_ldt, without which 16-bit programs in Wine fail.
+//     the calls behind nice, which then warns and goes on, and taskset, numactl and ionice, which fail; so do su and
+//     runuser, of which PAM sets the priority, where root has setpriv. prlimit is not in it, so ulimit works.
+//     @cpu-emulation has modify_ldt, without which 16-bit programs in Wine fail.
 //   - NoNewPrivileges: a setuid program, or one with capabilities, gives nothing more than its caller has: no sudo, su,
 //     fusermount (AppImages extract themselves), and no newuidmap, thus no rootless containers of more than one user.
 //   - CapabilityBoundingSet: what root needs for the above (CAP_DAC_OVERRIDE to work in folders of the account). Jobs

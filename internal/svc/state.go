@@ -10,7 +10,8 @@ import (
 // Active says what a unit is doing.
 type Active string
 
-// What a unit may be doing. A unit that waits to be restarted after a crash counts as starting.
+// What a unit may be doing. A unit that waits to be restarted after a crash counts as starting, and so does one whose
+// program runs and has not said yet that it is ready; MainPID tells them apart.
 const (
 	Absent   Active = "absent"
 	Running  Active = "running"

@@ -258,6 +258,7 @@ func TestValidation(t *testing.T) {
 		{"negative start timeout", func(u *Unit) { u.StartTimeout = -1 }, "start timeout"},
 		{"eternal start timeout", func(u *Unit) { u.StartTimeout = 1 << 62 }, "start timeout"},
 		{"negative watchdog", func(u *Unit) { u.Notify, u.Watchdog = true, -1 }, "watchdog -1ns"},
+		{"eternal watchdog", func(u *Unit) { u.Notify, u.Watchdog = true, 1<<62 }, "not between 0 and a week"},
 		{"hasty watchdog", func(u *Unit) { u.Notify, u.Watchdog = true, time.Second-1 }, "under a second"},
 		{"shortest watchdog", func(u *Unit) { u.Notify, u.Watchdog = true, time.Second }, ""},
 		{"watchdog of the mute", func(u *Unit) { u.Watchdog = time.Minute }, "does not notify"},

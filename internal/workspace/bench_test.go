@@ -24,6 +24,7 @@ func BenchmarkRm(b *testing.B) {
 }
 
 func benchmark(b *testing.B, remove func(root string) error) {
+	b.Helper()
 	const files, each = 50_000, 500
 	for b.Loop() {
 		b.StopTimer()

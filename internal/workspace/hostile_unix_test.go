@@ -72,20 +72,29 @@ func TestLinksOnTheWay(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can make a folder of somebody else")
 	}
-	const nobody = 65534
-	home, out := t.TempDir(), outside(t)
-	check(t, os.Chown(home, nobody, nobody))
-	link(t, out, home, "runner")
-	if err := workspace.Empty(filepath.Join(home, "runner"), ""); !errors.Is(err, workspace.ErrNotFolder) {
-		t.Errorf("root through a link: %v, want %v", err, workspace.ErrNotFolder)
+	for _, test := range []struct {
+		name string
+		user int
+		mode fs.FileMode
+	}{{"somebody's", 65534, 0o755}, {"anybody's", 0, 0o777}, {"a group's", 0, 0o775}, {"like tmp", 0, 0o777 | fs.ModeSticky}} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			home, out := t.TempDir(), outside(t)
+			check(t, os.Chown(home, test.user, test.user))
+			check(t, os.Chmod(home, test.mode))
+			link(t, out, home, "runner")
+			if err := workspace.Empty(filepath.Join(home, "runner"), ""); !errors.Is(err, workspace.ErrNotFolder) {
+				t.Errorf("root through a link: %v, want %v", err, workspace.ErrNotFolder)
+			}
+			if err := workspace.Empty(t.TempDir(), filepath.Join(home, "runner")); !errors.Is(err, workspace.ErrNotFolder) {
+				t.Errorf("work folder that is a link: %v, want %v", err, workspace.ErrNotFolder)
+			}
+			if err := workspace.Empty(t.TempDir(), filepath.Join(home, "runner", "folder")); !errors.Is(err, workspace.ErrNotFolder) {
+				t.Errorf("work folder behind a link: %v, want %v", err, workspace.ErrNotFolder)
+			}
+			check(t, workspace.Empty(filepath.Join(home, "missing"), ""))
+		})
 	}
-	if err := workspace.Empty(t.TempDir(), filepath.Join(home, "runner")); !errors.Is(err, workspace.ErrNotFolder) {
-		t.Errorf("work folder that is a link: %v, want %v", err, workspace.ErrNotFolder)
-	}
-	if err := workspace.Empty(t.TempDir(), filepath.Join(home, "runner", "folder")); !errors.Is(err, workspace.ErrNotFolder) {
-		t.Errorf("work folder behind a link: %v, want %v", err, workspace.ErrNotFolder)
-	}
-	check(t, workspace.Empty(filepath.Join(home, "missing"), ""))
 }
 
 // What leads to a folder and is only ours is followed, ".." behind links included.
@@ -94,7 +103,7 @@ func TestOwnLinksOnTheWay(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("folders above the test's may be anybody's")
 	}
-	dir, err := os.MkdirTemp("/var/lib", "workspace")
+	dir, err := os.MkdirTemp("/var/lib", "workspace") //nolint:usetesting // that folder's parents are root's, not everybody's
 	if err != nil {
 		t.Skip(err)
 	}
@@ -105,6 +114,13 @@ func TestOwnLinksOnTheWay(t *testing.T) {
 	link(t, "loop", dir, "loop")
 	check(t, workspace.Empty(filepath.Join(dir, "runner"), ""))
 	expect(t, dir, []string{"disk/inner/x", "disk/runner/_work", "inner/y"}, []string{"disk/runner/_work/x"})
+	plant(t, dir, "theirs/")
+	link(t, "../disk/inner", dir, "theirs/_work")
+	check(t, os.Lchown(filepath.Join(dir, "theirs"), 65534, 65534))
+	if err := workspace.Empty(dir, filepath.Join(dir, "theirs/_work")); !errors.Is(err, workspace.ErrNotFolder) {
+		t.Errorf("somebody's link in their own folder: %v, want %v", err, workspace.ErrNotFolder)
+	}
+	expect(t, dir, []string{"disk/inner/x"}, nil)
 	if err := workspace.Empty(filepath.Join(dir, "loop"), ""); err == nil {
 		t.Error("a link to itself is no error")
 	}
@@ -146,7 +162,7 @@ func TestRaces(t *testing.T) {
 					os.Remove(swapped)
 				}
 			})
-			end := time.Now().Add(1500 * time.Millisecond)
+			end := time.Now().Add(time.Second)
 			for i := 0; i < 3000 && time.Now().Before(end); i++ {
 				if i%2 == 0 {
 					workspace.Empty(root, "") // what comes again meanwhile may be an error
@@ -165,7 +181,59 @@ func TestRaces(t *testing.T) {
 	}
 }
 
-func TestPipesAndSockets(t *testing.T) {
+// The work folder itself becomes something else between the look at it and its
+// opening, which happens often enough to be seen.
+func TestRacesForTheWorkFolder(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"link outside", "link inside", "pipe"} {
+		t.Run(kind, func(t *testing.T) {
+			root, out := t.TempDir(), outside(t)
+			plant(t, root, "kept/precious", "_work/x")
+			work, aside, other := filepath.Join(root, "_work"), filepath.Join(root, "aside"), filepath.Join(root, "other")
+			switch kind {
+			case "link outside":
+				link(t, filepath.Join(out, "folder"), other)
+			case "link inside":
+				link(t, "kept", other)
+			case "pipe":
+				check(t, syscall.Mkfifo(other, 0o644))
+			}
+			stop := make(chan struct{})
+			var swapper sync.WaitGroup
+			swapper.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					os.Rename(work, aside)
+					os.Rename(other, work)
+					os.Rename(work, other)
+					os.Rename(aside, work)
+				}
+			})
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				end := time.Now().Add(time.Second)
+				for i := 0; i < 200_000 && time.Now().Before(end); i++ {
+					workspace.Empty(root, "") // that there is no folder at times may be an error
+				}
+			}()
+			select {
+			case <-done:
+			case <-time.After(20 * time.Second):
+				t.Error("it waits for a pipe")
+			}
+			close(stop)
+			swapper.Wait()
+			expect(t, root, []string{"kept/precious"}, nil)
+		})
+	}
+}
+
+func TestPipes(t *testing.T) {
 	t.Parallel()
 	root := runner(t)
 	for _, name := range []string{"_work/pipe", "_work/repo/pipe", "_diag/pipe", "_diag/pages/pipe"} {
@@ -242,6 +310,22 @@ func TestFilesOfOthers(t *testing.T) {
 	check(t, err)
 	if stat := info.Sys().(*syscall.Stat_t); stat.Uid != 1234 || stat.Gid != 1235 {
 		t.Errorf("the owner of the work folder is %d:%d, was 1234:1235", stat.Uid, stat.Gid)
+	}
+}
+
+// A file that has another name still takes its space.
+func TestTidyCountsLastNamesOnly(t *testing.T) {
+	t.Parallel()
+	const size = 1 << 20
+	root := t.TempDir()
+	plant(t, root, "kept", "_work/repo/")
+	check(t, os.WriteFile(filepath.Join(root, "kept"), make([]byte, size), 0o644))
+	check(t, os.Link(filepath.Join(root, "kept"), filepath.Join(root, "_work/repo/f")))
+	age(t, filepath.Join(root, "_work"), 100*24*time.Hour)
+	freed, err := workspace.Tidy(t.Context(), root, "", workspace.DefaultLimits(), time.Now())
+	check(t, err)
+	if freed.Files != 1 || freed.Bytes >= size {
+		t.Errorf("%d files of %d bytes were counted, want 1 of less than %d", freed.Files, freed.Bytes, size)
 	}
 }
 

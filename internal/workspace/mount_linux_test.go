@@ -2,6 +2,7 @@ package workspace_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -122,6 +123,15 @@ func TestImmutable(t *testing.T) {
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("%s is not told: %v", name, err)
 		}
+	}
+	for i := range 30 {
+		path := filepath.Join(root, "_work", fmt.Sprint("stays", i))
+		plant(t, path, "x")
+		check(t, immutable(path, true))
+		t.Cleanup(func() { check(t, immutable(path, false)) })
+	}
+	if err := workspace.Empty(root, "").Error(); strings.Count(err, "\n") != 10 || !strings.Contains(err, "\nand ") {
+		t.Errorf("not ten problems and a count: %s", err)
 	}
 	expect(t, root, []string{"_work/a/file", "_work/a/folder", "_work/a/bind/precious", "_work/c"}, []string{"_work/a/folder/file", "_work/b"})
 }

@@ -130,7 +130,7 @@ func TestTidyLogs(t *testing.T) {
 	logs := map[string]time.Duration{
 		"Runner_1.log": 40 * day, "Runner_2.log": 35 * day, "Runner_3.log.succeed": 0, "Worker_1.log": 31 * day, "Worker_2.log": 29 * day,
 		"SelfUpdate-1.log.succeed": 31 * day, "pages/old": 31 * day, "pages/new": day, "blocks/old": 31 * day, "folder/old": 31 * day,
-		"folder2/new": day, "future.log": -100 * day,
+		"folder2/new": day, "future.log": -100 * day, "pages/Runner_9.log": 33 * day,
 	}
 	for name, ago := range logs {
 		plant(t, root, "_diag/"+name)
@@ -143,7 +143,7 @@ func TestTidyLogs(t *testing.T) {
 	expect(t, filepath.Join(root, "_diag"),
 		[]string{"Runner_2.log", "Runner_3.log.succeed", "Worker_2.log", "pages/new", "blocks", "folder2/new", "future.log"},
 		[]string{"Runner_1.log", "Worker_1.log", "SelfUpdate-1.log.succeed", "pages/old", "blocks/old", "folder"})
-	want := []string{"_diag/Runner_1.log", "_diag/SelfUpdate-1.log.succeed", "_diag/Worker_1.log", "_diag/blocks/old", "_diag/folder", "_diag/pages/old"}
+	want := []string{"_diag/Runner_1.log", "_diag/SelfUpdate-1.log.succeed", "_diag/Worker_1.log", "_diag/blocks/old", "_diag/folder", "_diag/pages/Runner_9.log", "_diag/pages/old"}
 	slices.Sort(freed.Names)
 	if freed.Files != len(want) || !slices.Equal(freed.Names, want) {
 		t.Errorf("%d files of the names %q, want %q", freed.Files, freed.Names, want)
@@ -172,6 +172,16 @@ func TestTidyLogsByBytes(t *testing.T) {
 
 func TestTidyWork(t *testing.T) {
 	t.Parallel()
+	for _, bound := range []int64{0, 1 << 40} { // with one, all of a folder is measured
+		t.Run(fmt.Sprint(bound), func(t *testing.T) {
+			t.Parallel()
+			testTidyWork(t, bound)
+		})
+	}
+}
+
+func testTidyWork(t *testing.T, bound int64) {
+	t.Helper()
 	root := runner(t)
 	work := filepath.Join(root, "_work")
 	plant(t, work, "_temp/young", "_update/bin/x", "_update.sh", "_updateLock", "file", "lost+found/x", "_other/x", ".github/.github/x",
@@ -186,7 +196,9 @@ func TestTidyWork(t *testing.T) {
 	age(t, filepath.Join(work, "_doomed.left"), -day)              // what was begun is ended
 	plant(t, root, "_diag/_doomed.left/x", "_doomed.left/x")       // anywhere
 	check(t, os.Chmod(filepath.Join(work, ".hidden/x"), 0o400))    // as git's objects are
-	freed := tidy(t, root, workspace.DefaultLimits())
+	limits := workspace.DefaultLimits()
+	limits.WorkBytes = bound
+	freed := tidy(t, root, limits)
 	expect(t, work,
 		[]string{"_temp/young", "_tool/node/20/x64/node", "_actions/o/r/v1/action.yml", "_PipelineMapping/o/r/PipelineFolder.json", "file", "lost+found/x", "_other/x", "deep/deep/.git/index", "future/future/x"},
 		[]string{"_update", "_update.sh", "_updateLock", "repo", ".hidden", ".github", "deeper", "_doomed.left", "../_diag/_doomed.left", "../_doomed.left"})
@@ -285,7 +297,7 @@ func TestTidyStops(t *testing.T) {
 	t.Parallel()
 	root := runner(t)
 	repo := []string{"repo/a", "repo/repo/b", "repo/repo/c/d", "repo/repo/e"}
-	ended := false
+	ended, midway := false, false
 	for left := 0; left < 1000 && !ended; left++ {
 		plant(t, filepath.Join(root, "_work"), repo...)
 		plant(t, root, "bin.1/a", "bin.1/b/c")
@@ -303,7 +315,13 @@ func TestTidyStops(t *testing.T) {
 		if exists(t, root, "_work/repo") {
 			expect(t, filepath.Join(root, "_work"), repo, nil)
 		}
+		left, err := filepath.Glob(filepath.Join(root, "_work", "_doomed.*", "repo", "[be]"))
+		check(t, err)
+		midway = midway || len(left) == 1
 		ended = !stopped
+	}
+	if !midway {
+		t.Error("it never stopped between two files of a folder")
 	}
 	if !ended {
 		t.Fatal("it never came to an end")

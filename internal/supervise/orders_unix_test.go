@@ -1,0 +1,309 @@
+//go:build unix
+
+package supervise
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+)
+
+// working is a listener that runs one job until the file go is there, and then
+// listens on.
+const working = `job=; trap 'test -z "$job" || echo "Job build completed with result: Canceled"; exit 0' INT
+	job=build; echo "Listening for Jobs"; echo "Running job: build"
+	while ! test -e go; do sleep 0.02; done
+	rm go; job=; echo "Job build completed with result: Succeeded"
+	while :; do sleep 0.02; done`
+
+const listening = `echo "Listening for Jobs"; trap 'exit 0' INT; while :; do sleep 0.02; done`
+
+// ordered is a run with orders.
+func ordered(t *testing.T, c Config) (*run, chan Order) {
+	t.Helper()
+	orders := make(chan Order)
+	c.Orders = orders
+	return supervise(t, c), orders
+}
+
+func TestDrainAndResume(t *testing.T) {
+	t.Parallel()
+	root := scripted(t, working)
+	c := config(root, quiet())
+	c.DrainTimeout = patience
+	r, orders := ordered(t, c)
+	r.until("job", func(c Change) bool { return c.State == Busy })
+	orders <- Order{Kind: Drain}
+	if now := r.until("draining", func(c Change) bool { return c.Draining }); now.State != Busy || now.Job != "build" {
+		t.Errorf("while it drains it is %+v", now)
+	}
+	write(t, filepath.Join(root, "go"), "")
+	now := r.until("end of the drain", func(c Change) bool { return c.State == Drained })
+	if now.Results != (Results{Succeeded: 1}) || now.Starts != 1 {
+		t.Errorf("drained it is %+v", now)
+	}
+	orders <- Order{Kind: Resume}
+	r.until("another start", func(c Change) bool { return c.Starts == 2 && c.State == Busy && !c.Draining })
+	orders <- Order{Kind: Hurry}
+	if err := r.wait(); err != nil {
+		t.Error(err)
+	}
+	if now := r.last(); now.Results != (Results{Succeeded: 1, Canceled: 1}) || now.Reason != string(Stopped) {
+		t.Errorf("in the end it is %+v", now)
+	}
+}
+
+func TestStopLetsTheJobFinish(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		drain time.Duration
+		stop  func(r *run, orders chan<- Order)
+		want  Results
+		why   Outcome
+	}{
+		{"within the drain timeout", patience, func(r *run, _ chan<- Order) { r.cancel() }, Results{Succeeded: 1}, Stopped},
+		{"longer than the drain timeout", 30 * time.Millisecond, func(r *run, _ chan<- Order) { r.cancel() }, Results{Canceled: 1}, Stopped},
+		{"no drain timeout", 0, func(r *run, _ chan<- Order) { r.cancel() }, Results{Canceled: 1}, Stopped},
+		{"stopped twice", patience, func(r *run, orders chan<- Order) {
+			r.cancel()
+			orders <- Order{Kind: Hurry}
+		}, Results{Canceled: 1}, Stopped},
+		{"preempted", patience, func(_ *run, orders chan<- Order) {
+			orders <- Order{Kind: Preempt, Deadline: time.Now().Add(patience)}
+		}, Results{Succeeded: 1}, Preempted},
+		{"preempted before the job can end", patience, func(_ *run, orders chan<- Order) {
+			orders <- Order{Kind: Preempt, Deadline: time.Now().Add(30 * time.Millisecond)}
+		}, Results{Canceled: 1}, Preempted},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			root := scripted(t, working)
+			config := config(root, quiet())
+			config.DrainTimeout = c.drain
+			r, orders := ordered(t, config)
+			r.until("job", func(c Change) bool { return c.State == Busy })
+			c.stop(r, orders)
+			if c.want.Succeeded > 0 {
+				r.until("draining", func(c Change) bool { return c.Draining })
+				write(t, filepath.Join(root, "go"), "")
+			}
+			if err := r.wait(); err != nil {
+				t.Error(err)
+			}
+			if now := r.last(); now.Results != c.want || now.Reason != string(c.why) || now.Starts != 1 || now.Draining {
+				t.Errorf("in the end it is %+v", now)
+			}
+		})
+	}
+}
+
+// A pause between two starts is no reason to be late.
+func TestStopInAPause(t *testing.T) {
+	t.Parallel()
+	c := config(scripted(t, "exit 5"), quiet())
+	c.Backoff.Conflict = time.Hour
+	r := supervise(t, c)
+	r.until("pause", func(c Change) bool { return c.State == Failing })
+	begun := time.Now()
+	if err := r.stop(); err != nil || time.Since(begun) > patience/2 {
+		t.Errorf("%v after %v", err, time.Since(begun))
+	}
+}
+
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		script string
+		limits Limits
+		why    Outcome
+	}{
+		{"jobs", `touch go; ` + working, Limits{Jobs: 1}, Served},
+		{"idle", listening, Limits{Idle: 100 * time.Millisecond, Jobs: 1}, Unused},
+		{"lifetime", listening, Limits{Lifetime: 100 * time.Millisecond, Idle: time.Hour}, Aged},
+		{"lifetime while it fails", "exit 2", Limits{Lifetime: 100 * time.Millisecond}, Aged},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			config := config(scripted(t, c.script), quiet())
+			config.Limits, config.DrainTimeout = c.limits, patience
+			r := supervise(t, config)
+			if err := r.wait(); err != nil {
+				t.Error(err)
+			}
+			if now := r.last(); now.State != Ended || now.Reason != string(c.why) {
+				t.Errorf("in the end it is %+v", now)
+			}
+		})
+	}
+}
+
+// A job resets the time without one, and may last longer than it.
+func TestAJobIsNotIdle(t *testing.T) {
+	t.Parallel()
+	root := scripted(t, working)
+	c := config(root, quiet())
+	c.Limits.Idle = 150 * time.Millisecond
+	r := supervise(t, c)
+	r.until("job", func(c Change) bool { return c.State == Busy })
+	select {
+	case err := <-r.ended:
+		t.Fatalf("it ended while a job ran: %v", err)
+	case <-time.After(3 * c.Limits.Idle):
+	}
+	write(t, filepath.Join(root, "go"), "")
+	if err := r.wait(); err != nil || r.last().Reason != string(Unused) || r.last().Results.Succeeded != 1 {
+		t.Errorf("%v, %+v", err, r.last())
+	}
+}
+
+// registration writes what makes a root a configured one.
+func registration(t *testing.T, root string, ephemeral string) {
+	t.Helper()
+	write(t, filepath.Join(root, ".runner"), `{"agentId":7,"agentName":"web-1","gitHubUrl":"https://github.com/o","ephemeral":`+ephemeral+`}`)
+	own(t, filepath.Join(root, ".runner"))
+}
+
+func TestRenew(t *testing.T) {
+	t.Parallel()
+	root := scripted(t, `echo "Listening for Jobs"; echo "Running job: a"; echo "Job a completed with result: Succeeded"; rm .runner; exit 0`)
+	registration(t, root, "true")
+	var calls atomic.Int32
+	c := config(root, quiet())
+	c.Limits.Jobs = 3
+	c.Renew = func(context.Context) error {
+		if calls.Add(1)%2 == 1 {
+			return errors.New("GitHub is not well")
+		}
+		registration(t, root, "true")
+		return nil
+	}
+	r := supervise(t, c)
+	if err := r.wait(); err != nil {
+		t.Error(err)
+	}
+	now := r.last()
+	if now.Registrations != 2 || now.Starts != 3 || now.Results.Succeeded != 3 || now.Reason != string(Served) || calls.Load() != 4 {
+		t.Errorf("in the end it is %+v after %d calls", now, calls.Load())
+	}
+	if failing := strings.Join(r.reasons(Failing), ","); failing != "GitHub is not well,GitHub is not well" {
+		t.Errorf("it failed because of %q", failing)
+	}
+	// One that has no registration at all begins with one.
+	if err := os.Remove(filepath.Join(root, ".runner")); err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	c.Limits.Jobs = 1
+	if r := supervise(t, c); r.wait() != nil || r.last().Registrations != 1 {
+		t.Errorf("in the end it is %+v", r.last())
+	}
+}
+
+// Being registered anew again and again is no hot loop, and can be stopped.
+func TestRenewIsStopped(t *testing.T) {
+	t.Parallel()
+	root := scripted(t, `echo "The runner registration has been deleted from the server"; exit 1`)
+	registration(t, root, "false")
+	c := config(root, quiet())
+	c.Backoff.First, c.Backoff.Most = time.Hour, time.Hour
+	c.Renew = func(ctx context.Context) error {
+		registration(t, root, "false")
+		return nil
+	}
+	r := supervise(t, c)
+	r.until("pause", func(c Change) bool { return c.State == Failing && c.Starts == 2 && c.Registrations == 1 })
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	hangs := config(root, quiet())
+	hangs.Renew = func(ctx context.Context) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if err := register.Forget(root); err != nil {
+		t.Fatal(err)
+	}
+	r = supervise(t, hangs)
+	r.until("registering", func(c Change) bool { return c.State == Registering })
+	if err := r.stop(); err != nil || r.last().Starts != 0 {
+		t.Errorf("%v, %+v", err, r.last())
+	}
+}
+
+func TestReplace(t *testing.T) {
+	t.Parallel()
+	root := scripted(t, `test -e newer || exit 7; `+listening)
+	c := config(root, quiet())
+	var calls atomic.Int32
+	c.Replace = func(context.Context) error {
+		if calls.Add(1) < 3 {
+			return ErrNothingNewer
+		}
+		write(t, filepath.Join(root, "newer"), "")
+		return nil
+	}
+	r := supervise(t, c)
+	now := r.listening()
+	if calls.Load() != 3 || now.Starts != 4 {
+		t.Errorf("after %d calls it is %+v", calls.Load(), now)
+	}
+	if reasons := r.reasons(Failing); len(reasons) != 2 || !strings.Contains(reasons[0], ErrNothingNewer.Error()) {
+		t.Errorf("it failed because of %q", reasons)
+	}
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestBeat(t *testing.T) {
+	t.Parallel()
+	c := config(scripted(t, listening), quiet())
+	beats := make(chan struct{}, 100)
+	c.Beat, c.BeatEach = func() { beats <- struct{}{} }, 10*time.Millisecond
+	r := supervise(t, c)
+	r.listening()
+	for range 5 {
+		select {
+		case <-beats:
+		case <-time.After(patience):
+			t.Fatal("it does not show that it is in order")
+		}
+	}
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMendUpdate(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	for _, name := range []string{"bin.2.9.0", "bin.2.10.0", "bin.old", "externals.2.9.0"} {
+		write(t, filepath.Join(root, name, listenerName), "")
+	}
+	write(t, filepath.Join(root, "externals", "whole"), "")
+	if !updated(root) || CheckListener(root) == nil {
+		t.Error("there is nothing to mend")
+	}
+	mendUpdate(root)
+	if to, err := os.Readlink(filepath.Join(root, "bin")); err != nil || to != filepath.Join(root, "bin.2.10.0") {
+		t.Errorf("bin leads to %q, %v", to, err)
+	}
+	if _, err := os.Readlink(filepath.Join(root, "externals")); err == nil {
+		t.Error("what was whole has been replaced")
+	}
+	mendUpdate(root)
+	if err := CheckListener(root); err != nil {
+		t.Error(err)
+	}
+	if empty := t.TempDir(); updated(empty) {
+		t.Error("nothing at all was updated")
+	}
+}
