@@ -276,6 +276,8 @@ func testAzure(t *testing.T) {
 		"most urgent 1st": {eventList(event("Preempt", before, "worker_1"), event("Reboot", "Mon, 19 Sep 2016 18:45:00 GMT", "worker_1")), "spot virtual machine will be deleted", at},
 		"freeze":          {eventList(event("Freeze", before, "worker_1")), "", at},
 		"something new":   {eventList(event("Levitate", before, "worker_1")), "", at},
+		"reboot begun":    {eventList(event("Reboot", "", "worker_1")), "", at},
+		"redeploy begun":  {eventList(event("Redeploy", "", "worker_1")), "", at},
 		"another machine": {eventList(event("Preempt", before, "worker_10")), "", at},
 		"nothing":         {eventList(), "", at},
 		"null":            {`{"DocumentIncarnation":1,"Events":null}`, "", at},
