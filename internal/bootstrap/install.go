@@ -115,6 +115,7 @@ func (i *installer) note(ctx context.Context, phase instance.Phase) error {
 	record, err := i.Store.Update(ctx, i.Name, func(r *instance.Record) {
 		r.Service, r.User, r.Index = i.record.Service, i.User, i.record.Index
 		r.Life, r.Credential, r.Environment = i.record.Life, i.record.Credential, i.record.Environment
+		r.Source = i.record.Source
 		if r.Phase != instance.Registering || i.record.Phase == instance.Registering {
 			r.Phase = phase
 		}

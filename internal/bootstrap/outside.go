@@ -119,6 +119,10 @@ func (o *outside) beat() {
 	defer o.mu.Unlock()
 	o.tidier.heed(o.last.State)
 	o.try("telling the service manager", o.with.Manager.Watchdog())
+	if !o.ready {
+		// GitHub may take long until it frees the session of a host that was cut off.
+		o.try("telling the service manager", o.with.Manager.ExtendTimeout(startTimeout))
+	}
 	o.writeMetrics()
 }
 

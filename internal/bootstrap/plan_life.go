@@ -43,9 +43,11 @@ func (p *planner) planLife(context.Context) error {
 	if len(environment) == 0 {
 		environment = p.record.Environment // this shell may just not know them
 	}
+	source := instance.Source{Pinned: r.Source.Version != "" || r.Source.Archive != "", Mirror: r.Source.Mirror}
 	same := reflect.DeepEqual(p.record.Life, life) && slices.Equal(p.record.Environment, environment) &&
-		p.record.Credential == credential && !p.keepSecret
+		p.record.Credential == credential && p.record.Source == source && !p.keepSecret
 	p.record.Life, p.record.Credential, p.record.Environment = life, credential, environment
+	p.record.Source = source
 	words := lifeWords(p.record)
 	switch {
 	case same && p.known:

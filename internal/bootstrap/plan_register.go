@@ -160,6 +160,7 @@ func (p *planner) planService(ctx context.Context) error {
 		return nil
 	}
 	p.Service = serviceName(p.request.Scope, p.Name)
+	p.record.User = p.User
 	unit, err := svc.New(p.describe(p.Service, p.record))
 	if err != nil {
 		return err

@@ -79,7 +79,6 @@ func (p *planner) identify(context.Context) error {
 	p.record = instance.Record{
 		Name: name, Template: r.Template, Index: r.Index, ScopeURL: r.Scope.URL(), APIURL: r.Scope.API(),
 		Dir: p.Paths.Root(name), Identity: r.Identity, Phase: instance.Planned,
-		Source: instance.Source{Pinned: r.Source.Version != "" || r.Source.Archive != "", Mirror: r.Source.Mirror},
 	}
 	p.Name, p.Dir = name, p.record.Dir
 	return nil

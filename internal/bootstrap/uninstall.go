@@ -201,7 +201,7 @@ func (u *uninstaller) deregister(ctx context.Context) (string, error) {
 		return fmt.Sprintf("GitHub was not told (--local), id %d may still be listed there", u.id), register.Forget(u.record.Dir)
 	}
 	if u.client == nil && !u.listed {
-		return "it was never registered", nil
+		return "it is not registered", nil
 	}
 	how := "gone already"
 	if u.listed {

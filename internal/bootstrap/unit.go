@@ -4,8 +4,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -62,20 +64,24 @@ func (h *Host) sandbox(record instance.Record) svc.Sandbox {
 	// Not the runner's own directory: what is renamed into it stands beside it, and
 	// each of these is a mount of its own.
 	writable := []string{filepath.Dir(record.Dir), h.Paths.State, h.Paths.Cache}
-	if user, err := userOf(record); err == nil && user.Home != "" && user.Home != "/" {
-		writable = append(writable, user.Home)
-	} else {
-		writable = append(writable, "/home")
+	home := "/home/" + record.User // where the account will be made
+	if user, err := account.Lookup(record.User); err == nil && user.Home != "" && user.Home != "/" {
+		home = user.Home
 	}
+	writable = append(writable, home)
 	if filepath.IsAbs(record.Work) {
 		writable = append(writable, record.Work)
 	}
 	if record.MetricsFile != "" {
 		writable = append(writable, filepath.Dir(record.MetricsFile))
 	}
+	// A runner that lives in a temporary folder needs the host's, as containers do.
+	temporary := slices.ContainsFunc(append(writable, record.Dir), func(path string) bool {
+		return strings.HasPrefix(path, "/tmp/") || strings.HasPrefix(path, "/var/tmp/")
+	})
 	return svc.Sandbox{
 		Enabled: !slices.Contains(record.Allow, AllowAll), Writable: writable,
-		Sudo: slices.Contains(record.Allow, AllowSudo), Docker: slices.Contains(record.Allow, AllowDocker),
+		Sudo: slices.Contains(record.Allow, AllowSudo), Docker: temporary || slices.Contains(record.Allow, AllowDocker),
 	}
 }
 
