@@ -4,9 +4,11 @@ package e2e_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,6 +43,7 @@ func TestLife(t *testing.T) {
 				{"a reboot", (*host).rebooted},
 				{"a power-off", (*host).poweredOff},
 				{"several runners", (*host).several},
+				{"a preemption", (*host).preempted},
 			} {
 				if !t.Run(step.name, func(t *testing.T) { step.do(&host{Machine: m.For(t), server: h.server}, t) }) {
 					t.Log(h.Journal())
@@ -243,6 +246,53 @@ func (h *host) poweredOff(t *testing.T) {
 	}
 	h.PowerOn()
 	h.ready(t)
+}
+
+// metadata answers like the service of AWS, which gives notice once there is one.
+type metadata struct{ notice atomic.Pointer[string] }
+
+func (m *metadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	notice := m.notice.Load()
+	switch {
+	case r.Method == http.MethodPut && r.URL.Path == "/latest/api/token" && r.Header.Get("X-aws-ec2-metadata-token-ttl-seconds") != "":
+		w.Header().Set("X-aws-ec2-metadata-token-ttl-seconds", "21600")
+		_, _ = io.WriteString(w, "the-token")
+	case r.Header.Get("X-aws-ec2-metadata-token") != "the-token":
+		w.WriteHeader(http.StatusUnauthorized)
+	case r.URL.Path == "/latest/meta-data/spot/instance-action" && notice != nil:
+		_, _ = io.WriteString(w, *notice)
+	default:
+		w.WriteHeader(http.StatusNotFound)
+	}
+}
+
+// preempted: AWS gives notice, the running job may finish until shortly before the
+// time, and the runner leaves GitHub and does not come back.
+func (h *host) preempted(t *testing.T) {
+	h.Must("ip", "address", "add", "169.254.169.254/32", "dev", "lo")
+	cloud := &metadata{}
+	web := &http.Server{Handler: cloud, ReadHeaderTimeout: time.Minute}
+	listener := h.ListenAt(t, "169.254.169.254:80")
+	go func() { _ = web.Serve(listener) }()
+	defer web.Close()
+	h.Must(program, "install", "--url", h.server.URL()+"/octo-org", "--name", name, "--token-file", token,
+		"--ephemeral", "--deregister-on-stop", "--drain-timeout", "1h", "--preemption", "aws")
+	h.Must(program, "uninstall", "--name", "many", "--token-file", token)
+	h.ready(t)
+	job := h.job(t, "sleep 300")
+	at := time.Now().Add(25 * time.Second)
+	notice := `{"action": "terminate", "time": "` + at.UTC().Format(time.RFC3339) + `"}`
+	cloud.notice.Store(&notice)
+	ends(t, job, "canceled")
+	h.gone(t)
+	if time.Now().After(at) {
+		t.Errorf("it left GitHub %v after the machine would have been gone", time.Since(at))
+	}
+	for deadline := time.Now().Add(30 * time.Second); h.property("ActiveState") != "inactive"; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it is %s", h.property("ActiveState"))
+		}
+	}
 }
 
 // several runners of one host, an account each; then fewer.

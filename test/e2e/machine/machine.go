@@ -163,9 +163,15 @@ func (m *guest) run(ctx context.Context, stdin io.Reader, argv ...string) (Resul
 // there runs in this process, and stays over a reboot.
 func (m *Machine) Listen(t testing.TB) net.Listener {
 	t.Helper()
+	return m.ListenAt(t, "127.0.0.1:0")
+}
+
+// ListenAt is Listen on another address that the machine has.
+func (m *Machine) ListenAt(t testing.TB, address string) net.Listener {
+	t.Helper()
 	var listener net.Listener
 	err := m.place.do(func() (err error) {
-		listener, err = new(net.ListenConfig).Listen(context.Background(), "tcp4", "127.0.0.1:0")
+		listener, err = new(net.ListenConfig).Listen(context.Background(), "tcp4", address)
 		return err
 	})
 	if err != nil {
