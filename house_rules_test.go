@@ -46,6 +46,7 @@ func arrows() map[string][]string {
 		"test/e2e":                     append([]string{"test/e2e/machine"}, all...),
 		"test/e2e/machine":             {},
 		"test/bench":                   {"internal/download", "internal/download/tree"},
+		"test/life":                    {"internal/download", "internal/instance"},
 		"test/herd":                    {"internal/bootstrap", "internal/download", "internal/github", "internal/instance", "internal/transport"},
 	}
 }

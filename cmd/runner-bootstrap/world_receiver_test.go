@@ -34,9 +34,9 @@ func receiverCommand(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Setenv("RECEIVER", r.web.URL)
 		w.receiver = r
 	case "events":
-		w.receiver.mu.Lock()
-		defer w.receiver.mu.Unlock()
-		for _, event := range w.receiver.events {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for _, event := range w.events {
 			fmt.Fprintln(ts.Stdout(), event)
 		}
 	}

@@ -200,6 +200,9 @@ func (i *installer) place(ctx context.Context) (cached bool, err error) {
 
 func (i *installer) writeEnvironment(context.Context) (string, error) {
 	variables := append(append([]string{}, i.Environment...), i.request.Variables...)
+	if err := i.Store.KeepVariables(i.Name, variables); err != nil {
+		return "", err
+	}
 	if _, err := register.WriteEnvironment(i.Dir, i.jobUser, variables); err != nil {
 		return "", err
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/workspace"
 )
 
 // leaveTime bounds the removal of a runner whose service is stopping: the service
@@ -39,9 +38,8 @@ func (k *keeper) renew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := workspace.Empty(record.Dir, record.Work); err != nil {
-		// What cannot be removed is better than no runner.
-		k.Log.Warn("emptying the work folder", "runner", k.name, "error", err)
+	if err := k.freshen(ctx, record); err != nil {
+		return err
 	}
 	client, err := k.client(record)
 	if err != nil {

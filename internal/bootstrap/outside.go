@@ -207,7 +207,7 @@ func (o *outside) try(what string, err error) {
 		return
 	}
 	o.warned[what] = true
-	o.log.Warn(what, "error", err)
+	o.log.Warn("telling the outside", "what", what, "error", err)
 }
 
 // close delivers the last events, if that does not take long. The metrics stay:

@@ -16,48 +16,48 @@ func needsCredential(identity instance.Identity, life instance.Life) bool {
 }
 
 // planLife compares how the runner is kept with what is wanted, and where its
-// supervisor finds its credential. A credential that was not given this time
-// stays what it was.
+// supervisor finds its credential.
 func (p *planner) planLife(context.Context) error {
 	r := p.request
-	credential := r.Credential
-	if credential.Kept && (p.jobUser.Self || !needsCredential(r.Identity, r.Life)) {
-		// Jobs that run as the account which keeps it could read it.
-		if p.jobUser.Self && needsCredential(r.Identity, r.Life) {
-			p.Log.Warn("jobs run as this account, so the credential is not kept: the runner will not be registered again by itself")
-		}
-		credential = instance.Credential{}
-	}
-	if credential.Empty() {
-		credential = p.record.Credential
-	}
-	p.keepSecret = credential.Kept && !r.Keep.Empty()
-	if p.keepSecret && p.known {
-		if kept, err := p.Store.KeptCredential(p.Name); err == nil && kept == r.Keep.Reveal() {
-			p.keepSecret = false
-		}
-	}
+	before := p.record
 	life := r.Life
 	life.MetricsFile = strings.ReplaceAll(life.MetricsFile, "{name}", p.Name)
-	environment := p.Environment
-	if len(environment) == 0 {
-		environment = p.record.Environment // this shell may just not know them
+	p.record.Life, p.record.Credential = life, p.credential()
+	p.record.Source = instance.Source{Pinned: r.Source.Version != "" || r.Source.Archive != "", Mirror: r.Source.Mirror}
+	if len(p.Environment) > 0 {
+		p.record.Environment = p.Environment // without any, this shell may just not know them
 	}
-	source := instance.Source{Pinned: r.Source.Version != "" || r.Source.Archive != "", Mirror: r.Source.Mirror}
-	same := reflect.DeepEqual(p.record.Life, life) && slices.Equal(p.record.Environment, environment) &&
-		p.record.Credential == credential && p.record.Source == source && !p.keepSecret
-	p.record.Life, p.record.Credential, p.record.Environment = life, credential, environment
-	p.record.Source = source
+	p.keepSecret = p.record.Credential.Kept && !r.Keep.Empty() && !p.keptAlready()
+	same := reflect.DeepEqual(before.Life, p.record.Life) && before.Credential == p.record.Credential &&
+		before.Source == p.record.Source && slices.Equal(before.Environment, p.record.Environment) && !p.keepSecret
 	words := lifeWords(p.record)
 	switch {
-	case same && p.known:
-		if words != "" {
-			p.keep(LifePhase, p.Name, words)
-		}
-	case p.known || words != "":
+	case !same && p.known, !p.known && words != "":
 		p.change(LifePhase, p.Name, words)
+	case words != "":
+		p.keep(LifePhase, p.Name, words)
 	}
 	return nil
+}
+
+// credential is where the supervisor is to find it. One that was not given this
+// time stays where it was. What has no place is kept only if it is needed, and not
+// where jobs run as the account which keeps it and could read it.
+func (p *planner) credential() instance.Credential {
+	given, needed := p.request.Credential, needsCredential(p.request.Identity, p.request.Life)
+	if given.Kept && needed && p.jobUser.Self {
+		p.Log.Warn("jobs run as this account, so the credential is not kept: the runner will not be registered again by itself")
+	}
+	if given.Kept && (!needed || p.jobUser.Self) || given.Empty() {
+		return p.record.Credential
+	}
+	return given
+}
+
+// keptAlready tells whether the request's credential is the one that is kept.
+func (p *planner) keptAlready() bool {
+	kept, err := p.Store.KeptCredential(p.Name)
+	return p.known && err == nil && kept == p.request.Keep.Reveal()
 }
 
 // lifeWords say how a runner is kept, as far as that is not the usual way.

@@ -131,7 +131,8 @@ func (p *planner) planJoin(ctx context.Context, object, reason string) error {
 		return err
 	}
 	for _, runner := range runners {
-		ours := runner.ID == p.record.RunnerID || slices.Contains(p.record.Owed, runner.ID) || p.record.Phase == instance.Registering && abandoned(runner)
+		ours := runner.ID == p.record.RunnerID || slices.Contains(p.record.Owed, runner.ID) ||
+			p.record.Phase == instance.Registering && abandoned(runner)
 		switch {
 		case ours && !runner.Online():
 			p.ghost, reason = runner.ID, "an interrupted run left it at GitHub"

@@ -28,9 +28,31 @@ func (k *keeper) replace(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	chosen, err := k.offered(ctx, record, platform)
+	if err != nil {
+		return err
+	}
+	if chosen.asset.Version == k.running(record) {
+		return supervise.ErrNothingNewer
+	}
+	next := k.next(record)
+	if err := k.place(ctx, chosen.asset, next); err != nil {
+		return err
+	}
+	if err := k.swap(record.Dir, next, chosen.asset.Version, k.running(record)); err != nil {
+		return fmt.Errorf("replacing the runner in %q: %w", record.Dir, err)
+	}
+	_, err = k.Store.Update(ctx, k.name, func(r *instance.Record) {
+		r.Version, r.SHA256 = chosen.asset.Version, chosen.asset.SHA256
+	})
+	return errors.Join(err, download.Discard(next))
+}
+
+// offered is the newest version that GitHub offers for the runner's scope.
+func (k *keeper) offered(ctx context.Context, record instance.Record, platform download.Platform) (choice, error) {
 	scope, err := github.ParseScope(record.ScopeURL, record.APIURL)
 	if err != nil {
-		return fmt.Errorf("reading the record of %q: %w", record.Name, err)
+		return choice{}, fmt.Errorf("reading the record of %q: %w", record.Name, err)
 	}
 	chooser := &chooser{
 		Host: k.Host, source: Source{Mirror: record.Source.Mirror}, platform: platform, latest: true,
@@ -41,28 +63,7 @@ func (k *keeper) replace(ctx context.Context) error {
 	} else {
 		chooser.client = k.Anonymous(scope)
 	}
-	chosen, err := chooser.choose(ctx)
-	if err != nil {
-		return err
-	}
-	if chosen.asset.Version == k.running(record) {
-		return supervise.ErrNothingNewer
-	}
-	next := filepath.Join(filepath.Dir(record.Dir), "."+record.Name+".next")
-	if err := download.Discard(next); err != nil {
-		return err
-	}
-	owner := download.Owner{UID: k.user.UID, GID: k.user.GID, Keep: k.user.Self}
-	if _, err := k.Fetcher.Place(ctx, chosen.asset, next, owner, nil); err != nil {
-		return err
-	}
-	if err := k.swap(record.Dir, next, chosen.asset.Version, k.running(record)); err != nil {
-		return fmt.Errorf("replacing the runner in %q: %w", record.Dir, err)
-	}
-	_, err = k.Store.Update(ctx, k.name, func(r *instance.Record) {
-		r.Version, r.SHA256 = chosen.asset.Version, chosen.asset.SHA256
-	})
-	return errors.Join(err, download.Discard(next))
+	return chooser.choose(ctx)
 }
 
 // running is the version that the listener has told, else what was installed.

@@ -2,6 +2,7 @@ package instance
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 
 const (
 	credentialFile   = "credential"
+	variablesFile    = "environment.json"
 	registrationLock = "registration.lock"
 	lockEach         = 100 * time.Millisecond
 )
@@ -40,6 +42,35 @@ func (s *Store) DropCredential(name string) error {
 		return fmt.Errorf("forgetting the credential of %q: %w", name, err)
 	}
 	return nil
+}
+
+// KeepVariables keeps what the runner's .env is to hold ("KEY=VALUE"), for a new
+// copy of the runner: they may be secrets of the jobs'.
+func (s *Store) KeepVariables(name string, variables []string) error {
+	text, err := json.Marshal(variables)
+	if err == nil {
+		err = replaceFile(filepath.Join(s.home(name), variablesFile), text)
+	}
+	if err != nil {
+		return fmt.Errorf("keeping the variables of %q: %w", name, err)
+	}
+	return nil
+}
+
+// KeptVariables gives what [Store.KeepVariables] kept; nothing if that is nothing.
+func (s *Store) KeptVariables(name string) ([]string, error) {
+	text, err := os.ReadFile(filepath.Join(s.home(name), variablesFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var variables []string
+	if err == nil {
+		err = json.Unmarshal(text, &variables)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the variables of %q: %w", name, err)
+	}
+	return variables, nil
 }
 
 // LockRegistration takes the lock under which the registration of a runner, on

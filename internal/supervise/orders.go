@@ -127,46 +127,61 @@ func (s *supervisor) await(ctx context.Context, over <-chan struct{}, enough fun
 	}
 }
 
+// agenda finds the next moment at which something is due.
+type agenda struct{ now, next time.Time }
+
+// due tells whether that moment has come, and notes it if it has not.
+func (a *agenda) due(at time.Time) bool {
+	if at.After(a.now) && at.Before(a.next) {
+		a.next = at
+	}
+	return !at.After(a.now)
+}
+
 // attend does what is due, and returns how long nothing else will be.
 func (s *supervisor) attend(now time.Time) time.Duration {
-	next := now.Add(time.Hour)
-	due := func(at time.Time) bool {
-		if at.After(now) && at.Before(next) {
-			next = at
-		}
-		return !at.After(now)
-	}
-	if s.Beat != nil && due(s.beaten.Add(s.BeatEach)) {
+	a := &agenda{now: now, next: now.Add(time.Hour)}
+	if s.Beat != nil && a.due(s.beaten.Add(s.BeatEach)) {
 		s.beaten = now
 		s.Beat()
-		due(now.Add(s.BeatEach))
+		a.due(now.Add(s.BeatEach))
 	}
-	if s.Alone && !s.occupied && due(s.reaped.Add(reapEach)) {
+	if s.Alone && !s.occupied && a.due(s.reaped.Add(reapEach)) {
 		s.reaped = now
 		process.Reap(s.child)
-		due(now.Add(reapEach))
+		a.due(now.Add(reapEach))
 	}
-	if s.Limits.Lifetime > 0 && s.leaving == "" && due(s.born.Add(s.Limits.Lifetime)) {
-		s.leave(Aged)
-	}
-	if state := s.snapshot().State; state == Idle || state == Drained {
-		if s.idle.IsZero() {
-			s.idle = now
-		}
-		if s.Limits.Idle > 0 && s.leaving == "" && due(s.idle.Add(s.Limits.Idle)) {
-			s.leave(Unused)
-		}
-	} else if state == Busy {
-		s.idle = time.Time{}
-	}
-	if s.Limits.Jobs > 0 && s.leaving == "" && s.snapshot().Results.total() >= s.Limits.Jobs {
-		s.leave(Served)
+	if s.leaving == "" {
+		s.limit(a)
 	}
 	if s.called() && !s.deadline.IsZero() {
-		due(s.deadline)
-		due(s.doneAt().Add(s.StopTimeout))
+		a.due(s.deadline)
+		a.due(s.doneAt().Add(s.StopTimeout))
 	}
-	return next.Sub(now)
+	return a.next.Sub(now)
+}
+
+// limit begins the end when a limit is reached.
+func (s *supervisor) limit(a *agenda) {
+	now := s.snapshot()
+	switch now.State {
+	case Idle, Drained:
+		if s.idle.IsZero() {
+			s.idle = a.now
+		}
+	case Busy:
+		s.idle = time.Time{}
+	default: // what is between two of them is neither
+	}
+	l := s.Limits
+	switch {
+	case l.Jobs > 0 && now.Results.total() >= l.Jobs:
+		s.leave(Served)
+	case l.Lifetime > 0 && a.due(s.born.Add(l.Lifetime)):
+		s.leave(Aged)
+	case l.Idle > 0 && !s.idle.IsZero() && now.State != Busy && a.due(s.idle.Add(l.Idle)):
+		s.leave(Unused)
+	}
 }
 
 // pause waits for d, unless there is something else to do.

@@ -30,7 +30,7 @@ func TestLife(t *testing.T) {
 			h := &host{Machine: m, server: serve(t, m, listener)}
 			m.Write(token, h.server.Token()+"\n", 0o600)
 			h.Must(program, "install", "--url", h.server.URL()+"/octo-org", "--name", name, "--token-file", token,
-				"--ephemeral", "--deregister-on-stop", "--drain-timeout", "1m", "--preemption", "off")
+				"--ephemeral", "--deregister-on-stop", "--drain-timeout", "1m", "--preemption", "off", "--env", "COLOUR=green")
 			for _, step := range []struct {
 				name string
 				do   func(*host, *testing.T)
@@ -150,6 +150,19 @@ func (h *host) searched(t *testing.T) {
 		t.Errorf("the job hardly found anything:\n%s", output)
 	}
 	h.ready(t)
+	// What a job does to its runner does not outlive it.
+	ends(t, h.job(t, `cd "$RUNNER_WORKSPACE/.." && cd .. && echo LD_PRELOAD=/tmp/x >>.env && touch evil && mv bin/Runner.Listener bin/evil &&
+		cp /bin/true bin/Runner.Listener && mkdir -p _work/left && echo done`), "succeeded")
+	h.ready(t)
+	root := "/opt/actions-runner/" + name
+	for _, left := range []string{"/evil", "/bin/evil", "/_work/left"} {
+		if h.Exists(root + left) {
+			t.Errorf("%s outlives the job that made it", left)
+		}
+	}
+	if text := h.Read(root + "/.env"); strings.Contains(text, "LD_PRELOAD") || !strings.Contains(text, "COLOUR=green") {
+		t.Errorf("the next job has the variables %q", text)
+	}
 	if again := h.server.Runners(""); len(current) == 1 && len(again) == 1 && current[0].ID == again[0].ID {
 		t.Error("it is not registered anew after its job")
 	}

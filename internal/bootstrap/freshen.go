@@ -1,0 +1,125 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/workspace"
+)
+
+// freshen makes a runner root ready for the job of another registration: nothing
+// that the job before has left or changed is in it. An ephemeral runner gets a new
+// copy from the cache, since its job could have changed the very programs that
+// read the next registration. Where jobs run as the account that supervises, that
+// would be no obstacle, and the work folder alone is emptied; likewise for
+// persistent runners, whose jobs are to find what they left.
+func (k *keeper) freshen(ctx context.Context, record instance.Record) error {
+	if !record.Ephemeral && !record.JIT {
+		return nil
+	}
+	if filepath.IsAbs(record.Work) || k.user.Self {
+		if err := workspace.Empty(record.Dir, record.Work); err != nil {
+			// What cannot be removed is better than no runner.
+			k.Log.Warn("emptying the work folder", "runner", k.name, "error", err)
+		}
+	}
+	if k.user.Self {
+		return nil
+	}
+	asset, err := k.sameAgain(ctx, record)
+	if err != nil {
+		return err
+	}
+	next := k.next(record)
+	if err := k.place(ctx, asset, next); err != nil {
+		return err
+	}
+	variables, err := k.Store.KeptVariables(k.name)
+	if err == nil && len(variables) > 0 {
+		_, err = register.WriteEnvironment(next, k.user, variables)
+	}
+	if err != nil {
+		return err
+	}
+	if err := k.keepLogs(record.Dir, next); err != nil {
+		k.Log.Warn("keeping the runner's logs", "runner", k.name, "error", err)
+	}
+	if err := exchange(next, record.Dir); err != nil {
+		return fmt.Errorf("renewing the runner in %q: %w", record.Dir, err)
+	}
+	if asset.Version != record.Version || asset.SHA256 != record.SHA256 {
+		_, err = k.Store.Update(ctx, k.name, func(r *instance.Record) { r.Version, r.SHA256 = asset.Version, asset.SHA256 })
+	}
+	return errors.Join(err, download.Discard(next))
+}
+
+// next is where another copy of the runner is put together: beside its place,
+// under a name that no runner can have.
+func (k *keeper) next(record instance.Record) string {
+	return filepath.Join(filepath.Dir(record.Dir), "."+record.Name+".next")
+}
+
+// place puts a copy of an asset there, instead of what a killed process has left.
+func (k *keeper) place(ctx context.Context, asset download.Asset, dir string) error {
+	if err := download.Discard(dir); err != nil {
+		return err
+	}
+	owner := download.Owner{UID: k.user.UID, GID: k.user.GID, Keep: k.user.Self}
+	_, err := k.Fetcher.Place(ctx, asset, dir, owner, func(int64, int64) {})
+	return err
+}
+
+// sameAgain is what the root was made of. A runner that has updated itself, or is
+// no longer in the cache, begins with what is on offer now.
+func (k *keeper) sameAgain(ctx context.Context, record instance.Record) (download.Asset, error) {
+	platform, err := download.Host()
+	if err != nil {
+		return download.Asset{}, err
+	}
+	asset := download.Asset{Platform: platform, Version: record.Version, SHA256: record.SHA256}
+	if entry, found := k.Fetcher.Cache.Find(asset); found && (k.running(record) == record.Version || record.Source.Pinned) {
+		return entry.Asset(platform), nil
+	}
+	chosen, err := k.offered(ctx, record, platform)
+	return chosen.asset, err
+}
+
+// keepLogs takes the runner's own logs along.
+func (k *keeper) keepLogs(from, to string) error {
+	parent, err := os.OpenRoot(filepath.Dir(from))
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	old, fresh := filepath.Join(filepath.Base(from), "_diag"), filepath.Join(filepath.Base(to), "_diag")
+	if info, err := parent.Lstat(old); err != nil || !info.IsDir() {
+		return nil //nolint:nilerr // there are none, or a job has put something else there
+	}
+	if err := parent.RemoveAll(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return parent.Rename(old, fresh)
+}
+
+// exchangeByThree lets two directories change places by three renames. If it is
+// killed in between, b is missing for good: an install puts it right.
+func exchangeByThree(a, b string) error {
+	away := a + ".away"
+	if err := os.RemoveAll(away); err != nil {
+		return err
+	}
+	if err := os.Rename(b, away); err != nil {
+		return err
+	}
+	if err := os.Rename(a, b); err != nil {
+		return errors.Join(err, os.Rename(away, b))
+	}
+	return os.Rename(away, a)
+}
