@@ -71,7 +71,7 @@ type Host struct {
 }
 
 // runner is the runner root of a record, for the programs in it.
-func (h *Host) runner(record instance.Record, user account.User, hold *os.File) register.Runner {
+func (h *Host) runner(record instance.Record, user account.User, hold ...*os.File) register.Runner {
 	return register.Runner{Root: record.Dir, User: user, Environment: h.Environment, Hold: hold, Log: h.Log}
 }
 

@@ -116,6 +116,9 @@ func (i *installer) note(ctx context.Context, phase instance.Phase) error {
 		r.Service, r.User, r.Index = i.record.Service, i.User, i.record.Index
 		r.Life, r.Credential, r.Environment = i.record.Life, i.record.Credential, i.record.Environment
 		r.Source = i.record.Source
+		if r.RunnerID == 0 {
+			r.RunnerID = i.record.RunnerID // found in the runner's directory, where a killed run has left it
+		}
 		if r.Phase != instance.Registering || i.record.Phase == instance.Registering {
 			r.Phase = phase
 		}

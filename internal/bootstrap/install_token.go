@@ -28,7 +28,7 @@ func (i *installer) mints() bool {
 func (i *installer) mintAhead(ctx context.Context, cancel func(error)) {
 	i.ahead = make(chan minted, 1)
 	go func() {
-		token := i.joiner(nil).mint(ctx)
+		token := i.joiner().mint(ctx)
 		i.ahead <- token
 		if token.err != nil {
 			cancel(token.err)
@@ -53,14 +53,14 @@ func (i *installer) registrationToken(ctx context.Context) minted {
 			}
 		}
 	}
-	return i.joiner(nil).mint(ctx)
+	return i.joiner().mint(ctx)
 }
 
-// joiner joins the runner that is being installed. While hold is open, nobody
-// takes over what its config.sh does.
-func (i *installer) joiner(hold *os.File) joiner {
+// joiner joins the runner that is being installed. While hold and the host's lock
+// are open, nobody takes over what its config.sh does, nor plans meanwhile.
+func (i *installer) joiner(hold ...*os.File) joiner {
 	return joiner{
 		Host: i.Host, client: i.client, record: i.record, user: i.jobUser,
-		runner: i.runner(i.record, i.jobUser, hold), replace: i.request.Replace,
+		runner: i.runner(i.record, i.jobUser, append(hold, i.lock.File())...), replace: i.request.Replace,
 	}
 }

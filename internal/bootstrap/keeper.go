@@ -38,6 +38,9 @@ func (k *keeper) renew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if record.Phase == instance.Removing {
+		return &RefusedError{Object: fmt.Sprintf("runner %q on this host", k.name), Reason: ErrRemoving, Name: k.name}
+	}
 	if err := k.freshen(ctx, record); err != nil {
 		return err
 	}

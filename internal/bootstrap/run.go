@@ -33,6 +33,9 @@ func (h *Host) Run(ctx context.Context, name string, with Supervision) error {
 	if err != nil {
 		return err
 	}
+	if record.Phase == instance.Removing {
+		return &RefusedError{Object: fmt.Sprintf("runner %q on this host", name), Reason: ErrRemoving, Name: name}
+	}
 	lock, err := h.Store.LockRunner(ctx, name)
 	if err != nil {
 		return err

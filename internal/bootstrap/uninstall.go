@@ -83,6 +83,8 @@ type uninstaller struct {
 	Removal
 	record instance.Record
 	lock   *instance.Lock
+	// registration is held while the runner leaves GitHub.
+	registration *instance.Lock
 	client *github.Client
 	id     int64 // at GitHub; 0 if it was never registered
 	local  bool  // config.sh made the registration on disk, so it can take it away
@@ -194,6 +196,7 @@ func (u *uninstaller) deregister(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer lock.Release()
+	u.registration = lock
 	if _, err := register.ReadSettings(u.record.Dir); u.local && errors.Is(err, register.ErrNotConfigured) {
 		u.local = false // its supervisor took it away when it stopped
 	}
@@ -241,7 +244,7 @@ func (u *uninstaller) takeAway(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		err = u.runner(u.record, user, u.lock.File()).Leave(ctx, token)
+		err = u.runner(u.record, user, u.lock.File(), u.registration.File()).Leave(ctx, token)
 		if err == nil {
 			return "removed by config.sh", nil
 		}

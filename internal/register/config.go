@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -34,9 +33,7 @@ func (r Runner) config(ctx context.Context, verb string, arguments []string, tok
 	cmd := exec.CommandContext(ctx, filepath.Join(r.Root, "config.sh"), arguments...)
 	cmd.Dir = r.Root
 	cmd.Env = append(r.User.Environment(r.Root, r.Environment...), tokenVariable+"="+token.Reveal())
-	if r.Hold != nil {
-		cmd.ExtraFiles = []*os.File{r.Hold}
-	}
+	cmd.ExtraFiles = r.Hold
 	r.User.As(cmd)
 	cmd.Cancel = func() error { return interrupt(cmd.Process) }
 	cmd.WaitDelay = r.grace

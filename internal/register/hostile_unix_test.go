@@ -156,7 +156,7 @@ func TestWhatIsNoFileIsNotRead(t *testing.T) {
 		})
 	}
 	root := t.TempDir()
-	put(t, root, map[string]string{"real": `{"agentId":7}`})
+	put(t, root, map[string]string{"real": `{"agentId":7}`, ".credentials_migrated": "{}"})
 	link(t, "real", filepath.Join(root, ".runner"))
 	if got, err := ReadSettings(root); err != nil || got.ID != 7 {
 		t.Errorf("through a link that stays inside: %+v, %v", got, err)

@@ -26,9 +26,9 @@ type Runner struct {
 	User account.User
 	// Environment is added to that of config.sh: proxies, certificates.
 	Environment []string
-	// Hold is inherited by config.sh: while a lock file is open in it, nobody
+	// Hold is inherited by config.sh: while lock files are open in it, nobody
 	// takes over what it is doing, even if this process is killed.
-	Hold *os.File
+	Hold []*os.File
 	Log  *slog.Logger
 
 	grace time.Duration // zero is defaultGrace

@@ -553,7 +553,7 @@ func TestConfigInheritsWhatIsHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	r := Runner{Root: root, User: us(t), Log: quiet(), Hold: file}
+	r := Runner{Root: root, User: us(t), Log: quiet(), Hold: []*os.File{file}}
 	if err := r.config(t.Context(), "testing", nil, secret()); err != nil {
 		t.Fatal(err)
 	}

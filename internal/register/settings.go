@@ -29,7 +29,8 @@ type Settings struct {
 }
 
 // ReadSettings reads the registration in root; [ErrNotConfigured] if there is
-// none.
+// none, or but half of one: a listener that is killed while it deletes it leaves
+// .runner without its credentials.
 func ReadSettings(root string) (Settings, error) {
 	for _, name := range []string{".runner_migrated", ".runner"} {
 		text, err := ReadFile(root, name)
@@ -43,9 +44,28 @@ func ReadSettings(root string) (Settings, error) {
 		if err != nil {
 			return Settings{}, fmt.Errorf("reading the registration in %q: %s: %w", root, name, err)
 		}
+		if !hasCredentials(root) {
+			return Settings{}, ErrNotConfigured
+		}
 		return settings, nil
 	}
 	return Settings{}, ErrNotConfigured
+}
+
+// hasCredentials tells whether what the runner speaks to GitHub with is there, or
+// could be: what cannot be looked at counts as there.
+func hasCredentials(root string) bool {
+	tree, err := os.OpenRoot(root)
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	defer tree.Close()
+	for _, name := range []string{".credentials", ".credentials_migrated"} {
+		if _, err := tree.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+			return true
+		}
+	}
+	return false
 }
 
 // parseSettings takes both forms: config.sh writes camelCase after a byte

@@ -69,6 +69,12 @@ func TestReadSettings(t *testing.T) {
 			t.Parallel()
 			root := t.TempDir()
 			put(t, root, c.files)
+			if half := len(c.files) > 0 && c.err == nil && c.says == ""; half {
+				if got, err := ReadSettings(root); !errors.Is(err, ErrNotConfigured) {
+					t.Errorf("without credentials: %+v, %v", got, err)
+				}
+			}
+			put(t, root, map[string]string{".credentials": "{}"})
 			got, err := ReadSettings(root)
 			switch {
 			case c.err != nil && !errors.Is(err, c.err):

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -305,5 +306,81 @@ func TestMendUpdate(t *testing.T) {
 	}
 	if empty := t.TempDir(); updated(empty) {
 		t.Error("nothing at all was updated")
+	}
+}
+
+// Half an update is worse than a late start: the script of a listener whose
+// supervisor was killed is waited for. What it does not finish is finished.
+func TestUpdateOfAnotherSupervisor(t *testing.T) {
+	t.Parallel()
+	root := scripted(t, listening)
+	write(t, filepath.Join(root, "_work", "_update.sh"), `while ! test -e go; do sleep 0.02; done; mv bin.2.0.0 bin`)
+	own(t, root)
+	if err := os.Rename(filepath.Join(root, "bin"), filepath.Join(root, "bin.2.0.0")); err != nil {
+		t.Fatal(err)
+	}
+	script := exec.CommandContext(t.Context(), "sh", filepath.Join(root, "_work", "_update.sh"))
+	script.Dir = root
+	user().As(script)
+	if err := script.Start(); err != nil {
+		t.Fatal(err)
+	}
+	r := supervise(t, config(root, quiet()))
+	if now := r.until("wait", func(c Change) bool { return c.State == Updating }); now.Starts != 0 {
+		t.Errorf("it was started meanwhile: %+v", now)
+	}
+	write(t, filepath.Join(root, "go"), "")
+	if err := script.Wait(); err != nil {
+		t.Error(err)
+	}
+	r.listening()
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	if err := os.Rename(filepath.Join(root, "bin"), filepath.Join(root, "bin.2.0.0")); err != nil {
+		t.Fatal(err)
+	}
+	r = supervise(t, config(root, quiet())) // now nobody is at work
+	r.listening()
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// An ephemeral listener tidies up after its job, and is not interrupted in that.
+func TestStopAfterTheOnlyJob(t *testing.T) {
+	t.Parallel()
+	root := scripted(t, `trap 'echo interrupted >interrupted; exit 0' INT
+		echo "Listening for Jobs"; echo "Running job: a"
+		while ! test -e go; do sleep 0.02; done
+		echo "Job a completed with result: Succeeded"
+		i=0; while test $i -lt 30; do sleep 0.02; i=$((i+1)); done; rm .runner`)
+	registration(t, root, "true")
+	c := config(root, quiet())
+	c.DrainTimeout = patience
+	r := supervise(t, c)
+	r.until("job", func(c Change) bool { return c.State == Busy })
+	r.cancel()
+	r.until("draining", func(c Change) bool { return c.Draining })
+	write(t, filepath.Join(root, "go"), "")
+	if err := r.wait(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(root, "interrupted")); err == nil {
+		t.Error("it was interrupted")
+	}
+}
+
+// A version that replaced a refused one, and is refused as well, is no reason to
+// fetch and start as fast as that goes.
+func TestReplaceIsNoHotLoop(t *testing.T) {
+	t.Parallel()
+	c := config(scripted(t, "exit 7"), quiet())
+	c.Backoff.First, c.Backoff.Most = time.Hour, time.Hour
+	c.Replace = func(context.Context) error { return nil }
+	r := supervise(t, c)
+	r.until("pause", func(c Change) bool { return c.State == Failing && c.Starts == 2 })
+	if err := r.stop(); err != nil {
+		t.Error(err)
 	}
 }

@@ -528,6 +528,7 @@ func TestRunOfWhatIsNone(t *testing.T) {
 		t.Errorf("with garbage: %v", err)
 	}
 	write(t, filepath.Join(root, ".runner"), `{"agentId":7,"agentName":"web-1"}`)
+	write(t, filepath.Join(root, ".credentials"), "{}")
 	if _, err := Run(t.Context(), c); !errors.Is(err, ErrNoListener) || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without a listener: %v", err)
 	}
@@ -547,6 +548,7 @@ func scripted(t *testing.T, script string) string {
 	t.Helper()
 	root := filepath.Join(place(t), "web-1")
 	write(t, filepath.Join(root, ".runner"), `{"agentId":7,"agentName":"web-1"}`)
+	write(t, filepath.Join(root, ".credentials"), "{}")
 	listener := filepath.Join(root, "bin", listenerName)
 	write(t, listener, "#!/bin/sh\n"+script+"\n")
 	if err := os.Chmod(listener, 0o755); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -31,6 +32,8 @@ const (
 	organization = "octo-org"
 	runnerName   = "web-1"
 
+	// atOnce is how many hosts live at a time: most of them wait for something.
+	atOnce   = 6
 	pollEach = 20 * time.Millisecond
 	// patience is for what a host does without waiting for anything; the race detector and a busy host make it long.
 	patience = 30 * time.Second
@@ -50,6 +53,10 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if n, err := strconv.Atoi(flag.Lookup("test.parallel").Value.String()); err == nil && n < atOnce {
+		_ = flag.Set("test.parallel", strconv.Itoa(atOnce)) // a number it is
+	}
 	code := m.Run()
 	if buildDir != "" {
 		_ = os.RemoveAll(buildDir)
@@ -386,7 +393,6 @@ func (h *host) that(kind func(process) bool) []process {
 }
 
 func isListener(p process) bool   { return p.is("Runner.Listener", "run") }
-func isWorker(p process) bool     { return p.is("Runner.Worker", "spawnclient") }
 func isSupervisor(p process) bool { return p.is("runner-bootstrap", "run") }
 
 // noneLeft waits until no process of the host is left.
@@ -429,7 +435,7 @@ func (h *host) stops(run *command) {
 	if err := run.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		h.t.Fatal(err)
 	}
-	code, err := run.code(8 * time.Second)
+	code, err := run.code(4 * time.Second)
 	switch {
 	case err != nil:
 		h.t.Fatal(err)

@@ -141,7 +141,7 @@ func TestKill(t *testing.T) {
 type life struct {
 	*host
 	decisions
-	manager manager
+	manager restarter
 	moment  string
 	calling *command // install or uninstall, while one runs
 	mu      sync.Mutex
@@ -186,6 +186,7 @@ func (l *life) strike(s step, whom target) {
 	l.mu.Lock()
 	calling := l.calling
 	l.mu.Unlock()
+	var tied []int // the kernel ends a listener with its supervisor
 	for _, p := range l.processes() {
 		isProgram := isSupervisor(p) && s.name != "install" || calling != nil && p.pid == calling.Process.Pid
 		isOther := isListener(p) || p.is("Runner.Listener", "configure") || p.is("Runner.Listener", "remove")
@@ -193,14 +194,17 @@ func (l *life) strike(s step, whom target) {
 			pids = append(pids, p.pid)
 			l.note("killing %v", p)
 		}
+		if isListener(p) && slices.Contains(pids, p.parent) {
+			tied = append(tied, p.pid)
+		}
 	}
 	for _, pid := range pids {
 		_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended meanwhile
 	}
 	if err := poll(patience, func() error {
-		for _, pid := range pids {
+		for _, pid := range slices.Concat(pids, tied) {
 			if _, lives := look(pid, l.dir); lives {
-				return fmt.Errorf("process %d survives SIGKILL", pid)
+				return fmt.Errorf("process %d lives on", pid)
 			}
 		}
 		return nil
@@ -210,6 +214,7 @@ func (l *life) strike(s step, whom target) {
 	if len(pids) == 0 {
 		l.note("nobody to kill")
 	}
+	// GitHub frees the session of a listener that is gone after minutes.
 	l.server.DropSessions(runnerName)
 }
 
@@ -254,7 +259,7 @@ func (l *life) start() error {
 
 func (l *life) work() error {
 	if conclusion, err := l.job("sleep 0.3", patience); err != nil || conclusion != "succeeded" {
-		return fmt.Errorf("the job: %s, %w", conclusion, err)
+		return errors.Join(fmt.Errorf("the job: %q", conclusion), err)
 	}
 	return nil
 }
@@ -344,7 +349,8 @@ func (l *life) up() error {
 			return fmt.Errorf("GitHub calls it %s", online)
 		}
 		if record, err := l.store.Load(runnerName); err != nil || record.RunnerID != ids[0] || record.Phase != instance.Installed || len(record.Owed) != 0 {
-			return fmt.Errorf("the record has id %d, phase %s, owes %v; GitHub lists %v (%w)", record.RunnerID, record.Phase, record.Owed, ids, err)
+			said := fmt.Errorf("the record has id %d, phase %s, owes %v; GitHub lists %v", record.RunnerID, record.Phase, record.Owed, ids)
+			return errors.Join(said, err)
 		}
 		return l.alone()
 	})
@@ -368,7 +374,7 @@ func (l *life) alone() error {
 // serves has the runner do a job.
 func (l *life) serves() error {
 	if conclusion, err := l.job("true", patience); err != nil || conclusion != "succeeded" {
-		return fmt.Errorf("a job afterwards: %q, %w", conclusion, err)
+		return errors.Join(fmt.Errorf("a job afterwards: %q", conclusion), err)
 	}
 	if err := l.up(); err != nil {
 		return fmt.Errorf("after a job: %w", err)
@@ -378,10 +384,9 @@ func (l *life) serves() error {
 
 // gone repeats the uninstall and checks that nothing is left.
 func (l *life) gone() error {
-	if _, err := os.Stat(l.root()); err == nil || l.remembered() {
-		if err := l.uninstallAgain(); err != nil {
-			return fmt.Errorf("the repeated uninstall: %w", err)
-		}
+	remembered := l.remembered()
+	if err := l.uninstallAgain(); err != nil && remembered {
+		return fmt.Errorf("the repeated uninstall: %w", err)
 	}
 	return poll(patience, func() error {
 		if ids := l.listed(); len(ids) != 0 {
@@ -392,7 +397,7 @@ func (l *life) gone() error {
 		}
 		for _, name := range []string{"runners", "state"} {
 			if _, err := os.Lstat(filepath.Join(l.dir, name)); !errors.Is(err, os.ErrNotExist) {
-				return fmt.Errorf("after uninstall there is %s (%w)", name, err)
+				return errors.Join(fmt.Errorf("after uninstall there is %s", name), err)
 			}
 		}
 		return nil
@@ -408,9 +413,9 @@ func (l *life) uninstallAgain() error {
 	return l.ask("uninstall", "--force", "--name", runnerName, "--token-file", l.token)
 }
 
-// manager is a service manager: it starts a supervisor again that was killed or failed, as Restart=on-failure does, and
+// restarter is a service manager: it starts a supervisor again that was killed or failed, as Restart=on-failure does, and
 // not one that ended well or for good. It does not end what a killed one leaves.
-type manager struct {
+type restarter struct {
 	host *host
 	mu   sync.Mutex
 	want bool
@@ -424,7 +429,7 @@ const restartAfter = 50 * time.Millisecond
 func forGood(code int) bool { return slices.Contains([]int{0, 2, 3, 4, 6, 7}, code) }
 
 // start has the supervisor run from now on, if it does not yet.
-func (m *manager) start() {
+func (m *restarter) start() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.over != nil {
@@ -438,7 +443,7 @@ func (m *manager) start() {
 	go m.keep(m.over)
 }
 
-func (m *manager) keep(over chan struct{}) {
+func (m *restarter) keep(over chan struct{}) {
 	defer close(over)
 	for {
 		m.mu.Lock()
@@ -462,7 +467,7 @@ func (m *manager) keep(over chan struct{}) {
 }
 
 // stop ends the supervisor and waits for that. One that is killed meanwhile is not started again.
-func (m *manager) stop() error {
+func (m *restarter) stop() error {
 	m.mu.Lock()
 	m.want = false
 	c, over := m.now, m.over
@@ -479,7 +484,7 @@ func (m *manager) stop() error {
 }
 
 // leave is for the end of the test, in whatever state.
-func (m *manager) leave() {
+func (m *restarter) leave() {
 	m.mu.Lock()
 	m.want = false
 	c, over := m.now, m.over

@@ -34,7 +34,12 @@ type program struct {
 	report  witness
 }
 
-func main() { os.Exit(start()) }
+func main() {
+	// .NET does: a listener whose supervisor was killed has nobody to print to, and
+	// still closes its session.
+	ignoreBrokenPipes()
+	os.Exit(start())
+}
 
 func start() int {
 	report := newWitness()
