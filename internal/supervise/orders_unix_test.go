@@ -160,8 +160,9 @@ func TestAJobIsNotIdle(t *testing.T) {
 		t.Fatalf("it ended while a job ran: %v", err)
 	case <-time.After(3 * c.Limits.Idle):
 	}
+	finished := time.Now()
 	write(t, filepath.Join(root, "go"), "")
-	if err := r.wait(); err != nil || r.last().Reason != string(Unused) || r.last().Results.Succeeded != 1 {
+	if err := r.wait(); err != nil || time.Since(finished) < c.Limits.Idle || r.last().Reason != string(Unused) || r.last().Results.Succeeded != 1 {
 		t.Errorf("%v, %+v", err, r.last())
 	}
 }

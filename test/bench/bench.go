@@ -49,6 +49,10 @@ func (b *bench) all(ctx context.Context) (*report, error) {
 		}
 		r.add(&rest.table)
 	}
+	var err error
+	if r.Upkeep, err = b.measureUpkeep(ctx); err != nil {
+		return nil, err
+	}
 	r.Goals = judge(r)
 	return r, nil
 }

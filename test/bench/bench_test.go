@@ -307,7 +307,24 @@ func sampleReport() *report {
 			{usage{wall / 2, cpu / 2, 1 << 20}, 7},
 		}
 	}
+	mib := func(name string, rss, anon, file int64, threads int) resident {
+		return resident{Name: name, RSS: rss << 20, Anon: anon << 20, File: file << 20, Threads: threads}
+	}
 	return &report{
+		Upkeep: &upkeep{
+			Idle: 10,
+			Rows: []*upkeepRow{
+				{
+					Case: ourUpkeep, Title: "ours", Starts: []start{{0.020, 1}, {0.051, 3}, {0.070, 2}},
+					Idle: [][]resident{{mib("r", 12, 4, 8, 6)}, {mib("r", 17, 5, 12, 7)}, {mib("r", 11, 4, 7, 6)}},
+				},
+				{
+					Case: stockUpkeep, Title: "stock", Starts: []start{{0.102, 1}, {0.102, 3}, {0.102, 2}},
+					Idle: [][]resident{{mib("bash", 4, 1, 3, 1), mib("node", 47, 17, 30, 8)}},
+				},
+				{Case: nextUpkeep, Title: "next", Skipped: "it is not there"},
+			},
+		},
 		Date: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC), Rounds: 3, Place: "a place",
 		Host: host{CPU: "a processor", Cores: 2, Memory: 4 << 30, Kernel: "a kernel", Go: "a compiler"},
 		Tables: []*table{
@@ -352,6 +369,15 @@ func TestReport(t *testing.T) {
 		"| memory, one connection: at most 32 MiB | 33.00 MiB | no |",
 		"| memory, eight connections: at most 64 MiB | 64.00 MiB | yes |",
 		"| loopback, times as fast as the igzip pipe: at least 1.8 | ? | not measured |",
+		"\n| ours | 51.0 | 20.0 | 17.0 | 5.0 | 12.0 | 7 | r 17.0 |\n",
+		"\n| stock | 102.0 | 102.0 | 51.0 | 18.0 | 33.0 | 9 | bash 4.0, node 47.0 |\n",
+		"Left out, next: it is not there.",
+		"3 of each, interleaved. Memory is that of all processes but the listener, 10 s after it listened, the largest of 3 looks. " +
+			"Load before the starts: median 2.0, at most 3.0.",
+		"holds 17.0 MiB of memory, the stock service (bash and Node.js) 51.0 MiB: 3.00 times as much.",
+		"51 ms after its own start, the stock service after 102 ms: 2.00 times as long.",
+		"| supervisor, memory beside an idle listener: at most 16 MiB | 17.00 MiB | no |",
+		"| supervisor, from its start to that of the listener: at most 50 ms | 51.00 ms | no |",
 	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the report lacks %q", want)
@@ -362,6 +388,29 @@ func TestReport(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log(text.String())
+	}
+}
+
+// TestReportOfOneSide has nothing to compare it with.
+func TestReportOfOneSide(t *testing.T) {
+	t.Parallel()
+	for name, rows := range map[string][]*upkeepRow{
+		"ours alone": {{Case: ourUpkeep, Starts: []start{{0.02, 1}}, Idle: [][]resident{{{RSS: 16 << 20}}}}},
+		"none":       nil,
+	} {
+		r := &report{Upkeep: &upkeep{Rows: rows}}
+		r.Goals = judge(r)
+		var text strings.Builder
+		r.print(&text)
+		if strings.Contains(text.String(), "times as") && strings.Contains(text.String(), "the stock service") {
+			t.Errorf("%s: it compares:\n%s", name, &text)
+		}
+		if got := strings.Contains(text.String(), "keeps the listener running"); got != (rows != nil) {
+			t.Errorf("%s: there is a table: %v\n%s", name, got, &text)
+		}
+		if want := "at most 16 MiB | 16.00 MiB | yes |"; rows != nil && !strings.Contains(text.String(), want) {
+			t.Errorf("%s: the report lacks %q:\n%s", name, want, &text)
+		}
 	}
 }
 

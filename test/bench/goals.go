@@ -69,5 +69,7 @@ func goalsOf(r *report) []goal {
 		{"eight more runners, share of one tar xzf", 1, false, share("warm", "ours-8", "tar"), ""},
 		{"memory, one connection", 32, false, each.row("ours-1").rss(), " MiB"},
 		{"memory, eight connections", 64, false, each.row("ours").rss(), " MiB"},
+		{"supervisor, memory beside an idle listener", 16, false, r.Upkeep.row(ourUpkeep).rss(), " MiB"},
+		{"supervisor, from its start to that of the listener", 50, false, r.Upkeep.row(ourUpkeep).start(), " ms"},
 	}
 }

@@ -23,6 +23,15 @@ func ownGroup(c *exec.Cmd) {
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 }
 
+// endWithParent asks a command, which has ownGroup, to end when the thread ends
+// that starts it: a thread that lives on lets it do so.
+func endWithParent(c *exec.Cmd) { c.SysProcAttr.Pdeathsig = syscall.SIGTERM }
+
+// runAs makes a command, which has ownGroup, run as another account.
+func runAs(c *exec.Cmd, uid, gid uint32) {
+	c.SysProcAttr.Credential = &syscall.Credential{Uid: uid, Gid: gid}
+}
+
 // endOwnGroup kills this process and all that it started.
 func endOwnGroup() { _ = unix.Kill(0, unix.SIGKILL) }
 
@@ -204,4 +213,16 @@ func loadAverage() float64 {
 		return 0
 	}
 	return load
+}
+
+// monotonic is the clock that all processes of a host share.
+func monotonic() time.Duration {
+	var now unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // it fails for unknown clocks only
+	return time.Duration(now.Nano())
+}
+
+// makePipe makes a pipe with a name, which every account may write to.
+func makePipe(path string) error {
+	return errors.Join(unix.Mkfifo(path, 0o600), os.Chmod(path, 0o622)) //nolint:gosec // as it says
 }

@@ -7,12 +7,17 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"time"
 )
 
 // The program stops before it comes here: these let it compile, and its tests
 // run, on every platform.
 
 func ownGroup(*exec.Cmd) {}
+
+func endWithParent(*exec.Cmd) {}
+
+func runAs(*exec.Cmd, uint32, uint32) {}
 
 func endOwnGroup() {}
 
@@ -35,3 +40,7 @@ func mountsBelow(string) ([]string, error) { return nil, errors.ErrUnsupported }
 func describeHost() host { return host{} }
 
 func loadAverage() float64 { return 0 }
+
+func monotonic() time.Duration { return 0 }
+
+func makePipe(string) error { return errors.ErrUnsupported }

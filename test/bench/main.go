@@ -1,5 +1,6 @@
 // Command bench times how a host gets a runner: the shell pipelines of today
-// beside runner-bootstrap, on links of several speeds, interleaved in one run.
+// beside runner-bootstrap, on links of several speeds, interleaved in one run,
+// and what keeps the runner's listener running beside what GitHub's own service does.
 // It prints Markdown tables and says which of its goals were reached.
 //
 //	go run ./test/bench
@@ -8,7 +9,7 @@
 // deletes and makes anew, and says so), 16 GB of disk, and for its first run npm,
 // apt-get and dpkg-deb, from which it makes an archive like GitHub's. What else
 // it needs it says itself. A full run takes about half an hour; -links loopback
-// -rounds 1 takes two minutes. Nothing else should run on the host meanwhile.
+// -rounds 1 takes two minutes, -only supervisor less than one. Nothing else should run on the host meanwhile.
 package main
 
 import (
@@ -76,7 +77,7 @@ func parse(args []string) (options, error) {
 	o := options{}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.IntVar(&o.rounds, "rounds", 5, "how often each case runs; medians want at least 5")
-	names := flags.String("links", strings.Join(linkNames(), ","), "links to measure; none leaves the warm and zip tables")
+	names := flags.String("links", strings.Join(linkNames(), ","), "links to measure; none leaves the warm, zip and supervisor tables")
 	only := flags.String("only", "", "run the cases alone whose TABLE/CASE this regular expression matches, such as loopback/ours")
 	flags.StringVar(&o.fixture, "fixture", "", "directory of the archives, made if absent (default in the user's cache directory)")
 	flags.StringVar(&o.binary, "binary", "", "runner-bootstrap to measure (default: built from this module)")

@@ -17,6 +17,7 @@ type report struct {
 	Rounds  int       `json:"rounds"`
 	Fixture fixture   `json:"fixture"`
 	Tables  []*table  `json:"tables"`
+	Upkeep  *upkeep   `json:"upkeep,omitempty"`
 	Goals   []verdict `json:"goals"`
 }
 
@@ -129,6 +130,7 @@ func (r *report) print(w io.Writer) {
 	for _, t := range r.Tables {
 		t.print(w)
 	}
+	r.Upkeep.printTo(w)
 	fmt.Fprintf(w, "\n### Goals\n\n| goal | reached | yes/no |\n| --- | --- | --- |\n")
 	for _, v := range r.Goals {
 		fmt.Fprintf(w, "| %s | %s | %s |\n", v.Goal, v.Reached, v.Answer)

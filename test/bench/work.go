@@ -21,6 +21,8 @@ type work struct {
 	plain  string // why there are directories instead of file systems, if so
 	volume string // where the file system is mounted, or the directory
 	image  string
+	// outside is a link to a directory that is not in dir, while there is one.
+	outside string
 }
 
 // openWork makes the working directory in the fixture's.
@@ -28,7 +30,7 @@ func openWork(ctx context.Context, o options) (_ *work, err error) {
 	dir := filepath.Join(o.fixture, "work")
 	w := &work{
 		dir: dir, tmpfs: o.tmpfs, keep: o.keep,
-		volume: filepath.Join(dir, "volume"), image: filepath.Join(dir, "image"),
+		volume: filepath.Join(dir, "volume"), image: filepath.Join(dir, "image"), outside: dir + ".outside",
 	}
 	if w.lock, err = lockFile(dir + ".lock"); err != nil {
 		return nil, err
@@ -47,7 +49,7 @@ func openWork(ctx context.Context, o options) (_ *work, err error) {
 			return nil, err
 		}
 	}
-	if err := errors.Join(releaseImage(w.image), os.RemoveAll(dir)); err != nil {
+	if err := errors.Join(releaseImage(w.image), os.RemoveAll(dir), w.leaveOutside()); err != nil {
 		return nil, fmt.Errorf("removing what an interrupted run left: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -66,7 +68,7 @@ func openWork(ctx context.Context, o options) (_ *work, err error) {
 func (w *work) close() error {
 	var err error
 	if !w.keep {
-		err = os.RemoveAll(w.dir)
+		err = errors.Join(os.RemoveAll(w.dir), w.leaveOutside())
 	}
 	return errors.Join(err, w.lock.Close())
 }
@@ -88,6 +90,32 @@ func (w *work) fresh(ctx context.Context, do func(dir string) error) (err error)
 		defer func() { err = errors.Join(err, unmountVolume(w.volume)) }()
 	}
 	return do(w.volume)
+}
+
+// goOutside makes a directory that every account may enter, as the folders above
+// the working directory may not let it. There is one at a time, and it goes when
+// the working directory does.
+func (w *work) goOutside() (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "runner-bootstrap-bench-"); err != nil {
+		return "", err
+	}
+	if err := errors.Join(os.Symlink(dir, w.outside), os.Chmod(dir, 0o755)); err != nil { //nolint:gosec // it is what it is for
+		return "", errors.Join(err, os.RemoveAll(dir))
+	}
+	return dir, nil
+}
+
+// leaveOutside removes the directory of goOutside, also that of a killed program.
+// It may be repeated.
+func (w *work) leaveOutside() error {
+	dir, err := os.Readlink(w.outside)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.RemoveAll(dir), os.Remove(w.outside))
 }
 
 // settle makes what happened so far cost nothing from now on: what is still to
