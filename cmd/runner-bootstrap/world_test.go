@@ -103,7 +103,7 @@ func simCommand(ts *testscript.TestScript, neg bool, args []string) {
 		"job": w.job, "tell": w.tell, "delete": w.deleteRunner, "listening": w.listening, "witness": w.witness,
 		"minimum": w.minimum, "begin": w.begin, "stop": w.stop, "offer": w.offer, "release": w.release,
 		"app": w.app, "published": w.published, "schedule": w.schedule, "archive": w.archive,
-		"bad": w.bad, "badkey": w.badKey,
+		"listed": w.listed, "bad": w.bad, "badkey": w.badKey,
 	}
 	verb, ok := verbs[args[0]]
 	if !ok {
@@ -330,6 +330,18 @@ func (w *world) listening(_ *testscript.TestScript, args []string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	return w.server.WaitListening(ctx, args[0])
+}
+
+// sim listed NAME: waits until GitHub lists it.
+func (w *world) listed(_ *testscript.TestScript, args []string) error {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		for _, r := range w.server.Runners("") {
+			if r.Name == args[0] {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("GitHub lists no runner %q", args[0])
 }
 
 // sim witness: prints how each simulated program was started.
