@@ -55,6 +55,9 @@ func (s *supervisor) obey(o Order) {
 		s.bound(time.Now().Add(s.DrainTimeout))
 	case Resume:
 		s.drained = false
+		if s.leaving == "" {
+			s.deadline = time.Time{} // the next drain has its own time
+		}
 	case Hurry:
 		s.hurry = true
 		s.leave(Stopped)

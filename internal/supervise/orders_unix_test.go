@@ -385,3 +385,27 @@ func TestReplaceIsNoHotLoop(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Each drain has the whole drain timeout, the end that is on its way at most its own.
+func TestDrainsHaveTheirOwnTime(t *testing.T) {
+	t.Parallel()
+	s := &supervisor{Config: Config{Log: quiet(), Report: func(Change) {}, DrainTimeout: time.Minute}}
+	s.obey(Order{Kind: Drain})
+	first := s.deadline
+	if left := time.Until(first); left < 50*time.Second || left > time.Minute {
+		t.Errorf("the first has %v", left)
+	}
+	s.obey(Order{Kind: Resume})
+	if s.drained || !s.deadline.IsZero() {
+		t.Error("the time of the first drain goes on")
+	}
+	s.leave(Stopped)
+	s.obey(Order{Kind: Preempt, Deadline: first.Add(-time.Hour)})
+	if !s.deadline.Equal(first.Add(-time.Hour)) || s.leaving != Stopped {
+		t.Errorf("it ends at %v because %s", s.deadline, s.leaving)
+	}
+	s.obey(Order{Kind: Resume})
+	if s.deadline.IsZero() || s.leaving != Stopped {
+		t.Error("an end was called off")
+	}
+}
