@@ -119,9 +119,7 @@ func (i *installer) note(ctx context.Context, phase instance.Phase) error {
 		if r.RunnerID == 0 {
 			r.RunnerID = i.record.RunnerID // found in the runner's directory, where a killed run has left it
 		}
-		if r.Phase != instance.Registering || i.record.Phase == instance.Registering {
-			r.Phase = phase
-		}
+		r.Phase = phase
 	})
 	if err == nil {
 		i.record = record
@@ -243,7 +241,7 @@ func (i *installer) register(ctx context.Context) (string, error) {
 			return "", token.err
 		}
 	}
-	i.record.Identity, i.record.RunnerID, i.record.Owed = i.request.Identity, 0, nil
+	i.record.Identity, i.record.RunnerID, i.record.Owed, i.record.Renewing = i.request.Identity, 0, nil, false
 	// Registering claims a runner of this name that was never started. Where nobody
 	// looked whether the name is free, it may be a stranger's.
 	announced := instance.Registering

@@ -52,7 +52,7 @@ func (k *keeper) renew(ctx context.Context) error {
 		return err
 	}
 	record, err = k.Store.Update(ctx, k.name, func(r *instance.Record) {
-		r.Phase, r.RunnerID, r.Owed = instance.Registering, 0, nil
+		r.Renewing, r.RunnerID, r.Owed = true, 0, nil
 	})
 	if err != nil {
 		return err
@@ -60,12 +60,21 @@ func (k *keeper) renew(ctx context.Context) error {
 	j := joiner{Host: k.Host, client: client, record: record, user: k.user, runner: k.runner(record, k.user, lock.File())}
 	settings, err := j.join(ctx)
 	if err != nil {
-		return err // the record says Registering: the next one looks for what it may have left
+		return err // the record says so: the next one looks for what it may have left
 	}
 	_, err = k.Store.Update(ctx, k.name, func(r *instance.Record) {
-		r.Phase, r.RunnerID = instance.Installed, settings.ID
+		r.Renewing, r.RunnerID = false, settings.ID
 	})
 	return err
+}
+
+// reconcile notes what a supervisor that was killed has registered and not noted.
+func (k *keeper) reconcile(ctx context.Context, record instance.Record) (instance.Record, error) {
+	settings, err := register.ReadSettings(record.Dir)
+	if err != nil || settings.ID == record.RunnerID && !record.Renewing {
+		return record, nil //nolint:nilerr // whoever needs a registration will say what is wrong with it
+	}
+	return k.Store.Update(ctx, k.name, func(r *instance.Record) { r.Renewing, r.RunnerID = false, settings.ID })
 }
 
 func (k *keeper) client(record instance.Record) (*github.Client, error) {
@@ -86,7 +95,7 @@ func (k *keeper) free(ctx context.Context, client *github.Client, record instanc
 	owed := slices.Clone(record.Owed)
 	for _, runner := range runners {
 		switch {
-		case runner.ID == record.RunnerID, record.Phase == instance.Registering && abandoned(runner):
+		case runner.ID == record.RunnerID, (record.Renewing || record.Phase == instance.Registering) && abandoned(runner):
 			owed = append(owed, runner.ID)
 		case !slices.Contains(owed, runner.ID):
 			return &RefusedError{

@@ -132,7 +132,7 @@ func (p *planner) planJoin(ctx context.Context, object, reason string) error {
 	}
 	for _, runner := range runners {
 		ours := runner.ID == p.record.RunnerID || slices.Contains(p.record.Owed, runner.ID) ||
-			p.record.Phase == instance.Registering && abandoned(runner)
+			(p.record.Renewing || p.record.Phase == instance.Registering) && abandoned(runner)
 		switch {
 		case ours && !runner.Online():
 			p.ghost, reason = runner.ID, "an interrupted run left it at GitHub"

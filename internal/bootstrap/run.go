@@ -45,13 +45,16 @@ func (h *Host) Run(ctx context.Context, name string, with Supervision) error {
 	if err != nil {
 		return fmt.Errorf("finding the runner's account: %w", err)
 	}
+	k := &keeper{Host: h, name: name, user: user}
+	if record, err = k.reconcile(ctx, record); err != nil {
+		return err
+	}
 	log := h.Log.With("runner", name)
 	outside, err := h.openOutside(record, with, log)
 	if err != nil {
 		return err
 	}
 	defer outside.close()
-	k := &keeper{Host: h, name: name, user: user}
 	watching, cancel := context.WithCancel(ctx)
 	defer cancel()
 	config := supervise.Config{

@@ -99,7 +99,7 @@ func (u *uninstaller) look(ctx context.Context) error {
 	} else {
 		u.id = u.record.RunnerID
 	}
-	if u.Local || u.id == 0 && u.record.Phase != instance.Registering && len(u.record.Owed) == 0 {
+	if u.Local || u.id == 0 && u.record.Phase != instance.Registering && !u.record.Renewing && len(u.record.Owed) == 0 {
 		return nil
 	}
 	scope, err := github.ParseScope(u.record.ScopeURL, u.record.APIURL)

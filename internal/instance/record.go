@@ -49,6 +49,9 @@ type Record struct {
 	Version  string `json:"version"`
 	SHA256   string `json:"sha256"`
 	RunnerID int64  `json:"runner_id"`
+	// Renewing is set while the supervisor registers the runner anew: GitHub may list
+	// it already.
+	Renewing bool `json:"renewing,omitempty"`
 	// Owed are runners of ours that GitHub may list and should not: their removal
 	// was not proven.
 	Owed    []int64   `json:"owed,omitempty"`
