@@ -85,10 +85,12 @@ type uninstaller struct {
 	lock   *instance.Lock
 	// registration is held while the runner leaves GitHub.
 	registration *instance.Lock
-	client *github.Client
-	id     int64 // at GitHub; 0 if it was never registered
-	local  bool  // config.sh made the registration on disk, so it can take it away
-	listed bool  // GitHub lists it, as far as we know
+	client       *github.Client
+	id           int64 // at GitHub; 0 if it was never registered
+	local        bool  // config.sh made the registration on disk, so it can take it away
+	listed       bool  // GitHub lists it, as far as we know
+	// stopped is set when it no longer matters whether it runs a job.
+	stopped bool
 }
 
 // look finds out what there is to take away, and refuses what must not be.
@@ -125,11 +127,32 @@ func (u *uninstaller) look(ctx context.Context) error {
 			continue
 		}
 		u.id, u.listed = runner.ID, true
-		if runner.Busy && !u.Force {
+		if runner.Busy && !u.Force && !u.stopped {
 			return &RefusedError{Object: fmt.Sprintf("runner %q", u.Name), Reason: ErrBusy, Name: u.Name, Scope: scope}
 		}
 	}
 	return nil
+}
+
+// lookAgain is for what the supervisor has done before it was stopped: it may have
+// registered the runner anew, or taken it away.
+func (u *uninstaller) lookAgain(ctx context.Context) error {
+	record, err := u.Store.Load(u.Name)
+	if err != nil {
+		return err
+	}
+	u.record.Owed = record.Owed
+	settings, err := register.ReadSettings(u.record.Dir)
+	if errors.Is(err, register.ErrNotConfigured) {
+		u.local = false
+	}
+	known := err != nil || settings.ID == u.id || settings.Name != u.record.Name
+	if known && !record.Renewing && (record.RunnerID == u.id || record.RunnerID == 0) {
+		return nil
+	}
+	u.record.RunnerID, u.record.Renewing = record.RunnerID, record.Renewing
+	u.stopped = true
+	return u.look(ctx)
 }
 
 func (u *uninstaller) stop(ctx context.Context) (string, error) {
@@ -197,8 +220,8 @@ func (u *uninstaller) deregister(ctx context.Context) (string, error) {
 	}
 	defer lock.Release()
 	u.registration = lock
-	if _, err := register.ReadSettings(u.record.Dir); u.local && errors.Is(err, register.ErrNotConfigured) {
-		u.local = false // its supervisor took it away when it stopped
+	if err := u.lookAgain(ctx); err != nil {
+		return "", err
 	}
 	if u.Local {
 		return fmt.Sprintf("GitHub was not told (--local), id %d may still be listed there", u.id), register.Forget(u.record.Dir)
