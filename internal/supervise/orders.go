@@ -28,7 +28,7 @@ const (
 )
 
 // reapEach is how often ended children are looked for that nobody waits for.
-const reapEach = 15 * time.Second
+const reapEach = 5 * time.Second
 
 // plans is what a supervisor is going to do, beside keeping its listener alive.
 type plans struct {

@@ -392,3 +392,33 @@ func (h *host) orphan() <-chan struct{} {
 	})
 	return over
 }
+
+// What a job has left behind becomes the supervisor's child, as it would be in a container without an init system; it is
+// buried when it has ended, and the runner goes on.
+func TestBuriesWhatJobsLeave(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	modes()[0].install(h)
+	run := h.run()
+	h.comesUp(1, patience)
+	note := filepath.Join(h.root(), "_work", "pid")
+	if said, err := h.job("setsid sh -c 'sleep 0.5' >/dev/null 2>&1 </dev/null & echo $! >"+note, patience); err != nil || said != "succeeded" {
+		t.Fatalf("the job %s: %v", said, err)
+	}
+	text, err := os.ReadFile(note)
+	pid := strings.TrimSpace(string(text))
+	if _, numberErr := strconv.Atoi(pid); err != nil || numberErr != nil {
+		t.Fatalf("the job left %q, %v", text, err)
+	}
+	h.eventually(patience, "not buried", func() error {
+		stat, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
+		if err != nil {
+			return nil
+		}
+		return fmt.Errorf("process %s is there: %s", pid, stat)
+	})
+	if report := h.report(); report.Starts != 1 || report.State != instance.Idle {
+		t.Errorf("it is %+v", report)
+	}
+	h.stops(run)
+}
