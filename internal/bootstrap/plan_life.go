@@ -70,6 +70,7 @@ func lifeWords(record instance.Record) string {
 	}
 	again := (record.Ephemeral || record.JIT) && record.MaxJobs != 1
 	add(again && !record.Credential.Empty(), "registered anew after each job")
+	add(again && record.Credential.Empty(), "ends after its job, since there is no credential to register it again")
 	add(record.DeregisterOnStop, "leaves GitHub when it stops")
 	add(record.MaxIdle > 0, "ends after "+time.Duration(record.MaxIdle).String()+" without a job")
 	add(record.MaxLifetime > 0, "ends after "+time.Duration(record.MaxLifetime).String())
