@@ -167,3 +167,22 @@ func TestLeftoversAreSwept(t *testing.T) {
 		t.Errorf("with nothing remembered it is still there: %v", err)
 	}
 }
+
+// A power cut may leave a report without content: nothing is known then, and that
+// is no error.
+func TestReportAfterAPowerCut(t *testing.T) {
+	t.Parallel()
+	s := saved(t, "web-1")
+	if err := s.SaveReport("web-1", Report{State: Idle, Starts: 3}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.LoadReport("web-1"); err != nil || got.State != Idle || got.Starts != 3 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if err := os.Truncate(filepath.Join(s.home("web-1"), reportFile), 0); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.LoadReport("web-1"); err != nil || got != (Report{}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}

@@ -46,13 +46,14 @@ type Report struct {
 	Boot          string `json:"boot,omitempty"`
 }
 
-// SaveReport replaces the report on name.
+// SaveReport replaces the report on name. It need not outlive a power cut: the
+// supervisor does not either.
 func (s *Store) SaveReport(name string, report Report) error {
 	text, err := json.Marshal(report)
 	if err != nil {
 		return fmt.Errorf("encoding report: %w", err)
 	}
-	if err := replaceFile(filepath.Join(s.home(name), reportFile), append(text, '\n')); err != nil {
+	if err := rename(filepath.Join(s.home(name), reportFile), append(text, '\n'), false); err != nil {
 		return fmt.Errorf("saving report: %w", err)
 	}
 	return nil
@@ -68,6 +69,9 @@ func (s *Store) LoadReport(name string) (Report, error) {
 		return Report{}, fmt.Errorf("reading report: %w", err)
 	}
 	var report Report
+	if len(text) == 0 {
+		return report, nil // what a power cut may have left of it
+	}
 	if err := json.Unmarshal(text, &report); err != nil {
 		return Report{}, fmt.Errorf("reading report on %q: %w", name, err)
 	}

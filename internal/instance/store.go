@@ -153,19 +153,29 @@ func (s *Store) sweep() {
 }
 
 // replaceFile writes a private file through a rename, and makes both durable.
-func replaceFile(name string, text []byte) error {
+func replaceFile(name string, text []byte) error { return rename(name, text, true) }
+
+// rename writes a private file through a rename: whoever reads it finds the old or
+// the new one, whole.
+func rename(name string, text []byte, durable bool) error {
 	dir := filepath.Dir(name)
 	temporary, err := os.CreateTemp(dir, temporaryPrefix+"*")
 	if err != nil {
 		return err
 	}
 	_, err = temporary.Write(text)
-	err = errors.Join(err, temporary.Sync(), temporary.Close())
+	if durable && err == nil {
+		err = temporary.Sync()
+	}
+	err = errors.Join(err, temporary.Close())
 	if err == nil {
 		err = os.Rename(temporary.Name(), name)
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(temporary.Name()))
+	}
+	if !durable {
+		return nil
 	}
 	return syncDir(dir)
 }

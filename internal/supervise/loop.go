@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -188,7 +189,7 @@ func (s *supervisor) awaitScript(ctx context.Context, work string) {
 	if filepath.IsAbs(work) {
 		script = filepath.Join(work, "_update.sh")
 	}
-	if !process.Scripted(script, s.User.UID) {
+	if _, err := os.Lstat(script); err != nil || !process.Scripted(script, s.User.UID) {
 		return
 	}
 	s.change(func(now *Change) { now.State, now.Reason = Updating, "the update of an earlier listener goes on" })
