@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -75,13 +76,22 @@ func (h *Host) Run(ctx context.Context, name string, with Supervision) error {
 		BeatEach: beatEach(with.Watchdog),
 	}
 	if h.Connect != nil {
-		config.Renew = k.renew
+		config.Renew = sparing(k.renew)
 	}
 	if !record.Source.Pinned && !record.DisableUpdate {
-		config.Replace = k.replace
+		config.Replace = sparing(k.replace)
 	}
 	outcome, err := supervise.Run(ctx, config)
 	return errors.Join(err, k.finish(ctx, record, outcome, err, outside))
+}
+
+// sparing gives the memory that something took back to the system: the supervisor
+// then waits for hours, beside jobs that can use it.
+func sparing(do func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		defer debug.FreeOSMemory()
+		return do(ctx)
+	}
 }
 
 // beatEach is how often the supervisor shows that it is in order: as often as the
