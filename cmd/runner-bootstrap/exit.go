@@ -215,6 +215,7 @@ func networkMeanings() []meaning {
 		{context.DeadlineExceeded, exitNetwork, plus("--timeout", "30m")},
 		{github.ErrNetwork, exitNetwork, same},
 		{fs.ErrPermission, exitHost, asRoot},
+		{errors.ErrUnsupported, exitHost, fixed("runner-bootstrap status")}, // drain, where there are no signals
 		{syscall.EROFS, exitHost, fixed("findmnt --options ro")},
 	}
 }

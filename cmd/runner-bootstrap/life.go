@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -26,7 +27,10 @@ func (o *options) life() (instance.Life, error) {
 	}
 	var err error
 	if o.webhookSecretFile != "" {
-		if life.WebhookSecret, err = filepath.Abs(o.webhookSecretFile); err != nil {
+		if life.WebhookSecret, err = filepath.Abs(o.webhookSecretFile); err == nil {
+			_, err = os.ReadFile(life.WebhookSecret)
+		}
+		if err != nil {
 			return instance.Life{}, usagef("--status-webhook-secret-file: %v", err)
 		}
 	}

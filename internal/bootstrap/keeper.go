@@ -114,13 +114,13 @@ func (k *keeper) free(ctx context.Context, client *github.Client, record instanc
 
 // leave takes the runner away from GitHub and proves that. What could not be done
 // in time stays in the record as owed, and is done at the next start or by
-// uninstall.
-func (k *keeper) leave(ctx context.Context) error {
+// uninstall. It tells whether there was anything to take away.
+func (k *keeper) leave(ctx context.Context) (left bool, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
 	defer cancel()
 	lock, err := k.Store.LockRegistration(ctx, k.name)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer lock.Release()
 	record, err := k.Store.Update(ctx, k.name, func(r *instance.Record) {
@@ -129,21 +129,21 @@ func (k *keeper) leave(ctx context.Context) error {
 		}
 	})
 	if err != nil || len(record.Owed) == 0 {
-		return err
+		return false, err
 	}
 	client, err := k.client(record)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := settle(ctx, client, record.Owed); err != nil {
-		return err
+		return false, err
 	}
 	// Not before: without it the next start would not know the runner any more.
 	if err := register.Forget(record.Dir); err != nil {
-		return err
+		return false, err
 	}
 	_, err = k.Store.Update(ctx, k.name, func(r *instance.Record) { r.Owed, r.RunnerID = nil, 0 })
-	return err
+	return true, err
 }
 
 // settle deletes runners by their ids, and asks GitHub for the proof.

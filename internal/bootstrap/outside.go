@@ -36,15 +36,13 @@ type outside struct {
 	warned map[string]bool
 }
 
-func (h *Host) openOutside(record instance.Record, with Supervision, log *slog.Logger) (*outside, error) {
+func (h *Host) openOutside(record instance.Record, with Supervision, log *slog.Logger) *outside {
 	o := &outside{host: h, record: record, with: with, log: log, boot: bootID(), warned: map[string]bool{}}
 	o.tidier = &tidier{record: record, log: log}
 	webhook, err := h.openWebhook(record.Life, log)
-	if err != nil {
-		return nil, err
-	}
+	o.try("opening the webhook", err)
 	o.webhook = webhook
-	return o, nil
+	return o
 }
 
 func (h *Host) openWebhook(life instance.Life, log *slog.Logger) (*health.Webhook, error) {

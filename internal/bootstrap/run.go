@@ -51,10 +51,7 @@ func (h *Host) Run(ctx context.Context, name string, with Supervision) error {
 		return err
 	}
 	log := h.Log.With("runner", name)
-	outside, err := h.openOutside(record, with, log)
-	if err != nil {
-		return err
-	}
+	outside := h.openOutside(record, with, log)
 	defer outside.close()
 	watching, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -108,10 +105,12 @@ func beatEach(watchdog time.Duration) time.Duration {
 func (k *keeper) finish(ctx context.Context, record instance.Record, outcome supervise.Outcome, failed error, outside *outside) error {
 	ended := outcome != "" && outcome != supervise.Stopped
 	if k.Connect != nil && (ended || outcome != "" && record.DeregisterOnStop) {
-		if err := k.leave(ctx); err != nil {
+		left, err := k.leave(ctx)
+		switch {
+		case err != nil:
 			// The record says what is owed.
 			k.Log.Warn("taking the runner away from GitHub; it is done at the next start, or by uninstall", "runner", k.name, "error", err)
-		} else {
+		case left:
 			k.Log.Info("GitHub no longer lists the runner", "runner", k.name)
 			outside.deregistered()
 		}
