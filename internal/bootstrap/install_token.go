@@ -27,8 +27,9 @@ func (i *installer) mints() bool {
 // ends that with cancel if there is none to be had.
 func (i *installer) mintAhead(ctx context.Context, cancel func(error)) {
 	i.ahead = make(chan minted, 1)
+	joiner := i.joiner() // the record goes on changing meanwhile
 	go func() {
-		token := i.joiner().mint(ctx)
+		token := joiner.mint(ctx)
 		i.ahead <- token
 		if token.err != nil {
 			cancel(token.err)
