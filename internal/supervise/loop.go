@@ -21,6 +21,7 @@ type supervisor struct {
 	Config
 	ephemeral bool
 	lost      bool // it needs another registration
+	unswept   bool // a job has left something running that could not be ended
 	failures  int  // in a row
 	replaced  bool // by a newer version, which has not proven itself
 	plans
@@ -49,6 +50,10 @@ func (s *supervisor) live(ctx context.Context) error {
 		if s.Renew == nil {
 			return ErrNotConfigured
 		}
+		if s.unswept = s.unswept && !s.sweep(ctx); s.unswept {
+			s.fail(ctx, "what a job has left running cannot be ended, and could see the next registration", 0)
+			return nil
+		}
 		s.renew(ctx)
 		if s.lost || s.called() {
 			return nil
@@ -66,7 +71,7 @@ func (s *supervisor) live(ctx context.Context) error {
 	}
 	next := decide(end)
 	if s.Alone && !next.update {
-		s.sweep(ctx)
+		s.unswept = !s.sweep(ctx)
 	}
 	if s.listened() >= s.Backoff.Healthy || end.worked {
 		s.failures, s.replaced = 0, false
@@ -210,8 +215,8 @@ func (s *supervisor) awaitScript(ctx context.Context, work string) {
 }
 
 // sweep ends what the listener and its jobs have left running, so that nothing
-// of one job sees the next registration.
-func (s *supervisor) sweep(ctx context.Context) {
+// of one job sees the next registration. It tells whether nothing is left.
+func (s *supervisor) sweep(ctx context.Context) bool {
 	ended, err := process.EndDescendants(context.WithoutCancel(ctx), linger)
 	if err != nil {
 		s.Log.Warn("ending what a job has left", "error", err)
@@ -219,6 +224,7 @@ func (s *supervisor) sweep(ctx context.Context) {
 	if ended > 0 {
 		s.Log.Info("ended what a job has left running", "processes", ended)
 	}
+	return err == nil
 }
 
 // endOrphans ends listeners of this runner that nobody supervises any more: they
