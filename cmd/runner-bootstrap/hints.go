@@ -226,3 +226,9 @@ func hintLog(_ *session, err error) string {
 func hintStart(call *session, err error) string {
 	return call.here("run", "--name", refusalOf(err).Name)
 }
+
+// hintPrivateTemp puts a file where a service finds it.
+func hintPrivateTemp(_ *session, err error) string {
+	file := refusalOf(err).Name
+	return shellWords([]string{"sudo", "install", "-D", "-m", "600", file, filepath.Join("/etc/runner-bootstrap", filepath.Base(file))})
+}

@@ -33,6 +33,9 @@ func (call *session) install(ctx context.Context, host *bootstrap.Host) error {
 	if request.Credential, request.Keep, err = call.forSupervisor(); err != nil {
 		return err
 	}
+	if request.JIT != nil {
+		request.Credential, request.Keep = instance.Credential{}, github.Secret{} // its one job is all that it is for
+	}
 	requests, err := host.Spread(request, call.values.count)
 	if err != nil {
 		return err

@@ -56,6 +56,13 @@ func (call *session) supervise(ctx context.Context) error {
 	if who.empty() && !record.Credential.Empty() {
 		host.Connect = call.recordedCredential(record)
 	}
+	// What is started later must not look around where jobs write.
+	if call.values.dir, err = call.values.directory(); err != nil {
+		return err
+	}
+	if err := os.Chdir("/"); err != nil {
+		return err
+	}
 	with := supervision()
 	with.Orders = orders(ctx, heard)
 	return svc.Run(ctx, record.Name, func(ctx context.Context) error { return host.Run(ctx, record.Name, with) })

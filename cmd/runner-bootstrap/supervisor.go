@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -22,7 +23,7 @@ func (call *session) forSupervisor() (instance.Credential, github.Secret, error)
 	case o.appID != "":
 		found.AppID = o.appID
 		found.InstallationID, _ = strconv.ParseInt(o.appInstallationID, 10, 64) // checked by takeApp
-		if o.appKeyFile != "" && o.appKeyFile != "-" {
+		if lasting(o.appKeyFile) {
 			found.AppKeyFile, err = filepath.Abs(o.appKeyFile)
 			return found, github.Secret{}, err
 		}
@@ -30,12 +31,18 @@ func (call *session) forSupervisor() (instance.Credential, github.Secret, error)
 		return found, call.principal.app.Key, nil
 	case o.tokenCommand != "":
 		found.TokenCommand = o.tokenCommand
-	case o.tokenFile != "" && o.tokenFile != "-":
+	case lasting(o.tokenFile):
 		found.TokenFile, err = filepath.Abs(o.tokenFile)
 	case !call.principal.token.Empty():
 		found.Kept = true
 	}
 	return found, call.principal.token, err
+}
+
+// lasting tells whether a credential is in a file that is there later: standard
+// input and a shell's <(COMMAND) are not.
+func lasting(file string) bool {
+	return file != "" && file != "-" && !strings.HasPrefix(file, "/dev/") && !strings.HasPrefix(file, "/proc/")
 }
 
 // recordedCredential speaks to GitHub with what the record names, which is read

@@ -17,6 +17,8 @@ var (
 	ErrForeign        = errors.New("it holds a runner that is not ours")
 	ErrDamaged        = errors.New("the runner's files are damaged")
 	ErrRemoving       = errors.New("its removal was interrupted")
+	ErrOtherAccount   = errors.New("they run as another account")
+	ErrPrivateTemp    = errors.New("the service has a temporary folder of its own")
 	ErrOtherScope     = errors.New("the runner belongs to another scope")
 	ErrNameTaken      = errors.New("a runner of this name exists at GitHub")
 	ErrDiffers        = errors.New("the runner is registered with other options")

@@ -36,6 +36,7 @@ func (k *keeper) onExit(ctx context.Context, record instance.Record, outcome sup
 	if err == nil {
 		cmd.Env = us.Environment("/", "RUNNER_NAME="+record.Name, "RUNNER_DIR="+record.Dir, "RUNNER_END="+string(outcome))
 	}
+	cmd.Dir = "/"
 	cmd.WaitDelay = time.Second
 	k.Log.Info("running what is to happen on exit", "runner", k.name, "command", words[0])
 	if output, err := cmd.CombinedOutput(); err != nil {

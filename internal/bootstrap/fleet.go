@@ -19,7 +19,7 @@ func (h *Host) Spread(r Request, count int) ([]Request, error) {
 	for _, record := range mine {
 		several = several || record.Index > 0
 	}
-	if !several {
+	if !several && !r.UserPerRunner {
 		return []Request{r}, nil
 	}
 	base := r.User

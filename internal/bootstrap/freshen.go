@@ -14,17 +14,15 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/workspace"
 )
 
-// freshen makes a runner root ready for the job of another registration: nothing
-// that the job before has left or changed is in it. An ephemeral runner gets a new
-// copy from the cache, since its job could have changed the very programs that
-// read the next registration. Where jobs run as the account that supervises, that
-// would be no obstacle, and the work folder alone is emptied; likewise for
-// persistent runners, whose jobs are to find what they left.
+// freshen makes a runner root ready for another registration: a new copy from the
+// cache takes its place, since a job could have changed the very programs that get
+// the next registration token. An ephemeral runner keeps nothing of the job before
+// but its logs; a persistent one its work folder as well. Where jobs run as the
+// account that supervises, a copy would be no obstacle, and the work folder of an
+// ephemeral runner alone is emptied. The copy before stays until discardOld.
 func (k *keeper) freshen(ctx context.Context, record instance.Record) error {
-	if !record.Ephemeral && !record.JIT {
-		return nil
-	}
-	if filepath.IsAbs(record.Work) || k.user.Self {
+	ephemeral := record.Ephemeral || record.JIT
+	if ephemeral && (filepath.IsAbs(record.Work) || k.user.Self) {
 		if err := workspace.Empty(record.Dir, record.Work); err != nil {
 			// What cannot be removed is better than no runner.
 			k.Log.Warn("emptying the work folder", "runner", k.name, "error", err)
@@ -38,6 +36,19 @@ func (k *keeper) freshen(ctx context.Context, record instance.Record) error {
 		return err
 	}
 	next := k.next(record)
+	folders := []string{"_diag"}
+	if !ephemeral && filepath.IsLocal(record.Work) {
+		folders = append(folders, record.Work)
+	}
+	// What a killed process had on its way comes back first.
+	for _, folder := range folders {
+		if _, err := os.Lstat(filepath.Join(record.Dir, folder)); err == nil {
+			continue
+		}
+		if err := moveFolder(next, record.Dir, folder); err != nil {
+			return fmt.Errorf("renewing the runner in %q: %w", record.Dir, err)
+		}
+	}
 	if err := k.place(ctx, asset, next); err != nil {
 		return err
 	}
@@ -48,8 +59,10 @@ func (k *keeper) freshen(ctx context.Context, record instance.Record) error {
 	if err != nil {
 		return err
 	}
-	if err := k.keepLogs(record.Dir, next); err != nil {
-		k.Log.Warn("keeping the runner's logs", "runner", k.name, "error", err)
+	for _, folder := range folders {
+		if err := moveFolder(record.Dir, next, folder); err != nil {
+			return fmt.Errorf("renewing the runner in %q: %w", record.Dir, err)
+		}
 	}
 	if err := exchange(next, record.Dir); err != nil {
 		return fmt.Errorf("renewing the runner in %q: %w", record.Dir, err)
@@ -57,7 +70,29 @@ func (k *keeper) freshen(ctx context.Context, record instance.Record) error {
 	if asset.Version != record.Version || asset.SHA256 != record.SHA256 {
 		_, err = k.Store.Update(ctx, k.name, func(r *instance.Record) { r.Version, r.SHA256 = asset.Version, asset.SHA256 })
 	}
-	return errors.Join(err, download.Discard(next))
+	return err
+}
+
+// restore gives a persistent runner the files back that its owner may have edited.
+// A job may have done so as well: that is why they wait until the runner has joined.
+func (k *keeper) restore(record instance.Record) error {
+	for _, name := range []string{".env", ".path"} {
+		text, err := register.ReadFile(k.next(record), name)
+		if err != nil {
+			continue // it was not there, or is no file
+		}
+		if err := register.WriteFile(record.Dir, name, text, k.user); err != nil {
+			return fmt.Errorf("restoring %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// discardOld removes the copy before, or what has become of the next one.
+func (k *keeper) discardOld(record instance.Record) {
+	if err := download.Discard(k.next(record)); err != nil {
+		k.Log.Warn("removing the copy of the runner before", "runner", k.name, "error", err)
+	}
 }
 
 // next is where another copy of the runner is put together: beside its place,
@@ -91,18 +126,21 @@ func (k *keeper) sameAgain(ctx context.Context, record instance.Record) (downloa
 	return chosen.asset, err
 }
 
-// keepLogs takes the runner's own logs along.
-func (k *keeper) keepLogs(from, to string) error {
+// moveFolder takes a folder along into another copy; one that is none stays.
+func moveFolder(from, to, name string) error {
 	parent, err := os.OpenRoot(filepath.Dir(from))
 	if err != nil {
 		return err
 	}
 	defer parent.Close()
-	old, fresh := filepath.Join(filepath.Base(from), "_diag"), filepath.Join(filepath.Base(to), "_diag")
+	old, fresh := filepath.Join(filepath.Base(from), name), filepath.Join(filepath.Base(to), name)
 	if info, err := parent.Lstat(old); err != nil || !info.IsDir() {
-		return nil //nolint:nilerr // there are none, or a job has put something else there
+		return nil //nolint:nilerr // there is none, or a job has put something else there
 	}
 	if err := parent.RemoveAll(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := parent.MkdirAll(filepath.Dir(fresh), 0o755); err != nil {
 		return err
 	}
 	return parent.Rename(old, fresh)

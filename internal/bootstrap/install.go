@@ -223,11 +223,17 @@ func variableNames(variables []string) []string {
 // register joins GitHub. The record announces it first, so that whoever comes
 // after a kill knows that GitHub may list the runner.
 func (i *installer) register(ctx context.Context) (string, error) {
+	if err := i.stopFirst(ctx); err != nil {
+		return "", err
+	}
 	lock, err := i.Store.LockRegistration(ctx, i.Name)
 	if err != nil {
 		return "", err
 	}
 	defer lock.Release()
+	if already, id, err := i.joinedMeanwhile(); already || err != nil {
+		return fmt.Sprintf("id %d, by its supervisor", id), err
+	}
 	joiner := i.joiner(lock.File())
 	if err := i.leaveFirst(ctx, joiner.runner); err != nil {
 		return "", err
@@ -241,7 +247,8 @@ func (i *installer) register(ctx context.Context) (string, error) {
 			return "", token.err
 		}
 	}
-	i.record.Identity, i.record.RunnerID, i.record.Owed, i.record.Renewing = i.request.Identity, 0, nil, false
+	i.record.Identity, i.record.RunnerID, i.record.Owed = i.request.Identity, 0, nil
+	i.record.Renewing, i.record.Brought = false, false
 	// Registering claims a runner of this name that was never started. Where nobody
 	// looked whether the name is free, it may be a stranger's.
 	announced := instance.Registering
@@ -277,7 +284,7 @@ func (i *installer) join(ctx context.Context, joiner joiner, token minted) (regi
 func (i *installer) adopt(runner register.Runner) (string, error) {
 	settings := i.request.JIT.Settings
 	i.record.Identity = instance.Identity{Work: settings.Work, Ephemeral: settings.Ephemeral}
-	i.record.RunnerID = settings.ID
+	i.record.RunnerID, i.record.Brought = settings.ID, true
 	if err := i.save(instance.Fetched); err != nil {
 		return "", err
 	}
@@ -296,20 +303,46 @@ func (i *installer) leaveFirst(ctx context.Context, runner register.Runner) erro
 	if !i.leave {
 		return nil
 	}
-	if i.record.Service != "" {
-		service, err := svc.Named(i.record.Service)
-		if err != nil {
-			return err
-		}
-		if err := service.Stop(ctx); err != nil {
-			return err
-		}
+	// config.sh cannot take away what a just-in-time configuration has made.
+	if settings, err := register.ReadSettings(i.Dir); err == nil && settings.URL == "" {
+		return errors.Join(deleteByID(ctx, i.client, settings.ID), register.Forget(i.Dir))
 	}
 	token, err := i.client.RemoveToken(ctx)
 	if err != nil {
 		return err
 	}
 	return runner.Leave(ctx, token.Value)
+}
+
+// stopFirst stops a service whose runner is to leave GitHub. That comes before the
+// registration's lock, which its supervisor may want while it ends.
+func (i *installer) stopFirst(ctx context.Context) error {
+	if !i.leave || i.record.Service == "" {
+		return nil
+	}
+	service, err := svc.Named(i.record.Service)
+	if err != nil {
+		return err
+	}
+	return service.Stop(ctx)
+}
+
+// joinedMeanwhile tells whether the runner's supervisor has registered it since the
+// plan was made. Then that is what was wanted.
+func (i *installer) joinedMeanwhile() (already bool, id int64, err error) {
+	if i.leave || i.request.JIT != nil {
+		return false, 0, nil
+	}
+	record, err := i.Store.Load(i.Name)
+	if err != nil || record.RunnerID == 0 || record.RunnerID == i.record.RunnerID || record.Renewing {
+		return false, 0, err
+	}
+	settings, err := register.ReadSettings(i.Dir)
+	if err != nil || settings.ID != record.RunnerID {
+		return false, 0, nil //nolint:nilerr // what is there is not that registration
+	}
+	i.record = record
+	return true, record.RunnerID, nil
 }
 
 // undoRegistration takes away what a failed config.sh may have left at GitHub:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
@@ -44,6 +45,7 @@ func (k *keeper) renew(ctx context.Context) error {
 	if err := k.freshen(ctx, record); err != nil {
 		return err
 	}
+	defer k.discardOld(record)
 	client, err := k.client(record)
 	if err != nil {
 		return err
@@ -59,6 +61,9 @@ func (k *keeper) renew(ctx context.Context) error {
 	}
 	j := joiner{Host: k.Host, client: client, record: record, user: k.user, runner: k.runner(record, k.user, lock.File())}
 	settings, err := j.join(ctx)
+	if err == nil && !record.Ephemeral && !record.JIT {
+		err = k.restore(record)
+	}
 	if err != nil {
 		return err // the record says so: the next one looks for what it may have left
 	}
@@ -70,8 +75,12 @@ func (k *keeper) renew(ctx context.Context) error {
 
 // reconcile notes what a supervisor that was killed has registered and not noted.
 func (k *keeper) reconcile(ctx context.Context, record instance.Record) (instance.Record, error) {
+	// Otherwise the record knows better: jobs can write to the runner's directory.
+	if !record.Renewing && record.RunnerID != 0 {
+		return record, nil
+	}
 	settings, err := register.ReadSettings(record.Dir)
-	if err != nil || settings.ID == record.RunnerID && !record.Renewing {
+	if err != nil {
 		return record, nil //nolint:nilerr // whoever needs a registration will say what is wrong with it
 	}
 	return k.Store.Update(ctx, k.name, func(r *instance.Record) { r.Renewing, r.RunnerID = false, settings.ID })
@@ -128,28 +137,42 @@ func (k *keeper) leave(ctx context.Context) (left bool, err error) {
 			r.Owed = append(r.Owed, r.RunnerID)
 		}
 	})
-	if err != nil || len(record.Owed) == 0 {
+	if err != nil || len(record.Owed) == 0 && !record.Renewing {
 		return false, err
 	}
 	client, err := k.client(record)
 	if err != nil {
 		return false, err
 	}
-	if err := settle(ctx, client, record.Owed); err != nil {
+	if record.Renewing {
+		// It was stopped while it joined: GitHub may list it all the same.
+		if err := k.free(ctx, client, record); err != nil {
+			return false, err
+		}
+	}
+	if err := settle(ctx, client, record); err != nil {
 		return false, err
 	}
 	// Not before: without it the next start would not know the runner any more.
 	if err := register.Forget(record.Dir); err != nil {
 		return false, err
 	}
-	_, err = k.Store.Update(ctx, k.name, func(r *instance.Record) { r.Owed, r.RunnerID = nil, 0 })
+	_, err = k.Store.Update(ctx, k.name, func(r *instance.Record) { r.Owed, r.RunnerID, r.Renewing = nil, 0, false })
 	return true, err
 }
 
-// settle deletes runners by their ids, and asks GitHub for the proof.
-func settle(ctx context.Context, client *github.Client, owed []int64) error {
-	for _, id := range owed {
-		if err := deleteByID(ctx, client, id); err != nil {
+// settle deletes the runners that are owed, and asks GitHub for the proof. One that
+// has another name is none of ours, whatever a job has made us believe.
+func settle(ctx context.Context, client *github.Client, record instance.Record) error {
+	for _, id := range record.Owed {
+		runner, err := client.Runner(ctx, id)
+		if errors.Is(err, github.ErrNotFound) || err == nil && !strings.EqualFold(runner.Name, record.Name) {
+			continue
+		}
+		if err == nil {
+			err = deleteByID(ctx, client, id)
+		}
+		if err != nil {
 			return err
 		}
 		if _, err := client.Runner(ctx, id); !errors.Is(err, github.ErrNotFound) {

@@ -27,6 +27,7 @@ type outside struct {
 	log     *slog.Logger
 	webhook *health.Webhook // nil without one
 	boot    string
+	begun   time.Time
 	tidier  *tidier
 
 	mu     sync.Mutex // of what follows: changes and beats come from different goroutines
@@ -37,7 +38,7 @@ type outside struct {
 }
 
 func (h *Host) openOutside(record instance.Record, with Supervision, log *slog.Logger) *outside {
-	o := &outside{host: h, record: record, with: with, log: log, boot: bootID(), warned: map[string]bool{}}
+	o := &outside{host: h, record: record, with: with, log: log, boot: bootID(), begun: time.Now(), warned: map[string]bool{}}
 	o.tidier = &tidier{record: record, log: log}
 	webhook, err := h.openWebhook(record.Life, log)
 	o.try("opening the webhook", err)
@@ -103,7 +104,7 @@ func (o *outside) tellManager(c supervise.Change) {
 	switch {
 	case c.State == supervise.Ended:
 		o.try("telling the service manager", o.with.Manager.Stopping(status))
-	case !o.ready && (c.State == supervise.Idle || c.State == supervise.Busy):
+	case !o.ready && (c.State == supervise.Idle || c.State == supervise.Busy || c.State == supervise.Drained):
 		o.ready = true
 		o.try("telling the service manager", o.with.Manager.Ready(status))
 	default:
@@ -117,9 +118,16 @@ func (o *outside) beat() {
 	defer o.mu.Unlock()
 	o.tidier.heed(o.last.State)
 	o.try("telling the service manager", o.with.Manager.Watchdog())
-	if !o.ready {
-		// GitHub may take long until it frees the session of a host that was cut off.
+	switch {
+	case o.ready:
+	case time.Since(o.begun) < startTimeout:
+		// GitHub may take minutes until it frees the session of a host that was cut off.
 		o.try("telling the service manager", o.with.Manager.ExtendTimeout(startTimeout))
+	default:
+		// Whoever waits for this service, the end of the boot above all, has waited long
+		// enough; the watchdog begins now.
+		o.ready = true
+		o.try("telling the service manager", o.with.Manager.Ready("not listening yet: "+string(o.last.State)))
 	}
 	o.writeMetrics()
 }

@@ -30,12 +30,35 @@ func (p *planner) planLife(context.Context) error {
 	p.keepSecret = p.record.Credential.Kept && !r.Keep.Empty() && !p.keptAlready()
 	same := reflect.DeepEqual(before.Life, p.record.Life) && before.Credential == p.record.Credential &&
 		before.Source == p.record.Source && slices.Equal(before.Environment, p.record.Environment) && !p.keepSecret
+	if err := p.warnOfCompany(); err != nil {
+		return err
+	}
 	words := lifeWords(p.record)
 	switch {
 	case !same && p.known, !p.known && words != "":
 		p.change(LifePhase, p.Name, words)
 	case words != "":
 		p.keep(LifePhase, p.Name, words)
+	}
+	return nil
+}
+
+// warnOfCompany warns when jobs of another runner run as the same account: they
+// could watch this one being registered anew, or change its files.
+func (p *planner) warnOfCompany() error {
+	if p.jobUser.Self || !needsCredential(p.request.Identity, p.request.Life) {
+		return nil
+	}
+	records, err := p.Store.List()
+	if err != nil {
+		return err
+	}
+	for _, record := range records {
+		if record.Name != p.Name && record.User == p.User {
+			p.Log.Warn("jobs of another runner run as the same account and can interfere; --user-per-runner or --user keep them apart",
+				"runner", p.Name, "other", record.Name, "account", p.User)
+			return nil
+		}
 	}
 	return nil
 }

@@ -42,6 +42,10 @@ func (p *planner) planRegister(ctx context.Context) error {
 	if p.client == nil {
 		reason += "; GitHub was not asked"
 	} else if _, err = p.client.Runner(ctx, settings.ID); errors.Is(err, github.ErrNotFound) {
+		if p.known && !p.record.Credential.Empty() && !p.record.Brought && p.running() {
+			p.keep(RegisterPhase, object, "GitHub no longer lists it, and its supervisor registers it anew")
+			return nil
+		}
 		return p.planJoin(ctx, object, "GitHub no longer lists it")
 	} else if err != nil {
 		return err
@@ -152,6 +156,22 @@ func abandoned(runner github.Runner) bool {
 	return !runner.Online() && !runner.Busy && runner.Version == ""
 }
 
+// checkFiles refuses what the service could not find: in its sandbox it has
+// temporary folders of its own.
+func (p *planner) checkFiles() error {
+	sandbox := p.sandbox(p.record)
+	if !sandbox.Enabled || sandbox.Docker {
+		return nil
+	}
+	c, l := p.record.Credential, p.record.Life
+	for _, file := range []string{c.TokenFile, c.AppKeyFile, l.WebhookSecret, l.MetricsFile} {
+		if file != "" && temporary(file) {
+			return &RefusedError{Object: fmt.Sprintf("a service that needs %q", file), Reason: ErrPrivateTemp, Name: file}
+		}
+	}
+	return nil
+}
+
 // planService compares the unit with what we would write.
 func (p *planner) planService(ctx context.Context) error {
 	if !p.request.Service {
@@ -162,6 +182,9 @@ func (p *planner) planService(ctx context.Context) error {
 	}
 	p.Service = serviceName(p.request.Scope, p.Name)
 	p.record.User = p.User
+	if err := p.checkFiles(); err != nil {
+		return err
+	}
 	unit, err := svc.New(p.describe(p.Service, p.record))
 	if err != nil {
 		return err

@@ -117,6 +117,13 @@ func (p *planner) planAccount(context.Context) error {
 	if name == "" {
 		name = DefaultUser
 	}
+	if p.known && p.record.User != "" && p.record.User != name {
+		// All its files are the other one's.
+		return &RefusedError{
+			Object: fmt.Sprintf("running jobs of %q as account %q", p.Name, name), Reason: ErrOtherAccount,
+			Detail: p.record.User, Name: p.Name,
+		}
+	}
 	p.User = name
 	user, err := account.Lookup(name)
 	if errors.Is(err, account.ErrAbsent) && (name == DefaultUser || p.request.CreateUser) {

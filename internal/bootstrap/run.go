@@ -53,7 +53,8 @@ func (h *Host) Run(ctx context.Context, name string, with Supervision) error {
 	log := h.Log.With("runner", name)
 	outside := h.openOutside(record, with, log)
 	defer outside.close()
-	watching, cancel := context.WithCancel(ctx)
+	// An order to hurry, and a cloud's notice, count most while it is stopping.
+	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	config := supervise.Config{
 		Root:         record.Dir,
@@ -72,7 +73,7 @@ func (h *Host) Run(ctx context.Context, name string, with Supervision) error {
 		Beat:     outside.beat,
 		BeatEach: beatEach(with.Watchdog),
 	}
-	if h.Connect != nil {
+	if h.Connect != nil && !record.Brought {
 		config.Renew = sparing(k.renew)
 	}
 	if !record.Source.Pinned && !record.DisableUpdate {

@@ -96,10 +96,10 @@ type uninstaller struct {
 // look finds out what there is to take away, and refuses what must not be.
 func (u *uninstaller) look(ctx context.Context) error {
 	settings, err := register.ReadSettings(u.record.Dir)
-	if err == nil && (settings.Name == u.record.Name || settings.ID == u.record.RunnerID) {
+	// Jobs can write to the runner's directory, so the record counts where it knows.
+	u.id, u.local = u.record.RunnerID, false
+	if err == nil && (settings.ID == u.id || u.id == 0 && settings.Name == u.record.Name) {
 		u.id, u.local = settings.ID, settings.URL != ""
-	} else {
-		u.id = u.record.RunnerID
 	}
 	if u.Local || u.id == 0 && u.record.Phase != instance.Registering && !u.record.Renewing && len(u.record.Owed) == 0 {
 		return nil
@@ -237,7 +237,7 @@ func (u *uninstaller) deregister(ctx context.Context) (string, error) {
 		}
 	}
 	if u.client != nil {
-		if err := settle(ctx, u.client, u.owed()); err != nil {
+		if err := settle(ctx, u.client, u.owing()); err != nil {
 			return "", err
 		}
 	}
@@ -279,12 +279,13 @@ func (u *uninstaller) takeAway(ctx context.Context) (string, error) {
 	return "deleted by id", deleteByID(ctx, u.client, u.id)
 }
 
-// owed are the runners that this one's supervisor could not take away in time.
-func (u *uninstaller) owed() []int64 {
+// owing is the record with the runners that this one's supervisor could not take
+// away in time.
+func (u *uninstaller) owing() instance.Record {
 	if record, err := u.Store.Load(u.Name); err == nil {
-		return record.Owed
+		return record
 	}
-	return u.record.Owed
+	return u.record
 }
 
 func (u *uninstaller) removeToken(ctx context.Context) (github.Secret, error) {

@@ -34,7 +34,7 @@ func (h *Host) describe(service string, record instance.Record) svc.Unit {
 		Documentation: documentation,
 		Executable:    h.Executable,
 		Args:          slices.Concat([]string{"run", "--name", record.Name}, h.Arguments),
-		Directory:     record.Dir,
+		Directory:     "/", // not where jobs write: root's programs look around in theirs
 		StopTimeout:   unitStop(record),
 		Notify:        true,
 		StartTimeout:  startTimeout,
@@ -72,17 +72,20 @@ func (h *Host) sandbox(record instance.Record) svc.Sandbox {
 	if filepath.IsAbs(record.Work) {
 		writable = append(writable, record.Work)
 	}
-	if record.MetricsFile != "" {
+	if record.MetricsFile != "" && !temporary(record.MetricsFile) {
 		writable = append(writable, filepath.Dir(record.MetricsFile))
 	}
 	// A runner that lives in a temporary folder needs the host's, as containers do.
-	temporary := slices.ContainsFunc(append(writable, record.Dir), func(path string) bool {
-		return strings.HasPrefix(path, "/tmp/") || strings.HasPrefix(path, "/var/tmp/")
-	})
+	shared := temporary(record.Dir) || temporary(h.Paths.State) || temporary(home)
 	return svc.Sandbox{
 		Enabled: !slices.Contains(record.Allow, AllowAll), Writable: writable,
-		Sudo: slices.Contains(record.Allow, AllowSudo), Docker: temporary || slices.Contains(record.Allow, AllowDocker),
+		Sudo: slices.Contains(record.Allow, AllowSudo), Docker: shared || slices.Contains(record.Allow, AllowDocker),
 	}
+}
+
+// temporary tells whether a path lies in a folder that a sandbox has of its own.
+func temporary(path string) bool {
+	return strings.HasPrefix(path, "/tmp/") || strings.HasPrefix(path, "/var/tmp/")
 }
 
 var notInService = regexp.MustCompile(`[^0-9A-Za-z._-]`)

@@ -49,6 +49,9 @@ type Record struct {
 	Version  string `json:"version"`
 	SHA256   string `json:"sha256"`
 	RunnerID int64  `json:"runner_id"`
+	// Brought is set for a registration that was made elsewhere: another one would
+	// not be the same.
+	Brought bool `json:"brought,omitempty"`
 	// Renewing is set while the supervisor registers the runner anew: GitHub may list
 	// it already.
 	Renewing bool `json:"renewing,omitempty"`
