@@ -1,0 +1,260 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// files that the command writes, with their modes.
+func manualFiles() map[string]fs.FileMode {
+	return map[string]fs.FileMode{
+		"runner-bootstrap.1": 0o644, "runner-bootstrap.bash": 0o644, "_runner-bootstrap": 0o644, "runner-bootstrap.fish": 0o644,
+		"config.yaml": 0o600,
+	}
+}
+
+// manual writes everything into a new directory.
+func manual(t *testing.T, date string) (string, *cobra.Command) {
+	t.Helper()
+	root := newRoot(&session{})
+	dir := filepath.Join(t.TempDir(), "made")
+	if err := writeManual(root, dir, date); err != nil {
+		t.Fatal(err)
+	}
+	return dir, root
+}
+
+func read(t *testing.T, path ...string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(path...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestManualCommand: it wants one directory, reads the date of the source, and is no
+// command that help shows.
+func TestManualCommand(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "made")
+	t.Setenv("SOURCE_DATE_EPOCH", "1795432784")
+	call := &session{}
+	root := &cobra.Command{Use: "runner-bootstrap", Short: "Turn", SilenceErrors: true, SilenceUsage: true}
+	root.AddCommand(newManual(call))
+	root.SetArgs([]string{"manual", dir})
+	if err := root.Execute(); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(read(t, dir, "runner-bootstrap.1"), `"2026-11-23"`) {
+		t.Error("the page is not of the day that SOURCE_DATE_EPOCH says")
+	}
+	if newManual(call).IsAvailableCommand() {
+		t.Error("help shows a command that is for those who make packages")
+	}
+	for name, arguments := range map[string][]string{"none": {"manual"}, "two": {"manual", dir, dir}} {
+		root.SetArgs(arguments)
+		if err := root.Execute(); !errors.Is(err, errUsage) {
+			t.Errorf("%s: %v, want a usage error", name, err)
+		}
+	}
+	for _, epoch := range []string{"today", "-1", "1.5"} {
+		if _, err := sourceDate(epoch); !errors.Is(err, errUsage) {
+			t.Errorf("SOURCE_DATE_EPOCH=%s: %v, want a usage error", epoch, err)
+		}
+	}
+}
+
+// TestManualRepeats: the same program writes the same bytes, over what is there.
+func TestManualRepeats(t *testing.T) {
+	t.Parallel()
+	dir, root := manual(t, "")
+	first := map[string]string{}
+	for name, mode := range manualFiles() {
+		first[name] = read(t, dir, name)
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || runtime.GOOS != "windows" && info.Mode() != mode {
+			t.Errorf("%s: %v, %v; want mode %v", name, info, err, mode)
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != len(first) {
+		t.Errorf("the directory holds %v, %v", entries, err)
+	}
+	if err := writeManual(root, dir, ""); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range first {
+		if text != read(t, dir, name) {
+			t.Errorf("%s differs from the one before", name)
+		}
+	}
+	file := filepath.Join(dir, "config.yaml")
+	if err := writeManual(root, file, ""); err == nil {
+		t.Error("a file was taken for a directory")
+	}
+}
+
+// TestManualPage reads the page back as a person would.
+func TestManualPage(t *testing.T) {
+	t.Parallel()
+	dir, root := manual(t, "2026-11-23")
+	page := filepath.Join(dir, "runner-bootstrap.1")
+	plain := rendered(t, page)
+	for _, o := range declaredOptions() {
+		heading := "--" + o.name
+		if o.value != "" {
+			heading += " " + o.value
+		}
+		// The next paragraph is indented by more.
+		for _, want := range []string{"\n       " + heading + "\n", "\n       " + o.variable() + "\n", words(o.usage)} {
+			if !strings.Contains(plain, want) && !strings.Contains(words(plain), words(want)) {
+				t.Errorf("option %s: the page does not say %q", o.name, want)
+			}
+		}
+	}
+	var leaves func(*cobra.Command)
+	leaves = func(parent *cobra.Command) {
+		for _, c := range parent.Commands() {
+			switch {
+			case c.HasSubCommands():
+				leaves(c)
+			case c.IsAvailableCommand():
+				if !strings.Contains(words(plain), words(strings.TrimSuffix(c.Long, "."))) {
+					t.Errorf("command %s: the page does not say %q", commandKey(c), c.Long)
+				}
+			}
+		}
+	}
+	leaves(root)
+	for _, c := range exitCodes() {
+		if !strings.Contains(words(plain), words(c.means+". A script should: "+c.should+".")) {
+			t.Errorf("exit code %d: the page does not say %q", c.code, c.means)
+		}
+	}
+}
+
+// words is text with one blank between words.
+func words(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// rendered undoes what roff would do, for a page that uses few of its requests, and
+// fails for any other.
+func rendered(t *testing.T, file string) string {
+	t.Helper()
+	known := regexp.MustCompile(`^\.(TH|SH|SS|TP|PP|BR|B|I|RI|br|nh|ad l|nf|fi)( |$)`)
+	arguments := regexp.MustCompile(`"([^"]*)"`)
+	var plain strings.Builder
+	for line := range strings.Lines(read(t, file)) {
+		line = strings.TrimSuffix(line, "\n")
+		if strings.HasPrefix(line, "'") {
+			t.Errorf("a line begins with roff's second control character: %q", line)
+		}
+		if strings.HasPrefix(line, ".") {
+			request := known.FindString(line)
+			if request == "" {
+				t.Errorf("not a request of man(7) that is used here: %q", line)
+			}
+			line = "       " + arguments.ReplaceAllString(strings.TrimPrefix(line, request), "$1")
+			line = regexp.MustCompile(`^ +`).ReplaceAllString(strings.ReplaceAll(line, "  ", " "), "       ")
+		}
+		plain.WriteString(line + "\n")
+	}
+	text := strings.NewReplacer(`\-`, "-", `\(aq`, "'", `\(ga`, "`", `\(ha`, "^", `\(ti`, "~", `\(dq`, `"`, `\&`, "", `\e`, `\`).Replace(plain.String())
+	return text
+}
+
+// TestManualPageIsClean asks the programs that show manual pages, those that are here.
+func TestManualPageIsClean(t *testing.T) {
+	t.Parallel()
+	dir, _ := manual(t, "2026-11-23")
+	page := filepath.Join(dir, "runner-bootstrap.1")
+	for _, judge := range [][]string{{"man", "--warnings", "-E", "UTF-8", "-l", page}, {"mandoc", "-T", "lint", "-W", "style", page}} {
+		if _, err := exec.LookPath(judge[0]); err != nil {
+			continue
+		}
+		cmd := exec.CommandContext(t.Context(), judge[0], judge[1:]...)
+		cmd.Env = append(os.Environ(), "MANWIDTH=80", "MANPAGER=cat", "LC_ALL=C.UTF-8")
+		var out, errs bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &errs
+		err := cmd.Run()
+		said := errs.String()
+		if judge[0] == "mandoc" {
+			said += out.String()
+		}
+		// An installation that leaves the manuals out has a stand-in for man.
+		if err != nil && !strings.Contains(said, page) && strings.Contains(said, "No manual entry") {
+			continue
+		}
+		if err != nil || said != "" {
+			t.Errorf("%s: %v\n%s", strings.Join(judge, " "), err, said)
+		}
+	}
+}
+
+// TestConfigTemplate: as it is made it sets nothing, and every line of it may be put
+// to use.
+func TestConfigTemplate(t *testing.T) {
+	t.Parallel()
+	dir, _ := manual(t, "")
+	file := filepath.Join(dir, "config.yaml")
+	if set, err := readConfig(&options{config: file}); err != nil || len(set) != 0 {
+		t.Fatalf("the file sets %v, %v; want nothing", set, err)
+	}
+	used := regexp.MustCompile(`(?m)^#([a-z])`).ReplaceAllString(read(t, file), "$1")
+	if err := os.WriteFile(file, []byte(used), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	set, err := readConfig(&options{config: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range declaredOptions() {
+		text, there := set[o.name]
+		if there == (o.name == "config") {
+			t.Errorf("key %s is there: %t", o.name, there)
+		}
+		if !there {
+			continue
+		}
+		bound := &binding{option: o, values: &options{}}
+		if err := bound.Set(text); err != nil {
+			t.Errorf("key %s: value %q is %v", o.name, text, err)
+		}
+		if o.fallback != "" && text != o.fallback {
+			t.Errorf("key %s: %q, want its default %q", o.name, text, o.fallback)
+		}
+		if !strings.Contains(words(strings.ReplaceAll(used, "\n#", "")), words(o.usage)) {
+			t.Errorf("key %s is not explained", o.name)
+		}
+	}
+	for line := range strings.Lines(used) {
+		if len(line) > 81 {
+			t.Errorf("a line is longer than a terminal: %q", line)
+		}
+	}
+}
+
+// TestCompletions: each shell's file names the program, and bash and zsh can read theirs.
+func TestCompletions(t *testing.T) {
+	t.Parallel()
+	dir, _ := manual(t, "")
+	for shell, file := range map[string]string{"bash": "runner-bootstrap.bash", "zsh": "_runner-bootstrap", "fish": "runner-bootstrap.fish"} {
+		if text := read(t, dir, file); !strings.Contains(text, shell+" completion") || !strings.Contains(text, "runner-bootstrap") {
+			t.Errorf("%s is no completion for %s:\n%.200s", file, shell, text)
+		}
+		if _, err := exec.LookPath(shell); err != nil || runtime.GOOS == "windows" {
+			continue
+		}
+		if out, err := exec.CommandContext(t.Context(), shell, "-n", filepath.Join(dir, file)).CombinedOutput(); err != nil {
+			t.Errorf("%s -n %s: %v\n%s", shell, file, err, out)
+		}
+	}
+}
