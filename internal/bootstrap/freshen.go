@@ -35,18 +35,29 @@ func (k *keeper) freshen(ctx context.Context, record instance.Record) error {
 	if err != nil {
 		return err
 	}
-	next := k.next(record)
 	folders := []string{"_diag"}
 	if !ephemeral && filepath.IsLocal(record.Work) {
 		folders = append(folders, record.Work)
 	}
+	if err := k.renewRoot(ctx, record.Dir, k.next(record), asset, folders); err != nil {
+		return fmt.Errorf("renewing the runner in %q: %w", record.Dir, err)
+	}
+	if asset.Version != record.Version || asset.SHA256 != record.SHA256 {
+		_, err = k.Store.Update(ctx, k.name, func(r *instance.Record) { r.Version, r.SHA256 = asset.Version, asset.SHA256 })
+	}
+	return err
+}
+
+// renewRoot puts a new copy of an asset in the place of dir by way of next, and
+// takes folders along.
+func (k *keeper) renewRoot(ctx context.Context, dir, next string, asset download.Asset, folders []string) error {
 	// What a killed process had on its way comes back first.
 	for _, folder := range folders {
-		if _, err := os.Lstat(filepath.Join(record.Dir, folder)); err == nil {
+		if _, err := os.Lstat(filepath.Join(dir, folder)); err == nil {
 			continue
 		}
-		if err := moveFolder(next, record.Dir, folder); err != nil {
-			return fmt.Errorf("renewing the runner in %q: %w", record.Dir, err)
+		if err := moveFolder(next, dir, folder); err != nil {
+			return err
 		}
 	}
 	if err := k.place(ctx, asset, next); err != nil {
@@ -60,17 +71,11 @@ func (k *keeper) freshen(ctx context.Context, record instance.Record) error {
 		return err
 	}
 	for _, folder := range folders {
-		if err := moveFolder(record.Dir, next, folder); err != nil {
-			return fmt.Errorf("renewing the runner in %q: %w", record.Dir, err)
+		if err := moveFolder(dir, next, folder); err != nil {
+			return err
 		}
 	}
-	if err := exchange(next, record.Dir); err != nil {
-		return fmt.Errorf("renewing the runner in %q: %w", record.Dir, err)
-	}
-	if asset.Version != record.Version || asset.SHA256 != record.SHA256 {
-		_, err = k.Store.Update(ctx, k.name, func(r *instance.Record) { r.Version, r.SHA256 = asset.Version, asset.SHA256 })
-	}
-	return err
+	return exchange(next, dir)
 }
 
 // restore gives a persistent runner the files back that its owner may have edited.

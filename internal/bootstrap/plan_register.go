@@ -57,23 +57,28 @@ func (p *planner) planRegister(ctx context.Context) error {
 		return p.planAdopt(settings, object, reason)
 	}
 	if names := p.record.Differs(p.request.Identity); len(names) > 0 {
-		if !p.request.Replace {
-			return &RefusedError{
-				Object: fmt.Sprintf("runner %q on this host", p.Name), Reason: ErrDiffers,
-				Detail: strings.Join(names, ", "), Name: p.Name,
-			}
-		}
-		if p.client == nil {
-			return &RefusedError{
-				Object: fmt.Sprintf("registering runner %q anew", p.Name), Reason: ErrNoCredential,
-				Detail: "a registration token cannot take it away first", Name: p.Name, Scope: p.request.Scope,
-			}
-		}
-		p.leave = true
-		p.change(RegisterPhase, object, "registered with other "+strings.Join(names, ", "))
-		return nil
+		return p.planAnew(object, strings.Join(names, ", "))
 	}
 	p.keep(RegisterPhase, object, reason)
+	return nil
+}
+
+// planAnew has a runner leave and join again, as it is registered with other
+// options than it is to have now.
+func (p *planner) planAnew(object, differing string) error {
+	if !p.request.Replace {
+		return &RefusedError{
+			Object: fmt.Sprintf("runner %q on this host", p.Name), Reason: ErrDiffers, Detail: differing, Name: p.Name,
+		}
+	}
+	if p.client == nil {
+		return &RefusedError{
+			Object: fmt.Sprintf("registering runner %q anew", p.Name), Reason: ErrNoCredential,
+			Detail: "a registration token cannot take it away first", Name: p.Name, Scope: p.request.Scope,
+		}
+	}
+	p.leave = true
+	p.change(RegisterPhase, object, "registered with other "+differing)
 	return nil
 }
 
