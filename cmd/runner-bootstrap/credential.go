@@ -19,9 +19,9 @@ import (
 const (
 	// maxSecret is far beyond the longest token, and any key, of GitHub's.
 	maxSecret = 64 << 10
-	// tokenCommandTime bounds a --token-command: whoever asks a vault, or a person,
-	// is done by then.
-	tokenCommandTime = time.Minute
+	// secretCommandTime bounds a --token-command or --app-key-command: whoever asks
+	// a vault, or a person, is done by then.
+	secretCommandTime = time.Minute
 )
 
 // principal is as whom we speak to GitHub; nobody if it is empty.
@@ -78,12 +78,18 @@ func (call *session) takePrincipal(ctx context.Context) (principal, error) {
 	switch {
 	case len(given) > 1:
 		return principal{}, usagef("%s: one credential is enough", strings.Join(given, " and "))
-	case o.appID == "" && (o.appKeyFile != "" || o.appInstallationID != ""):
-		return principal{}, usagef("--app-key-file and --app-installation-id need --app-id")
+	case o.appID == "" && (o.appKeyFile != "" || o.appKeyCommand != "" || o.appInstallationID != ""):
+		return principal{}, usagef("--app-key-file, --app-key-command and --app-installation-id need --app-id")
+	case o.appKeyFile != "" && o.appKeyCommand != "":
+		return principal{}, usagef("--app-key-file and --app-key-command: one key is enough")
 	case o.appID != "":
-		return call.takeApp()
+		return call.takeApp(ctx)
 	case o.tokenCommand != "":
-		return call.runTokenCommand(ctx)
+		text, err := call.runSecretCommand(ctx, "--token-command", o.tokenCommand)
+		if err != nil {
+			return principal{}, err
+		}
+		return readToken("--token-command", strings.NewReader(text))
 	case o.tokenFile == "-":
 		return readToken("standard input", call.in)
 	case o.tokenFile != "":
@@ -121,7 +127,7 @@ func takeVariables(names []string) (github.Secret, error) {
 }
 
 // takeApp reads what a GitHub App signs with.
-func (call *session) takeApp() (principal, error) {
+func (call *session) takeApp(ctx context.Context) (principal, error) {
 	o := call.values
 	var installation int64
 	if o.appInstallationID != "" {
@@ -131,38 +137,52 @@ func (call *session) takeApp() (principal, error) {
 		}
 		installation = id
 	}
-	text, err := systemdCredential("app-key")
-	if o.appKeyFile != "" {
-		text, err = call.readSecretFile("the App's key", o.appKeyFile)
-	}
+	text, err := call.appKey(ctx)
 	if err != nil {
 		return principal{}, err
 	}
-	if o.appKeyFile != "" && strings.TrimSpace(text) == "" {
-		return principal{}, usagef("reading the App's key from %q: it is empty", o.appKeyFile)
-	}
 	if text == "" {
-		return principal{}, usagef("--app-id needs --app-key-file, or systemd's credential app-key")
+		return principal{}, usagef("--app-id needs --app-key-file, --app-key-command, or systemd's credential app-key")
 	}
 	return principal{app: &github.AppConfig{ID: o.appID, Key: github.NewSecret(text), Installation: installation}}, nil
 }
 
-// runTokenCommand asks a program of the user's for the token.
-func (call *session) runTokenCommand(ctx context.Context) (principal, error) {
-	ctx, cancel := context.WithTimeout(ctx, tokenCommandTime)
+// appKey is the App's private key; empty if nobody has given one.
+func (call *session) appKey(ctx context.Context) (string, error) {
+	o := call.values
+	from, text, err := "", "", error(nil)
+	switch {
+	case o.appKeyCommand != "":
+		from = "--app-key-command"
+		text, err = call.runSecretCommand(ctx, from, o.appKeyCommand)
+	case o.appKeyFile != "":
+		from = fmt.Sprintf("%q", o.appKeyFile)
+		text, err = call.readSecretFile("the App's key", o.appKeyFile)
+	default:
+		return systemdCredential("app-key")
+	}
+	if err == nil && strings.TrimSpace(text) == "" {
+		err = usagef("reading the App's key from %s: it is empty", from)
+	}
+	return text, err
+}
+
+// runSecretCommand asks a program of the user's for a secret.
+func (call *session) runSecretCommand(ctx context.Context, option, line string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, secretCommandTime)
 	defer cancel()
-	shell := []string{"sh", "-c", call.values.tokenCommand}
+	shell := []string{"sh", "-c", line}
 	if runtime.GOOS == "windows" {
-		shell = []string{"cmd", "/C", call.values.tokenCommand}
+		shell = []string{"cmd", "/C", line}
 	}
 	command := exec.CommandContext(ctx, shell[0], shell[1:]...)
 	command.Stdin, command.Stderr = call.in, call.err
 	command.WaitDelay = time.Second
 	text, err := command.Output()
 	if err != nil {
-		return principal{}, usagef("--token-command: %v", err)
+		return "", usagef("%s: %v", option, err)
 	}
-	return readToken("--token-command", strings.NewReader(string(text)))
+	return string(text), nil
 }
 
 // readSecretFile reads a file, and warns if others can read it too.

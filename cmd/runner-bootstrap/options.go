@@ -10,7 +10,7 @@ import (
 type options struct {
 	url, apiURL                      string
 	tokenFile, tokenCommand          string
-	appID, appKeyFile                string
+	appID, appKeyFile, appKeyCommand string
 	appInstallationID                string
 	name, runnergroup, work, user    string
 	labels, env, label               []string
@@ -127,6 +127,11 @@ func credentialOptions() []option {
 			name: "app-key-file", value: "FILE", commands: credentialCommands,
 			usage: "private key of the GitHub App, as GitHub gave it",
 			text:  func(o *options) *string { return &o.appKeyFile },
+		},
+		{
+			name: "app-key-command", value: "COMMAND", commands: credentialCommands,
+			usage: "shell command that prints the private key of the GitHub App; the key is then on no disk",
+			text:  func(o *options) *string { return &o.appKeyCommand },
 		},
 		{
 			name: "app-installation-id", value: "ID", commands: credentialCommands,

@@ -23,6 +23,9 @@ func (call *session) forSupervisor() (instance.Credential, github.Secret, error)
 	case o.appID != "":
 		found.AppID = o.appID
 		found.InstallationID, _ = strconv.ParseInt(o.appInstallationID, 10, 64) // checked by takeApp
+		if found.AppKeyCommand = o.appKeyCommand; found.AppKeyCommand != "" {
+			return found, github.Secret{}, nil
+		}
 		if lasting(o.appKeyFile) {
 			found.AppKeyFile, err = filepath.Abs(o.appKeyFile)
 			return found, github.Secret{}, err
@@ -62,7 +65,8 @@ func (call *session) readRecorded(record instance.Record) (principal, error) {
 	c := record.Credential
 	reader := &session{streams: call.streams, console: call.console}
 	o := &reader.values
-	o.tokenFile, o.tokenCommand, o.appID, o.appKeyFile = c.TokenFile, c.TokenCommand, c.AppID, c.AppKeyFile
+	o.tokenFile, o.tokenCommand, o.appID = c.TokenFile, c.TokenCommand, c.AppID
+	o.appKeyFile, o.appKeyCommand = c.AppKeyFile, c.AppKeyCommand
 	if c.InstallationID != 0 {
 		o.appInstallationID = strconv.FormatInt(c.InstallationID, 10)
 	}

@@ -101,7 +101,7 @@ func lifeWords(record instance.Record) string {
 	c := record.Credential
 	add(c.Kept, "its credential is kept for root alone")
 	add(c.TokenFile != "", "credential in "+c.TokenFile)
-	add(c.TokenCommand != "", "credential by its command")
+	add(c.TokenCommand != "" || c.AppKeyCommand != "", "credential by its command")
 	add(c.AppID != "" && !c.Kept, "credential of app "+c.AppID)
 	return strings.Join(words, ", ")
 }

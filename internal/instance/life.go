@@ -39,6 +39,7 @@ type Credential struct {
 	TokenCommand   string `json:"token_command,omitempty"`
 	AppID          string `json:"app_id,omitempty"`
 	AppKeyFile     string `json:"app_key_file,omitempty"`
+	AppKeyCommand  string `json:"app_key_command,omitempty"`
 	InstallationID int64  `json:"app_installation_id,omitempty"`
 }
 
