@@ -40,6 +40,7 @@ func TestAtTheAddress(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
 		"Await": testAwait, "AWS": testAWS, "Google": testGoogle, "Azure": testAzure,
 		"errors": testErrors, "slow": testSlow, "Detect": testDetect,
+		"Lookup": testLookup, "found without firmware": testFound, "unanswered": testUnanswered, "answers": testAnswers,
 	} {
 		t.Run(name, func(t *testing.T) {
 			if outside == "" {
@@ -402,6 +403,13 @@ func testDetect(t *testing.T) {
 	expect("AWS", AWS, func(t *testing.T) { newSimulatedAWS(t) })
 	expect("Google", GoogleCloud, func(t *testing.T) { newSimulatedGoogle(t) })
 	expect("Azure", Azure, func(t *testing.T) { newSimulatedAzure(t) })
+	expect("OpenStack", OpenStack, func(t *testing.T) { newSimulatedOpenStack(t) })
+	expect("OpenStack with tokens", OpenStack, func(t *testing.T) { serveTokens(newSimulatedOpenStack(t)) })
+	expect("tokens, and nothing else that is clear", "", func(t *testing.T) {
+		s := newSimulatedOpenStack(t)
+		serveTokens(s)
+		s.spoil(metaData, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	})
 	expect("nobody", "", func(*testing.T) {})
 	expect("a server that knows everything", "", with(func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("welcome")) }))
 	expect("a server with JSON for everything", "", with(func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("{}")) }))
@@ -411,7 +419,7 @@ func testDetect(t *testing.T) {
 	refuse := func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Metadata-Flavor", "Google")
 		w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "21600")
-		http.Error(w, `{"compute":{"name":"x"}}`, http.StatusForbidden)
+		http.Error(w, `{"vmId":"x","uuid":"x"}`, http.StatusForbidden)
 	}
 	expect("a server that refuses", "", with(refuse))
 	expect("a server that never answers", "", with(func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
@@ -423,6 +431,17 @@ func testDetect(t *testing.T) {
 			want = GoogleCloud
 		}
 		if got, found := Detect(t.Context()); got != want || !found {
+			t.Errorf("got %q and %t, want %q", got, found, want)
+		}
+	})
+	t.Run("OpenStack gives no notice", func(t *testing.T) {
+		configure(t)
+		newSimulatedOpenStack(t)
+		want, known := fromDMI(os.DirFS(dmiFolder))
+		if !known || want == OpenStack {
+			want = ""
+		}
+		if got, found := Detect(t.Context()); got != want || found != (want != "") {
 			t.Errorf("got %q and %t, want %q", got, found, want)
 		}
 	})

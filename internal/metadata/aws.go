@@ -14,6 +14,7 @@ const (
 	awsTokenPath   = "/latest/api/token" //nolint:gosec // where tokens come from, not one
 	awsActionPath  = "/latest/meta-data/spot/instance-action"
 	awsStatePath   = "/latest/meta-data/autoscaling/target-lifecycle-state"
+	awsIdentity    = "/latest/dynamic/instance-identity/document"
 	awsTTLHeader   = "X-aws-ec2-metadata-token-ttl-seconds"
 	awsTokenHeader = "X-aws-ec2-metadata-token" //nolint:gosec // the name of a header
 
@@ -84,6 +85,29 @@ func (a *aws) lifecycle(ctx context.Context) (*Notice, error) {
 		return nil, err
 	}
 	return &Notice{Cloud: AWS, Reason: "autoscaling group will terminate the instance"}, nil
+}
+
+// facts are those of the identity document: what the paths of the metadata say one by
+// one, it says at once.
+func (a *aws) facts(ctx context.Context) (Facts, error) {
+	q := question{path: awsIdentity}
+	body, found, err := a.get(ctx, q)
+	if err != nil {
+		return Facts{}, err
+	}
+	if !found {
+		return Facts{}, q.unclear("there is no such document")
+	}
+	var document struct {
+		InstanceID       string `json:"instanceId"`
+		Region           string `json:"region"`
+		AvailabilityZone string `json:"availabilityZone"`
+		InstanceType     string `json:"instanceType"`
+	}
+	if err := json.Unmarshal([]byte(body), &document); err != nil {
+		return Facts{}, q.unclear("answer is not the expected JSON")
+	}
+	return q.facts(Facts{AWS, document.InstanceID, document.Region, document.AvailabilityZone, document.InstanceType})
 }
 
 // get asks for a path that exists (found) if there is something to say. A token that

@@ -10,9 +10,11 @@ import (
 )
 
 const (
-	azureEventsPath   = "/metadata/scheduledevents?api-version=2020-07-01"
-	azureInstancePath = "/metadata/instance?api-version=2021-02-01"
-	azureNamePath     = "/metadata/instance/compute/name?api-version=2021-02-01&format=text"
+	azureEventsPath = "/metadata/scheduledevents?api-version=2020-07-01"
+	azureNamePath   = "/metadata/instance/compute/name?api-version=2021-02-01&format=text"
+	// azureComputePath has a version from before the answer got the data that users give
+	// to their machines, which alone can be larger than maxBody.
+	azureComputePath = "/metadata/instance/compute?api-version=2018-10-01"
 
 	// azurePatience is for the first answer: the question makes Azure begin to collect
 	// events for this machine, and that takes up to two minutes.
@@ -135,3 +137,24 @@ func (a *azure) get(ctx context.Context, q question) (string, error) {
 }
 
 func azureHeader() map[string]string { return map[string]string{"Metadata": "true"} }
+
+// azureMachine is the answer for azureComputePath, with the fields that matter here.
+type azureMachine struct {
+	VMID     string `json:"vmId"`
+	Location string `json:"location"`
+	Zone     string `json:"zone"` // empty for a machine that is bound to none
+	VMSize   string `json:"vmSize"`
+}
+
+func (a *azure) facts(ctx context.Context) (Facts, error) {
+	q := question{path: azureComputePath}
+	said, err := a.get(ctx, q)
+	if err != nil {
+		return Facts{}, err
+	}
+	var machine azureMachine
+	if err := json.Unmarshal([]byte(said), &machine); err != nil {
+		return Facts{}, q.unclear("answer is not the expected JSON")
+	}
+	return q.facts(Facts{Azure, machine.VMID, machine.Location, machine.Zone, machine.VMSize})
+}

@@ -18,6 +18,14 @@ const (
 	maintenance = "/computeMetadata/v1/instance/maintenance-event"
 	events      = "/metadata/scheduledevents"
 	vmName      = "/metadata/instance/compute/name"
+	token       = "/latest/api/token"
+	identity    = "/latest/dynamic/instance-identity/document"
+	ec2Type     = "/latest/meta-data/instance-type"
+	instanceID  = "/computeMetadata/v1/instance/id"
+	zone        = "/computeMetadata/v1/instance/zone"
+	machineType = "/computeMetadata/v1/instance/machine-type"
+	compute     = "/metadata/instance/compute"
+	metaData    = "/openstack/latest/meta_data.json"
 )
 
 func testAWS(t *testing.T) {

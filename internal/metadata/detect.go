@@ -20,17 +20,22 @@ const (
 	probeTimeout = time.Second
 )
 
-// Detect returns the cloud that this machine belongs to, and false if it belongs to
-// none that is known. Linux knows it from the firmware. Where that says nothing, as
-// in containers, the metadata services are asked, which takes a second at most, and
-// less when ctx ends. It may be repeated, and nothing is left of it.
+// Detect returns the cloud that this machine belongs to, for Await: false if it belongs
+// to none that is known, or to one that gives no notice. Linux knows it from the
+// firmware. Where that says nothing, as in containers, the metadata services are asked,
+// which takes a second at most, and less when ctx ends. It may be repeated, and nothing
+// is left of it.
 func Detect(ctx context.Context) (Cloud, bool) {
-	if cloud, found := fromDMI(os.DirFS(dmiFolder)); found {
-		return cloud, true
-	}
 	s := newService()
 	defer s.close()
-	return probe(ctx, s)
+	cloud, found := fromDMI(os.DirFS(dmiFolder))
+	if !found {
+		cloud, found = probe(ctx, s)
+	}
+	if !found || cloud == OpenStack {
+		return "", false
+	}
+	return cloud, true
 }
 
 // fromDMI reads what the firmware says, each field of it a file in folder.
@@ -42,16 +47,35 @@ func fromDMI(folder fs.FS) (Cloud, bool) {
 		}
 		return strings.TrimSpace(string(content))
 	}
-	switch {
-	case field("chassis_asset_tag") == azureTag:
+	switch tag := field("chassis_asset_tag"); {
+	case tag == azureTag:
 		return Azure, true
 	case field("sys_vendor") == "Amazon EC2",
 		strings.HasSuffix(strings.ToLower(field("bios_version")), ".amazon"): // Xen, such as "4.11.amazon"
 		return AWS, true
 	case field("product_name") == "Google Compute Engine": // the vendor "Google" has laptops, too
 		return GoogleCloud, true
+	case isOpenStackName(field("product_name")), isOpenStackName(tag), isOpenStackTag(tag),
+		field("sys_vendor") == "OpenStack Foundation":
+		return OpenStack, true
 	default:
 		return "", false
+	}
+}
+
+// isOpenStackName knows how Nova calls its machines, as a product, or in the tag where
+// the hypervisor lets nobody choose the product.
+func isOpenStackName(name string) bool {
+	return name == "OpenStack Nova" || name == "OpenStack Compute"
+}
+
+// isOpenStackTag knows those who put their own name there.
+func isOpenStackTag(tag string) bool {
+	switch tag {
+	case "HUAWEICLOUD", "OpenTelekomCloud", "SAP CCloud VM", "Samsung Cloud Platform":
+		return true
+	default:
+		return false
 	}
 }
 
@@ -60,7 +84,9 @@ func fromDMI(folder fs.FS) (Cloud, bool) {
 func probe(ctx context.Context, s *service) (Cloud, bool) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	probes := map[Cloud]func(context.Context, *service) bool{AWS: isAWS, GoogleCloud: isGoogle, Azure: isAzure}
+	probes := map[Cloud]func(context.Context, *service) bool{
+		AWS: isAWS, GoogleCloud: isGoogle, Azure: isAzure, OpenStack: isOpenStack,
+	}
 	answers := make(chan Cloud, len(probes))
 	for cloud, is := range probes {
 		go func() {
@@ -80,9 +106,26 @@ func probe(ctx context.Context, s *service) (Cloud, bool) {
 	return found, found != ""
 }
 
+// isAWS wants a token, and that the one who gives it is not OpenStack, which speaks
+// the language of EC2 beside its own.
 func isAWS(ctx context.Context, s *service) bool {
 	said, err := s.ask(ctx, awsTokenQuestion())
-	return err == nil && said.status == http.StatusOK && said.body != "" && said.header.Get(awsTTLHeader) != ""
+	if err != nil || said.status != http.StatusOK || said.body == "" || said.header.Get(awsTTLHeader) == "" {
+		return false
+	}
+	said, err = s.ask(ctx, question{path: openStackPath})
+	return err == nil && !said.isOpenStack()
+}
+
+func isOpenStack(ctx context.Context, s *service) bool {
+	said, err := s.ask(ctx, question{path: openStackPath})
+	return err == nil && said.isOpenStack()
+}
+
+// isOpenStack tells whether an answer for openStackPath is one of Nova.
+func (a answer) isOpenStack() bool {
+	var server openStackServer
+	return a.status == http.StatusOK && json.Unmarshal([]byte(a.body), &server) == nil && server.UUID != ""
 }
 
 func isGoogle(ctx context.Context, s *service) bool {
@@ -91,12 +134,10 @@ func isGoogle(ctx context.Context, s *service) bool {
 }
 
 func isAzure(ctx context.Context, s *service) bool {
-	said, err := s.ask(ctx, question{path: azureInstancePath, header: azureHeader()})
+	said, err := s.ask(ctx, question{path: azureComputePath, header: azureHeader()})
 	if err != nil || said.status != http.StatusOK {
 		return false
 	}
-	var instance struct {
-		Compute map[string]any `json:"compute"`
-	}
-	return json.Unmarshal([]byte(said.body), &instance) == nil && len(instance.Compute) > 0
+	var machine azureMachine
+	return json.Unmarshal([]byte(said.body), &machine) == nil && machine.VMID != ""
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"path"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -13,6 +15,9 @@ const (
 	googleRootPath        = "/computeMetadata/v1/"
 	googlePreemptedPath   = googleRootPath + "instance/preempted"
 	googleMaintenancePath = googleRootPath + "instance/maintenance-event"
+	googleIDPath          = googleRootPath + "instance/id"
+	googleZonePath        = googleRootPath + "instance/zone"
+	googleTypePath        = googleRootPath + "instance/machine-type"
 	googleFlavorHeader    = "Metadata-Flavor"
 	googleFlavor          = "Google"
 
@@ -92,4 +97,50 @@ func (g *google) get(ctx context.Context, q question) (answer, error) {
 		return answer{}, q.unclear("answer is not from Google's metadata service")
 	}
 	return said, nil
+}
+
+// facts asks for each by itself. All in one answer would come with what users attach to
+// their machines: start-up scripts, which are large, and secrets, which are theirs.
+func (g *google) facts(ctx context.Context) (Facts, error) {
+	q := question{path: googleIDPath}
+	said, err := g.get(ctx, q)
+	if err != nil {
+		return Facts{}, err
+	}
+	id := strings.TrimSpace(said.body)
+	if _, err := strconv.ParseUint(id, 10, 64); err != nil {
+		return Facts{}, q.unclear("answer is not a number")
+	}
+	zone, err := g.resource(ctx, googleZonePath, "zones")
+	if err != nil {
+		return Facts{}, err
+	}
+	machine, err := g.resource(ctx, googleTypePath, "machineTypes")
+	if err != nil {
+		return Facts{}, err
+	}
+	region := ""
+	if end := strings.LastIndexByte(zone, '-'); end > 0 { // europe-west1 of europe-west1-b
+		region = zone[:end]
+	}
+	return q.facts(Facts{GoogleCloud, id, region, zone, machine})
+}
+
+// resource asks for a name such as "projects/1234/zones/europe-west1-b", and returns
+// what is last in it. It is empty if the service has none: what stands in for it in a
+// cluster may not.
+func (g *google) resource(ctx context.Context, where, kind string) (string, error) {
+	q := question{path: where}
+	said, err := g.get(ctx, q)
+	if said.status == http.StatusNotFound {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	folder, name := path.Split(strings.TrimSpace(said.body))
+	if !strings.HasPrefix(folder, "projects/") || path.Base(folder) != kind || name == "" || !isFact(name) {
+		return "", q.unclear("answer is not the expected name")
+	}
+	return name, nil
 }

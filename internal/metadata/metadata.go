@@ -1,5 +1,6 @@
-// Package metadata learns from the metadata service of a cloud that this machine
-// is about to be taken away: preempted, reclaimed, scaled in or restarted.
+// Package metadata learns from the metadata service of a cloud what this machine is
+// there (Lookup), and that it is about to be taken away (Await): preempted, reclaimed,
+// scaled in or restarted.
 //
 // The service is a web server at a link-local address that only the machine itself
 // can ask. Nothing here needs credentials, and nothing is ever changed there: the
@@ -23,8 +24,12 @@ const (
 	Azure       Cloud = "azure"
 )
 
-// ParseCloud returns the cloud of that name, exactly "aws", "gcp" or "azure", or an
-// error that names them.
+// OpenStack stands for every cloud that is made of it. None of them gives notice, so
+// it is known to Lookup only.
+const OpenStack Cloud = "openstack"
+
+// ParseCloud returns the cloud of that name that gives notice, exactly "aws", "gcp" or
+// "azure", or an error that names them.
 func ParseCloud(name string) (Cloud, error) {
 	switch cloud := Cloud(name); cloud {
 	case AWS, GoogleCloud, Azure:
@@ -46,11 +51,14 @@ type Notice struct {
 // What the service does wrong never ends it: that is logged, at warn when its text is
 // another than before and at debug when it is the same, and the service is asked again,
 // after 5 s at first and 30 s at last. Only a cloud that ParseCloud does not know
-// is refused at once.
+// is refused at once, and so is OpenStack, which has nothing to wait for.
 //
 // It may be repeated: a notice that still stands is given again. Nothing is left of
 // it, in particular no connection.
 func Await(ctx context.Context, cloud Cloud, log *slog.Logger) (Notice, error) {
+	if cloud == OpenStack {
+		return Notice{}, fmt.Errorf("cloud %q gives no notice", cloud)
+	}
 	if _, err := ParseCloud(string(cloud)); err != nil {
 		return Notice{}, err
 	}

@@ -127,6 +127,8 @@ type simulatedAWS struct {
 func newSimulatedAWS(t *testing.T) *simulatedAWS {
 	t.Helper()
 	s := &simulatedAWS{simulator: newSimulator()}
+	s.set(identity, identityDocument)
+	s.set(ec2Type, "t2.micro")
 	s.serve(t, s.handle)
 	return s
 }
@@ -206,6 +208,9 @@ func newSimulatedGoogle(t *testing.T) *simulatedGoogle {
 	s.set("/computeMetadata/v1/", "instance/\nproject/\n")
 	s.set(preempted, "FALSE")
 	s.set(maintenance, "NONE")
+	s.set(instanceID, "4520031799277581759")
+	s.set(zone, "projects/123456789012/zones/europe-west1-b")
+	s.set(machineType, "projects/123456789012/machineTypes/n2-standard-4")
 	s.serve(t, s.handle)
 	return s
 }
@@ -265,11 +270,11 @@ func newSimulatedAzure(t *testing.T) *simulator {
 	s := newSimulator()
 	s.set(events, `{"DocumentIncarnation":0,"Events":[]}`)
 	s.set(vmName, "worker_1")
-	s.set("/metadata/instance", `{"compute":{"name":"worker_1","vmId":"02aab8a4-74ef-476e-8182-f6d2ba4166a6"},"network":{}}`)
+	s.set(compute, azureCompute("2"))
 	s.serve(t, func(w http.ResponseWriter, r *http.Request) {
 		query := r.URL.Query()
 		value, found, _ := s.get(r.URL.Path)
-		versions := map[string]string{events: "2020-07-01", vmName: "2021-02-01", "/metadata/instance": "2021-02-01"}
+		versions := map[string]string{events: "2020-07-01", vmName: "2021-02-01", compute: "2018-10-01"}
 		switch {
 		case r.Header.Get("Metadata") != "true", r.Header.Get("X-Forwarded-For") != "":
 			http.Error(w, `{"error":"Bad request. Required metadata header not specified"}`, http.StatusBadRequest)
@@ -284,6 +289,24 @@ func newSimulatedAzure(t *testing.T) *simulator {
 		default:
 			io.WriteString(w, value)
 		}
+	})
+	return s
+}
+
+// newSimulatedOpenStack is Nova's service, which knows no tokens.
+func newSimulatedOpenStack(t *testing.T) *simulator {
+	t.Helper()
+	s := newSimulator()
+	s.set(metaData, novaMetaData)
+	s.set(ec2Type, "m1.small")
+	s.set("/latest/meta-data/instance-id", "i-00000004")
+	s.serve(t, func(w http.ResponseWriter, r *http.Request) {
+		value, found, _ := s.get(r.URL.Path)
+		if !found {
+			http.Error(w, "<html><h1>404 Not Found</h1></html>", http.StatusNotFound)
+			return
+		}
+		io.WriteString(w, value)
 	})
 	return s
 }

@@ -38,6 +38,7 @@ func newWatch(cloud Cloud, s *service, log *slog.Logger) *watch {
 		w.source = &google{service: s}
 	case Azure:
 		w.source = &azure{service: s}
+	default: // Await lets none through that gives no notice
 	}
 	return w
 }

@@ -20,7 +20,7 @@ func TestParseCloud(t *testing.T) {
 			t.Errorf("%q: got %q and %v", cloud, got, err)
 		}
 	}
-	for _, name := range []string{"", "AWS", "aws ", "auto", "google"} {
+	for _, name := range []string{"", "AWS", "aws ", "auto", "google", "openstack"} {
 		if got, err := ParseCloud(name); err == nil || got != "" || !strings.Contains(err.Error(), `known are "aws", "gcp" and "azure"`) {
 			t.Errorf("%q: got %q and %v, want an error with the known ones", name, got, err)
 		}
@@ -31,6 +31,14 @@ func TestAwaitUnknownCloud(t *testing.T) {
 	t.Parallel()
 	if _, err := Await(t.Context(), "auto", slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), `unknown cloud "auto"`) {
 		t.Errorf("got %v, want an error about the cloud", err)
+	}
+}
+
+// TestAwaitWhereNoNoticeIs holds that nobody waits for ever for what cannot come.
+func TestAwaitWhereNoNoticeIs(t *testing.T) {
+	t.Parallel()
+	if _, err := Await(t.Context(), OpenStack, slog.New(slog.DiscardHandler)); err == nil || err.Error() != `cloud "openstack" gives no notice` {
+		t.Errorf("got %v, want an error that says it plainly", err)
 	}
 }
 
