@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -30,30 +31,29 @@ func (h *Host) order(ctx context.Context, name, verb string, tell func(*os.Proce
 		return err
 	}
 	object := fmt.Sprintf("%s runner %q", verb, name)
-	pid, err := h.Store.Running(name)
-	if err != nil {
-		return err
-	}
-	if pid == 0 {
-		return &RefusedError{Object: object, Reason: ErrNotSupervised, Name: name}
-	}
-	supervisor, err := os.FindProcess(pid)
-	if err == nil {
-		err = tell(supervisor)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: telling process %d: %w", object, pid, err)
-	}
 	tick := time.NewTicker(lookEach)
 	defer tick.Stop()
+	told := 0
 	for {
-		report, alive, err := h.report(name)
-		switch {
-		case err != nil:
+		pid, err := h.Store.Running(name)
+		if err != nil {
 			return err
-		case !alive:
+		}
+		if pid == 0 {
 			return &RefusedError{Object: object, Reason: ErrNotSupervised, Name: name}
-		case done(report):
+		}
+		// Another supervisor than the one that was told knows nothing of the order.
+		if pid != told {
+			if err := tellProcess(pid, tell); err != nil {
+				return fmt.Errorf("%s: telling process %d: %w", object, pid, err)
+			}
+			told = pid
+		}
+		report, err := h.Store.LoadReport(name)
+		if err != nil {
+			return err
+		}
+		if report.PID == pid && done(report) {
 			return nil
 		}
 		select {
@@ -62,4 +62,16 @@ func (h *Host) order(ctx context.Context, name, verb string, tell func(*os.Proce
 		case <-tick.C:
 		}
 	}
+}
+
+// tellProcess tells a process, unless it has gone already.
+func tellProcess(pid int, tell func(*os.Process) error) error {
+	process, err := os.FindProcess(pid)
+	if err == nil {
+		err = tell(process)
+	}
+	if errors.Is(err, os.ErrProcessDone) {
+		return nil
+	}
+	return err
 }

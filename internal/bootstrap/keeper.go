@@ -73,8 +73,14 @@ func (k *keeper) renew(ctx context.Context) error {
 	return err
 }
 
-// reconcile notes what a supervisor that was killed has registered and not noted.
+// reconcile notes what a supervisor that was killed has registered and not noted,
+// and that the runner, which comes back now, is not to leave any more.
 func (k *keeper) reconcile(ctx context.Context, record instance.Record) (instance.Record, error) {
+	if id := record.RunnerID; id != 0 && slices.Contains(record.Owed, id) {
+		return k.Store.Update(ctx, k.name, func(r *instance.Record) {
+			r.Owed = slices.DeleteFunc(r.Owed, func(owed int64) bool { return owed == id })
+		})
+	}
 	// Otherwise the record knows better: jobs can write to the runner's directory.
 	if !record.Renewing && record.RunnerID != 0 {
 		return record, nil
