@@ -269,11 +269,21 @@ func (l *life) update() error {
 	if err := l.server.Tell(runnerName, githubtest.SelfUpdate{Version: version}); err != nil {
 		return err
 	}
+	told := time.Now()
 	return poll(patience, func() error {
-		if r := l.report(); r.Version != version || r.State != instance.Idle {
-			return fmt.Errorf("version %s, state %s", r.Version, r.State)
+		r := l.report()
+		if r.Version == version && r.State == instance.Idle {
+			return nil
 		}
-		return nil
+		// GitHub tells every session of a runner that is too old; a listener that was
+		// killed has taken the message with it.
+		if r.State == instance.Idle && time.Since(told) > 3*time.Second {
+			told = time.Now()
+			if err := l.server.Tell(runnerName, githubtest.SelfUpdate{Version: version}); err != nil {
+				return err
+			}
+		}
+		return fmt.Errorf("version %s, state %s", r.Version, r.State)
 	})
 }
 
