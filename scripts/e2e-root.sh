@@ -3,7 +3,8 @@
 #
 #   e2e-root.sh KIND [OUT]
 #
-#   KIND   debian12 (systemd 252) or debian13 (systemd 257)
+#   KIND   debian12 (systemd 252) or debian13 (systemd 257); with -cloud behind
+#          it what the image of a cloud has beside that: cloud-init and curl
 #   OUT    a symbolic link to make to the finished tree
 #
 # Prints the path of the tree. Trees are kept in $RUNNER_BOOTSTRAP_E2E_CACHE
@@ -15,7 +16,7 @@
 set -eu
 
 usage() {
-	echo "usage: e2e-root.sh debian12|debian13 [OUT]" >&2
+	echo "usage: e2e-root.sh debian12|debian13|debian12-cloud|debian13-cloud [OUT]" >&2
 	exit 2
 }
 
@@ -29,6 +30,7 @@ build() {
 	# The packages of a small server, without a network manager: the tests
 	# give the machine a network that needs no configuration.
 	packages=systemd,systemd-sysv,dbus,libpam-systemd,procps,iproute2,ca-certificates,passwd
+	case $1 in *-cloud) packages=$packages,cloud-init,python3,udev,curl,sudo ;; esac
 	part=$3.part
 	rm -rf "$part"
 	# A maintainer script that runs python must be able to compile, whatever
@@ -62,8 +64,8 @@ settle() {
 [ $# -eq 1 ] || [ $# -eq 2 ] || usage
 kind=$1
 case $kind in
-debian12) suite=bookworm ;;
-debian13) suite=trixie ;;
+debian12 | debian12-cloud) suite=bookworm ;;
+debian13 | debian13-cloud) suite=trixie ;;
 *) usage ;;
 esac
 [ "$(id -u)" -eq 0 ] || fail "must run as root: a tree holds files of several owners"
@@ -79,7 +81,7 @@ flock 9
 if [ ! -d "$tree" ]; then
 	# Trees of other weeks and versions. Two weeks of grace, since a test may
 	# still stand on one of them.
-	find "$cache" -mindepth 1 -maxdepth 1 -name "$kind-*" -ctime +14 -exec rm -rf {} +
+	find "$cache" -mindepth 1 -maxdepth 1 -name "$kind-2*" -ctime +14 -exec rm -rf {} +
 	build "$kind" "$suite" "$tree"
 fi
 flock -u 9

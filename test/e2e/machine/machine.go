@@ -34,12 +34,18 @@ type Options struct {
 	Root    string            // a finished tree to use instead
 	Copy    map[string]string // files of this host -> absolute path in the machine; mode kept, owner root
 	Cgroup2 bool              // give the machine the unified hierarchy, even on a host without it
+	// Before is called when the machine has its files and its network, and is still off.
+	Before func(*Machine)
 }
 
 // The kinds of machine.
 const (
 	Debian12 = "debian12" // systemd 252
 	Debian13 = "debian13" // systemd 257
+
+	// The same with what an image for a cloud has: cloud-init.
+	Debian12Cloud = "debian12-cloud" // cloud-init 22.4
+	Debian13Cloud = "debian13-cloud" // cloud-init 25.1
 )
 
 // Machine is a running computer. Its methods fail the test when the machine itself does not do its part;
@@ -54,6 +60,7 @@ type guest struct {
 	place   *place
 	name    string
 	tree    string   // the overlay, as the place sees it
+	layers  []string // what it is made of, the topmost first
 	groups  []string // the control groups that the machine is in
 	cgroup2 bool
 	console *console
@@ -71,21 +78,45 @@ func Boot(t testing.TB, o Options) *Machine {
 	if o.Root == "" {
 		o.Root = Tree(t, o.Kind)
 	}
-	work := t.TempDir()
-	m := &Machine{t: t, guest: &guest{
-		tree: filepath.Join(work, "tree"), console: &console{}, cgroup2: o.Cgroup2,
-		name: fmt.Sprintf("%s%d-%s", groupPrefix, os.Getpid(), strconv.FormatInt(time.Now().UnixNano(), 36)),
-	}}
-	var err error
-	if m.place, err = newPlace(); err != nil {
+	p, err := newPlace()
+	if err != nil {
 		t.Fatalf("making a place for the machine: %v", err)
 	}
+	// After the machine's own end, which is registered later.
+	t.Cleanup(func() {
+		if err := p.leave(); err != nil {
+			t.Errorf("clearing up after the machine: %v", err)
+		}
+	})
+	return boot(t, p, []string{o.Root}, o)
+}
+
+// BootImage boots another machine from what this one, which is off, has on its disk, in the same network.
+func (m *Machine) BootImage(t testing.TB, o Options) *Machine {
+	t.Helper()
+	if _, err := m.first(); err == nil {
+		t.Fatal("making an image of a machine that is on")
+	}
+	return boot(t, m.place, m.layers, o)
+}
+
+func boot(t testing.TB, p *place, layers []string, o Options) *Machine {
+	t.Helper()
+	work := t.TempDir()
+	m := &Machine{t: t, guest: &guest{
+		place: p, tree: filepath.Join(work, "tree"), console: &console{}, cgroup2: o.Cgroup2,
+		name: fmt.Sprintf("%s%d-%s", groupPrefix, os.Getpid(), strconv.FormatInt(time.Now().UnixNano(), 36)),
+	}}
 	t.Cleanup(m.discard)
+	var err error
 	if m.groups, err = makeGroups(m.name); err != nil {
 		t.Fatalf("preparing the machine's control groups: %v", err)
 	}
-	if err := m.place.do(func() error { return m.furnish(work, o) }); err != nil {
+	if err := m.place.do(func() error { return m.furnish(work, layers, o) }); err != nil {
 		t.Fatalf("preparing the machine's files: %v", err)
+	}
+	if o.Before != nil {
+		o.Before(m)
 	}
 	m.start()
 	return m
@@ -245,9 +276,44 @@ func (m *Machine) discard() {
 	}
 	if m.t.Failed() {
 		m.t.Logf("the machine's console, its end:\n%s", m.console.tail(100))
+		m.keepConsole()
 	}
-	if err := errors.Join(m.place.leave(), removeGroups(m.groups)); err != nil {
+	if err := removeGroups(m.groups); err != nil {
 		m.t.Errorf("clearing up after the machine: %v", err)
+	}
+}
+
+// keepConsole leaves the whole of the console behind for whoever looks for the cause.
+func (m *Machine) keepConsole() {
+	file, err := os.CreateTemp("", m.name+"-console-*.log")
+	if err == nil {
+		_, err = file.WriteString(m.console.tail(1 << 20))
+		err = errors.Join(err, file.Close())
+	}
+	if err != nil {
+		m.t.Errorf("keeping the machine's console: %v", err)
+		return
+	}
+	m.t.Logf("the machine's console is kept in %s", file.Name())
+}
+
+// Put writes a file of a machine that is off.
+func (m *Machine) Put(name, content string, mode os.FileMode) {
+	m.t.Helper()
+	err := m.place.do(func() error {
+		root, err := os.OpenRoot(m.tree)
+		if err != nil {
+			return err
+		}
+		defer root.Close() //nolint:errcheck // a folder opened for reading has nothing to lose
+		name := strings.TrimPrefix(name, "/")
+		if err := root.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			return err
+		}
+		return root.WriteFile(name, []byte(content), mode)
+	})
+	if err != nil {
+		m.t.Fatalf("putting %q on the machine's disk: %v", name, err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -105,8 +106,8 @@ func loopbackUp() (err error) {
 	return nil
 }
 
-// furnish lays the overlay on the tree, and adds what the machine needs to know about itself. It runs in the place.
-func (m *guest) furnish(work string, o Options) error {
+// furnish lays the overlay on the layers, and adds what the machine needs to know about itself. It runs in the place.
+func (m *guest) furnish(work string, layers []string, o Options) error {
 	memory := filepath.Join(work, "memory")
 	for _, folder := range []string{memory, m.tree} {
 		if err := os.Mkdir(folder, 0o755); err != nil {
@@ -122,8 +123,9 @@ func (m *guest) furnish(work string, o Options) error {
 			return err
 		}
 	}
-	layers := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", o.Root, upper, scratch)
-	if err := m.place.mount("overlay", m.tree, layers); err != nil {
+	m.layers = append([]string{upper}, layers...)
+	options := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", strings.Join(layers, ":"), upper, scratch)
+	if err := m.place.mount("overlay", m.tree, options); err != nil {
 		return err
 	}
 	root, err := os.OpenRoot(m.tree)
@@ -132,7 +134,7 @@ func (m *guest) furnish(work string, o Options) error {
 	}
 	defer root.Close() //nolint:errcheck // a folder opened for reading has nothing to lose
 	// With an identity of its own the machine does not believe that this is its first boot ever.
-	identity := fmt.Sprintf("%032x\n", os.Getpid())
+	identity := fmt.Sprintf("%032x\n", time.Now().UnixNano())
 	for name, content := range map[string]string{"etc/machine-id": identity, "etc/hostname": m.name + "\n"} {
 		if err := root.WriteFile(name, []byte(content), 0o644); err != nil {
 			return err
