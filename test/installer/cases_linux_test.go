@@ -361,15 +361,19 @@ func TestTruncated(t *testing.T) {
 // lengths are those at which a script is cut off: some everywhere, and all near the end and where functions meet.
 func lengths(script []byte) []int {
 	chosen := map[int]bool{}
-	for n := 0; n < len(script); n += 37 {
+	step, end := 97, 200
+	if testing.Short() {
+		step, end = 997, 60
+	}
+	for n := 0; n < len(script); n += step {
 		chosen[n] = true
 	}
-	border := bytes.Index(script, []byte("\n\n"))
+	border := -len(script)
 	for n := range script {
 		if bytes.HasSuffix(script[:n], []byte("\n}\n")) || bytes.HasSuffix(script[:n], []byte("() {\n")) {
 			border = n
 		}
-		if n-border < 6 || n > len(script)-400 || bytes.HasPrefix(script[n:min(len(script), n+24)], []byte("() {")) {
+		if n-border < 3 || n > len(script)-end || bytes.HasPrefix(script[n:min(len(script), n+24)], []byte("() {")) {
 			chosen[n] = true
 		}
 	}
