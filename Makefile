@@ -1,7 +1,7 @@
 # What a contributor types. `make ci` is all of it, and what CI runs.
 
 .DEFAULT_GOAL := build
-.PHONY: build test lint cross e2e demo notices ci
+.PHONY: build test lint cross e2e demo packages notices ci
 
 build: ## the program, in this folder
 	CGO_ENABLED=0 go build -trimpath -o . ./cmd/runner-bootstrap
@@ -15,11 +15,14 @@ lint: ## all that can be said without running anything
 cross: ## every platform we ship to
 	scripts/cross.sh
 
-e2e: ## a real systemd in a container of its own; needs root
-	go test -tags e2e -timeout 20m ./test/e2e/...
+e2e: ## machines that boot: systemd, cloud-init, an image, packages; needs root
+	go test -tags e2e -timeout 20m ./test/e2e/... ./test/packages/...
 
 demo: ## the whole of it against a simulated GitHub
 	go run ./internal/demo
+
+packages: ## everything that a release consists of, into dist
+	scripts/package.sh "$${VERSION:?such as 1.2.3}" dist
 
 notices: ## the licence texts that are shipped with the program
 	mkdir -p dist
