@@ -9,7 +9,7 @@
 #   OUTDIR    is replaced (default: dist); archives for every platform, deb, rpm and
 #             apk for Linux, runner-bootstrap.cdx.json (what is in the programs),
 #             runner-bootstrap.rb for Homebrew, runner-bootstrap.json for Scoop,
-#             Containerfile, and checksums.txt over all of them
+#             Containerfile, install.sh and install.ps1, and checksums.txt over all
 #   --texts   only what goes into the packages beside the program, into DIR
 #
 # SOURCE_DATE_EPOCH           the time that everything bears (default: the commit's)
@@ -171,7 +171,7 @@ release() {
 		fill packaging/homebrew/runner-bootstrap.rb >"$work/out/runner-bootstrap.rb"
 		fill packaging/scoop/runner-bootstrap.json >"$work/out/runner-bootstrap.json"
 	fi
-	cp packaging/container/Containerfile "$work/out/"
+	cp packaging/container/Containerfile scripts/install.sh scripts/install.ps1 "$work/out/"
 	(cd "$work/out" && sha256sum -- *) >"$work/checksums.txt"
 	mv "$work/checksums.txt" "$work/out/"
 }

@@ -51,16 +51,31 @@ func shop(t *testing.T, m *machine.Machine, folder, secret string) (url string) 
 	return "http://" + listener.Addr().String()
 }
 
-// userData renders user data by our own command, on this host.
-func userData(t *testing.T, words ...string) string {
+// quickstart is what README.md shows for one of the ways, for this GitHub, with more
+// words replaced.
+func (h *host) quickstart(t *testing.T, way string, replaced ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), machine.Build(t, "cmd/runner-bootstrap"), append([]string{"cloud-init"}, words...)...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
-	var errors strings.Builder
-	cmd.Stderr = &errors
-	text, err := cmd.Output()
+	text, err := os.ReadFile("../../packaging/quickstart/" + way + ".sh")
 	if err != nil {
-		t.Fatalf("rendering the user data: %v\n%s", err, errors.String())
+		t.Fatal(err)
+	}
+	return strings.NewReplacer(append(replaced, "https://github.com/OWNER/REPO", h.server.URL()+"/octo-org/hello")...).Replace(string(text))
+}
+
+// userData renders user data by a quickstart with more options, on this host.
+func userData(t *testing.T, command string, words ...string) string {
+	t.Helper()
+	folder := t.TempDir()
+	command = strings.Replace(command, " cloud-init ", " cloud-init '"+strings.Join(words, "' '")+"' ", 1)
+	cmd := exec.CommandContext(t.Context(), "sh", "-ec", command)
+	cmd.Dir = folder
+	cmd.Env = []string{"PATH=" + filepath.Dir(machine.Build(t, "cmd/runner-bootstrap")) + ":" + os.Getenv("PATH"), "HOME=" + folder}
+	if said, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("rendering the user data: %v\n%s", err, said)
+	}
+	text, err := os.ReadFile(filepath.Join(folder, "user-data"))
+	if err != nil {
+		t.Fatal(err)
 	}
 	return string(text)
 }
@@ -91,7 +106,7 @@ func TestCloudInit(t *testing.T) {
 	h.Machine = machine.Boot(t, machine.Options{Kind: machine.Debian13Cloud, Before: func(m *machine.Machine) {
 		h.server = serve(t, m, listener)
 		url := shop(t, m, filepath.Dir(deb), h.server.Token())
-		text = userData(t, "--url", h.server.URL()+"/octo-org", "--name", name, "--token-command", "curl -fsS "+url+"/secret",
+		text = userData(t, h.quickstart(t, "cloud-init", "COMMAND", "curl -fsS "+url+"/secret"), "--name", name,
 			"--package", url+"/files/"+filepath.Base(deb), "--package-sha256", hex.EncodeToString(digest[:]),
 			"--labels", "gpu,on-{hostname}", "--deregister-on-stop", "--preemption", "off")
 		seed(m, text)
@@ -184,28 +199,19 @@ func TestImage(t *testing.T) {
 		m.Put("/etc/cloud/cloud-init.disabled", "", 0o644) // who bakes it comes by another way
 	}})
 	h := &host{Machine: m, server: serve(t, m, listener)}
-	url := shop(t, m, t.TempDir(), h.server.Token())
+	url := shop(t, m, filepath.Dir(deb), h.server.Token())
+	m.Must("systemctl", "start", "network-online.target")
+	cold := h.byHand(t, url)
 	m.Must("dpkg", "--install", packed)
 	m.Must("rm", packed)
-	m.Must("systemctl", "start", "network-online.target")
-
-	// The whole way, for comparison, and then without a trace.
-	m.Write(token, h.server.Token()+"\n", 0o600)
-	began := time.Now()
-	m.Must("runner-bootstrap", "install", "--url", h.server.URL()+"/octo-org", "--name", "cold", "--token-file", token, "--preemption", "off")
-	cold := time.Since(began)
-	h.notSealed(t, "cold, and each copy would be the same runner", "--url", h.server.URL()+"/octo-org", "--token-file", token)
-	m.Must("runner-bootstrap", "uninstall", "--token-file", token)
-	m.Must("rm", "-r", "/var/cache/runner-bootstrap", token)
 
 	m.Write("/etc/runner-bootstrap/config.yaml", "url: "+h.server.URL()+"/octo-org\nname: '"+name+"'\npreemption: 'off'\n"+
 		"token-command: curl -fsS "+url+"/secret\n", 0o600)
 	m.Must("systemctl", "enable", firstBoot)
-	m.Must("runner-bootstrap", "prepare")
 	m.Write("/etc/runner-bootstrap/forgotten", h.server.Token()+"\n", 0o600)
 	h.notSealed(t, "/etc/runner-bootstrap/forgotten (an access token of GitHub)")
 	m.Must("rm", "/etc/runner-bootstrap/forgotten")
-	if r := m.Run(t.Context(), "runner-bootstrap", "prepare", "--seal"); r.Code != 0 || !strings.Contains(r.Stderr, "this host can become an image") {
+	if r := m.Run(t.Context(), "sh", "-ec", h.quickstart(t, "image")); r.Code != 0 || !strings.Contains(r.Stderr, "this host can become an image") {
 		t.Fatalf("sealing: %s", r)
 	}
 	m.PowerOff()
@@ -231,6 +237,32 @@ func TestImage(t *testing.T) {
 		}
 	}
 	h.Must("runner-bootstrap", "uninstall")
+}
+
+// byHand is what a person types on a fresh host, and then without a trace. It tells
+// how long the install took.
+func (h *host) byHand(t *testing.T, url string) time.Duration {
+	t.Helper()
+	h.Write("/usr/local/bin/gh", "#!/bin/sh\nexec cat "+token+"\n", 0o755)
+	h.Write(token, h.server.Token()+"\n", 0o600)
+	var took time.Duration
+	for line := range strings.Lines(h.quickstart(t, "host",
+		"https://github.com/runner-bootstrap/runner-bootstrap/releases/latest/download", url+"/files",
+		"sudo sh", "sudo RUNNER_BOOTSTRAP_INSTALL_MIRROR="+url+"/files sh",
+		"bootstrap install", "bootstrap install --name cold --preemption off")) {
+		began := time.Now()
+		r := h.Run(t.Context(), "sh", "-ec", line)
+		took = time.Since(began)
+		// The machine has no ICU, which the simulated runner does not need.
+		sound := r.Code == 0 || strings.Contains(line, "doctor") && r.Code == 9 && strings.Contains(r.Stdout, "ok       token")
+		if !sound {
+			t.Fatalf("typing %q: %s", line, r)
+		}
+	}
+	h.notSealed(t, "cold, and each copy would be the same runner", "--url", h.server.URL()+"/octo-org/hello", "--token-file", token)
+	h.Must("runner-bootstrap", "uninstall", "--token-file", token)
+	h.Must("rm", "-r", "/var/cache/runner-bootstrap", token, "/usr/local/bin/gh", "/usr/local/bin/runner-bootstrap")
+	return took
 }
 
 // notSealed: a host that is not clean is refused, with the reason.

@@ -108,7 +108,7 @@ func TestRelease(t *testing.T) {
 
 // names: each file that is promised, and no other.
 func names(t *testing.T, out string) {
-	want := append(archives(t), "checksums.txt", "runner-bootstrap.cdx.json", "runner-bootstrap.rb", "runner-bootstrap.json", "Containerfile")
+	want := append(archives(t), "checksums.txt", "runner-bootstrap.cdx.json", "runner-bootstrap.rb", "runner-bootstrap.json", "Containerfile", "install.sh", "install.ps1")
 	for _, platform := range platforms(t) {
 		if strings.HasPrefix(platform, "linux/") {
 			want = append(want, stem(platform)+".deb", stem(platform)+".rpm", stem(platform)+".apk")

@@ -1,0 +1,1 @@
+runner-bootstrap cloud-init --url https://github.com/OWNER/REPO --token-command 'COMMAND' >user-data

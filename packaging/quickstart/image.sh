@@ -1,0 +1,2 @@
+sudo runner-bootstrap prepare
+sudo runner-bootstrap prepare --seal
