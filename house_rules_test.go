@@ -17,7 +17,7 @@ func arrows() map[string][]string {
 	below := []string{
 		"internal/download", "internal/register", "internal/supervise", "internal/svc",
 		"internal/instance", "internal/account", "internal/github", "internal/transport",
-		"internal/process", "internal/metadata", "internal/workspace", "internal/health",
+		"internal/process", "internal/metadata", "internal/workspace", "internal/health", "internal/doctor", "internal/image",
 	}
 	all := append([]string{"internal/bootstrap"}, below...)
 	return map[string][]string{
@@ -31,10 +31,12 @@ func arrows() map[string][]string {
 		"internal/register":            {"internal/account", "internal/github"},
 		"internal/supervise":           {"internal/register", "internal/account", "internal/process", "internal/github"},
 		"internal/github":              {"internal/transport"},
+		"internal/doctor":              {"internal/account", "internal/download", "internal/github", "internal/instance", "internal/svc", "internal/transport"}, // the last one for its tests
 		"internal/svc":                 {},
 		"internal/process":             {},
 		"internal/metadata":            {},
 		"internal/workspace":           {},
+		"internal/image":               {},
 		"internal/health":              {"internal/transport"},
 		"internal/instance":            {},
 		"internal/account":             {},
@@ -46,8 +48,12 @@ func arrows() map[string][]string {
 		"test/e2e":                     append([]string{"test/e2e/machine"}, all...),
 		"test/e2e/machine":             {},
 		"test/bench":                   {"internal/download", "internal/download/tree"},
+		"test/doctor":                  {"internal/download"},
 		"test/life":                    {"internal/download", "internal/instance"},
 		"test/herd":                    {"internal/bootstrap", "internal/download", "internal/github", "internal/instance", "internal/transport"},
+		"test/infrastructure":          {},
+		"test/installer":               {},
+		"test/packages":                {"test/e2e/machine", "internal/download", "internal/instance"},
 	}
 }
 
@@ -487,11 +493,10 @@ func scriptNames(t *tree) []string {
 		if !within(path.Dir(name), scripts) {
 			continue
 		}
-		first := path.Base(name)
-		if end := strings.IndexAny(first, "_-."); end >= 0 {
-			first = first[:end]
-		}
-		if !slices.Contains(names, first) && !strings.HasPrefix(path.Base(name), path.Base(command)) {
+		// A command's own name may have a hyphen.
+		whole, _, _ := strings.Cut(strings.TrimSuffix(path.Base(name), path.Ext(name)), "_")
+		first, _, _ := strings.Cut(whole, "-")
+		if !slices.Contains(names, first) && !slices.Contains(names, whole) && !strings.HasPrefix(path.Base(name), path.Base(command)) {
 			findings = append(findings, fmt.Sprintf("%s: there is no command %q (commands are read from Use fields and calls of \"command\" and \"family\" in %s)", name, first, command))
 		}
 	}

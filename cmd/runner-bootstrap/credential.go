@@ -150,16 +150,17 @@ func (call *session) takeApp(ctx context.Context) (principal, error) {
 // appKey is the App's private key; empty if nobody has given one.
 func (call *session) appKey(ctx context.Context) (string, error) {
 	o := call.values
-	from, text, err := "", "", error(nil)
-	switch {
-	case o.appKeyCommand != "":
+	if o.appKeyCommand == "" && o.appKeyFile == "" {
+		return systemdCredential("app-key")
+	}
+	var text string
+	var err error
+	from := fmt.Sprintf("%q", o.appKeyFile)
+	if o.appKeyCommand != "" {
 		from = "--app-key-command"
 		text, err = call.runSecretCommand(ctx, from, o.appKeyCommand)
-	case o.appKeyFile != "":
-		from = fmt.Sprintf("%q", o.appKeyFile)
+	} else {
 		text, err = call.readSecretFile("the App's key", o.appKeyFile)
-	default:
-		return systemdCredential("app-key")
 	}
 	if err == nil && strings.TrimSpace(text) == "" {
 		err = usagef("reading the App's key from %s: it is empty", from)

@@ -12,9 +12,11 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -54,7 +56,7 @@ func exitCodes() []exitCode {
 		{exitArchive, "the archive is not what was promised: digest, unsafe path, truncated", "stop, look"},
 		{exitRefused, "registration refused: name, group, version, other options, busy", "choose otherwise"},
 		{exitService, "the service manager refused, or the service did not come up", "read its log"},
-		{exitUnhealthy, "`status`: not healthy", "repair"},
+		{exitUnhealthy, "`status`, `doctor`: not healthy", "repair"},
 		{exitInterrupted, "interrupted", "run it again: it continues"},
 	}
 }
@@ -132,6 +134,8 @@ func callMeanings() []meaning {
 func hostMeanings() []meaning {
 	return []meaning{
 		{download.ErrPlatform, exitHost, fixed("uname -sm")},
+		{metadata.ErrNoCloud, exitHost, plus("--metadata", "auto")},
+		{metadata.ErrNoAnswer, exitHost, plus("--metadata", "auto")},
 		{instance.ErrLocked, exitHost, hintLocked},
 		{bootstrap.ErrPrivilege, exitHost, asRoot},
 		{bootstrap.ErrAccount, exitHost, hintAccount},
@@ -141,12 +145,20 @@ func hostMeanings() []meaning {
 		{bootstrap.ErrForeignService, exitHost, hintForeignService},
 		{bootstrap.ErrTemporary, exitHost, hintTemporary},
 		{bootstrap.ErrPrivateTemp, exitHost, hintPrivateTemp},
+		{bootstrap.ErrNotClean, exitHost, hintNotClean},
 		{bootstrap.ErrDamaged, exitHost, hintUninstall},
 		{bootstrap.ErrRemoving, exitHost, hintUninstall},
 		{instance.ErrUnknown, exitHost, fixed("runner-bootstrap status")},
 		{account.ErrAbsent, exitHost, fixed("runner-bootstrap status")},
 		{svc.ErrUnavailable, exitHost, plus("--no-service")},
 		{register.ErrLibraries, exitHost, hintLibraries},
+		{doctor.ErrLibraries, exitHost, hintDoctor},
+		{doctor.ErrInodes, exitHost, fixed("df -i")},
+		{doctor.ErrReadOnly, exitHost, fixed("findmnt --options ro")},
+		{doctor.ErrSquashed, exitHost, plus("--dir", "DIR")},
+		{doctor.ErrPlace, exitHost, plus("--dir", "DIR")},
+		{doctor.ErrNoPackages, exitHost, fixed("cat /etc/os-release")},
+		{doctor.ErrInstall, exitHost, same},
 		{download.ErrSpace, exitHost, fixed("df -h")},
 		{download.ErrAbsent, exitHost, hintAbsent},
 		{download.ErrDamaged, exitHost, hintDamaged},
@@ -238,7 +250,7 @@ func fixed(hint string) func(*session, error) string {
 
 func (call *session) help() string {
 	for _, command := range strings.Fields(everyCommand) {
-		words := strings.Split(command, "-")
+		words := strings.Fields(typedCommand(command))
 		if len(call.arguments) >= len(words) && slices.Equal(call.arguments[:len(words)], words) {
 			return "runner-bootstrap " + strings.Join(words, " ") + " --help"
 		}

@@ -29,7 +29,11 @@ func (call *session) here(words ...string) string {
 	return shellWords(words)
 }
 
-func hintUnhealthy(call *session, _ error) string {
+func hintUnhealthy(call *session, err error) string {
+	var sick *sickError
+	if errors.As(err, &sick) {
+		return sick.fix
+	}
 	if call.values.name != "" {
 		return call.here("uninstall", "--name", call.values.name)
 	}
@@ -42,6 +46,16 @@ func hintUninstall(call *session, err error) string {
 		return call.here("uninstall", "--token-file", "FILE")
 	}
 	return call.here("uninstall", "--name", name, "--token-file", "FILE")
+}
+
+// hintNotClean takes the runner away, or shows what was found; whether it can go is
+// not for us to say.
+func hintNotClean(call *session, err error) string {
+	if refusalOf(err).Name != "" {
+		return call.here("uninstall", "--all", "--token-file", "FILE")
+	}
+	file, _, _ := strings.Cut(refusalOf(err).Detail, " (")
+	return shellWords([]string{"ls", "-ld", file})
 }
 
 func hintLocked(_ *session, err error) string {
@@ -107,6 +121,9 @@ func hintLibraries(call *session, _ error) string {
 	}
 	return "sudo " + shellWords([]string{filepath.Join(root, "bin", "installdependencies.sh")})
 }
+
+// hintDoctor installs what is missing.
+func hintDoctor(call *session, _ error) string { return "sudo " + call.here("doctor", "--fix") }
 
 func hintRunners(call *session, _ error) string { return call.atScope("runners", "list") }
 

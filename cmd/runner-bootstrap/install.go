@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,7 +20,12 @@ func newInstall(call *session) *cobra.Command {
 	return call.command("install", "Make this host a runner", `
 Plans by reading alone, fetches and verifies the runner, registers it, and puts
 it under the service manager. It may be repeated: what is so already is kept,
-and a run that was interrupted, even killed, is continued.`, call.withHost(call.install))
+and a run that was interrupted, even killed, is continued.
+
+--name and --labels may have {hostname}, {random} and {n} (the number among
+--count), and what a cloud knows of its machine: {instance_id}, {region}, {zone}
+and {instance_type} of AWS, Azure, Google Cloud or OpenStack. Where that is not
+known, a label is left out, and a name goes without it.`, call.withHost(call.install))
 }
 
 func (call *session) install(ctx context.Context, host *bootstrap.Host) error {
@@ -131,7 +137,8 @@ func (o *options) request() (bootstrap.Request, error) {
 			Labels: o.labels, NoDefaultLabels: o.noDefaultLabels, Group: o.runnergroup, Work: o.work,
 			Ephemeral: o.ephemeral || o.jit, JIT: o.jit, DisableUpdate: o.disableUpdate,
 		},
-		User: o.user, CreateUser: o.createUser, UserPerRunner: o.userPerRunner, Service: !o.noService,
+		Metadata: bootstrap.Metadata{Policy: o.metadata, Wait: o.metadataWait},
+		User:     o.user, CreateUser: o.createUser, UserPerRunner: o.userPerRunner, Service: !o.noService,
 		Source: source, Variables: o.env, Life: life,
 	}, nil
 }
@@ -142,6 +149,10 @@ func (o *options) check(scope github.Scope) error {
 		return usagef("--create-user needs --user")
 	case o.count < 1:
 		return usagef("--count: at least one runner")
+	case !slices.Contains([]string{bootstrap.MetadataOff, bootstrap.MetadataAuto, bootstrap.MetadataRequired}, o.metadata):
+		return usagef("--metadata: %q is not auto, required or off", o.metadata)
+	case o.metadataWait <= 0:
+		return usagef("--metadata-wait: a duration above zero")
 	case o.userPerRunner && o.noService && !account.Privileged():
 		return usagef("--user-per-runner needs root")
 	}

@@ -135,7 +135,7 @@ func (o option) commandList() string {
 	}
 	words := strings.Fields(strings.Replace(o.commands, scopeCommands, "API", 1))
 	for i, word := range words {
-		words[i] = strings.ReplaceAll(word, "-", " ")
+		words[i] = typedCommand(word)
 		if word == "API" {
 			words[i] = "those about GitHub (runners, labels, groups, downloads, token, jitconfig)"
 		}

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
 
 // files that the command writes, with their modes.
@@ -114,11 +116,31 @@ func TestManualPage(t *testing.T) {
 		if o.value != "" {
 			heading += " " + o.value
 		}
-		// The next paragraph is indented by more.
-		for _, want := range []string{"\n       " + heading + "\n", "\n       " + o.variable() + "\n", words(o.usage)} {
-			if !strings.Contains(plain, want) && !strings.Contains(words(plain), words(want)) {
+		usage := o.usage
+		if o.fallback != "" {
+			usage += " (default " + o.fallback + ")"
+		}
+		for _, want := range []string{"\n       " + heading + "\n", "\n       " + o.variable() + "\nAs --" + o.name + ".\n"} {
+			if !strings.Contains(plain, want) {
 				t.Errorf("option %s: the page does not say %q", o.name, want)
 			}
+		}
+		if !strings.Contains(words(plain), words(usage+". Commands: "+o.commandList()+".")) {
+			t.Errorf("option %s: the page does not say %q", o.name, usage)
+		}
+	}
+	for _, want := range []string{
+		"GH_TOKEN The access token.", "RUNNER_TOKEN For the registration token, which was made elsewhere.",
+		"gh auth token | sudo runner-bootstrap install --url https://github.com/OWNER/REPO --token-file -",
+	} {
+		if !strings.Contains(words(plain), want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	paths := instance.DefaultPaths("")
+	for _, path := range []string{paths.Config, paths.State, paths.Runners, paths.Cache} {
+		if !strings.Contains(plain, "\n       "+path+"\n") {
+			t.Errorf("the page does not name the file %s", path)
 		}
 	}
 	var leaves func(*cobra.Command)
@@ -138,6 +160,39 @@ func TestManualPage(t *testing.T) {
 	for _, c := range exitCodes() {
 		if !strings.Contains(words(plain), words(c.means+". A script should: "+c.should+".")) {
 			t.Errorf("exit code %d: the page does not say %q", c.code, c.means)
+		}
+	}
+}
+
+// TestRoff: nothing that a text holds may mean something to roff.
+func TestRoff(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ text, want string }{
+		"dash":          {"--url", `\-\-url`},
+		"path":          {`C:\dir`, `C:\edir`},
+		"request":       {".env\n.SH", "\\&.env\n\\&.SH"},
+		"dot inside":    {"the .env", "the .env"},
+		"other control": {"'tis", `\(aqtis`},
+		"signs":         {"`^~", `\(ga\(ha\(ti`},
+	} {
+		if got := roff(c.text); got != c.want {
+			t.Errorf("%s: %q becomes %q, want %q", name, c.text, got, c.want)
+		}
+	}
+	if got, want := quoted(`say "a-b"`), `"say \(dqa\-b\(dq"`; got != want {
+		t.Errorf("as an argument it becomes %s, want %s", got, want)
+	}
+}
+
+func TestCommandList(t *testing.T) {
+	t.Parallel()
+	const api = "those about GitHub (runners, labels, groups, downloads, token, jitconfig)"
+	for commands, want := range map[string]string{
+		everyCommand: "all", "cache-prune": "cache prune", "install prepare " + scopeCommands: "install, prepare, " + api,
+		"install " + scopeCommands + " run": "install, " + api + ", run",
+	} {
+		if got := (option{commands: commands}).commandList(); got != want {
+			t.Errorf("%q becomes %q, want %q", commands, got, want)
 		}
 	}
 }

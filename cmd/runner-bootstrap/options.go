@@ -14,14 +14,17 @@ type options struct {
 	appInstallationID                string
 	name, runnergroup, work, user    string
 	labels, env, label               []string
-	confirmAfter                     time.Duration
+	confirmAfter, metadataWait       time.Duration
+	metadata                         string
 	remove                           bool
 	noDefaultLabels, replace         bool
 	ephemeral, disableUpdate         bool
-	createUser, noService            bool
+	createUser, noService, fix       bool
 	runnerVersion, sha256            string
 	mirror, archive                  string
-	noSync                           bool
+	noSync, seal                     bool
+	baked, iKnow                     bool
+	packageURL, packageSHA256        string
 	connections, keep                int
 	dryRun, json, all, force, local  bool
 	dir, config, logFormat, logLevel string
@@ -80,26 +83,26 @@ const (
 	runnerCommands = "install uninstall status run drain"
 	scopeCommands  = "runners-list runners-get runners-delete runners-prune labels-list labels-add labels-set labels-remove " +
 		"labels-clear groups-list downloads token-registration token-remove jitconfig"
-	networkCommands    = "install uninstall status prepare " + scopeCommands
+	networkCommands    = "install cloud-init uninstall status prepare doctor " + scopeCommands
 	credentialCommands = networkCommands + " run"
-	everyCommand       = runnerCommands + " prepare cache-list cache-prune " + scopeCommands
+	everyCommand       = runnerCommands + " cloud-init prepare doctor cache-list cache-prune " + scopeCommands
 )
 
 // declaredOptions are all options, in the order of help.
 func declaredOptions() []option {
-	return slices.Concat(scopeOptions(), credentialOptions(), runnerOptions(), hostOptions(), lifeOptions(), outsideOptions(),
-		sourceOptions(), pruneOptions(), networkOptions(), callOptions())
+	return slices.Concat(scopeOptions(), credentialOptions(), identityOptions(), runnerOptions(), hostOptions(), lifeOptions(),
+		outsideOptions(), sourceOptions(), userDataOptions(), pruneOptions(), networkOptions(), doctorOptions(), callOptions())
 }
 
 func scopeOptions() []option {
 	return []option{
 		{
-			name: "url", value: "URL", commands: "install prepare " + scopeCommands,
+			name: "url", value: "URL", commands: "install cloud-init prepare doctor " + scopeCommands,
 			usage: "what the runner belongs to: https://HOST/ORG, https://HOST/OWNER/REPO or https://HOST/enterprises/SLUG",
 			text:  func(o *options) *string { return &o.url },
 		},
 		{
-			name: "api-url", value: "URL", commands: "install prepare " + scopeCommands,
+			name: "api-url", value: "URL", commands: "install cloud-init prepare doctor " + scopeCommands,
 			usage: "root of the REST API, where it does not follow from --url",
 			text:  func(o *options) *string { return &o.apiURL },
 		},
@@ -139,12 +142,12 @@ func credentialOptions() []option {
 			text:  func(o *options) *string { return &o.appInstallationID },
 		},
 		{
-			name: "registration-token-file", value: "FILE", commands: "install",
+			name: "registration-token-file", value: "FILE", commands: "install cloud-init",
 			usage: "file with a registration token that was minted elsewhere; no other credential is needed then",
 			text:  func(o *options) *string { return &o.registrationTokenFile },
 		},
 		{
-			name: "jitconfig-file", value: "FILE", commands: "install",
+			name: "jitconfig-file", value: "FILE", commands: "install cloud-init",
 			usage: "file with a just-in-time configuration that was made elsewhere; no credential is needed then",
 			text:  func(o *options) *string { return &o.jitConfigFile },
 		},
@@ -156,55 +159,71 @@ func credentialOptions() []option {
 	}
 }
 
-func runnerOptions() []option {
+// identityOptions say how a runner presents itself.
+func identityOptions() []option {
 	return []option{
 		{
-			name: "name", value: "NAME", commands: runnerCommands + " jitconfig",
-			usage: "name of the runner; install takes a template with {hostname}, {random} and {n}, {hostname} if none is given",
+			name: "name", value: "NAME", commands: runnerCommands + " cloud-init jitconfig",
+			usage: "name of the runner; install takes a template, {hostname} if none is given",
 			text:  func(o *options) *string { return &o.name },
 		},
 		{
-			name: "count", value: "N", fallback: "1", commands: "install",
+			name: "count", value: "N", fallback: "1", commands: "install cloud-init",
 			usage: "runners of this kind on this host, from one cache, a service each; those beyond N are removed",
 			count: func(o *options) *int { return &o.count },
 		},
 		{
-			name: "labels", value: "A,B", commands: "install jitconfig",
-			usage: "labels of the runner beside the default ones",
+			name: "labels", value: "A,B", commands: "install cloud-init jitconfig",
+			usage: "labels of the runner beside the default ones; install takes templates",
 			list:  func(o *options) *[]string { return &o.labels },
 		},
 		{
-			name: "no-default-labels", commands: "install jitconfig",
+			name: "metadata", value: "POLICY", fallback: "auto", commands: "install cloud-init",
+			usage: "ask the cloud for {instance_id}, {region}, {zone}, {instance_type}: auto, required (no runner without), off",
+			text:  func(o *options) *string { return &o.metadata },
+		},
+		{
+			name: "metadata-wait", value: "DURATION", fallback: "30s", commands: "install cloud-init",
+			usage: "how long a cloud's metadata service, which may be late at boot, is waited for",
+			span:  func(o *options) *time.Duration { return &o.metadataWait },
+		},
+		{
+			name: "no-default-labels", commands: "install cloud-init jitconfig",
 			usage: "leave out self-hosted, the operating system and the architecture; needs --labels",
 			on:    func(o *options) *bool { return &o.noDefaultLabels },
 		},
 		{
-			name: "runnergroup", value: "GROUP", commands: "install jitconfig",
+			name: "runnergroup", value: "GROUP", commands: "install cloud-init jitconfig doctor",
 			usage: "runner group, by name; organizations and enterprises alone have them",
 			text:  func(o *options) *string { return &o.runnergroup },
 		},
+	}
+}
+
+func runnerOptions() []option {
+	return []option{
 		{
-			name: "work", value: "DIR", fallback: defaultWork, commands: "install jitconfig",
+			name: "work", value: "DIR", fallback: defaultWork, commands: "install cloud-init jitconfig",
 			usage: "folder for jobs, in the runner's directory unless absolute",
 			text:  func(o *options) *string { return &o.work },
 		},
 		{
-			name: "replace", commands: "install",
+			name: "replace", commands: "install cloud-init",
 			usage: "take over a name that GitHub knows already, or register anew with other options",
 			on:    func(o *options) *bool { return &o.replace },
 		},
 		{
-			name: "ephemeral", commands: "install",
+			name: "ephemeral", commands: "install cloud-init",
 			usage: "leave GitHub after each job, and join anew if there is a credential to do it with",
 			on:    func(o *options) *bool { return &o.ephemeral },
 		},
 		{
-			name: "disableupdate", commands: "install",
+			name: "disableupdate", commands: "install cloud-init",
 			usage: "the runner does not update itself; GitHub refuses it 30 days after a new version",
 			on:    func(o *options) *bool { return &o.disableUpdate },
 		},
 		{
-			name: "env", value: "KEY=VALUE", commands: "install",
+			name: "env", value: "KEY=VALUE", commands: "install cloud-init",
 			usage: "variable for the runner's .env, which jobs see; may be repeated",
 			lines: func(o *options) *[]string { return &o.env },
 		},
@@ -214,69 +233,29 @@ func runnerOptions() []option {
 func hostOptions() []option {
 	return []option{
 		{
-			name: "user", value: "ACCOUNT", commands: "install",
+			name: "user", value: "ACCOUNT", commands: "install cloud-init doctor",
 			usage: "unprivileged account that runs jobs; as root it is runner, created if absent, otherwise yourself",
 			text:  func(o *options) *string { return &o.user },
 		},
 		{
-			name: "create-user", commands: "install",
+			name: "create-user", commands: "install cloud-init",
 			usage: "create the account named by --user if it is absent",
 			on:    func(o *options) *bool { return &o.createUser },
 		},
 		{
-			name: "user-per-runner", commands: "install",
+			name: "user-per-runner", commands: "install cloud-init",
 			usage: "with --count, an account for each runner: ACCOUNT-1, ACCOUNT-2, ...; created where they are absent",
 			on:    func(o *options) *bool { return &o.userPerRunner },
 		},
 		{
-			name: "no-service", commands: "install",
+			name: "no-service", commands: "install cloud-init doctor",
 			usage: "everything but the service; start the runner with runner-bootstrap run",
 			on:    func(o *options) *bool { return &o.noService },
 		},
 		{
-			name: "dir", value: "DIR", commands: runnerCommands + " prepare cache-list cache-prune",
+			name: "dir", value: "DIR", commands: runnerCommands + " cloud-init prepare doctor cache-list cache-prune",
 			usage: "keep everything below this directory; needs no root if it is yours",
 			text:  func(o *options) *string { return &o.dir },
-		},
-	}
-}
-
-func sourceOptions() []option {
-	return []option{
-		{
-			name: "runner-version", value: "VERSION", commands: "install prepare",
-			usage: "exactly this version of the runner, instead of the one that GitHub offers",
-			text:  func(o *options) *string { return &o.runnerVersion },
-		},
-		{
-			name: "sha256", value: "HEX", commands: "install prepare",
-			usage: "digest that the runner archive must have, beside the one that GitHub gives",
-			text:  func(o *options) *string { return &o.sha256 },
-		},
-		{
-			name: "mirror", value: "URL", commands: "install prepare",
-			usage: "directory that holds the archives under GitHub's names: http, https or file",
-			text:  func(o *options) *string { return &o.mirror },
-		},
-		{
-			name: "archive", value: "FILE", commands: "install prepare",
-			usage: "runner archive on this host; nothing is downloaded",
-			text:  func(o *options) *string { return &o.archive },
-		},
-		{
-			name: "connections", value: "N", fallback: "8", commands: "install prepare",
-			usage: "connections that a download may use, added one by one while one is too slow; at most 8",
-			count: func(o *options) *int { return &o.connections },
-		},
-		{
-			name: "no-sync", commands: "install prepare",
-			usage: "do not wait until the runner is on the disk; for hosts that do not outlive a power cut anyway",
-			on:    func(o *options) *bool { return &o.noSync },
-		},
-		{
-			name: "keep", value: "N", fallback: "1", commands: "cache-prune",
-			usage: "runner versions to keep of each platform, the newest ones",
-			count: func(o *options) *int { return &o.keep },
 		},
 	}
 }
@@ -298,27 +277,6 @@ func networkOptions() []option {
 			name: "ca-file", value: "FILE", commands: credentialCommands,
 			usage: "certificate authorities in PEM to trust beside the system's, for the runner and its jobs as well",
 			text:  func(o *options) *string { return &o.caFile },
-		},
-	}
-}
-
-// pruneOptions choose runners at GitHub.
-func pruneOptions() []option {
-	return []option{
-		{
-			name: "label", value: "LABEL", commands: "runners-list runners-prune",
-			usage: "only runners that have this label; may be repeated",
-			list:  func(o *options) *[]string { return &o.label },
-		},
-		{
-			name: "delete", commands: "runners-prune",
-			usage: "really delete; without it nothing is changed",
-			on:    func(o *options) *bool { return &o.remove },
-		},
-		{
-			name: "confirm-after", value: "DURATION", fallback: "1m", commands: "runners-prune",
-			usage: "time between the two looks at which a runner must be offline",
-			span:  func(o *options) *time.Duration { return &o.confirmAfter },
 		},
 	}
 }
@@ -346,7 +304,7 @@ func callOptions() []option {
 			on:    func(o *options) *bool { return &o.dryRun },
 		},
 		{
-			name: "json", commands: "install status prepare cache-list cache-prune " + scopeCommands,
+			name: "json", commands: "install status prepare doctor cache-list cache-prune " + scopeCommands,
 			usage: "print the result as JSON",
 			on:    func(o *options) *bool { return &o.json },
 		},

@@ -24,7 +24,9 @@ func newPrepare(call *session) *cobra.Command {
 Fetches, verifies and unpacks the runner into the cache, from where install takes
 it without a download. It needs no credential, writes no secret and registers
 nothing. With --url and a token it takes what GitHub offers there, otherwise the
-latest public release. It may be repeated, and continues what was interrupted.`, call.withHost(call.prepare))
+latest public release. It may be repeated, and continues what was interrupted.
+With --seal, the last step of an image's making, it proves that this host has no
+runner, no service of one, and no secret where those of runners are left.`, call.withHost(call.prepare))
 }
 
 func (call *session) prepare(ctx context.Context, host *bootstrap.Host) error {
@@ -37,11 +39,17 @@ func (call *session) prepare(ctx context.Context, host *bootstrap.Host) error {
 	if err != nil {
 		return err
 	}
-	prepared, err := host.Prepare(ctx, bootstrap.PrepareRequest{Scope: scope, Scoped: call.values.url != "", Source: source})
+	prepared, err := host.Prepare(ctx, bootstrap.PrepareRequest{
+		Scope: scope, Scoped: call.values.url != "", Source: source, Seal: call.values.seal,
+	})
 	if err != nil {
 		return err
 	}
-	call.console.summary(fmt.Sprintf("runner %s is ready in %s", prepared.Version, prepared.Dir))
+	summary := fmt.Sprintf("runner %s is ready in %s", prepared.Version, prepared.Dir)
+	if prepared.Sealed {
+		summary += ", and this host can become an image"
+	}
+	call.console.summary(summary)
 	if call.values.json {
 		return printJSON(call.out, prepared)
 	}

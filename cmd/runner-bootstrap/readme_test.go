@@ -58,7 +58,11 @@ func optionsTable() string {
 		if o.fallback != "" {
 			usage += " (default " + o.fallback + ")"
 		}
-		commands := strings.ReplaceAll(strings.ReplaceAll(strings.Replace(o.commands, scopeCommands, "API", 1), " ", ", "), "-", " ")
+		typed := strings.Fields(strings.Replace(o.commands, scopeCommands, "API", 1))
+		for i, key := range typed {
+			typed[i] = typedCommand(key)
+		}
+		commands := strings.Join(typed, ", ")
 		if o.commands == everyCommand {
 			commands = "all"
 		}
@@ -74,6 +78,27 @@ func exitCodesTable() string {
 		fmt.Fprintf(&b, "| %d | %s | %s |\n", c.code, c.means, c.should)
 	}
 	return b.String()
+}
+
+// TestReadmeQuickstarts: each way to a runner is shown as it is tested on machines that boot (test/e2e).
+func TestReadmeQuickstarts(t *testing.T) {
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("../../packaging/quickstart/*.sh")
+	if err != nil || len(files) != 3 {
+		t.Fatalf("quickstarts %q: %v", files, err)
+	}
+	for _, file := range files {
+		commands, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), "```sh\n"+string(commands)+"```\n") {
+			t.Errorf("README.md does not show %s as it is:\n%s", file, commands)
+		}
+	}
 }
 
 // scripts is the text of all scripts, those that need systemd included.

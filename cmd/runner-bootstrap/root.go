@@ -70,8 +70,10 @@ func newRoot(call *session) *cobra.Command {
 	root.SetOut(call.out)
 	root.SetErr(call.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v", err) })
-	root.AddCommand(newInstall(call), newUninstall(call), newStatus(call), newRun(call), newDrain(call), newPrepare(call), newCache(call),
-		newRunners(call), newLabels(call), newGroups(call), newDownloads(call), newToken(call), newJITConfig(call), newVersion(call))
+	root.AddCommand(newInstall(call), newUninstall(call), newStatus(call), newDoctor(call), newRun(call), newDrain(call), newPrepare(call),
+		newCloudInit(call), newCache(call), newRunners(call), newLabels(call), newGroups(call), newDownloads(call), newToken(call),
+		newJITConfig(call), newVersion(call))
+	root.AddCommand(newManual(call)) // for those who make packages
 	giveOptions(root, &call.values)
 	return root
 }

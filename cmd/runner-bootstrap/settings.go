@@ -99,6 +99,14 @@ func commandKey(command *cobra.Command) string {
 	return strings.ReplaceAll(path, " ", "-")
 }
 
+// typedCommand is what a person types for a key of commandKey.
+func typedCommand(key string) string {
+	if key == "cloud-init" {
+		return key // one word
+	}
+	return strings.ReplaceAll(key, "-", " ")
+}
+
 // addOptions gives command its flags.
 func addOptions(command *cobra.Command, values *options) {
 	flags := command.Flags()
@@ -192,7 +200,8 @@ func readConfig(values *options) (map[string]string, error) {
 		name = instance.DefaultPaths(values.dir).Config
 	}
 	text, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) && values.config == "" {
+	// What only root may read is only for what root does.
+	if values.config == "" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)) {
 		return nil, nil //nolint:nilnil // no file is no setting
 	}
 	if err != nil {

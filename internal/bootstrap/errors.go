@@ -19,6 +19,7 @@ var (
 	ErrRemoving       = errors.New("its removal was interrupted")
 	ErrOtherAccount   = errors.New("they run as another account")
 	ErrPrivateTemp    = errors.New("the service has a temporary folder of its own")
+	ErrNotClean       = errors.New("it is not clean")
 	ErrOtherScope     = errors.New("the runner belongs to another scope")
 	ErrNameTaken      = errors.New("a runner of this name exists at GitHub")
 	ErrDiffers        = errors.New("the runner is registered with other options")

@@ -13,6 +13,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
@@ -65,6 +66,8 @@ type Host struct {
 	// system's. UserAgent is who we are to it.
 	Roots     *x509.CertPool
 	UserAgent string
+	// facts are kept for the next runner of this host.
+	facts *metadata.Facts
 	// Environment ("KEY=VALUE": proxies, certificates) passes on to config.sh
 	// and the listener.
 	Environment []string

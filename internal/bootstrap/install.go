@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
@@ -223,6 +224,9 @@ func variableNames(variables []string) []string {
 // register joins GitHub. The record announces it first, so that whoever comes
 // after a kill knows that GitHub may list the runner.
 func (i *installer) register(ctx context.Context) (string, error) {
+	if err := doctor.Libraries(i.Dir, doctor.Invariant(i.request.Variables)); err != nil {
+		return "", err
+	}
 	if err := i.stopFirst(ctx); err != nil {
 		return "", err
 	}
@@ -247,7 +251,7 @@ func (i *installer) register(ctx context.Context) (string, error) {
 			return "", token.err
 		}
 	}
-	i.record.Identity, i.record.RunnerID, i.record.Owed = i.request.Identity, 0, nil
+	i.record.Identity, i.record.Given, i.record.RunnerID, i.record.Owed = i.request.Identity, i.given, 0, nil
 	i.record.Renewing, i.record.Brought = false, false
 	// Registering claims a runner of this name that was never started. Where nobody
 	// looked whether the name is free, it may be a stranger's.

@@ -47,7 +47,7 @@ func (j joiner) adopt(ctx context.Context) (register.Settings, error) {
 		return register.Settings{}, err
 	}
 	made, err := j.client.JITConfig(ctx, github.JITRequest{
-		Name: j.record.Name, GroupID: group, Labels: jitLabels(j.record.Identity), WorkFolder: j.record.Work,
+		Name: j.record.Name, GroupID: group, Labels: jitLabels(j.record), WorkFolder: j.record.Work,
 	})
 	if err != nil {
 		return register.Settings{}, err
@@ -64,13 +64,13 @@ func (j joiner) adopt(ctx context.Context) (register.Settings, error) {
 
 // jitLabels adds the labels that config.sh would give; a just-in-time
 // configuration has none by default.
-func jitLabels(identity instance.Identity) []string {
-	if identity.NoDefaultLabels {
-		return identity.Labels
+func jitLabels(record instance.Record) []string {
+	if record.NoDefaultLabels {
+		return record.GivenLabels()
 	}
 	system := map[string]string{"linux": "Linux", "darwin": "macOS", "windows": "Windows"}[runtime.GOOS]
 	architecture := map[string]string{"amd64": "X64", "arm64": "ARM64", "arm": "ARM"}[runtime.GOARCH]
-	return slices.Concat([]string{"self-hosted", system, architecture}, identity.Labels)
+	return slices.Concat([]string{"self-hosted", system, architecture}, record.GivenLabels())
 }
 
 // mint gives the token that was kept for the scope, or a new one, which is kept.
@@ -98,7 +98,7 @@ func (j joiner) joinWith(ctx context.Context, with minted) (register.Settings, e
 	once := func() (register.Settings, error) {
 		i := j.record.Identity
 		identity := register.Identity{
-			Labels: i.Labels, NoDefaultLabels: i.NoDefaultLabels, Group: i.Group, Work: i.Work,
+			Labels: j.record.GivenLabels(), NoDefaultLabels: i.NoDefaultLabels, Group: i.Group, Work: i.Work,
 			Ephemeral: i.Ephemeral, DisableUpdate: i.DisableUpdate,
 		}
 		return j.runner.Join(ctx, j.record.ScopeURL, j.record.Name, identity, j.replace, with.token.Value)

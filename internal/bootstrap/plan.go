@@ -26,6 +26,7 @@ type Request struct {
 	UserPerRunner bool
 	Service       bool
 	Source        Source
+	Metadata      Metadata
 	Variables     []string // "KEY=VALUE", for the runner's .env
 	Life          instance.Life
 	// Credential is where the supervisor finds its credential; Keep is that
@@ -62,6 +63,8 @@ type Plan struct {
 	jobUser account.User
 	unit    *svc.Service
 	chooser *chooser
+	// given are the labels of the request without placeholders; nil if it has none.
+	given []string
 	// keepSecret is set when the request's credential is to be kept.
 	keepSecret bool
 	// ghost is a runner at GitHub that an interrupted run of ours left.

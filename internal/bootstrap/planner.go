@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -34,7 +36,7 @@ func (h *Host) MakePlan(ctx context.Context, r Request) (*Plan, error) {
 		return nil, &RefusedError{Object: "planning for " + p.Scope, Reason: ErrNoCredential, Scope: r.Scope}
 	}
 	for _, step := range []func(context.Context) error{
-		planner.identify, planner.planAccount, planner.checkService,
+		planner.identify, planner.fillLabels, planner.planAccount, planner.checkService,
 		planner.planFetch, planner.planEnvironment, planner.planRegister, planner.planLife, planner.planService,
 	} {
 		if err := step(ctx); err != nil {
@@ -54,7 +56,7 @@ type planner struct {
 }
 
 // identify finds the record that the request is about, or begins a new one.
-func (p *planner) identify(context.Context) error {
+func (p *planner) identify(ctx context.Context) error {
 	r := p.request
 	records, err := p.Store.List()
 	if err != nil {
@@ -67,7 +69,7 @@ func (p *planner) identify(context.Context) error {
 			return p.take(record)
 		}
 	}
-	name, err := r.name()
+	name, err := p.runnerName(ctx)
 	if err != nil {
 		return err
 	}
@@ -84,12 +86,26 @@ func (p *planner) identify(context.Context) error {
 	return nil
 }
 
-// name is the runner's: a just-in-time configuration has one.
-func (r Request) name() (string, error) {
+// runnerName is the runner's: a just-in-time configuration has one.
+func (p *planner) runnerName(ctx context.Context) (string, error) {
+	r := p.request
 	if r.JIT == nil {
-		return expandName(r.Template, r.Index)
+		return p.filler(ctx, r).name(r.Template)
 	}
 	return r.JIT.Settings.Name, instance.CheckName(r.JIT.Settings.Name)
+}
+
+// fillLabels replaces what stands for facts in labels. A runner keeps those that it
+// has, also where its cloud does not answer today.
+func (p *planner) fillLabels(ctx context.Context) error {
+	r := p.request
+	if p.known && p.record.Given != nil && slices.Equal(p.record.Labels, r.Identity.Labels) {
+		p.given = p.record.Given
+		return nil
+	}
+	var err error
+	p.given, err = p.filler(ctx, r).labels(r.Identity)
+	return err
 }
 
 func (p *planner) take(record instance.Record) error {
@@ -213,6 +229,11 @@ func (p *planner) planFetch(ctx context.Context) error {
 	}
 	chosen, err := p.chooser.choose(ctx)
 	if err != nil {
+		return err
+	}
+	// How many bytes it takes is known when the archive is: the fetch looks for them.
+	need := doctor.Need{Files: doctor.Usual().Files}
+	if err := doctor.CheckPlaces(doctor.Places(p.Paths, need, chosen.cached), p.jobUser); err != nil {
 		return err
 	}
 	p.Asset, p.Cached = &chosen.asset, chosen.cached

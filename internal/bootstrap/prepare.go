@@ -13,6 +13,7 @@ import (
 type Prepared struct {
 	download.Entry
 	Cached bool `json:"cached"` // it was there before
+	Sealed bool `json:"sealed"` // this host was proven to hold no secret and no runner
 }
 
 // PrepareRequest is what is wanted of a prepare.
@@ -22,11 +23,15 @@ type PrepareRequest struct {
 	Scope  github.Scope
 	Scoped bool
 	Source Source
+	// Seal proves at the end that this host can become an image.
+	Seal bool
 }
 
 // Prepare fills the cache, for an image or for the runners to come. It writes
 // no secret and registers nothing. Without a credential it goes by the runner's
-// public releases. It may be repeated; one that was interrupted is continued.
+// public releases. It may be repeated; one that was interrupted is continued. With
+// Seal it fails, with the cache filled, where a copy of this host would have a
+// secret or be a runner already.
 func (h *Host) Prepare(ctx context.Context, r PrepareRequest) (Prepared, error) {
 	lock, err := h.lock(ctx, fmt.Sprintf("filling the cache %q", h.Paths.Cache))
 	if err != nil {
@@ -57,7 +62,14 @@ func (h *Host) Prepare(ctx context.Context, r PrepareRequest) (Prepared, error) 
 	h.Observer.Begin(FetchPhase, chosen.asset.Filename)
 	prepared.Entry, prepared.Cached, err = h.Fetcher.Ensure(ctx, chosen.asset, h.Observer.Progress)
 	h.Observer.End(FetchPhase, fetched(chosen.asset, prepared.Cached), prepared.Cached, err)
-	return prepared, err
+	if err != nil || !r.Seal {
+		return prepared, err
+	}
+	if err := h.phase(SealPhase, "this host", h.seal); err != nil {
+		return Prepared{}, err
+	}
+	prepared.Sealed = true
+	return prepared, nil
 }
 
 // fetched says how a runner came.

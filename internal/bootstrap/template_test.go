@@ -4,14 +4,16 @@ import (
 	"errors"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
 )
 
-func TestExpandName(t *testing.T) {
+func TestFillName(t *testing.T) {
 	host, err := os.Hostname()
 	if err != nil {
 		t.Fatal(err)
@@ -22,22 +24,26 @@ func TestExpandName(t *testing.T) {
 		want     string // a pattern
 		err      error
 	}{
-		"plain":       {template: "web-1", want: `^web-1$`},
-		"hostname":    {template: "{hostname}-x", want: `^[A-Za-z0-9._-]+-x$`},
-		"random":      {template: "web-{random}", want: `^web-[a-z0-9]{6}$`},
-		"both":        {template: "{random}.{hostname}", want: `^[a-z0-9]{6}\.[A-Za-z0-9._-]+$`},
-		"unknown":     {template: "{moon}", err: ErrTemplate},
-		"empty word":  {template: "a{}", err: ErrTemplate},
-		"open brace":  {template: "a{b", err: instance.ErrName},
-		"blank":       {template: "a b", err: instance.ErrName},
-		"path":        {template: "../a", err: instance.ErrName},
-		"too long":    {template: strings.Repeat("a", instance.MaxName+1), err: instance.ErrName},
-		"empty":       {template: "", err: instance.ErrName},
-		"hyphen":      {template: "-a", err: instance.ErrName},
-		"hidden file": {template: ".a", err: instance.ErrName},
+		"plain":        {template: "web-1", want: `^web-1$`},
+		"hostname":     {template: "{hostname}-x", want: `^[A-Za-z0-9._-]+-x$`},
+		"random":       {template: "web-{random}", want: `^web-[a-z0-9]{6}$`},
+		"both":         {template: "{random}.{hostname}", want: `^[a-z0-9]{6}\.[A-Za-z0-9._-]+$`},
+		"of the cloud": {template: "web-{instance_id}.{instance_type}", want: `^web-i-0abc\.m7g-large$`},
+		"unknown":      {template: "{moon}", err: ErrTemplate},
+		"left out":     {template: "{zone}-web-{region}-{zone}-1_{region}", want: `^web-1$`},
+		"hyphen kept":  {template: "web-", want: `^web-$`},
+		"nothing":      {template: "{zone}-{region}", err: instance.ErrName},
+		"empty word":   {template: "a{}", err: ErrTemplate},
+		"open brace":   {template: "a{b", err: instance.ErrName},
+		"blank":        {template: "a b", err: instance.ErrName},
+		"path":         {template: "../a", err: instance.ErrName},
+		"too long":     {template: strings.Repeat("a", instance.MaxName+1), err: instance.ErrName},
+		"empty":        {template: "", err: instance.ErrName},
+		"hyphen":       {template: "-a", err: instance.ErrName},
+		"hidden file":  {template: ".a", err: instance.ErrName},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := expandName(c.template, 0)
+			got, err := cloudy(metadata.Facts{InstanceID: "i-0abc", InstanceType: "m7g/large"}, nil).name(c.template)
 			if !errors.Is(err, c.err) {
 				t.Fatalf("error %v, want %v", err, c.err)
 			}
@@ -46,9 +52,42 @@ func TestExpandName(t *testing.T) {
 			}
 		})
 	}
-	if a, _ := expandName("{random}", 0); a != "" {
-		if b, _ := expandName("{random}", 0); a == b {
+	if a, _ := cloudy(metadata.Facts{}, nil).name("{random}"); a != "" {
+		if b, _ := cloudy(metadata.Facts{}, nil).name("{random}"); a == b {
 			t.Errorf("{random} gave %q twice", a)
+		}
+	}
+}
+
+// cloudy is a filler on a machine of a cloud.
+func cloudy(facts metadata.Facts, err error) filler {
+	return filler{facts: func() (metadata.Facts, error) { return facts, err }}
+}
+
+func TestFillLabels(t *testing.T) {
+	t.Parallel()
+	facts := metadata.Facts{InstanceID: "i-0abc", Zone: "eu-1a", InstanceType: "m7g, large"}
+	for name, c := range map[string]struct {
+		labels []string
+		only   bool // no default labels
+		err    error
+		want   []string
+		is     error
+	}{
+		"none":              {},
+		"plain":             {labels: []string{"gpu"}},
+		"filled":            {labels: []string{"gpu", "zone-{zone}", "{n}:{instance_id}"}, want: []string{"gpu", "zone-eu-1a", "1:i-0abc"}},
+		"fitting":           {labels: []string{"{instance_type}"}, want: []string{"m7g-large"}},
+		"left out":          {labels: []string{"region-{region}", "gpu", "{zone}{region}"}, want: []string{"gpu"}},
+		"all left out":      {labels: []string{"{region}"}, want: []string{}},
+		"none left at all":  {labels: []string{"{region}"}, only: true, is: ErrTemplate},
+		"no answer":         {labels: []string{"{region}"}, err: metadata.ErrNoAnswer, is: metadata.ErrNoAnswer},
+		"no answer needed":  {labels: []string{"{n}"}, err: metadata.ErrNoAnswer, want: []string{"1"}},
+		"unknown, no cloud": {labels: []string{"{moon}"}, err: metadata.ErrNoAnswer, is: ErrTemplate},
+	} {
+		got, err := cloudy(facts, c.err).labels(instance.Identity{Labels: c.labels, NoDefaultLabels: c.only})
+		if !errors.Is(err, c.is) || !slices.Equal(got, c.want) || (got == nil) != (c.want == nil) {
+			t.Errorf("%s: %q and %v, want %q and %v", name, got, err, c.want, c.is)
 		}
 	}
 }

@@ -39,7 +39,9 @@ type Record struct {
 	Dir      string `json:"dir"`
 	User     string `json:"user"`
 	Identity `json:"identity"`
-	Life     `json:"life"`
+	// Given are the labels that GitHub got, where those of Identity have placeholders.
+	Given []string `json:"given_labels,omitempty"`
+	Life  `json:"life"`
 	// Credential is where the supervisor finds what it speaks to GitHub with.
 	Credential Credential `json:"credential"`
 	// Environment ("KEY=VALUE") is how the network is reached: proxies, certificates.
@@ -73,6 +75,14 @@ type Identity struct {
 	Ephemeral       bool     `json:"ephemeral"`
 	JIT             bool     `json:"jit"` // registered by just-in-time configurations
 	DisableUpdate   bool     `json:"disable_update"`
+}
+
+// GivenLabels are the labels that GitHub gets.
+func (r Record) GivenLabels() []string {
+	if r.Given != nil {
+		return r.Given
+	}
+	return r.Labels
 }
 
 // Differs names the options in which want differs from what is registered.

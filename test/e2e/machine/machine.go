@@ -43,7 +43,7 @@ const (
 	Debian12 = "debian12" // systemd 252
 	Debian13 = "debian13" // systemd 257
 
-	// The same with what an image for a cloud has: cloud-init.
+	// Debian12Cloud and Debian13Cloud have what an image for a cloud has: cloud-init.
 	Debian12Cloud = "debian12-cloud" // cloud-init 22.4
 	Debian13Cloud = "debian13-cloud" // cloud-init 25.1
 )

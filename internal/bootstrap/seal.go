@@ -1,0 +1,92 @@
+package bootstrap
+
+import (
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/image"
+)
+
+// SealPhase proves that a host can become an image.
+const SealPhase Phase = "seal"
+
+// seal looks for what every machine made of this host's disk would share: a
+// runner, a secret. It removes what we have no use for any more, and refuses the
+// host if anything else is found.
+func (h *Host) seal() (string, error) {
+	records, err := h.Store.List()
+	if err != nil {
+		return "", err
+	}
+	if len(records) > 0 {
+		names := make([]string, 0, len(records))
+		for _, record := range records {
+			names = append(names, record.Name)
+		}
+		return "", &RefusedError{
+			Object: "sealing this host", Reason: ErrNotClean, Name: records[0].Name,
+			Detail: "it has " + strings.Join(names, ", ") + ", and each copy would be the same runner",
+		}
+	}
+	places := h.imagePlaces()
+	found, err := image.Look(places)
+	if err != nil {
+		return "", err
+	}
+	if len(found) > 0 {
+		texts := make([]string, 0, len(found))
+		for _, f := range found {
+			texts = append(texts, f.Path+" ("+f.What+")")
+		}
+		return "", &RefusedError{Object: "sealing this host", Reason: ErrNotClean, Detail: strings.Join(texts, ", ")}
+	}
+	h.warnOfIdentity()
+	return fmt.Sprintf("no runner, no service of one, and no secret in %s", strings.Join(places.Secrets, ", ")), nil
+}
+
+// imagePlaces are where secrets of ours, or those that set up this host, are found
+// in the field: our own folders, what cloud-init keeps of user data, its log, and
+// what shells remember.
+func (h *Host) imagePlaces() image.Places {
+	places := image.Places{Runners: h.Paths.Runners, Skip: []string{h.Paths.Cache, h.Paths.Runners}}
+	if h.Private {
+		places.Secrets = []string{filepath.Dir(h.Paths.Config)}
+		return places
+	}
+	places.Units = "/etc/systemd/system"
+	places.Secrets = []string{
+		filepath.Dir(h.Paths.Config), h.Paths.State, "/etc/environment", "/etc/profile.d",
+		"/var/lib/cloud", "/var/log/cloud-init.log", "/var/log/cloud-init-output.log",
+		"/root/.bash_history", "/root/.netrc", "/root/.git-credentials", "/root/.config/gh",
+	}
+	homes, err := filepath.Glob("/home/*")
+	if err != nil {
+		return places // not with this pattern
+	}
+	for _, home := range homes {
+		for _, name := range []string{".bash_history", ".netrc", ".git-credentials", ".config/gh"} {
+			places.Secrets = append(places.Secrets, filepath.Join(home, name))
+		}
+	}
+	return places
+}
+
+// warnOfIdentity tells of what is the system's and not ours, and yet would be the
+// same in every copy.
+func (h *Host) warnOfIdentity() {
+	if h.Private {
+		return
+	}
+	// An image has none, or the word "uninitialized" (machine-id(5)).
+	if id, err := os.ReadFile("/etc/machine-id"); err == nil && len(strings.TrimSpace(string(id))) == hex.EncodedLen(16) {
+		h.Log.Warn("this host has a machine id; if your image builder does not empty it, every copy has it",
+			"hint", "truncate -s 0 /etc/machine-id")
+	}
+	if _, err := os.Lstat("/var/lib/cloud/instance"); err == nil {
+		h.Log.Warn("cloud-init remembers this host; if your image builder does not clean it, copies keep what it knows",
+			"hint", "cloud-init clean --logs")
+	}
+}

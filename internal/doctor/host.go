@@ -1,0 +1,179 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+)
+
+const (
+	// glibcNeeded is what .NET 8 was built against (2.NUMBER), glibcNeededARM on 32-bit ARM, and glibcNode the same of
+	// the Node.js that runs actions.
+	glibcNeeded    = 23
+	glibcNeededARM = 35
+	glibcNode      = 28
+)
+
+func (h Host) privileges(context.Context) []Finding {
+	const check = "privileges"
+	switch {
+	case account.Privileged():
+		return one(check, OK, "", "root", "")
+	case !h.Private:
+		return one(check, Failed, h.Paths.State, "only root may install there, and a service", "sudo "+h.Again())
+	case h.Service:
+		return one(check, Failed, "", "only root may install a service", h.Again("--no-service"))
+	default:
+		return one(check, OK, filepath.Dir(h.Paths.State), "no root is needed for a runner without a service", "")
+	}
+}
+
+func (h Host) platform(context.Context) []Finding {
+	const check = "platform"
+	object := runtime.GOOS + "/" + runtime.GOARCH
+	platform, err := download.Host()
+	if err != nil {
+		return one(check, Failed, object, err.Error(), "uname -sm")
+	}
+	if runtime.GOOS == "linux" {
+		if half := foreignUserland("/"); half != "" {
+			found := "the kernel has 64 bits, and the programs have " + half + ": GitHub's runner would not start"
+			return one(check, Failed, object, found, "getconf LONG_BIT")
+		}
+	}
+	if platform.Arch == "arm" {
+		return one(check, Warning, object, "GitHub's runner for 32-bit ARM is deprecated, and may be switched off", "uname -m")
+	}
+	return one(check, OK, object, "GitHub's runner "+platform.String(), "")
+}
+
+// foreignUserland tells which other programs the system below root is made of, where it lacks the loader of ours: this
+// program needs none, so that it runs there as well.
+func foreignUserland(root string) string {
+	m, known := machineOf(runtime.GOARCH)
+	if !known || exists(root, m.start) || len(muslLoaders(root)) > 0 {
+		return ""
+	}
+	for _, small := range []string{"/lib/ld-linux-armhf.so.3", "/lib/ld-linux.so.3", "/lib/ld-linux.so.2"} {
+		if small != m.start && exists(root, small) {
+			return "32 (" + small + ")"
+		}
+	}
+	return ""
+}
+
+func exists(root, path string) bool {
+	_, err := os.Stat(filepath.Join(root, path))
+	return err == nil
+}
+
+func muslLoaders(root string) []string {
+	found, err := filepath.Glob(filepath.Join(root, "/lib/ld-musl-*.so.1"))
+	if err != nil {
+		return nil
+	}
+	return found
+}
+
+func (h Host) libc(context.Context) []Finding {
+	if runtime.GOOS != "linux" {
+		return skipped("libc", "Linux alone has several")
+	}
+	return newLoader("/").libc()
+}
+
+func (l loader) libc() []Finding {
+	const check = "libc"
+	version := l.glibc()
+	switch {
+	case version == 0 && len(muslLoaders(l.root)) > 0:
+		return one(check, Failed, muslLoaders(l.root)[0],
+			"musl: GitHub's runner is made for GNU libc; take a host, or a container, of Debian, Ubuntu or Fedora",
+			"docker run --rm -it debian:stable")
+	case version == 0:
+		return one(check, Failed, l.start, "there is no GNU libc, which GitHub's runner is made for", "ldd --version")
+	}
+	return judgeLibc(l.find("libc.so.6"), version, runtime.GOARCH)
+}
+
+func judgeLibc(object string, version int, goarch string) []Finding {
+	const check, fix = "libc", "cat /etc/os-release"
+	need := glibcNeeded
+	if goarch == "arm" {
+		need = glibcNeededARM
+	}
+	switch {
+	case version < need:
+		found := fmt.Sprintf("GNU libc 2.%d, and .NET 8 needs 2.%d: a newer release of the system is needed", version, need)
+		return one(check, Failed, object, found, fix)
+	case version < glibcNode:
+		found := fmt.Sprintf("GNU libc 2.%d: the Node.js that runs actions needs 2.%d", version, glibcNode)
+		return one(check, Warning, object, found, fix)
+	}
+	return one(check, OK, object, fmt.Sprintf("GNU libc 2.%d", version), "")
+}
+
+// program refuses what vanishes at the next start, as the service would have none then.
+func (h Host) program(context.Context) []Finding {
+	const check = "program"
+	if !h.Service {
+		return skipped(check, "--no-service")
+	}
+	for _, dir := range []string{os.TempDir(), "/tmp", "/var/tmp"} {
+		if inside, err := filepath.Rel(dir, h.Executable); err == nil && filepath.IsLocal(inside) {
+			const found = "it lies in a temporary directory, where a service does not find it"
+			return one(check, Failed, h.Executable, found, installProgram(h.Executable))
+		}
+	}
+	return one(check, OK, h.Executable, "a service can start it there", "")
+}
+
+// installProgram puts the program where it can stay.
+func installProgram(path string) string {
+	return "sudo install -m 755 " + quote(path) + " " + quote(filepath.Join("/usr/local/bin", filepath.Base(path)))
+}
+
+// jobUser is the account that jobs run as. One that is yet to be created has negative numbers.
+func (h Host) jobUser() (account.User, error) {
+	if !account.Privileged() || runtime.GOOS == "windows" {
+		return account.Lookup("")
+	}
+	name := h.User
+	if name == "" {
+		name = h.DefaultUser
+	}
+	user, err := account.Lookup(name)
+	if errors.Is(err, account.ErrAbsent) && name == h.DefaultUser {
+		return account.User{Name: name, UID: -1, GID: -1}, nil
+	}
+	return user, err
+}
+
+func (h Host) account(context.Context) []Finding {
+	const check = "account"
+	user, err := h.jobUser()
+	switch {
+	case errors.Is(err, account.ErrAbsent):
+		return one(check, Failed, h.User, account.ErrAbsent.Error(), "sudo useradd --system --create-home "+quote(h.User))
+	case err != nil:
+		return one(check, Failed, h.User, err.Error(), "getent passwd "+quote(h.User))
+	case h.User != "" && user.Name != h.User:
+		return one(check, Failed, h.User, "only root may run jobs as another account", "sudo "+h.Again())
+	case user.UID == 0 && account.Privileged():
+		return one(check, Failed, user.Name, "it is root: a job would own this host", h.Again("--user", h.DefaultUser))
+	}
+	if barrier := user.Barrier(h.Paths.Root("runner")); barrier != "" {
+		found := fmt.Sprintf("it may not list %q, which is above the runners", barrier)
+		return one(check, Failed, user.Name, found, "sudo chmod a+rx "+quote(barrier))
+	}
+	if user.UID < 0 && runtime.GOOS != "windows" {
+		return one(check, OK, user.Name, "it will be created", "")
+	}
+	return one(check, OK, user.Name, "jobs run as it", "")
+}

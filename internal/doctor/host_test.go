@@ -1,0 +1,318 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+)
+
+// here is a host below a directory of its own.
+func here(t *testing.T) Host {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "rb")
+	return Host{Paths: instance.DefaultPaths(dir), Private: true, DefaultUser: "runner", Again: again}
+}
+
+func us(t *testing.T) account.User {
+	t.Helper()
+	user, err := account.Lookup("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return user
+}
+
+func TestPrivileges(t *testing.T) {
+	t.Parallel()
+	h := here(t)
+	expect(t, h.privileges(t.Context()), OK, "", "")
+	if account.Privileged() {
+		h.Private, h.Service = false, true
+		expect(t, h.privileges(t.Context()), OK, "", "")
+		return
+	}
+	h.Service = true
+	expect(t, h.privileges(t.Context()), Failed, "service", "doctor --no-service")
+	h.Private = false
+	expect(t, h.privileges(t.Context()), Failed, "only root", "sudo runner-bootstrap doctor")
+}
+
+func TestProgram(t *testing.T) {
+	t.Parallel()
+	h := here(t)
+	h.Executable = "/usr/local/bin/runner-bootstrap"
+	expect(t, h.program(t.Context()), Skipped, "--no-service", "")
+	h.Service = true
+	expect(t, h.program(t.Context()), OK, "", "")
+	h.Executable = filepath.Join(t.TempDir(), "runner-bootstrap")
+	expect(t, h.program(t.Context()), Failed, "temporary directory", "sudo install -m 755 "+h.Executable+" ")
+	h.Executable = "/var/tmp-else/runner-bootstrap"
+	expect(t, h.program(t.Context()), OK, "", "")
+}
+
+// TestWanted: an install from the cache takes what its entry says, and nothing more in the cache.
+func TestWanted(t *testing.T) {
+	t.Parallel()
+	platform, err := download.Host()
+	if err != nil {
+		t.Skip("there is no runner for this platform")
+	}
+	h := here(t)
+	whole := h.wanted()
+	if usual := Usual(); len(whole) != 3 || whole[2].Need.Bytes != usual.Bytes/4*5 || whole[1].Need != usual || !whole[1].Given {
+		t.Errorf("an empty cache: %+v", whole)
+	}
+	write(t, h.Paths.Cache, "a/entry.json", []byte(`{"platform":"`+platform.String()+`","version":"2.337.0","bytes":1000000,"files":7,"sha256":"`+digest+`"}`))
+	if got := h.wanted(); len(got) != 2 || got[1].Path != h.Paths.Runners || got[1].Need != (Need{Bytes: 1000000, Files: 7}) {
+		t.Errorf("with a cached runner: %+v", got)
+	}
+}
+
+const digest = "0123456789012345678901234567890123456789012345678901234567890123"
+
+func TestAccount(t *testing.T) {
+	t.Parallel()
+	h := here(t)
+	if !account.Privileged() {
+		expect(t, h.account(t.Context()), OK, "jobs run as it", "")
+		h.User = "somebody-else"
+		expect(t, h.account(t.Context()), Failed, "only root", "sudo runner-bootstrap doctor")
+		return
+	}
+	h.User = "no-such-account-here"
+	expect(t, h.account(t.Context()), Failed, "no such account", "sudo useradd --system --create-home no-such-account-here")
+	h.User = us(t).Name
+	expect(t, h.account(t.Context()), Failed, "own this host", "--user runner")
+	h.User, h.DefaultUser = "", "no-such-account-here"
+	if err := os.Chmod(filepath.Dir(filepath.Dir(h.Paths.State)), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, h.account(t.Context()), Failed, "it may not list", "sudo chmod a+rx ")
+	h.Paths = instance.DefaultPaths("/srv/no-such-folder-here")
+	expect(t, h.account(t.Context()), OK, "it will be created", "")
+}
+
+func TestCheckPlaces(t *testing.T) {
+	t.Parallel()
+	h := here(t)
+	dir, user := filepath.Dir(filepath.Dir(h.Paths.State)), us(t)
+	if err := CheckPlaces(Places(h.Paths, Need{Bytes: 1, Files: 1}, false), user); err != nil {
+		t.Errorf("a folder of ours: %v", err)
+	}
+	v, err := volumeOf(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	share := v.bytes/2 + 1<<30
+	err = CheckPlaces([]Place{{Path: dir, Need: Need{Bytes: share}}}, user)
+	if share < v.bytes && err != nil {
+		t.Errorf("one that fits: %v", err)
+	}
+	err = CheckPlaces([]Place{{Path: dir, Need: Need{Bytes: share}}, {Path: filepath.Join(dir, "a", "b"), Need: Need{Bytes: share}}}, user)
+	var place *PlaceError
+	if !errors.Is(err, download.ErrSpace) || !errors.As(err, &place) || place.Path != dir || !strings.Contains(err.Error(), "MB free") {
+		t.Errorf("two that fit alone, and not together: %v", err)
+	}
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckPlaces([]Place{{Path: filepath.Join(file, "below")}}, user); !errors.Is(err, ErrPlace) {
+		t.Errorf("below a file: %v", err)
+	}
+	if v := (volume{bytes: 10, files: 1, counted: true}); v.lacks(dir, Need{Files: 1}) != nil || !errors.Is(v.lacks(dir, Need{Files: 2}), ErrInodes) {
+		t.Errorf("two files in room for one: %v", v.lacks(dir, Need{Files: 2}))
+	}
+	if problem := (volume{bytes: 10}).lacks(dir, Need{Files: 9}); problem != nil {
+		t.Errorf("a file system that does not count files: %v", problem)
+	}
+	if account.Privileged() {
+		return
+	}
+	if err := os.Chmod(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chmod(dir, 0o700)
+	if err := CheckPlaces([]Place{{Path: dir}}, user); !errors.Is(err, os.ErrPermission) {
+		t.Errorf("a folder that may not be written: %v", err)
+	}
+}
+
+// TestLooksLeaveNothing: whatever is looked at, nothing is made.
+func TestLooksLeaveNothing(t *testing.T) {
+	t.Parallel()
+	h := here(t)
+	h.Examine(t.Context())
+	dir := filepath.Dir(filepath.Dir(h.Paths.State))
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) > 0 {
+		t.Errorf("it left %v, %v", entries, err)
+	}
+}
+
+func TestExamineKeepsItsOrder(t *testing.T) {
+	t.Parallel()
+	var checks []string
+	for _, f := range here(t).Examine(t.Context()) {
+		if len(checks) == 0 || checks[len(checks)-1] != f.Check {
+			checks = append(checks, f.Check)
+		}
+		if f.State == Failed && f.Fix == "" {
+			t.Errorf("nothing is said to mend %+v", f)
+		}
+	}
+	want := []string{
+		"privileges", "platform", "libc", "libraries", "runner", "disk", "inodes", "directories", "account", "systemd", "program", "selinux", "packages",
+		"proxy", "dns", "tls", "ipv6", "hosts", "clock", "token", "group",
+	}
+	if !slices.Equal(checks, want) {
+		t.Errorf("the checks are %q, want %q", checks, want)
+	}
+}
+
+// TestExamineEnds: a check that hangs is told of and holds nobody up.
+func TestExamineEnds(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	all := here(t).Examine(ctx)
+	if len(all) < 16 {
+		t.Errorf("only %d findings: %+v", len(all), all)
+	}
+	for _, f := range all {
+		if strings.Contains(f.Found, "no answer") && f.State != Failed {
+			t.Errorf("a check without an answer is %+v", f)
+		}
+	}
+}
+
+// TestTrees: the runners of the cache for this platform, and those that are installed.
+func TestTrees(t *testing.T) {
+	t.Parallel()
+	h := here(t)
+	platform, err := download.Host()
+	if err != nil {
+		t.Skip("there is no runner for this platform")
+	}
+	const entry = `{"platform":"PLATFORM","version":"2.337.0","sha256":"` + digest + `"}`
+	for name, platform := range map[string]string{"ours": platform.String(), "other": "win-arm64"} {
+		write(t, h.Paths.Cache, name+"/entry.json", []byte(strings.Replace(entry, "PLATFORM", platform, 1)))
+	}
+	write(t, h.Paths.Runners, "web-1/bin/Runner.Listener", nil)
+	write(t, h.Paths.Runners, "half/config.sh", nil)
+	want := []string{filepath.Join(h.Paths.Cache, "ours", "tree"), filepath.Join(h.Paths.Runners, "web-1")}
+	if got := h.trees(); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	write(t, h.Paths.Runners, "web-1/bin/libSystem.Security.Cryptography.Native.OpenSsl.so", nil)
+	if f := h.unpacked(t.Context())[0]; f.State != OK && f.Object != want[1] {
+		t.Errorf("got %+v", f)
+	}
+}
+
+func TestJudgeSystemd(t *testing.T) {
+	t.Parallel()
+	h := Host{Again: again}
+	expect(t, h.judgeSystemd("systemd 252 (252.39-1~deb12u1)\n+PAM"), OK, "version 252", "")
+	expect(t, h.judgeSystemd("systemd 239\n"), Warning, "sandbox need 247", "systemctl --version")
+	expect(t, h.judgeSystemd("systemd 219\n"), Failed, "the service needs 232", "--no-service")
+	expect(t, h.judgeSystemd("runit"), Warning, "does not tell", "systemctl --version")
+	expect(t, h.systemd(t.Context()), Skipped, "--no-service", "")
+}
+
+func TestExecutableLabel(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[string]State{
+		"bin_t": OK, "shell_exec_t": OK, "initrc_exec_t": OK, "user_home_t": Failed, "user_tmp_t": Failed, "var_lib_t": Failed,
+		"tmp_t": Failed, "default_t": Failed, "admin_home_t": Failed, "usr_t": Failed, "unlabeled_t": Failed, "": Warning, "ours_t": Warning,
+	} {
+		if got := executableLabel(kind); got != want {
+			t.Errorf("%q is %s, want %s", kind, got, want)
+		}
+	}
+	for path, want := range map[string]string{
+		"/usr/local/bin/rb": "sudo restorecon -Rv /usr/local/bin/rb", "/home/me/rb": "sudo install -m 755 /home/me/rb /usr/local/bin/rb",
+	} {
+		h := Host{Again: again, Executable: path}
+		if f := h.labelled("selinux", path, Failed); len(f) != 1 || f[0].Fix != want {
+			t.Errorf("%s: %+v, want %q", path, f, want)
+		}
+	}
+}
+
+func TestPackagesOf(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		release string
+		dnf     bool
+		want    string
+	}{
+		"Debian":      {"ID=debian\n", false, "apt-get"},
+		"Mint":        {"ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n", false, "apt-get"},
+		"Fedora":      {"NAME=\"Fedora Linux\"\nID=fedora\n", true, "dnf"},
+		"Rocky":       {"ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n", true, "dnf"},
+		"Amazon":      {"ID=\"amzn\"\nID_LIKE=\"fedora\"\n", true, "dnf"},
+		"an old one":  {"ID=\"amzn\"\nID_LIKE=\"centos rhel fedora\"\n", false, "yum"},
+		"openSUSE":    {"ID=\"opensuse-leap\"\nID_LIKE=\"suse opensuse\"\n", false, "zypper"},
+		"Alpine":      {"ID=alpine\n", false, ""},
+		"not a word":  {"", false, ""},
+		"single mark": {"ID='debian'\n", false, "apt-get"},
+	} {
+		root := t.TempDir()
+		write(t, root, "/etc/os-release", []byte(c.release))
+		if c.dnf {
+			write(t, root, "/usr/bin/dnf", nil)
+		}
+		got, err := packagesOf(root)
+		if got.manager != c.want || (c.want == "") != errors.Is(err, ErrNoPackages) {
+			t.Errorf("%s: %q, %v, want %q", name, got.manager, err, c.want)
+		}
+		for _, l := range opened() {
+			first, _, _ := strings.Cut(l.name, " ")
+			if c.want != "" && got.names[first] == "" && (c.want != "apt-get" || first != "ICU" && first != "OpenSSL") {
+				t.Errorf("%s: no package of %s", name, l.name)
+			}
+		}
+	}
+	if _, err := packagesOf(t.TempDir()); !errors.Is(err, ErrNoPackages) {
+		t.Errorf("a system without a name: %v", err)
+	}
+}
+
+func TestPickNewest(t *testing.T) {
+	t.Parallel()
+	icu := []string{"libicu9", "libicu72", "-", "libicu-dev", "libicu100", "libicu4j-java", "libicu76"}
+	if got := pickNewest(icuPackage, icu); got != "libicu100" {
+		t.Errorf("of %q it takes %q", icu, got)
+	}
+	for want, names := range map[string][]string{"libssl3t64": {"libssl3t64", "libssl1.1"}, "libssl3": {"libssl-dev", "libssl3"}, "libssl1.1": {"libssl1.1"}, "": nil} {
+		if got := pickNewest(opensslPackage, names); got != want {
+			t.Errorf("of %q it takes %q, want %q", names, got, want)
+		}
+	}
+}
+
+func TestNamedIn(t *testing.T) {
+	t.Parallel()
+	missing := &MissingError{Names: []string{"libz.so.1", "ICU (libicuuc, libicui18n)", "libunknown.so.1"}}
+	if got := libraryNames(namedIn(missing, opened()[:1])); got != "zlib" {
+		t.Errorf("beside ICU it wants %q, want zlib", got)
+	}
+}
+
+func TestQuote(t *testing.T) {
+	t.Parallel()
+	for word, want := range map[string]string{"a/b": "a/b", "a b": "'a b'", "it's": `'it'\''s'`, "": "''"} {
+		if got := quote(word); got != want {
+			t.Errorf("%q is written %s, want %s", word, got, want)
+		}
+	}
+}

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package doctor
+
+func securityContext(string) string { return "" }
+
+func heldBy(string) *HeldError { return nil }

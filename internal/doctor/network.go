@@ -1,0 +1,294 @@
+package doctor
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// endpoint is one place at the network.
+type endpoint struct {
+	url    *url.URL
+	needed bool // nothing works without it
+}
+
+func (e endpoint) name() string { return e.url.Hostname() }
+
+func (e endpoint) address() string {
+	port := e.url.Port()
+	switch {
+	case port != "":
+	case e.url.Scheme == "http":
+		port = "80"
+	default:
+		port = "443"
+	}
+	return net.JoinHostPort(e.url.Hostname(), port)
+}
+
+func secure(host string, needed bool) endpoint {
+	return endpoint{url: &url.URL{Scheme: "https", Host: host}, needed: needed}
+}
+
+// ours are the hosts that an install speaks to.
+func (h Host) ours() []endpoint {
+	if h.Scope == nil {
+		return nil
+	}
+	var all []endpoint
+	for _, raw := range []string{h.Scope.Server(), h.Scope.API()} {
+		u, err := url.Parse(raw)
+		if err != nil || slices.ContainsFunc(all, func(e endpoint) bool { return e.url.Host == u.Host }) {
+			continue
+		}
+		all = append(all, endpoint{url: &url.URL{Scheme: u.Scheme, Host: u.Host}, needed: true})
+	}
+	return all
+}
+
+// forJobs are the hosts that the runner and usual jobs speak to beside ours, as GitHub documents them. A server that
+// somebody runs has them all under its own name.
+func (h Host) forJobs() []endpoint {
+	if h.Scope == nil || !h.Scope.Cloud() {
+		return nil
+	}
+	all := []endpoint{
+		secure("broker.actions.githubusercontent.com", true),
+		secure("results-receiver.actions.githubusercontent.com", true),
+		secure("codeload.github.com", true),
+	}
+	for _, host := range []string{
+		"vstoken.actions.githubusercontent.com", "pkg.actions.githubusercontent.com", "ghcr.io",
+		"objects.githubusercontent.com", "release-assets.githubusercontent.com",
+	} {
+		all = append(all, secure(host, false))
+	}
+	return all
+}
+
+// proxyFor is the proxy on the way to an endpoint; nil for none.
+func (h Host) proxyFor(e endpoint) *url.URL {
+	if h.Proxy == nil {
+		return nil
+	}
+	through, err := h.Proxy(&http.Request{URL: e.url})
+	if err != nil {
+		return nil
+	}
+	return through
+}
+
+// each asks something of all endpoints at the same time, each within networkTime; the answers keep their order.
+func each(ctx context.Context, all []endpoint, ask func(context.Context, endpoint) error) []error {
+	ctx, cancel := context.WithTimeout(ctx, networkTime)
+	defer cancel()
+	answers := make([]error, len(all))
+	var group sync.WaitGroup
+	for i, e := range all {
+		group.Go(func() { answers[i] = ask(ctx, e) })
+	}
+	group.Wait()
+	return answers
+}
+
+const (
+	noURL      = "no --url given"
+	withProxy  = "the proxy does it"
+	resolveFix = "getent ahosts %s; cat /etc/resolv.conf"
+)
+
+func resolve(ctx context.Context, e endpoint) error {
+	_, err := net.DefaultResolver.LookupIPAddr(ctx, e.name())
+	return err
+}
+
+func (h Host) dns(ctx context.Context) []Finding {
+	const check = "dns"
+	all := h.ours()
+	if len(all) == 0 {
+		return skipped(check, noURL)
+	}
+	all = slices.DeleteFunc(all, func(e endpoint) bool { return h.proxyFor(e) != nil })
+	if len(all) == 0 {
+		return skipped(check, withProxy)
+	}
+	return h.summed(check, "resolved", all, each(ctx, all, resolve))
+}
+
+func (h Host) tls(ctx context.Context) []Finding {
+	const check = "tls"
+	all := h.ours()
+	if len(all) == 0 {
+		return skipped(check, noURL)
+	}
+	var come []endpoint
+	var answers []error
+	for i, err := range each(ctx, all, h.reach) {
+		if !toldBefore(err) {
+			come, answers = append(come, all[i]), append(answers, err)
+		}
+	}
+	if len(come) == 0 {
+		return skipped(check, "no connection comes about, as told above")
+	}
+	return h.summed(check, "reached", come, answers)
+}
+
+// toldBefore tells whether the checks of names and of the proxy say already what is wrong.
+func toldBefore(err error) bool {
+	var name *net.DNSError
+	var proxy *proxyError
+	return errors.As(err, &name) || errors.As(err, &proxy)
+}
+
+func (h Host) jobHosts(ctx context.Context) []Finding {
+	const check = "hosts"
+	all := h.forJobs()
+	switch {
+	case h.Scope == nil:
+		return skipped(check, noURL)
+	case len(all) == 0:
+		return one(check, OK, h.Scope.Server(), "jobs need no other host of GitHub's", "")
+	}
+	return h.summed(check, "reached", all, each(ctx, all, h.reach))
+}
+
+// summed is one finding for all endpoints that are well, and one for each that is not.
+func (h Host) summed(check, verb string, all []endpoint, answers []error) []Finding {
+	var well []string
+	var findings []Finding
+	for i, e := range all {
+		if answers[i] == nil {
+			well = append(well, e.name())
+			continue
+		}
+		state := Failed
+		if !e.needed {
+			state = Warning
+		}
+		found, fix := h.explain(e, answers[i])
+		findings = append(findings, one(check, state, e.address(), found, fix)...)
+	}
+	if len(well) > 0 {
+		findings = append(one(check, OK, strings.Join(well, ", "), verb, ""), findings...)
+	}
+	return findings
+}
+
+// explain says what is wrong between an endpoint and us, and what to do.
+func (h Host) explain(e endpoint, err error) (found, fix string) {
+	var name *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	var unknown x509.UnknownAuthorityError
+	var expired x509.CertificateInvalidError
+	var refused *proxyError
+	switch {
+	case errors.As(err, &refused):
+		return refused.Error(), h.proxyFix(refused, e)
+	case errors.As(err, &name):
+		return "the name cannot be resolved: " + name.Err, fmt.Sprintf(resolveFix, quote(e.name()))
+	case errors.As(err, &certificate) && errors.As(err, &unknown):
+		return "its certificate is not trusted; it was issued by " + issuer(certificate) + ", perhaps a proxy that looks into connections",
+			h.Again("--ca-file", "FILE")
+	case errors.As(err, &expired) && expired.Reason == x509.Expired:
+		return "its certificate is not valid at the time of this host's clock", "timedatectl status"
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Sprintf("no answer within %s", networkTime), "curl -v " + quote(e.url.String())
+	default:
+		return err.Error(), "curl -v " + quote(e.url.String())
+	}
+}
+
+func issuer(err *tls.CertificateVerificationError) string {
+	if len(err.UnverifiedCertificates) == 0 {
+		return "somebody unknown"
+	}
+	return fmt.Sprintf("%q", err.UnverifiedCertificates[len(err.UnverifiedCertificates)-1].Issuer.String())
+}
+
+// reach connects to an endpoint the way everything else does, and speaks TLS to it.
+func (h Host) reach(ctx context.Context, e endpoint) error {
+	wire, err := h.dial(ctx, e)
+	if err != nil {
+		return err
+	}
+	defer wire.Close()
+	if e.url.Scheme == "http" {
+		return nil
+	}
+	return tls.Client(wire, h.tlsTo(e.name())).HandshakeContext(ctx)
+}
+
+func (h Host) tlsTo(name string) *tls.Config {
+	return &tls.Config{ServerName: name, RootCAs: h.Roots, MinVersion: tls.VersionTLS12}
+}
+
+func (h Host) dial(ctx context.Context, e endpoint) (net.Conn, error) {
+	if through := h.proxyFor(e); through != nil && strings.HasPrefix(through.Scheme, "http") {
+		return h.tunnel(ctx, through, e)
+	}
+	return (&net.Dialer{}).DialContext(ctx, "tcp", e.address())
+}
+
+// ipv6Time is how long a connection by IPv6 may take before it makes others wait that try it first.
+const ipv6Time = 3 * time.Second
+
+// ipv6 warns of hosts that are said to be reached by IPv6, and swallow what is sent to them so. One that refuses, or
+// has no route, costs nothing.
+func (h Host) ipv6(ctx context.Context) []Finding {
+	const check = "ipv6"
+	all := slices.DeleteFunc(append(h.ours(), h.forJobs()...), func(e endpoint) bool { return h.proxyFor(e) != nil })
+	switch {
+	case h.Scope == nil:
+		return skipped(check, noURL)
+	case len(all) == 0:
+		return skipped(check, withProxy)
+	}
+	var broken []string
+	for i, err := range each(ctx, all, connectByIPv6) {
+		if err != nil {
+			broken = append(broken, all[i].name())
+		}
+	}
+	if len(broken) > 0 {
+		return one(check, Warning, strings.Join(broken, ", "), "connections by IPv6 get no answer, which makes others wait",
+			"sudo sysctl -w net.ipv6.conf.all.disable_ipv6=1")
+	}
+	return one(check, OK, "", "nothing that makes connections slow", "")
+}
+
+// connectByIPv6 returns an error if a connection is neither made nor refused in time.
+func connectByIPv6(ctx context.Context, e endpoint) error {
+	addresses, err := net.DefaultResolver.LookupIP(ctx, "ip6", e.name())
+	if err != nil || len(addresses) == 0 {
+		return nil //nolint:nilerr // without an address nobody tries it
+	}
+	_, port, err := net.SplitHostPort(e.address())
+	if err != nil {
+		return nil //nolint:nilerr // it is made by ourselves
+	}
+	ctx, cancel := context.WithTimeout(ctx, ipv6Time)
+	defer cancel()
+	return swallowed(ctx, net.JoinHostPort(addresses[0].String(), port))
+}
+
+// swallowed returns an error if ctx ends before a connection is made or refused.
+func swallowed(ctx context.Context, address string) error {
+	wire, err := (&net.Dialer{}).DialContext(ctx, "tcp6", address)
+	if err == nil {
+		return wire.Close()
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return nil
+}

@@ -1,0 +1,387 @@
+package doctor
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
+)
+
+// again stands for the call that was typed.
+func again(words ...string) string {
+	return strings.Join(append([]string{"runner-bootstrap", "doctor"}, words...), " ")
+}
+
+func scope(t *testing.T, raw string) *github.Scope {
+	t.Helper()
+	s, err := github.ParseScope(raw, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &s
+}
+
+// through sends everything to a proxy.
+func through(t *testing.T, raw string) func(*http.Request) (*url.URL, error) {
+	t.Helper()
+	u, err := url.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(*http.Request) (*url.URL, error) { return u, nil }
+}
+
+// closedPort is an address at which nobody listens.
+func closedPort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// expect compares the only finding.
+func expect(t *testing.T, got []Finding, state State, found, fix string) {
+	t.Helper()
+	if len(got) != 1 || got[0].State != state || !strings.Contains(got[0].Found, found) || !strings.Contains(got[0].Fix, fix) || (fix == "") != (got[0].Fix == "") {
+		t.Errorf("got %+v, want one that is %s with %q and the fix %q", got, state, found, fix)
+	}
+}
+
+// newTLS is a server with the certificate of httptest, which is for example.com and 127.0.0.1.
+func newTLS(t *testing.T) *httptest.Server {
+	t.Helper()
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // it complains of everybody who does not trust it
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server
+}
+
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	server := newTLS(t)
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // its backlog takes connections, and nobody answers them
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { silent.Close() })
+	for name, c := range map[string]struct {
+		server     string
+		roots      *x509.CertPool
+		state      State
+		found, fix string
+	}{
+		"trusted":         {server.URL, roots, OK, "reached", ""},
+		"not trusted":     {server.URL, nil, Failed, `issued by "O=Acme Co"`, "--ca-file FILE"},
+		"nobody listens":  {"https://" + closedPort(t), nil, Failed, "refused", "curl -v https://127.0.0.1:"},
+		"nobody answers":  {"https://" + silent.Addr().String(), nil, Failed, "no answer within 10s", "curl -v"},
+		"without TLS":     {"http://" + silent.Addr().String(), nil, OK, "reached", ""},
+		"no such name":    {"https://ghes.invalid", nil, Skipped, "no connection", ""},
+		"another's names": {strings.Replace(server.URL, "127.0.0.1", "localhost", 1), roots, Failed, "certificate is valid for", "curl -v"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := Host{Again: again, Scope: scope(t, c.server+"/octo"), Roots: c.roots}
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			expect(t, h.tls(ctx), c.state, c.found, c.fix)
+		})
+	}
+}
+
+func TestExpiredCertificate(t *testing.T) {
+	t.Parallel()
+	err := &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}}
+	found, fix := Host{Again: again}.explain(secure("h", true), err)
+	if !strings.Contains(found, "clock") || fix != "timedatectl status" {
+		t.Errorf("got %q and %q", found, fix)
+	}
+}
+
+func TestDNS(t *testing.T) {
+	t.Parallel()
+	h := Host{Again: again, Scope: scope(t, "https://ghes.invalid/octo")}
+	expect(t, h.dns(t.Context()), Failed, "cannot be resolved", "getent ahosts ghes.invalid")
+	h.Scope = scope(t, "https://localhost/octo")
+	expect(t, h.dns(t.Context()), OK, "resolved", "")
+	h.Proxy = through(t, "http://127.0.0.1:1")
+	expect(t, h.dns(t.Context()), Skipped, "the proxy does it", "")
+	expect(t, Host{}.dns(t.Context()), Skipped, "no --url given", "")
+}
+
+// proxy is an HTTP proxy that asks for a name and a password unless they are empty, and then passes everything on to to.
+func proxy(t *testing.T, secret, to string, status int) *httptest.Server {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method != http.MethodConnect:
+			http.Error(w, "only CONNECT", http.StatusMethodNotAllowed)
+		case secret != "" && r.Header.Get("Proxy-Authorization") != "Basic "+base64.StdEncoding.EncodeToString([]byte(secret)):
+			w.WriteHeader(http.StatusProxyAuthRequired)
+		case status != 0:
+			w.WriteHeader(status)
+		default:
+			out, err := net.Dial("tcp", to)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer out.Close()
+			in, _, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer in.Close()
+			io.WriteString(in, "HTTP/1.1 200 Connection established\r\n\r\n")
+			go io.Copy(out, in)
+			io.Copy(in, out)
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server
+}
+
+func TestProxy(t *testing.T) {
+	t.Parallel()
+	server := newTLS(t)
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	to := server.Listener.Addr().String()
+	withUser := strings.Replace(proxy(t, "me:secret", to, 0).URL, "http://", "http://me:secret@", 1)
+	wrongUser := strings.Replace(withUser, "secret", "wrong", 1)
+	for name, c := range map[string]struct {
+		proxy      string
+		state      State
+		found, fix string
+	}{
+		"lets through":    {proxy(t, "", to, 0).URL, OK, "it lets us through to example.com:443", ""},
+		"with a password": {withUser, OK, "it lets us through", ""},
+		"wrong password":  {wrongUser, Failed, "refuses with status 407", "https_proxy=http://USER:PASSWORD@127.0.0.1:"},
+		"forbids":         {proxy(t, "", to, 403).URL, Failed, "refuses with status 403", "curl -v --proxy http://127.0.0.1:"},
+		"nobody listens":  {"http://" + closedPort(t), Failed, "cannot be reached", "curl -v --proxy"},
+		"another kind":    {"socks5://127.0.0.1:1", Skipped, "socks5", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := Host{Again: again, Scope: scope(t, "https://example.com/octo"), Roots: roots, Proxy: through(t, c.proxy)}
+			got := h.proxy(t.Context())
+			expect(t, got, c.state, c.found, c.fix)
+			if text := got[0].Object + got[0].Found + got[0].Fix; strings.Contains(text, "secret") || strings.Contains(text, "wrong") {
+				t.Errorf("it tells the password: %+v", got)
+			}
+			if c.state == OK {
+				expect(t, h.tls(t.Context()), OK, "reached", "") // the certificate of httptest is for example.com
+			}
+			if c.state == Failed {
+				expect(t, h.tls(t.Context()), Skipped, "told above", "")
+			}
+		})
+	}
+	h := Host{Again: again, Scope: scope(t, "https://example.com/octo")}
+	expect(t, h.proxy(t.Context()), Skipped, "none is set for example.com", "")
+}
+
+// TestSilentProxy: one that takes the connection and says nothing holds nobody up.
+func TestSilentProxy(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	h := Host{Again: again, Scope: scope(t, "https://example.com/octo"), Proxy: through(t, "http://"+l.Addr().String())}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	done := make(chan []Finding, 1)
+	go func() { done <- h.proxy(ctx) }()
+	select {
+	case got := <-done:
+		expect(t, got, Failed, "cannot be reached", "curl -v --proxy")
+	case <-time.After(10 * time.Second):
+		t.Error("it waits for the proxy beyond its time")
+	}
+}
+
+func TestHosts(t *testing.T) {
+	t.Parallel()
+	cloud := Host{Again: again, Scope: scope(t, "https://github.com/octo")}
+	var ours []string
+	for _, e := range cloud.ours() {
+		ours = append(ours, e.address())
+	}
+	if !slices.Equal(ours, []string{"github.com:443", "api.github.com:443"}) {
+		t.Errorf("an install speaks to %q", ours)
+	}
+	if !slices.ContainsFunc(cloud.forJobs(), func(e endpoint) bool { return e.needed && e.name() == "broker.actions.githubusercontent.com" }) {
+		t.Error("the runner's broker is not among the hosts of jobs")
+	}
+	server := Host{Again: again, Scope: scope(t, "https://ghes.example.com:8443/octo")}
+	if ours := server.ours(); len(ours) != 1 || ours[0].address() != "ghes.example.com:8443" {
+		t.Errorf("an install from a server speaks to %v", ours)
+	}
+	expect(t, server.jobHosts(t.Context()), OK, "jobs need no other host", "")
+
+	all := []endpoint{secure("a", true), secure("b", false), secure("c", true)}
+	got := cloud.summed("hosts", "reached", all, []error{nil, errors.New("b is broken"), errors.New("c is broken")})
+	var states []State
+	for _, f := range got {
+		states = append(states, f.State)
+	}
+	if !slices.Equal(states, []State{OK, Warning, Failed}) || got[0].Object != "a" || got[2].Object != "c:443" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestIPv6(t *testing.T) {
+	t.Parallel()
+	h := Host{Again: again, Scope: scope(t, "https://"+closedPort(t)+"/octo")}
+	expect(t, h.ipv6(t.Context()), OK, "", "")
+	h.Proxy = through(t, "http://127.0.0.1:1")
+	expect(t, h.ipv6(t.Context()), Skipped, "the proxy", "")
+	// A context that ends says the same as an address that swallows everything.
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := swallowed(ctx, "[::1]:443"); err == nil {
+		t.Error("a connection without an answer is taken for one that is refused")
+	}
+	if err := swallowed(t.Context(), "[::1]:1"); err != nil {
+		t.Errorf("a connection that is refused, or has no route, is said to get no answer: %v", err)
+	}
+}
+
+// api is a server with GitHub's answers to what the checks ask.
+func api(t *testing.T, ahead time.Duration, scopes, groups string, status int) *httptest.Server {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet {
+			t.Errorf("it sends %s %s", r.Method, r.URL.Path)
+		}
+		w.Header().Set("Date", time.Now().Add(ahead).UTC().Format(http.TimeFormat))
+		w.Header().Set("Content-Type", "application/json")
+		if scopes != "-" && r.Header.Get("Authorization") != "" {
+			w.Header()["X-Oauth-Scopes"] = []string{scopes}
+		}
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/rate_limit"):
+			io.WriteString(w, "{}")
+		case status != 0:
+			w.WriteHeader(status)
+			io.WriteString(w, `{"message":"Bad credentials"}`)
+		case strings.HasSuffix(r.URL.Path, "/runners"):
+			io.WriteString(w, `{"total_count":0,"runners":[]}`)
+		default:
+			io.WriteString(w, groups)
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server
+}
+
+// asked is a host with a credential for a server.
+func asked(t *testing.T, server *httptest.Server, slug, token string) Host {
+	t.Helper()
+	config := transport.Config{UserAgent: "test"}
+	h := Host{Again: again, Scope: scope(t, server.URL+"/"+slug), Web: transport.NewDownload(config), Token: github.NewSecret(token)}
+	if token != "" {
+		h.Client = github.NewClient(transport.NewAPI(config), *h.Scope, github.Static(h.Token))
+	}
+	return h
+}
+
+func TestClock(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		ahead      time.Duration // GitHub's
+		state      State
+		found, fix string
+	}{
+		"right":      {0, OK, "agrees", ""},
+		"a little":   {40 * time.Second, OK, "agrees", ""},
+		"some":       {-90 * time.Second, Warning, "ahead of GitHub's", "timedatectl set-ntp"},
+		"slow":       {2 * time.Minute, Warning, "behind GitHub's", "timedatectl set-ntp"},
+		"far":        {6 * time.Minute, Failed, "behind GitHub's", "sudo timedatectl set-ntp true"},
+		"far beyond": {-time.Hour, Failed, "1h0m", "sudo timedatectl set-ntp true"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := asked(t, api(t, c.ahead, "-", "", 0), "octo", "")
+			got := h.gitHub(t.Context())
+			expect(t, got[:1], c.state, c.found, c.fix)
+			expect(t, got[1:2], Skipped, "no credential given", "")
+			expect(t, got[2:], Skipped, "no --runnergroup given", "")
+		})
+	}
+}
+
+func TestToken(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		slug, token, scopes string
+		status              int
+		state               State
+		object, found, fix  string
+		cause               error
+	}{
+		"enough for a repository":     {"octo/hello", "ghp_a", "repo, gist", 0, OK, "a classic token", "scope repo", "", nil},
+		"enough for an organization":  {"octo", "ghp_a", "admin:org", 0, OK, "a classic token", "admin:org", "", nil},
+		"too little":                  {"octo", "ghp_a", "repo", 0, Failed, "a classic token", "not admin:org", "--scopes admin:org", nil},
+		"too little for a repository": {"octo/hello", "gho_a", "public_repo", 0, Failed, "a token of an OAuth App", "not repo", "--scopes repo", nil},
+		"no scopes":                   {"enterprises/octo", "ghp_a", "", 0, Failed, "a classic token", "not manage_runners:enterprise", "manage_runners", nil},
+		"fine-grained":                {"octo", "github_pat_a", "-", 0, OK, "a fine-grained token", "may list the runners", "", nil},
+		"of an App":                   {"octo", "ghs_a", "-", 0, OK, "a token of a GitHub App", "may list the runners", "", nil},
+		"unknown":                     {"octo", "abc", "-", 0, OK, "a token of an unknown kind", "may list the runners", "", nil},
+		"refused":                     {"octo", "ghp_a", "-", 401, Failed, "a classic token", "Bad credentials", "", github.ErrUnauthorized},
+		"too weak":                    {"octo", "ghp_a", "-", 403, Failed, "a classic token", "403", "", github.ErrForbidden},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := asked(t, api(t, 0, c.scopes, "", c.status), c.slug, c.token)
+			got := h.gitHub(t.Context())[1:2]
+			expect(t, got, c.state, c.found, c.fix)
+			if got[0].Object != c.object || !errors.Is(got[0].Cause, c.cause) {
+				t.Errorf("got %q because of %v, want %q because of %v", got[0].Object, got[0].Cause, c.object, c.cause)
+			}
+		})
+	}
+}
+
+func TestGroup(t *testing.T) {
+	t.Parallel()
+	h := asked(t, api(t, 0, "-", `{"total_count":1,"runner_groups":[{"id":7,"name":"Builders"}]}`, 0), "octo", "ghs_a")
+	h.Group = "builders"
+	expect(t, h.gitHub(t.Context())[2:], OK, "id 7", "")
+	h.Group = "painters"
+	expect(t, h.gitHub(t.Context())[2:], Failed, `"Builders"`, "--runnergroup Default")
+	h.Client = nil
+	expect(t, h.gitHub(t.Context())[2:], Skipped, "no credential", "")
+}
+
+func TestGitHubOutOfReach(t *testing.T) {
+	t.Parallel()
+	server := api(t, 0, "-", "", 0)
+	h := asked(t, server, "octo", "ghs_a")
+	server.Close()
+	for _, f := range h.gitHub(t.Context()) {
+		expect(t, []Finding{f}, Skipped, "was not reached", "")
+	}
+}
