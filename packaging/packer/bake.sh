@@ -1,0 +1,53 @@
+#!/bin/sh
+# Puts the program and the runner into an image; Packer runs it as root. It finds install.sh
+# in /tmp/runner-bootstrap, and beside it the package of the program, if there is to be one.
+#
+# PROGRAM_VERSION   release that install.sh fetches, the latest one if empty
+# PACKAGES          further packages of the distribution, separated by blanks
+# FIX               if not empty, doctor --fix installs the libraries that the runner needs
+# FIRSTBOOT         if not empty, install runs at the first boot of each machine
+#
+# The variables of the program (RUNNER_BOOTSTRAP_...) say which runner is fetched, and from where.
+set -eu
+
+folder=/tmp/runner-bootstrap
+
+# add PACKAGE...: by the package manager that is there.
+add() {
+	if command -v apt-get >/dev/null; then
+		DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=300 install "$@"
+	elif command -v dnf >/dev/null; then
+		dnf -y install "$@"
+	else
+		echo 'bake.sh: neither apt-get nor dnf is here' >&2
+		exit 3
+	fi
+}
+
+# What cloud-init is about to do at this first boot would come between.
+! command -v cloud-init >/dev/null || timeout 600 cloud-init status --wait >/dev/null || :
+
+# Only what needs the lists fetches them: a package of ours depends on nothing.
+if [ -n "${PACKAGES-}${FIX-}" ] && command -v apt-get >/dev/null; then
+	apt-get -q update
+fi
+if [ -n "${PACKAGES-}" ]; then
+	# shellcheck disable=SC2086 # a list of words
+	add $PACKAGES
+fi
+
+package=
+for file in "$folder"/*.deb "$folder"/*.rpm; do
+	[ ! -f "$file" ] || package=$file
+done
+if [ -n "$package" ]; then
+	add "$package"
+else
+	sh "$folder/install.sh" ${PROGRAM_VERSION:+--version "$PROGRAM_VERSION"}
+fi
+rm -rf "$folder"
+
+[ -z "${FIX-}" ] || runner-bootstrap doctor --fix
+runner-bootstrap prepare
+# It is a part of the packages. Enabled by its name, it fails where there is none.
+[ -z "${FIRSTBOOT-}" ] || systemctl enable runner-bootstrap-firstboot.service

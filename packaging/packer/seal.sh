@@ -1,0 +1,20 @@
+#!/bin/sh
+# Takes away what every machine of an image would share, and lets the program prove that
+# no secret and no runner is left; Packer runs it as root, at the end.
+set -eu
+
+# The ways in are those of the image's maker. Each machine gets its own by its cloud.
+rm -f /root/.ssh/authorized_keys /home/*/.ssh/authorized_keys
+rm -f /root/.bash_history /home/*/.bash_history
+! command -v apt-get >/dev/null || apt-get clean
+! command -v dnf >/dev/null || dnf -q clean all
+
+# What it remembers is the user data of this machine, and that the first boot is over.
+! command -v cloud-init >/dev/null || cloud-init clean --logs
+
+# An empty file, not none: systemd then makes an identity for each machine.
+: >/etc/machine-id
+[ -L /var/lib/dbus/machine-id ] || rm -f /var/lib/dbus/machine-id
+
+rm -f "$0"
+exec runner-bootstrap prepare --seal

@@ -1,0 +1,149 @@
+data "aws_region" "here" {}
+
+module "runner" {
+  source = "../.."
+
+  url           = var.url
+  baked         = true
+  token_command = "aws secretsmanager get-secret-value --region ${data.aws_region.here.id} --secret-id ${var.secret_arn} --query SecretString --output text"
+
+  options = {
+    name               = "{instance_id}"
+    labels             = concat(var.labels, ["{zone}"])
+    metadata           = "required"
+    ephemeral          = true
+    deregister-on-stop = true
+    # One job, then the machine is switched off, and so terminated; the group makes a new one.
+    max-jobs      = 1
+    on-exit       = "poweroff"
+    preemption    = "aws"
+    drain-timeout = "${var.drain_minutes}m"
+  }
+}
+
+# What the machine may do: read this one secret.
+
+data "aws_iam_policy_document" "machine" {
+  statement {
+    actions = ["sts:AssumeRole"]
+    principals {
+      type        = "Service"
+      identifiers = ["ec2.amazonaws.com"]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "secret" {
+  statement {
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = [var.secret_arn]
+  }
+}
+
+resource "aws_iam_role" "runner" {
+  name_prefix        = "${var.name}-"
+  assume_role_policy = data.aws_iam_policy_document.machine.json
+}
+
+resource "aws_iam_role_policy" "secret" {
+  name   = "read-the-token"
+  role   = aws_iam_role.runner.id
+  policy = data.aws_iam_policy_document.secret.json
+}
+
+resource "aws_iam_instance_profile" "runner" {
+  name_prefix = "${var.name}-"
+  role        = aws_iam_role.runner.name
+}
+
+# A runner asks GitHub for jobs; nobody asks it.
+resource "aws_security_group" "runner" {
+  name_prefix = "${var.name}-"
+  description = "Runners: outwards only"
+  vpc_id      = var.vpc_id
+
+  egress {
+    from_port        = 0
+    to_port          = 0
+    protocol         = "-1"
+    cidr_blocks      = ["0.0.0.0/0"]
+    ipv6_cidr_blocks = ["::/0"]
+  }
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_launch_template" "runner" {
+  name_prefix            = "${var.name}-"
+  image_id               = var.image_id
+  instance_type          = var.instance_types[0]
+  user_data              = module.runner.user_data_base64
+  update_default_version = true
+  vpc_security_group_ids = [aws_security_group.runner.id]
+
+  # on-exit switches the machine off.
+  instance_initiated_shutdown_behavior = "terminate"
+
+  # With one hop the answer does not get as far as a container with a network of its own.
+  metadata_options {
+    http_endpoint               = "enabled"
+    http_tokens                 = "required"
+    http_put_response_hop_limit = 1
+  }
+
+  iam_instance_profile {
+    arn = aws_iam_instance_profile.runner.arn
+  }
+
+  tag_specifications {
+    resource_type = "instance"
+    tags          = { Name = var.name }
+  }
+}
+
+resource "aws_autoscaling_group" "runner" {
+  name_prefix         = "${var.name}-"
+  vpc_zone_identifier = var.subnet_ids
+  min_size            = 0
+  desired_capacity    = var.machines
+  max_size            = var.machines * 2
+  health_check_type   = "EC2"
+  # A machine counts when it runs; whether it is a runner is for GitHub to say.
+  wait_for_capacity_timeout = "0"
+
+  mixed_instances_policy {
+    instances_distribution {
+      on_demand_percentage_above_base_capacity = 0
+      spot_allocation_strategy                 = "price-capacity-optimized"
+    }
+    launch_template {
+      launch_template_specification {
+        launch_template_id = aws_launch_template.runner.id
+        version            = aws_launch_template.runner.latest_version
+      }
+      dynamic "override" {
+        for_each = var.instance_types
+        content {
+          instance_type = override.value
+        }
+      }
+    }
+  }
+
+  # It must be there before the first machine: one without it is cut off when it goes.
+  initial_lifecycle_hook {
+    name                 = "let-the-job-finish"
+    lifecycle_transition = "autoscaling:EC2_INSTANCE_TERMINATING"
+    # The supervisor sees that the group wants the machine to go, and lets its job finish.
+    # Nobody ends the wait, so it is as long as a job may go on, and some for leaving GitHub.
+    heartbeat_timeout = (var.drain_minutes + 5) * 60
+    default_result    = "CONTINUE"
+  }
+
+  lifecycle {
+    # Whoever scales the group is not overruled by the next apply.
+    ignore_changes = [desired_capacity]
+  }
+}

@@ -1,0 +1,4 @@
+output "group" {
+  description = "Name of the auto scaling group, for whoever scales it."
+  value       = aws_autoscaling_group.runner.name
+}

@@ -1,0 +1,94 @@
+module "runner" {
+  source = "../.."
+
+  url   = var.url
+  baked = true
+  token_command = join(" && ", [
+    "az login --identity --username ${azurerm_user_assigned_identity.runner.client_id} --output none",
+    "az keyvault secret show --vault-name ${var.vault_name} --name ${var.secret} --query value --output tsv",
+  ])
+
+  options = {
+    name               = "{instance_id}"
+    labels             = var.labels
+    metadata           = "required"
+    ephemeral          = true
+    deregister-on-stop = true
+    # A scale set keeps a machine that has switched itself off, and does not replace it. So
+    # there is no max-jobs here: the runner comes back by itself, with an empty work folder.
+    preemption = "azure"
+    # Within the notice that is asked for below.
+    drain-timeout = "14m"
+  }
+}
+
+# What the machine may do: read this one secret. The identity is there before the machines,
+# so that the first of them may read it.
+
+resource "azurerm_user_assigned_identity" "runner" {
+  name                = var.name
+  resource_group_name = var.resource_group
+  location            = var.location
+}
+
+resource "azurerm_role_assignment" "secret" {
+  scope                = "${var.vault_id}/secrets/${var.secret}"
+  role_definition_name = "Key Vault Secrets User"
+  principal_id         = azurerm_user_assigned_identity.runner.principal_id
+}
+
+resource "azurerm_linux_virtual_machine_scale_set" "runner" {
+  name                = var.name
+  resource_group_name = var.resource_group
+  location            = var.location
+  sku                 = var.size
+  instances           = var.machines
+  source_image_id     = var.image_id
+  custom_data         = module.runner.user_data_base64
+  admin_username      = "operator"
+
+  # A machine without notice, and one more than was asked for, would begin a job for nothing.
+  overprovision = false
+
+  priority        = "Spot"
+  eviction_policy = "Delete"
+
+  admin_ssh_key {
+    username   = "operator"
+    public_key = var.public_key
+  }
+
+  identity {
+    type         = "UserAssigned"
+    identity_ids = [azurerm_user_assigned_identity.runner.id]
+  }
+
+  os_disk {
+    caching              = "ReadWrite"
+    storage_account_type = "StandardSSD_LRS"
+  }
+
+  network_interface {
+    name    = "runner"
+    primary = true
+
+    ip_configuration {
+      name      = "runner"
+      primary   = true
+      subnet_id = var.subnet_id
+    }
+  }
+
+  # The supervisor hears that the machine shall go, and lets its job finish. More is not to be had.
+  termination_notification {
+    enabled = true
+    timeout = "PT15M"
+  }
+
+  lifecycle {
+    # Whoever scales the set is not overruled by the next apply.
+    ignore_changes = [instances]
+  }
+
+  depends_on = [azurerm_role_assignment.secret]
+}

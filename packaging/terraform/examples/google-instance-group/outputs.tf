@@ -1,0 +1,4 @@
+output "group" {
+  description = "The managed instance group, for whoever scales it."
+  value       = google_compute_region_instance_group_manager.runner.id
+}

@@ -1,0 +1,39 @@
+# What two texts of user data mean: the same files with the same content, and the same
+# commands in the same order. Of the configuration file it is what stands in it that counts.
+
+variable "printed" {
+  description = "File that the cloud-init command has printed."
+  type        = string
+}
+
+variable "user_data" {
+  description = "Text of the module."
+  type        = string
+}
+
+locals {
+  texts = { printed = file(var.printed), made = var.user_data }
+  data  = { for name, text in local.texts : name => yamldecode(text) }
+  meaning = {
+    for name, data in local.data : name => {
+      header = split("\n", local.texts[name])[0]
+      keys   = keys(data)
+      runcmd = data.runcmd
+      files = [
+        for file in data.write_files : {
+          path        = file.path
+          permissions = file.permissions
+          content     = endswith(file.path, "/config.yaml") ? jsonencode(yamldecode(file.content)) : file.content
+        }
+      ]
+    }
+  }
+}
+
+output "printed" {
+  value = jsonencode(local.meaning.printed)
+}
+
+output "made" {
+  value = jsonencode(local.meaning.made)
+}
