@@ -278,7 +278,7 @@ func (m *Machine) discard() {
 		m.t.Logf("the machine's console, its end:\n%s", m.console.tail(100))
 		m.keepConsole()
 	}
-	if err := removeGroups(m.groups); err != nil {
+	if err := errors.Join(m.place.unmount(filepath.Dir(m.tree)+"/"), removeGroups(m.groups)); err != nil {
 		m.t.Errorf("clearing up after the machine: %v", err)
 	}
 }

@@ -49,20 +49,29 @@ func (p *place) do(f func() error) error {
 	return <-done
 }
 
-// leave undoes the mounts and ends the thread.
+// leave undoes the mounts that are left and ends the thread.
 func (p *place) leave() error {
-	err := p.do(func() error {
+	err := p.unmount("/")
+	close(p.work)
+	return err
+}
+
+// unmount undoes the mounts below a folder.
+func (p *place) unmount(below string) error {
+	return p.do(func() error {
 		var failed error
 		for _, folder := range slices.Backward(p.mounts) {
+			if !strings.HasPrefix(folder, below) {
+				continue
+			}
 			// Detached as a whole: also what a killed systemd-nspawn left mounted below.
 			if err := unix.Unmount(folder, unix.MNT_DETACH); err != nil {
 				failed = errors.Join(failed, fmt.Errorf("unmounting %q: %w", folder, err))
 			}
 		}
+		p.mounts = slices.DeleteFunc(p.mounts, func(folder string) bool { return strings.HasPrefix(folder, below) })
 		return failed
 	})
-	close(p.work)
-	return err
 }
 
 // mount is mount(2), and to be called in the place.
