@@ -30,11 +30,9 @@ type Need struct {
 	Bytes, Files int64
 }
 
-// The size of GitHub's largest archive, about 224 MB and 9,200 files, and how many times its size an unpacked one may
-// take, which is what the download asks for (internal/download, room).
+// The size of GitHub's largest archive, about 224 MB and 9,200 files.
 const (
 	archiveBytes = 224 << 20
-	treeTimes    = 4
 	treeFiles    = 9500
 	// stateBytes are records and logs.
 	stateBytes = 1 << 20
@@ -42,7 +40,7 @@ const (
 )
 
 // Usual is what one runner takes in a place of its own.
-func Usual() Need { return Need{Bytes: treeTimes * archiveBytes, Files: treeFiles} }
+func Usual() Need { return Need{Bytes: download.Expansion * archiveBytes, Files: treeFiles} }
 
 // Place is a directory that an install writes into. It need not exist: what counts is the nearest one above it that
 // does.
@@ -60,7 +58,7 @@ func Places(paths instance.Paths, tree Need, cached bool) []Place {
 		{Path: paths.Runners, Need: tree, Given: true},
 	}
 	if !cached {
-		tree.Bytes += tree.Bytes / treeTimes // the archive itself
+		tree.Bytes += tree.Bytes / download.Expansion // the archive itself
 		places = append(places, Place{Path: paths.Cache, Need: tree})
 	}
 	return places

@@ -24,9 +24,9 @@ const (
 	// brief is how long a download may take for its bytes not to be kept for
 	// another process: writing them costs more then than it will ever save.
 	brief = 3 * time.Second
-	// expansion is how many times an archive's size its tree may need: about
+	// Expansion is how many times an archive's size its tree may need: about
 	// 3.1 for the real ones.
-	expansion = 4
+	Expansion = 4
 	// maxArchive is many times what a real archive has.
 	maxArchive = 4 << 30
 	// zipWorkers is how many files of a zip are unpacked at a time, at most.
@@ -288,7 +288,7 @@ func room(dir string, archive, present int64) error {
 	if err != nil || archive == 0 {
 		return nil //nolint:nilerr // where it cannot be told, the write will tell
 	}
-	needed := archive*(1+expansion) - present
+	needed := archive*(1+Expansion) - present
 	if free < needed {
 		return fmt.Errorf("%w in %q: %d MB free, about %d MB needed", ErrSpace, dir, free>>20, needed>>20)
 	}

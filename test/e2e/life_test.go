@@ -4,6 +4,7 @@ package e2e_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -270,13 +271,33 @@ func (m *metadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodPut && r.URL.Path == "/latest/api/token" && r.Header.Get("X-aws-ec2-metadata-token-ttl-seconds") != "":
 		w.Header().Set("X-aws-ec2-metadata-token-ttl-seconds", "21600")
 		_, _ = io.WriteString(w, "the-token")
+	case !strings.HasPrefix(r.URL.Path, "/latest/"):
+		w.WriteHeader(http.StatusNotFound)
 	case r.Header.Get("X-aws-ec2-metadata-token") != "the-token":
 		w.WriteHeader(http.StatusUnauthorized)
 	case r.URL.Path == "/latest/meta-data/spot/instance-action" && notice != nil:
 		_, _ = io.WriteString(w, *notice)
+	case r.URL.Path == "/latest/dynamic/instance-identity/document":
+		_, _ = io.WriteString(w, `{"instanceId": "i-0abc", "region": "eu-central-1", "availabilityZone": "eu-central-1a", "instanceType": "m7g.large"}`)
 	default:
 		w.WriteHeader(http.StatusNotFound)
 	}
+}
+
+// named: a name and labels take what the cloud knows of the machine.
+func (h *host) named(t *testing.T) {
+	t.Helper()
+	h.Must(program, "install", "--url", h.server.URL()+"/octo-org", "--name", "at-{instance_id}", "--labels", "{zone},{instance_type},in-{region}",
+		"--metadata", "required", "--no-service", "--token-file", token)
+	var found bool
+	for _, runner := range h.server.Runners("") {
+		found = found || runner.Name == "at-i-0abc" && strings.Contains(fmt.Sprint(runner.Labels), "eu-central-1a") &&
+			strings.Contains(fmt.Sprint(runner.Labels), "m7g.large") && strings.Contains(fmt.Sprint(runner.Labels), "in-eu-central-1 ")
+	}
+	if !found {
+		t.Errorf("GitHub lists %+v", h.server.Runners(""))
+	}
+	h.Must(program, "uninstall", "--name", "at-i-0abc", "--token-file", token)
 }
 
 // preempted: AWS gives notice, the running job may finish until shortly before the
@@ -288,6 +309,7 @@ func (h *host) preempted(t *testing.T) {
 	listener := h.ListenAt(t, "169.254.169.254:80")
 	go func() { _ = web.Serve(listener) }()
 	defer web.Close()
+	h.named(t)
 	h.Must(program, "install", "--url", h.server.URL()+"/octo-org", "--name", name, "--token-file", token,
 		"--ephemeral", "--deregister-on-stop", "--drain-timeout", "1h", "--preemption", "aws")
 	h.Must(program, "uninstall", "--name", "many", "--token-file", token)
