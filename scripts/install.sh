@@ -211,6 +211,8 @@ no_permission() {
 # clean_up removes everything but the program in its place. It runs on every way out, signals included.
 # shellcheck disable=SC2317 # it is reached by the trap
 clean_up() {
+	# The signal may have come before the shell knew the number.
+	[ "$child" != starting ] || child=${!:-}
 	if [ -n "$child" ]; then
 		kill "$child" 2>/dev/null || :
 		wait "$child" 2>/dev/null || :
@@ -225,10 +227,15 @@ clean_up() {
 
 # apart COMMAND...: a shell hears of a signal only when the command has ended that it runs, but at once while it waits.
 apart() {
+	child=starting
 	"$@" &
 	child=$!
-	code=0
-	wait "$child" || code=$?
+	# A signal ends the wait: with the command still there, it is not over.
+	while
+		code=0
+		wait "$child" || code=$?
+		[ "$code" -gt 128 ] && kill -0 "$child" 2>/dev/null
+	do :; done
 	child=
 	return "$code"
 }
