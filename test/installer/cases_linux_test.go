@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -279,6 +280,10 @@ func TestUnwritable(t *testing.T) {
 
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
+	// A shell cannot hear what was ignored before it began, as nohup has it; what is heard here is the default for it.
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(heard) })
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		for _, loader := range []string{"curl", "wget"} {
 			t.Run(signal.String()+" "+loader, func(t *testing.T) {
