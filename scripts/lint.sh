@@ -49,15 +49,6 @@ formatted() {
 	}
 }
 
-vet() {
-	local os status=0
-	for os in $platforms; do
-		GOOS=$os CGO_ENABLED=0 go vet ./... || status=1
-	done
-	go vet -tags e2e ./... || status=1
-	return $status
-}
-
 golangci_path() {
 	local candidate
 	for candidate in "$cache/bin/golangci-lint" "$(type -P golangci-lint || true)"; do
@@ -73,6 +64,7 @@ golangci_path() {
 	echo "$cache/bin/golangci-lint"
 }
 
+# golangci has all of go vet in it, with the end-to-end tests (.golangci.yml).
 golangci() {
 	local program os status=0
 	program=$(golangci_path) && "$program" config verify || return
@@ -89,7 +81,6 @@ shell() {
 }
 
 check 'gofmt' formatted
-check 'go vet' vet
 check 'golangci-lint' golangci
 check 'shellcheck' shell
 check 'go mod verify' go mod verify

@@ -131,9 +131,9 @@ func (r *blockReader) Read(p []byte) (int, error) {
 func TestDecodesIntoBlocks(t *testing.T) {
 	t.Parallel()
 	for _, s := range samples() {
+		stream := slices.Concat(member(t, s.data, 6, gzip.Header{}), member(t, []byte("more"), 6, gzip.Header{}))
 		for _, blocks := range []int{1, 2, 3} {
 			for name, source := range sources() {
-				stream := slices.Concat(member(t, s.data, 6, gzip.Header{}), member(t, []byte("more"), 6, gzip.Header{}))
 				got, err := io.ReadAll(newBlockReader(source(stream), blocks))
 				if err != nil || !bytes.Equal(got, slices.Concat(s.data, []byte("more"))) {
 					t.Errorf("%s, %d blocks, %s: %d bytes, %v", s.name, blocks, name, len(got), err)
