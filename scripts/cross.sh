@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds every program for each platform we ship to, and looks at everything with the
+# Builds the program for each platform we ship to, and looks at everything with the
 # sizes of 32 bits.
 #
 #   scripts/cross.sh [GOOS/GOARCH...]
@@ -18,8 +18,7 @@ for platform in "$@"; do
 	started=$SECONDS
 	export GOOS=${platform%/*} GOARCH=${platform#*/}
 	bin=$out/$GOOS-$GOARCH
-	# With a folder as output, every main package is linked as well.
-	go build -o "$bin/" ./...
+	go build -o "$bin/" ./cmd/...
 	# lint.sh has looked at the tests for each system, but with 64 bits only.
 	[[ $GOARCH != arm ]] || go vet -tags e2e ./...
 	printf '%-14s %3d s  ' "$platform" $((SECONDS - started))

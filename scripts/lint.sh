@@ -59,7 +59,7 @@ golangci_path() {
 	done
 	# On stderr, for stdout carries the path.
 	printf 'installing golangci-lint %s into %s (takes minutes, once)\n' "$golangci_version" "$cache/bin" >&2
-	GOFLAGS='' GOBIN=$cache/bin \
+	GOFLAGS=-trimpath GOBIN=$cache/bin \
 		go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$golangci_version" >&2 || return
 	echo "$cache/bin/golangci-lint"
 }

@@ -2,7 +2,7 @@
 # Runs the tests as a user who may do nothing, since root and others take
 # different paths through the program.
 #
-#   scripts/test-unprivileged.sh [flags of go test]
+#   scripts/test-unprivileged.sh [flags and packages of go test]
 #
 # Started by root, it works on a copy: that user can enter neither root's home,
 # where the module and build caches usually are, nor perhaps this checkout. Root
@@ -12,8 +12,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+[[ " $*" == *' ./'* ]] || set -- "$@" ./...
 if (($(id -u) != 0)); then
-	exec go test "$@" ./...
+	exec go test "$@"
 fi
 
 user=nobody
@@ -56,4 +57,4 @@ exit \$status
 EXEC
 chmod 0755 "$box/exec"
 cd "$box/src"
-go test -exec "$box/exec" "$@" ./...
+go test -exec "$box/exec" "$@"

@@ -49,11 +49,10 @@ func runScripts(t *testing.T, folder string) {
 
 // atOnce are the scripts in which the program does several things at a time. They
 // are what -short leaves: the race detector makes a start of the program take a
-// second, and finds nothing in the others. install_broken is among them as only
-// root runs it to its end, and CI counts what each of its passes skips.
+// second, and finds nothing in the others.
 func atOnce() []string {
 	var files []string
-	for _, name := range []string{"install", "install_broken", "install_interrupted", "install_killed", "install_minted", "install_resume", "run"} {
+	for _, name := range []string{"install", "install_interrupted", "install_killed", "install_resume", "run"} {
 		files = append(files, filepath.Join("testdata", "script", name+".txtar"))
 	}
 	return files

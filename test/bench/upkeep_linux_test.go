@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -211,8 +212,12 @@ func TestWorkOutside(t *testing.T) {
 	if info, err := os.Stat(dir); err != nil || info.Mode() != os.ModeDir|0o755 {
 		t.Errorf("it is %v (%v)", info.Mode(), err)
 	}
-	// As if it was killed: the kernel lets go of the lock, and nothing else.
-	if err := w.lock.Close(); err != nil {
+	// As if it was killed: the kernel lets go of the lock, and nothing else; once no
+	// child that another test has forked holds the file until it is a program.
+	syscall.ForkLock.Lock()
+	err = w.lock.Close()
+	syscall.ForkLock.Unlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	if w, err = openWork(t.Context(), o); err != nil {

@@ -206,7 +206,8 @@ func shells(t *testing.T) (found []shell) {
 			t.Errorf("%s is missing: CI has every shell", s.args[0])
 		}
 	}
-	if testing.Short() && len(found) > 1 {
+	// What differs between them has nothing to do with who runs them.
+	if (testing.Short() || os.Geteuid() != 0) && len(found) > 1 {
 		found = found[:1]
 	}
 	if len(found) == 0 {
