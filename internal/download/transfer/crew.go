@@ -24,7 +24,7 @@ const (
 // crew is the connections, and what they have met. Stream.mu guards it.
 type crew struct {
 	hands int // goroutines that receive
-	limit int // of hands; goes down where the server refuses more of them
+	limit int // of hands; goes down where the server refuses more of them, or more bring nothing
 	// high is the most that was ever on disk: what a server without ranges sends
 	// again is no progress. failedAt is what high was at the last failure.
 	high, failedAt int64
@@ -91,13 +91,18 @@ func (s *Stream) work() {
 	}
 }
 
-// claim takes the lowest part that nobody receives. Where there is none, the
-// goroutine is off the crew: whoever holds the rest goes on alone if need be.
+// claim takes the lowest part that nobody receives. Where there is none, or there are
+// too many hands, the goroutine is off the crew: whoever holds the rest goes on alone
+// if need be.
 func (s *Stream) claim() (task, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// Read before the claim, which makes a first segment where the size is unknown.
 	plain := s.segs.done == 0
+	if s.hands > s.limit {
+		s.hands--
+		return task{}, false
+	}
 	index, ok := s.segs.claimLowest()
 	if !ok {
 		s.hands--

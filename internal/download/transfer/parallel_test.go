@@ -207,6 +207,11 @@ func TestConnectionsThatBringNothing(t *testing.T) {
 		if most := open.most.Load(); most != 1+firstTrial {
 			t.Errorf("%d connections at once, want the first one and the %d of the trial", most, firstTrial)
 		}
+		// Those of the trial receive what they have claimed, and one receives the rest.
+		asked := o.ranges(0)
+		if len(asked) != 2+firstTrial || !strings.HasSuffix(asked[len(asked)-1], "-") {
+			t.Errorf("it asked for %q, want %d, and to the end with the last", asked, 2+firstTrial)
+		}
 	})
 }
 

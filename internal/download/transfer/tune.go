@@ -48,8 +48,20 @@ func (s *Stream) tune() {
 			t.added()
 			s.hire()
 		}
+		s.dismiss(&t)
 		s.mu.Unlock()
 	}
+}
+
+// dismiss has those of a trial leave that has brought nothing, after what they have
+// claimed. Fewer connections bring the bytes in order, and what comes in order need
+// not pass by the disk. The caller holds mu.
+func (s *Stream) dismiss(t *tuner) {
+	if !t.useless || t.count == 0 {
+		return
+	}
+	s.limit = min(s.limit, max(s.hands-t.count, 1))
+	t.count = 0
 }
 
 // canHire tells whether another connection would have something to do. The
