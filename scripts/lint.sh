@@ -2,7 +2,8 @@
 # Everything that can be said about the code without running it. A check that
 # cannot be made fails; none is passed over.
 #
-#   scripts/lint.sh
+#   scripts/lint.sh            all checks
+#   scripts/lint.sh install    only the program that has to be built for them
 #
 # RUNNER_BOOTSTRAP_CI_CACHE  where golangci-lint is kept when the one on PATH is
 #                            of another version (default: below XDG_CACHE_HOME)
@@ -49,7 +50,7 @@ formatted() {
 	}
 }
 
-golangci_path() {
+golangci_found() {
 	local candidate
 	for candidate in "$cache/bin/golangci-lint" "$(type -P golangci-lint || true)"; do
 		if [[ -x $candidate && $("$candidate" version --short) == "$golangci_version" ]]; then
@@ -57,6 +58,15 @@ golangci_path() {
 			return
 		fi
 	done
+	return 1
+}
+
+golangci_path() {
+	golangci_found && return
+	mkdir -p "$cache"
+	exec {lock}>"$cache/lock"
+	! type -P flock >/dev/null || flock "$lock"
+	golangci_found && return # somebody else was at it
 	# On stderr, for stdout carries the path.
 	printf 'installing golangci-lint %s into %s (takes minutes, once)\n' "$golangci_version" "$cache/bin" >&2
 	GOFLAGS=-trimpath GOBIN=$cache/bin \
@@ -80,6 +90,10 @@ shell() {
 	shellcheck --severity=style "${shell_files[@]}"
 }
 
+if [[ ${1:-} == install ]]; then
+	golangci_path >/dev/null
+	exit
+fi
 check 'gofmt' formatted
 check 'golangci-lint' golangci
 check 'shellcheck' shell
