@@ -16,7 +16,8 @@ import (
 type builder struct {
 	names Names
 	top   *os.Root
-	exact bool // the modes given at creation are those that come out
+	place *place // the same
+	exact bool   // the modes given at creation are those that come out
 
 	hand    *hand            // for everything but small files
 	small   *smallWriter     // nil where every file has a hand of its own
@@ -34,7 +35,10 @@ func newBuilder(dir string, names Names) (*builder, error) {
 		return nil, err
 	}
 	b := &builder{names: names, top: top, known: map[string]int32{}}
-	if b.exact, err = keepsModes(top); err != nil {
+	if b.exact, err = keepsModes(top); err == nil {
+		b.place, err = openPlace(top)
+	}
+	if err != nil {
 		_ = top.Close()
 		return nil, err
 	}
@@ -47,6 +51,7 @@ func (b *builder) close() {
 		b.small.close()
 	}
 	b.hand.close()
+	b.place.close()
 	_ = b.top.Close()
 }
 
@@ -199,7 +204,7 @@ type hand struct {
 	buffer []byte // as large as the largest file needed
 }
 
-func (b *builder) newHand() *hand { return &hand{chain: chain{top: b.top}, exact: b.exact} }
+func (b *builder) newHand() *hand { return &hand{chain: chain{top: b.place}, exact: b.exact} }
 
 func (h *hand) close() { h.chain.close() }
 
@@ -211,23 +216,22 @@ func (h *hand) file(ctx context.Context, e *entry, source io.Reader) error {
 	if err != nil {
 		return err
 	}
-	// O_EXCL: no entry may overwrite another, or write through a link.
-	file, err := place.OpenFile(base, os.O_WRONLY|os.O_CREATE|os.O_EXCL, e.perm())
+	// No entry may overwrite another, or write through a link.
+	file, err := place.create(base, e.perm())
 	if err != nil {
 		return fmt.Errorf("making %q: %w", e.path, err)
 	}
 	err = h.content(ctx, e, file, source)
 	if err == nil && !h.exact {
-		err = file.Chmod(e.perm())
+		err = file.chmod(e.perm())
 	}
 	if err := errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("writing %q: %w", e.path, err)
 	}
-	when := time.Unix(e.mtime, 0)
-	return place.Chtimes(base, when, when)
+	return place.touch(base, time.Unix(e.mtime, 0))
 }
 
-func (h *hand) content(ctx context.Context, e *entry, file *os.File, source io.Reader) error {
+func (h *hand) content(ctx context.Context, e *entry, file *file, source io.Reader) error {
 	if want := int(min(bufferSize, max(e.size, 4<<10))); len(h.buffer) < want {
 		h.buffer = make([]byte, want)
 	}
@@ -267,13 +271,13 @@ func (h *hand) mkdir(name string, mode uint16) error {
 	if err != nil {
 		return err
 	}
-	if err := place.Mkdir(base, fs.FileMode(mode)); err != nil {
+	if err := place.mkdir(base, fs.FileMode(mode)); err != nil {
 		return fmt.Errorf("making directory %q: %w", name, err)
 	}
 	if h.exact {
 		return nil
 	}
-	return place.Chmod(base, fs.FileMode(mode))
+	return place.chmod(base, fs.FileMode(mode))
 }
 
 func (h *hand) chmod(name string, mode uint16) error {
@@ -282,7 +286,7 @@ func (h *hand) chmod(name string, mode uint16) error {
 	if err != nil {
 		return err
 	}
-	return place.Chmod(base, fs.FileMode(mode))
+	return place.chmod(base, fs.FileMode(mode))
 }
 
 func (h *hand) symlink(name, target string) error {
@@ -291,7 +295,7 @@ func (h *hand) symlink(name, target string) error {
 	if err != nil {
 		return err
 	}
-	if err := place.Symlink(target, base); err != nil {
+	if err := place.symlink(target, base); err != nil {
 		return fmt.Errorf("making link %q: %w", name, err)
 	}
 	return nil

@@ -1,10 +1,7 @@
 package tree
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
 )
 
@@ -14,20 +11,20 @@ import (
 // Each directory is opened from the one above it and must be there itself: one
 // that was swapped for a link is not entered.
 type chain struct {
-	top   *os.Root // belongs to the caller
-	dir   string   // of the last one; "" before the first
-	names []string
-	roots []*os.Root
+	top    *place // belongs to the caller
+	dir    string // of the last one; "" before the first
+	names  []string
+	places []*place
 }
 
 // at returns the directory dir, a clean path or ".". It stays open until the
 // next call.
-func (c *chain) at(dir string) (*os.Root, error) {
+func (c *chain) at(dir string) (*place, error) {
 	if dir == "." {
 		return c.top, nil // what is open below may be wanted again
 	}
 	if dir == c.dir {
-		return c.roots[len(c.roots)-1], nil
+		return c.places[len(c.places)-1], nil
 	}
 	c.dir = ""
 	depth, rest := 0, dir
@@ -41,54 +38,32 @@ func (c *chain) at(dir string) (*os.Root, error) {
 		c.cut(depth)
 		above := c.top
 		if depth > 0 {
-			above = c.roots[depth-1]
+			above = c.places[depth-1]
 		}
-		next, err := enter(above, name)
+		next, err := above.enter(name)
 		if err != nil {
 			return nil, fmt.Errorf("entering %q: %w", dir, err)
 		}
-		c.names, c.roots = append(c.names, name), append(c.roots, next)
+		c.names, c.places = append(c.names, name), append(c.places, next)
 		depth++
 	}
 	c.cut(depth)
 	c.dir = dir
-	return c.roots[depth-1], nil
+	return c.places[depth-1], nil
 }
 
 // cut closes all but the first few.
 func (c *chain) cut(depth int) {
-	for _, root := range c.roots[depth:] {
-		_ = root.Close()
+	for _, place := range c.places[depth:] {
+		place.close()
 	}
-	c.names, c.roots = c.names[:depth], c.roots[:depth]
+	c.names, c.places = c.names[:depth], c.places[:depth]
 }
 
 // close closes all but the top.
 func (c *chain) close() {
 	c.cut(0)
 	c.dir = ""
-}
-
-// enter opens a directory in dir. os.Root follows links that stay inside, so
-// what was opened is compared with what bears the name.
-func enter(dir *os.Root, name string) (*os.Root, error) {
-	next, err := dir.OpenRoot(name)
-	if err != nil {
-		return nil, err
-	}
-	opened, err := next.Stat(".")
-	if err == nil {
-		var named fs.FileInfo
-		named, err = dir.Lstat(name)
-		if err == nil && !os.SameFile(opened, named) {
-			err = errors.New("it is a link")
-		}
-	}
-	if err != nil {
-		_ = next.Close()
-		return nil, err
-	}
-	return next, nil
 }
 
 // split returns the directory and the last part of a clean path. It does what

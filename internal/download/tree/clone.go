@@ -109,40 +109,40 @@ func (m *Manifest) check(ctx context.Context, dir string) error {
 }
 
 // file compares one file, and copies it.
-func (p *pair) file(ctx context.Context, e *entry, from, to *os.Root) error {
+func (p *pair) file(ctx context.Context, e *entry, from, to *place) error {
 	base := last(e.path)
-	source, err := from.Open(base)
+	source, err := from.read(base)
 	if err != nil {
 		return missing(e.path, err)
 	}
-	defer source.Close()
-	info, err := source.Stat()
+	defer func() { _ = source.Close() }() // nothing was written
+	found, err := source.status()
 	if err != nil {
 		return missing(e.path, err)
 	}
-	if err := meta(e, info); err != nil {
+	if err := meta(e, found); err != nil {
 		return err
 	}
 	if to == nil {
 		return p.content(ctx, e, source, io.Discard)
 	}
-	target, err := to.OpenFile(base, os.O_WRONLY|os.O_CREATE|os.O_EXCL, e.perm())
+	target, err := to.create(base, e.perm())
 	if err != nil {
 		return fmt.Errorf("making %q: %w", e.path, err)
 	}
 	err = p.fill(ctx, e, source, target)
 	if err == nil && !p.exact {
-		err = target.Chmod(e.perm())
+		err = target.chmod(e.perm())
 	}
 	if err == nil && !p.owner.Keep {
-		err = target.Chown(p.owner.UID, p.owner.GID)
+		err = target.chown(p.owner.UID, p.owner.GID)
 	}
 	return errors.Join(err, target.Close())
 }
 
 // fill gives target the content of source, without copying if that can be done.
 // The first file decides for all.
-func (p *pair) fill(ctx context.Context, e *entry, source, target *os.File) error {
+func (p *pair) fill(ctx context.Context, e *entry, source, target *file) error {
 	if e.size > 0 && p.reflink.Load() {
 		err := reflink(target, source)
 		if err == nil {

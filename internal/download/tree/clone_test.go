@@ -206,16 +206,29 @@ func flip(name string, at int64) error {
 // shares tells whether the file system of dir shares blocks.
 func shares(t *testing.T, dir string) bool {
 	t.Helper()
-	one, errOne := os.Create(filepath.Join(dir, "one"))
-	other, errOther := os.Create(filepath.Join(dir, "other"))
-	if err := errors.Join(errOne, errOther); err != nil {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if err := root.WriteFile("one", []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	here, err := openPlace(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer here.close()
+	one, err := here.read("one")
+	if err != nil {
 		t.Fatal(err)
 	}
 	defer one.Close()
-	defer other.Close()
-	if _, err := one.WriteString("x"); err != nil {
+	other, err := here.create("other", 0o600)
+	if err != nil {
 		t.Fatal(err)
 	}
+	defer other.Close()
 	return reflink(other, one) == nil
 }
 

@@ -118,14 +118,14 @@ func TestNamesThatDifferByCase(t *testing.T) {
 	} {
 		data := zipped(t, plain(t, false, entries...))
 		for _, names := range []Names{Fold, Windows} {
-			if _, err := UnpackTar(t.Context(), bytes.NewReader(data), place(t), names, Later); !errors.Is(err, ErrArchive) || errors.Is(err, ErrLayout) {
+			if _, err := UnpackTar(t.Context(), bytes.NewReader(data), emptyDir(t), names, Later); !errors.Is(err, ErrArchive) || errors.Is(err, ErrLayout) {
 				t.Errorf("%s, as %d: %v, want ErrArchive", name, names, err)
 			}
 		}
 		if runtime.GOOS != "linux" || name == "a hard link's target" {
 			continue
 		}
-		tree := place(t)
+		tree := emptyDir(t)
 		if m, err := UnpackTar(t.Context(), bytes.NewReader(data), tree, Unix, Later); err != nil {
 			t.Errorf("%s, where case counts: %v", name, err)
 		} else if err := m.Check(t.Context(), tree); err != nil {

@@ -2,10 +2,7 @@
 
 package tree
 
-import (
-	"errors"
-	"os"
-)
+import "errors"
 
 // reflink is not done here: the bytes are copied.
-func reflink(_, _ *os.File) error { return errors.ErrUnsupported }
+func reflink(_, _ *file) error { return errors.ErrUnsupported }

@@ -16,11 +16,11 @@ const (
 // writeBack makes the kernel begin to write the bytes of file from begun to size
 // to the disk, without waiting for it, so that [Sync] finds little left to do. It
 // returns up to where that has begun. A failure shows up in Sync.
-func writeBack(file *os.File, begun, size, whole int64) int64 {
+func writeBack(f *file, begun, size, whole int64) int64 {
 	if size-begun < writeBackStep && (size < whole || size < writeBackLeast) {
 		return begun
 	}
-	_ = unix.SyncFileRange(int(file.Fd()), begun, size-begun, unix.SYNC_FILE_RANGE_WRITE)
+	_ = unix.SyncFileRange(f.fd, begun, size-begun, unix.SYNC_FILE_RANGE_WRITE)
 	return size
 }
 

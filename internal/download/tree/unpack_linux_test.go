@@ -199,7 +199,7 @@ func TestModesAreThoseOfTheArchive(t *testing.T) {
 		umasks = append(umasks, 0o777) // nobody else could enter what they made
 	}
 	for _, umask := range umasks {
-		dir := place(t)
+		dir := emptyDir(t)
 		to := filepath.Join(t.TempDir(), "web-1")
 		old := syscall.Umask(umask)
 		m, err := UnpackTar(t.Context(), bytes.NewReader(data), dir, Unix, Later)
@@ -233,7 +233,7 @@ func TestModesAreThoseOfTheArchive(t *testing.T) {
 // A directory may hand its group down, as setgid does; modes are still right.
 func TestModesBelowASetgidDirectory(t *testing.T) {
 	t.Parallel()
-	dir := place(t)
+	dir := emptyDir(t)
 	if err := os.Chmod(dir, fs.ModeSetgid|0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -93,8 +93,8 @@ func (zero) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// place is a directory to unpack into, with a canary beside it.
-func place(t testing.TB) string {
+// emptyDir is a directory to unpack into, with a canary beside it.
+func emptyDir(t testing.TB) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "outer", "tree")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -127,7 +127,7 @@ func wantCanary(t testing.TB, dir string) {
 // unpacked makes a tree of an archive that is all right.
 func unpacked(t testing.TB, data []byte) (string, *Manifest) {
 	t.Helper()
-	dir := place(t)
+	dir := emptyDir(t)
 	m, err := UnpackTar(context.Background(), bytes.NewReader(data), dir, Unix, Later)
 	if err != nil {
 		t.Fatal(err)
@@ -213,7 +213,7 @@ func TestUnpackRefusesHostileArchives(t *testing.T) {
 	for _, c := range disguised() {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
-			dir := place(t)
+			dir := emptyDir(t)
 			m, err := UnpackTar(t.Context(), bytes.NewReader(packed(t, githubtest.ArchiveSpec{Extra: c.Entries})), dir, Unix, Later)
 			wantCanary(t, dir)
 			if c.Name == "setuid" { // kept, without it
@@ -293,7 +293,7 @@ func TestUnpackRefusesWhatIsNoRunner(t *testing.T) {
 	for name, data := range archives {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m, err := UnpackTar(t.Context(), bytes.NewReader(data), place(t), Unix, Later)
+			m, err := UnpackTar(t.Context(), bytes.NewReader(data), emptyDir(t), Unix, Later)
 			if !errors.Is(err, ErrArchive) || m != nil || notRunner[name] != nil && !errors.Is(err, ErrLayout) {
 				t.Errorf("%v, %v, want ErrArchive", m, err)
 			}
@@ -301,7 +301,7 @@ func TestUnpackRefusesWhatIsNoRunner(t *testing.T) {
 	}
 	// What was cut above is all right otherwise.
 	for name, data := range map[string][]byte{"whole": inner, "with more zeros": append(slices.Clone(inner), make([]byte, 1<<20)...)} {
-		if m, err := UnpackTar(t.Context(), bytes.NewReader(zipped(t, data)), place(t), Unix, Later); err != nil || len(m.entries) != 4 {
+		if m, err := UnpackTar(t.Context(), bytes.NewReader(zipped(t, data)), emptyDir(t), Unix, Later); err != nil || len(m.entries) != 4 {
 			t.Errorf("%s: %v, %v", name, m, err)
 		}
 	}
@@ -331,7 +331,7 @@ func TestUnpackIsBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := place(t)
+			dir := emptyDir(t)
 			_, err := UnpackTar(t.Context(), bytes.NewReader(zipped(t, c.stream)), dir, Unix, Later)
 			if !errors.Is(err, ErrArchive) || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%v, want %q", err, c.says)
@@ -432,7 +432,7 @@ func TestUnpackStopsAtTooManyEntries(t *testing.T) {
 		_ = out.Close()
 		written <- n
 	}()
-	_, err := UnpackTar(t.Context(), in, place(t), Unix, Later)
+	_, err := UnpackTar(t.Context(), in, emptyDir(t), Unix, Later)
 	_ = in.Close()
 	if n := <-written; n > maxEntries+20*each {
 		t.Errorf("%d entries were read", n)
@@ -477,7 +477,7 @@ func TestFilesAreAsLongAsTheySay(t *testing.T) {
 		"a bomb":  {t.Context(), io.LimitReader(zero{}, 1<<20), ErrArchive},
 		"stopped": {done, strings.NewReader("1234"), context.Canceled},
 	} {
-		b, err := newBuilder(place(t), Unix)
+		b, err := newBuilder(emptyDir(t), Unix)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -496,7 +496,7 @@ func TestFilesAreAsLongAsTheySay(t *testing.T) {
 func TestUnpackDoesNotEnterASwappedDirectory(t *testing.T) {
 	t.Parallel()
 	for name, target := range map[string]string{"inside": "bin", "outside": ".."} {
-		dir := place(t)
+		dir := emptyDir(t)
 		b, err := newBuilder(dir, Unix)
 		if err != nil {
 			t.Fatal(err)
@@ -549,7 +549,7 @@ func TestUnpackEndsWithItsContext(t *testing.T) {
 	dice := rand.New(rand.NewPCG(1, 2))
 	for i := range 20 {
 		after, waits := dice.IntN(len(data)), i%2 == 0
-		dir := place(t)
+		dir := emptyDir(t)
 		synctest.Test(t, func(t *testing.T) { // fails if a goroutine is left
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -572,7 +572,7 @@ func TestUnpackEndsWithItsContext(t *testing.T) {
 	}
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
-	dir := place(t)
+	dir := emptyDir(t)
 	if _, err := UnpackTar(done, bytes.NewReader(data), dir, Unix, Later); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled before the start: %v", err)
 	}
@@ -585,7 +585,7 @@ func TestUnpackEndsWithItsContext(t *testing.T) {
 func TestUnpackEndsWhileItWaits(t *testing.T) {
 	t.Parallel()
 	data := packed(t, githubtest.ArchiveSpec{Padding: 1 << 20})
-	dir := place(t)
+	dir := emptyDir(t)
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
@@ -607,7 +607,7 @@ func TestUnpackPassesOnTheSourcesFailure(t *testing.T) {
 	for _, failure := range []error{broken, io.ErrUnexpectedEOF} {
 		for _, after := range []int{0, 1, 1000, len(data) / 2, len(data) - 5, len(data)} {
 			source := &cutOff{bytes.NewReader(data), after, func() error { return failure }}
-			m, err := UnpackTar(t.Context(), source, place(t), Unix, Later)
+			m, err := UnpackTar(t.Context(), source, emptyDir(t), Unix, Later)
 			if !errors.Is(err, failure) || errors.Is(err, ErrArchive) || m != nil {
 				t.Errorf("broken after %d of %d bytes: %v", after, len(data), err)
 			}
@@ -616,7 +616,7 @@ func TestUnpackPassesOnTheSourcesFailure(t *testing.T) {
 	// The archive's fault stays one, whatever the source does afterwards.
 	bad := packed(t, githubtest.ArchiveSpec{Extra: []githubtest.Entry{{Name: "../x", Body: "x"}}, Padding: 1 << 20})
 	source := &cutOff{bytes.NewReader(bad), len(bad) - 100, func() error { return broken }}
-	if _, err := UnpackTar(t.Context(), source, place(t), Unix, Later); !errors.Is(err, ErrArchive) && !errors.Is(err, broken) {
+	if _, err := UnpackTar(t.Context(), source, emptyDir(t), Unix, Later); !errors.Is(err, ErrArchive) && !errors.Is(err, broken) {
 		t.Errorf("%v", err)
 	}
 }
@@ -631,7 +631,7 @@ func TestUnpackNeedsItsDirectory(t *testing.T) {
 	if _, err := UnpackZip(t.Context(), bytes.NewReader(data), int64(len(data)), none, Windows, 2); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrArchive) {
 		t.Errorf("without a directory: %v", err)
 	}
-	dir := place(t)
+	dir := emptyDir(t)
 	if err := os.WriteFile(filepath.Join(dir, "run.sh"), []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}

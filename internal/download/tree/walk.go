@@ -41,10 +41,18 @@ func newWalk(m *Manifest, from *os.Root) *walk {
 
 // run goes through the whole tree, and returns the first difference or failure.
 func (w *walk) run(ctx context.Context) error {
+	from, to, err := w.places()
+	if err != nil {
+		return err
+	}
+	defer from.close()
+	if to != nil {
+		defer to.close()
+	}
 	workers := max(2, min(4, runtime.NumCPU()))
-	err := crew(ctx, workers, func(ctx context.Context) error {
+	err = crew(ctx, workers, func(ctx context.Context) error {
 		defer context.AfterFunc(ctx, w.tasks.stop)()
-		p := &pair{walk: w, from: chain{top: w.from}, to: chain{top: w.to}, buffer: make([]byte, bufferSize)}
+		p := &pair{walk: w, from: chain{top: from}, to: chain{top: to}, buffer: make([]byte, bufferSize)}
 		defer p.close()
 		for {
 			t, ok := w.tasks.take()
@@ -61,6 +69,21 @@ func (w *walk) run(ctx context.Context) error {
 		return err
 	}
 	return w.hardLinks()
+}
+
+// places opens both trees again; to is nil where there is none.
+func (w *walk) places() (from, to *place, err error) {
+	if from, err = openPlace(w.from); err != nil {
+		return nil, nil, missing(".", err)
+	}
+	if w.to == nil {
+		return from, nil, nil
+	}
+	if to, err = openPlace(w.to); err != nil {
+		from.close()
+		return nil, nil, err
+	}
+	return from, to, nil
 }
 
 // hardLinks comes after everything that could be linked to.
@@ -110,7 +133,7 @@ func (p *pair) do(ctx context.Context, t task) error {
 	if err != nil {
 		return missing(dir.path, err)
 	}
-	var to *os.Root
+	var to *place
 	if p.to.top != nil {
 		if to, err = p.to.at(dir.path); err != nil {
 			return err
@@ -147,8 +170,8 @@ func (p *pair) do(ctx context.Context, t task) error {
 
 // names looks for what should not be in a directory, or not of its type. What is
 // missing turns up when it is opened.
-func (p *pair) names(dir folder, from *os.Root) error {
-	list, err := readDir(from)
+func (p *pair) names(dir folder, from *place) error {
+	list, err := from.list()
 	if err != nil {
 		return missing(dir.path, err)
 	}
@@ -173,41 +196,32 @@ func (p *pair) names(dir folder, from *os.Root) error {
 	return nil
 }
 
-func readDir(dir *os.Root) ([]fs.DirEntry, error) {
-	file, err := dir.Open(".")
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	return file.ReadDir(-1)
-}
-
 // folder makes a directory; what is in it comes with a task of its own.
-func (p *pair) folder(e *entry, from, to *os.Root) error {
+func (p *pair) folder(e *entry, from, to *place) error {
 	base := last(e.path)
-	info, err := from.Lstat(base)
+	mode, err := from.mode(base)
 	if err != nil {
 		return missing(e.path, err)
 	}
 	// A directory may have inherited the group of the one above.
-	if hasModes() && info.Mode()&^fs.ModeSetgid != fs.ModeDir|e.perm() {
-		return fmt.Errorf("%w: directory %q has another mode, %v", ErrDamaged, e.path, info.Mode())
+	if hasModes() && mode&^fs.ModeSetgid != fs.ModeDir|e.perm() {
+		return fmt.Errorf("%w: directory %q has another mode, %v", ErrDamaged, e.path, mode)
 	}
 	if to == nil {
 		return nil
 	}
-	if err := to.Mkdir(base, e.perm()); err != nil {
+	if err := to.mkdir(base, e.perm()); err != nil {
 		return fmt.Errorf("making directory %q: %w", e.path, err)
 	}
 	if !p.exact {
-		err = to.Chmod(base, e.perm())
+		err = to.chmod(base, e.perm())
 	}
 	return errors.Join(err, p.own(to, base))
 }
 
-func (p *pair) link(e *entry, from, to *os.Root) error {
+func (p *pair) link(e *entry, from, to *place) error {
 	base := last(e.path)
-	target, err := from.Readlink(base)
+	target, err := from.readlink(base)
 	if err != nil {
 		return missing(e.path, err)
 	}
@@ -217,31 +231,38 @@ func (p *pair) link(e *entry, from, to *os.Root) error {
 	if to == nil {
 		return nil
 	}
-	if err := to.Symlink(target, base); err != nil {
+	if err := to.symlink(target, base); err != nil {
 		return fmt.Errorf("making link %q: %w", e.path, err)
 	}
 	return p.own(to, base)
 }
 
 // own gives away what has no file descriptor.
-func (p *pair) own(to *os.Root, base string) error {
+func (p *pair) own(to *place, base string) error {
 	if p.owner.Keep {
 		return nil
 	}
-	return to.Lchown(base, p.owner.UID, p.owner.GID)
+	return to.chown(base, p.owner.UID, p.owner.GID)
 }
 
-// meta compares what the file system tells about a file.
-func meta(e *entry, info fs.FileInfo) error {
+// status is what the file system tells about a file.
+type status struct {
+	mode     fs.FileMode
+	size     int64
+	modified time.Time
+}
+
+// meta compares it.
+func meta(e *entry, found status) error {
 	switch {
-	case !info.Mode().IsRegular():
+	case !found.mode.IsRegular():
 		return fmt.Errorf("%w: %q is of another type", ErrDamaged, e.path)
-	case info.Size() != e.size:
-		return fmt.Errorf("%w: %q has another size, %d", ErrDamaged, e.path, info.Size())
-	case hasModes() && info.Mode() != e.perm():
-		return fmt.Errorf("%w: %q has another mode, %v", ErrDamaged, e.path, info.Mode())
-	case !info.ModTime().Equal(time.Unix(e.mtime, 0)):
-		return fmt.Errorf("%w: %q was changed at %v", ErrDamaged, e.path, info.ModTime().UTC())
+	case found.size != e.size:
+		return fmt.Errorf("%w: %q has another size, %d", ErrDamaged, e.path, found.size)
+	case hasModes() && found.mode != e.perm():
+		return fmt.Errorf("%w: %q has another mode, %v", ErrDamaged, e.path, found.mode)
+	case !found.modified.Equal(time.Unix(e.mtime, 0)):
+		return fmt.Errorf("%w: %q was changed at %v", ErrDamaged, e.path, found.modified.UTC())
 	}
 	return nil
 }

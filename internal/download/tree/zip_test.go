@@ -44,7 +44,7 @@ func zipOf(t testing.TB, more func(w *zip.Writer)) []byte {
 
 func unzipped(t testing.TB, data []byte, names Names) (string, *Manifest, error) {
 	t.Helper()
-	dir := place(t)
+	dir := emptyDir(t)
 	m, err := UnpackZip(context.Background(), bytes.NewReader(data), int64(len(data)), dir, names, 2)
 	wantCanary(t, dir)
 	return dir, m, err
@@ -56,7 +56,7 @@ func TestUnpackZip(t *testing.T) {
 		{Name: "externals/empty/", Type: '5'}, {Name: "externals/nothing"}, {Name: "bin/big.dll", Body: strings.Repeat("0123456789", 300_000)},
 	}})
 	for workers := range 4 {
-		dir := place(t)
+		dir := emptyDir(t)
 		m, err := UnpackZip(t.Context(), bytes.NewReader(data), int64(len(data)), dir, Windows, workers)
 		if err != nil {
 			t.Fatal(err)
@@ -281,7 +281,7 @@ func TestUnpackZipRefusesWhatIsNoRunner(t *testing.T) {
 			t.Errorf("%s: %v, want ErrLayout", name, err)
 		}
 	}
-	if _, err := UnpackZip(t.Context(), bytes.NewReader(whole), -1, place(t), Windows, 2); !errors.Is(err, ErrArchive) {
+	if _, err := UnpackZip(t.Context(), bytes.NewReader(whole), -1, emptyDir(t), Windows, 2); !errors.Is(err, ErrArchive) {
 		t.Errorf("a negative size: %v", err)
 	}
 }
@@ -331,7 +331,7 @@ func TestUnpackZipEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	data := packed(t, githubtest.ArchiveSpec{Platform: "win-x64", Padding: 3 << 20})
 	for _, from := range []int64{1, int64(len(data)) / 2, int64(len(data))} {
-		dir := place(t)
+		dir := emptyDir(t)
 		synctest.Test(t, func(t *testing.T) { // fails if a goroutine is left
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -344,7 +344,7 @@ func TestUnpackZipEndsWithItsContext(t *testing.T) {
 	}
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := UnpackZip(done, bytes.NewReader(data), int64(len(data)), place(t), Windows, 2); !errors.Is(err, context.Canceled) {
+	if _, err := UnpackZip(done, bytes.NewReader(data), int64(len(data)), emptyDir(t), Windows, 2); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled before the start: %v", err)
 	}
 }
@@ -354,7 +354,7 @@ func TestUnpackZipPassesOnTheDisksFailure(t *testing.T) {
 	data := packed(t, githubtest.ArchiveSpec{Platform: "win-x64", Padding: 1 << 20})
 	for _, from := range []int64{1, int64(len(data)) / 2, int64(len(data))} {
 		source := brokenDisk{bytes.NewReader(data), from, func() error { return fs.ErrClosed }}
-		if _, err := UnpackZip(t.Context(), source, int64(len(data)), place(t), Windows, 2); !errors.Is(err, fs.ErrClosed) || errors.Is(err, ErrArchive) {
+		if _, err := UnpackZip(t.Context(), source, int64(len(data)), emptyDir(t), Windows, 2); !errors.Is(err, fs.ErrClosed) || errors.Is(err, ErrArchive) {
 			t.Errorf("broken below byte %d: %v", from, err)
 		}
 	}
