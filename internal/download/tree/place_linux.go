@@ -102,7 +102,8 @@ func (p *place) touch(name string, when time.Time) error {
 	if err := oneName(name); err != nil {
 		return err
 	}
-	times := []unix.Timespec{{Sec: when.Unix()}, {Sec: when.Unix()}}
+	at := unix.NsecToTimespec(when.UnixNano())
+	times := []unix.Timespec{at, at}
 	return again(func() error { return unix.UtimesNanoAt(p.fd, name, times, unix.AT_SYMLINK_NOFOLLOW) })
 }
 
