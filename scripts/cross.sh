@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the program for each platform we ship to, and looks at everything with the
-# sizes of 32 bits.
+# Builds the program for each platform we ship to, and has vet look at it and its tests
+# with the sizes of 32 bits.
 #
 #   scripts/cross.sh [GOOS/GOARCH...]
 set -euo pipefail

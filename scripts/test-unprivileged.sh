@@ -4,6 +4,8 @@
 #
 #   scripts/test-unprivileged.sh [flags and packages of go test]
 #
+# Without a package that begins with ./ it tests all.
+#
 # Started by root, it works on a copy: that user can enter neither root's home,
 # where the module and build caches usually are, nor perhaps this checkout. Root
 # compiles, so that what was compiled before is not compiled again (with

@@ -97,12 +97,12 @@ func (s *Stream) work() {
 func (s *Stream) claim() (task, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// Read before the claim, which makes a first segment where the size is unknown.
-	plain := s.segs.done == 0
 	if s.hands > s.limit {
 		s.hands--
 		return task{}, false
 	}
+	// Read before the claim, which makes a first segment where the size is unknown.
+	plain := s.segs.done == 0
 	index, ok := s.segs.claimLowest()
 	if !ok {
 		s.hands--
@@ -152,7 +152,7 @@ func (s *Stream) judgeOneOfMany(t task, b *setback) (wait time.Duration, again b
 	switch {
 	case b.answered:
 		s.hands--
-		s.limit = s.hands
+		s.limit = min(s.limit, s.hands)
 		return 0, false
 	case s.segs.next(t.index) > t.from:
 		return jitter(shortWait), true

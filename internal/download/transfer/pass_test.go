@@ -231,6 +231,26 @@ func TestWhatMayPass(t *testing.T) {
 	}
 }
 
+// A refusal lets nobody stay who was to leave already.
+func TestDismissedHandsStayDismissed(t *testing.T) {
+	t.Parallel()
+	s := &Stream{segs: emptySegments(passSize, true)}
+	s.hands, s.limit = 5, maxConnections
+	s.dismiss(&tuner{useless: true, count: 4})
+	refusal := &setback{kind: giveUp, err: errors.New("refused"), answered: true}
+	if _, again := s.judge(task{}, refusal); again || s.hands != 4 || s.limit != 1 {
+		t.Errorf("after a refusal there are %d hands of %d, and one more try: %t", s.hands, s.limit, again)
+	}
+	for s.hands > 1 {
+		if got, ok := s.claim(); ok {
+			t.Fatalf("one of %d hands takes %+v", s.hands, got)
+		}
+	}
+	if got, ok := s.claim(); !ok || got.to != s.segs.runEnd(0) {
+		t.Errorf("the last hand takes %+v: %t", got, ok)
+	}
+}
+
 func TestSmallReadsOfWhatIsPassed(t *testing.T) {
 	inBubble(t, keptFirst+segmentSize+4321, func(t *testing.T, o *origin) {
 		s, err := Open(t.Context(), o.client, o.brief())

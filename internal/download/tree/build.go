@@ -228,7 +228,10 @@ func (h *hand) file(ctx context.Context, e *entry, source io.Reader) error {
 	if err := errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("writing %q: %w", e.path, err)
 	}
-	return place.touch(base, time.Unix(e.mtime, 0))
+	if err := place.touch(base, time.Unix(e.mtime, 0)); err != nil {
+		return fmt.Errorf("setting the time of %q: %w", e.path, err)
+	}
+	return nil
 }
 
 func (h *hand) content(ctx context.Context, e *entry, file *file, source io.Reader) error {
@@ -277,7 +280,7 @@ func (h *hand) mkdir(name string, mode uint16) error {
 	if h.exact {
 		return nil
 	}
-	return place.chmod(base, fs.FileMode(mode))
+	return h.chmod(name, mode)
 }
 
 func (h *hand) chmod(name string, mode uint16) error {
@@ -286,7 +289,10 @@ func (h *hand) chmod(name string, mode uint16) error {
 	if err != nil {
 		return err
 	}
-	return place.chmod(base, fs.FileMode(mode))
+	if err := place.chmod(base, fs.FileMode(mode)); err != nil {
+		return fmt.Errorf("setting the mode of directory %q: %w", name, err)
+	}
+	return nil
 }
 
 func (h *hand) symlink(name, target string) error {

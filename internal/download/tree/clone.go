@@ -132,12 +132,31 @@ func (p *pair) file(ctx context.Context, e *entry, from, to *place) error {
 	}
 	err = p.fill(ctx, e, source, target)
 	if err == nil && !p.exact {
-		err = target.chmod(e.perm())
+		err = p.moded(e, target.chmod(e.perm()))
 	}
 	if err == nil && !p.owner.Keep {
-		err = target.chown(p.owner.UID, p.owner.GID)
+		err = p.given(e, target.chown(p.owner.UID, p.owner.GID))
 	}
-	return errors.Join(err, target.Close())
+	if errClose := target.Close(); errClose != nil {
+		err = errors.Join(err, fmt.Errorf("writing %q: %w", e.path, errClose))
+	}
+	return err
+}
+
+// moded says what an error was about.
+func (p *pair) moded(e *entry, err error) error {
+	if err != nil {
+		return fmt.Errorf("setting the mode of %q: %w", e.path, err)
+	}
+	return nil
+}
+
+// given says what an error was about.
+func (p *pair) given(e *entry, err error) error {
+	if err != nil {
+		return fmt.Errorf("giving %q to user %d and group %d: %w", e.path, p.owner.UID, p.owner.GID, err)
+	}
+	return nil
 }
 
 // fill gives target the content of source, without copying if that can be done.

@@ -14,8 +14,9 @@ import (
 
 // place is an open directory of a tree. What is reached from it lies directly in it:
 // a name is no path, and no link is followed. [os.Root] gives that on every system,
-// but a file that is opened through it and os.File costs five calls instead of one,
-// and a tree has ten thousand files.
+// but through it and os.File one file is opened with six calls of the kernel instead of
+// one, and a tree has ten thousand files. Errors are the kernel's numbers: the caller
+// says what was done to which file.
 type place struct{ fd int }
 
 // file is an open regular file. Like os.File it goes on after an interrupt.
@@ -28,20 +29,20 @@ func openPlace(root *os.Root) (*place, error) {
 		return nil, err
 	}
 	defer dir.Close()
-	return (&place{int(dir.Fd())}).open(".", unix.O_DIRECTORY, 0)
-}
-
-// open opens what bears a name, unless it is a link.
-func (p *place) open(name string, flags int, mode fs.FileMode) (*place, error) {
-	var fd int
-	err := again(func() (err error) {
-		fd, err = unix.Openat(p.fd, name, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC, uint32(mode.Perm()))
-		return err
-	})
+	fd, err := openAt(int(dir.Fd()), ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
 	}
 	return &place{fd}, nil
+}
+
+// openAt opens what bears a name in a directory, unless it is a link.
+func openAt(dir int, name string, flags int, mode fs.FileMode) (fd int, err error) {
+	err = again(func() (err error) {
+		fd, err = unix.Openat(dir, name, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC, uint32(mode.Perm()))
+		return err
+	})
+	return fd, err
 }
 
 func (p *place) close() { _ = unix.Close(p.fd) }
@@ -51,7 +52,11 @@ func (p *place) enter(name string) (*place, error) {
 	if err := oneName(name); err != nil {
 		return nil, err
 	}
-	return p.open(name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	fd, err := openAt(p.fd, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &place{fd}, nil
 }
 
 // read opens a file.
@@ -66,11 +71,11 @@ func (p *place) file(name string, flags int, mode fs.FileMode) (*file, error) {
 	if err := oneName(name); err != nil {
 		return nil, err
 	}
-	opened, err := p.open(name, flags, mode)
+	fd, err := openAt(p.fd, name, flags, mode)
 	if err != nil {
 		return nil, err
 	}
-	return (*file)(opened), nil
+	return &file{fd}, nil
 }
 
 func (p *place) mkdir(name string, mode fs.FileMode) error {
@@ -87,7 +92,7 @@ func (p *place) chmod(name string, mode fs.FileMode) error {
 		return err
 	}
 	defer dir.close()
-	return (*file)(dir).chmod(mode)
+	return (&file{dir.fd}).chmod(mode)
 }
 
 func (p *place) chown(name string, uid, gid int) error {
@@ -139,12 +144,12 @@ func (p *place) mode(name string) (fs.FileMode, error) {
 
 // list returns what is in the directory, in no order.
 func (p *place) list() ([]fs.DirEntry, error) {
-	own, err := p.open(".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	fd, err := openAt(p.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
 	}
 	// A file system that does not list types has ReadDir look them up below the name.
-	dir := os.NewFile(uintptr(own.fd), fmt.Sprintf("/proc/self/fd/%d", own.fd))
+	dir := os.NewFile(uintptr(fd), fmt.Sprintf("/proc/self/fd/%d", fd))
 	defer dir.Close()
 	return dir.ReadDir(-1)
 }
@@ -221,7 +226,8 @@ func oneName(name string) error {
 	return nil
 }
 
-// fileMode is what package os makes of the kernel's mode.
+// fileMode is what package os makes of the kernel's mode, but for what is neither file,
+// directory nor link: no tree has that.
 func fileMode(st uint32) fs.FileMode {
 	mode := fs.FileMode(st & 0o777)
 	switch st & unix.S_IFMT {

@@ -272,6 +272,25 @@ func TestCloneGivesTheTreeAway(t *testing.T) {
 	}
 }
 
+func TestCloneTellsWhatItCannotGive(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() == 0 {
+		t.Skip("root may give everything away")
+	}
+	from, m := unpacked(t, oddly(t))
+	dir := t.TempDir()
+	err := Clone(t.Context(), from, m, filepath.Join(dir, "web-1"), Owner{})
+	if !errors.Is(err, fs.ErrPermission) || errors.Is(err, ErrDamaged) {
+		t.Fatalf("giving files to root: %v", err)
+	}
+	if text := err.Error(); !strings.Contains(text, `giving "`) || !strings.Contains(text, `" to user 0 and group 0: `) {
+		t.Errorf("%v does not say which file, and to whom", err)
+	}
+	if left, err := os.ReadDir(dir); len(left) > 0 || err != nil {
+		t.Errorf("left are %v, %v", left, err)
+	}
+}
+
 func wantOwner(t *testing.T, root string, owner Owner) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {

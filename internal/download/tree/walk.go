@@ -214,9 +214,9 @@ func (p *pair) folder(e *entry, from, to *place) error {
 		return fmt.Errorf("making directory %q: %w", e.path, err)
 	}
 	if !p.exact {
-		err = to.chmod(base, e.perm())
+		err = p.moded(e, to.chmod(base, e.perm()))
 	}
-	return errors.Join(err, p.own(to, base))
+	return errors.Join(err, p.own(e, to))
 }
 
 func (p *pair) link(e *entry, from, to *place) error {
@@ -234,15 +234,15 @@ func (p *pair) link(e *entry, from, to *place) error {
 	if err := to.symlink(target, base); err != nil {
 		return fmt.Errorf("making link %q: %w", e.path, err)
 	}
-	return p.own(to, base)
+	return p.own(e, to)
 }
 
 // own gives away what has no file descriptor.
-func (p *pair) own(to *place, base string) error {
+func (p *pair) own(e *entry, to *place) error {
 	if p.owner.Keep {
 		return nil
 	}
-	return to.chown(base, p.owner.UID, p.owner.GID)
+	return p.given(e, to.chown(last(e.path), p.owner.UID, p.owner.GID))
 }
 
 // status is what the file system tells about a file.
