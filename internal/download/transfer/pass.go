@@ -1,10 +1,18 @@
 package transfer
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
-// keptFirst is how much of a file is put on the disk in any case: until then
-// nobody knows how long the rest will take.
-const keptFirst = 2 * segmentSize
+const (
+	// keptFirst is how much of a file is put on the disk in any case: until then
+	// nobody knows how long the rest will take.
+	keptFirst = 2 * segmentSize
+	// keptMark is what stays of that where nothing is worth keeping. A process that
+	// goes on finds by it that this one was ended, and keeps everything.
+	keptMark = 64 << 10
+)
 
 // passing is what goes to the reader without being put on the disk. Stream.mu
 // guards it.
@@ -13,6 +21,7 @@ type passing struct {
 	whole map[int]bool // by segment: it is passed, or it is kept; decided at its start
 	lent  []byte       // what a connection holds out to the reader
 	at    int64        // where that begins
+	kept  bool         // there are bytes on the disk that were not passed
 }
 
 // passes tells whether segment index goes past the disk: where it is what the
@@ -39,8 +48,13 @@ func (s *Stream) mayPass(index int) bool {
 	if begin < keptFirst || index != s.segs.first {
 		return false
 	}
-	rest := float64(s.segs.size-begin) / float64(s.moved) * float64(time.Since(s.passing.began))
-	return time.Duration(rest) <= s.r.Brief
+	return s.brief(s.segs.size - begin)
+}
+
+// brief tells whether so many bytes come in a brief time. The caller holds mu.
+func (s *Stream) brief(bytes int64) bool {
+	took := float64(bytes) / float64(s.moved) * float64(time.Since(s.passing.began))
+	return time.Duration(took) <= s.r.Brief
 }
 
 // pass holds bytes out to the reader until it has taken them all, if they belong
@@ -50,6 +64,7 @@ func (s *Stream) pass(index int, p []byte, off int64) (passed bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.passes(index) {
+		s.passing.kept = true
 		return false, nil
 	}
 	s.passing.lent, s.passing.at = p, off
@@ -58,7 +73,30 @@ func (s *Stream) pass(index int, p []byte, off int64) (passed bool, err error) {
 		s.more.Wait()
 	}
 	s.passing.lent = nil // it is its owner's again
-	return true, s.err
+	if s.err != nil {
+		return true, s.err
+	}
+	return true, s.shorten(index)
+}
+
+// shorten gives back what was kept, once the reader has it and is in segment index, where
+// all of the file comes in a brief time. Later the system would have begun to write it to
+// the disk, and closing the part file would wait for that. Nobody else writes there:
+// there is no other connection, and none comes without mu, which the caller holds.
+func (s *Stream) shorten(index int) error {
+	if !s.passing.kept || s.hands != 1 || !s.brief(s.segs.size) || s.segs.beyond(index) {
+		return nil
+	}
+	s.passing.kept = false
+	left := make([]int64, len(s.segs.got))
+	left[0] = keptMark
+	if err := s.ledger.rewrite(s.segs.size, s.validator, left); err != nil {
+		return err
+	}
+	if err := s.part.Truncate(keptMark); err != nil {
+		return fmt.Errorf("shortening the part file: %w", err)
+	}
+	return nil
 }
 
 // borrow takes what is held out at the reader's position. The caller holds mu, as

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -63,22 +64,23 @@ func TestBriefDownloadIsPassedOn(t *testing.T) {
 		var told []int64
 		r.Progress = func(done, _ int64) { told = append(told, done) }
 		o.wantRead(t, r)
-		o.wantKept(t, keptFirst)
+		o.wantKept(t, keptMark)
 		if !slices.IsSorted(told) || told[len(told)-1] != passSize {
 			t.Errorf("progress ends with %d", told[len(told)-1])
 		}
 		if asked := o.ranges(0); !slices.Equal(asked, []string{""}) {
 			t.Errorf("it asked for %q", asked)
 		}
-		// What was kept is where the next process continues.
+		// What is left is where the next process continues, and that keeps everything.
 		s, err := Open(t.Context(), o.client, r)
 		if err != nil {
 			t.Fatal(err)
 		}
 		got, err := io.ReadAll(s)
-		if err := errors.Join(err, s.Close()); err != nil || s.Resumed() != keptFirst {
+		if err := errors.Join(err, s.Close()); err != nil || s.Resumed() != keptMark {
 			t.Fatalf("resumed %d, %v", s.Resumed(), err)
 		}
+		o.wantKept(t, passSize)
 		// It does not lose those bytes once more.
 		o.wantWhole(t, got)
 	})
@@ -87,7 +89,7 @@ func TestBriefDownloadIsPassedOn(t *testing.T) {
 func TestLongDownloadIsKeptButForItsEnd(t *testing.T) {
 	t.Parallel()
 	// At these rates less than three seconds are left when so many segments have come.
-	for perSecond, segments := range map[int]int64{7 * mib: 3, 5 * mib: 5, 2 * mib: 7} {
+	for perSecond, segments := range map[int]int64{9 * mib: 2, 7 * mib: 3, 5 * mib: 5, 2 * mib: 7} {
 		t.Run(fmt.Sprint(perSecond/mib), func(t *testing.T) {
 			inBubble(t, passSize, func(t *testing.T, o *origin) {
 				o.body = steady(perSecond)
@@ -125,7 +127,7 @@ func TestDownloadThatBecomesSlow(t *testing.T) {
 			}
 			sent += to - from + 1
 		}
-		if sent < 2*segmentSize || sent > 5*segmentSize {
+		if sent < 2*segmentSize || sent > 6*segmentSize {
 			t.Errorf("it asked again for %d bytes: %q", sent, o.ranges(asked))
 		}
 	})
@@ -204,6 +206,41 @@ func TestSeveralConnectionsKeepWhatTheyBring(t *testing.T) {
 		}
 		o.mustReceive(t, o.request())
 	})
+}
+
+// What was kept stays while somebody else may be writing.
+func TestNothingIsShortenedBesideOthers(t *testing.T) {
+	t.Parallel()
+	part, err := os.Create(filepath.Join(t.TempDir(), "part"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer part.Close()
+	s := &Stream{
+		r: Request{Brief: time.Minute}, segs: emptySegments(passSize, true), part: part,
+		ledger: &ledger{path: part.Name() + stateMark},
+	}
+	const index = 4
+	for _, c := range []struct {
+		hands  int
+		beyond int64 // bytes of a later segment that are here
+		want   int64
+	}{{2, 0, passSize}, {1, 1, passSize}, {1, 0, keptMark}} {
+		s.passing.kept, s.hands, s.segs.got[index+2] = true, c.hands, c.beyond
+		if err := errors.Join(part.Truncate(passSize), s.shorten(index)); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := part.Stat(); err != nil || info.Size() != c.want {
+			t.Errorf("%+v: the part file has %d bytes, %v", c, info.Size(), err)
+		}
+	}
+	state := s.ledger.file
+	if err := s.shorten(index); err != nil || s.ledger.file != state {
+		t.Errorf("with nothing kept the state is written again, %v", err)
+	}
+	if err := s.ledger.close(); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestWhatMayPass(t *testing.T) {

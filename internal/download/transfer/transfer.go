@@ -60,7 +60,8 @@ type Request struct {
 	Stall time.Duration
 	// Brief is how long receiving the rest of the file may take for it to be
 	// passed on without being put on the disk: another process that continues
-	// would have to receive that again. 0 keeps everything.
+	// would have to receive that again. Where that is so for the whole file, next
+	// to nothing of it stays on the disk. 0 keeps everything.
 	Brief time.Duration
 	// Progress, if set, is told how many bytes are here, of how many (0
 	// where nobody knows). It is called from one goroutine at a time. It begins
