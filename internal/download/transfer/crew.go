@@ -82,6 +82,9 @@ func (s *Stream) work() {
 		}
 		err := s.attempt(t, buf)
 		if err == nil {
+			err = s.giveBack()
+		}
+		if err == nil {
 			continue
 		}
 		wait, again := s.judge(t, err)

@@ -65,6 +65,25 @@ func TestFullDiskWhenLittleComes(t *testing.T) {
 	}
 }
 
+// What is of no more use takes no room on the disk, however many connections brought it.
+func TestBriefDownloadGivesItsRoomBack(t *testing.T) {
+	for _, connections := range []int{1, maxConnections} {
+		o := onLoopback(t, 12*segmentSize)
+		o.body = func(_ int, w http.ResponseWriter, r *http.Request, data []byte) { slowly(w, r, data, 30*mib) }
+		r := o.request()
+		r.Brief, r.Connections = time.Minute, connections
+		o.wantRead(t, r)
+		var status syscall.Stat_t
+		if err := syscall.Stat(r.Part, &status); err != nil {
+			t.Fatal(err)
+		}
+		// Some of the last ones were read when no connection was there any more.
+		if got := status.Blocks * 512; got > int64(connections+1)*segmentSize {
+			t.Errorf("with %d connections %d bytes are on the disk, %d requests", connections, got, len(o.ranges(0)))
+		}
+	}
+}
+
 func smallDisk(t *testing.T, size string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "small")

@@ -119,6 +119,7 @@ func (f *flow) write() {
 			f.met = !f.s.follow(f.index)
 			if !f.met {
 				f.index++
+				f.err = f.s.giveBack()
 			}
 			continue
 		}

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 )
@@ -32,13 +33,14 @@ func TestContentRange(t *testing.T) {
 	}
 }
 
-// beats tells a tuner what each beat brings, for a reader that always starves,
+// beats tells a tuner what each beat brings, for a reader that starves until a beat,
 // and returns at which beats it adds a connection.
-func beats(t *tuner, count, most int, rate func(connections, beat int) int64) (added []int) {
+func beats(t *tuner, count, starves int, rate func(connections, beat int) int64) (added []int) {
 	var bytes int64
 	for n, connections := 0, 1; n < count; n++ {
 		t.see(bytes)
-		if connections < most && t.more() {
+		t.judge(n < starves)
+		if n < starves && connections < maxConnections && t.more() {
 			t.added()
 			connections++
 			added = append(added, n)
@@ -53,11 +55,15 @@ func TestTuner(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		rate    func(connections, beat int) int64
+		starves int // until this beat; 0: always
 		added   []int
 		useless bool
 	}{
 		{name: "each brings as much", rate: func(n, _ int) int64 { return int64(n) * 1000 }, added: []int{2, 3, 5, 6, 7, 8, 10}},
 		{name: "each brings a little", rate: func(n, _ int) int64 { return 1000 + int64(n)*100 }, added: []int{2, 3, 7, 8, 9, 10, 14}},
+		{name: "one was enough", rate: func(n, _ int) int64 { return int64(n) * 1000 }, starves: 3, added: []int{2}},
+		{name: "none was needed", rate: func(_, _ int) int64 { return 1000 }, starves: 3, added: []int{2}, useless: true},
+		{name: "two were not needed", rate: func(_, _ int) int64 { return 1000 }, starves: 4, added: []int{2, 3}, useless: true},
 		{name: "none brings anything", rate: func(_, _ int) int64 { return 1000 }, added: []int{2, 3}, useless: true},
 		{name: "they bring next to nothing", rate: func(n, _ int) int64 { return 1000 + int64(n)*40 }, added: []int{2, 3}, useless: true},
 		{name: "two are enough", rate: func(n, _ int) int64 { return min(int64(n), 2) * 1000 }, added: []int{2, 3, 5, 6, 7, 8}, useless: true},
@@ -67,7 +73,7 @@ func TestTuner(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			tuner := tuner{size: firstTrial}
-			added := beats(&tuner, 40, maxConnections, c.rate)
+			added := beats(&tuner, 40, cmp.Or(c.starves, 40), c.rate)
 			if !slices.Equal(added, c.added) || tuner.useless != c.useless {
 				t.Errorf("it adds at the beats %v, useless %t, want %v, %t", added, tuner.useless, c.added, c.useless)
 			}

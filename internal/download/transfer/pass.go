@@ -1,9 +1,6 @@
 package transfer
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 const (
 	// keptFirst is how much of a file is put on the disk in any case: until then
@@ -21,7 +18,7 @@ type passing struct {
 	whole map[int]bool // by segment: it is passed, or it is kept; decided at its start
 	lent  []byte       // what a connection holds out to the reader
 	at    int64        // where that begins
-	kept  bool         // there are bytes on the disk that were not passed
+	spent int          // segments that the reader has read, and whose room was given back
 }
 
 // passes tells whether segment index goes past the disk: where it is what the
@@ -41,7 +38,7 @@ func (s *Stream) passes(index int) bool {
 }
 
 func (s *Stream) mayPass(index int) bool {
-	if s.r.Brief <= 0 || !s.segs.known || s.generation > 0 || s.resumed > 0 || s.moved == 0 {
+	if !s.mayPassAny() {
 		return false
 	}
 	begin := int64(index) * segmentSize
@@ -49,6 +46,11 @@ func (s *Stream) mayPass(index int) bool {
 		return false
 	}
 	return s.brief(s.segs.size - begin)
+}
+
+// mayPassAny tells whether bytes of this download may be lost at all. The caller holds mu.
+func (s *Stream) mayPassAny() bool {
+	return s.r.Brief > 0 && s.segs.known && s.generation == 0 && s.resumed == 0 && s.moved > 0
 }
 
 // brief tells whether so many bytes come in a brief time. The caller holds mu.
@@ -64,7 +66,6 @@ func (s *Stream) pass(index int, p []byte, off int64) (passed bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.passes(index) {
-		s.passing.kept = true
 		return false, nil
 	}
 	s.passing.lent, s.passing.at = p, off
@@ -73,30 +74,46 @@ func (s *Stream) pass(index int, p []byte, off int64) (passed bool, err error) {
 		s.more.Wait()
 	}
 	s.passing.lent = nil // it is its owner's again
-	if s.err != nil {
-		return true, s.err
-	}
-	return true, s.shorten(index)
+	return true, s.err
 }
 
-// shorten gives back what was kept, once the reader has it and is in segment index, where
-// all of the file comes in a brief time. Later the system would have begun to write it to
-// the disk, and closing the part file would wait for that. Nobody else writes there:
-// there is no other connection, and none comes without mu, which the caller holds.
-func (s *Stream) shorten(index int) error {
-	if !s.passing.kept || s.hands != 1 || !s.brief(s.segs.size) || s.segs.beyond(index) {
-		return nil
+// giveBack frees the room of what the reader has read from the disk, where all of the
+// file comes in a brief time and so nothing of it is worth keeping. Later the system would
+// have begun to write it to the disk, and closing the part file would wait for that.
+// Nobody reads or writes there any more: the segments are whole, and a restart, which
+// empties them, comes from a connection that is alone and not here.
+func (s *Stream) giveBack() error {
+	for {
+		index, ok := s.takeSpent()
+		if !ok {
+			return nil
+		}
+		from, to := int64(index)*segmentSize, int64(index+1)*segmentSize
+		if index == 0 {
+			from = keptMark
+		}
+		if err := s.ledger.note(index, from-int64(index)*segmentSize); err != nil {
+			return err
+		}
+		punch(s.part, from, to-from)
 	}
-	s.passing.kept = false
-	left := make([]int64, len(s.segs.got))
-	left[0] = keptMark
-	if err := s.ledger.rewrite(s.segs.size, s.validator, left); err != nil {
-		return err
+}
+
+// takeSpent returns a segment on the disk that is of no more use, and each only once.
+func (s *Stream) takeSpent() (index int, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.mayPassAny() || !s.brief(s.segs.size) {
+		return 0, false
 	}
-	if err := s.part.Truncate(keptMark); err != nil {
-		return fmt.Errorf("shortening the part file: %w", err)
+	for int64(s.passing.spent+1)*segmentSize <= s.pos {
+		index := s.passing.spent
+		s.passing.spent++
+		if !s.passing.whole[index] {
+			return index, true
+		}
 	}
-	return nil
+	return 0, false
 }
 
 // borrow takes what is held out at the reader's position. The caller holds mu, as

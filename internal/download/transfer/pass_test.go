@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -34,12 +33,21 @@ func (o *origin) wantRead(t *testing.T, r Request) {
 	}
 }
 
-// wantKept fails unless so much is on the disk.
+// wantKept fails unless so much is on the disk for another process.
 func (o *origin) wantKept(t *testing.T, want int64) {
 	t.Helper()
 	info, err := os.Stat(o.part())
-	if err != nil || info.Size() != want {
-		t.Errorf("the part file has %d bytes, %v, want %d", info.Size(), err, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &ledger{path: o.part() + stateMark}
+	_, got, err := l.load(info.Size())
+	var kept int64
+	for _, n := range got {
+		kept += n
+	}
+	if err := errors.Join(err, l.close()); err != nil || kept != want {
+		t.Errorf("%d bytes are kept, %v, want %d", kept, err, want)
 	}
 }
 
@@ -189,6 +197,21 @@ func TestReaderThatStopsAndIsClosed(t *testing.T) {
 	})
 }
 
+// The room of what was kept is free long before the end.
+func TestRoomIsGivenBackOnTheWay(t *testing.T) {
+	inBubble(t, passSize, func(t *testing.T, o *origin) {
+		s, err := Open(t.Context(), o.client, o.brief())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if _, err := io.CopyN(io.Discard, s, keptFirst+segmentSize+1000); err != nil {
+			t.Fatal(err)
+		}
+		o.wantKept(t, keptMark)
+	})
+}
+
 // Several connections keep what they bring: only one can bring it in order.
 func TestSeveralConnectionsKeepWhatTheyBring(t *testing.T) {
 	inBubble(t, 16*segmentSize, func(t *testing.T, o *origin) {
@@ -208,38 +231,35 @@ func TestSeveralConnectionsKeepWhatTheyBring(t *testing.T) {
 	})
 }
 
-// What was kept stays while somebody else may be writing.
-func TestNothingIsShortenedBesideOthers(t *testing.T) {
+// The room of what the reader has read is given back, each segment's once.
+func TestWhatIsSpent(t *testing.T) {
 	t.Parallel()
-	part, err := os.Create(filepath.Join(t.TempDir(), "part"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer part.Close()
-	s := &Stream{
-		r: Request{Brief: time.Minute}, segs: emptySegments(passSize, true), part: part,
-		ledger: &ledger{path: part.Name() + stateMark},
-	}
-	const index = 4
-	for _, c := range []struct {
-		hands  int
-		beyond int64 // bytes of a later segment that are here
-		want   int64
-	}{{2, 0, passSize}, {1, 1, passSize}, {1, 0, keptMark}} {
-		s.passing.kept, s.hands, s.segs.got[index+2] = true, c.hands, c.beyond
-		if err := errors.Join(part.Truncate(passSize), s.shorten(index)); err != nil {
-			t.Fatal(err)
+	for name, c := range map[string]struct {
+		change func(*Stream)
+		want   []int
+	}{
+		"brief":             {func(*Stream) {}, []int{0, 2}},
+		"long":              {func(s *Stream) { s.moved /= 100 }, nil},
+		"resumed":           {func(s *Stream) { s.resumed = 1 }, nil},
+		"just read":         {func(s *Stream) { s.pos = 4 * segmentSize }, []int{0, 2, 3}},
+		"still to be read":  {func(s *Stream) { s.pos = segmentSize - 1 }, nil},
+		"given back before": {func(s *Stream) { s.passing.spent = 1 }, []int{2}},
+	} {
+		s := &Stream{r: Request{Brief: time.Minute}, segs: emptySegments(passSize, true)}
+		s.moved, s.passing.began = 6*segmentSize, time.Now().Add(-10*time.Second)
+		s.passing.whole, s.pos = map[int]bool{0: false, 1: true, 2: false, 3: false}, 4*segmentSize-1
+		c.change(s)
+		var got []int
+		for {
+			index, ok := s.takeSpent()
+			if !ok {
+				break
+			}
+			got = append(got, index)
 		}
-		if info, err := part.Stat(); err != nil || info.Size() != c.want {
-			t.Errorf("%+v: the part file has %d bytes, %v", c, info.Size(), err)
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
-	}
-	state := s.ledger.file
-	if err := s.shorten(index); err != nil || s.ledger.file != state {
-		t.Errorf("with nothing kept the state is written again, %v", err)
-	}
-	if err := s.ledger.close(); err != nil {
-		t.Error(err)
 	}
 }
 

@@ -1,7 +1,5 @@
 package transfer
 
-import "slices"
-
 // segmentSize is what one connection claims at a time. Smaller ones cost a
 // round trip more often, larger ones make the reader wait longer for a slow
 // connection.
@@ -130,11 +128,6 @@ func (s *segments) runEnd(i int) int64 {
 		}
 	}
 	return 0
-}
-
-// beyond tells whether there is something of the segments after i.
-func (s *segments) beyond(i int) bool {
-	return slices.ContainsFunc(s.got[i+1:], func(n int64) bool { return n > 0 })
 }
 
 // left counts the segments that are not complete, and those of them that

@@ -44,6 +44,7 @@ func (s *Stream) tune() {
 		starves := starved-starvedBefore > beat/2
 		starvedBefore = starved
 		t.see(s.moved)
+		t.judge(starves)
 		if starves && s.canHire() && t.more() {
 			t.added()
 			s.hire()
@@ -103,21 +104,27 @@ func (t *tuner) rate(beats int) float64 {
 	return float64(t.seen[last]-t.seen[last-beats]) / float64(beats)
 }
 
+// judge ends a trial when its connections have had the time to show what they bring:
+// also one that has not come to its size, if the reader starves no longer.
+func (t *tuner) judge(starves bool) {
+	whole := t.count == t.size
+	switch {
+	case t.count == 0 || t.useless || len(t.seen) <= look:
+		return
+	case whole && t.since >= look && t.rate(look) >= evident*t.base:
+	case t.since < settle || len(t.seen) <= settle || starves && !whole:
+		return
+	case t.rate(settle) < worth*t.base:
+		t.useless = true
+		return
+	}
+	t.size, t.count = 2*t.size, 0
+}
+
 // more tells whether to add one now.
 func (t *tuner) more() bool {
-	if t.useless || len(t.seen) <= look {
+	if t.useless || t.count == t.size || len(t.seen) <= look {
 		return false
-	}
-	if t.count == t.size {
-		switch {
-		case t.since >= look && t.rate(look) >= evident*t.base:
-		case t.since < settle || len(t.seen) <= settle:
-			return false
-		case t.rate(settle) < worth*t.base:
-			t.useless = true
-			return false
-		}
-		t.size, t.count = 2*t.size, 0
 	}
 	if t.count == 0 {
 		t.base = t.rate(look)
