@@ -49,6 +49,9 @@ func (b *bench) all(ctx context.Context) (*report, error) {
 		}
 		r.add(&rest.table)
 	}
+	if err := b.measureShared(ctx, r); err != nil {
+		return nil, err
+	}
 	var err error
 	if r.Upkeep, err = b.measureUpkeep(ctx); err != nil {
 		return nil, err
@@ -57,11 +60,32 @@ func (b *bench) all(ctx context.Context) (*report, error) {
 	return r, nil
 }
 
+// measureShared is about more runners on a file system where a copy shares the blocks
+// of what it was made from.
+func (b *bench) measureShared(ctx context.Context, r *report) error {
+	t := &table{Name: "warm-xfs", Title: "More runners on a fresh XFS, where copies share their blocks", Baseline: "tar"}
+	cases := warmCases(b.fixture)
+	if !slices.ContainsFunc(cases, func(c benchCase) bool { return b.wants(t, c) }) {
+		return nil
+	}
+	lacking := b.work.lacks(ctx, xfs)
+	for i := range cases {
+		cases[i].lacking = lacking
+	}
+	elsewhere := *b
+	elsewhere.work = b.work.on(xfs)
+	if err := elsewhere.measureTable(ctx, t, nil, cases); err != nil {
+		return err
+	}
+	r.add(t)
+	return nil
+}
+
 func (b *bench) placeTitle() string {
 	switch {
 	case b.work.plain != "":
 		return "directories of one file system (**not** a fresh one for each run: " + b.work.plain + ")"
-	case b.tmpfs:
+	case b.work.system == tmpfs:
 		return "a fresh tmpfs for each run"
 	default:
 		return "a fresh ext4 on the disk for each run"
@@ -109,7 +133,7 @@ func (b *bench) measureTable(ctx context.Context, t *table, l *link, all []bench
 // can run here.
 func (b *bench) choose(t *table, all []benchCase) (cases []benchCase) {
 	for _, c := range all {
-		if !b.only.MatchString(t.Name + "/" + c.name) {
+		if !b.wants(t, c) {
 			continue
 		}
 		lacking := c.lacking
@@ -127,6 +151,9 @@ func (b *bench) choose(t *table, all []benchCase) (cases []benchCase) {
 	}
 	return cases
 }
+
+// wants tells whether a case was asked for.
+func (b *bench) wants(t *table, c benchCase) bool { return b.only.MatchString(t.Name + "/" + c.name) }
 
 // packageOf says where Debian has a program.
 func packageOf(program string) string {

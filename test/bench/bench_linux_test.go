@@ -189,6 +189,38 @@ func TestWork(t *testing.T) {
 	}
 }
 
+func TestWorkOnXFS(t *testing.T) {
+	t.Parallel()
+	w, err := openWork(t.Context(), options{fixture: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := w.close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if reason := w.lacks(t.Context(), xfs); reason != "" {
+		t.Skip(reason)
+	}
+	for place, want := range map[*work]int64{w.on(xfs): unix.XFS_SUPER_MAGIC, w: unix.EXT4_SUPER_MAGIC} {
+		err := place.fresh(t.Context(), func(dir string) error {
+			var status unix.Statfs_t
+			err := unix.Statfs(dir, &status)
+			if got := int64(status.Type); got != want { //nolint:unconvert // 32 bits wide on 32-bit systems
+				t.Errorf("a file system of the kind %#x, want %#x", got, want)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if w.on(tmpfs).lacks(t.Context(), xfs) == "" {
+		t.Error("in memory there is XFS too")
+	}
+}
+
 // TestWorkCleansUpAfterAKilledOne mounts what such a one leaves.
 func TestWorkCleansUpAfterAKilledOne(t *testing.T) {
 	t.Parallel()
@@ -197,7 +229,7 @@ func TestWorkCleansUpAfterAKilledOne(t *testing.T) {
 	if err := os.MkdirAll(left, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := mountVolume(t.Context(), left, "", true); err != nil {
+	if err := mountVolume(t.Context(), left, "", tmpfs); err != nil {
 		t.Skipf("no file system can be mounted here: %v", err)
 	}
 	w, err := openWork(t.Context(), options{fixture: fixture, tmpfs: true})

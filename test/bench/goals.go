@@ -67,6 +67,7 @@ func goalsOf(r *report) []goal {
 		{"zip, times as fast as archive/zip", 2, true, faster("zip", "standard"), ""},
 		{"one more runner, share of tar xzf", 0.12, false, share("warm", "ours", "tar"), ""},
 		{"eight more runners, share of one tar xzf", 1, false, share("warm", "ours-8", "tar"), ""},
+		{"eight more runners on XFS, share of one tar xzf", 1, false, share("warm-xfs", "ours-8", "tar"), ""},
 		{"memory, one connection", 32, false, each.row("ours-1").rss(), " MiB"},
 		{"memory, eight connections", 64, false, each.row("ours").rss(), " MiB"},
 		{"supervisor, memory beside an idle listener", 16, false, r.Upkeep.row(ourUpkeep).rss(), " MiB"},

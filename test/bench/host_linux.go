@@ -80,19 +80,22 @@ const (
 	volumeInodes = "300000"
 )
 
-// mountVolume puts an empty file system at dir: ext4 in a sparse file beside it,
-// or tmpfs. After a failure nothing is mounted.
-func mountVolume(ctx context.Context, dir, image string, tmpfs bool) error {
-	if tmpfs {
+// mountVolume puts an empty file system at dir, unless it is tmpfs in a sparse file
+// beside it. After a failure nothing is mounted.
+func mountVolume(ctx context.Context, dir, image string, system filesystem) error {
+	if system == tmpfs {
 		return tool(ctx, "mount", "-t", "tmpfs", "-o", "mode=0755,size="+volumeSize, "bench", dir)
 	}
-	// Not lazy: a kernel thread that fills inode tables would run in the time
-	// that is measured.
 	if err := tool(ctx, "truncate", "-s", volumeSize, image); err != nil {
 		return err
 	}
-	err := tool(ctx, "mkfs.ext4", "-q", "-F", "-m", "0", "-N", volumeInodes, "-E", "lazy_itable_init=0,lazy_journal_init=0", image)
-	if err != nil {
+	// Not lazy: a kernel thread that fills inode tables would run in the time
+	// that is measured.
+	format := []string{"mkfs.ext4", "-q", "-F", "-m", "0", "-N", volumeInodes, "-E", "lazy_itable_init=0,lazy_journal_init=0", image}
+	if system == xfs {
+		format = []string{"mkfs.xfs", "-q", "-f", "-m", "reflink=1", image}
+	}
+	if err := tool(ctx, format[0], format[1:]...); err != nil {
 		return err
 	}
 	if err := mountImage(ctx, dir, image); err != nil {

@@ -29,7 +29,7 @@ func lockFile(string) (*os.File, error) { return nil, errors.ErrUnsupported }
 
 func syncFileSystem(string) error { return errors.ErrUnsupported }
 
-func mountVolume(context.Context, string, string, bool) error { return errors.ErrUnsupported }
+func mountVolume(context.Context, string, string, filesystem) error { return errors.ErrUnsupported }
 
 func unmountVolume(string) error { return errors.ErrUnsupported }
 

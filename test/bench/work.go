@@ -11,12 +11,21 @@ import (
 	"strings"
 )
 
+// filesystem is a kind of them.
+type filesystem string
+
+const (
+	ext4  filesystem = "ext4"
+	xfs   filesystem = "XFS" // where files can share blocks
+	tmpfs filesystem = "tmpfs"
+)
+
 // work is where everything is made that does not stay. One benchmark at a time
 // works there; what a killed one has left is removed by the next.
 type work struct {
 	dir    string
 	lock   *os.File
-	tmpfs  bool
+	system filesystem
 	keep   bool
 	plain  string // why there are directories instead of file systems, if so
 	volume string // where the file system is mounted, or the directory
@@ -29,8 +38,11 @@ type work struct {
 func openWork(ctx context.Context, o options) (_ *work, err error) {
 	dir := filepath.Join(o.fixture, "work")
 	w := &work{
-		dir: dir, tmpfs: o.tmpfs, keep: o.keep,
+		dir: dir, system: ext4, keep: o.keep,
 		volume: filepath.Join(dir, "volume"), image: filepath.Join(dir, "image"), outside: dir + ".outside",
+	}
+	if o.tmpfs {
+		w.system = tmpfs
 	}
 	if w.lock, err = lockFile(dir + ".lock"); err != nil {
 		return nil, err
@@ -84,12 +96,30 @@ func (w *work) fresh(ctx context.Context, do func(dir string) error) (err error)
 		return err
 	}
 	if w.plain == "" {
-		if err := mountVolume(ctx, w.volume, w.image, w.tmpfs); err != nil {
+		if err := mountVolume(ctx, w.volume, w.image, w.system); err != nil {
 			return errors.Join(err, os.RemoveAll(w.image))
 		}
 		defer func() { err = errors.Join(err, unmountVolume(w.volume)) }()
 	}
 	return do(w.volume)
+}
+
+// on is the same place with file systems of another kind.
+func (w *work) on(system filesystem) *work {
+	other := *w
+	other.system = system
+	return &other
+}
+
+// lacks says why there can be no file system of a kind, empty if there can.
+func (w *work) lacks(ctx context.Context, system filesystem) (reason string) {
+	if w.plain != "" || w.system == tmpfs {
+		return "runs do not have a fresh file system on the disk each"
+	}
+	if err := w.on(system).fresh(ctx, func(string) error { return nil }); err != nil {
+		return fmt.Sprintf("no %s here (%s)", system, strings.Join(strings.Fields(err.Error()), " "))
+	}
+	return ""
 }
 
 // goOutside makes a directory that every account may enter, as the folders above
