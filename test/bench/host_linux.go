@@ -80,8 +80,8 @@ const (
 	volumeInodes = "300000"
 )
 
-// mountVolume puts an empty file system at dir, unless it is tmpfs in a sparse file
-// beside it. After a failure nothing is mounted.
+// mountVolume puts an empty file system at dir: in a sparse file beside it, but for
+// tmpfs. After a failure nothing is mounted.
 func mountVolume(ctx context.Context, dir, image string, system filesystem) error {
 	if system == tmpfs {
 		return tool(ctx, "mount", "-t", "tmpfs", "-o", "mode=0755,size="+volumeSize, "bench", dir)

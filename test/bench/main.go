@@ -7,8 +7,9 @@
 //
 // It wants Linux, root for a fresh file system in each run (without root it
 // deletes and makes anew, and says so), 16 GB of disk, and for its first run npm,
-// apt-get and dpkg-deb, from which it makes an archive like GitHub's. What else
-// it needs it says itself. A full run takes about half an hour; -links loopback
+// apt-get and dpkg-deb, from which it makes an archive like GitHub's. Without
+// xfsprogs it has no table of file systems whose copies share blocks. What else it
+// needs it says itself. A full run takes about half an hour; -links loopback
 // -rounds 1 takes two minutes, -only supervisor less than one. Nothing else should run on the host meanwhile.
 package main
 

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -81,6 +82,33 @@ func TestBriefDownloadGivesItsRoomBack(t *testing.T) {
 		if got := status.Blocks * 512; got > int64(connections+1)*segmentSize {
 			t.Errorf("with %d connections %d bytes are on the disk, %d requests", connections, got, len(o.ranges(0)))
 		}
+	}
+}
+
+// A state that cannot be written ends the download, and what it counts on stays.
+func TestStateThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	part, err := os.Create(filepath.Join(dir, "part"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer part.Close()
+	s := &Stream{r: Request{Brief: time.Minute}, segs: emptySegments(passSize, true), part: part, ledger: &ledger{path: filepath.Join(dir, "state")}}
+	s.moved, s.pos, s.passing.began = passSize, 2*segmentSize, time.Now()
+	kept := make([]byte, 2*segmentSize)
+	for i := range kept {
+		kept[i] = 1
+	}
+	_, err = part.Write(kept)
+	if err := errors.Join(err, s.ledger.rewrite(passSize, validator{}, s.segs.got), s.ledger.file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.giveBack(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("%v, want the failure of the state", err)
+	}
+	if got, err := os.ReadFile(part.Name()); err != nil || !bytes.Equal(got, kept) {
+		t.Errorf("what the state counts on is gone (%v)", err)
 	}
 }
 

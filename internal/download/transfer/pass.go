@@ -77,11 +77,15 @@ func (s *Stream) pass(index int, p []byte, off int64) (passed bool, err error) {
 	return true, s.err
 }
 
-// giveBack frees the room of what the reader has read from the disk, where all of the
-// file comes in a brief time and so nothing of it is worth keeping. Later the system would
-// have begun to write it to the disk, and closing the part file would wait for that.
-// Nobody reads or writes there any more: the segments are whole, and a restart, which
-// empties them, comes from a connection that is alone and not here.
+// giveBack frees the room of the segments that the reader has read from the disk, where
+// the whole file comes in a brief time and so nothing of it is worth keeping. If that were
+// left to the end, the system would have begun to write them to the disk, and closing the
+// part file would wait for that. The state loses them first: a process that is killed in
+// between leaves bytes that nobody counts on.
+//
+// Nobody reads or writes in such a segment again, unless the file is started again. Only
+// connections call giveBack, and only the last of them may start again (see judge), when
+// it is not in here.
 func (s *Stream) giveBack() error {
 	for {
 		index, ok := s.takeSpent()
@@ -99,7 +103,7 @@ func (s *Stream) giveBack() error {
 	}
 }
 
-// takeSpent returns a segment on the disk that is of no more use, and each only once.
+// takeSpent returns a segment on the disk that the reader is done with, each only once.
 func (s *Stream) takeSpent() (index int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
