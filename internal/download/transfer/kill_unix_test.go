@@ -19,19 +19,26 @@ import (
 )
 
 // victim tells a copy of this program what to receive until it is killed.
-const victim = "TRANSFER_VICTIM"
+const (
+	victim       = "TRANSFER_VICTIM"
+	victimFormat = "%s %q %d %d"
+)
 
 func TestMain(m *testing.M) {
 	if text := os.Getenv(victim); text != "" {
-		url, part, _ := strings.Cut(text, " ")
-		fmt.Println(receiveAsVictim(url, part))
+		r := Request{Stall: time.Minute}
+		_, err := fmt.Sscanf(text, victimFormat, &r.URL, &r.Part, &r.Brief, &r.Connections)
+		if err == nil {
+			err = receiveAsVictim(r)
+		}
+		fmt.Println(err)
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
 
-func receiveAsVictim(url, part string) error {
-	s, err := Open(context.Background(), http.DefaultClient, Request{URL: url, Part: part, Stall: time.Minute})
+func receiveAsVictim(r Request) error {
+	s, err := Open(context.Background(), http.DefaultClient, r)
 	if err != nil {
 		return err
 	}
@@ -51,7 +58,7 @@ func TestKilledProcess(t *testing.T) {
 	for range kills {
 		before := o.sentBytes()
 		wait := size/(kills+5)/2 + random.Int64N(size/(kills+5))
-		if killOne(t, o, before+wait) {
+		if killOne(t, o, o.request(), before+wait) {
 			killed++
 		}
 	}
@@ -70,6 +77,29 @@ func TestKilledProcess(t *testing.T) {
 	// That is less than 1 % of the 225 MB that this is made for.
 	if more := o.sentBytes() - size; more > kills*(enough+piece) || killed < kills {
 		t.Errorf("%d kills cost %d bytes each, want %d at most", killed, more/kills, enough+piece)
+	}
+}
+
+// A process that is killed while it gives room back leaves nothing that is taken for
+// the file, and enough for the next one to keep everything.
+func TestKilledBriefDownload(t *testing.T) {
+	t.Parallel()
+	const size = 12 * segmentSize
+	o := onLoopback(t, size)
+	o.body = func(_ int, w http.ResponseWriter, r *http.Request, data []byte) { slowly(w, r, data, 120*mib) }
+	random := rand.New(rand.NewPCG(3, 4))
+	for _, connections := range []int{1, 1, 1, maxConnections, maxConnections, maxConnections} {
+		r := o.brief()
+		r.Connections = connections
+		upto := o.sentBytes() + keptFirst + random.Int64N(size-keptFirst-segmentSize)
+		if !killOne(t, o, r, upto) {
+			t.Fatal("it was not killed")
+		}
+		o.wantRead(t, r)
+		o.wantKept(t, size)
+		if err := Discard(r.Part); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -115,14 +145,14 @@ func (o *origin) sentBytes() int64 {
 
 // killOne starts a process that receives, and kills it when the server has sent
 // so much in all. It returns whether that came before the end.
-func killOne(t *testing.T, o *origin, upto int64) bool {
+func killOne(t *testing.T, o *origin, r Request, upto int64) bool {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), exe)
-	cmd.Env = append(os.Environ(), victim+"="+o.URL+" "+o.part())
+	cmd.Env = append(os.Environ(), victim+"="+fmt.Sprintf(victimFormat, o.URL, r.Part, r.Brief, r.Connections))
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
