@@ -20,6 +20,8 @@ type ArchiveSpec struct {
 	Version  string // such as "2.337.0"
 	// Listener is the program BuildListener made; empty puts in a script that can only tell its version.
 	Listener string
+	// First, if set, is a script in the listener's place; the listener itself is then bin/Runner.Simulated.
+	First string
 	// Padding adds so many bytes that do not compress, spread over many files below externals.
 	Padding int64
 	// Extra are further entries, odd or hostile, after the ordinary ones.

@@ -13,6 +13,9 @@ type Job struct {
 	Name       string
 	Script     string
 	Repository string // "owner/repo"; empty: the runner's scope, or octo-org/hello
+	// Container asks for what a job with container: or services: asks of its runner before anything is started for it. The
+	// script then runs on the host all the same: there is no engine.
+	Container bool
 }
 
 // JobRun is a job that was queued.
@@ -142,7 +145,7 @@ func acquireJob(c *call, r *record) answer {
 	c.s.notify()
 	return ok(map[string]any{
 		"jobId": j.id, "planId": j.id, "jobDisplayName": j.job.Name, "script": j.job.Script, "repository": repo,
-		"token": j.token,
+		"token": j.token, "container": j.job.Container,
 	})
 }
 

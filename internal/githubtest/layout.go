@@ -35,9 +35,14 @@ func layoutEntries(spec ArchiveSpec) ([]Entry, error) {
 	}
 	l.file("run-helper.sh.template", l.embedded("run-helper.sh.template"), 0o644)
 	l.file("run-helper.cmd.template", l.embedded("run-helper.cmd.template"), 0o644)
-	l.file("bin/Runner.Listener", string(program), 0o755)
+	listener := "Runner.Listener"
+	if spec.First != "" {
+		listener = "Runner.Simulated"
+		l.file("bin/Runner.Listener", spec.First, 0o755)
+	}
+	l.file("bin/"+listener, string(program), 0o755)
 	// The worker knows itself by its name; a second copy would double the archive.
-	l.link("bin/Runner.Worker", "Runner.Listener")
+	l.link("bin/Runner.Worker", listener)
 	l.file("bin/.version", spec.Version+"\n", 0o644)
 	l.file("bin/runsvc.sh", l.embedded("runsvc.sh"), 0o755)
 	l.file("bin/RunnerService.js", "// The simulated service entry point is runsvc.sh alone.\n", 0o644)

@@ -40,6 +40,7 @@ type assignment struct {
 	Script     string `json:"script"`
 	Repository string `json:"repository"`
 	Token      string `json:"token"`
+	Container  bool   `json:"container"`
 	Work       string `json:"work"`
 	Runner     string `json:"runner"`
 	Server     string `json:"server"`

@@ -19,6 +19,7 @@ const (
 	exitUpdatingOnce     = 4
 	exitSessionConflict  = 5
 	exitDeprecated       = 7
+	exitNoRuntime        = 137 // of .NET's own host, before the runner's first line
 	exitTerminatedSignal = 143
 )
 
@@ -42,6 +43,10 @@ func main() {
 }
 
 func start() int {
+	if !startRuntime() {
+		fmt.Fprintln(os.Stderr, "Failed to create CoreCLR, HRESULT: 0x8007054F")
+		return exitNoRuntime
+	}
 	report := newWitness()
 	exe, err := os.Executable()
 	if err == nil {

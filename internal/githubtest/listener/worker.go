@@ -3,14 +3,17 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -70,6 +73,11 @@ func (p *program) steps(a assignment, canceled <-chan struct{}) (int, error) {
 		"GITHUB_WORKSPACE": dir, "RUNNER_NAME": a.Runner, "RUNNER_OS": systemLabel(), "RUNNER_ARCH": archLabel(),
 		"RUNNER_TEMP": temp, "RUNNER_TOOL_CACHE": filepath.Join(a.Work, "_tool"), "RUNNER_WORKSPACE": dir,
 	})
+	if a.Container {
+		if err := outsideContainer(); err != nil {
+			return workerFailed, err
+		}
+	}
 	code := workerSucceeded
 	for _, script := range []string{hook("STARTED"), a.Script} {
 		if code == workerSucceeded && script != "" {
@@ -82,6 +90,22 @@ func (p *program) steps(a assignment, canceled <-chan struct{}) (int, error) {
 		}
 	}
 	return code, nil
+}
+
+// outsideContainer is what a job with containers asks first (actions/runner, ContainerOperationProvider): a runner that
+// runs in a container itself could not name its folders to the engine, and the first process's control groups tell.
+func outsideContainer() error {
+	groups, err := os.ReadFile("/proc/1/cgroup")
+	if errors.Is(err, fs.ErrNotExist) {
+		return said("Could not find file '/proc/1/cgroup'.")
+	}
+	if err != nil {
+		return saidf("Access to the path '/proc/1/cgroup' is denied. (%s)", err)
+	}
+	if strings.Contains(string(groups), ":/docker/") {
+		return said("Container feature is not supported when runner is already running inside container.")
+	}
+	return nil
 }
 
 func hook(when string) string {
