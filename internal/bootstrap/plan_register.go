@@ -165,7 +165,7 @@ func abandoned(runner github.Runner) bool {
 // temporary folders of its own.
 func (p *planner) checkFiles() error {
 	sandbox := p.sandbox(p.record)
-	if !sandbox.Enabled || sandbox.Docker {
+	if !sandbox.Enabled || sandbox.Docker || sandbox.HostTemp {
 		return nil
 	}
 	c, l := p.record.Credential, p.record.Life

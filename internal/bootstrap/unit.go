@@ -75,11 +75,11 @@ func (h *Host) sandbox(record instance.Record) svc.Sandbox {
 	if record.MetricsFile != "" && !temporary(record.MetricsFile) {
 		writable = append(writable, filepath.Dir(record.MetricsFile))
 	}
-	// A runner that lives in a temporary folder needs the host's, as containers do.
-	shared := temporary(record.Dir) || temporary(h.Paths.State) || temporary(home)
+	// A runner that lives in a temporary folder needs the host's.
+	hostTemp := temporary(record.Dir) || temporary(h.Paths.State) || temporary(home)
 	return svc.Sandbox{
 		Enabled: !slices.Contains(record.Allow, AllowAll), Writable: writable,
-		Sudo: slices.Contains(record.Allow, AllowSudo), Docker: shared || slices.Contains(record.Allow, AllowDocker),
+		Sudo: slices.Contains(record.Allow, AllowSudo), Docker: slices.Contains(record.Allow, AllowDocker), HostTemp: hostTemp,
 	}
 }
 

@@ -21,10 +21,13 @@ type Sandbox struct {
 	// Sudo lets jobs become root by setuid programs such as sudo. Most of the sandbox goes with it: a job that is
 	// root can leave it by way of systemd, and expects to administer its host.
 	Sudo bool
-	// Docker is for jobs that ask a Docker daemon for containers. /tmp stays the host's own, since the daemon, which
-	// does not see a private one, would mount the host's in the place of the job's. A job that can ask the daemon can
+	// Docker is for jobs that ask a Docker daemon for containers. It includes HostTemp, since the daemon, which does
+	// not see a private /tmp, would mount the host's in the place of the job's; and every process of the host can be
+	// looked at, as the runner reads /proc/1/cgroup before each job with a container. A job that can ask the daemon can
 	// have anything done as root: what is left of the sandbox is against accidents.
 	Docker bool
+	// HostTemp leaves the host's own /tmp and /var/tmp, for a runner that lives in one of them.
+	HostTemp bool
 }
 
 // render writes the lines of the sandbox. The program is root; it needs to become the account of the jobs, to end
@@ -76,7 +79,7 @@ func (s Sandbox) render(line func(key, value string)) {
 		return
 	}
 	line("KeyringMode", "private")
-	if !s.Docker {
+	if !s.hostTemp() {
 		line("PrivateTmp", "yes")
 	}
 	line("RestrictRealtime", "yes")
@@ -85,7 +88,7 @@ func (s Sandbox) render(line func(key, value string)) {
 		line("SystemCallFilter", "~@clock @raw-io @reboot")
 		return
 	}
-	line("SystemCallFilter", "~@clock @cpu-emulation @module @obsolete @raw-io @reboot @resources @swap")
+	line("SystemCallFilter", "~@clock @cpu-emulation @module @obsolete @raw-io @reboot @swap")
 	line("NoNewPrivileges", "yes")
 	line("CapabilityBoundingSet", "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL CAP_SETGID CAP_SETUID")
 	line("ProtectSystem", "strict")
@@ -103,15 +106,19 @@ func (s Sandbox) render(line func(key, value string)) {
 	for _, what := range []string{"Clock", "KernelTunables", "KernelModules", "KernelLogs", "ControlGroups"} {
 		line("Protect"+what, "yes")
 	}
-	line("ProtectProc", "invisible")
+	if !s.Docker {
+		line("ProtectProc", "invisible")
+	}
 	line("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6 AF_NETLINK")
 	line("SystemCallArchitectures", "native x86 arm")
 }
 
+func (s Sandbox) hostTemp() bool { return s.Docker || s.HostTemp }
+
 // paths tells files from devices, and adds to the files what is writable on every host.
 func (s Sandbox) paths() (writable, devices []string) {
 	writable = []string{"/opt/hostedtoolcache", "/run/lock", "/run/user", "/var/cache"}
-	if s.Docker {
+	if s.hostTemp() {
 		writable = append(writable, "/tmp", "/var/tmp")
 	}
 	for _, name := range s.Writable {
@@ -155,7 +162,7 @@ func (u Unit) validateSandbox() error {
 			return fmt.Errorf("writable path %q: %w", name, err)
 		}
 	}
-	if u.Sandbox.Docker {
+	if u.Sandbox.hostTemp() {
 		return nil
 	}
 	for _, name := range append([]string{u.Executable, u.Directory}, u.Sandbox.Writable...) {
