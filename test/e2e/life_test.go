@@ -64,7 +64,7 @@ func (h *host) judged(t *testing.T) {
 	if r := h.Run(t.Context(), "systemd-analyze", "verify", unit); r.Code != 0 || r.Stdout+r.Stderr != "" {
 		t.Errorf("systemd-analyze verify: %s", r)
 	}
-	if r := h.Run(t.Context(), "systemd-analyze", "security", "--threshold=40", "--no-pager", unit); r.Code != 0 {
+	if r := h.Run(t.Context(), "systemd-analyze", "security", "--threshold=42", "--no-pager", unit); r.Code != 0 {
 		t.Errorf("systemd-analyze security: %s", r)
 	}
 	h.ready(t)

@@ -258,11 +258,18 @@ func expected(diff string) bool {
 
 func serve(t *testing.T, m *machine.Machine, listener string) *githubtest.Server {
 	t.Helper()
+	return serveArchive(t, m, githubtest.ArchiveSpec{Version: "2.337.0", Listener: listener})
+}
+
+// serveArchive is serve for an archive that is not the usual one.
+func serveArchive(t *testing.T, m *machine.Machine, spec githubtest.ArchiveSpec) *githubtest.Server {
+	t.Helper()
 	platform, err := download.Host()
 	if err != nil {
 		t.Fatal(err)
 	}
-	archive, err := githubtest.NewArchive(githubtest.ArchiveSpec{Platform: platform.String(), Version: "2.337.0", Listener: listener})
+	spec.Platform = platform.String()
+	archive, err := githubtest.NewArchive(spec)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,12 +45,25 @@ func Tree(t testing.TB, kind string) string {
 	if kind == "" {
 		kind = Debian12
 	}
-	cmd := exec.CommandContext(t.Context(), filepath.Join(repository(t), "scripts", "e2e-root.sh"), kind)
+	return prepared(t, "e2e-root.sh", kind)
+}
+
+// DotNet returns a tree to lie over a machine's, with a real .NET program that brings its own runtime:
+// /opt/dotnet/azmcp. It is fetched when it is missing.
+func DotNet(t testing.TB) string {
+	t.Helper()
+	return prepared(t, "e2e-dotnet.sh")
+}
+
+// prepared runs a script that makes a tree, or finds it made, and prints its path.
+func prepared(t testing.TB, script string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(repository(t), "scripts", script), args...)
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("building the tree %q: %v\n%s", kind, err, errs.String())
+		t.Fatalf("making a tree by %s %q: %v\n%s", script, args, err, errs.String())
 	}
 	return strings.TrimSpace(string(out))
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -32,6 +33,7 @@ const (
 type Options struct {
 	Kind    string            // what scripts/e2e-root.sh calls it; Debian12 if empty
 	Root    string            // a finished tree to use instead
+	Layers  []string          // trees that lie over it, the topmost first
 	Copy    map[string]string // files of this host -> absolute path in the machine; mode kept, owner root
 	Cgroup2 bool              // give the machine the unified hierarchy, even on a host without it
 	// Before is called when the machine has its files and its network, and is still off.
@@ -88,7 +90,7 @@ func Boot(t testing.TB, o Options) *Machine {
 			t.Errorf("clearing up after the machine: %v", err)
 		}
 	})
-	return boot(t, p, []string{o.Root}, o)
+	return boot(t, p, append(slices.Clone(o.Layers), o.Root), o)
 }
 
 // BootImage boots another machine from what this one, which is off, has on its disk, in the same network.

@@ -1,0 +1,99 @@
+//go:build e2e && linux
+
+package e2e_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
+	"github.com/runner-bootstrap/runner-bootstrap/test/e2e/machine"
+)
+
+// dotnet is a real .NET program, as the runner is one and our simulated listener is not. It prints its version.
+const dotnet = "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 /opt/dotnet/azmcp --version"
+
+// dotnetFirst takes the listener's place: the .NET program runs with what the listener is started with, and only if it
+// starts does the simulated listener go on in the same process.
+const dotnetFirst = "#!/bin/sh\n" + dotnet + " || exit\nexec \"${0%/*}/Runner.Simulated\" \"$@\"\n"
+
+// confinement is one way in which a listener and its jobs are confined.
+type confinement struct {
+	name    string
+	options []string
+	hidden  bool // other accounts' processes, and so what a job with a container asks for
+}
+
+func confinements() []confinement {
+	return []confinement{
+		{"default", nil, true},
+		{"docker", []string{"--allow", "docker"}, false},
+		{"sudo", []string{"--allow", "sudo"}, false},
+		{"sudo and docker", []string{"--allow", "sudo,docker"}, false},
+		{"all", []string{"--allow", "all"}, false},
+		{"ephemeral", []string{"--ephemeral"}, true},
+		{"just in time", []string{"--jit"}, true},
+		{"no service", []string{"--no-service"}, false},
+	}
+}
+
+// TestDotNet has a real .NET program in the listener's place and in a job, in every way in which these are confined.
+func TestDotNet(t *testing.T) {
+	listener := buildListener(t, t.TempDir())
+	built := machine.Build(t, "cmd/runner-bootstrap")
+	layer := machine.DotNet(t)
+	for _, o := range []machine.Options{{Kind: machine.Debian12}, {Kind: machine.Debian13, Cgroup2: true}} {
+		t.Run(o.Kind, func(t *testing.T) {
+			t.Parallel()
+			o.Copy = map[string]string{built: program}
+			o.Layers = []string{layer}
+			m := machine.Boot(t, o)
+			h := &host{Machine: m, server: serveArchive(t, m, githubtest.ArchiveSpec{Version: "2.337.0", Listener: listener, First: dotnetFirst})}
+			m.Write(token, h.server.Token()+"\n", 0o600)
+			for _, c := range confinements() {
+				t.Run(c.name, func(t *testing.T) {
+					(&host{Machine: m.For(t), server: h.server}).runsDotNet(t, c)
+				})
+			}
+		})
+	}
+}
+
+// runsDotNet installs a runner, which starts a .NET program in the listener's place, has it run another as a job, and
+// then what a job with a container asks for.
+func (h *host) runsDotNet(t *testing.T, c confinement) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
+	install := []string{program, "install", "--url", h.server.URL() + "/octo-org", "--name", name, "--token-file", token}
+	defer h.Run(t.Context(), program, "uninstall", "--force", "--token-file", token)
+	if r := h.Run(ctx, append(install, c.options...)...); r.Code != 0 {
+		t.Fatalf("install: %s\n%s", r, tail(h.Journal()))
+	}
+	if slices.Contains(c.options, "--no-service") {
+		h.Must("systemd-run", "--collect", "--unit=by-hand", program, "run", "--name", name)
+		defer h.Must("systemctl", "stop", "by-hand")
+	}
+	job := h.server.QueueJob(name, githubtest.Job{Name: "dotnet", Script: dotnet})
+	conclusion, err := job.Wait(ctx)
+	if err != nil || conclusion != "succeeded" || !strings.HasPrefix(job.Output(), "0.5.0") {
+		t.Errorf("the job %s: %v\n%s\n%s", conclusion, err, job.Output(), tail(h.Journal()))
+	}
+	want := "succeeded"
+	if c.hidden {
+		want = "failed"
+	}
+	job = h.server.QueueJob(name, githubtest.Job{Name: "container", Script: "true", Container: true})
+	if conclusion, err := job.Wait(ctx); err != nil || conclusion != want {
+		t.Errorf("the job with a container %s, want %s: %v\n%s", conclusion, want, err, job.Output())
+	}
+}
+
+// tail is the end of a long text.
+func tail(text string) string {
+	lines := strings.Split(text, "\n")
+	return strings.Join(lines[max(0, len(lines)-40):], "\n")
+}
