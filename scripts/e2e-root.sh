@@ -4,7 +4,8 @@
 #   e2e-root.sh KIND [OUT]
 #
 #   KIND   debian12 (systemd 252) or debian13 (systemd 257); with -cloud behind
-#          it what the image of a cloud has beside that: cloud-init and curl
+#          it what the image of a cloud has beside that: cloud-init and curl; with
+#          -build what jobs are made of: git, a compiler, Python, node
 #   OUT    a symbolic link to make to the finished tree
 #
 # Prints the path of the tree. Trees are kept in $RUNNER_BOOTSTRAP_E2E_CACHE
@@ -16,7 +17,7 @@
 set -eu
 
 usage() {
-	echo "usage: e2e-root.sh debian12|debian13|debian12-cloud|debian13-cloud [OUT]" >&2
+	echo "usage: e2e-root.sh debian12|debian13[-cloud|-build] [OUT]" >&2
 	exit 2
 }
 
@@ -30,7 +31,10 @@ build() {
 	# The packages of a small server, without a network manager: the tests
 	# give the machine a network that needs no configuration.
 	packages=systemd,systemd-sysv,dbus,libpam-systemd,procps,iproute2,ca-certificates,passwd
-	case $1 in *-cloud) packages=$packages,cloud-init,python3,udev,curl,sudo ;; esac
+	case $1 in
+	*-cloud) packages=$packages,cloud-init,python3,udev,curl,sudo ;;
+	*-build) packages=$packages,git,gcc,libc6-dev,python3,nodejs ;;
+	esac
 	part=$3.part
 	rm -rf "$part"
 	# A maintainer script that runs python must be able to compile, whatever
@@ -64,8 +68,8 @@ settle() {
 [ $# -eq 1 ] || [ $# -eq 2 ] || usage
 kind=$1
 case $kind in
-debian12 | debian12-cloud) suite=bookworm ;;
-debian13 | debian13-cloud) suite=trixie ;;
+debian12 | debian12-cloud | debian12-build) suite=bookworm ;;
+debian13 | debian13-cloud | debian13-build) suite=trixie ;;
 *) usage ;;
 esac
 [ "$(id -u)" -eq 0 ] || fail "must run as root: a tree holds files of several owners"

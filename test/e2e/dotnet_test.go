@@ -45,7 +45,7 @@ func TestDotNet(t *testing.T) {
 	listener := buildListener(t, t.TempDir())
 	built := machine.Build(t, "cmd/runner-bootstrap")
 	layer := machine.DotNet(t)
-	for _, o := range []machine.Options{{Kind: machine.Debian12}, {Kind: machine.Debian13, Cgroup2: true}} {
+	for _, o := range []machine.Options{{Kind: machine.Debian12}, {Kind: machine.Debian13Build, Cgroup2: true}} {
 		t.Run(o.Kind, func(t *testing.T) {
 			t.Parallel()
 			o.Copy = map[string]string{built: program}
@@ -55,7 +55,7 @@ func TestDotNet(t *testing.T) {
 			m.Write(token, h.server.Token()+"\n", 0o600)
 			for _, c := range confinements() {
 				t.Run(c.name, func(t *testing.T) {
-					(&host{Machine: m.For(t), server: h.server}).runsDotNet(t, c)
+					(&host{Machine: m.For(t), server: h.server}).runsDotNet(t, c, o.Kind == machine.Debian13Build)
 				})
 			}
 		})
@@ -64,7 +64,7 @@ func TestDotNet(t *testing.T) {
 
 // runsDotNet installs a runner, which starts a .NET program in the listener's place, has it run another as a job, and
 // then what a job with a container asks for.
-func (h *host) runsDotNet(t *testing.T, c confinement) {
+func (h *host) runsDotNet(t *testing.T, c confinement, tools bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
@@ -82,6 +82,12 @@ func (h *host) runsDotNet(t *testing.T, c confinement) {
 	if err != nil || conclusion != "succeeded" || !strings.HasPrefix(job.Output(), "0.5.0") {
 		t.Errorf("the job %s: %v\n%s\n%s", conclusion, err, job.Output(), tail(h.Journal()))
 	}
+	if tools {
+		job = h.server.QueueJob(name, githubtest.Job{Name: "tools", Script: toolsScript})
+		if conclusion, err := job.Wait(ctx); err != nil || conclusion != "succeeded" || !strings.Contains(job.Output(), "all is well") {
+			t.Errorf("the job with tools %s: %v\n%s", conclusion, err, job.Output())
+		}
+	}
 	want := "succeeded"
 	if c.hidden {
 		want = "failed"
@@ -91,6 +97,23 @@ func (h *host) runsDotNet(t *testing.T, c confinement) {
 		t.Errorf("the job with a container %s, want %s: %v\n%s", conclusion, want, err, job.Output())
 	}
 }
+
+// toolsScript runs what jobs use, each with what of it a sandbox may refuse: threads, processes, files that are mapped, code
+// made at run time, priorities and processors of its own.
+const toolsScript = `set -eu
+cd "$(mktemp -d)"
+node -e 'new (require("worker_threads").Worker)("1", {eval: true}); require("os").setPriority(10); require("child_process").execSync("true")'
+git init --quiet tree && cd tree && git -c user.name=a -c user.email=a@example.com commit --quiet --allow-empty --message one
+git gc --quiet && git worktree add --quiet ../other -b other && cd ..
+python3 -c 'import multiprocessing as m, os; print(m.Pool(2).map(abs, [-1, 2])); os.sched_setaffinity(0, [0]); os.nice(3)'
+echo 'int main(void) { return 0; }' >a.c
+gcc a.c -o plain && ./plain
+gcc -fsanitize=address,undefined a.c -o address && ./address
+gcc -fsanitize=thread a.c -o thread && ./thread
+unshare --user --map-root-user --mount --pid --fork true
+taskset --cpu-list 0 ionice --class idle nice chrt --batch 0 true
+echo all is well
+`
 
 // tail is the end of a long text.
 func tail(text string) string {

@@ -48,6 +48,9 @@ const (
 	// Debian12Cloud and Debian13Cloud have what an image for a cloud has: cloud-init.
 	Debian12Cloud = "debian12-cloud" // cloud-init 22.4
 	Debian13Cloud = "debian13-cloud" // cloud-init 25.1
+
+	// Debian13Build has what jobs are made of: git, gcc, Python, node.
+	Debian13Build = "debian13-build"
 )
 
 // Machine is a running computer. Its methods fail the test when the machine itself does not do its part;
