@@ -127,7 +127,7 @@ func callMeanings() []meaning {
 		{instance.ErrName, exitUsage, hintName},
 		{github.ErrNoGroups, exitUsage, plus("--url", "https://github.com/ORGANIZATION")},
 		{github.ErrMoved, exitUsage, hintMoved},
-		{github.ErrLabels, exitUsage, fixed("runner-bootstrap labels --help")},
+		{github.ErrLabels, exitUsage, hintLabels},
 	}
 }
 

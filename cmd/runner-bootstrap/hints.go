@@ -125,6 +125,14 @@ func hintLibraries(call *session, _ error) string {
 // hintDoctor installs what is missing.
 func hintDoctor(call *session, _ error) string { return "sudo " + call.here("doctor", "--fix") }
 
+// hintLabels says where labels are given.
+func hintLabels(call *session, _ error) string {
+	if firstOf(call.arguments...) == "labels" {
+		return call.help()
+	}
+	return again(call.arguments, "--labels", "LABEL,LABEL")
+}
+
 func hintRunners(call *session, _ error) string { return call.atScope("runners", "list") }
 
 func hintGroups(call *session, _ error) string { return call.atScope("groups", "list") }

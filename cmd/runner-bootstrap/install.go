@@ -181,7 +181,9 @@ func (o *options) checkIdentity(scope github.Scope) error {
 			return usagef("%q cannot be a label, a runner group or a folder: it begins with a hyphen", value)
 		}
 	}
-	return nil
+	// One with a placeholder is looked at by the plan, which fills it.
+	plain := slices.DeleteFunc(slices.Clone(o.labels), func(label string) bool { return strings.Contains(label, "{") })
+	return github.CheckLabels(github.Distinct(plain), 0)
 }
 
 // printPlan prints one plan, or several: as JSON these are a list.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -122,14 +121,14 @@ func (call *session) makeJITConfig(ctx context.Context, client *github.Client) e
 		return err
 	}
 	labels := o.labels
-	if !o.noDefaultLabels && !slices.Contains(labels, "self-hosted") {
+	if !o.noDefaultLabels {
 		labels = append([]string{"self-hosted"}, labels...)
 	}
 	group, err := client.GroupID(ctx, o.runnergroup)
 	if err != nil {
 		return err
 	}
-	made, err := client.JITConfig(ctx, github.JITRequest{Name: o.name, GroupID: group, Labels: labels, WorkFolder: o.work})
+	made, err := client.JITConfig(ctx, github.JITRequest{Name: o.name, GroupID: group, Labels: github.Distinct(labels), WorkFolder: o.work})
 	if err != nil {
 		return err
 	}

@@ -103,7 +103,7 @@ func simCommand(ts *testscript.TestScript, neg bool, args []string) {
 		"job": w.job, "tell": w.tell, "delete": w.deleteRunner, "listening": w.listening, "witness": w.witness,
 		"minimum": w.minimum, "begin": w.begin, "stop": w.stop, "offer": w.offer, "release": w.release,
 		"app": w.app, "published": w.published, "schedule": w.schedule, "archive": w.archive,
-		"listed": w.listed, "bad": w.bad, "badkey": w.badKey,
+		"listed": w.listed, "bad": w.bad, "badkey": w.badKey, "lose-labels": w.loseLabels,
 	}
 	verb, ok := verbs[args[0]]
 	if !ok {
@@ -261,6 +261,13 @@ func (w *world) digest(_ *testscript.TestScript, args []string) error {
 	}
 	w.server.SetDigest(platform.String(), value)
 	return nil
+}
+
+// sim lose-labels TIMES: so many registrations lose the labels that they ask for.
+func (w *world) loseLabels(_ *testscript.TestScript, args []string) error {
+	times, err := strconv.Atoi(args[0])
+	w.server.LoseLabels(times)
+	return err
 }
 
 func (w *world) minimum(_ *testscript.TestScript, args []string) error {

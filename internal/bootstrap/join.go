@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
-	"slices"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
@@ -47,7 +45,7 @@ func (j joiner) adopt(ctx context.Context) (register.Settings, error) {
 		return register.Settings{}, err
 	}
 	made, err := j.client.JITConfig(ctx, github.JITRequest{
-		Name: j.record.Name, GroupID: group, Labels: jitLabels(j.record), WorkFolder: j.record.Work,
+		Name: j.record.Name, GroupID: group, Labels: askedLabels(j.record), WorkFolder: j.record.Work,
 	})
 	if err != nil {
 		return register.Settings{}, err
@@ -59,18 +57,11 @@ func (j joiner) adopt(ctx context.Context) (register.Settings, error) {
 	if err != nil {
 		return register.Settings{}, errors.Join(err, j.client.DeleteRunner(ctx, made.Runner.ID))
 	}
-	return j.runner.Adopt(config)
-}
-
-// jitLabels adds the labels that config.sh would give; a just-in-time
-// configuration has none by default.
-func jitLabels(record instance.Record) []string {
-	if record.NoDefaultLabels {
-		return record.GivenLabels()
+	settings, err := j.runner.Adopt(config)
+	if err == nil {
+		j.compareLabels(ctx, made.Runner.ID, made.Runner.Labels)
 	}
-	system := map[string]string{"linux": "Linux", "darwin": "macOS", "windows": "Windows"}[runtime.GOOS]
-	architecture := map[string]string{"amd64": "X64", "arm64": "ARM64", "arm": "ARM"}[runtime.GOARCH]
-	return slices.Concat([]string{"self-hosted", system, architecture}, record.GivenLabels())
+	return settings, err
 }
 
 // mint gives the token that was kept for the scope, or a new one, which is kept.
@@ -92,13 +83,22 @@ func (j joiner) mint(ctx context.Context) minted {
 // host. Jobs that run as the account which installs could read them.
 func (j joiner) shares() bool { return !j.user.Self }
 
-// joinWith runs config.sh, and once more with a new token if GitHub refuses one
-// that was kept: somebody may have revoked it.
+// joinWith runs config.sh, and then looks whether the runner has got its labels.
 func (j joiner) joinWith(ctx context.Context, with minted) (register.Settings, error) {
+	settings, err := j.configure(ctx, with)
+	if err == nil {
+		j.compareLabels(ctx, settings.ID, nil)
+	}
+	return settings, err
+}
+
+// configure runs config.sh, and once more with a new token if GitHub refuses one
+// that was kept: somebody may have revoked it.
+func (j joiner) configure(ctx context.Context, with minted) (register.Settings, error) {
 	once := func() (register.Settings, error) {
 		i := j.record.Identity
 		identity := register.Identity{
-			Labels: j.record.GivenLabels(), NoDefaultLabels: i.NoDefaultLabels, Group: i.Group, Work: i.Work,
+			Labels: askedLabels(j.record), NoDefaultLabels: i.NoDefaultLabels, Group: i.Group, Work: i.Work,
 			Ephemeral: i.Ephemeral, DisableUpdate: i.DisableUpdate,
 		}
 		return j.runner.Join(ctx, j.record.ScopeURL, j.record.Name, identity, j.replace, with.token.Value)

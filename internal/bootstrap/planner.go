@@ -36,7 +36,7 @@ func (h *Host) MakePlan(ctx context.Context, r Request) (*Plan, error) {
 		return nil, &RefusedError{Object: "planning for " + p.Scope, Reason: ErrNoCredential, Scope: r.Scope}
 	}
 	for _, step := range []func(context.Context) error{
-		planner.identify, planner.fillLabels, planner.planAccount, planner.checkService,
+		planner.identify, planner.fillLabels, planner.checkLabels, planner.planAccount, planner.checkService,
 		planner.planFetch, planner.planEnvironment, planner.planRegister, planner.planLife, planner.planService,
 	} {
 		if err := step(ctx); err != nil {

@@ -226,6 +226,7 @@ func (h *Host) lookAtGitHub(ctx context.Context, record instance.Record, s *Stat
 		for _, label := range runner.Labels {
 			s.GitHub.Labels = append(s.GitHub.Labels, label.Name)
 		}
+		s.compareLabels(record, runner.Labels)
 	}
 	s.compareGitHub(record)
 	return nil

@@ -94,7 +94,7 @@ func (r JITRequest) check() error {
 	if r.Name == "" || len([]rune(r.Name)) > maxName {
 		return fmt.Errorf("a runner's name has 1 to %d characters, unlike %q", maxName, oneLine(r.Name, maxTitle))
 	}
-	return checkLabels(r.Labels, 1)
+	return CheckLabels(r.Labels, 1)
 }
 
 func (c *Client) registerJIT(ctx context.Context, r JITRequest) (JIT, error) {

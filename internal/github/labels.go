@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
@@ -32,7 +33,7 @@ func (c *Client) Labels(ctx context.Context, id int64) ([]Label, error) {
 // Those it has already are left alone, so it may be repeated.
 func (c *Client) AddLabels(ctx context.Context, id int64, names []string) ([]Label, error) {
 	const op = "adding labels"
-	if err := checkLabels(names, 1); err != nil {
+	if err := CheckLabels(names, 1); err != nil {
 		return nil, fmt.Errorf("%s to runner %d of %s: %w", op, id, c.scope, err)
 	}
 	// What was added already does no harm, so this POST may be sent again.
@@ -45,7 +46,7 @@ func (c *Client) AddLabels(ctx context.Context, id int64, names []string) ([]Lab
 // has then: those that GitHub gave it stay. It may be repeated.
 func (c *Client) SetLabels(ctx context.Context, id int64, names []string) ([]Label, error) {
 	const op = "setting the labels"
-	if err := checkLabels(names, 0); err != nil {
+	if err := CheckLabels(names, 0); err != nil {
 		return nil, fmt.Errorf("%s of runner %d of %s: %w", op, id, c.scope, err)
 	}
 	return c.label(ctx, request{
@@ -65,7 +66,8 @@ func (c *Client) ClearLabels(ctx context.Context, id int64) ([]Label, error) {
 // there is no runner with this id.
 func (c *Client) RemoveLabel(ctx context.Context, id int64, name string) ([]Label, error) {
 	op := fmt.Sprintf("removing label %q", name)
-	if err := checkLabels([]string{name}, 1); err != nil {
+	// What GitHub has it may have got from elsewhere: a name that we would not send can be taken away.
+	if err := checkText(name); err != nil {
 		return nil, fmt.Errorf("%s of runner %d of %s: %w", op, id, c.scope, err)
 	}
 	if climbs(name) {
@@ -106,24 +108,63 @@ func (c *Client) label(ctx context.Context, r request, id int64) ([]Label, error
 
 func labelsPath(id int64) string { return runnerPath(id) + "/labels" }
 
+// Distinct gives labels as GitHub keeps them: without the blanks around them, and
+// each once, whatever its case.
+func Distinct(names []string) []string {
+	var all []string
+	for _, name := range names {
+		name = strings.TrimSpace(name)
+		if !slices.ContainsFunc(all, func(known string) bool { return strings.EqualFold(known, name) }) {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// Lacks names those of the labels asked for that are not among labels.
+func Lacks(labels []Label, asked []string) []string {
+	return slices.DeleteFunc(Distinct(asked), func(name string) bool { return labelled(labels, name) })
+}
+
 func labelled(labels []Label, name string) bool {
 	return slices.ContainsFunc(labels, func(l Label) bool { return strings.EqualFold(l.Name, name) })
 }
 
-// checkLabels keeps GitHub's bounds.
-func checkLabels(names []string, least int) error {
+// CheckLabels refuses what GitHub does not take, or would not keep as it is: too
+// few or too many labels, one that is empty, longer than 256 characters, no
+// UTF-8, or has a control character or a comma, which separates labels where a
+// runner is registered. [ErrLabels] says which.
+func CheckLabels(names []string, least int) error {
 	if len(names) < least || len(names) > maxLabels {
 		return fmt.Errorf("%w: %d of them, and not %d to %d", ErrLabels, len(names), least, maxLabels)
 	}
 	for _, name := range names {
-		switch length := utf8.RuneCountInString(name); {
-		case strings.TrimSpace(name) == "":
-			return fmt.Errorf("%w: an empty one", ErrLabels)
-		case length > maxLabel:
-			return fmt.Errorf("%w: %q has %d characters, over %d", ErrLabels, oneLine(name, maxTitle), length, maxLabel)
-		case !utf8.ValidString(name):
-			return fmt.Errorf("%w: %q is not UTF-8", ErrLabels, name)
+		if err := checkText(name); err != nil {
+			return err
 		}
+		switch length := utf8.RuneCountInString(name); {
+		case length > maxLabel:
+			return TooLong(name, length)
+		case strings.ContainsFunc(name, unicode.IsControl):
+			return fmt.Errorf("%w: %q has a control character", ErrLabels, oneLine(name, maxTitle))
+		case strings.Contains(name, ","):
+			return fmt.Errorf("%w: %q has a comma, which separates labels", ErrLabels, oneLine(name, maxTitle))
+		}
+	}
+	return nil
+}
+
+// TooLong refuses a label that has so many characters, by whatever count.
+func TooLong(name string, length int) error {
+	return fmt.Errorf("%w: %q has %d characters, over %d", ErrLabels, oneLine(name, maxTitle), length, maxLabel)
+}
+
+func checkText(name string) error {
+	switch {
+	case strings.TrimSpace(name) == "":
+		return fmt.Errorf("%w: an empty one", ErrLabels)
+	case !utf8.ValidString(name):
+		return fmt.Errorf("%w: %q is not UTF-8", ErrLabels, oneLine(name, maxTitle))
 	}
 	return nil
 }

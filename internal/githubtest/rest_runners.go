@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 const (
@@ -176,7 +177,7 @@ func labelProblem(labels []string, atLeast int) *answer {
 	switch {
 	case len(labels) < atLeast || len(labels) > maxLabels:
 		a = invalid("Invalid request.\n\nNumber of labels must be %d to %d.", atLeast, maxLabels)
-	case slices.ContainsFunc(labels, func(l string) bool { return l == "" || len(l) > maxLabelLength }):
+	case slices.ContainsFunc(labels, func(l string) bool { return l == "" || utf8.RuneCountInString(l) > maxLabelLength }):
 		a = invalid("Invalid request.\n\nA label must be 1 to %d characters long.", maxLabelLength)
 	default:
 		return nil
@@ -205,7 +206,7 @@ func generateJIT(c *call) answer {
 	r := &record{
 		Runner: Runner{
 			ID: c.s.nextID(), Name: req.Name, Scope: c.scope, GroupID: *req.GroupID,
-			OS: "unknown", Ephemeral: true, JIT: true, Labels: c.s.jitLabels(req.Labels),
+			OS: "unknown", Ephemeral: true, JIT: true, Labels: c.s.kept(c.s.jitLabels(req.Labels)),
 		},
 		clientID: newGUID(), key: &key.PublicKey,
 	}

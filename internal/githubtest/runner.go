@@ -168,6 +168,7 @@ func registerRunner(c *call) answer {
 		}
 		r.Labels = c.s.labelled(r.Labels, []string{l.Name}, kind)
 	}
+	r.Labels = c.s.kept(r.Labels)
 	c.s.notify()
 	origin := c.s.origin(c.Request)
 	return ok(map[string]any{

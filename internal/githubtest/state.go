@@ -57,6 +57,7 @@ type state struct {
 	secrets      []string
 	problems     []error
 	restCalls    int
+	loseLabels   int // so many more registrations lose their custom labels
 }
 
 // record is a runner with what only the server knows of it.
@@ -167,6 +168,22 @@ func (st *state) labelled(have []Label, names []string, kind string) []Label {
 		have = append(have, Label{ID: st.nextID(), Name: name, Type: kind})
 	}
 	return have
+}
+
+// LoseLabels makes so many registrations from now on lose the custom labels that they ask for.
+func (s *Server) LoseLabels(times int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.loseLabels = times
+}
+
+// kept are the labels that a registration leaves a runner.
+func (st *state) kept(labels []Label) []Label {
+	if st.loseLabels == 0 {
+		return labels
+	}
+	st.loseLabels--
+	return readOnlyOf(labels)
 }
 
 // Runners lists the runners of a scope, or all with "".

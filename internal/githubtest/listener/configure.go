@@ -11,9 +11,13 @@ import (
 	"runtime"
 	"strings"
 	"time"
+	"unicode/utf16"
 )
 
-const requestTimeout = 100 * time.Second
+const (
+	requestTimeout = 100 * time.Second
+	maxLabelLength = 256
+)
 
 // errSilent is a failure whose words have been printed.
 var errSilent = errors.New("configuration failed")
@@ -244,7 +248,7 @@ func (j *join) chooseLabels() error {
 			}
 		}
 	}
-	own := j.p.opts.value("labels")
+	own := takenLabels(j.p.opts.value("labels"))
 	if !j.p.opts.flag("no-default-labels") {
 		add("system", "self-hosted", systemLabel(), archLabel())
 	} else if own == "" {
@@ -252,6 +256,17 @@ func (j *join) chooseLabels() error {
 	}
 	add("user", strings.Split(own, ",")...)
 	return nil
+}
+
+// takenLabels is what the real runner makes of its --labels: one that is longer than 256 UTF-16 units, and all of them are
+// dropped without a word (actions/runner, Validators.LabelsValidator and CommandSettings.GetArgOrPrompt).
+func takenLabels(list string) string {
+	for label := range strings.SplitSeq(list, ",") {
+		if len(utf16.Encode([]rune(label))) > maxLabelLength {
+			return ""
+		}
+	}
+	return list
 }
 
 func systemLabel() string {
