@@ -186,11 +186,15 @@ func (c *console) summary(text string) {
 	c.log.Info(text)
 }
 
-// failure is the last line of one that did not.
-func (c *console) failure(err error, hint, see string, code int) {
+// failure is the last line of one that did not. Hint is a command, and todo says
+// who has to change what where no command helps.
+func (c *console) failure(err error, hint, todo, see string, code int) {
 	c.clear()
 	if !c.person {
 		about := []slog.Attr{slog.String("hint", hint), slog.Int("exit_code", code)}
+		if todo != "" {
+			about = append(about, slog.String("to_do", todo))
+		}
 		if see != "" {
 			about = append(about, slog.String("see", see))
 		}
@@ -200,6 +204,9 @@ func (c *console) failure(err error, hint, see string, code int) {
 	fmt.Fprintf(c.plain, "runner-bootstrap: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
 	if hint != "" {
 		fmt.Fprintf(c.plain, "hint: %s\n", hint)
+	}
+	if todo != "" {
+		fmt.Fprintf(c.plain, "to do: %s\n", todo)
 	}
 	if see != "" {
 		fmt.Fprintf(c.plain, "see: %s\n", see)

@@ -84,11 +84,11 @@ func TestConsoleKeys(t *testing.T) {
 	console.End(bootstrap.FetchPhase, "ok", false, nil)
 	console.Begin(bootstrap.RegisterPhase, "web-1")
 	console.End(bootstrap.RegisterPhase, "", false, errors.New("no"))
-	console.failure(errors.New("no"), "do something", "https://docs.test/x", exitRefused)
+	console.failure(errors.New("no"), "do something", "ask somebody", "https://docs.test/x", exitRefused)
 	text := out.String()
 	for _, want := range []string{
 		`"phase":"fetch"`, `"object":"runner.tar.gz"`, `"result":"ok"`, `"kept":false`, `"took":`,
-		`"level":"ERROR"`, `"hint":"do something"`, `"exit_code":7`, `"see":"https://docs.test/x"`,
+		`"level":"ERROR"`, `"hint":"do something"`, `"to_do":"ask somebody"`, `"exit_code":7`, `"see":"https://docs.test/x"`,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s in\n%s", want, text)

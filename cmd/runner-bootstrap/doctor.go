@@ -65,6 +65,9 @@ func (call *session) doctor(ctx context.Context, host *bootstrap.Host) error {
 	for i, f := range all {
 		if f.Fix == "" && f.Cause != nil {
 			_, all[i].Fix = call.explain(f.Cause)
+			if todo := toDo(f.Cause, all[i].Fix); todo != "" {
+				all[i].Found += "; " + todo
+			}
 		}
 	}
 	if call.values.json {

@@ -75,7 +75,7 @@ func (call *session) report(err error) int {
 		return exitDone
 	}
 	code, hint := call.explain(err)
-	call.console.failure(err, hint, explainedAt(err), code)
+	call.console.failure(err, hint, toDo(err, hint), explainedAt(err), code)
 	return code
 }
 
@@ -176,10 +176,15 @@ func credentialMeanings() []meaning {
 		{github.ErrClock, exitHost, fixed("timedatectl status")},
 		{github.ErrNoRunner, exitRefused, hintRunners},
 		{github.ErrGroupUnknown, exitRefused, hintGroups},
+		{github.ErrNoRelease, exitRefused, hintDownloads},
 		{github.ErrNoJIT, exitRefused, hintEphemeral},
 		{register.ErrJITConfig, exitCredential, hintJITConfig},
 		{github.ErrSSO, exitCredential, hintSSO},
 		{github.ErrRateLimited, exitNetwork, hintLimit},
+		{github.ErrPolicy, exitRefused, noCommand},
+		{github.ErrWithdrawn, exitRefused, noCommand},
+		{github.ErrTokenKind, exitCredential, noCommand},
+		{github.ErrSuspended, exitCredential, noCommand},
 		{github.ErrUnauthorized, exitCredential, fixed("gh auth status")},
 		{github.ErrForbidden, exitCredential, hintPermission},
 		{github.ErrNotFound, exitCredential, hintPermission},
@@ -237,6 +242,9 @@ func networkMeanings() []meaning {
 // Hints that need nothing but the call itself.
 
 func same(call *session, _ error) string { return again(call.arguments) }
+
+// noCommand is for what no command mends: see [toDo].
+func noCommand(*session, error) string { return "" }
 
 func asRoot(call *session, _ error) string { return "sudo " + again(call.arguments) }
 

@@ -135,6 +135,8 @@ func hintLabels(call *session, _ error) string {
 
 func hintRunners(call *session, _ error) string { return call.atScope("runners", "list") }
 
+func hintDownloads(call *session, _ error) string { return call.atScope("downloads") }
+
 func hintGroups(call *session, _ error) string { return call.atScope("groups", "list") }
 
 // atScope is another command about the same scope.
@@ -149,47 +151,8 @@ func (call *session) atScope(words ...string) string {
 	return shellWords(words)
 }
 
-// hintSSO leads to where the owner of the credential can authorize it.
-func hintSSO(_ *session, err error) string {
-	var refused *github.Error
-	if errors.As(err, &refused) && refused.SSO != "" {
-		return shellWords([]string{"xdg-open", refused.SSO})
-	}
-	return "gh auth refresh"
-}
-
 func hintToken(call *session, _ error) string {
 	return "gh auth token | " + again(call.arguments, "--token-file", "-")
-}
-
-// hintPermission leads to where the permission can be given: a classic token's
-// scopes are widened by gh, those of an App and of a fine-grained token are set on
-// a page. Where GitHub does not say what is missing, it is what the scope's kind
-// demands (GitHub's REST reference). GitHub hides what a credential may not see
-// behind 404.
-func hintPermission(call *session, err error) string {
-	var refused *github.Error
-	switch {
-	case !errors.As(err, &refused):
-		return "gh auth status"
-	case call.values.appID != "" && refused.Scope.Kind == github.Organization:
-		page := refused.Scope.Server() + "/organizations/" + refused.Scope.Slug() + "/settings/installations"
-		return shellWords([]string{"xdg-open", page})
-	case call.values.appID != "":
-		return shellWords([]string{"xdg-open", refused.Scope.Server() + "/settings/installations"})
-	case refused.Has == nil && refused.Needs != nil:
-		return shellWords([]string{"xdg-open", refused.Scope.Server() + "/settings/personal-access-tokens"})
-	case len(refused.Needs) > 0:
-		return shellWords([]string{"gh", "auth", "refresh", "--scopes", refused.Needs[0]})
-	}
-	switch refused.Scope.Kind {
-	case github.Enterprise:
-		return "gh auth refresh --scopes manage_runners:enterprise"
-	case github.Organization:
-		return "gh auth refresh --scopes admin:org"
-	default:
-		return "gh auth refresh --scopes repo"
-	}
 }
 
 // hintEphemeral does on an old server what a just-in-time configuration does.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -175,6 +176,12 @@ func (w *world) fault(_ *testscript.TestScript, args []string) error {
 			f.Status = number
 		case "after-effect":
 			f.AfterEffect = true
+		case "says":
+			text, err := json.Marshal(map[string]string{"message": value})
+			if err != nil {
+				return err
+			}
+			f.Body = string(text)
 		case "not-json":
 			f.NotJSON = true
 		case "redirect":

@@ -262,7 +262,7 @@ func TestRefusals(t *testing.T) {
 		reset   time.Duration
 	}{
 		{name: "wrong token", token: func(*githubtest.Server) string { return "ghp_wrong" }, do: list, want: "unauthorized", status: 401, says: "Bad credentials"},
-		{name: "weak token", token: func(s *githubtest.Server) string { return s.AddWeakToken(slug) }, do: mint, want: "forbidden", status: 403, says: "Resource not accessible by personal access token"},
+		{name: "weak token", token: func(s *githubtest.Server) string { return s.AddWeakToken(slug) }, do: mint, want: "forbidden", status: 403, says: "Must have admin rights to Repository. (the token has read:org, workflow; it needs admin:org)"},
 		{name: "token of others", token: func(s *githubtest.Server) string { return s.AddToken("somebody-else") }, do: mint, want: "not found", status: 404, says: "or hidden"},
 		{name: "busy", prepare: func(s *githubtest.Server) { s.AddRunner(slug, githubtest.Runner{ID: 7, Name: "web-1", Busy: true}) }, do: remove(7), want: "busy", status: 422, says: "running a job"},
 		{name: "invalid", fault: githubtest.Fault{Status: 422}, do: remove(7), want: "unprocessable", status: 422, says: "Unprocessable Entity"},
@@ -275,6 +275,8 @@ func TestRefusals(t *testing.T) {
 		{name: "refusal that is not JSON", fault: githubtest.Fault{Status: 400, NotJSON: true}, do: list, want: "", status: 400, says: "Unicorn!"},
 		{name: "refusal without a word", fault: githubtest.Fault{Status: 400, NotJSON: true, Body: "no"}, do: list, want: "", status: 400, says: "Bad Request"},
 		{name: "secondary limit in words alone", fault: githubtest.Fault{Status: 403, Body: `{"message":"You have exceeded a secondary rate limit."}`}, do: list, want: "rate limited", status: 403, reset: time.Minute},
+		{name: "secondary limit by its old name", fault: githubtest.Fault{Status: 403, Body: `{"message":"You have triggered an abuse detection mechanism. Please wait a few minutes before you try again."}`}, do: list, want: "rate limited", status: 403, reset: time.Minute},
+		{name: "primary limit in words alone", fault: githubtest.Fault{Status: 403, Body: `{"message":"API rate limit exceeded for user ID 1."}`}, do: list, want: "rate limited", status: 403, reset: time.Minute},
 		{name: "page instead of JSON", fault: githubtest.Fault{NotJSON: true}, do: list, want: "not GitHub", says: `a page titled "Unicorn!"`},
 		{name: "JSON of another kind", fault: githubtest.Fault{Status: 200, Body: `[1,2]`}, do: list, want: "not GitHub"},
 		{name: "another success", fault: githubtest.Fault{Status: 202}, do: list, want: "not GitHub", says: "unexpected status 202"},

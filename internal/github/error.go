@@ -65,16 +65,22 @@ type Error struct {
 	Needs   []string
 	limited bool
 	sso     bool
+	cause   error // one of those of cause.go, nil if the sentence does not tell
+}
+
+// Said are GitHub's own words; empty without any.
+func (e *Error) Said() string {
+	if len(e.Details) == 0 {
+		return e.Message
+	}
+	return strings.TrimPrefix(e.Message+": "+strings.Join(e.Details, "; "), ": ")
 }
 
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: GitHub answered %d", e.Op, e.Status)
-	if e.Message != "" {
-		fmt.Fprintf(&b, ": %s", e.Message)
-	}
-	if len(e.Details) > 0 {
-		fmt.Fprintf(&b, ": %s", strings.Join(e.Details, "; "))
+	if said := e.Said(); said != "" {
+		fmt.Fprintf(&b, ": %s", said)
 	}
 	if e.Status == http.StatusNotFound {
 		b.WriteString(" (or hidden: that is how GitHub answers a credential without the permission)")
@@ -94,6 +100,9 @@ func (e *Error) permissions() string {
 	if e.Status != http.StatusForbidden && e.Status != http.StatusNotFound || e.limited || e.sso || len(e.Needs) == 0 {
 		return ""
 	}
+	if e.Has != nil && e.MissingScope() == "" {
+		return "" // it is not the scopes that it lacks
+	}
 	needs := strings.Join(e.Needs, " or ")
 	switch {
 	case e.Has == nil:
@@ -106,6 +115,9 @@ func (e *Error) permissions() string {
 
 // Is matches the sentinels above by status, headers and GitHub's message.
 func (e *Error) Is(target error) bool {
+	if e.cause != nil && target == e.cause {
+		return true
+	}
 	switch target {
 	case ErrRateLimited:
 		return e.limited
@@ -145,17 +157,29 @@ func newError(op string, scope Scope, r reply, now time.Time) *Error {
 	} else if e.Message = r.title(); e.Message == "" {
 		e.Message = http.StatusText(r.status)
 	}
+	e.cause = causeOf(r.status, e.Said())
 	e.readPermissions(r.header)
+	e.sso = e.sso || errors.Is(e.cause, ErrSSO)
+	e.limited = errors.Is(e.cause, ErrRateLimited)
 	if wait, limited := transport.Limited(r.status, r.header, now); limited {
 		e.limited, e.Reset = true, now.Add(wait)
 	}
 	return e
 }
 
+// Refusal is an answer of GitHub's that somebody else has got.
+func Refusal(op string, scope Scope, status int, body []byte) *Error {
+	return newError(op, scope, reply{status: status, body: body}, time.Now())
+}
+
 // details reads what GitHub says of single fields: a list of sentences, or of
-// objects with some of a field, a code and a message.
+// objects with some of a field, a code and a message; or a sentence alone.
 func details(raw json.RawMessage) []string {
 	var list []json.RawMessage
+	var sentence string
+	if json.Unmarshal(raw, &sentence) == nil && oneLine(sentence, maxWords) != "" {
+		return []string{oneLine(sentence, maxWords)}
+	}
 	if len(raw) == 0 || json.Unmarshal(raw, &list) != nil {
 		return nil
 	}
@@ -186,14 +210,14 @@ func details(raw json.RawMessage) []string {
 // do, what would do, and where single sign-on is in the way.
 func (e *Error) readPermissions(header http.Header) {
 	if scopes, classic := header[http.CanonicalHeaderKey("X-OAuth-Scopes")]; classic {
-		e.Has, e.Needs = words(strings.Join(scopes, ","), ","), words(header.Get("X-Accepted-OAuth-Scopes"), ",")
+		e.Has, e.Needs = split(strings.Join(scopes, ","), ","), split(header.Get("X-Accepted-OAuth-Scopes"), ",")
 		if e.Has == nil {
 			e.Has = []string{}
 		}
 	} else {
-		e.Needs = words(header.Get("X-Accepted-GitHub-Permissions"), ";")
+		e.Needs = split(header.Get("X-Accepted-GitHub-Permissions"), ";")
 	}
-	parts := words(header.Get("X-GitHub-SSO"), ";")
+	parts := split(header.Get("X-GitHub-SSO"), ";")
 	e.sso = slices.Contains(parts, "required")
 	for _, part := range parts {
 		raw, isURL := strings.CutPrefix(part, "url=")
@@ -203,7 +227,7 @@ func (e *Error) readPermissions(header http.Header) {
 	}
 }
 
-func words(list, separator string) []string {
+func split(list, separator string) []string {
 	var all []string
 	for word := range strings.SplitSeq(list, separator) {
 		if word = oneLine(word, maxWords); word != "" {

@@ -2,6 +2,7 @@ package github
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -22,6 +23,9 @@ type Release struct {
 	Now       time.Time // the server's clock when it answered
 }
 
+// ErrNoRelease means that the server has no runner of this version.
+var ErrNoRelease = errors.New("there is no such version of the runner")
+
 // ReleaseAsset is one file of a release.
 type ReleaseAsset struct {
 	Name   string `json:"name"`
@@ -31,7 +35,8 @@ type ReleaseAsset struct {
 
 // RunnerRelease gets the release of a version of the runner from the public
 // repository, the latest one if version is empty. It needs no credential.
-// [ErrNotFound] if there is none, as on an appliance that does not mirror it.
+// [ErrNotFound] if there is none, as on an appliance that does not mirror it, and
+// [ErrNoRelease] as well if a version was asked for.
 func (c *Client) RunnerRelease(ctx context.Context, version string) (Release, error) {
 	var answer struct {
 		Tag       string         `json:"tag_name"`
@@ -48,6 +53,9 @@ func (c *Client) RunnerRelease(ctx context.Context, version string) (Release, er
 		op: "getting " + which + " of actions/runner", method: http.MethodGet, path: path, whole: true,
 		want: http.StatusOK, answer: &answer, date: &release.Now,
 	})
+	if errors.Is(err, ErrNotFound) && version != "" {
+		return Release{}, fmt.Errorf("%w: %w", err, ErrNoRelease)
+	}
 	if err != nil {
 		return Release{}, err
 	}

@@ -61,7 +61,7 @@ func TestWhatARefusalTells(t *testing.T) {
 			says:   "GitHub answered 422: Validation Failed: labels: missing field; name is too long; a sentence; invalid (request id ABCD:1234)",
 			link:   "https://docs.github.com/rest/x",
 		},
-		{name: "errors of another kind", status: 422, body: `{"message":"no","errors":"x"}`, is: []error{github.ErrUnprocessable}, says: "GitHub answered 422: no"},
+		{name: "errors of another kind", status: 422, body: `{"message":"no","errors":7}`, is: []error{github.ErrUnprocessable}, says: "GitHub answered 422: no"},
 		{
 			name: "busy", status: 422, body: `{"message":"Bad request - Runner \"x\" is still running a job\""}`,
 			is: []error{github.ErrBusy}, isNot: []error{github.ErrUnprocessable}, says: `running a job"`,

@@ -297,10 +297,21 @@ func (s *Server) asAdmin(h func(*call) answer) func(*call) answer {
 		case c.cred.app && !c.appMayAdminister():
 			return refuse(http.StatusForbidden, "Resource not accessible by integration")
 		case c.cred.weak:
-			return refuse(http.StatusForbidden, "Resource not accessible by personal access token")
+			return c.lacksScope()
 		}
 		return h(c)
 	}
+}
+
+// lacksScope is what a classic token gets whose scopes do not reach: GitHub says the same of organizations, and tells
+// what it has and what would do.
+func (c *call) lacksScope() answer {
+	a := refuse(http.StatusForbidden, "Must have admin rights to Repository.")
+	needs := map[scopeKind]string{repository: "repo", organization: "admin:org", enterprise: "manage_runners:enterprise"}
+	a.header = http.Header{}
+	a.header.Set("X-OAuth-Scopes", "read:org, workflow")
+	a.header.Set("X-Accepted-OAuth-Scopes", needs[c.kind])
+	return a
 }
 
 // appMayAdminister knows which permission each kind of scope asks for. No App may touch an enterprise's runners.

@@ -39,7 +39,7 @@ func (s *Server) AddToken(scopePaths ...string) string {
 	return s.addScoped(scopePaths, false)
 }
 
-// AddWeakToken makes a token that sees these scopes and lacks the permission for their runners: they answer 403.
+// AddWeakToken makes a classic token that sees these scopes and lacks the permission for their runners: they answer 403.
 func (s *Server) AddWeakToken(scopePaths ...string) string {
 	return s.addScoped(scopePaths, true)
 }

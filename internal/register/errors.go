@@ -1,9 +1,13 @@
 package register
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 )
 
 // Why the runner's own configuration program refused, as told by what it
@@ -17,7 +21,9 @@ var (
 	ErrLibraries    = errors.New("libraries that the runner needs are missing")
 	ErrGone         = errors.New("GitHub has no such runner")
 	ErrBusy         = errors.New("the runner is running a job")
-	ErrUnknown      = errors.New("the runner's configuration program failed")
+	// ErrRefused comes with what GitHub has said, which tells why.
+	ErrRefused = errors.New("GitHub refused it")
+	ErrUnknown = errors.New("the runner's configuration program failed")
 )
 
 // ConfigError is a refusal of config.sh.
@@ -25,16 +31,26 @@ type ConfigError struct {
 	Verb   string // "configuring", "removing"
 	Reason error  // one of the sentinels above
 	Said   string // its own words, one line
+	// Refusal is GitHub's answer, where that tells more than Reason; nil otherwise.
+	Refusal *github.Error
 }
 
 func (e *ConfigError) Error() string {
 	if e.Said == "" {
 		return fmt.Sprintf("%s the runner: %v", e.Verb, e.Reason)
 	}
+	if e.Refusal != nil {
+		return fmt.Sprintf("%s the runner: %v: %s", e.Verb, e.Reason, e.Said)
+	}
 	return fmt.Sprintf("%s the runner: %v: config.sh said %q", e.Verb, e.Reason, e.Said)
 }
 
-func (e *ConfigError) Unwrap() error { return e.Reason }
+func (e *ConfigError) Unwrap() []error {
+	if e.Refusal == nil {
+		return []error{e.Reason}
+	}
+	return []error{e.Reason, e.Refusal}
+}
 
 // sign is a part of a line that tells a reason.
 type sign struct {
@@ -59,7 +75,6 @@ func signs() []sign {
 		{"BadGateway", ErrUnreachable},
 		{"GatewayTimeout", ErrUnreachable},
 		{"InternalServerError", ErrUnreachable},
-		{"TooManyRequests", ErrUnreachable},
 		{"NotFound from 'POST", ErrTokenRefused},
 		{"Unauthorized", ErrTokenRefused},
 		{"NotFound from 'DELETE", ErrGone},
@@ -67,8 +82,45 @@ func signs() []sign {
 	}
 }
 
+// refusals are the statuses, in .NET's words, whose reason is told by GitHub's
+// sentence alone. config.sh prints both (actions/runner, ConfigurationManager.cs).
+func refusals() map[string]int {
+	return map[string]int{
+		"Forbidden": http.StatusForbidden, "Gone": http.StatusGone, "TooManyRequests": http.StatusTooManyRequests,
+		"UnavailableForLegalReasons": http.StatusUnavailableForLegalReasons,
+	}
+}
+
+// refusalIn finds the last of GitHub's answers that was printed with one of these
+// statuses: a line that names it, and then the answer's body.
+func refusalIn(verb string, lines []string) *ConfigError {
+	for i := len(lines) - 1; i >= 0; i-- {
+		_, after, found := strings.Cut(lines[i], "Http response code: ")
+		word, _, _ := strings.Cut(after, " ")
+		status, known := refusals()[word]
+		if !found || !known {
+			continue
+		}
+		body := strings.Join(lines[i+1:], "\n")
+		var answer json.RawMessage
+		if json.NewDecoder(strings.NewReader(body)).Decode(&answer) != nil {
+			answer = nil
+		}
+		refusal := github.Refusal(verb+" the runner", github.Scope{}, status, answer)
+		e := &ConfigError{Verb: verb, Reason: ErrRefused, Said: refusal.Said(), Refusal: refusal}
+		if errors.Is(refusal, github.ErrRateLimited) {
+			e.Reason = github.ErrRateLimited
+		}
+		return e
+	}
+	return nil
+}
+
 // explain finds the reason in what was printed, and the line that says it.
 func explain(verb string, lines []string) *ConfigError {
+	if e := refusalIn(verb, lines); e != nil {
+		return e
+	}
 	for _, s := range signs() {
 		for _, line := range lines {
 			if strings.Contains(line, s.text) {

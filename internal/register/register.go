@@ -5,6 +5,7 @@ package register
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -58,13 +59,24 @@ func (r Runner) Join(ctx context.Context, scopeURL, name string, id Identity, re
 		arguments = append(arguments, "--replace")
 	}
 	if err := r.config(ctx, "configuring", arguments, token); err != nil {
-		return Settings{}, err
+		return Settings{}, about(err, scopeURL)
 	}
 	settings, err := ReadSettings(r.Root)
 	if err != nil {
 		return Settings{}, fmt.Errorf("configuring the runner: config.sh ended well, but: %w", err)
 	}
 	return settings, nil
+}
+
+// about says in a refusal of GitHub's which scope it is about.
+func about(err error, scopeURL string) error {
+	var refused *ConfigError
+	if errors.As(err, &refused) && refused.Refusal != nil {
+		if scope, scopeErr := github.ParseScope(scopeURL, ""); scopeErr == nil {
+			refused.Refusal.Scope = scope
+		}
+	}
+	return err
 }
 
 func (id Identity) arguments() []string {

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 )
 
 const mark = "\xef\xbb\xbf" // byte order mark
@@ -126,6 +128,25 @@ func TestForget(t *testing.T) {
 	}
 }
 
+// What config.sh was refused means the same as what we were.
+func TestARefusalOfConfigHasACause(t *testing.T) {
+	t.Parallel()
+	for status, c := range map[string]struct {
+		said  string
+		cause error
+	}{
+		"Forbidden":                  {"Repository was archived so is read-only.", github.ErrPolicy},
+		"Gone":                       {"This is gone.", github.ErrWithdrawn},
+		"UnavailableForLegalReasons": {"Repository access blocked", github.ErrPolicy},
+	} {
+		line := "Http response code: " + status + " from 'POST https://api.github.com/actions/runner-registration' (Request Id: 1)"
+		err := explain("configuring", []string{line, `{"message":"` + c.said + `"}`, "x"})
+		if want := "configuring the runner: GitHub refused it: " + c.said; !errors.Is(err, c.cause) || err.Error() != want {
+			t.Errorf("%s: %v, want %s, %v", status, err, want, c.cause)
+		}
+	}
+}
+
 func TestExplain(t *testing.T) {
 	t.Parallel()
 	post := "Http response code: %s from 'POST https://api.github.com/actions/runner-registration' (Request Id: 1234)"
@@ -145,7 +166,12 @@ func TestExplain(t *testing.T) {
 		{"500", []string{strings.ReplaceAll(post, "%s", "InternalServerError")}, ErrUnreachable, "InternalServerError"},
 		{"502", []string{strings.ReplaceAll(post, "%s", "BadGateway")}, ErrUnreachable, "BadGateway"},
 		{"504", []string{strings.ReplaceAll(post, "%s", "GatewayTimeout")}, ErrUnreachable, "GatewayTimeout"},
-		{"429", []string{strings.ReplaceAll(post, "%s", "TooManyRequests")}, ErrUnreachable, "TooManyRequests"},
+		{"429", []string{strings.ReplaceAll(post, "%s", "TooManyRequests")}, github.ErrRateLimited, "Too Many Requests"},
+		{"abuse", []string{strings.ReplaceAll(post, "%s", "Forbidden"), `{"message":"You have triggered an abuse detection mechanism."}`, "403 (Forbidden)."}, github.ErrRateLimited, "abuse detection"},
+		{"disabled", []string{strings.ReplaceAll(post, "%s", "Forbidden"), "{", `"message": "Repository level self-hosted runners are disabled on this repository"`, "}", "403 (Forbidden)."}, ErrRefused, "runners are disabled"},
+		{"role", []string{strings.ReplaceAll(post, "%s", "Forbidden"), `{"message":"Must have admin rights to Repository."}`}, ErrRefused, "Must have admin rights"},
+		{"forbidden without a sentence", []string{strings.ReplaceAll(post, "%s", "Forbidden"), "403 (Forbidden)."}, ErrRefused, "Forbidden"},
+		{"451", []string{strings.ReplaceAll(post, "%s", "UnavailableForLegalReasons"), `{"message":"Repository access blocked"}`}, ErrRefused, "access blocked"},
 		{"refused", []string{"Connection refused (api.github.com:443)"}, ErrUnreachable, "Connection refused"},
 		{"no such name", []string{"Name or service not known (api.github.com:443)"}, ErrUnreachable, "not known"},
 		{"untrusted", []string{"The SSL connection could not be established, see inner exception."}, ErrUnreachable, "SSL connection"},
@@ -168,7 +194,7 @@ func TestExplain(t *testing.T) {
 			if !errors.Is(err, c.want) || !strings.Contains(err.Said, c.said) || !strings.Contains(err.Error(), "configuring the runner: "+c.want.Error()) {
 				t.Errorf("%v, want %v with %q", err, c.want, c.said)
 			}
-			if c.said != "" && !strings.Contains(err.Error(), "config.sh said") {
+			if c.said != "" && err.Refusal == nil && !strings.Contains(err.Error(), "config.sh said") {
 				t.Errorf("%v does not quote it", err)
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -92,9 +93,15 @@ func readWords(resp *http.Response) {
 		io.Reader
 		io.Closer
 	}{rest, resp.Body}
-	if bytes.Contains(begin, []byte("secondary rate limit")) {
+	said := bytes.ToLower(begin)
+	if slices.ContainsFunc(limitWords(), func(words string) bool { return bytes.Contains(said, []byte(words)) }) {
 		resp.Header.Set("Retry-After", strconv.Itoa(int(time.Minute/time.Second)))
 	}
+}
+
+// limitWords are those of a limit, also of servers that call it by its old name.
+func limitWords() []string {
+	return []string{"secondary rate limit", "abuse detection", "rate limit exceeded"}
 }
 
 // failing ends a body as it ended when we looked at it.

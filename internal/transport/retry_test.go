@@ -141,6 +141,9 @@ func TestWhatIsSentAgain(t *testing.T) {
 		{name: "403 that tells the limit in words", method: "POST", answers: []answer{
 			{status: 403, body: `{"message":"You have exceeded a secondary rate limit. Please wait a few minutes before you try again."}`}, {status: 200},
 		}, tries: 2, status: 200, wait: time.Minute},
+		{name: "403 that tells the limit by its old name", method: "POST", answers: []answer{
+			{status: 403, body: `{"message":"You have triggered an abuse detection mechanism. Please wait a few minutes before you try again."}`}, {status: 200},
+		}, tries: 2, status: 200, wait: time.Minute},
 		{name: "403 for another reason", method: "GET", answers: []answer{{status: 403}, {status: 200}}, tries: 1, status: 403},
 		{name: "404 with rate limit headers", method: "GET", answers: limit(404, map[string]string{"Retry-After": "5"}), tries: 1, status: 404},
 

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+)
+
+// What can be done about a refusal of GitHub's. Its own sentence decides: a
+// command is offered where one helps, and otherwise it is said who has to change
+// what.
+
+// refusedBy is the refusal of GitHub's in an error; nil if there is none.
+func refusedBy(err error) *github.Error {
+	var refused *github.Error
+	if errors.As(err, &refused) {
+		return refused
+	}
+	return nil
+}
+
+// hintSSO leads to where the owner of the credential can authorize it.
+func hintSSO(call *session, err error) string {
+	refused := refusedBy(err)
+	switch {
+	case refused == nil:
+		return ""
+	case refused.SSO != "":
+		return shellWords([]string{"xdg-open", refused.SSO})
+	case call.tokenBegins("github_pat_"):
+		return openPage(refused.Scope, "/settings/personal-access-tokens")
+	}
+	return openPage(refused.Scope, "/settings/tokens")
+}
+
+// openPage opens a page of the scope's server.
+func openPage(scope github.Scope, path string) string {
+	if scope.Server() == "" {
+		return ""
+	}
+	return shellWords([]string{"xdg-open", scope.Server() + path})
+}
+
+// tokenBegins tells whether the credential is a token of one of these kinds.
+func (call *session) tokenBegins(prefixes ...string) bool {
+	for _, prefix := range prefixes {
+		if strings.HasPrefix(call.principal.token.Reveal(), prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// hintPermission leads to where the permission can be given: a classic token's
+// scopes are widened by gh, and only where one is missing; those of an App and of
+// a fine-grained token are set on a page. GitHub hides what a credential may not
+// see behind 404.
+func hintPermission(call *session, err error) string {
+	refused := refusedBy(err)
+	var byConfig *register.ConfigError
+	switch {
+	case refused == nil:
+		return "gh auth status"
+	case errors.As(err, &byConfig):
+		return "" // the token was minted already: it is not a scope that is missing
+	case errors.Is(err, github.ErrRole) && refused.MissingScope() == "":
+		return ""
+	case call.values.appID != "" && refused.Scope.Kind == github.Organization:
+		return openPage(refused.Scope, "/organizations/"+refused.Scope.Slug()+"/settings/installations")
+	case call.values.appID != "":
+		return openPage(refused.Scope, "/settings/installations")
+	case errors.Is(err, github.ErrIntegration):
+		return ""
+	case errors.Is(err, github.ErrFineGrained), refused.Has == nil && (refused.Needs != nil || call.tokenBegins("github_pat_")):
+		return openPage(refused.Scope, "/settings/personal-access-tokens")
+	case refused.Has != nil && refused.MissingScope() == "":
+		return ""
+	case refused.Has != nil:
+		return shellWords([]string{"gh", "auth", "refresh", "--scopes", refused.MissingScope()})
+	case call.tokenBegins("ghs_", "ghu_"):
+		return ""
+	}
+	return shellWords([]string{"gh", "auth", "refresh", "--scopes", refused.UsualScope()})
+}
+
+// toDo says who has to change what; it is empty where a command does it, or where
+// GitHub's words leave nothing to add.
+func toDo(err error, hint string) string {
+	refused := refusedBy(err)
+	if refused == nil || hint != "" {
+		return ""
+	}
+	at := refused.Scope.String()
+	if refused.Scope.Owner == "" {
+		at = "the repository or organization"
+	}
+	switch {
+	case errors.Is(err, github.ErrPolicy):
+		return toDoAboutPolicy(refused, at)
+	case errors.Is(err, github.ErrWithdrawn):
+		return "install a newer version of runner-bootstrap"
+	case errors.Is(err, github.ErrTokenKind):
+		return fmt.Sprintf("use a kind of credential that %s lets in, such as a GitHub App (--app-id), or ask its owner to allow this one", at)
+	case errors.Is(err, github.ErrSuspended):
+		return fmt.Sprintf("an owner of %s has to end the suspension of the App's installation, or use another credential", at)
+	case errors.Is(err, github.ErrIntegration):
+		return fmt.Sprintf("use the token of an App that has the permission %s; a workflow's own GITHUB_TOKEN cannot have it", permissionFor(refused.Scope))
+	case errors.Is(err, github.ErrForbidden), errors.Is(err, github.ErrNotFound):
+		who := "an admin of the repository"
+		if refused.Scope.Kind != github.Repository {
+			who = "an owner"
+		}
+		text := fmt.Sprintf("use the credential of a user who administers %s, or have %s give this one's user that role", at, who)
+		if errors.Is(err, github.ErrNotFound) {
+			text = "look whether --url is spelled right; if it is, " + text
+		}
+		return text
+	}
+	return ""
+}
+
+// permissionFor is what an App needs to manage the runners of a scope.
+func permissionFor(scope github.Scope) string {
+	if scope.Kind == github.Organization {
+		return `"Self-hosted runners: write"`
+	}
+	return `"Administration: write"`
+}
+
+func toDoAboutPolicy(refused *github.Error, at string) string {
+	said := strings.ToLower(refused.Said())
+	switch {
+	case strings.Contains(said, "archived"):
+		return fmt.Sprintf("an admin has to unarchive %s, or give another --url", at)
+	case strings.Contains(said, "ip allow list"), strings.Contains(said, "ip address"):
+		return fmt.Sprintf("an owner has to add the address of this host, or of its proxy, to the IP allow list that guards %s", at)
+	case strings.Contains(said, "blocked"), refused.Status == 451:
+		return fmt.Sprintf("the owner of %s has to ask GitHub Support why it is blocked", at)
+	case strings.Contains(said, "runner") && refused.Scope.Kind == github.Repository:
+		return fmt.Sprintf("an owner of %s has to allow runners of repositories in the settings for Actions; "+
+			"or register the runner for the organization: --url %s/%s", refused.Scope.Owner, refused.Scope.Server(), refused.Scope.Owner)
+	}
+	return fmt.Sprintf("an owner has to allow it in the settings of %s, or of its enterprise", at)
+}
