@@ -200,6 +200,7 @@ func refusalMeanings() []meaning {
 		{bootstrap.ErrOutdated, exitRefused, hintOutdated},
 		{bootstrap.ErrNameTaken, exitRefused, plus("--replace")},
 		{register.ErrNameTaken, exitRefused, plus("--replace")},
+		{register.ErrConflict, exitRefused, same},
 		{github.ErrNameTaken, exitRefused, plus("--name", "OTHER")},
 		{github.ErrUnprocessable, exitRefused, same},
 		{bootstrap.ErrSpent, exitRefused, hintJITConfig},

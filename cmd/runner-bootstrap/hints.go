@@ -128,7 +128,7 @@ func hintDoctor(call *session, _ error) string { return "sudo " + call.here("doc
 // hintLabels says where labels are given.
 func hintLabels(call *session, _ error) string {
 	if firstOf(call.arguments...) == "labels" {
-		return call.help()
+		return "runner-bootstrap labels --help"
 	}
 	return again(call.arguments, "--labels", "LABEL,LABEL")
 }

@@ -45,10 +45,15 @@ func (call *session) removeOne(ctx context.Context, host *bootstrap.Host, name s
 		call.console.summary(fmt.Sprintf("there is no runner %s on this host", name))
 		return nil
 	}
-	if err == nil {
-		call.console.summary(fmt.Sprintf("runner %s is removed", name))
+	if err != nil {
+		return err
 	}
-	return err
+	if host.Connect == nil || call.values.local {
+		call.console.summary(fmt.Sprintf("runner %s is removed from this host; GitHub was not asked whether it still lists it", name))
+		return nil
+	}
+	call.console.summary(fmt.Sprintf("runner %s is removed", name))
+	return nil
 }
 
 func (call *session) toRemove(store *instance.Store) ([]string, error) {

@@ -104,7 +104,7 @@ func simCommand(ts *testscript.TestScript, neg bool, args []string) {
 		"job": w.job, "tell": w.tell, "delete": w.deleteRunner, "listening": w.listening, "witness": w.witness,
 		"minimum": w.minimum, "begin": w.begin, "stop": w.stop, "offer": w.offer, "release": w.release,
 		"app": w.app, "published": w.published, "schedule": w.schedule, "archive": w.archive,
-		"listed": w.listed, "bad": w.bad, "badkey": w.badKey, "lose-labels": w.loseLabels,
+		"listed": w.listed, "bad": w.bad, "badkey": w.badKey, "lose-labels": w.loseLabels, "lag": w.lag,
 	}
 	verb, ok := verbs[args[0]]
 	if !ok {
@@ -219,10 +219,13 @@ func (w *world) group(_ *testscript.TestScript, args []string) error {
 	return nil
 }
 
-// sim runner SCOPE NAME [online]: a stranger's.
+// sim runner SCOPE NAME [online|never]: a stranger's, which may never have run.
 func (w *world) foreign(_ *testscript.TestScript, args []string) error {
 	r := githubtest.Runner{Name: args[1], OS: "Linux", Status: "offline", Version: "2.300.0"}
-	if len(args) > 2 {
+	switch {
+	case len(args) > 2 && args[2] == "never":
+		r.Version = ""
+	case len(args) > 2:
 		r.Status = args[2]
 	}
 	w.server.AddRunner(args[0], r)
@@ -274,6 +277,13 @@ func (w *world) digest(_ *testscript.TestScript, args []string) error {
 func (w *world) loseLabels(_ *testscript.TestScript, args []string) error {
 	times, err := strconv.Atoi(args[0])
 	w.server.LoseLabels(times)
+	return err
+}
+
+// sim lag LISTS: a deleted runner stays in so many lists.
+func (w *world) lag(_ *testscript.TestScript, args []string) error {
+	lists, err := strconv.Atoi(args[0])
+	w.server.Lag(lists)
 	return err
 }
 

@@ -252,7 +252,7 @@ func (i *installer) register(ctx context.Context) (string, error) {
 		}
 	}
 	i.record.Identity, i.record.Given, i.record.RunnerID, i.record.Owed = i.request.Identity, i.given, 0, nil
-	i.record.Renewing, i.record.Brought = false, false
+	i.record.Renewing, i.record.Brought, i.record.Before = false, false, i.before
 	// Registering claims a runner of this name that was never started. Where nobody
 	// looked whether the name is free, it may be a stranger's.
 	announced := instance.Registering
@@ -267,7 +267,7 @@ func (i *installer) register(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", errors.Join(err, i.undoRegistration(ctx, err))
 	}
-	i.record.RunnerID = settings.ID
+	i.record.RunnerID, i.record.Before = settings.ID, nil
 	if err := i.save(instance.Registered); err != nil {
 		return "", err
 	}
@@ -302,7 +302,11 @@ func (i *installer) adopt(runner register.Runner) (string, error) {
 // that an interrupted run left at GitHub.
 func (i *installer) leaveFirst(ctx context.Context, runner register.Runner) error {
 	if i.ghost != 0 {
-		return deleteByID(ctx, i.client, i.ghost)
+		if err := deleteByID(ctx, i.client, i.ghost); err != nil {
+			return err
+		}
+		_, err := proveGone(ctx, i.client, i.record, []int64{i.ghost})
+		return err
 	}
 	if !i.leave {
 		return nil
@@ -349,28 +353,24 @@ func (i *installer) joinedMeanwhile() (already bool, id int64, err error) {
 	return true, record.RunnerID, nil
 }
 
-// undoRegistration takes away what a failed config.sh may have left at GitHub:
-// a runner that never connected, under a name that was free. A name that was
-// taken in the meantime is somebody else's.
+// undoRegistration takes away what a failed registration may have left at GitHub,
+// and proves that: a runner that was not there before and never connected. Where
+// GitHub cannot be asked, the record goes on saying that it may list one.
 func (i *installer) undoRegistration(ctx context.Context, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()
 	if err := register.Forget(i.Dir); err != nil {
 		return err
 	}
+	// A name that was taken in the meantime is somebody else's.
 	if i.client != nil && !errors.Is(cause, register.ErrNameTaken) {
-		runners, err := i.client.Runners(ctx, i.Name)
+		others, err := takeAway(ctx, i.client, i.record)
 		if err != nil {
-			return nil //nolint:nilerr // the record still says Registering: the next run looks again
+			i.Log.Warn("GitHub may list the runner; the next install or uninstall looks for it again", "runner", i.Name, "error", err)
+			return nil
 		}
-		for _, runner := range runners {
-			if !abandoned(runner) || i.request.Replace {
-				continue
-			}
-			if err := i.client.DeleteRunner(ctx, runner.ID); err != nil {
-				return err
-			}
-		}
+		i.tellOthers(i.record, others)
 	}
+	i.record.Before = nil
 	return i.save(instance.Fetched)
 }

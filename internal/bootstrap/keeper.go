@@ -2,10 +2,8 @@ package bootstrap
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
@@ -54,7 +52,7 @@ func (k *keeper) renew(ctx context.Context) error {
 		return err
 	}
 	record, err = k.Store.Update(ctx, k.name, func(r *instance.Record) {
-		r.Renewing, r.RunnerID, r.Owed = true, 0, nil
+		r.Renewing, r.RunnerID, r.Owed, r.Before = true, 0, nil, nil
 	})
 	if err != nil {
 		return err
@@ -110,9 +108,10 @@ func (k *keeper) free(ctx context.Context, client *github.Client, record instanc
 	owed := slices.Clone(record.Owed)
 	for _, runner := range runners {
 		switch {
-		case runner.ID == record.RunnerID, (record.Renewing || record.Phase == instance.Registering) && abandoned(runner):
+		case slices.Contains(owed, runner.ID):
+		case claims(record, runner):
 			owed = append(owed, runner.ID)
-		case !slices.Contains(owed, runner.ID):
+		default:
 			return &RefusedError{
 				Object: fmt.Sprintf("runner %q", record.Name), Reason: ErrNameTaken,
 				Detail: fmt.Sprintf("id %d, %s", runner.ID, runner.Status), Name: record.Name,
@@ -150,61 +149,16 @@ func (k *keeper) leave(ctx context.Context) (left bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if record.Renewing {
-		// It was stopped while it joined: GitHub may list it all the same.
-		if err := k.free(ctx, client, record); err != nil {
-			return false, err
-		}
-	}
-	if err := settle(ctx, client, record); err != nil {
+	// Where it was stopped while it joined, GitHub may list it all the same.
+	others, err := takeAway(ctx, client, record)
+	if err != nil {
 		return false, err
 	}
+	k.tellOthers(record, others)
 	// Not before: without it the next start would not know the runner any more.
 	if err := register.Forget(record.Dir); err != nil {
 		return false, err
 	}
 	_, err = k.Store.Update(ctx, k.name, func(r *instance.Record) { r.Owed, r.RunnerID, r.Renewing = nil, 0, false })
 	return true, err
-}
-
-// settle deletes the runners that are owed, and asks GitHub for the proof. One that
-// has another name is none of ours, whatever a job has made us believe.
-func settle(ctx context.Context, client *github.Client, record instance.Record) error {
-	for _, id := range record.Owed {
-		runner, err := client.Runner(ctx, id)
-		if errors.Is(err, github.ErrNotFound) || err == nil && !strings.EqualFold(runner.Name, record.Name) {
-			continue
-		}
-		if err == nil {
-			err = deleteByID(ctx, client, id)
-		}
-		if err != nil {
-			return err
-		}
-		if _, err := client.Runner(ctx, id); !errors.Is(err, github.ErrNotFound) {
-			if err == nil {
-				err = &RefusedError{Object: fmt.Sprintf("runner %d", id), Reason: ErrStillListed}
-			}
-			return err
-		}
-	}
-	return nil
-}
-
-// deleteByID bears with GitHub calling a runner busy for a while after its
-// listener was stopped.
-func deleteByID(ctx context.Context, client *github.Client, id int64) error {
-	ctx, cancel := context.WithTimeout(ctx, busyWait)
-	defer cancel()
-	for {
-		err := client.DeleteRunner(ctx, id)
-		if !errors.Is(err, github.ErrBusy) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(busyEach):
-		}
-	}
 }

@@ -69,6 +69,8 @@ type Plan struct {
 	keepSecret bool
 	// ghost is a runner at GitHub that an interrupted run of ours left.
 	ghost int64
+	// before are the runners of this name that are a stranger's.
+	before []int64
 	// leave is set when the runner must leave GitHub before it joins again.
 	leave bool
 }

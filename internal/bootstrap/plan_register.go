@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
@@ -32,7 +31,7 @@ func (p *planner) planRegister(ctx context.Context) error {
 		return err
 	}
 	// A just-in-time configuration does not say where it belongs.
-	if settings.URL != "" && !p.request.Scope.Same(settings.URL) || settings.Name != p.Name && settings.ID != p.record.RunnerID {
+	if settings.URL != "" && !p.request.Scope.Same(settings.URL) || !strings.EqualFold(settings.Name, p.Name) && settings.ID != p.record.RunnerID {
 		return &RefusedError{
 			Object: fmt.Sprintf("directory %q", p.Dir), Reason: ErrForeign,
 			Detail: fmt.Sprintf("%s at %s", settings.Name, settings.URL), Name: p.Name,
@@ -119,7 +118,8 @@ func (p *planner) planAdopt(settings register.Settings, object, reason string) e
 // planJoin makes sure that the name is free at GitHub before anything is done
 // for it. This look is also what later tells a runner that an interrupted run
 // of ours left there from a stranger's: a record in phase Registering was
-// written after the name had been seen free.
+// written after the name had been seen free, but for the runners that were to be
+// replaced.
 func (p *planner) planJoin(ctx context.Context, object, reason string) error {
 	if jit := p.request.JIT; jit != nil {
 		if p.record.RunnerID == jit.Settings.ID && p.record.Phase == instance.Installed {
@@ -140,8 +140,10 @@ func (p *planner) planJoin(ctx context.Context, object, reason string) error {
 		return err
 	}
 	for _, runner := range runners {
-		ours := runner.ID == p.record.RunnerID || slices.Contains(p.record.Owed, runner.ID) ||
-			(p.record.Renewing || p.record.Phase == instance.Registering) && abandoned(runner)
+		ours := claims(p.record, runner)
+		if !ours {
+			p.before = append(p.before, runner.ID)
+		}
 		switch {
 		case ours && !runner.Online():
 			p.ghost, reason = runner.ID, "an interrupted run left it at GitHub"
@@ -154,11 +156,6 @@ func (p *planner) planJoin(ctx context.Context, object, reason string) error {
 	}
 	p.change(RegisterPhase, object, reason)
 	return nil
-}
-
-// abandoned tells whether a runner was registered and never started.
-func abandoned(runner github.Runner) bool {
-	return !runner.Online() && !runner.Busy && runner.Version == ""
 }
 
 // checkFiles refuses what the service could not find: in its sandbox it has

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
@@ -53,7 +54,11 @@ func (h *Host) Uninstall(ctx context.Context, r Removal) error {
 	if err := u.look(ctx); err != nil {
 		return err
 	}
-	u.record, err = h.Store.Update(ctx, r.Name, func(r *instance.Record) { r.Phase, r.RunnerID = instance.Removing, u.id })
+	u.record, err = h.Store.Update(ctx, r.Name, func(r *instance.Record) {
+		// Once it is gone from the phase, nothing else would say that GitHub may list it.
+		r.Renewing = r.Renewing || r.Phase == instance.Registering
+		r.Phase, r.RunnerID = instance.Removing, u.id
+	})
 	if err != nil {
 		return err
 	}
@@ -89,6 +94,7 @@ type uninstaller struct {
 	id           int64 // at GitHub; 0 if it was never registered
 	local        bool  // config.sh made the registration on disk, so it can take it away
 	listed       bool  // GitHub lists it, as far as we know
+	never        bool  // this host has not registered it
 	// stopped is set when it no longer matters whether it runs a job.
 	stopped bool
 }
@@ -98,10 +104,11 @@ func (u *uninstaller) look(ctx context.Context) error {
 	settings, err := register.ReadSettings(u.record.Dir)
 	// Jobs can write to the runner's directory, so the record counts where it knows.
 	u.id, u.local = u.record.RunnerID, false
-	if err == nil && (settings.ID == u.id || u.id == 0 && settings.Name == u.record.Name) {
+	if err == nil && (settings.ID == u.id || u.id == 0 && strings.EqualFold(settings.Name, u.record.Name)) {
 		u.id, u.local = settings.ID, settings.URL != ""
 	}
-	if u.Local || u.id == 0 && u.record.Phase != instance.Registering && !u.record.Renewing && len(u.record.Owed) == 0 {
+	u.never = u.id == 0 && u.record.Phase != instance.Registering && !u.record.Renewing && len(u.record.Owed) == 0
+	if u.Local || u.never && u.Connect == nil {
 		return nil
 	}
 	scope, err := github.ParseScope(u.record.ScopeURL, u.record.APIURL)
@@ -116,6 +123,9 @@ func (u *uninstaller) look(ctx context.Context) error {
 		return &RefusedError{Object: fmt.Sprintf("removing runner %q", u.Name), Reason: ErrNoCredential, Name: u.Name, Scope: scope}
 	}
 	u.client = u.Connect(scope)
+	if u.never {
+		return nil
+	}
 	// A list that shows the scope's runners also proves that the credential may
 	// see them; a single runner's 404 would not.
 	runners, err := u.client.Runners(ctx, u.record.Name)
@@ -123,7 +133,7 @@ func (u *uninstaller) look(ctx context.Context) error {
 		return err
 	}
 	for _, runner := range runners {
-		if runner.ID != u.id && (u.id != 0 || !abandoned(runner)) {
+		if runner.ID != u.id && (u.id != 0 || !claims(u.record, runner)) {
 			continue
 		}
 		u.id, u.listed = runner.ID, true
@@ -146,7 +156,7 @@ func (u *uninstaller) lookAgain(ctx context.Context) error {
 	if errors.Is(err, register.ErrNotConfigured) {
 		u.local = false
 	}
-	known := err != nil || settings.ID == u.id || settings.Name != u.record.Name
+	known := err != nil || settings.ID == u.id || !strings.EqualFold(settings.Name, u.record.Name)
 	if known && !record.Renewing && (record.RunnerID == u.id || record.RunnerID == 0) {
 		return nil
 	}
@@ -226,38 +236,50 @@ func (u *uninstaller) deregister(ctx context.Context) (string, error) {
 	if u.Local {
 		return fmt.Sprintf("GitHub was not told (--local), id %d may still be listed there", u.id), register.Forget(u.record.Dir)
 	}
-	if u.client == nil && !u.listed {
-		return "it is not registered", nil
+	if u.never {
+		return u.neverRegistered(ctx), nil
 	}
 	how := "gone already"
+	var gone []int64
 	if u.listed {
 		var err error
-		if how, err = u.takeAway(ctx); err != nil {
+		if how, err = u.leave(ctx); err != nil {
 			return "", err
 		}
-	}
-	if u.client != nil {
-		if err := settle(ctx, u.client, u.owing()); err != nil {
-			return "", err
-		}
+		gone = append(gone, u.id)
 	}
 	if u.client == nil {
 		return how + ", GitHub was not asked for the proof", register.Forget(u.record.Dir)
 	}
-	runners, err := u.client.Runners(ctx, u.record.Name)
+	others, err := takeAway(ctx, u.client, u.owing(), gone...)
 	if err != nil {
 		return "", err
 	}
-	for _, runner := range runners {
-		if runner.ID == u.id {
-			return "", &RefusedError{Object: fmt.Sprintf("runner %q", u.Name), Reason: ErrStillListed, Name: u.Name}
-		}
-	}
+	u.tellOthers(u.record, others)
 	u.tellOnce(u.record, health.EventDeregistered)
 	return how + ", GitHub no longer lists it", register.Forget(u.record.Dir)
 }
 
-func (u *uninstaller) takeAway(ctx context.Context) (string, error) {
+// neverRegistered asks all the same, where it can, whether GitHub lists a runner of
+// this name. It is not this host's, so that no answer stops its removal here.
+func (u *uninstaller) neverRegistered(ctx context.Context) string {
+	const never = "this host has not registered it"
+	if u.client == nil {
+		return never + "; GitHub was not asked"
+	}
+	others, err := u.client.Runners(ctx, u.record.Name)
+	if err != nil {
+		u.Log.Warn("GitHub could not be asked whether it lists a runner of this name", "runner", u.Name, "error", err)
+		return never + "; GitHub was not asked"
+	}
+	u.tellOthers(u.record, others)
+	if len(others) > 0 {
+		return never
+	}
+	return never + ", GitHub lists none of its name"
+}
+
+func (u *uninstaller) leave(ctx context.Context) (string, error) {
 	user, err := userOf(u.record)
 	if u.client == nil && err != nil {
 		return "", err

@@ -65,6 +65,9 @@ func listRunners(c *call) answer {
 			all = append(all, runnerJSON(r.snapshot()))
 		}
 	}
+	for _, r := range c.s.stale(c.scope, name) {
+		all = append(all, runnerJSON(r))
+	}
 	part, header := page(c, all)
 	return answer{status: http.StatusOK, header: header, body: map[string]any{"total_count": len(all), "runners": part}}
 }

@@ -58,6 +58,14 @@ type state struct {
 	problems     []error
 	restCalls    int
 	loseLabels   int // so many more registrations lose their custom labels
+	lag          int // a deleted runner stays in so many lists
+	lingering    []*lingering
+}
+
+// lingering is a runner that is deleted and still listed, so many times.
+type lingering struct {
+	Runner
+	left int
 }
 
 // record is a runner with what only the server knows of it.
@@ -155,6 +163,9 @@ func (r *record) snapshot() Runner {
 // drop forgets a runner: its session ends, a job it was running is lost.
 func (st *state) drop(r *record) {
 	st.endSession(r)
+	if st.lag > 0 {
+		st.lingering = append(st.lingering, &lingering{r.snapshot(), st.lag})
+	}
 	st.runners = slices.DeleteFunc(st.runners, func(x *record) bool { return x == r })
 }
 
@@ -168,6 +179,25 @@ func (st *state) labelled(have []Label, names []string, kind string) []Label {
 		have = append(have, Label{ID: st.nextID(), Name: name, Type: kind})
 	}
 	return have
+}
+
+// Lag lets every runner that is deleted from now on stay in so many lists: GitHub's are not up to date at once.
+func (s *Server) Lag(lists int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lag = lists
+}
+
+// stale are the runners that are deleted and still listed once more.
+func (st *state) stale(scope, name string) []Runner {
+	var out []Runner
+	for _, l := range st.lingering {
+		if l.left > 0 && l.Scope == scope && (name == "" || strings.EqualFold(l.Name, name)) {
+			l.left--
+			out = append(out, l.Runner)
+		}
+	}
+	return out
 }
 
 // LoseLabels makes so many registrations from now on lose the custom labels that they ask for.

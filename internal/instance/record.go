@@ -59,7 +59,10 @@ type Record struct {
 	Renewing bool `json:"renewing,omitempty"`
 	// Owed are runners of ours that GitHub may list and should not: their removal
 	// was not proven.
-	Owed    []int64   `json:"owed,omitempty"`
+	Owed []int64 `json:"owed,omitempty"`
+	// Before are runners of this name that GitHub listed before this one was
+	// registered: whatever comes of that, they are somebody else's.
+	Before  []int64   `json:"before,omitempty"`
 	Service string    `json:"service"` // empty: runs without one
 	Phase   Phase     `json:"phase"`
 	Created time.Time `json:"created"`

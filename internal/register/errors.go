@@ -13,7 +13,10 @@ import (
 // Why the runner's own configuration program refused, as told by what it
 // printed: its exit code is 1 for everything.
 var (
-	ErrNameTaken    = errors.New("a runner of this name exists already")
+	ErrNameTaken = errors.New("a runner of this name exists already")
+	// ErrConflict means that a runner of this name appeared while this one was being
+	// registered: it may be this one, if an answer of GitHub's was lost.
+	ErrConflict     = errors.New("a runner of this name has just been registered")
 	ErrGroupUnknown = errors.New("there is no such runner group")
 	ErrTooOld       = errors.New("this runner version may no longer register")
 	ErrTokenRefused = errors.New("the token was refused")
@@ -63,11 +66,13 @@ type sign struct {
 func signs() []sign {
 	return []sign{
 		{"can no longer register", ErrTooOld},
-		{"A runner exists with the same name", ErrNameTaken},
+		// The name follows where it refuses; with --replace it says the same and goes on.
+		{"A runner exists with the same name ", ErrNameTaken},
 		{"Could not find any self-hosted runner group", ErrGroupUnknown},
 		{"ependencies is missing", ErrLibraries}, // "Libicu's dependencies" as well
 		{"Please install 'ld", ErrLibraries},     // ldd, ldconfig
 		{"running a job", ErrBusy},
+		{"Conflict from 'POST", ErrConflict},
 		{"Connection refused", ErrUnreachable},
 		{"Name or service not known", ErrUnreachable},
 		{"SSL connection could not be established", ErrUnreachable},

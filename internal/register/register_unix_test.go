@@ -273,7 +273,7 @@ func TestJoinRefused(t *testing.T) {
 			}
 			return "TOKEN"
 		}, want: ErrUnreachable, says: "Connection refused"},
-		{name: "the answer is lost", prepare: fault(githubtest.Fault{Path: "/actions/runners/register", AfterEffect: true, Status: 502, Times: 1}), want: ErrUnknown},
+		{name: "the answer is lost", prepare: fault(githubtest.Fault{Path: "/actions/runners/register", AfterEffect: true, Status: 502, Times: 1}), want: ErrConflict},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
