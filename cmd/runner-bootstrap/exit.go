@@ -203,6 +203,7 @@ func refusalMeanings() []meaning {
 		{register.ErrConflict, exitRefused, same},
 		{github.ErrNameTaken, exitRefused, plus("--name", "OTHER")},
 		{github.ErrUnprocessable, exitRefused, same},
+		{bootstrap.ErrGroupClosed, exitRefused, hintGroups},
 		{bootstrap.ErrSpent, exitRefused, hintJITConfig},
 		{bootstrap.ErrDiffers, exitRefused, plus("--replace")},
 		{bootstrap.ErrOtherScope, exitRefused, hintUninstall},

@@ -42,6 +42,7 @@ func (call *session) install(ctx context.Context, host *bootstrap.Host) error {
 	if request.JIT != nil {
 		request.Credential, request.Keep = instance.Credential{}, github.Secret{} // its one job is all that it is for
 	}
+	request.Thorough = call.values.dryRun || call.console.person
 	requests, err := host.Spread(request, call.values.count)
 	if err != nil {
 		return err
@@ -202,6 +203,9 @@ func (call *session) printPlan(plans ...*bootstrap.Plan) error {
 				verb = "change"
 			}
 			fmt.Fprintf(call.out, "%-12s %-7s %s (%s)\n", step.Phase, verb, step.Object, step.Reason)
+		}
+		for _, warning := range plan.Warnings {
+			fmt.Fprintf(call.out, "warning  %s\n", oneCell(warning))
 		}
 		if !plan.Changes() {
 			fmt.Fprintln(call.out, "nothing to do")

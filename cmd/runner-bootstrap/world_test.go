@@ -213,9 +213,18 @@ func (w *world) fault(_ *testscript.TestScript, args []string) error {
 
 func (w *world) clear(*testscript.TestScript, []string) error { w.server.ClearFaults(); return nil }
 
-// sim group SCOPE NAME
+// sim group SCOPE NAME [no-public] [workflows=[A,B]]: the group Default is there already.
 func (w *world) group(_ *testscript.TestScript, args []string) error {
-	w.server.AddGroup(args[0], args[1])
+	if args[1] != "Default" {
+		w.server.AddGroup(args[0], args[1])
+	}
+	rules := githubtest.GroupRules{NoPublic: slices.Contains(args[2:], "no-public")}
+	for _, word := range args[2:] {
+		if list, found := strings.CutPrefix(word, "workflows="); found {
+			rules.Restricted, rules.Workflows = true, strings.FieldsFunc(list, func(r rune) bool { return r == ',' })
+		}
+	}
+	w.server.SetGroup(args[0], args[1], rules)
 	return nil
 }
 

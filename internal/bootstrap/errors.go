@@ -22,6 +22,7 @@ var (
 	ErrNotClean       = errors.New("it is not clean")
 	ErrOtherScope     = errors.New("the runner belongs to another scope")
 	ErrNameTaken      = errors.New("a runner of this name exists at GitHub")
+	ErrGroupClosed    = errors.New("its runners get no job")
 	ErrDiffers        = errors.New("the runner is registered with other options")
 	ErrBusy           = errors.New("the runner is running a job")
 	ErrSpent          = errors.New("the just-in-time configuration has served its job")

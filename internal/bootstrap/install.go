@@ -43,6 +43,9 @@ func (h *Host) Install(ctx context.Context, r Request) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, warning := range plan.Warnings {
+		h.Log.Warn(warning, "runner", plan.Name)
+	}
 	i := &installer{Host: h, Plan: plan, lock: lock}
 	if plan.Changes() {
 		h.tellOnce(plan.record, health.EventInstalling)

@@ -33,6 +33,9 @@ type Request struct {
 	// credential, where there is no such place and it has to be kept.
 	Credential instance.Credential
 	Keep       github.Secret
+	// Thorough also asks GitHub for what makes a warning and nothing else, where
+	// somebody reads it. A fleet saves the requests.
+	Thorough bool
 	// RegistrationToken was minted elsewhere; empty: minted here. With it nothing
 	// is asked of GitHub that needs another credential.
 	RegistrationToken github.Secret
@@ -57,6 +60,8 @@ type Plan struct {
 	Cached   bool              `json:"cached"` // the asset lies in the cache: nothing is downloaded
 	Service  string            `json:"service"`
 	Steps    []Step            `json:"steps"`
+	// Warnings are about jobs that the runner will not get, in sentences.
+	Warnings []string `json:"warnings,omitempty"`
 
 	request Request
 	record  instance.Record

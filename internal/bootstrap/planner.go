@@ -37,7 +37,7 @@ func (h *Host) MakePlan(ctx context.Context, r Request) (*Plan, error) {
 	}
 	for _, step := range []func(context.Context) error{
 		planner.identify, planner.fillLabels, planner.checkLabels, planner.planAccount, planner.checkService,
-		planner.planFetch, planner.planEnvironment, planner.planRegister, planner.planLife, planner.planService,
+		planner.planFetch, planner.planEnvironment, planner.planRegister, planner.planGroup, planner.planLife, planner.planService,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -142,17 +143,21 @@ func (h Host) token(ctx context.Context, header http.Header) []Finding {
 	return one(check, Failed, object, found, "gh auth refresh --scopes "+needed[0])
 }
 
+// group looks at the group that is named, else at the default one: what it does not let in waits for ever.
 func (h Host) group(ctx context.Context) []Finding {
 	const check = "group"
 	switch {
-	case h.Group == "":
-		return skipped(check, "no --runnergroup given")
+	case h.Scope.Kind == github.Repository:
+		return skipped(check, "a repository has no runner groups")
 	case h.Client == nil:
 		return skipped(check, "no credential given")
 	}
 	ctx, cancel := context.WithTimeout(ctx, networkTime)
 	defer cancel()
-	id, err := h.Client.GroupID(ctx, h.Group)
+	group, err := h.Client.FindGroup(ctx, h.Group)
+	if err != nil && h.Group == "" {
+		return skipped(check, "no --runnergroup given") // what is wrong with the credential is told by another check
+	}
 	if err != nil {
 		finding := Finding{Check: check, State: Failed, Object: h.Group, Found: err.Error(), Cause: err}
 		if errors.Is(err, github.ErrGroupUnknown) {
@@ -160,5 +165,13 @@ func (h Host) group(ctx context.Context) []Finding {
 		}
 		return []Finding{finding}
 	}
-	return one(check, OK, h.Group, fmt.Sprintf("it has the id %d", id), "")
+	object := cmp.Or(h.Group, group.Name)
+	limits := group.Limits()
+	switch {
+	case group.Closed() && h.Group != "":
+		return one(check, Failed, object, limits[0], h.Again("--runnergroup", "Default"))
+	case len(limits) > 0:
+		return one(check, Warning, object, strings.Join(limits, "; "), "")
+	}
+	return one(check, OK, object, fmt.Sprintf("it has the id %d", group.ID), "")
 }

@@ -376,6 +376,18 @@ func TestGroup(t *testing.T) {
 	expect(t, h.gitHub(t.Context())[2:], Skipped, "no credential", "")
 }
 
+// A group that lets somebody not in is told of, and so is the default one that nobody has named.
+func TestGroupThatDoesNotLetIn(t *testing.T) {
+	t.Parallel()
+	h := asked(t, api(t, 0, "-", `{"total_count":2,"runner_groups":[{"id":1,"name":"Default","default":true,"allows_public_repositories":false},
+		{"id":7,"name":"Builders","allows_public_repositories":true,"restricted_to_workflows":true,"selected_workflows":[]}]}`, 0), "octo", "ghs_a")
+	expect(t, h.gitHub(t.Context())[2:], Warning, "takes no jobs of public repositories", "")
+	h.Group = "builders"
+	expect(t, h.gitHub(t.Context())[2:], Failed, "its runners get no job", "--runnergroup Default")
+	h = asked(t, api(t, 0, "repo", `{"total_count":0,"runners":[]}`, 0), "octo/hello", "ghp_a")
+	expect(t, h.gitHub(t.Context())[2:], Skipped, "a repository has no runner groups", "")
+}
+
 func TestGitHubOutOfReach(t *testing.T) {
 	t.Parallel()
 	server := api(t, 0, "-", "", 0)

@@ -2,6 +2,7 @@ package github
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -31,6 +32,54 @@ type Group struct {
 	Inherited  bool   `json:"inherited"` // from the enterprise
 	// Public tells whether public repositories may use its runners.
 	Public bool `json:"allows_public_repositories"`
+	// Restricted means that Workflows alone may use them.
+	Restricted bool     `json:"restricted_to_workflows"`
+	Workflows  []string `json:"selected_workflows"`
+}
+
+// UnmarshalJSON reads a group of a server that may not know of all fields: what it
+// does not say is allowed.
+func (g *Group) UnmarshalJSON(text []byte) error {
+	type plain Group
+	read := plain{Public: true}
+	err := json.Unmarshal(text, &read)
+	*g = Group(read)
+	return err
+}
+
+// Closed tells whether nothing at all may use the group's runners.
+func (g Group) Closed() bool { return g.Restricted && len(g.Workflows) == 0 }
+
+// Limits says of which jobs the group's runners take none, in sentences; nil if
+// they take them all. Jobs that they do not take wait for ever, without a word.
+func (g Group) Limits() []string {
+	var all []string
+	switch {
+	case g.Closed():
+		return []string{fmt.Sprintf("runner group %q is restricted to selected workflows and none is selected: its runners get no job", g.Name)}
+	case g.Restricted:
+		all = append(all, fmt.Sprintf("runner group %q takes no jobs but those of the workflows %s", g.Name, quoted(g.Workflows)))
+	}
+	if !g.Public || g.Visibility == "private" {
+		all = append(all, fmt.Sprintf("runner group %q takes no jobs of public repositories", g.Name))
+	}
+	return all
+}
+
+// quoted is a list for a sentence, cut where it is long.
+func quoted(names []string) string {
+	all := make([]string, 0, len(names))
+	for _, name := range names[:min(len(names), maxGroupsNamed)] {
+		all = append(all, strconv.Quote(name))
+	}
+	list := strings.Join(all, ", ")
+	switch more := len(names) - len(all); {
+	case more > 0:
+		list += fmt.Sprintf(" and %d more", more)
+	case list == "":
+		list = "none"
+	}
+	return list
 }
 
 // UnknownGroupError says which groups there are instead of the one asked for.
@@ -41,18 +90,7 @@ type UnknownGroupError struct {
 }
 
 func (e *UnknownGroupError) Error() string {
-	known := make([]string, 0, len(e.Known))
-	for _, name := range e.Known[:min(len(e.Known), maxGroupsNamed)] {
-		known = append(known, strconv.Quote(name))
-	}
-	list := strings.Join(known, ", ")
-	switch more := len(e.Known) - len(known); {
-	case more > 0:
-		list += fmt.Sprintf(" and %d more", more)
-	case list == "":
-		list = "none"
-	}
-	return fmt.Sprintf("finding runner group %q of %s: %v; there are: %s", e.Group, e.Scope, ErrGroupUnknown, list)
+	return fmt.Sprintf("finding runner group %q of %s: %v; there are: %s", e.Group, e.Scope, ErrGroupUnknown, quoted(e.Known))
 }
 
 // Is matches [ErrGroupUnknown].
@@ -77,20 +115,28 @@ func (c *Client) GroupID(ctx context.Context, name string) (int64, error) {
 	if name == "" || c.scope.Kind == Repository && strings.EqualFold(name, defaultGroupName) {
 		return defaultGroup, nil
 	}
+	group, err := c.FindGroup(ctx, name)
+	return group.ID, err
+}
+
+// FindGroup is [Client.GroupID], with all there is to know of the group; it always
+// asks.
+func (c *Client) FindGroup(ctx context.Context, name string) (Group, error) {
 	groups, err := c.Groups(ctx)
 	if err != nil {
-		return 0, err
+		return Group{}, err
 	}
 	var found *Group
 	unknown := &UnknownGroupError{Group: name, Scope: c.scope}
 	for i, group := range groups {
 		unknown.Known = append(unknown.Known, group.Name)
-		if strings.EqualFold(group.Name, name) && (found == nil || found.Inherited && !group.Inherited) {
+		is := strings.EqualFold(group.Name, name) || name == "" && group.Default
+		if is && (found == nil || found.Inherited && !group.Inherited) {
 			found = &groups[i]
 		}
 	}
 	if found == nil {
-		return 0, unknown
+		return Group{}, unknown
 	}
-	return found.ID, nil
+	return *found, nil
 }

@@ -74,6 +74,39 @@ func TestOwnGroupGoesBeforeAnInheritedOne(t *testing.T) {
 	}
 }
 
+func TestWhomAGroupDoesNotLetIn(t *testing.T) {
+	t.Parallel()
+	const public = `runner group "Big" takes no jobs of public repositories`
+	for _, c := range []struct {
+		name, rules string
+		closed      bool
+		limits      []string
+	}{
+		{"everybody", `"visibility":"all","allows_public_repositories":true,"restricted_to_workflows":false,"selected_workflows":[]`, false, nil},
+		{"an old server", `"visibility":"all"`, false, nil},
+		{"no public repository", `"visibility":"all","allows_public_repositories":false`, false, []string{public}},
+		{"private ones", `"visibility":"private","allows_public_repositories":true`, false, []string{public}},
+		{"selected workflows", `"allows_public_repositories":true,"restricted_to_workflows":true,"selected_workflows":["a/b/.github/workflows/c.yml@main"]`, false,
+			[]string{`runner group "Big" takes no jobs but those of the workflows "a/b/.github/workflows/c.yml@main"`}},
+		{"no workflow", `"allows_public_repositories":false,"restricted_to_workflows":true,"selected_workflows":[]`, true,
+			[]string{`runner group "Big" is restricted to selected workflows and none is selected: its runners get no job`}},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, `{"runner_groups":[{"id":1,"name":"Default","default":true},{"id":7,"name":"Big",%s}]}`, c.rules)
+		}))
+		client := newClient(t, server.URL+"/"+slug, "", "t")
+		group, err := client.FindGroup(t.Context(), "big")
+		usual, usualErr := client.FindGroup(t.Context(), "")
+		server.Close()
+		if err != nil || group.Closed() != c.closed || !slices.Equal(group.Limits(), c.limits) {
+			t.Errorf("%s: %v, closed %t, %q; want %t, %q", c.name, err, group.Closed(), group.Limits(), c.closed, c.limits)
+		}
+		if usualErr != nil || usual.ID != 1 {
+			t.Errorf("%s: the default group is %+v, %v", c.name, usual, usualErr)
+		}
+	}
+}
+
 func TestRunnersByOddNames(t *testing.T) {
 	t.Parallel()
 	server := simulate(t)

@@ -73,11 +73,15 @@ func removeLabel(c *call, r *record) answer {
 // groupJSON is full enough for organizations and for enterprises.
 func (c *call) groupJSON(g group) map[string]any {
 	self := c.s.origin(c.Request) + "/" + c.scope + "/actions/runner-groups/" + strconv.FormatInt(g.id, 10)
+	visibility, workflows := "all", append([]string{}, g.Workflows...)
+	if g.Repositories != nil {
+		visibility = "selected"
+	}
 	return map[string]any{
-		"id": g.id, "name": g.name, "visibility": "all", "default": g.id == 1, "inherited": false,
+		"id": g.id, "name": g.name, "visibility": visibility, "default": g.id == 1, "inherited": false,
 		"runners_url": self + "/runners", "selected_repositories_url": self + "/repositories",
 		"selected_organizations_url": self + "/organizations",
-		"allows_public_repositories": true, "restricted_to_workflows": false, "selected_workflows": []string{},
+		"allows_public_repositories": !g.NoPublic, "restricted_to_workflows": g.Restricted, "selected_workflows": workflows,
 		"workflow_restrictions_read_only": false,
 	}
 }
@@ -87,8 +91,11 @@ func listGroups(c *call) answer {
 		return notFound()
 	}
 	all := []map[string]any{}
+	repository := c.URL.Query().Get("visible_to_repository")
 	for _, g := range c.s.groupsOf(c.scope) {
-		all = append(all, c.groupJSON(g))
+		if repository == "" || g.sees(repository) {
+			all = append(all, c.groupJSON(g))
+		}
 	}
 	part, header := page(c, all)
 	body := map[string]any{"total_count": len(all), "runner_groups": part}

@@ -166,6 +166,36 @@ func TestEveryOperation(t *testing.T) {
 	}
 }
 
+// A group says who may use it, and a list can be narrowed to those that a repository may use.
+func TestGroupRules(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		rules      githubtest.GroupRules
+		visibility string
+		visible    bool
+	}{
+		{githubtest.GroupRules{}, "all", true},
+		{githubtest.GroupRules{NoPublic: true, Restricted: true, Workflows: []string{"w"}}, "all", true},
+		{githubtest.GroupRules{Repositories: []string{"hello"}}, "selected", true},
+		{githubtest.GroupRules{Repositories: []string{}}, "selected", false},
+	} {
+		s := start(t, githubtest.Config{})
+		s.AddGroup("octo-org", "big")
+		s.SetGroup("octo-org", "big", c.rules)
+		a := api{t: t, root: s.URL() + "/api/v3", token: s.Token()}
+		all := a.want(200, "GET", "/orgs/octo-org/actions/runner-groups", nil).body["runner_groups"].([]any)
+		big := all[1].(map[string]any)
+		if big["visibility"] != c.visibility || big["allows_public_repositories"] == c.rules.NoPublic || big["restricted_to_workflows"] != c.rules.Restricted ||
+			len(big["selected_workflows"].([]any)) != len(c.rules.Workflows) {
+			t.Errorf("%+v: %v", c.rules, big)
+		}
+		seen := a.want(200, "GET", "/orgs/octo-org/actions/runner-groups?visible_to_repository=hello", nil).body["total_count"]
+		if want := map[bool]float64{true: 2, false: 1}[c.visible]; seen != want {
+			t.Errorf("%+v: hello sees %v groups, want %v", c.rules, seen, want)
+		}
+	}
+}
+
 func lifeOfRunner(t *testing.T, s *githubtest.Server, a api, sc scopeCase) {
 	t.Helper()
 	runners := sc.prefix + "/actions/runners"

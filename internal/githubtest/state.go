@@ -42,6 +42,7 @@ type state struct {
 	accessTokens map[string]int64 // OAuth access token -> runner id
 	runners      []*record
 	groups       map[string][]group
+	defaultRules map[string]GroupRules // of the group Default, by scope
 	apps         []*app
 	archives     []*Archive
 	digests      map[string]string // platform -> digest told instead of the true one
@@ -82,6 +83,21 @@ type record struct {
 type group struct {
 	id   int64
 	name string
+	GroupRules
+}
+
+// GroupRules say who may use the runners of a group. The zero value lets everybody.
+type GroupRules struct {
+	NoPublic bool // public repositories may not
+	// Restricted lets these workflows alone, and Repositories, unless it is nil, these repositories alone.
+	Restricted   bool
+	Workflows    []string
+	Repositories []string
+}
+
+// sees tells whether a repository may use the group.
+func (g group) sees(repository string) bool {
+	return g.Repositories == nil || slices.Contains(g.Repositories, repository)
 }
 
 // joinToken is a registration or remove token: good for one scope and one purpose.
@@ -99,6 +115,7 @@ func newState() state {
 		joinTokens:   map[string]*joinToken{},
 		accessTokens: map[string]int64{},
 		groups:       map[string][]group{},
+		defaultRules: map[string]GroupRules{},
 		digests:      map[string]string{},
 		downloads:    map[string]string{},
 		jobs:         map[string][]*JobRun{},
@@ -143,7 +160,7 @@ func (st *state) runnerNamed(scope, name string) *record {
 }
 
 func (st *state) groupsOf(scope string) []group {
-	return append([]group{{id: 1, name: "Default"}}, st.groups[scope]...)
+	return append([]group{{id: 1, name: "Default", GroupRules: st.defaultRules[scope]}}, st.groups[scope]...)
 }
 
 // snapshot is the runner as of now.
@@ -277,6 +294,21 @@ func (s *Server) AddGroup(scopePath, name string) int64 {
 	id := int64(len(s.groups[scope]) + 2)
 	s.groups[scope] = append(s.groups[scope], group{id: id, name: name})
 	return id
+}
+
+// SetGroup changes who may use the runners of a group that is there.
+func (s *Server) SetGroup(scopePath, name string, rules GroupRules) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	scope := normalScope(scopePath)
+	if name == "Default" {
+		s.defaultRules[scope] = rules
+	}
+	for i := range s.groups[scope] {
+		if s.groups[scope][i].name == name {
+			s.groups[scope][i].GroupRules = rules
+		}
+	}
 }
 
 // SetMinimumVersion changes the oldest runner version that may register.
