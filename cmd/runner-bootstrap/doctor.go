@@ -65,7 +65,7 @@ func (call *session) doctor(ctx context.Context, host *bootstrap.Host) error {
 	for i, f := range all {
 		if f.Fix == "" && f.Cause != nil {
 			_, all[i].Fix = call.explain(f.Cause)
-			if todo := toDo(f.Cause, all[i].Fix); todo != "" {
+			if todo := call.toDo(f.Cause, all[i].Fix); todo != "" {
 				all[i].Found += "; " + todo
 			}
 		}

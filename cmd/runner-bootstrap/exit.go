@@ -75,7 +75,7 @@ func (call *session) report(err error) int {
 		return exitDone
 	}
 	code, hint := call.explain(err)
-	call.console.failure(err, hint, toDo(err, hint), explainedAt(err), code)
+	call.console.failure(err, hint, call.toDo(err, hint), explainedAt(err), code)
 	return code
 }
 
@@ -120,6 +120,7 @@ func callMeanings() []meaning {
 	return []meaning{
 		{errUnhealthy, exitUnhealthy, hintUnhealthy},
 		{github.ErrScope, exitUsage, fixed("runner-bootstrap install --url https://github.com/OWNER/REPO --token-file FILE")},
+		{bootstrap.ErrOtherServer, exitUsage, plus("--url", "https://HOST/OWNER/REPO")},
 		{bootstrap.ErrTemplate, exitUsage, plus("--name", "{hostname}")},
 		{bootstrap.ErrUnnamed, exitUsage, plus("--runner-version", "VERSION")},
 		{bootstrap.ErrOtherVersion, exitUsage, fixed("runner-bootstrap install --help")},
@@ -188,7 +189,8 @@ func credentialMeanings() []meaning {
 		{github.ErrUnauthorized, exitCredential, fixed("gh auth status")},
 		{github.ErrForbidden, exitCredential, hintPermission},
 		{github.ErrNotFound, exitCredential, hintPermission},
-		{register.ErrTokenRefused, exitCredential, same},
+		{register.ErrTokenRefused, exitCredential, hintTokenRefused},
+		{register.ErrGone, exitCredential, hintTokenRefused},
 	}
 }
 
@@ -245,7 +247,7 @@ func networkMeanings() []meaning {
 
 func same(call *session, _ error) string { return again(call.arguments) }
 
-// noCommand is for what no command mends: see [toDo].
+// noCommand is for what no command mends: see [session.toDo].
 func noCommand(*session, error) string { return "" }
 
 func asRoot(call *session, _ error) string { return "sudo " + again(call.arguments) }

@@ -86,9 +86,51 @@ func hintPermission(call *session, err error) string {
 	return shellWords([]string{"gh", "auth", "refresh", "--scopes", refused.UsualScope()})
 }
 
+// hintTokenRefused has another registration or remove token made: by this program
+// where it has a credential, else on the page where GitHub gives one.
+func hintTokenRefused(call *session, err error) string {
+	var refused *register.ConfigError
+	errors.As(err, &refused)
+	given := call.minted.registration
+	file, kind, page := "--registration-token-file", "registration", "/settings/actions/runners/new"
+	if refused != nil && refused.Verb == "removing" {
+		given, file, kind, page = call.minted.remove, "--remove-token-file", "remove", "/settings/actions/runners"
+	}
+	switch {
+	case !call.principal.empty() && given.Empty():
+		return again(call.arguments) // it mints another one
+	case !call.principal.empty() && len(withoutOption(call.arguments, file)) < len(call.arguments):
+		return again(withoutOption(call.arguments, file)) // it mints one by itself then
+	case !call.principal.empty():
+		return call.atScope("token", kind)
+	case refused == nil || refused.Scope.Owner == "":
+		return ""
+	}
+	return openPage(refused.Scope, settingsOf(refused.Scope)+page)
+}
+
+// withoutOption leaves an option out, and its value.
+func withoutOption(arguments []string, name string) []string {
+	return without(arguments, []string{name, ""})
+}
+
+// settingsOf is the path of a scope's pages for its administrators.
+func settingsOf(scope github.Scope) string {
+	if scope.Kind == github.Organization {
+		return "/organizations/" + scope.Slug()
+	}
+	return "/" + scope.Slug()
+}
+
 // toDo says who has to change what; it is empty where a command does it, or where
 // GitHub's words leave nothing to add.
-func toDo(err error, hint string) string {
+func (call *session) toDo(err error, hint string) string {
+	if given := call.minted; errors.Is(err, register.ErrTokenRefused) && !(given.registration.Empty() && given.remove.Empty()) {
+		return "get a new token: one for registration or removal lives for an hour, and is for one repository, organization or enterprise"
+	}
+	if errors.Is(err, register.ErrGone) {
+		return "get a new remove token, which lives for an hour; if GitHub does not list the runner any more, leave it as it is with --local"
+	}
 	refused := refusedBy(err)
 	if refused == nil || hint != "" {
 		return ""

@@ -86,7 +86,7 @@ func TestEveryRefusalHasARemedy(t *testing.T) {
 		call.principal.token = github.NewSecret(c.token)
 		err := refusalFor(t, c.slug, c.status, c.header, c.said)
 		code, hint := call.explain(err)
-		todo := toDo(err, hint)
+		todo := call.toDo(err, hint)
 		if code != c.code || hint != c.hint || !strings.Contains(todo, c.todo) || (todo == "") != (c.todo == "") {
 			t.Errorf("%s: exit code %d, hint %q, to do %q; want %d, %q, %q", c.name, code, hint, todo, c.code, c.hint, c.todo)
 		}

@@ -26,6 +26,7 @@ var (
 	ErrDiffers        = errors.New("the runner is registered with other options")
 	ErrBusy           = errors.New("the runner is running a job")
 	ErrSpent          = errors.New("the just-in-time configuration has served its job")
+	ErrOtherServer    = errors.New("the just-in-time configuration is of another server")
 	ErrStillListed    = errors.New("GitHub still lists the runner")
 	ErrNoCredential   = errors.New("there is no credential")
 	ErrUnreachable    = errors.New("the account cannot reach the runner's directory")

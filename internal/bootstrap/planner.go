@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,7 +37,7 @@ func (h *Host) MakePlan(ctx context.Context, r Request) (*Plan, error) {
 		return nil, &RefusedError{Object: "planning for " + p.Scope, Reason: ErrNoCredential, Scope: r.Scope}
 	}
 	for _, step := range []func(context.Context) error{
-		planner.identify, planner.fillLabels, planner.checkLabels, planner.planAccount, planner.checkService,
+		planner.checkJIT, planner.identify, planner.fillLabels, planner.checkLabels, planner.planAccount, planner.checkService,
 		planner.planFetch, planner.planEnvironment, planner.planRegister, planner.planGroup, planner.planLife, planner.planService,
 	} {
 		if err := step(ctx); err != nil {
@@ -44,6 +45,28 @@ func (h *Host) MakePlan(ctx context.Context, r Request) (*Plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// checkJIT refuses a registration that was made on another server than the one that
+// is named: its runner would listen there.
+func (p *planner) checkJIT(context.Context) error {
+	if p.request.JIT == nil {
+		return nil
+	}
+	for _, address := range p.request.JIT.Servers {
+		if !p.request.Scope.Serves(address) {
+			at, _ := url.Parse(address) // one that is no URL has no host
+			host := "an unknown one"
+			if at != nil && at.Host != "" {
+				host = at.Host
+			}
+			return &RefusedError{
+				Object: fmt.Sprintf("registering a runner of %s at %s", p.Scope, p.request.Scope.Server()), Reason: ErrOtherServer, Detail: host,
+				Scope: p.request.Scope,
+			}
+		}
+	}
+	return nil
 }
 
 // planner fills one plan.

@@ -294,7 +294,7 @@ func (u *uninstaller) leave(ctx context.Context) (string, error) {
 			return "removed by config.sh", nil
 		}
 		if ctx.Err() != nil || u.client == nil {
-			return "", err
+			return "", register.About(err, u.record.ScopeURL)
 		}
 		u.Log.Warn("config.sh remove failed, deleting the runner by its id", "runner", u.Name, "error", err)
 	}

@@ -165,6 +165,39 @@ func (s Scope) Same(rawURL string) bool {
 	return strings.EqualFold(strings.TrimRight(rawURL, "/"), s.URL())
 }
 
+// Serves tells whether an address, as a runner's registration holds it, is of the
+// scope's server. On github.com and ghe.com other hosts of the same domain do that
+// work; a server that somebody runs has one name. A port counts where both have one.
+func (s Scope) Serves(rawURL string) bool {
+	at, err := url.Parse(rawURL)
+	if err != nil || at.Hostname() == "" {
+		return false
+	}
+	for _, root := range []string{s.server, s.api} {
+		own, err := url.Parse(root)
+		if err != nil || installation(own.Hostname()) != installation(at.Hostname()) {
+			continue
+		}
+		if own.Port() == "" || at.Port() == "" || own.Port() == at.Port() {
+			return true
+		}
+	}
+	return false
+}
+
+// installation is what the hosts of one GitHub have in common.
+func installation(host string) string {
+	host = strings.ToLower(host)
+	labels := strings.Split(host, ".")
+	switch {
+	case host == "github.com", strings.HasSuffix(host, ".github.com"), strings.HasSuffix(host, ".githubusercontent.com"):
+		return "github.com"
+	case strings.HasSuffix(host, ".ghe.com") && len(labels) >= 3:
+		return strings.Join(labels[len(labels)-3:], ".")
+	}
+	return host
+}
+
 // base is the only place that knows the three shapes of the REST paths.
 func (s Scope) base() string {
 	switch s.Kind {

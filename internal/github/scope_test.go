@@ -159,3 +159,38 @@ func FuzzParseScope(f *testing.F) {
 		}
 	})
 }
+
+// A registration says by its addresses which GitHub it is of.
+func TestWhichServerAnAddressIsOf(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		url, api, address string
+		serves            bool
+	}{
+		{"https://github.com/octo", "", "https://broker.actions.githubusercontent.com/", true},
+		{"https://github.com/octo", "", "https://pipelines.actions.githubusercontent.com/abc/", true},
+		{"https://github.com/octo", "", "https://api.github.com/x", true},
+		{"https://www.github.com/octo", "", "https://tokenghub.actions.githubusercontent.com/_apis/oauth2/token/x", true},
+		{"https://github.com/octo", "", "https://ghes.test/_services/pipelines/x", false},
+		{"https://github.com/octo", "", "https://broker.actions.corp.ghe.com/", false},
+		{"https://github.com/octo", "", "https://githubusercontent.com.evil.test/", false},
+		{"https://corp.ghe.com/octo", "", "https://broker.actions.corp.ghe.com/", true},
+		{"https://corp.ghe.com/octo", "", "https://broker.actions.other.ghe.com/", false},
+		{"https://ghes.test/octo", "", "https://GHES.test/_services/pipelines/x", true},
+		{"https://ghes.test:8443/octo", "", "https://ghes.test/_services/pipelines/x", true},
+		{"https://ghes.test:8443/octo", "", "https://ghes.test:9443/_services/pipelines/x", false},
+		{"https://ghes.test/octo", "", "https://broker.actions.githubusercontent.com/", false},
+		{"https://ghes.test/octo", "", "https://other.test/_services/pipelines/x", false},
+		{"https://github.com/octo", "https://proxy.test/api", "https://proxy.test/broker", true},
+		{"http://127.0.0.1:81/octo", "", "http://127.0.0.1:82/broker", false},
+		{"https://ghes.test/octo", "", "no address", false},
+	} {
+		scope, err := ParseScope(c.url, c.api)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := scope.Serves(c.address); got != c.serves {
+			t.Errorf("%s serves %s: %t", c.url, c.address, got)
+		}
+	}
+}

@@ -22,7 +22,7 @@ var (
 	ErrTokenRefused = errors.New("the token was refused")
 	ErrUnreachable  = errors.New("GitHub could not be reached")
 	ErrLibraries    = errors.New("libraries that the runner needs are missing")
-	ErrGone         = errors.New("GitHub has no such runner")
+	ErrGone         = errors.New("GitHub has no such runner, or does not take the token")
 	ErrBusy         = errors.New("the runner is running a job")
 	// ErrRefused comes with what GitHub has said, which tells why.
 	ErrRefused = errors.New("GitHub refused it")
@@ -34,6 +34,7 @@ type ConfigError struct {
 	Verb   string // "configuring", "removing"
 	Reason error  // one of the sentinels above
 	Said   string // its own words, one line
+	Scope  github.Scope
 	// Refusal is GitHub's answer, where that tells more than Reason; nil otherwise.
 	Refusal *github.Error
 }
@@ -66,8 +67,7 @@ type sign struct {
 func signs() []sign {
 	return []sign{
 		{"can no longer register", ErrTooOld},
-		// The name follows where it refuses; with --replace it says the same and goes on.
-		{"A runner exists with the same name ", ErrNameTaken},
+		{namesake + " ", ErrNameTaken},
 		{"Could not find any self-hosted runner group", ErrGroupUnknown},
 		{"ependencies is missing", ErrLibraries}, // "Libicu's dependencies" as well
 		{"Please install 'ld", ErrLibraries},     // ldd, ldconfig
@@ -86,6 +86,10 @@ func signs() []sign {
 		{"404 (Not Found)", ErrTokenRefused},
 	}
 }
+
+// namesake is followed by the name where config.sh refuses; with --replace it says
+// the same and goes on.
+const namesake = "A runner exists with the same name"
 
 // refusals are the statuses, in .NET's words, whose reason is told by GitHub's
 // sentence alone. config.sh prints both (actions/runner, ConfigurationManager.cs).
@@ -136,6 +140,9 @@ func explain(verb string, lines []string) *ConfigError {
 	e := &ConfigError{Verb: verb, Reason: ErrUnknown}
 	if len(lines) > 0 {
 		e.Said = strings.TrimSpace(lines[len(lines)-1])
+	}
+	if e.Said == namesake {
+		e.Reason = ErrNameTaken // it had nothing to add
 	}
 	return e
 }

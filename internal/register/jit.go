@@ -27,6 +27,8 @@ var jitFile = regexp.MustCompile(`^\.(runner|credentials)(_[a-z]+)?$`)
 // write. It holds secrets and prints none.
 type JITConfig struct {
 	Settings Settings // the scope's URL is not among them
+	// Servers are the addresses that the runner will speak to.
+	Servers []string
 
 	files map[string]github.Secret
 }
@@ -67,7 +69,31 @@ func ParseJITConfig(encoded github.Secret) (JITConfig, error) {
 	if config.Settings.Name == "" {
 		return wrong("it names no runner")
 	}
+	config.Servers = addresses(config.files)
 	return config, nil
+}
+
+// addresses are the URLs in the files of a registration (actions/runner,
+// RunnerSettings and CredentialData).
+func addresses(files map[string]github.Secret) []string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		var fields map[string]any
+		if json.Unmarshal([]byte(strings.TrimPrefix(files[name].Reveal(), "\xef\xbb\xbf")), &fields) != nil {
+			continue // it is not for us to understand
+		}
+		if data, nested := fields["Data"].(map[string]any); nested {
+			maps.Copy(fields, data)
+		}
+		for _, key := range slices.Sorted(maps.Keys(fields)) {
+			value, isText := fields[key].(string)
+			known := slices.Contains([]string{"serverurl", "serverurlv2", "githuburl", "authorizationurl", "authorizationurlv2"}, strings.ToLower(key))
+			if isText && known && value != "" && !slices.Contains(all, value) {
+				all = append(all, value)
+			}
+		}
+	}
+	return all
 }
 
 // Adopt makes the root the runner that a just-in-time configuration is for. What

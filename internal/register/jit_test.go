@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,6 +49,18 @@ func TestJITConfig(t *testing.T) {
 	}
 	if text := fmt.Sprintf("%v %+v %#v", config, config, config); strings.Contains(text, "hidden") || strings.Contains(text, "OAuth") {
 		t.Errorf("it prints %s", text)
+	}
+}
+
+// What the runner will speak to is told, whichever file it stands in.
+func TestJITConfigNamesItsServers(t *testing.T) {
+	t.Parallel()
+	files := jitFiles()
+	files[".credentials"] = "\xef\xbb\xbf" + `{"Scheme":"OAuth","Data":{"ClientId":"x","AuthorizationUrl":"https://token.test/a"}}`
+	files[".runner_migrated"] = `{"agentId":42,"agentName":"job-1","gitHubUrl":"https://github.test/o","serverUrlV2":"https://broker.test"}`
+	config, err := ParseJITConfig(encoded(t, files))
+	if want := []string{"https://token.test/a", "https://pipelines.test", "https://github.test/o", "https://broker.test"}; err != nil || !slices.Equal(config.Servers, want) {
+		t.Errorf("%q, %v, want %q", config.Servers, err, want)
 	}
 }
 

@@ -59,7 +59,7 @@ func (r Runner) Join(ctx context.Context, scopeURL, name string, id Identity, re
 		arguments = append(arguments, "--replace")
 	}
 	if err := r.config(ctx, "configuring", arguments, token); err != nil {
-		return Settings{}, about(err, scopeURL)
+		return Settings{}, About(err, scopeURL)
 	}
 	settings, err := ReadSettings(r.Root)
 	if err != nil {
@@ -68,13 +68,16 @@ func (r Runner) Join(ctx context.Context, scopeURL, name string, id Identity, re
 	return settings, nil
 }
 
-// about says in a refusal of GitHub's which scope it is about.
-func about(err error, scopeURL string) error {
+// About says in a refusal which scope it is about.
+func About(err error, scopeURL string) error {
 	var refused *ConfigError
-	if errors.As(err, &refused) && refused.Refusal != nil {
-		if scope, scopeErr := github.ParseScope(scopeURL, ""); scopeErr == nil {
-			refused.Refusal.Scope = scope
-		}
+	scope, scopeErr := github.ParseScope(scopeURL, "")
+	if !errors.As(err, &refused) || scopeErr != nil {
+		return err // what it is about is a help, not a need
+	}
+	refused.Scope = scope
+	if refused.Refusal != nil {
+		refused.Refusal.Scope = scope
 	}
 	return err
 }
