@@ -104,7 +104,7 @@ func simCommand(ts *testscript.TestScript, neg bool, args []string) {
 		"job": w.job, "tell": w.tell, "delete": w.deleteRunner, "listening": w.listening, "witness": w.witness,
 		"minimum": w.minimum, "begin": w.begin, "stop": w.stop, "offer": w.offer, "release": w.release,
 		"app": w.app, "published": w.published, "schedule": w.schedule, "archive": w.archive,
-		"listed": w.listed, "bad": w.bad, "badkey": w.badKey, "lose-labels": w.loseLabels, "lag": w.lag,
+		"listed": w.listed, "bad": w.bad, "badkey": w.badKey, "lose-labels": w.loseLabels, "lag": w.lag, "asked": w.asked,
 	}
 	verb, ok := verbs[args[0]]
 	if !ok {
@@ -375,6 +375,18 @@ func (w *world) listed(_ *testscript.TestScript, args []string) error {
 		}
 	}
 	return fmt.Errorf("GitHub lists no runner %q", args[0])
+}
+
+// sim asked METHOD PATH: waits until that was asked since the mark, and answered.
+func (w *world) asked(_ *testscript.TestScript, args []string) error {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		for _, r := range w.server.Requests()[w.marked:] {
+			if r.Method == args[0] && r.Path == args[1] && r.Status != 0 {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("nobody asked %s", strings.Join(args, " "))
 }
 
 // sim witness: prints how each simulated program was started.

@@ -28,9 +28,14 @@ func claims(record instance.Record, runner github.Runner) bool {
 	if runner.ID == record.RunnerID || slices.Contains(record.Owed, runner.ID) {
 		return true
 	}
-	registering := record.Renewing || record.Phase == instance.Registering
-	return registering && abandoned(runner) && !slices.Contains(record.Before, runner.ID) &&
+	return registering(record) && abandoned(runner) && !slices.Contains(record.Before, runner.ID) &&
 		len(github.Lacks(runner.Labels, askedLabels(record))) == 0
+}
+
+// registering tells whether GitHub may list a runner of which this host has not
+// heard.
+func registering(record instance.Record) bool {
+	return record.Renewing || record.Phase == instance.Registering
 }
 
 // abandoned tells whether a runner was registered and never started.
@@ -47,13 +52,15 @@ func takeAway(ctx context.Context, client *github.Client, record instance.Record
 	if record.RunnerID != 0 && !slices.Contains(ids, record.RunnerID) {
 		ids = append(ids, record.RunnerID)
 	}
-	named, err := client.Runners(ctx, record.Name)
-	if err != nil {
-		return nil, err
-	}
-	for _, runner := range named {
-		if claims(record, runner) && !slices.Contains(ids, runner.ID) {
-			ids = append(ids, runner.ID)
+	if registering(record) {
+		named, err := client.Runners(ctx, record.Name)
+		if err != nil {
+			return nil, err
+		}
+		for _, runner := range named {
+			if claims(record, runner) && !slices.Contains(ids, runner.ID) {
+				ids = append(ids, runner.ID)
+			}
 		}
 	}
 	for _, id := range ids {

@@ -107,7 +107,7 @@ func (u *uninstaller) look(ctx context.Context) error {
 	if err == nil && (settings.ID == u.id || u.id == 0 && strings.EqualFold(settings.Name, u.record.Name)) {
 		u.id, u.local = settings.ID, settings.URL != ""
 	}
-	u.never = u.id == 0 && u.record.Phase != instance.Registering && !u.record.Renewing && len(u.record.Owed) == 0
+	u.never = u.id == 0 && !registering(u.record) && len(u.record.Owed) == 0
 	if u.Local || u.never && u.Connect == nil {
 		return nil
 	}
