@@ -149,6 +149,8 @@ func (h Host) group(ctx context.Context) []Finding {
 	switch {
 	case h.Scope.Kind == github.Repository:
 		return skipped(check, "a repository has no runner groups")
+	case h.Client == nil && h.Group == "":
+		return skipped(check, "no --runnergroup given")
 	case h.Client == nil:
 		return skipped(check, "no credential given")
 	}
