@@ -10,6 +10,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
 const (
@@ -157,4 +158,13 @@ func deleteByID(ctx context.Context, client *github.Client, id int64) error {
 		case <-time.After(busyEach):
 		}
 	}
+}
+
+// mayBeListed tells whether a registration that failed may have come about: all but
+// those that were refused before it.
+func mayBeListed(cause error) bool {
+	before := []error{
+		register.ErrTokenRefused, register.ErrNameTaken, register.ErrGroupUnknown, register.ErrTooOld, register.ErrLibraries, register.ErrRefused,
+	}
+	return !slices.ContainsFunc(before, func(reason error) bool { return errors.Is(cause, reason) })
 }

@@ -374,6 +374,9 @@ func (i *installer) undoRegistration(ctx context.Context, cause error) error {
 		}
 		i.tellOthers(i.record, others)
 	}
+	if i.client == nil && mayBeListed(cause) {
+		i.Log.Warn("GitHub may list the runner all the same; without a credential it was not asked", "runner", i.Name)
+	}
 	i.record.Before = nil
 	return i.save(instance.Fetched)
 }
