@@ -30,7 +30,7 @@ fail() {
 build() {
 	# The packages of a small server, without a network manager: the tests
 	# give the machine a network that needs no configuration.
-	packages=systemd,systemd-sysv,dbus,libpam-systemd,procps,iproute2,ca-certificates,passwd
+	packages=systemd,systemd-sysv,dbus,libpam-systemd,procps,iproute2,ca-certificates,passwd,libnss-extrausers
 	case $1 in
 	*-cloud) packages=$packages,cloud-init,python3,udev,curl,sudo ;;
 	*-build) packages=$packages,git,gcc,libc6-dev,python3,nodejs ;;
