@@ -84,3 +84,21 @@ func (e *StartError) Error() string {
 }
 
 func (e *StartError) Unwrap() []error { return []error{ErrNotListening, e.Cause} }
+
+// LeftError is a failure after something was changed: it says what it has left.
+type LeftError struct {
+	Left  string // a clause
+	Cause error
+}
+
+// Error puts what is left before the lines of a log that the cause may carry.
+func (e *LeftError) Error() string {
+	first, log, found := strings.Cut(e.Cause.Error(), "\n")
+	first += "; " + e.Left
+	if found {
+		return first + "\n" + log
+	}
+	return first
+}
+
+func (e *LeftError) Unwrap() error { return e.Cause }

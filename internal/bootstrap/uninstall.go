@@ -76,10 +76,18 @@ func (h *Host) Uninstall(ctx context.Context, r Removal) error {
 			continue
 		}
 		if err := h.phase(step.phase, step.object, func() (string, error) { return step.do(ctx) }); err != nil {
-			return err
+			return u.leftBy(step.phase, err)
 		}
 	}
 	return nil
+}
+
+// leftBy says how far an uninstall has come that failed in a phase.
+func (u *uninstaller) leftBy(phase Phase, err error) error {
+	if phase == StopPhase {
+		return err // systemd may go on stopping it; nothing is removed
+	}
+	return &LeftError{Left: "the runner is stopped, and uninstall goes on from here when it is run again", Cause: err}
 }
 
 // uninstaller takes one runner away.
@@ -106,6 +114,9 @@ func (u *uninstaller) look(ctx context.Context) error {
 	u.id, u.local = u.record.RunnerID, false
 	if err == nil && (settings.ID == u.id || u.id == 0 && strings.EqualFold(settings.Name, u.record.Name)) {
 		u.id, u.local = settings.ID, settings.URL != ""
+	}
+	if err := u.refuseBusy(); err != nil {
+		return err
 	}
 	u.never = u.id == 0 && !registering(u.record) && len(u.record.Owed) == 0
 	if u.Local || u.never && u.Connect == nil {
@@ -144,6 +155,19 @@ func (u *uninstaller) look(ctx context.Context) error {
 	return nil
 }
 
+// refuseBusy asks the nearest witness, the runner's own supervisor, whether a job
+// runs: GitHub may not be asked at all, and learns of a job a little later.
+func (u *uninstaller) refuseBusy() error {
+	if u.Force || u.stopped {
+		return nil
+	}
+	report, alive, err := u.report(u.Name)
+	if err != nil || !alive || report.State != instance.Busy {
+		return err
+	}
+	return &RefusedError{Object: fmt.Sprintf("runner %q", u.Name), Reason: ErrBusy, Detail: report.Job, Name: u.Name}
+}
+
 // lookAgain is for what the supervisor has done before it was stopped: it may have
 // registered the runner anew, or taken it away.
 func (u *uninstaller) lookAgain(ctx context.Context) error {
@@ -171,11 +195,11 @@ func (u *uninstaller) stop(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		stop := service.Stop
 		if u.Force {
-			// Its job is not waited for. One that cannot be told is stopped all the same.
-			_ = service.Signal(ctx, "INT")
+			stop = service.StopNow
 		}
-		if err := service.Stop(ctx); err != nil {
+		if err := stop(ctx); err != nil {
 			return "", err
 		}
 	}

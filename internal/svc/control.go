@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,8 +23,8 @@ const (
 	glance = 100 * time.Millisecond
 )
 
-// signalName leaves out what systemctl takes for a request to list them, and answers with success.
-var signalName = regexp.MustCompile(`^SIG[A-Z0-9]+([+-][0-9]+)?$`)
+// hurry is the signal that tells the unit's program not to wait for the work it has under way.
+const hurry = "SIGINT"
 
 // kardianos/service is not asked to start, stop and restart: its calls take no context, so a stop could not be
 // given up, and of systemctl's answer they keep the exit status alone.
@@ -58,8 +58,8 @@ func (s *Service) Restart(ctx context.Context) error {
 	return s.change(ctx, "restarting", "restart")
 }
 
-// Stop stops the unit and returns when systemd calls it stopped, failed or absent. If ctx ends before, systemd
-// goes on stopping it.
+// Stop stops the unit and returns when systemd calls it stopped, failed or absent: its program may finish what it has
+// under way, for as long as the unit's StopTimeout. If ctx ends before, systemd goes on stopping it.
 func (s *Service) Stop(ctx context.Context) error {
 	state, err := s.State(ctx)
 	if err != nil {
@@ -91,18 +91,38 @@ func (s *Service) Stop(ctx context.Context) error {
 	}
 }
 
-// Signal sends a signal, by its name (SIGUSR1, ...), to the unit's main process alone; what it started gets none. It
-// is an *Error when no main process runs. That the signal was taken, the process itself has to show.
-func (s *Service) Signal(ctx context.Context, sig string) error {
-	if !signalName.MatchString(sig) {
-		return fmt.Errorf("signalling unit %q: %q is not the name of a signal", s.file(), sig)
-	}
-	if err := s.host.available(); err != nil {
+// StopNow stops the unit as Stop does, and tells its program not to wait for what it has under way. Whatever the
+// program starts is not told, since ending that in order is the program's business.
+func (s *Service) StopNow(ctx context.Context) error {
+	state, err := s.State(ctx)
+	if err != nil {
 		return err
 	}
+	if state.idle() {
+		return nil
+	}
+	// The stop comes first: after an end by the signal alone, systemd might start the unit again.
+	if err := s.change(ctx, "stopping", "stop", "--no-block"); err != nil {
+		return err
+	}
+	if err := s.hurry(ctx); err != nil {
+		return err
+	}
+	return s.Stop(ctx) // the same stop, this time to its end
+}
+
+// hurry signals the unit's main process. That none is left to be told is no failure.
+func (s *Service) hurry(ctx context.Context) error {
 	// systemd 252 and later call it --kill-whom, and still know the older name.
-	_, err := s.systemctl(ctx, "signalling", "kill", "--kill-who=main", "--signal="+sig, "--", s.file())
-	return err
+	_, err := s.systemctl(ctx, "signalling", "kill", "--kill-who=main", "--signal="+hurry, "--", s.file())
+	if err == nil {
+		return nil
+	}
+	state, stateErr := s.State(ctx)
+	if stateErr == nil && (state.idle() || state.MainPID == 0) {
+		return nil
+	}
+	return errors.Join(err, stateErr)
 }
 
 // Log returns the last lines of the unit's journal, oldest first.
@@ -137,8 +157,8 @@ func (s *Service) forgive(ctx context.Context, state State) error {
 
 // change asks for another state. When it is refused, the reason is more often in the unit's log than in
 // systemctl's answer, so the error carries both.
-func (s *Service) change(ctx context.Context, op, verb string) error {
-	_, err := s.systemctl(ctx, op, verb, "--", s.file())
+func (s *Service) change(ctx context.Context, op, verb string, options ...string) error {
+	_, err := s.systemctl(ctx, op, slices.Concat([]string{verb}, options, []string{"--", s.file()})...)
 	var refused *Error
 	if !errors.As(err, &refused) {
 		return err

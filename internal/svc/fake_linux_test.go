@@ -22,7 +22,8 @@ import (
 //	hang-VERB    VERB waits until it is killed
 //	idle-VERB    VERB does nothing
 //	slow-stop    stop leaves the unit deactivating, for as many looks as the file has bytes
-//	kill-options what options kill was last called with
+//	kill-options what options kill was last called with; stop-options those of the first stop
+//	main-pid     what show gives as MainPID
 //	journal      what journalctl prints
 const fakeFolder = "SVC_TEST_FAKE_FOLDER"
 
@@ -69,15 +70,14 @@ func fakeProgram(folder, program string, args []string) int {
 	case "start", "restart":
 		err = os.WriteFile(file("active"), []byte("active"), 0o600)
 	case "stop":
-		err = os.WriteFile(file("active"), []byte("inactive"), 0o600)
+		err = errors.Join(fakeOptions(file("stop-options"), os.O_EXCL), os.WriteFile(file("active"), []byte("inactive"), 0o600))
 		if _, slow := os.Stat(file("slow-stop")); slow == nil {
 			err = os.WriteFile(file("active"), []byte("deactivating"), 0o600)
 		}
 	case "reset-failed":
 		err = os.WriteFile(file("active"), []byte("inactive"), 0o600)
 	case "kill":
-		options := slices.DeleteFunc(os.Args[1:], func(a string) bool { return !strings.HasPrefix(a, "-") || a == "--" })
-		err = os.WriteFile(file("kill-options"), []byte(strings.Join(options, " ")), 0o600)
+		err = fakeOptions(file("kill-options"), os.O_TRUNC)
 	case "daemon-reload":
 	default:
 		err = errors.New("unexpected verb")
@@ -87,6 +87,19 @@ func fakeProgram(folder, program string, args []string) int {
 		return 98
 	}
 	return 0
+}
+
+// fakeOptions notes what this call has beside its words and what all calls have.
+func fakeOptions(name string, flag int) error {
+	options := slices.DeleteFunc(os.Args[3:], func(a string) bool { return !strings.HasPrefix(a, "-") || a == "--" })
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|flag, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err == nil {
+		_, err = file.WriteString(strings.Join(options, " "))
+	}
+	return errors.Join(err, file.Close())
 }
 
 func fakeShow(folder string) string {
@@ -114,7 +127,12 @@ func fakeShow(folder string) string {
 	if _, err := os.Stat(filepath.Join(folder, "units/multi-user.target.wants/a.service")); err == nil {
 		enabled = "enabled"
 	}
-	return fmt.Sprintf("LoadState=%s\nActiveState=%s\nSubState=x\nUnitFileState=%s\nFragmentPath=%s\n", load, active, enabled, path)
+	pid := "0"
+	if text, err := os.ReadFile(filepath.Join(folder, "main-pid")); err == nil {
+		pid = string(text)
+	}
+	return fmt.Sprintf("LoadState=%s\nActiveState=%s\nSubState=x\nUnitFileState=%s\nFragmentPath=%s\nMainPID=%s\n",
+		load, active, enabled, path, pid)
 }
 
 // fake is a host that consists of a folder.

@@ -414,29 +414,41 @@ func verbs() map[string]string {
 	return map[string]string{"start": "starting", "restart": "restarting", "stop": "stopping"}
 }
 
-func TestSignal(t *testing.T) {
+// A stop that does not wait: systemd is told first, so that it does not start the unit again, and then the program.
+func TestStopNow(t *testing.T) {
 	f := newFake(t, fakeInstaller{})
-	f.put("active", "active")
-	for _, sig := range []string{"SIGUSR1", "SIGRTMIN+3"} {
-		if err := f.Signal(t.Context(), sig); err != nil {
-			t.Error(err)
-		}
-		if got, want := f.read("kill-options"), "--kill-who=main --signal="+sig; !strings.HasSuffix(got, want) {
-			t.Errorf("options are %q, not %q", got, want)
-		}
-	}
-	f.called("systemctl kill a.service", "systemctl kill a.service")
-	// systemctl takes some of these for a wish to see a list, and exits with 0.
-	for _, sig := range []string{"", "help", "list", "SIG", "USR1", "10", "SIGUSR1 SIGKILL", "SIGUSR1\n", "sigusr1"} {
-		if err := f.Signal(t.Context(), sig); err == nil || !strings.Contains(err.Error(), "not the name of a signal") {
-			t.Errorf("%q: error is %v", sig, err)
-		}
+	if err := f.StopNow(t.Context()); err != nil {
+		t.Errorf("a unit at rest: %v", err)
 	}
 	f.called()
+	f.put("active", "active")
+	f.put("slow-stop", "xxx")
+	if err := f.StopNow(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got, want := f.read("kill-options"), "--kill-who=main --signal=SIGINT"; !strings.HasSuffix(got, want) {
+		t.Errorf("options are %q, not %q", got, want)
+	}
+	f.called("systemctl stop a.service", "systemctl kill a.service", "systemctl stop a.service")
+	if got := f.read("stop-options"); !strings.HasPrefix(got, "--no-block") {
+		t.Errorf("the first stop has the options %q: it waits", got)
+	}
+}
+
+func TestStopNowOfWhatCannotBeTold(t *testing.T) {
+	f := newFake(t, fakeInstaller{})
+	f.put("active", "active")
+	f.put("slow-stop", strings.Repeat("x", 3))
 	f.put("fail-kill", "No main process to kill")
+	if err := f.StopNow(t.Context()); err != nil {
+		t.Errorf("its program has ended already: %v", err)
+	}
+	f.put("active", "active")
+	f.put("main-pid", "42")
+	f.put("slow-stop", strings.Repeat("x", 3))
+	f.put("fail-kill", "Access denied")
 	var refused *Error
-	if err := f.Signal(t.Context(), "SIGTERM"); !errors.As(err, &refused) || refused.Op != "signalling" ||
-		refused.Output != "No main process to kill" {
+	if err := f.StopNow(t.Context()); !errors.As(err, &refused) || refused.Op != "signalling" || refused.Output != "Access denied" {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -480,7 +492,7 @@ func TestUnavailable(t *testing.T) {
 	_, state := f.State(ctx)
 	for name, err := range map[string]error{
 		"install": install, "uninstall": uninstall, "state": state,
-		"start": f.Start(ctx), "signal": f.Signal(ctx, "SIGHUP"), "restart": f.Restart(ctx), "stop": f.Stop(ctx),
+		"start": f.Start(ctx), "stop now": f.StopNow(ctx), "restart": f.Restart(ctx), "stop": f.Stop(ctx),
 	} {
 		if !errors.Is(err, ErrUnavailable) {
 			t.Errorf("%s: %v", name, err)

@@ -104,8 +104,8 @@ func answerTo(ctx context.Context, verb string, unit svc.Unit, args []string) er
 		err = service.Restart(ctx)
 	case "stop":
 		err = service.Stop(ctx)
-	case "signal":
-		err = service.Signal(ctx, args[0])
+	case "stop-now":
+		err = service.StopNow(ctx)
 	case "log":
 		a.Log, err = service.Log(ctx, 200)
 	case "state":
