@@ -106,6 +106,9 @@ func NewDownload(c Config) *http.Client {
 	wire.Protocols = new(http.Protocols)
 	wire.Protocols.SetHTTP1(true)
 	wire.MaxIdleConnsPerHost = maxDownloadConnections
+	// As many requests do not do: one that begins to connect, and is then given a
+	// connection that another has done with, leaves its own behind as one more.
+	wire.MaxConnsPerHost = maxDownloadConnections
 	return &http.Client{
 		Transport:     agent{name: c.UserAgent, next: wire},
 		CheckRedirect: withoutCredential,

@@ -103,7 +103,7 @@ func BenchmarkSeveralConnections(b *testing.B) {
 	}}
 	server := httptest.NewServer(o)
 	defer server.Close()
-	wire := &http.Transport{MaxIdleConnsPerHost: maxConnections}
+	wire := newWire(nil)
 	defer wire.CloseIdleConnections()
 	took := map[int]time.Duration{}
 	for b.Loop() {

@@ -84,7 +84,7 @@ func inBubble(t *testing.T, size int, test func(*testing.T, *origin)) {
 		server := &http.Server{Handler: o}
 		served := make(chan struct{})
 		go func() { defer close(served); _ = server.Serve(listener) }()
-		wire := &http.Transport{MaxIdleConnsPerHost: maxConnections, DialContext: listener.Dial}
+		wire := newWire(listener.Dial)
 		o.client = &http.Client{Transport: wire}
 		test(t, o)
 		wire.CloseIdleConnections()
@@ -103,6 +103,11 @@ func inBubble(t *testing.T, size int, test func(*testing.T, *origin)) {
 	})
 }
 
+// newWire keeps connections, and bounds them, as the transport of downloads does.
+func newWire(dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
+	return &http.Transport{MaxIdleConnsPerHost: maxConnections, MaxConnsPerHost: maxConnections, DialContext: dial}
+}
+
 // onLoopback has a real network.
 func onLoopback(t *testing.T, size int) *origin {
 	t.Helper()
@@ -110,7 +115,7 @@ func onLoopback(t *testing.T, size int) *origin {
 	server := httptest.NewServer(o)
 	t.Cleanup(server.Close)
 	o.URL = server.URL
-	wire := &http.Transport{MaxIdleConnsPerHost: maxConnections, DialContext: new(net.Dialer).DialContext}
+	wire := newWire(new(net.Dialer).DialContext)
 	t.Cleanup(wire.CloseIdleConnections)
 	o.client = &http.Client{Transport: wire}
 	return o

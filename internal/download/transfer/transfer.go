@@ -51,7 +51,8 @@ type Request struct {
 	// Part is the path of the part file; its state lies at Part+".state". The
 	// directory exists, and one process at a time works on it.
 	Part string
-	// Connections is how many may be open at once: 1 to 8, 0 means 1.
+	// Connections is how many may be in use at once: 1 to 8, 0 means 1. That no other
+	// one is open besides is for the client to see to ([http.Transport.MaxConnsPerHost]).
 	Connections int
 	// MaxBytes is the longest file that is taken; 0 means any.
 	MaxBytes int64
