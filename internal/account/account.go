@@ -6,18 +6,37 @@ package account
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
-	"strconv"
 )
 
 var (
 	// ErrAbsent means that there is no such account on this host.
 	ErrAbsent = errors.New("no such account")
+	// ErrUnanswered means that the system could not be asked, so that nobody knows
+	// whether there is such an account.
+	ErrUnanswered = errors.New("the accounts of this host cannot be asked for")
 	// ErrCreate means that this host does not let us create one.
 	ErrCreate = errors.New("it cannot be created")
 )
+
+// CreateError is a refusal of the program that makes accounts. It matches [ErrCreate].
+type CreateError struct {
+	Name  string
+	Said  string // its own words; may be empty
+	Cause error
+}
+
+func (e *CreateError) Error() string {
+	text := fmt.Sprintf("creating account %q: %v: %v", e.Name, ErrCreate, e.Cause)
+	if e.Said != "" {
+		text += ": " + e.Said
+	}
+	return text
+}
+
+func (e *CreateError) Unwrap() []error { return []error{ErrCreate, e.Cause} }
 
 // searchPath is what every runner starts with. The PATH of whoever installs is
 // no guide: in cloud-init it is nearly empty, under sudo it is root's.
@@ -30,53 +49,41 @@ type User struct {
 	GID    int
 	Groups []int // supplementary, the primary one included
 	Home   string
+	// Doubt is why groups may be missing that a directory knows; nil if none are.
+	Doubt error
 	// Self is set when it is the account this process runs as, so that nothing
 	// has to be switched.
 	Self bool
 }
 
-// Lookup finds the account called name; an empty name is the account this
-// process runs as. The error matches [ErrAbsent] if there is none.
+// Lookup finds the account called name, or of that number; an empty name is the
+// account this process runs as. Accounts of a directory (SSSD, LDAP, Active
+// Directory) are found as the system's own programs find them, and have the name
+// that the system gives them. The error matches [ErrAbsent] if there is none, and
+// [ErrUnanswered] if that cannot be told.
 func Lookup(name string) (User, error) {
 	found, err := lookup(name)
-	var unknown user.UnknownUserError
-	if errors.As(err, &unknown) {
-		return User{}, fmt.Errorf("looking up account %q: %w", name, ErrAbsent)
-	}
 	if err != nil {
 		return User{}, fmt.Errorf("looking up account %q: %w", name, err)
 	}
-	return fromOS(found)
+	return found, nil
 }
 
-func lookup(name string) (*user.User, error) {
-	if name == "" {
-		return user.Current()
-	}
-	return user.Lookup(name)
-}
-
-func fromOS(found *user.User) (User, error) {
-	u := User{Name: found.Username, Home: found.HomeDir, UID: -1, GID: -1}
-	// On Windows the ids are no numbers; nothing there switches accounts.
-	if uid, err := strconv.Atoi(found.Uid); err == nil {
-		u.UID = uid
-	}
-	if gid, err := strconv.Atoi(found.Gid); err == nil {
-		u.GID = gid
-	}
-	u.Self = u.UID == os.Geteuid()
-	ids, err := found.GroupIds()
-	if err != nil {
-		return User{}, fmt.Errorf("listing groups of account %q: %w", found.Username, err)
-	}
-	for _, id := range ids {
-		if gid, err := strconv.Atoi(id); err == nil {
-			u.Groups = append(u.Groups, gid)
+// Creatable tells whether useradd makes an account of this name: Debian's and Red
+// Hat's take lower-case letters, digits, dashes and underlines, up to 32, and no
+// digit or dash first.
+func Creatable(name string) bool {
+	for i, r := range name {
+		letter := r >= 'a' && r <= 'z' || r == '_'
+		if !letter && (i == 0 || r != '-' && (r < '0' || r > '9')) {
+			return false
 		}
 	}
-	return u, nil
+	return name != "" && len(name) <= longestName
 }
+
+// longestName is what utmp has room for.
+const longestName = 32
 
 // Environment is what a program of this account starts with: where to find
 // programs, who and where it is, and extra on top ("KEY=VALUE"). Nothing of
@@ -95,6 +102,23 @@ func (u User) Environment(dir string, extra ...string) []string {
 		"LANG=C.UTF-8",
 	}
 	return append(environment, extra...)
+}
+
+// OwnHome is the account's home, or empty where it has none that it could write to:
+// none at all, one that is not there, or a directory of the system, as services
+// have ("/", "/usr/sbin").
+func (u User) OwnHome() string {
+	if u.Home == "" || u.Home == "/" || !filepath.IsAbs(u.Home) {
+		return ""
+	}
+	info, err := os.Stat(u.Home)
+	if errors.Is(err, fs.ErrPermission) {
+		return u.Home // a file server may show it to its owner alone
+	}
+	if err != nil || !info.IsDir() || !u.mayWrite(info) {
+		return ""
+	}
+	return u.Home
 }
 
 // SearchPath is the PATH that [User.Environment] sets.

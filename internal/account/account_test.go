@@ -37,7 +37,7 @@ func TestEnvironmentHoldsNothingOfOurs(t *testing.T) {
 	t.Setenv("RUNNER_BOOTSTRAP_TOKEN", "s3cr3t")
 	t.Setenv("PATH", "/somewhere:"+os.Getenv("PATH"))
 	t.Setenv("HOME", "/somewhere")
-	got := User{Name: "runner", UID: 1, Home: home}.Environment(root, "https_proxy=http://proxy.test", "LANG=de_DE.UTF-8")
+	got := User{Name: "runner", UID: os.Geteuid(), Home: home}.Environment(root, "https_proxy=http://proxy.test", "LANG=de_DE.UTF-8")
 	want := []string{
 		"PATH=" + SearchPath(), "HOME=" + home, "USER=runner", "LOGNAME=runner", "LANG=C.UTF-8",
 		"https_proxy=http://proxy.test", "LANG=de_DE.UTF-8", // the last one counts
@@ -57,6 +57,18 @@ func TestEnvironmentAlwaysHasAHome(t *testing.T) {
 	for name, home := range map[string]string{"none": "", "not there": "/nonexistent", "a file": file} {
 		if got := (User{Home: home}).Environment(root); !slices.Contains(got, "HOME="+root) {
 			t.Errorf("with a home that is %s the environment is %q", name, got)
+		}
+	}
+}
+
+func TestCreatable(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{
+		"runner": true, "_ci": true, "ci-2_a": true, strings.Repeat("a", 32): true, strings.Repeat("a", 33): false, "": false,
+		"-ci": false, "2ci": false, "CI": false, "ci@corp.test": false, `CORP\ci`: false, "1000": false, "ci user": false, "cï": false,
+	} {
+		if got := Creatable(name); got != want {
+			t.Errorf("%q: %t", name, got)
 		}
 	}
 }

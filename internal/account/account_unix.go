@@ -4,7 +4,7 @@ package account
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -13,10 +13,11 @@ import (
 	"syscall"
 )
 
+// What a mode lets its owner do: list and pass a directory, or make files in it.
+// Its group has the same three bits to the right, others six.
 const (
-	ownerList = 0o500
-	groupList = 0o050
-	otherList = 0o005
+	mayList  fs.FileMode = 0o500
+	mayWrite fs.FileMode = 0o300
 )
 
 // As makes cmd run as the account, in a process group of its own, so that a
@@ -35,10 +36,12 @@ func (u User) As(cmd *exec.Cmd) {
 }
 
 // Create makes a system account with a group and a home of its own and no way
-// to log in with a password. One that exists already is a success.
+// to log in with a password. One that exists already, be it in a directory, is a
+// success. The error is a [*CreateError] if useradd refuses.
 func Create(ctx context.Context, name string) (User, error) {
-	if u, err := Lookup(name); err == nil {
-		return u, nil
+	u, err := Lookup(name)
+	if !errors.Is(err, ErrAbsent) {
+		return u, err
 	}
 	program, err := exec.LookPath("useradd")
 	if err != nil {
@@ -46,13 +49,23 @@ func Create(ctx context.Context, name string) (User, error) {
 	}
 	cmd := exec.CommandContext(ctx, program, "--system", "--user-group", "--create-home",
 		"--home-dir", "/home/"+name, "--shell", "/bin/bash", "--comment", "GitHub Actions runner", "--", name)
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return User{}, fmt.Errorf("creating account %q: %w: %w: %s", name, ErrCreate, err, strings.TrimSpace(string(output)))
+	output, err := cmd.CombinedOutput()
+	if err == nil {
+		return Lookup(name)
 	}
-	return Lookup(name)
+	// A directory may have come up in the meantime, and know it.
+	if u, err := Lookup(name); err == nil {
+		return u, nil
+	}
+	return User{}, &CreateError{Name: name, Said: strings.TrimSpace(string(output)), Cause: err}
 }
 
-func (u User) mayList(info fs.FileInfo) bool {
+func (u User) mayList(info fs.FileInfo) bool  { return u.may(mayList, info) }
+func (u User) mayWrite(info fs.FileInfo) bool { return u.UID == 0 || u.may(mayWrite, info) }
+
+// may tells what the mode of a file lets the account do, as the kernel judges it: the
+// first of owner, group and others that fits counts, and no later one.
+func (u User) may(what fs.FileMode, info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return true
@@ -60,12 +73,12 @@ func (u User) mayList(info fs.FileInfo) bool {
 	mode := info.Mode().Perm()
 	switch {
 	case int(stat.Uid) == u.UID:
-		return mode&ownerList == ownerList
 	case int(stat.Gid) == u.GID || slices.Contains(u.Groups, int(stat.Gid)):
-		return mode&groupList == groupList
+		what >>= 3
 	default:
-		return mode&otherList == otherList
+		what >>= 6
 	}
+	return mode&what == what
 }
 
 // Privileged tells whether this process may create accounts and services.

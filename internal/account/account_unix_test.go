@@ -106,6 +106,46 @@ func TestBarrierOfAnOwner(t *testing.T) {
 	}
 }
 
+// A home is the account's own if it can write to it: a service may have "/" or one of
+// the system's directories.
+func TestOwnHome(t *testing.T) {
+	t.Parallel()
+	dir := open(t)
+	us := User{UID: os.Geteuid(), GID: os.Getegid()}
+	mine, shared := stranger(), stranger()
+	mine.Groups = append(mine.Groups, us.GID)
+	for _, c := range []struct {
+		name string
+		mode fs.FileMode
+		user User
+		own  bool
+	}{
+		{"its own", 0o700, us, true},
+		{"of its group, which may write", 0o770, mine, true},
+		{"of its group, which may not", 0o755, mine, false},
+		{"everybody's", 0o777, shared, true},
+		{"of somebody else", 0o755, shared, false},
+	} {
+		home := filepath.Join(dir, c.name)
+		if err := os.Mkdir(home, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(home, c.mode); err != nil {
+			t.Fatal(err)
+		}
+		c.user.Home = home
+		if got := c.user.OwnHome(); (got == home) != c.own {
+			t.Errorf("%s: %q", c.name, got)
+		}
+	}
+	for _, home := range []string{"", "/", "home/x", "/nonexistent", "/dev/null", "/usr/sbin"} {
+		u := stranger()
+		if u.Home = home; u.OwnHome() != "" {
+			t.Errorf("%q is its own", home)
+		}
+	}
+}
+
 func TestBarrierThatIsNotThereYet(t *testing.T) {
 	t.Parallel()
 	if got := stranger().Barrier(filepath.Join(open(t), "none", "none", "web-1")); got != "" {

@@ -18,7 +18,8 @@ func Create(_ context.Context, name string) (User, error) {
 	return User{}, fmt.Errorf("creating account %q: %w: not supported on Windows", name, ErrCreate)
 }
 
-func (User) mayList(fs.FileInfo) bool { return true }
+func (User) mayList(fs.FileInfo) bool  { return true }
+func (User) mayWrite(fs.FileInfo) bool { return true }
 
 // Privileged tells whether this process may create services.
 func Privileged() bool { return windows.GetCurrentProcessToken().IsElevated() }
