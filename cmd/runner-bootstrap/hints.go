@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -66,11 +67,47 @@ func hintLocked(_ *session, err error) string {
 	return "runner-bootstrap status"
 }
 
-func hintAccount(call *session, err error) string {
-	if refusal := refusalOf(err); refusal.Detail != "" && strings.Contains(refusal.Detail, "no such account") {
+// hintAccount takes the account that is made for jobs.
+func hintAccount(call *session, _ error) string {
+	return again(call.arguments, "--user", bootstrap.DefaultUser)
+}
+
+// hintNoAccount creates the account where that can help: a name of a directory is none
+// that could be made here.
+func hintNoAccount(call *session, err error) string {
+	var unknown *account.LookupError
+	switch {
+	case firstOf(call.arguments...) != "install" || !errors.As(err, &unknown):
+		return "runner-bootstrap status"
+	case account.Creatable(unknown.Name):
 		return again(call.arguments, "--create-user")
 	}
-	return again(call.arguments, "--user", bootstrap.DefaultUser)
+	return hintAskAccount(call, err)
+}
+
+// hintAskAccount asks the system what it knows of an account.
+func hintAskAccount(_ *session, err error) string {
+	var unknown *account.LookupError
+	if !errors.As(err, &unknown) || unknown.Name == "" {
+		return "getent passwd"
+	}
+	if strings.HasPrefix(unknown.Name, "-") {
+		return shellWords([]string{"getent", "--", "passwd", unknown.Name})
+	}
+	return shellWords([]string{"getent", "passwd", unknown.Name})
+}
+
+// hintCreate does by hand what useradd would not do for us: a group of the account's
+// name may be somebody's, so whether the account may be in it is not for us to say.
+func hintCreate(call *session, err error) string {
+	var refused *account.CreateError
+	switch {
+	case !errors.As(err, &refused):
+		return hintAccount(call, err)
+	case refused.Taken:
+		return shellWords([]string{"sudo", "useradd", "--system", "--create-home", "--gid", refused.Name, refused.Name})
+	}
+	return shellWords([]string{"sudo", "useradd", "--system", "--create-home", refused.Name})
 }
 
 func hintUnreachable(_ *session, err error) string {

@@ -23,8 +23,10 @@ var (
 
 // CreateError is a refusal of the program that makes accounts. It matches [ErrCreate].
 type CreateError struct {
-	Name  string
-	Said  string // its own words; may be empty
+	Name string
+	Said string // its own words; may be empty
+	// Taken is set when there is a group of that name already.
+	Taken bool
 	Cause error
 }
 
@@ -60,14 +62,25 @@ type User struct {
 // account this process runs as. Accounts of a directory (SSSD, LDAP, Active
 // Directory) are found as the system's own programs find them, and have the name
 // that the system gives them. The error matches [ErrAbsent] if there is none, and
-// [ErrUnanswered] if that cannot be told.
+// [ErrUnanswered] if that cannot be told; it is a [*LookupError].
 func Lookup(name string) (User, error) {
 	found, err := lookup(name)
 	if err != nil {
-		return User{}, fmt.Errorf("looking up account %q: %w", name, err)
+		return User{}, &LookupError{Name: name, Cause: err}
 	}
 	return found, nil
 }
+
+// LookupError says why an account was not found, and where it was looked for.
+type LookupError struct {
+	Name  string
+	Cause error
+}
+
+func (e *LookupError) Error() string {
+	return fmt.Sprintf("looking up account %q: %v", e.Name, e.Cause)
+}
+func (e *LookupError) Unwrap() error { return e.Cause }
 
 // Creatable tells whether useradd makes an account of this name: Debian's and Red
 // Hat's take lower-case letters, digits, dashes and underlines, up to 32, and no

@@ -20,6 +20,10 @@ const (
 	mayWrite fs.FileMode = 0o300
 )
 
+// nameTaken is what useradd exits with where the name is that of an account or a group
+// (useradd(8)).
+const nameTaken = 9
+
 // As makes cmd run as the account, in a process group of its own, so that a
 // signal for it reaches its children and one from the terminal does not.
 func (u User) As(cmd *exec.Cmd) {
@@ -49,6 +53,7 @@ func Create(ctx context.Context, name string) (User, error) {
 	}
 	cmd := exec.CommandContext(ctx, program, "--system", "--user-group", "--create-home",
 		"--home-dir", "/home/"+name, "--shell", "/bin/bash", "--comment", "GitHub Actions runner", "--", name)
+	cmd.Env = append(cmd.Environ(), "LC_ALL=C") // what it says ends up in our errors, which are in English
 	output, err := cmd.CombinedOutput()
 	if err == nil {
 		return Lookup(name)
@@ -57,7 +62,9 @@ func Create(ctx context.Context, name string) (User, error) {
 	if u, err := Lookup(name); err == nil {
 		return u, nil
 	}
-	return User{}, &CreateError{Name: name, Said: strings.TrimSpace(string(output)), Cause: err}
+	var exit *exec.ExitError
+	taken := errors.As(err, &exit) && exit.ExitCode() == nameTaken
+	return User{}, &CreateError{Name: name, Said: strings.TrimSpace(string(output)), Taken: taken, Cause: err}
 }
 
 func (u User) mayList(info fs.FileInfo) bool  { return u.may(mayList, info) }

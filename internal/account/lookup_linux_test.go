@@ -221,6 +221,19 @@ func TestLookupByTheRealPrograms(t *testing.T) {
 	}
 }
 
+func TestPowers(t *testing.T) {
+	t.Parallel()
+	d := place(t, nil)
+	for want, u := range map[string]User{
+		"": {UID: 5, GID: 5, Groups: []int{5, 997}}, "docker": {UID: 5, GID: 5, Groups: []int{5, 998}}, "root": {UID: 5, GID: 0},
+		"root docker": {UID: 5, GID: 998, Groups: []int{998, 0}},
+	} {
+		if got := strings.Join(d.powers(u), " "); got != want {
+			t.Errorf("%+v has %q, want %q", u, got, want)
+		}
+	}
+}
+
 func FuzzParseAccount(f *testing.F) {
 	f.Add("root:x:0:0:root:/root:/bin/bash")
 	f.Add("a:b:4294967295:1:::")

@@ -12,6 +12,7 @@ import (
 var (
 	ErrPrivilege      = errors.New("root is needed")
 	ErrAccount        = errors.New("not an account that jobs may run as")
+	ErrAccountAway    = errors.New("the account is not known yet")
 	ErrForeignDir     = errors.New("the directory is not ours")
 	ErrForeignService = errors.New("a service of this name exists that is not ours")
 	ErrForeign        = errors.New("it holds a runner that is not ours")

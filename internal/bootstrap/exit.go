@@ -33,9 +33,10 @@ func (k *keeper) onExit(ctx context.Context, record instance.Record, outcome sup
 	}
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	us, err := account.Lookup("")
-	if err == nil {
-		cmd.Env = us.Environment("/", "RUNNER_NAME="+record.Name, "RUNNER_DIR="+record.Dir, "RUNNER_END="+string(outcome))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrOnExit, err)
 	}
+	cmd.Env = us.Environment("/", "RUNNER_NAME="+record.Name, "RUNNER_DIR="+record.Dir, "RUNNER_END="+string(outcome))
 	cmd.Dir = "/"
 	cmd.WaitDelay = time.Second
 	k.Log.Info("running what is to happen on exit", "runner", k.name, "command", words[0])

@@ -161,7 +161,7 @@ func (p *planner) planJoin(ctx context.Context, object, reason string) error {
 // checkFiles refuses what the service could not find: in its sandbox it has
 // temporary folders of its own.
 func (p *planner) checkFiles() error {
-	sandbox := p.sandbox(p.record)
+	sandbox := p.sandbox(p.record, p.jobUser)
 	if !sandbox.Enabled || sandbox.Docker || sandbox.HostTemp {
 		return nil
 	}
@@ -187,7 +187,7 @@ func (p *planner) planService(ctx context.Context) error {
 	if err := p.checkFiles(); err != nil {
 		return err
 	}
-	unit, err := svc.New(p.describe(p.Service, p.record))
+	unit, err := svc.New(p.describe(p.Service, p.record, p.jobUser))
 	if err != nil {
 		return err
 	}

@@ -144,68 +144,6 @@ func (p *planner) take(record instance.Record) error {
 	return nil
 }
 
-// planAccount finds who runs the jobs: never root.
-func (p *planner) planAccount(context.Context) error {
-	name := p.request.User
-	if !account.Privileged() {
-		return p.planOwnAccount(name)
-	}
-	if name == "" {
-		name = p.record.User
-	}
-	if name == "" {
-		name = DefaultUser
-	}
-	if p.known && p.record.User != "" && p.record.User != name {
-		// All its files are the other one's.
-		return &RefusedError{
-			Object: fmt.Sprintf("running jobs of %q as account %q", p.Name, name), Reason: ErrOtherAccount,
-			Detail: p.record.User, Name: p.Name,
-		}
-	}
-	p.User = name
-	user, err := account.Lookup(name)
-	if errors.Is(err, account.ErrAbsent) && (name == DefaultUser || p.request.CreateUser) {
-		// It will be one of those that directories call others.
-		p.jobUser = account.User{Name: name, UID: -1, GID: -1}
-		p.change(AccountPhase, name, "no such account yet")
-		return p.checkBarrier()
-	}
-	if err != nil {
-		return &RefusedError{Object: fmt.Sprintf("account %q", name), Reason: ErrAccount, Detail: account.ErrAbsent.Error(), Name: name}
-	}
-	if user.UID == 0 {
-		return &RefusedError{Object: fmt.Sprintf("account %q", name), Reason: ErrAccount, Detail: "a job would own this host", Name: name}
-	}
-	p.jobUser = user
-	return p.checkBarrier()
-}
-
-func (p *planner) planOwnAccount(name string) error {
-	if !p.Private {
-		return &RefusedError{Object: fmt.Sprintf("writing below %q", p.Paths.State), Reason: ErrPrivilege}
-	}
-	user, err := account.Lookup("")
-	if err != nil {
-		return err
-	}
-	if name != "" && name != user.Name {
-		return &RefusedError{Object: fmt.Sprintf("running jobs as account %q", name), Reason: ErrPrivilege}
-	}
-	p.jobUser, p.User = user, user.Name
-	return nil
-}
-
-func (p *planner) checkBarrier() error {
-	if dir := p.jobUser.Barrier(p.Dir); dir != "" {
-		return &RefusedError{
-			Object: fmt.Sprintf("account %q", p.User), Reason: ErrUnreachable,
-			Detail: fmt.Sprintf("it may not list %q", dir), Name: dir,
-		}
-	}
-	return nil
-}
-
 // checkService refuses a service that could not work before anything is
 // fetched for it.
 func (p *planner) checkService(context.Context) error {

@@ -42,7 +42,10 @@ func (h *Host) Run(ctx context.Context, name string, with Supervision) error {
 		return err
 	}
 	defer lock.Release()
-	user, err := userOf(record)
+	user, err := h.awaitUser(ctx, record, with)
+	if err != nil && ctx.Err() != nil {
+		return nil //nolint:nilerr // it was asked to stop, and has not begun
+	}
 	if err != nil {
 		return fmt.Errorf("finding the runner's account: %w", err)
 	}

@@ -1,6 +1,9 @@
 package bootstrap
 
 import (
+	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -27,7 +30,7 @@ const (
 )
 
 // describe gives the unit of a record: this program, supervising.
-func (h *Host) describe(service string, record instance.Record) svc.Unit {
+func (h *Host) describe(service string, record instance.Record, user account.User) svc.Unit {
 	return svc.Unit{
 		Name:          service,
 		Description:   "GitHub Actions runner " + record.Name + " of " + record.ScopeURL,
@@ -39,7 +42,7 @@ func (h *Host) describe(service string, record instance.Record) svc.Unit {
 		Notify:        true,
 		StartTimeout:  startTimeout,
 		Watchdog:      watchdogTime,
-		Sandbox:       h.sandbox(record),
+		Sandbox:       h.sandbox(record, user),
 		// usage, host, credential, archive, registration: the exit codes of this
 		// program that no restart can mend.
 		NoRestartStatus: []int{2, 3, 4, 6, 7},
@@ -60,15 +63,14 @@ const (
 )
 
 // sandbox is what keeps a service, and so its jobs, from changing the host.
-func (h *Host) sandbox(record instance.Record) svc.Sandbox {
+func (h *Host) sandbox(record instance.Record, user account.User) svc.Sandbox {
 	// Not the runner's own directory: what is renamed into it stands beside it, and
 	// each of these is a mount of its own.
 	writable := []string{filepath.Dir(record.Dir), h.Paths.State, h.Paths.Cache}
-	home := "/home/" + record.User // where the account will be made
-	if user, err := account.Lookup(record.User); err == nil && user.Home != "" && user.Home != "/" {
-		home = user.Home
+	home := homeOf(user)
+	if home != "" {
+		writable = append(writable, home)
 	}
-	writable = append(writable, home)
 	if filepath.IsAbs(record.Work) {
 		writable = append(writable, record.Work)
 	}
@@ -81,6 +83,21 @@ func (h *Host) sandbox(record instance.Record) svc.Sandbox {
 		Enabled: !slices.Contains(record.Allow, AllowAll), Writable: writable,
 		Sudo: slices.Contains(record.Allow, AllowSudo), Docker: slices.Contains(record.Allow, AllowDocker), HostTemp: hostTemp,
 	}
+}
+
+// homeOf is where the account's jobs write beside the runner: its home, also one that is
+// yet to be made, and not a directory of the system that serves as one.
+func homeOf(user account.User) string {
+	if user.UID < 0 {
+		return "/home/" + user.Name // where the account will be made
+	}
+	if _, err := os.Stat(user.Home); errors.Is(err, fs.ErrNotExist) && filepath.IsAbs(user.Home) {
+		return filepath.Clean(user.Home)
+	}
+	if home := user.OwnHome(); home != "" {
+		return filepath.Clean(home)
+	}
+	return ""
 }
 
 // temporary tells whether a path lies in a folder that a sandbox has of its own.

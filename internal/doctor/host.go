@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
@@ -159,11 +160,11 @@ func (h Host) account(context.Context) []Finding {
 	const check = "account"
 	user, err := h.jobUser()
 	switch {
-	case errors.Is(err, account.ErrAbsent):
-		return one(check, Failed, h.User, account.ErrAbsent.Error(), "sudo useradd --system --create-home "+quote(h.User))
+	case errors.Is(err, account.ErrAbsent) && account.Creatable(h.User):
+		return one(check, Failed, h.User, bare(err), "sudo useradd --system --create-home "+quote(h.User))
 	case err != nil:
-		return one(check, Failed, h.User, err.Error(), "getent passwd "+quote(h.User))
-	case h.User != "" && user.Name != h.User:
+		return one(check, Failed, h.User, bare(err), "getent passwd "+quote(h.User))
+	case h.User != "" && user.Name != h.User && !account.Privileged() && !named(user, h.User):
 		return one(check, Failed, h.User, "only root may run jobs as another account", "sudo "+h.Again())
 	case user.UID == 0 && account.Privileged():
 		return one(check, Failed, user.Name, "it is root: a job would own this host", h.Again("--user", h.DefaultUser))
@@ -175,5 +176,32 @@ func (h Host) account(context.Context) []Finding {
 	if user.UID < 0 && runtime.GOOS != "windows" {
 		return one(check, OK, user.Name, "it will be created", "")
 	}
-	return one(check, OK, user.Name, "jobs run as it", "")
+	all := one(check, OK, user.Name, "jobs run as it", "")
+	if user.Doubt != nil {
+		all = append(all, one(check, Warning, user.Name, "groups may be missing: "+user.Doubt.Error(), "id "+quote(user.Name))...)
+	}
+	if user.OwnHome() == "" && account.Privileged() && runtime.GOOS != "windows" {
+		const found = "it has no home that it can write to: jobs have the runner's directory as HOME"
+		all = append(all, one(check, Warning, user.Name, found, "getent passwd "+quote(user.Name))...)
+	}
+	if powers := user.Powers(); len(powers) > 0 && account.Privileged() {
+		found := "it is in a group whose members can become root, as every job then can: " + strings.Join(powers, ", ")
+		all = append(all, one(check, Warning, user.Name, found, "id "+quote(user.Name))...)
+	}
+	return all
+}
+
+// bare is why an account was not found; which one stands beside it.
+func bare(err error) string {
+	var unknown *account.LookupError
+	if errors.As(err, &unknown) {
+		return unknown.Cause.Error()
+	}
+	return err.Error()
+}
+
+// named tells whether name is another name of the same account.
+func named(user account.User, name string) bool {
+	other, err := account.Lookup(name)
+	return err == nil && other.UID == user.UID
 }

@@ -1,0 +1,118 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+)
+
+// planAccount finds who runs the jobs: never root.
+func (p *planner) planAccount(context.Context) error {
+	if !account.Privileged() {
+		return p.planOwnAccount(p.request.User)
+	}
+	name := p.request.User
+	if name == "" {
+		name = p.record.User
+	}
+	if name == "" {
+		name = DefaultUser
+	}
+	user, err := account.Lookup(name)
+	if errors.Is(err, account.ErrAbsent) && (name == DefaultUser || p.request.CreateUser) {
+		user, err = p.planNewAccount(name)
+	}
+	if err != nil {
+		return err
+	}
+	p.jobUser, p.User = user, user.Name // as the system calls it
+	if p.known && p.record.User != "" && p.record.User != p.User {
+		// All its files are the other one's.
+		return &RefusedError{
+			Object: fmt.Sprintf("running jobs of %q as account %q", p.Name, p.User), Reason: ErrOtherAccount,
+			Detail: p.record.User, Name: p.Name,
+		}
+	}
+	if user.UID == 0 {
+		return &RefusedError{Object: fmt.Sprintf("account %q", p.User), Reason: ErrAccount, Detail: "a job would own this host", Name: p.User}
+	}
+	p.warnOfAccount()
+	return p.checkBarrier()
+}
+
+// planNewAccount has an account created.
+func (p *planner) planNewAccount(name string) (account.User, error) {
+	if !account.Creatable(name) {
+		return account.User{}, &RefusedError{
+			Object: fmt.Sprintf("creating account %q", name), Reason: account.ErrCreate,
+			Detail: "a name has up to 32 of a-z, 0-9, - and _, and begins with a letter", Name: name,
+		}
+	}
+	p.change(AccountPhase, name, "no such account yet")
+	// It will be one of those that directories call others.
+	return account.User{Name: name, UID: -1, GID: -1}, nil
+}
+
+func (p *planner) planOwnAccount(name string) error {
+	if !p.Private {
+		return &RefusedError{Object: fmt.Sprintf("writing below %q", p.Paths.State), Reason: ErrPrivilege}
+	}
+	user, err := account.Lookup("")
+	if err != nil {
+		return err
+	}
+	if name != "" && name != user.Name {
+		// The same account may have other names; one that is not found is another one.
+		if named, err := account.Lookup(name); err != nil || named.UID != user.UID {
+			return &RefusedError{Object: fmt.Sprintf("running jobs as account %q", name), Reason: ErrPrivilege}
+		}
+	}
+	p.jobUser, p.User = user, user.Name
+	return nil
+}
+
+// warnOfAccount says what of an account jobs will miss, or should not have.
+func (p *planner) warnOfAccount() {
+	if p.jobUser.UID < 0 {
+		return // it will be made as it should be
+	}
+	if p.jobUser.Doubt != nil {
+		p.Log.Warn("jobs may lack groups of the account that only a directory knows", "account", p.User, "error", p.jobUser.Doubt)
+	}
+	if p.jobUser.OwnHome() == "" {
+		p.Log.Warn("the account has no home that it can write to: jobs have the runner's directory as HOME", "account", p.User, "home", p.jobUser.Home)
+	}
+	for _, group := range p.jobUser.Powers() {
+		if !p.expected(group) {
+			p.Log.Warn("the account is in a group whose members can become root, and so can every job", "account", p.User, "group", group)
+		}
+	}
+}
+
+// expected tells whether jobs are meant to have what a group gives, or cannot use it:
+// the sandbox of a service lets nobody become root by sudo.
+func (p *planner) expected(group string) bool {
+	allow := p.request.Life.Allow
+	switch {
+	case slices.Contains(allow, AllowAll):
+		return true
+	case group == "docker":
+		return slices.Contains(allow, AllowDocker)
+	case group == "sudo" || group == "wheel":
+		return p.request.Service || slices.Contains(allow, AllowSudo)
+	}
+	return false
+}
+
+func (p *planner) checkBarrier() error {
+	if dir := p.jobUser.Barrier(p.Dir); dir != "" {
+		return &RefusedError{
+			Object: fmt.Sprintf("account %q", p.User), Reason: ErrUnreachable,
+			Detail: fmt.Sprintf("it may not list %q", dir), Name: dir,
+		}
+	}
+	return nil
+}
