@@ -65,7 +65,7 @@ func (k *keeper) renewRoot(ctx context.Context, dir, next string, asset download
 	}
 	variables, err := k.Store.KeptVariables(k.name)
 	if err == nil && len(variables) > 0 {
-		_, err = register.WriteEnvironment(next, k.user, variables)
+		_, err = register.WriteEnvironment(next, k.user, variables, nil)
 	}
 	if err != nil {
 		return err

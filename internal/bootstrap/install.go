@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +15,6 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
 // undoTime bounds what is put right after a failure, also when the user has
@@ -68,7 +68,7 @@ func (h *Host) Install(ctx context.Context, r Request) (*Plan, error) {
 			continue
 		}
 		if err := h.phase(step.Phase, step.Object, func() (string, error) { return do[step.Phase](ctx) }); err != nil {
-			return nil, err
+			return nil, i.runAgain(ctx, err)
 		}
 	}
 	return plan, i.finish(ctx)
@@ -90,6 +90,9 @@ type installer struct {
 	client *github.Client // nil where the request brings what registers
 	lock   *instance.Lock
 	ahead  chan minted // nil if no token was asked for ahead
+	// removal takes the earlier registration away; former is the service that kept it.
+	removal github.Token
+	former  former
 }
 
 // save writes the record before the phase that it announces.
@@ -204,14 +207,22 @@ func (i *installer) place(ctx context.Context) (cached bool, err error) {
 }
 
 func (i *installer) writeEnvironment(context.Context) (string, error) {
-	variables := append(append([]string{}, i.Environment...), i.request.Variables...)
-	if err := i.Store.KeepVariables(i.Name, variables); err != nil {
+	variables := i.variables(i.Host)
+	// Until it is done, what is to go is remembered: whoever comes after a kill drops it.
+	if err := i.Store.KeepVariables(i.Name, slices.Concat(i.drop, variables)); err != nil {
 		return "", err
 	}
-	if _, err := register.WriteEnvironment(i.Dir, i.jobUser, variables); err != nil {
+	if _, err := register.WriteEnvironment(i.Dir, i.jobUser, variables, i.drop); err != nil {
 		return "", err
 	}
-	return strings.Join(variableNames(variables), ", "), nil
+	words := strings.Join(variableNames(variables), ", ")
+	if len(i.drop) == 0 {
+		return words, nil
+	}
+	if words != "" {
+		words += "; "
+	}
+	return words + "without " + strings.Join(variableNames(i.drop), ", "), i.Store.KeepVariables(i.Name, variables)
 }
 
 // variableNames leaves out the values: they may be secrets of the jobs'.
@@ -230,8 +241,13 @@ func (i *installer) register(ctx context.Context) (string, error) {
 	if err := doctor.Libraries(i.Dir, doctor.Invariant(i.request.Variables)); err != nil {
 		return "", err
 	}
-	if err := i.stopFirst(ctx); err != nil {
-		return "", err
+	if i.leave {
+		if err := i.prepareToLeave(ctx); err != nil {
+			return "", err
+		}
+		if err := i.stopFirst(ctx); err != nil {
+			return "", err
+		}
 	}
 	lock, err := i.Store.LockRegistration(ctx, i.Name)
 	if err != nil {
@@ -299,43 +315,6 @@ func (i *installer) adopt(runner register.Runner) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("id %d, by its just-in-time configuration", settings.ID), i.save(instance.Registered)
-}
-
-// leaveFirst clears the way: an earlier registration with other options, or one
-// that an interrupted run left at GitHub.
-func (i *installer) leaveFirst(ctx context.Context, runner register.Runner) error {
-	if i.ghost != 0 {
-		if err := deleteByID(ctx, i.client, i.ghost); err != nil {
-			return err
-		}
-		_, err := proveGone(ctx, i.client, i.record, []int64{i.ghost})
-		return err
-	}
-	if !i.leave {
-		return nil
-	}
-	// config.sh cannot take away what a just-in-time configuration has made.
-	if settings, err := register.ReadSettings(i.Dir); err == nil && settings.URL == "" {
-		return errors.Join(deleteByID(ctx, i.client, settings.ID), register.Forget(i.Dir))
-	}
-	token, err := i.client.RemoveToken(ctx)
-	if err != nil {
-		return err
-	}
-	return runner.Leave(ctx, token.Value)
-}
-
-// stopFirst stops a service whose runner is to leave GitHub. That comes before the
-// registration's lock, which its supervisor may want while it ends.
-func (i *installer) stopFirst(ctx context.Context) error {
-	if !i.leave || i.record.Service == "" {
-		return nil
-	}
-	service, err := svc.Named(i.record.Service)
-	if err != nil {
-		return err
-	}
-	return service.Stop(ctx)
 }
 
 // joinedMeanwhile tells whether the runner's supervisor has registered it since the

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -29,9 +30,12 @@ func (i *installer) service(ctx context.Context) (string, error) {
 	if i.Service == "" {
 		return "removed", i.removeService(ctx)
 	}
-	before, err := i.unit.State(ctx)
+	before, err := i.unit.Find(ctx)
 	if err != nil {
 		return "", err
+	}
+	if i.former.service == nil {
+		i.former = former{service: i.unit, ran: before.Up()}
 	}
 	i.record.Service = i.Service
 	if err := i.note(ctx, instance.Registered); err != nil {
@@ -44,12 +48,32 @@ func (i *installer) service(ctx context.Context) (string, error) {
 	if err == nil {
 		return "listening after " + took.Round(100*time.Millisecond).String(), nil
 	}
-	if before.Installed {
+	if before.Installed && ctx.Err() != nil {
 		return "", err
 	}
+	if before.Installed {
+		return "", i.putBack(ctx, before, err)
+	}
+	i.former = former{}
 	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime+unitStop(i.record))
 	defer cancel()
-	return "", errors.Join(err, i.removeService(undo))
+	return "", errors.Join(err, i.removeService(undo), i.reportFailure(err))
+}
+
+// reportFailure has status say why there is no listener: its supervisor knows only that
+// it was asked to stop, which was our doing.
+func (i *installer) reportFailure(failed error) error {
+	report, alive, err := i.report(i.Name)
+	if err != nil || alive {
+		return err
+	}
+	reason, _, _ := strings.Cut(failed.Error(), "\n")
+	var start *StartError
+	if errors.As(failed, &start) && start.Reason != "" {
+		reason = start.Reason
+	}
+	report.State, report.Reason = instance.Ended, "install has failed: "+reason
+	return i.Store.SaveReport(i.Name, report)
 }
 
 // bringUp installs the unit, starts it anew and waits for its listener.

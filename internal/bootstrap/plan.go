@@ -1,6 +1,8 @@
 package bootstrap
 
 import (
+	"slices"
+
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
@@ -70,6 +72,8 @@ type Plan struct {
 	chooser *chooser
 	// given are the labels of the request without placeholders; nil if it has none.
 	given []string
+	// drop are variables that an earlier install has written, and that are to go.
+	drop []string
 	// keepSecret is set when the request's credential is to be kept.
 	keepSecret bool
 	// ghost is a runner at GitHub that an interrupted run of ours left.
@@ -78,6 +82,16 @@ type Plan struct {
 	before []int64
 	// leave is set when the runner must leave GitHub before it joins again.
 	leave bool
+}
+
+// variables is everything that belongs into .env; what the user names wins. A shell
+// that knows of no proxy may just not know it: then the network is reached as before.
+func (p *Plan) variables(h *Host) []string {
+	network := h.Environment
+	if len(network) == 0 {
+		network = p.record.Environment
+	}
+	return slices.Concat(network, p.request.Variables)
 }
 
 // Step is one phase of a plan.

@@ -83,7 +83,7 @@ func (p *planner) warnOfAccount() {
 		p.Log.Warn("jobs may lack groups of the account that only a directory knows", "account", p.User, "error", p.jobUser.Doubt)
 	}
 	if p.jobUser.OwnHome() == "" {
-		p.Log.Warn("the account has no home that it can write to: jobs have the runner's directory as HOME", "account", p.User, "home", p.jobUser.Home)
+		p.Log.Info("the account has no home that it can write to: jobs have the runner's directory as HOME", "account", p.User, "home", p.jobUser.Home)
 	}
 	for _, group := range p.jobUser.Powers() {
 		if !p.expected(group) {

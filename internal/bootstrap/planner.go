@@ -202,28 +202,35 @@ func (p *planner) planFetch(ctx context.Context) error {
 	return nil
 }
 
-// planEnvironment compares the runner's .env with what is wanted in it.
+// planEnvironment compares the runner's .env with what is wanted in it. A variable
+// that an earlier install has written, and that is not given any more, is to go.
 func (p *planner) planEnvironment(context.Context) error {
-	if len(p.variables()) == 0 {
+	want := p.variables(p.Host)
+	if p.known {
+		kept, err := p.Store.KeptVariables(p.Name)
+		if err != nil {
+			return err
+		}
+		names := variableNames(want)
+		p.drop = slices.DeleteFunc(kept, func(variable string) bool {
+			return slices.Contains(names, variableNames([]string{variable})[0])
+		})
+	}
+	if len(want) == 0 && len(p.drop) == 0 {
 		return nil
 	}
 	if !p.whole {
 		p.change(EnvironmentPhase, ".env", "not written yet")
 		return nil
 	}
-	differs, err := register.EnvironmentDiffers(p.Dir, p.variables())
+	differs, err := register.EnvironmentDiffers(p.Dir, want, p.drop)
 	if err != nil {
 		return err
 	}
-	if differs {
+	if differs || len(p.drop) > 0 {
 		p.change(EnvironmentPhase, ".env", "its content differs")
 	} else {
 		p.keep(EnvironmentPhase, ".env", "its content is right")
 	}
 	return nil
-}
-
-// variables is everything that belongs into .env; what the user names wins.
-func (p *planner) variables() []string {
-	return append(append([]string{}, p.Environment...), p.request.Variables...)
 }

@@ -32,16 +32,20 @@ func (k *keeper) replace(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if chosen.asset.Version == k.running(record) {
+	before := k.running(record)
+	if chosen.asset.Version == before {
 		return supervise.ErrNothingNewer
 	}
+	log := k.Log.With("runner", k.name, "version", before, "by", chosen.asset.Version)
+	log.Warn("GitHub refuses this runner version, and it is replaced")
 	next := k.next(record)
 	if err := k.place(ctx, chosen.asset, next); err != nil {
 		return err
 	}
-	if err := k.swap(record.Dir, next, chosen.asset.Version, k.running(record)); err != nil {
+	if err := k.swap(record.Dir, next, chosen.asset.Version, before); err != nil {
 		return fmt.Errorf("replacing the runner in %q: %w", record.Dir, err)
 	}
+	log.Info("the runner version is replaced")
 	_, err = k.Store.Update(ctx, k.name, func(r *instance.Record) {
 		r.Version, r.SHA256 = chosen.asset.Version, chosen.asset.SHA256
 	})

@@ -176,13 +176,13 @@ func (h Host) account(context.Context) []Finding {
 	if user.UID < 0 && runtime.GOOS != "windows" {
 		return one(check, OK, user.Name, "it will be created", "")
 	}
-	all := one(check, OK, user.Name, "jobs run as it", "")
+	found := "jobs run as it"
+	if user.OwnHome() == "" && runtime.GOOS != "windows" {
+		found += ", with the runner's directory as HOME, since it has no home that it can write to"
+	}
+	all := one(check, OK, user.Name, found, "")
 	if user.Doubt != nil {
 		all = append(all, one(check, Warning, user.Name, "groups may be missing: "+user.Doubt.Error(), "id "+quote(user.Name))...)
-	}
-	if user.OwnHome() == "" && account.Privileged() && runtime.GOOS != "windows" {
-		const found = "it has no home that it can write to: jobs have the runner's directory as HOME"
-		all = append(all, one(check, Warning, user.Name, found, "getent passwd "+quote(user.Name))...)
 	}
 	if powers := user.Powers(); len(powers) > 0 && account.Privileged() {
 		found := "it is in a group whose members can become root, as every job then can: " + strings.Join(powers, ", ")

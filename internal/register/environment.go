@@ -13,11 +13,12 @@ import (
 )
 
 // WriteEnvironment makes the runner's .env hold every variable of want
-// ("KEY=VALUE") and tells whether it had to change. The listener loads that
-// file at each start and gives it to jobs. Lines for other variables stay. It
+// ("KEY=VALUE") and none of drop, and tells whether it had to change. The listener
+// loads that file at each start and gives it to jobs. Lines for other variables
+// stay, and so does one that somebody has given another value than drop has. It
 // is replaced by rename, private to the runner's account, and may be repeated.
-func WriteEnvironment(root string, owner account.User, want []string) (changed bool, err error) {
-	before, after, err := environment(root, want)
+func WriteEnvironment(root string, owner account.User, want, drop []string) (changed bool, err error) {
+	before, after, err := environment(root, want, drop)
 	if err != nil || bytes.Equal(before, after) {
 		return false, err
 	}
@@ -28,26 +29,28 @@ func WriteEnvironment(root string, owner account.User, want []string) (changed b
 }
 
 // EnvironmentDiffers tells whether [WriteEnvironment] would change anything.
-func EnvironmentDiffers(root string, want []string) (bool, error) {
-	before, after, err := environment(root, want)
+func EnvironmentDiffers(root string, want, drop []string) (bool, error) {
+	before, after, err := environment(root, want, drop)
 	return !bytes.Equal(before, after), err
 }
 
-func environment(root string, want []string) (before, after []byte, err error) {
+func environment(root string, want, drop []string) (before, after []byte, err error) {
 	before, err = ReadFile(root, ".env")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, fmt.Errorf("reading the runner's .env: %w", err)
 	}
-	after, err = mergeEnvironment(before, want)
+	after, err = mergeEnvironment(before, want, drop)
 	return before, after, err
 }
 
 // mergeEnvironment changes nothing where nothing has to change, not even a
 // blank line.
-func mergeEnvironment(before []byte, want []string) ([]byte, error) {
+func mergeEnvironment(before []byte, want, drop []string) ([]byte, error) {
 	lines := strings.Split(strings.TrimRight(string(before), "\n"), "\n")
 	lines = slices.DeleteFunc(lines, func(line string) bool { return line == "" })
-	changed := false
+	all := len(lines)
+	lines = slices.DeleteFunc(lines, func(line string) bool { return slices.Contains(drop, line) })
+	changed := len(lines) < all
 	for _, variable := range want {
 		key, _, found := strings.Cut(variable, "=")
 		if !found || key == "" || strings.ContainsAny(variable, "\r\n\x00") {
@@ -66,6 +69,9 @@ func mergeEnvironment(before []byte, want []string) ([]byte, error) {
 	}
 	if !changed {
 		return before, nil
+	}
+	if len(lines) == 0 {
+		return nil, nil
 	}
 	return []byte(strings.Join(lines, "\n") + "\n"), nil
 }

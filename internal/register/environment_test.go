@@ -9,6 +9,41 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 )
 
+// A variable that was written and is not wanted any more goes; what somebody has made
+// of it since, and every other line, stays.
+func TestWriteEnvironmentDrops(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, before string
+		want, drop   []string
+		after        string
+	}{
+		{"one of two", "A=1\nB=2\n", nil, []string{"A=1"}, "B=2\n"},
+		{"the last one", "A=1\n", nil, []string{"A=1"}, ""},
+		{"with others wanted", "A=1\nB=2\n", []string{"B=3"}, []string{"A=1"}, "B=3\n"},
+		{"one that was given another value", "A=other\nB=2\n", nil, []string{"A=1"}, "A=other\nB=2\n"},
+		{"one that is not there", "B=2\n", nil, []string{"A=1"}, "B=2\n"},
+		{"names that begin alike", "AB=1\nA=1 \n", nil, []string{"A=1"}, "AB=1\nA=1 \n"},
+		{"lines of an operator", "# mine\nA=1\nMINE=1\n", nil, []string{"A=1"}, "# mine\nMINE=1\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			root := t.TempDir()
+			put(t, root, map[string]string{".env": c.before})
+			differs, err := EnvironmentDiffers(root, c.want, c.drop)
+			if err != nil || differs != (c.before != c.after) {
+				t.Errorf("differs: %t, %v", differs, err)
+			}
+			if changed, err := WriteEnvironment(root, account.User{Self: true}, c.want, c.drop); err != nil || changed != differs {
+				t.Errorf("changed: %t, %v", changed, err)
+			}
+			if text, err := os.ReadFile(filepath.Join(root, ".env")); err != nil || string(text) != c.after {
+				t.Errorf("%q, %v, want %q", text, err, c.after)
+			}
+		})
+	}
+}
+
 func TestMergeEnvironment(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -42,18 +77,18 @@ func TestMergeEnvironment(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			differs, err := EnvironmentDiffers(root, c.want)
+			differs, err := EnvironmentDiffers(root, c.want, nil)
 			if err != nil || differs != (c.before != c.after) {
 				t.Errorf("differs: %t, %v", differs, err)
 			}
-			changed, err := WriteEnvironment(root, us, c.want)
+			changed, err := WriteEnvironment(root, us, c.want, nil)
 			if err != nil || changed != differs {
 				t.Errorf("changed: %t, %v, differed: %t", changed, err, differs)
 			}
 			if text, err := os.ReadFile(filepath.Join(root, ".env")); string(text) != c.after || err != nil && c.after != "" {
 				t.Errorf("%q, %v, want %q", text, err, c.after)
 			}
-			if again, err := WriteEnvironment(root, us, c.want); err != nil || again {
+			if again, err := WriteEnvironment(root, us, c.want, nil); err != nil || again {
 				t.Errorf("changed again: %t, %v", again, err)
 			}
 		})
@@ -66,10 +101,10 @@ func TestVariablesThatAreNone(t *testing.T) {
 	root := t.TempDir()
 	put(t, root, map[string]string{".env": "LANG=C\n"})
 	for _, variable := range []string{"", "A", "=1", "A=1\nB=2", "A\nB=1", "A=1\r", "A=\x00"} {
-		if _, err := EnvironmentDiffers(root, []string{variable}); err == nil {
+		if _, err := EnvironmentDiffers(root, []string{variable}, nil); err == nil {
 			t.Errorf("%q can be looked for", variable)
 		}
-		if _, err := WriteEnvironment(root, account.User{Self: true}, []string{"X=1", variable}); err == nil {
+		if _, err := WriteEnvironment(root, account.User{Self: true}, []string{"X=1", variable}, nil); err == nil {
 			t.Errorf("%q was written", variable)
 		}
 	}
@@ -83,7 +118,7 @@ func TestHugeEnvironmentIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	put(t, root, map[string]string{".env": strings.Repeat("A=0123456789\n", maxFile/10)})
-	if changed, err := WriteEnvironment(root, account.User{Self: true}, []string{"B=1"}); err == nil || changed {
+	if changed, err := WriteEnvironment(root, account.User{Self: true}, []string{"B=1"}, nil); err == nil || changed {
 		t.Errorf("%t, %v", changed, err)
 	}
 }

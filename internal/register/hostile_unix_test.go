@@ -86,12 +86,12 @@ func TestLinkForTheEnvironment(t *testing.T) {
 	t.Parallel()
 	root, file := victim(t)
 	link(t, file, filepath.Join(root, ".env"))
-	if changed, err := WriteEnvironment(root, writer(t), []string{"A=1"}); err == nil || changed || strings.Contains(err.Error(), "root:x") {
+	if changed, err := WriteEnvironment(root, writer(t), []string{"A=1"}, nil); err == nil || changed || strings.Contains(err.Error(), "root:x") {
 		t.Errorf("%t, %v: it was read, or written", changed, err)
 	}
 	root, file = victim(t)
 	link(t, file, filepath.Join(root, ".env.new"))
-	if changed, err := WriteEnvironment(root, writer(t), []string{"A=1"}); err != nil || !changed {
+	if changed, err := WriteEnvironment(root, writer(t), []string{"A=1"}, nil); err != nil || !changed {
 		t.Errorf("%t, %v", changed, err)
 	}
 	if text, err := os.ReadFile(filepath.Join(root, ".env")); err != nil || string(text) != "A=1\n" {

@@ -90,6 +90,41 @@ func (s *Service) settled(ctx context.Context) error {
 	}
 }
 
+// Found is a unit as it was at one moment.
+type Found struct {
+	State
+	disk onDisk
+}
+
+// Up tells whether it ran, or was about to.
+func (f Found) Up() bool { return f.Active == Running || f.Active == Starting }
+
+// Find looks at the unit as it is, so that Restore can bring it back to that.
+func (s *Service) Find(ctx context.Context) (Found, error) {
+	state, err := s.State(ctx)
+	if err != nil {
+		return Found{}, err
+	}
+	disk, err := s.look()
+	return Found{State: state, disk: disk}, err
+}
+
+// Restore gives an installed unit the text back that Find has found, and tells whether
+// it had another one. It neither starts nor stops it. Nothing to go back to is an error.
+func (s *Service) Restore(ctx context.Context, found Found) (changed bool, err error) {
+	if !found.disk.present {
+		return false, fmt.Errorf("restoring unit %q: there was none", s.file())
+	}
+	now, err := s.look()
+	if err != nil {
+		return false, err
+	}
+	if now.present && string(now.text) == string(found.disk.text) {
+		return false, nil
+	}
+	return true, s.restore(ctx, found.disk, found.Enabled)
+}
+
 // restore undoes a failed Install, also when its context has ended.
 func (s *Service) restore(ctx context.Context, before onDisk, enabled bool) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), aftermath)

@@ -1,0 +1,170 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+)
+
+// giveUpTime bounds what is put right after the user has interrupted, or the time
+// given is over: systemd goes on with what it was asked for.
+const giveUpTime = 3 * time.Second
+
+// former is the service that an install has found, and has to stop or to change.
+type former struct {
+	service *svc.Service // nil: there was none
+	ran     bool
+}
+
+// prepareToLeave asks GitHub for everything that leaving and joining again will take,
+// before anything is changed: what it refuses now leaves the runner as it is.
+func (i *installer) prepareToLeave(ctx context.Context) error {
+	if err := i.checkGroup(ctx); err != nil {
+		return err
+	}
+	if i.mints() && i.ahead == nil {
+		token := i.joiner().mint(ctx)
+		if token.err != nil {
+			return token.err
+		}
+		i.ahead = make(chan minted, 1)
+		i.ahead <- token
+	}
+	if i.byItsID() {
+		return nil
+	}
+	var err error
+	i.removal, err = i.client.RemoveToken(ctx)
+	return err
+}
+
+// checkGroup refuses a group that GitHub does not have. Where GitHub does not show its
+// groups, config.sh will say.
+func (i *installer) checkGroup(ctx context.Context) error {
+	var unknown *github.UnknownGroupError
+	_, err := i.client.GroupID(ctx, i.request.Identity.Group)
+	if i.request.Identity.JIT || errors.As(err, &unknown) {
+		return err
+	}
+	return nil
+}
+
+// byItsID tells whether the registration is one that config.sh cannot take away: it was
+// made by a just-in-time configuration.
+func (i *installer) byItsID() bool {
+	settings, err := register.ReadSettings(i.Dir)
+	return err == nil && settings.URL == ""
+}
+
+// stopFirst stops a service whose runner is to leave GitHub. That comes before the
+// registration's lock, which its supervisor may want while it ends.
+func (i *installer) stopFirst(ctx context.Context) error {
+	if i.record.Service == "" {
+		return nil
+	}
+	service, err := svc.Named(i.record.Service)
+	if err != nil {
+		return err
+	}
+	state, err := service.State(ctx)
+	if err != nil {
+		return err
+	}
+	i.former = former{service: service, ran: up(state)}
+	return service.Stop(ctx)
+}
+
+// up tells whether a service runs, or is about to.
+func up(state svc.State) bool { return state.Active == svc.Running || state.Active == svc.Starting }
+
+// leaveFirst clears the way: an earlier registration with other options, or one
+// that an interrupted run left at GitHub.
+func (i *installer) leaveFirst(ctx context.Context, runner register.Runner) error {
+	if i.ghost != 0 {
+		if err := deleteByID(ctx, i.client, i.ghost); err != nil {
+			return err
+		}
+		_, err := proveGone(ctx, i.client, i.record, []int64{i.ghost})
+		return err
+	}
+	if !i.leave {
+		return nil
+	}
+	if settings, err := register.ReadSettings(i.Dir); err == nil && settings.URL == "" {
+		if err := deleteByID(ctx, i.client, settings.ID); err != nil {
+			return err // the registration is still good, and stays
+		}
+		return register.Forget(i.Dir)
+	}
+	token := i.removal
+	if time.Until(token.Expires) < tokenReserve { // a job was waited for
+		var err error
+		if token, err = i.client.RemoveToken(ctx); err != nil {
+			return err
+		}
+	}
+	return runner.Leave(ctx, token.Value)
+}
+
+// runAgain puts a service that ran before a failed install back to work, if there is
+// still a registration for it, and says what is left otherwise.
+func (i *installer) runAgain(ctx context.Context, failed error) error {
+	if !i.former.ran {
+		return failed
+	}
+	limit := undoTime
+	if ctx.Err() != nil {
+		limit = giveUpTime
+	}
+	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	defer cancel()
+	if state, err := i.former.service.State(undo); err == nil && up(state) {
+		return failed // the start of the service was not waited for to its end
+	}
+	if _, err := register.ReadSettings(i.Dir); err != nil {
+		return &LeftError{Left: "the runner has left GitHub, and is stopped until install is run again with --replace", Cause: failed}
+	}
+	// Leaving begins with taking this away.
+	if _, err := os.Lstat(filepath.Join(i.Dir, serviceFile)); errors.Is(err, os.ErrNotExist) {
+		if err := register.WriteFile(i.Dir, serviceFile, []byte(i.record.Service+".service\n"), i.jobUser); err != nil {
+			i.Log.Warn("writing the service's name", "runner", i.Name, "error", err) // it is for GitHub's own scripts
+		}
+	}
+	err := i.former.service.Start(undo)
+	state, stateErr := i.former.service.State(context.WithoutCancel(ctx))
+	switch {
+	case err == nil:
+		return &LeftError{Left: "the runner goes on as before", Cause: failed}
+	case stateErr == nil && (up(state) || state.Active == svc.Stopping):
+		return &LeftError{Left: "the runner goes on as before as soon as its service has come up", Cause: failed}
+	}
+	return &LeftError{Left: fmt.Sprintf("and its service %s is stopped: %v", i.record.Service, errors.Join(err, stateErr)), Cause: failed}
+}
+
+// putBack gives the unit that was there before its place again, where the new one does
+// not come up, and has it run if it ran.
+func (i *installer) putBack(ctx context.Context, found svc.Found, failed error) error {
+	i.former = former{} // what there is to say is said here
+	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime+unitStop(i.record))
+	defer cancel()
+	changed, err := i.unit.Restore(undo, found)
+	switch {
+	case err != nil:
+		return &LeftError{Left: fmt.Sprintf("and its unit before could not be put back: %v", err), Cause: failed}
+	case !changed:
+		return failed // the same unit: nothing that was there before would come up
+	case !found.Up():
+		return &LeftError{Left: "its unit is as before", Cause: failed}
+	}
+	if err := i.unit.Restart(undo); err != nil {
+		return &LeftError{Left: fmt.Sprintf("its unit is as before, and does not start either: %v", err), Cause: failed}
+	}
+	return &LeftError{Left: "its unit is as before, and runs", Cause: failed}
+}
