@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -129,7 +130,7 @@ func (i *installer) runAgain(ctx context.Context, failed error) error {
 		return failed // the start of the service was not waited for to its end
 	}
 	if _, err := register.ReadSettings(i.Dir); err != nil {
-		return &LeftError{Left: "the runner has left GitHub, and is stopped until install is run again with --replace", Cause: failed}
+		return &LeftError{Left: "the runner has left GitHub, and is stopped until install is run again", Cause: failed}
 	}
 	// Leaving begins with taking this away.
 	if _, err := os.Lstat(filepath.Join(i.Dir, serviceFile)); errors.Is(err, os.ErrNotExist) {
@@ -163,8 +164,23 @@ func (i *installer) putBack(ctx context.Context, found svc.Found, failed error) 
 	case !found.Up():
 		return &LeftError{Left: "its unit is as before", Cause: failed}
 	}
+	if err := i.liveAsBefore(undo); err != nil {
+		return &LeftError{Left: fmt.Sprintf("its unit is as before, and its record could not be: %v", err), Cause: failed}
+	}
 	if err := i.unit.Restart(undo); err != nil {
 		return &LeftError{Left: fmt.Sprintf("its unit is as before, and does not start either: %v", err), Cause: failed}
 	}
 	return &LeftError{Left: "its unit is as before, and runs", Cause: failed}
+}
+
+// liveAsBefore has the supervisor do what it did: it reads the record when it starts. The
+// credential stays the new one, which may have taken the place of the one before.
+func (i *installer) liveAsBefore(ctx context.Context) error {
+	_, err := i.Store.Update(ctx, i.Name, func(r *instance.Record) {
+		r.Life = i.was.Life
+		if i.was.Phase == instance.Installed {
+			r.Phase = instance.Installed
+		}
+	})
+	return err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -93,7 +94,7 @@ func (i *installer) bringUp(ctx context.Context) (time.Duration, error) {
 		if ctx.Err() != nil || reportErr != nil {
 			return 0, errors.Join(err, reportErr)
 		}
-		return 0, &StartError{Service: i.Service, Reason: report.Reason, Cause: err}
+		return 0, &StartError{Service: i.Service, Reason: reasonOf(report), Cause: err}
 	}
 	err := i.awaitListening(ctx)
 	return time.Since(begin), err
@@ -162,7 +163,16 @@ func (i *installer) awaitListening(ctx context.Context) error {
 
 func (i *installer) startError(ctx context.Context, report instance.Report) error {
 	lines, err := i.unit.Log(ctx, logTail)
-	return errors.Join(&StartError{Service: i.Service, Reason: report.Reason, Log: lines}, err)
+	return errors.Join(&StartError{Service: i.Service, Reason: reasonOf(report), Log: lines}, err)
+}
+
+// reasonOf is why a listener does not listen. That it was asked to stop is the end of the
+// one before.
+func reasonOf(report instance.Report) string {
+	if report.Reason == string(supervise.Stopped) {
+		return ""
+	}
+	return report.Reason
 }
 
 // report is the latest word of the supervisor of name, and whether the one who

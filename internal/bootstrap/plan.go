@@ -67,6 +67,7 @@ type Plan struct {
 
 	request Request
 	record  instance.Record
+	was     instance.Record // the record as it was found
 	jobUser account.User
 	unit    *svc.Service
 	chooser *chooser

@@ -132,7 +132,7 @@ func (p *planner) fillLabels(ctx context.Context) error {
 }
 
 func (p *planner) take(record instance.Record) error {
-	p.record, p.known = record, true
+	p.record, p.was, p.known = record, record, true
 	p.Name, p.Dir = record.Name, record.Dir
 	object := fmt.Sprintf("runner %q on this host", record.Name)
 	if !p.request.Scope.Same(record.ScopeURL) {
