@@ -10,7 +10,8 @@ import (
 // render returns the unit of u, whose values are already known to fit. Why each line stands there:
 //
 //   - Wants and After network-online.target: the program talks to GitHub at once; After alone orders against
-//     nothing when nobody else wants that target.
+//     nothing when nobody else wants that target. After nss-user-lookup.target: whatever brings the accounts of a
+//     directory up (SSSD, nslcd) pulls it in.
 //   - StartLimit: ten starts in ten minutes, and the unit stays failed. At one start in ten seconds the
 //     default (five in ten seconds) would never be reached, and a broken host would be asked for ever.
 //   - Type=exec: start fails when the program cannot be executed, instead of succeeding just before. Older
@@ -43,7 +44,7 @@ func render(u Unit) string {
 	line("Description", escapeSpecifiers(u.Description))
 	line("Documentation", escapeSpecifiers(u.Documentation))
 	line("Wants", "network-online.target")
-	line("After", "network-online.target")
+	line("After", "network-online.target nss-user-lookup.target")
 	line("StartLimitIntervalSec", "10min")
 	line("StartLimitBurst", "10")
 
