@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -24,12 +23,9 @@ type former struct {
 	ran     bool
 }
 
-// prepareToLeave asks GitHub for everything that leaving and joining again will take,
+// prepareToLeave asks GitHub for the tokens that leaving and joining again will take,
 // before anything is changed: what it refuses now leaves the runner as it is.
 func (i *installer) prepareToLeave(ctx context.Context) error {
-	if err := i.checkGroup(ctx); err != nil {
-		return err
-	}
 	if i.mints() && i.ahead == nil {
 		token := i.joiner().mint(ctx)
 		if token.err != nil {
@@ -44,17 +40,6 @@ func (i *installer) prepareToLeave(ctx context.Context) error {
 	var err error
 	i.removal, err = i.client.RemoveToken(ctx)
 	return err
-}
-
-// checkGroup refuses a group that GitHub does not have. Where GitHub does not show its
-// groups, config.sh will say.
-func (i *installer) checkGroup(ctx context.Context) error {
-	var unknown *github.UnknownGroupError
-	_, err := i.client.GroupID(ctx, i.request.Identity.Group)
-	if i.request.Identity.JIT || errors.As(err, &unknown) {
-		return err
-	}
-	return nil
 }
 
 // byItsID tells whether the registration is one that config.sh cannot take away: it was

@@ -80,14 +80,14 @@ func (p *planner) warnOfAccount() {
 		return // it will be made as it should be
 	}
 	if p.jobUser.Doubt != nil {
-		p.Log.Warn("jobs may lack groups of the account that only a directory knows", "account", p.User, "error", p.jobUser.Doubt)
+		p.warn(fmt.Sprintf("jobs may lack groups of account %q that only a directory knows: %v", p.User, p.jobUser.Doubt))
 	}
 	if p.jobUser.OwnHome() == "" {
 		p.Log.Info("the account has no home that it can write to: jobs have the runner's directory as HOME", "account", p.User, "home", p.jobUser.Home)
 	}
 	for _, group := range p.jobUser.Powers() {
 		if !p.expected(group) {
-			p.Log.Warn("the account is in a group whose members can become root, and so can every job", "account", p.User, "group", group)
+			p.warn(fmt.Sprintf("account %q is in group %q, whose members can become root, and so can every job", p.User, group))
 		}
 	}
 }

@@ -142,6 +142,16 @@ func (h *host) groupsOfADirectory(t *testing.T) {
 		t.Errorf("the job has the groups %q, want %q", got, want)
 	}
 	h.Must(program, "uninstall", "--token-file", token)
+	// One that makes every job root is warned of, unless that is meant.
+	h.Must("groupadd", "docker")
+	h.Must("usermod", "--append", "--groups", "docker", "local")
+	const warning = "whose members can become root"
+	if r := h.Run(t.Context(), h.words("local", "--dry-run")...); r.Code != 0 || !strings.Contains(r.Stdout+r.Stderr, warning) {
+		t.Errorf("in group docker: %s", r)
+	}
+	if r := h.Run(t.Context(), h.words("local", "--dry-run", "--allow", "docker")...); r.Code != 0 || strings.Contains(r.Stdout+r.Stderr, warning) {
+		t.Errorf("in group docker, which is allowed: %s", r)
+	}
 }
 
 // nameless installs as a container's user whom nobody knows.
