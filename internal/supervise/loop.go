@@ -70,6 +70,7 @@ func (s *supervisor) live(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", ErrNoListener, err)
 	}
 	next := decide(end)
+	s.countEnd(next, started)
 	if s.Alone && !next.update {
 		s.unswept = !s.sweep(ctx)
 	}
