@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -213,6 +215,34 @@ func hintLog(_ *session, err error) string {
 // hintStart starts what nothing supervises.
 func hintStart(call *session, err error) string {
 	return call.here("run", "--name", refusalOf(err).Name)
+}
+
+// hintCertificate names another file, or leaves a variable out: --ca-file takes the
+// place of SSL_CERT_FILE alone, and neither that of what --env says.
+func hintCertificate(call *session, err error) string {
+	text := err.Error()
+	for _, name := range []string{"SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"} {
+		switch {
+		case !strings.Contains(text, "("+name+")"):
+		case slices.ContainsFunc(call.values.env, func(v string) bool { return strings.HasPrefix(v, name+"=") }):
+			return again(call.arguments) // with VALUE in the place of what was wrong
+		case name != "SSL_CERT_FILE":
+			return "env -u " + name + " " + again(call.arguments)
+		}
+	}
+	return again(call.arguments, "--ca-file", "FILE")
+}
+
+// hintTrust puts certificates where jobs can read them. They are no secret; the folder
+// that they lie in may hold some.
+func hintTrust(call *session, err error) string {
+	from := refusalOf(err).Name
+	to := filepath.Join("/etc/runner-bootstrap", filepath.Base(from))
+	if info, err := os.Stat(from); err == nil && info.IsDir() {
+		return shellWords([]string{"sudo", "sh", "-c", `install -d -m 755 "$1" && install -m 644 "$0"/* "$1"`, from, to}) +
+			" && SSL_CERT_DIR=" + shellWords([]string{to}) + " " + again(call.arguments)
+	}
+	return shellWords([]string{"sudo", "install", "-D", "-m", "644", from, to}) + " && " + again(call.arguments, "--ca-file", to)
 }
 
 // hintPrivateTemp puts a file where a service finds it.

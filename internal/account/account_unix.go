@@ -13,12 +13,6 @@ import (
 	"syscall"
 )
 
-const (
-	ownerList = 0o500
-	groupList = 0o050
-	otherList = 0o005
-)
-
 // As makes cmd run as the account, in a process group of its own, so that a
 // signal for it reaches its children and one from the terminal does not.
 func (u User) As(cmd *exec.Cmd) {
@@ -52,19 +46,29 @@ func Create(ctx context.Context, name string) (User, error) {
 	return Lookup(name)
 }
 
-func (u User) mayList(info fs.FileInfo) bool {
+func (u User) mayList(info fs.FileInfo) bool { return u.may(info, true, true) }
+
+// may tells whether the account has the rights that are asked for.
+func (u User) may(info fs.FileInfo, read, pass bool) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return true
 	}
+	var wanted fs.FileMode // as others have it
+	if read {
+		wanted |= 0o4
+	}
+	if pass {
+		wanted |= 0o1
+	}
 	mode := info.Mode().Perm()
 	switch {
 	case int(stat.Uid) == u.UID:
-		return mode&ownerList == ownerList
+		return mode>>6&wanted == wanted
 	case int(stat.Gid) == u.GID || slices.Contains(u.Groups, int(stat.Gid)):
-		return mode&groupList == groupList
+		return mode>>3&wanted == wanted
 	default:
-		return mode&otherList == otherList
+		return mode&wanted == wanted
 	}
 }
 

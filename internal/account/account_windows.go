@@ -20,5 +20,7 @@ func Create(_ context.Context, name string) (User, error) {
 
 func (User) mayList(fs.FileInfo) bool { return true }
 
+func (User) may(fs.FileInfo, bool, bool) bool { return true }
+
 // Privileged tells whether this process may create services.
 func Privileged() bool { return windows.GetCurrentProcessToken().IsElevated() }

@@ -18,6 +18,8 @@ var (
 	ErrDamaged        = errors.New("the runner's files are damaged")
 	ErrRemoving       = errors.New("its removal was interrupted")
 	ErrOtherAccount   = errors.New("they run as another account")
+	ErrNoCertificate  = errors.New("these are no certificates to trust")
+	ErrUnreadable     = errors.New("jobs cannot read these certificates")
 	ErrPrivateTemp    = errors.New("the service has a temporary folder of its own")
 	ErrNotClean       = errors.New("it is not clean")
 	ErrOtherScope     = errors.New("the runner belongs to another scope")
