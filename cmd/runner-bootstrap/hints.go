@@ -200,9 +200,12 @@ func hintNotGitHub(call *session, _ error) string {
 	return shellWords([]string{"curl", "-sS", scope.API() + "/meta"})
 }
 
-func hintLog(_ *session, err error) string {
+func hintLog(call *session, err error) string {
 	var start *bootstrap.StartError
 	if errors.As(err, &start) {
+		if hint := call.hintWords(start); hint != "" {
+			return hint
+		}
 		return shellWords([]string{"journalctl", "--no-pager", "-u", start.Service})
 	}
 	var refused *svc.Error
@@ -210,6 +213,28 @@ func hintLog(_ *session, err error) string {
 		return shellWords([]string{"systemctl", "status", "--no-pager", refused.Unit})
 	}
 	return "systemctl --failed"
+}
+
+// hintWords mends what a listener has said before it ended; empty where that is not
+// known to be mended by anything.
+func (call *session) hintWords(start *bootstrap.StartError) string {
+	says := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(start.Words, w) })
+	}
+	switch {
+	case says("runner's work directory"):
+		return again(call.arguments, "--work", "_work")
+	case says("libicu", "ICU package", "cannot open shared object file", "GLIBC_", "GLIBCXX_"):
+		return hintDoctor(call, nil)
+	case says("SSL connection", "certificate"):
+		return again(call.arguments, "--ca-file", "FILE")
+	case says("CoreCLR") && !slices.Contains(call.values.allow, bootstrap.AllowAll):
+		return again(call.arguments, "--allow", bootstrap.AllowAll) // what keeps .NET from starting is most often the sandbox
+	case start.AtOnce && start.User != "":
+		return shellWords([]string{"sudo", "-u", start.User, filepath.Join(start.Dir, "bin", "Runner.Listener"), "--version"})
+	default:
+		return ""
+	}
 }
 
 // hintStart starts what nothing supervises.

@@ -66,14 +66,23 @@ func (e *RefusedError) Unwrap() error { return e.Reason }
 // StartError says that a service was started and its listener did not come up.
 type StartError struct {
 	Service string
+	Dir     string   // of the runner
+	User    string   // that its listener runs as
+	AtOnce  bool     // its listeners ended within seconds
 	Reason  string   // the supervisor's, if it left one
+	Words   string   // the listener's last
 	Log     []string // the last lines of its log
 	Cause   error    // what the service manager said, if it has refused
 }
 
 func (e *StartError) Error() string {
 	text := fmt.Sprintf("starting service %q: %v", e.Service, ErrNotListening)
-	if e.Reason != "" {
+	switch {
+	case e.AtOnce:
+		text += fmt.Sprintf(": it ended at once, %d times in a row: %s", hopeless, e.Words)
+	case e.Reason != "" && e.Words != "":
+		text += ": " + e.Reason + ": " + e.Words
+	case e.Reason != "":
 		text += ": " + e.Reason
 	}
 	if e.Cause != nil {
