@@ -36,10 +36,31 @@ func hintUnhealthy(call *session, err error) string {
 	if errors.As(err, &sick) {
 		return sick.fix
 	}
+	var unwell *unwellError
+	if errors.As(err, &unwell) {
+		if hint := call.hintUnwell(unwell.status); hint != "" {
+			return hint
+		}
+	}
 	if call.values.name != "" {
 		return call.here("uninstall", "--name", call.values.name)
 	}
 	return call.here("status", "--json")
+}
+
+// hintUnwell looks further where something is wrong with what runs: that is no reason
+// to remove it. It is empty for the rest.
+func (call *session) hintUnwell(s bootstrap.Status) string {
+	switch {
+	case s.Listener.Trouble == instance.Conflict:
+		return shellWords([]string{"runner-bootstrap", "runners", "get", s.Name, "--url", s.ScopeURL, "--token-file", "FILE"})
+	case s.Listener.Trouble != "":
+		return call.here("doctor", "--url", s.ScopeURL)
+	case s.Service.Name != "" && (s.Listener.LastWords != "" || s.Service.State != string(svc.Running)):
+		return shellWords([]string{"journalctl", "--no-pager", "-u", s.Service.Name})
+	default:
+		return ""
+	}
 }
 
 func hintUninstall(call *session, err error) string {

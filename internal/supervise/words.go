@@ -73,7 +73,7 @@ func (s *supervisor) trouble(state State, words string) {
 		if now.Trouble.State != state {
 			now.Trouble = Trouble{State: state, Since: time.Now().UTC().Truncate(time.Second)}
 		}
-		now.Trouble.Words = shorten(words)
+		now.Trouble.Words = shorten(strings.TrimRight(words, "."))
 	})
 }
 
