@@ -37,6 +37,7 @@ func TestListenerTruth(t *testing.T) {
 		do   func(*host, *testing.T)
 	}{
 		{"ends at once", (*host).endsAtOnce},
+		{"interrupted while it waits", (*host).interrupted},
 		{"GitHub away for a while", (*host).awayForAWhile},
 		{"an installed one ends at once", (*host).keepsService},
 		{"the journal goes away", (*host).journalGoesAway},
@@ -90,6 +91,24 @@ func (h *host) endsAtOnce(t *testing.T) {
 	wants(t, got, 8, "it ended at once, 3 times in a row: exit code 137: "+clr, "--allow all")
 	got = h.tried(t, 30*time.Second, h.installing("--env", "SIMULATED_RUNNER_DEATH=1")...)
 	wants(t, got, 8, "exit code 1, and it printed nothing", "sudo -u runner /opt/actions-runner/web-1/bin/Runner.Listener --version")
+	if h.Exists("/etc/systemd/system/" + unit) {
+		t.Error("the unit is left")
+	}
+}
+
+// interrupted: whoever has waited enough is not kept, and what was begun is gone.
+func (h *host) interrupted(t *testing.T) {
+	h.server.Fault(githubtest.Fault{Method: "POST", Path: "/_runner/broker/session", Status: 503})
+	defer h.server.ClearFaults()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	begun := time.Now()
+	command := append([]string{"timeout", "--preserve-status", "--signal=INT", "6", program}, h.installing("--env", "SIMULATED_RUNNER_DEATH=")...)
+	result := h.Run(ctx, command...)
+	wants(t, result, 130)
+	if took := time.Since(begun); took > 20*time.Second {
+		t.Errorf("it took %s", took)
+	}
 	if h.Exists("/etc/systemd/system/" + unit) {
 		t.Error("the unit is left")
 	}
