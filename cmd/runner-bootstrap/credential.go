@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -180,6 +181,9 @@ func (call *session) runSecretCommand(ctx context.Context, option, line string) 
 	command.Stdin, command.Stderr = call.in, call.err
 	command.WaitDelay = time.Second
 	text, err := command.Output()
+	if errors.Is(err, exec.ErrWaitDelay) {
+		err = nil // it went well, and something that it started holds its output
+	}
 	if err != nil {
 		return "", usagef("%s: %v", option, err)
 	}

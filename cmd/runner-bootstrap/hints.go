@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,10 +37,31 @@ func hintUnhealthy(call *session, err error) string {
 	if errors.As(err, &sick) {
 		return sick.fix
 	}
+	var unwell *unwellError
+	if errors.As(err, &unwell) {
+		if hint := call.hintUnwell(unwell.status); hint != "" {
+			return hint
+		}
+	}
 	if call.values.name != "" {
 		return call.here("uninstall", "--name", call.values.name)
 	}
 	return call.here("status", "--json")
+}
+
+// hintUnwell looks further where something is wrong with what runs: that is no reason
+// to remove it. It is empty for the rest.
+func (call *session) hintUnwell(s bootstrap.Status) string {
+	switch {
+	case s.Listener.Trouble == instance.Conflict:
+		return shellWords([]string{"runner-bootstrap", "runners", "get", s.Name, "--url", s.ScopeURL, "--token-file", "FILE"})
+	case s.Listener.Trouble != "":
+		return call.here("doctor", "--url", s.ScopeURL)
+	case s.Service.Name != "" && (s.Listener.LastWords != "" || s.Service.State != string(svc.Running)):
+		return shellWords([]string{"journalctl", "--no-pager", "-u", s.Service.Name})
+	default:
+		return ""
+	}
 }
 
 func hintUninstall(call *session, err error) string {
@@ -235,9 +258,12 @@ func hintNotGitHub(call *session, _ error) string {
 	return shellWords([]string{"curl", "-sS", scope.API() + "/meta"})
 }
 
-func hintLog(_ *session, err error) string {
+func hintLog(call *session, err error) string {
 	var start *bootstrap.StartError
 	if errors.As(err, &start) {
+		if hint := call.hintWords(start); hint != "" {
+			return hint
+		}
 		return shellWords([]string{"journalctl", "--no-pager", "-u", start.Service})
 	}
 	var refused *svc.Error
@@ -247,9 +273,59 @@ func hintLog(_ *session, err error) string {
 	return "systemctl --failed"
 }
 
+// hintWords mends what a listener has said before it ended; empty where that is not
+// known to be mended by anything.
+func (call *session) hintWords(start *bootstrap.StartError) string {
+	says := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(start.Words, w) })
+	}
+	switch {
+	case says("runner's work directory"):
+		return again(call.arguments, "--work", "_work")
+	case says("libicu", "ICU package", "cannot open shared object file", "GLIBC_", "GLIBCXX_"):
+		return hintDoctor(call, nil)
+	case says("SSL connection", "certificate"):
+		return again(call.arguments, "--ca-file", "FILE")
+	case says("CoreCLR") && !slices.Contains(call.values.allow, bootstrap.AllowAll):
+		return again(call.arguments, "--allow", bootstrap.AllowAll) // what keeps .NET from starting is most often the sandbox
+	case start.AtOnce && start.User != "":
+		return shellWords([]string{"sudo", "-u", start.User, filepath.Join(start.Dir, "bin", "Runner.Listener"), "--version"})
+	default:
+		return ""
+	}
+}
+
 // hintStart starts what nothing supervises.
 func hintStart(call *session, err error) string {
 	return call.here("run", "--name", refusalOf(err).Name)
+}
+
+// hintCertificate names another file, or leaves a variable out: --ca-file takes the
+// place of SSL_CERT_FILE alone, and neither that of what --env says.
+func hintCertificate(call *session, err error) string {
+	text := err.Error()
+	for _, name := range []string{"SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"} {
+		switch {
+		case !strings.Contains(text, "("+name+")"):
+		case slices.ContainsFunc(call.values.env, func(v string) bool { return strings.HasPrefix(v, name+"=") }):
+			return again(call.arguments) // with VALUE in the place of what was wrong
+		case name != "SSL_CERT_FILE":
+			return "env -u " + name + " " + again(call.arguments)
+		}
+	}
+	return again(call.arguments, "--ca-file", "FILE")
+}
+
+// hintTrust puts certificates where jobs can read them. They are no secret; the folder
+// that they lie in may hold some.
+func hintTrust(call *session, err error) string {
+	from := refusalOf(err).Name
+	to := filepath.Join("/etc/runner-bootstrap", filepath.Base(from))
+	if info, err := os.Stat(from); err == nil && info.IsDir() {
+		return shellWords([]string{"sudo", "sh", "-c", `install -d -m 755 "$1" && install -m 644 "$0"/* "$1"`, from, to}) +
+			" && SSL_CERT_DIR=" + shellWords([]string{to}) + " " + again(call.arguments)
+	}
+	return shellWords([]string{"sudo", "install", "-D", "-m", "644", from, to}) + " && " + again(call.arguments, "--ca-file", to)
 }
 
 // hintPrivateTemp puts a file where a service finds it.

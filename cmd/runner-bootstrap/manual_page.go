@@ -159,7 +159,7 @@ func (p *page) environment() {
 	}
 	p.term("How the network is reached, in capitals as well. The runner and its jobs get them, too.",
 		"http_proxy", ", ", "https_proxy", ", ", "no_proxy")
-	p.term("Certificate authorities to trust, as --ca-file.", "SSL_CERT_FILE")
+	p.term("Certificate authorities to trust: a file, as --ca-file, or a folder of them.", "SSL_CERT_FILE", ", ", "SSL_CERT_DIR")
 	p.term("Where systemd puts the credentials token, app-key, registration-token, jitconfig and remove-token of a unit.",
 		"CREDENTIALS_DIRECTORY")
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/x509"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -63,9 +64,18 @@ func (o *options) authorities() (*x509.CertPool, error) {
 	if err != nil {
 		return nil, usagef("--ca-file: %v", err)
 	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil, usagef("--ca-file: %q is a directory, which the variable SSL_CERT_DIR takes", path)
+	}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, usagef("--ca-file: %v", err)
+	}
+	if _, err := x509.ParseCertificate(text); err == nil {
+		return nil, &usageError{
+			text: fmt.Sprintf("--ca-file: %q holds a certificate in DER, and PEM is needed", path),
+			hint: shellWords([]string{"openssl", "x509", "-inform", "der", "-in", path, "-out", path + ".pem"}),
+		}
 	}
 	pool, err := x509.SystemCertPool()
 	if err != nil {
@@ -81,14 +91,33 @@ func (o *options) authorities() (*x509.CertPool, error) {
 // network and whom to trust there.
 func passedOn() []string {
 	var variables []string
-	for _, name := range []string{"http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"} {
+	for _, name := range []string{"http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"} {
 		value := os.Getenv(name)
 		if value == "" {
 			value = os.Getenv(strings.ToUpper(name))
+		}
+		switch {
+		case name == "NODE_EXTRA_CA_CERTS" && value == "":
+			value = os.Getenv("SSL_CERT_FILE") // or the actions would not trust whom the runner does
+			fallthrough
+		case strings.HasPrefix(name, "SSL_CERT_"), name == "NODE_EXTRA_CA_CERTS":
+			value = absolutePaths(value)
 		}
 		if value != "" {
 			variables = append(variables, name+"="+value)
 		}
 	}
 	return variables
+}
+
+// absolutePaths makes the paths of a list absolute: the runner works elsewhere.
+func absolutePaths(list string) string {
+	var paths []string
+	for _, path := range filepath.SplitList(list) {
+		if absolute, err := filepath.Abs(path); err == nil && path != "" {
+			path = absolute
+		}
+		paths = append(paths, path) // one that cannot be made absolute is refused by the plan
+	}
+	return strings.Join(paths, string(filepath.ListSeparator))
 }

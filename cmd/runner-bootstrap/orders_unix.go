@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"os"
+	"os/signal"
 	"syscall"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
@@ -15,6 +16,11 @@ import (
 func orderSignals() []os.Signal {
 	return []os.Signal{syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM, os.Interrupt}
 }
+
+// ignoreBrokenPipe has writing to a pipe without a reader fail, instead of ending this
+// process. The signal is caught and not ignored, since programs that we start would
+// inherit that: jobs expect that "yes | head" ends.
+func ignoreBrokenPipe() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 // orders makes orders of signals.
 func orders(ctx context.Context, heard <-chan os.Signal) <-chan supervise.Order {

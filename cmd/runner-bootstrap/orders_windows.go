@@ -7,6 +7,9 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 )
 
+// ignoreBrokenPipe has nothing to do: Windows has no such signal.
+func ignoreBrokenPipe() {}
+
 // orderSignals are none: Windows has no signals to ask with but the one that ends
 // the context.
 func orderSignals() []os.Signal { return []os.Signal{os.Interrupt} }

@@ -96,6 +96,9 @@ func (call *session) command(use, short, long string, do func(context.Context) e
 				return err
 			}
 			call.console = newConsole(call.err, call.values)
+			if use == "install" || use == "uninstall" || use == "prepare" {
+				ignoreBrokenPipe() // what has begun is finished, whoever listens; a list may end with its reader
+			}
 			return do(c.Context())
 		},
 	}
@@ -132,6 +135,31 @@ func (call *session) withHost(do func(context.Context, *bootstrap.Host) error) f
 		host, err := call.host(who)
 		if err != nil {
 			return err
+		}
+		return call.bounded(ctx, func(ctx context.Context) error { return do(ctx, host) })
+	}
+}
+
+// withHostAnyway is withHost for what also works without GitHub: a credential that
+// cannot be had is an answer that GitHub does not give.
+func (call *session) withHostAnyway(do func(context.Context, *bootstrap.Host) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := call.values.checkStandardInput(); err != nil {
+			return err
+		}
+		for _, source := range call.mintedSources() {
+			if _, err := takeVariables(source.variables); err != nil {
+				return err // no program that we start inherits one
+			}
+		}
+		who, unavailable := call.takePrincipal(ctx)
+		host, err := call.host(who)
+		if err != nil {
+			return err
+		}
+		if unavailable != nil {
+			api := transport.NewAPI(call.web)
+			host.Connect = func(scope github.Scope) *github.Client { return github.NewClient(api, scope, unusable{unavailable}) }
 		}
 		return call.bounded(ctx, func(ctx context.Context) error { return do(ctx, host) })
 	}

@@ -24,10 +24,11 @@ waited for. SIGUSR1 drains the runner, SIGUSR2 lets it go on.`, call.supervise)
 }
 
 func (call *session) supervise(ctx context.Context) error {
+	call.outlive()
 	if call.values.logFormat == "auto" {
 		call.values.logFormat = "text"
-		call.console = newConsole(call.err, call.values)
 	}
+	call.console = newConsole(call.err, call.values)
 	// Before anybody can know that this process is the supervisor.
 	heard := make(chan os.Signal, 8)
 	signal.Notify(heard, orderSignals()...)
@@ -66,6 +67,17 @@ func (call *session) supervise(ctx context.Context) error {
 	with := supervision()
 	with.Orders = orders(ctx, heard)
 	return svc.Run(ctx, record.Name, func(ctx context.Context) error { return host.Run(ctx, record.Name, with) })
+}
+
+// outlive lets the supervisor go on when nobody reads its output any more: a journal
+// that is stopped, the other end of a pipe. A job is worth more than its log.
+func (call *session) outlive() {
+	ignoreBrokenPipe()
+	journal := ""
+	if file, ok := call.err.(*os.File); ok {
+		journal = svc.JournalOf(file, os.Getenv("JOURNAL_STREAM"))
+	}
+	call.err = svc.NewLasting(call.err, journal)
 }
 
 // recordToRun is that of the runner to supervise.

@@ -18,11 +18,21 @@ import (
 // errUnhealthy means that status found something that is not as it should be.
 var errUnhealthy = errors.New("not healthy")
 
+// unwellError is a runner that is not as it should be.
+type unwellError struct{ status bootstrap.Status }
+
+func (e *unwellError) Error() string {
+	return fmt.Sprintf("runner %q is %v: %s", e.status.Name, errUnhealthy, strings.Join(e.status.Problems, "; "))
+}
+
+func (e *unwellError) Unwrap() error { return errUnhealthy }
+
 func newStatus(call *session) *cobra.Command {
 	return call.command("status", "Compare what was installed with the service and with GitHub", `
 Shows the record, the service, the listener and, with a token, what GitHub says
 of each runner of this host, and names where they disagree. It ends with exit
-code 9 if they do.`, call.withHost(call.status))
+code 9 if they do. What this host knows is printed whatever GitHub answers; the
+exit code is then that of the reason.`, call.withHostAnyway(call.status))
 }
 
 func (call *session) status(ctx context.Context, host *bootstrap.Host) error {
@@ -31,24 +41,26 @@ func (call *session) status(ctx context.Context, host *bootstrap.Host) error {
 			return err
 		}
 	}
-	all, err := host.Status(ctx, call.values.name)
-	if errors.Is(err, instance.ErrUnknown) {
-		return fmt.Errorf("%w: %w", errUnhealthy, err)
+	all, failed := host.Status(ctx, call.values.name)
+	if errors.Is(failed, instance.ErrUnknown) {
+		return fmt.Errorf("%w: %w", errUnhealthy, failed)
 	}
-	if err != nil {
-		return err
+	if failed != nil && len(all) == 0 {
+		return failed
 	}
+	var err error
 	if call.values.json {
 		err = printJSON(call.out, all)
 	} else {
 		err = printStatus(call.out, all)
 	}
-	if err != nil {
+	// What could not be looked at weighs more than what was seen: the rest is not known.
+	if err = errors.Join(err, failed); err != nil {
 		return err
 	}
 	for _, one := range all {
 		if !one.Healthy {
-			return fmt.Errorf("runner %q is %w: %s", one.Name, errUnhealthy, strings.Join(one.Problems, "; "))
+			return &unwellError{one}
 		}
 	}
 	return nil
@@ -99,17 +111,25 @@ func listenerLine(l bootstrap.ListenerStatus) string {
 	if l.Since != nil {
 		line += " since " + l.Since.Format("2006-01-02 15:04:05 MST")
 	}
+	if l.Trouble != "" && l.Trouble != l.State {
+		line += ", " + l.Trouble // a job goes on without GitHub
+	}
 	if l.PID != 0 {
 		line += ", supervised by process " + strconv.Itoa(l.PID)
 	}
-	if l.Reason != "" {
-		line += " (" + l.Reason + ")"
+	for _, words := range []string{l.Reason, l.TroubleWords, l.LastWords} {
+		if words != "" {
+			line += " (" + words + ")"
+		}
 	}
 	return line
 }
 
 func gitHubLine(g bootstrap.GitHubStatus) string {
 	line := g.State
+	if g.Error != "" {
+		line += " (" + g.Error + ")"
+	}
 	if g.Busy {
 		line += ", busy"
 	}

@@ -176,3 +176,26 @@ func parents(path string) []string {
 		}
 	}
 }
+
+// Unreadable returns what keeps the account from reading path: the first directory
+// on the way that it may not pass, the file, or, where path is a directory, that;
+// "" if nothing does. What a link names counts as well.
+func (u User) Unreadable(path string) string {
+	if u.UID == 0 {
+		return ""
+	}
+	steps := append(parents(path), path)
+	if real, err := filepath.EvalSymlinks(path); err == nil && real != path {
+		steps = append(append(steps, parents(real)...), real)
+	}
+	for _, step := range steps {
+		info, err := os.Stat(step)
+		if err != nil {
+			return step
+		}
+		if !u.mayRead(info, step == path) {
+			return step
+		}
+	}
+	return ""
+}

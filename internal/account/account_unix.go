@@ -13,10 +13,12 @@ import (
 	"syscall"
 )
 
-// What a mode lets its owner do: list and pass a directory, or make files in it.
+// What a mode lets its owner do: read a file, pass a directory, list it as well, make files in it.
 // Its group has the same three bits to the right, others six.
 const (
-	mayList  fs.FileMode = 0o500
+	mayRead  fs.FileMode = 0o400
+	mayPass  fs.FileMode = 0o100
+	mayList  fs.FileMode = mayRead | mayPass
 	mayWrite fs.FileMode = 0o300
 )
 
@@ -67,7 +69,20 @@ func Create(ctx context.Context, name string) (User, error) {
 	return User{}, &CreateError{Name: name, Said: strings.TrimSpace(string(output)), Taken: taken, Cause: err}
 }
 
-func (u User) mayList(info fs.FileInfo) bool  { return u.may(mayList, info) }
+func (u User) mayList(info fs.FileInfo) bool { return u.may(mayList, info) }
+
+// mayRead tells whether the account may read a file, or pass a directory, and list it where it is the last one.
+func (u User) mayRead(info fs.FileInfo, last bool) bool {
+	switch {
+	case !info.IsDir():
+		return u.may(mayRead, info)
+	case last:
+		return u.may(mayList, info)
+	default:
+		return u.may(mayPass, info)
+	}
+}
+
 func (u User) mayWrite(info fs.FileInfo) bool { return u.UID == 0 || u.may(mayWrite, info) }
 
 // may tells what the mode of a file lets the account do, as the kernel judges it: the

@@ -4,6 +4,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -245,5 +246,67 @@ func TestCreateThatIsRefused(t *testing.T) {
 	cancel()
 	if _, err := Create(ctx, "no-such-account-here"); err == nil {
 		t.Error("an account was created after the end of the context")
+	}
+}
+
+// What an account may not read has a name: the folder that bars it, or the file.
+func TestUnreadable(t *testing.T) {
+	t.Parallel()
+	u := stranger()
+	for name, c := range map[string]struct {
+		folder, file fs.FileMode
+		want         string // of what; empty: it can be read
+	}{
+		"for all":               {0o755, 0o644, ""},
+		"a folder to pass":      {0o711, 0o644, ""}, // it need not be listed
+		"a folder to list":      {0o744, 0o644, "folder"},
+		"a folder of others":    {0o700, 0o644, "folder"},
+		"a file of others":      {0o755, 0o640, "folder/file"},
+		"both":                  {0o700, 0o600, "folder"},
+		"to be executed, alone": {0o755, 0o711, "folder/file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := open(t)
+			folder := filepath.Join(dir, "folder")
+			file := filepath.Join(folder, "file")
+			if err := errors.Join(os.Mkdir(folder, 0o755), os.WriteFile(file, nil, 0o600), os.Symlink(file, filepath.Join(dir, "link"))); err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(os.Chmod(file, c.file), os.Chmod(folder, c.folder)); err != nil {
+				t.Fatal(err)
+			}
+			defer os.Chmod(folder, 0o755) // for the clean-up
+			want := ""
+			if c.want != "" {
+				want = filepath.Join(dir, c.want)
+			}
+			if got := u.Unreadable(file); got != want {
+				t.Errorf("the file: %q, want %q", got, want)
+			}
+			if os.Geteuid() != 0 && c.want != "" {
+				return // nor may we look behind the link
+			}
+			if got := u.Unreadable(filepath.Join(dir, "link")); got != want && got != filepath.Join(dir, "link") {
+				t.Errorf("by a link: %q, want %q", got, want)
+			}
+		})
+	}
+	if got := u.Unreadable("/nonexistent/file"); got != "/nonexistent" {
+		t.Errorf("what is not there: %q", got)
+	}
+}
+
+// A folder of certificates is listed as well.
+func TestUnreadableFolder(t *testing.T) {
+	t.Parallel()
+	dir := open(t)
+	for mode, can := range map[fs.FileMode]bool{0o755: true, 0o711: false, 0o744: false} {
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		if got := stranger().Unreadable(dir); (got == "") != can {
+			t.Errorf("with mode %#o %q", mode, got)
+		}
 	}
 }

@@ -22,4 +22,5 @@ func (User) mayList(fs.FileInfo) bool  { return true }
 func (User) mayWrite(fs.FileInfo) bool { return true }
 
 // Privileged tells whether this process may create services.
-func Privileged() bool { return windows.GetCurrentProcessToken().IsElevated() }
+func Privileged() bool                      { return windows.GetCurrentProcessToken().IsElevated() }
+func (User) mayRead(fs.FileInfo, bool) bool { return true }

@@ -19,6 +19,8 @@ var (
 	ErrDamaged        = errors.New("the runner's files are damaged")
 	ErrRemoving       = errors.New("its removal was interrupted")
 	ErrOtherAccount   = errors.New("they run as another account")
+	ErrNoCertificate  = errors.New("these are no certificates to trust")
+	ErrUnreadable     = errors.New("jobs cannot read these certificates")
 	ErrPrivateTemp    = errors.New("the service has a temporary folder of its own")
 	ErrNotClean       = errors.New("it is not clean")
 	ErrOtherScope     = errors.New("the runner belongs to another scope")
@@ -65,14 +67,23 @@ func (e *RefusedError) Unwrap() error { return e.Reason }
 // StartError says that a service was started and its listener did not come up.
 type StartError struct {
 	Service string
+	Dir     string   // of the runner
+	User    string   // that its listener runs as
+	AtOnce  bool     // its listeners ended within seconds
 	Reason  string   // the supervisor's, if it left one
+	Words   string   // the listener's last
 	Log     []string // the last lines of its log
 	Cause   error    // what the service manager said, if it has refused
 }
 
 func (e *StartError) Error() string {
 	text := fmt.Sprintf("starting service %q: %v", e.Service, ErrNotListening)
-	if e.Reason != "" {
+	switch {
+	case e.AtOnce:
+		text += fmt.Sprintf(": it ended at once, %d times in a row: %s", hopeless, e.Words)
+	case e.Reason != "" && e.Words != "":
+		text += ": " + e.Reason + ": " + e.Words
+	case e.Reason != "":
 		text += ": " + e.Reason
 	}
 	if e.Cause != nil {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
@@ -77,7 +78,8 @@ type Host struct {
 
 // runner is the runner root of a record, for the programs in it.
 func (h *Host) runner(record instance.Record, user account.User, hold ...*os.File) register.Runner {
-	return register.Runner{Root: record.Dir, User: user, Environment: h.Environment, Hold: hold, Log: h.Log}
+	environment := append(slices.Clone(h.Environment), h.namedAtStart(record)...)
+	return register.Runner{Root: record.Dir, User: user, Environment: environment, Hold: hold, Log: h.Log}
 }
 
 // userOf finds the account of a record.

@@ -20,6 +20,9 @@ const (
 	comeUp   = 90 * time.Second
 	lookEach = 200 * time.Millisecond
 	logTail  = 10
+	// hopeless is how many listeners in a row end at once until it is plain that
+	// another one would as well.
+	hopeless = 3
 	// serviceFile is where GitHub's own installer leaves the unit's name.
 	serviceFile = ".service"
 )
@@ -86,18 +89,65 @@ func (i *installer) bringUp(ctx context.Context) (time.Duration, error) {
 		return 0, fmt.Errorf("writing the service's name: %w", err)
 	}
 	begin := time.Now()
-	// It returns when the listener listens, after the stop of an earlier one.
+	// What an earlier supervisor has reported says nothing of the one to come.
+	before, err := i.Store.Running(i.Name)
+	if err != nil {
+		return 0, err
+	}
+	if err := i.restart(ctx, before); err != nil {
+		return 0, err
+	}
+	err = i.awaitListening(ctx)
+	return time.Since(begin), err
+}
+
+// restart returns when the listener listens, after the stop of an earlier one; or
+// when it is plain that it will not. The service manager would wait on, as its
+// supervisor tries on.
+func (i *installer) restart(ctx context.Context, before int) error {
 	starting, cancel := context.WithTimeout(ctx, comeUp+unitStop(i.record))
 	defer cancel()
-	if err := i.unit.Restart(starting); err != nil {
-		report, _, reportErr := i.report(i.Name)
-		if ctx.Err() != nil || reportErr != nil {
-			return 0, errors.Join(err, reportErr)
+	restarted := make(chan error, 1)
+	go func() { restarted <- i.unit.Restart(starting) }()
+	tick := time.NewTicker(lookEach)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-restarted:
+			if err == nil {
+				return nil
+			}
+			report, _, reportErr := i.report(i.Name)
+			if ctx.Err() != nil || reportErr != nil {
+				return errors.Join(err, reportErr)
+			}
+			refused := i.refused(report)
+			refused.Cause = err
+			return refused
+		case <-tick.C:
 		}
-		return 0, &StartError{Service: i.Service, Reason: reasonOf(report), Cause: err}
+		report, alive, err := i.report(i.Name)
+		if err == nil && alive && report.PID != before && report.EndedAtOnce >= hopeless {
+			cancel()
+			<-restarted // it was given up
+			return i.refused(report)
+		}
 	}
-	err := i.awaitListening(ctx)
-	return time.Since(begin), err
+}
+
+// refused says what the supervisor knows of a listener that did not come up.
+func (i *installer) refused(report instance.Report) *StartError {
+	e := &StartError{
+		Service: i.Service, Reason: reasonOf(report), Words: report.LastWords, AtOnce: report.EndedAtOnce >= hopeless,
+		Dir: i.Dir, User: i.User,
+	}
+	if report.Trouble != "" {
+		e.Reason, e.Words = "it cannot connect to GitHub", report.TroubleWords
+	}
+	if report.Trouble == instance.Conflict {
+		e.Reason, e.Words = report.TroubleWords, ""
+	}
+	return e
 }
 
 // dropService takes the service of the record away; gone already is done.
@@ -148,6 +198,9 @@ func (i *installer) awaitListening(ctx context.Context) error {
 		if state.Active == svc.Stopped && report.State == instance.Ended && state.ExitStatus == 0 {
 			return nil // an ephemeral runner may have done its job by now
 		}
+		if alive && report.EndedAtOnce >= hopeless {
+			return i.refused(report)
+		}
 		if state.Active == svc.Failed || state.Active == svc.Stopped && report.State == instance.Ended {
 			return i.startError(ctx, report)
 		}
@@ -163,7 +216,11 @@ func (i *installer) awaitListening(ctx context.Context) error {
 
 func (i *installer) startError(ctx context.Context, report instance.Report) error {
 	lines, err := i.unit.Log(ctx, logTail)
-	return errors.Join(&StartError{Service: i.Service, Reason: reasonOf(report), Log: lines}, err)
+	refused := i.refused(report)
+	if refused.Words == "" {
+		refused.Log = lines
+	}
+	return errors.Join(refused, err)
 }
 
 // reasonOf is why a listener does not listen. That it was asked to stop is the end of the

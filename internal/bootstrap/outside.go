@@ -65,18 +65,13 @@ func (h *Host) openWebhook(life instance.Life, log *slog.Logger) (*health.Webhoo
 func (o *outside) report(c supervise.Change) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if c.State != o.last.State || c.Draining != o.last.Draining || c.Job != o.last.Job {
+	if c.Shown() != o.last.Shown() || c.Draining != o.last.Draining || c.Job != o.last.Job {
 		o.since = time.Now().UTC()
 	}
 	o.tidier.heed(c.State)
 	before := o.last
 	o.last = c
-	o.try("saving the report", o.host.Store.SaveReport(o.record.Name, instance.Report{
-		State: string(c.State), Draining: c.Draining, Since: o.since, PID: os.Getpid(), Version: c.Version,
-		Job: c.Job, ExitCode: c.ExitCode, Reason: c.Reason, Starts: c.Starts, Registrations: c.Registrations,
-		Succeeded: c.Results.Succeeded, Failed: c.Results.Failed, Canceled: c.Results.Canceled,
-		ListenerPID: c.Listener.PID, ListenerStart: c.Listener.Start, Boot: o.boot,
-	}))
+	o.try("saving the report", o.host.Store.SaveReport(o.record.Name, o.reportOf(c)))
 	o.tellManager(c)
 	if c.Registrations != before.Registrations {
 		if record, err := o.host.Store.Load(o.record.Name); err == nil {
@@ -89,11 +84,26 @@ func (o *outside) report(c supervise.Change) {
 	o.writeMetrics()
 }
 
+// reportOf is what status reads.
+func (o *outside) reportOf(c supervise.Change) instance.Report {
+	report := instance.Report{
+		State: string(c.Shown()), Draining: c.Draining, Since: o.since, PID: os.Getpid(), Version: c.Version,
+		Job: c.Job, ExitCode: c.ExitCode, Reason: c.Reason, Starts: c.Starts, Registrations: c.Registrations,
+		Succeeded: c.Results.Succeeded, Failed: c.Results.Failed, Canceled: c.Results.Canceled,
+		LastWords: c.LastWords, EndedAtOnce: c.EndedAtOnce,
+		ListenerPID: c.Listener.PID, ListenerStart: c.Listener.Start, Boot: o.boot,
+	}
+	if trouble := c.Trouble; trouble.State != "" {
+		report.Trouble, report.TroubleWords, report.TroubleSince = string(trouble.State), trouble.Words, &trouble.Since
+	}
+	return report
+}
+
 // tellManager says to systemd that the service is up once the listener listens:
 // what is started after this service can rely on that.
 func (o *outside) tellManager(c supervise.Change) {
-	status := string(c.State)
-	for _, part := range []struct{ before, text string }{{" on ", c.Job}, {": ", c.Reason}} {
+	status := string(c.Shown())
+	for _, part := range []struct{ before, text string }{{" on ", c.Job}, {": ", why(c)}} {
 		if part.text != "" {
 			status += part.before + part.text
 		}
@@ -112,6 +122,18 @@ func (o *outside) tellManager(c supervise.Change) {
 	}
 }
 
+// why is what is wrong with a listener; empty if nothing is.
+func why(c supervise.Change) string {
+	switch {
+	case c.Trouble.State != "":
+		return c.Trouble.Words
+	case c.State == supervise.Failing && c.LastWords != "":
+		return c.Reason + " (" + c.LastWords + ")"
+	default:
+		return c.Reason
+	}
+}
+
 // beat shows that the supervisor is in order.
 func (o *outside) beat() {
 	o.mu.Lock()
@@ -127,7 +149,7 @@ func (o *outside) beat() {
 		// Whoever waits for this service, the end of the boot above all, has waited long
 		// enough; the watchdog begins now.
 		o.ready = true
-		o.try("telling the service manager", o.with.Manager.Ready("not listening yet: "+string(o.last.State)))
+		o.try("telling the service manager", o.with.Manager.Ready("not listening yet: "+string(o.last.Shown())))
 	}
 	o.writeMetrics()
 }
@@ -140,10 +162,12 @@ func eventOf(before, c supervise.Change) string {
 	if c.Draining && !before.Draining {
 		return health.EventDraining
 	}
-	if c.State == before.State && c.Job == before.Job {
+	if c.Shown() == before.Shown() && c.Job == before.Job {
 		return ""
 	}
-	switch c.State {
+	switch c.Shown() {
+	case supervise.Connecting, supervise.Conflict, supervise.Reconnecting:
+		return health.EventDisconnected
 	case supervise.Idle:
 		return health.EventIdle
 	case supervise.Busy:
@@ -178,7 +202,7 @@ func event(record instance.Record, kind string, c supervise.Change) health.Event
 	}
 	return health.Event{
 		Type: kind, Runner: record.Name, Scope: record.ScopeURL, RunnerID: record.RunnerID, Host: host,
-		Version: c.Version, Job: c.Job, Reason: c.Reason, ExitCode: c.ExitCode,
+		Version: c.Version, Job: c.Job, Reason: why(c), ExitCode: c.ExitCode,
 	}
 }
 
@@ -194,8 +218,8 @@ func (o *outside) writeMetrics() {
 		return
 	}
 	c := o.last
-	state := string(c.State)
-	if c.Draining && (c.State == supervise.Idle || c.State == supervise.Busy) {
+	state := string(c.Shown())
+	if c.Draining && (c.Shown() == supervise.Idle || c.State == supervise.Busy) {
 		state = health.StateDraining
 	}
 	o.try("writing the metrics", health.WriteMetrics(o.record.MetricsFile, health.Metrics{

@@ -62,6 +62,7 @@ func (h *Host) Run(ctx context.Context, name string, with Supervision) error {
 	config := supervise.Config{
 		Root:         record.Dir,
 		User:         user,
+		Environment:  h.startEnvironment(record),
 		StopTimeout:  stopTimeout,
 		DrainTimeout: time.Duration(record.DrainTimeout),
 		Backoff:      supervise.DefaultBackoff(),

@@ -1,10 +1,12 @@
 package bootstrap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
@@ -50,6 +52,13 @@ type ListenerStatus struct {
 	ExitCode *int       `json:"exit_code,omitempty"`
 	Starts   int        `json:"starts"`
 	Draining bool       `json:"draining"`
+	// Trouble is what is wrong with its connection to GitHub: "connecting", "conflict" or
+	// "reconnecting"; empty if nothing is.
+	Trouble      string     `json:"trouble,omitempty"`
+	TroubleSince *time.Time `json:"trouble_since,omitempty"`
+	TroubleWords string     `json:"trouble_words,omitempty"`
+	// LastWords is how the listener that ended last did so, and what it printed last.
+	LastWords string `json:"last_words,omitempty"`
 	// How often it was registered anew, and how its jobs have ended.
 	Registrations int `json:"registrations"`
 	Succeeded     int `json:"jobs_succeeded"`
@@ -58,9 +67,11 @@ type ListenerStatus struct {
 }
 
 // GitHubStatus is what GitHub says; State is "not asked" without a credential,
-// "absent" if GitHub does not list the runner, else "online" or "offline".
+// "unknown" if there was no answer, for the reason in Error, "absent" if GitHub does not
+// list the runner, else "online" or "offline".
 type GitHubStatus struct {
 	State  string   `json:"state"`
+	Error  string   `json:"error,omitempty"`
 	Busy   bool     `json:"busy"`
 	Labels []string `json:"labels,omitempty"`
 }
@@ -69,32 +80,37 @@ type GitHubStatus struct {
 const (
 	stopped  = "offline"
 	none     = "none"
+	unknown  = "unknown"
 	notAsked = "not asked"
 	absent   = "absent"
 )
 
 // Status looks at every runner of this host, or at the one called name. It
-// changes nothing.
+// changes nothing. What this host knows is there whatever GitHub answers, and
+// whatever is wrong with another runner: an error, that of the first of them, comes
+// beside it.
 func (h *Host) Status(ctx context.Context, name string) ([]Status, error) {
-	records, err := h.Store.List()
-	if err != nil {
-		return nil, err
-	}
+	records, failed := h.Store.List()
 	all := []Status{}
 	for _, record := range records {
 		if name != "" && record.Name != name {
 			continue
 		}
 		status, err := h.statusOf(ctx, record)
-		if err != nil {
-			return nil, err
-		}
+		failed = cmp.Or(failed, err)
 		all = append(all, status)
 	}
 	if name != "" && len(all) == 0 {
-		return nil, fmt.Errorf("%w: %q", instance.ErrUnknown, name)
+		return nil, cmp.Or(failed, fmt.Errorf("%w: %q", instance.ErrUnknown, name))
 	}
-	return all, nil
+	// Last, since an answer may be long in coming; and once for each scope where there is none.
+	silent := map[string]error{}
+	for i := range all {
+		at := slices.IndexFunc(records, func(r instance.Record) bool { return r.Name == all[i].Name })
+		failed = cmp.Or(failed, h.lookAtGitHub(ctx, records[at], &all[i], silent))
+		all[i].Healthy = len(all[i].Problems) == 0
+	}
+	return all, failed
 }
 
 func (h *Host) statusOf(ctx context.Context, record instance.Record) (Status, error) {
@@ -102,15 +118,16 @@ func (h *Host) statusOf(ctx context.Context, record instance.Record) (Status, er
 		Name: record.Name, ScopeURL: record.ScopeURL, Dir: record.Dir, User: record.User,
 		RunnerID: record.RunnerID, Phase: record.Phase, Version: record.Version, Problems: []string{},
 	}
+	var failed error
 	for _, look := range []func(context.Context, instance.Record, *Status) error{
-		h.lookAtRecord, h.lookAtListener, h.lookAtService, h.lookAtGitHub,
+		h.lookAtRecord, h.lookAtListener, h.lookAtService,
 	} {
 		if err := look(ctx, record, &s); err != nil {
-			return Status{}, err
+			s.problem("%v", err)
+			failed = cmp.Or(failed, err)
 		}
 	}
-	s.Healthy = len(s.Problems) == 0
-	return s, nil
+	return s, failed
 }
 
 func (s *Status) problem(format string, values ...any) {
@@ -164,14 +181,49 @@ func (h *Host) lookAtListener(_ context.Context, record instance.Record, s *Stat
 	if report.Version != "" {
 		s.Version = report.Version
 	}
+	if report.State == instance.Failing || !alive || report.EndedAtOnce > 0 {
+		s.Listener.LastWords = report.LastWords
+	}
 	if alive {
+		s.Listener.Trouble, s.Listener.TroubleSince, s.Listener.TroubleWords = report.Trouble, report.TroubleSince, report.TroubleWords
 		s.Listener.State, s.Listener.PID, s.Listener.Job = report.State, report.PID, report.Job
 		s.Listener.Since, s.Listener.Draining = &report.Since, report.Draining
 	}
-	if s.Listener.State == instance.Failing {
-		s.problem("its listener keeps ending: %s", report.Reason)
+	if alive {
+		s.judgeListener(report)
 	}
 	return nil
+}
+
+// judgeListener says what is wrong with a listener that is supervised.
+func (s *Status) judgeListener(report instance.Report) {
+	since := ""
+	if report.TroubleSince != nil {
+		since = " since " + report.TroubleSince.Format(time.RFC3339)
+	}
+	switch {
+	case report.State == instance.Failing && report.LastWords != "":
+		s.problem("its listener keeps ending: %s (%s)", report.Reason, report.LastWords)
+	case report.State == instance.Failing:
+		s.problem("its listener keeps ending: %s", report.Reason)
+	case report.Trouble == instance.Conflict:
+		s.problem("its session is held elsewhere%s: %s", since, report.TroubleWords)
+	case report.Trouble == instance.Connecting:
+		s.problem("its listener cannot connect to GitHub%s: %s", since, report.TroubleWords)
+	case report.Trouble != "":
+		s.problem("its listener has lost GitHub%s: %s", since, report.TroubleWords)
+	case report.State == instance.Starting && report.EndedAtOnce > 0:
+		s.problem("its listener has ended at once %s, and is started again (%s)", times(report.EndedAtOnce), report.LastWords)
+	case report.State == instance.Starting && time.Since(report.Since) > comeUp:
+		s.problem("its listener was started at %s and does not listen yet", report.Since.Format(time.RFC3339))
+	}
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }
 
 func (h *Host) lookAtService(ctx context.Context, record instance.Record, s *Status) error {
@@ -204,17 +256,21 @@ func (h *Host) lookAtService(ctx context.Context, record instance.Record, s *Sta
 	return nil
 }
 
-func (h *Host) lookAtGitHub(ctx context.Context, record instance.Record, s *Status) error {
+// lookAtGitHub asks GitHub. What it refuses for a scope, or a network that does not
+// lead there, is in silent: it is the same for the next runner.
+func (h *Host) lookAtGitHub(ctx context.Context, record instance.Record, s *Status, silent map[string]error) error {
 	s.GitHub = GitHubStatus{State: notAsked}
 	if h.Connect == nil {
 		return nil
 	}
-	scope, err := github.ParseScope(record.ScopeURL, record.APIURL)
-	if err != nil {
-		return fmt.Errorf("reading the record of %q: %w", record.Name, err)
+	runners, err := []github.Runner(nil), silent[record.ScopeURL]
+	if err == nil {
+		runners, err = h.listed(ctx, record)
 	}
-	runners, err := h.Connect(scope).Runners(ctx, record.Name)
 	if err != nil {
+		silent[record.ScopeURL] = err
+		s.GitHub = GitHubStatus{State: unknown, Error: err.Error()}
+		s.problem("GitHub cannot be asked: %v", err)
 		return err
 	}
 	s.GitHub.State = absent
@@ -230,6 +286,15 @@ func (h *Host) lookAtGitHub(ctx context.Context, record instance.Record, s *Stat
 	}
 	s.compareGitHub(record)
 	return nil
+}
+
+// listed is what GitHub lists of the runner.
+func (h *Host) listed(ctx context.Context, record instance.Record) ([]github.Runner, error) {
+	scope, err := github.ParseScope(record.ScopeURL, record.APIURL)
+	if err != nil {
+		return nil, fmt.Errorf("reading the record of %q: %w", record.Name, err)
+	}
+	return h.Connect(scope).Runners(ctx, record.Name)
 }
 
 func (s *Status) compareGitHub(record instance.Record) {

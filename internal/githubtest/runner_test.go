@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -736,6 +737,68 @@ func TestListenerStarts(t *testing.T) {
 	contains(t, stderr, "Failed to create a session. The runner registration has been deleted from the server")
 	if !h.has(".runner") {
 		t.Error("the files stay")
+	}
+}
+
+// .NET takes whom to trust from the environment that it starts with, and the runner loads .env after that.
+func TestTrustIsReadAtTheStart(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.configure()
+	h.write(".env", "SSL_CERT_FILE=/in/the/file\nCOLOUR=green\n")
+	h.listen("SSL_CERT_FILE=/at/the/start")
+	job := h.s.QueueJob("one", githubtest.Job{Script: "echo $SSL_CERT_FILE $COLOUR"})
+	h.wait(job)
+	contains(t, job.Output(), "/in/the/file green") // jobs have what .env says
+}
+
+// A listener says once that it has lost GitHub, and that it has it back.
+func TestLostConnection(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.configure()
+	p := h.listen()
+	h.s.Fault(githubtest.Fault{Method: "GET", Path: "/_runner/broker/message", Status: 503, Times: 5})
+	said := func() string {
+		stdout, stderr := p.output()
+		return stdout + stderr
+	}
+	h.eventually("it is connected again", func() bool { return strings.Contains(said(), "Z: Runner reconnected.\n") })
+	p.signal(syscall.SIGINT)
+	p.end(0)
+	line := regexp.MustCompile(`(?m)^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ: Runner connect error: .*503.*\. Retrying until reconnected\.$`)
+	if n := len(line.FindAllString(said(), -1)); n != 1 {
+		t.Errorf("it says %d times that it lost the connection:\n%s", n, said())
+	}
+}
+
+// A session that is held elsewhere is named at each try, and what it is to the listener once.
+func TestConflictThatPasses(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.configure()
+	h.s.Fault(githubtest.Fault{Method: "POST", Path: "/_runner/broker/session", Status: 409, Times: 3})
+	p := h.listen()
+	p.signal(syscall.SIGINT)
+	stdout, stderr := p.end(0)
+	if n := strings.Count(stderr, "A session for this runner already exists.\n"); n != 3 {
+		t.Errorf("it names the conflict %d times:\n%s", n, stderr)
+	}
+	if n := strings.Count(stderr, "Runner connect error: Error: Conflict. Retrying until reconnected.\n"); n != 1 {
+		t.Errorf("it says %d times that it cannot connect:\n%s", n, stderr)
+	}
+	contains(t, stdout, "Runner reconnected.", "Listening for Jobs")
+}
+
+func TestListenerThatDiesAtOnce(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.configure()
+	for text, want := range map[string]string{"137 No such thing": "No such thing\n", "137": ""} {
+		stdout, stderr := h.start([]string{"SIMULATED_RUNNER_DEATH=" + text}, "bin/Runner.Listener", "run").end(137)
+		if stdout != "" || stderr != want {
+			t.Errorf("it said %q and %q, want %q alone", stdout, stderr, want)
+		}
 	}
 }
 

@@ -20,6 +20,7 @@ const (
 	EventRegistered   = "registered"
 	EventIdle         = "idle"
 	EventBusy         = "busy"
+	EventDisconnected = "disconnected"
 	EventUpdating     = "updating"
 	EventDraining     = "draining"
 	EventDrained      = "drained"
@@ -70,7 +71,7 @@ func newID() string {
 // knownType keeps out of the headers what is not one of the constants.
 func knownType(name string) bool {
 	switch name {
-	case EventInstalling, EventRegistered, EventIdle, EventBusy, EventUpdating, EventDraining,
+	case EventInstalling, EventRegistered, EventIdle, EventBusy, EventDisconnected, EventUpdating, EventDraining,
 		EventDrained, EventFailing, EventDeregistered, EventStopped, EventPreempted:
 		return true
 	}

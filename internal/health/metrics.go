@@ -15,15 +15,18 @@ import (
 
 // The states of a runner.
 const (
-	StateStarting    = "starting"
-	StateRegistering = "registering"
-	StateIdle        = "idle"
-	StateBusy        = "busy"
-	StateUpdating    = "updating"
-	StateDraining    = "draining"
-	StateDrained     = "drained"
-	StateFailing     = "failing"
-	StateEnded       = "ended"
+	StateStarting     = "starting"
+	StateConnecting   = "connecting"
+	StateConflict     = "conflict"
+	StateRegistering  = "registering"
+	StateIdle         = "idle"
+	StateReconnecting = "reconnecting"
+	StateBusy         = "busy"
+	StateUpdating     = "updating"
+	StateDraining     = "draining"
+	StateDrained      = "drained"
+	StateFailing      = "failing"
+	StateEnded        = "ended"
 )
 
 // The results of jobs.
@@ -39,8 +42,8 @@ var ErrState = errors.New("not a state of a runner")
 // States returns every state, in the order of a runner's life.
 func States() []string {
 	return []string{
-		StateStarting, StateRegistering, StateIdle, StateBusy, StateUpdating,
-		StateDraining, StateDrained, StateFailing, StateEnded,
+		StateStarting, StateConnecting, StateConflict, StateRegistering, StateIdle, StateReconnecting, StateBusy,
+		StateUpdating, StateDraining, StateDrained, StateFailing, StateEnded,
 	}
 }
 

@@ -153,7 +153,9 @@ func TestMetricsAreInTheTextFormat(t *testing.T) {
 	const r, s = "r1", "octo/hello"
 	of := [][2]string{{"runner", r}, {"scope", s}}
 	want := []series{{"runner_bootstrap_info", [][2]string{{"runner", r}, {"scope", s}, {"version", "2.330.0"}}, 1}}
-	for _, state := range []string{"starting", "registering", "idle", "busy", "updating", "draining", "drained", "failing", "ended"} {
+	for _, state := range []string{
+		"starting", "connecting", "conflict", "registering", "idle", "reconnecting", "busy", "updating", "draining", "drained", "failing", "ended",
+	} {
 		value := 0.0
 		if state == "busy" {
 			value = 1

@@ -12,33 +12,45 @@ import (
 
 // Listener states, as `run` reports them.
 const (
-	Starting      = "starting"    // the listener was started and has not connected yet
-	Reregistering = "registering" // being registered anew before it is started
-	Idle          = "idle"        // connected, waiting for a job
-	Busy          = "busy"        // running a job
-	Updating      = "updating"    // being replaced by a newer version
-	Failing       = "failing"     // ended; to be started again after a while
-	Drained       = "drained"     // stopped until it is told to go on
-	Ended         = "ended"       // ended for good; Reason says why
+	Starting      = "starting"     // the listener was started and has not connected yet
+	Connecting    = "connecting"   // started, and cannot connect to GitHub
+	Conflict      = "conflict"     // started, and its session is held elsewhere
+	Reregistering = "registering"  // being registered anew before it is started
+	Idle          = "idle"         // connected, waiting for a job
+	Reconnecting  = "reconnecting" // was connected, and has lost GitHub
+	Busy          = "busy"         // running a job
+	Updating      = "updating"     // being replaced by a newer version
+	Failing       = "failing"      // ended; to be started again after a while
+	Drained       = "drained"      // stopped until it is told to go on
+	Ended         = "ended"        // ended for good; Reason says why
 )
 
 // Report is what the supervisor of a runner says of its listener. It is the
 // supervisor's latest word, not the truth: [Store.Running] tells whether that
 // supervisor is still alive.
 type Report struct {
-	State         string    `json:"state"`
-	Draining      bool      `json:"draining,omitempty"` // it takes no further job
-	Since         time.Time `json:"since"`
-	PID           int       `json:"pid"` // the supervisor's
-	Version       string    `json:"version,omitempty"`
-	Job           string    `json:"job,omitempty"`
-	ExitCode      *int      `json:"exit_code,omitempty"` // the listener's latest
-	Reason        string    `json:"reason,omitempty"`
-	Starts        int       `json:"starts"`
-	Registrations int       `json:"registrations,omitempty"`
-	Succeeded     int       `json:"jobs_succeeded,omitempty"`
-	Failed        int       `json:"jobs_failed,omitempty"`
-	Canceled      int       `json:"jobs_canceled,omitempty"`
+	State    string    `json:"state"`
+	Draining bool      `json:"draining,omitempty"` // it takes no further job
+	Since    time.Time `json:"since"`
+	PID      int       `json:"pid"` // the supervisor's
+	Version  string    `json:"version,omitempty"`
+	Job      string    `json:"job,omitempty"`
+	ExitCode *int      `json:"exit_code,omitempty"` // the listener's latest
+	Reason   string    `json:"reason,omitempty"`
+	// Trouble is what is wrong with the connection to GitHub: Connecting, Conflict or
+	// Reconnecting, which a busy one has beside its state.
+	Trouble      string     `json:"trouble,omitempty"`
+	TroubleSince *time.Time `json:"trouble_since,omitempty"`
+	TroubleWords string     `json:"trouble_words,omitempty"`
+	// LastWords is how the latest listener that ended did so, and what it printed last.
+	LastWords string `json:"last_words,omitempty"`
+	// EndedAtOnce counts the listeners in a row that ended within seconds.
+	EndedAtOnce   int `json:"ended_at_once,omitempty"`
+	Starts        int `json:"starts"`
+	Registrations int `json:"registrations,omitempty"`
+	Succeeded     int `json:"jobs_succeeded,omitempty"`
+	Failed        int `json:"jobs_failed,omitempty"`
+	Canceled      int `json:"jobs_canceled,omitempty"`
 	// Which process the listener is: its number, its start in clock ticks since
 	// boot, and which boot that was.
 	ListenerPID   int    `json:"listener_pid,omitempty"`

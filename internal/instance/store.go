@@ -66,7 +66,8 @@ func (s *Store) Load(name string) (Record, error) {
 	return record, nil
 }
 
-// List reads all records, by name.
+// List reads all records, by name. The error is for those that could not be read,
+// and the others come beside it.
 func (s *Store) List() ([]Record, error) {
 	entries, err := os.ReadDir(s.instances())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -76,6 +77,7 @@ func (s *Store) List() ([]Record, error) {
 		return nil, fmt.Errorf("listing records: %w", err)
 	}
 	var records []Record
+	var failed error
 	for _, entry := range entries {
 		if !entry.IsDir() || CheckName(entry.Name()) != nil {
 			continue // not ours
@@ -85,12 +87,13 @@ func (s *Store) List() ([]Record, error) {
 			continue // being made or being removed at this moment
 		}
 		if err != nil {
-			return nil, err
+			failed = errors.Join(failed, err)
+			continue
 		}
 		records = append(records, record)
 	}
 	slices.SortFunc(records, func(a, b Record) int { return strings.Compare(a.Name, b.Name) })
-	return records, nil
+	return records, failed
 }
 
 // Save writes the record so that after a crash either the old or the new one

@@ -75,7 +75,7 @@ func reasons(code int) string {
 	case codeSuccess:
 		return "the listener ended its session"
 	case codeTerminated:
-		return "the listener was refused"
+		return "the listener gave up"
 	case codeRetryable, codeRefreshed:
 		return "the listener met an error that may pass"
 	case -1:

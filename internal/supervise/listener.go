@@ -137,7 +137,8 @@ func (s *supervisor) ending(cmd *exec.Cmd, err error) (ending, error) {
 		return ending{}, err
 	}
 	code := cmd.ProcessState.ExitCode()
-	s.change(func(now *Change) { now.ExitCode = &code })
+	words := s.lastWords(cmd.ProcessState)
+	s.change(func(now *Change) { now.ExitCode, now.LastWords, now.Trouble = &code, words, Trouble{} })
 	s.Log.Info("listener ended", "exit_code", code)
 	_, err = register.ReadSettings(s.Root)
 	end := ending{code: code, configured: !errors.Is(err, register.ErrNotConfigured), ephemeral: s.ephemeral}
@@ -164,9 +165,10 @@ func (s *supervisor) forward(output io.Reader) {
 
 // environment is what the listener starts with. Its PATH is the one in the
 // file .path, which config.sh has written and an operator may have edited, as
-// with the stock service; the listener itself loads .env.
+// with the stock service; the listener itself loads .env, which is too late for
+// what .NET reads when it starts.
 func (s *supervisor) environment() []string {
-	environment := s.User.Environment(s.Root, "ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE=1")
+	environment := append(s.User.Environment(s.Root, s.Environment...), "ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE=1")
 	text, err := register.ReadFile(s.Root, ".path")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.Log.Warn("reading .path", "error", err)

@@ -70,6 +70,7 @@ func (s *supervisor) live(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", ErrNoListener, err)
 	}
 	next := decide(end)
+	s.countEnd(next, started)
 	if s.Alone && !next.update {
 		s.unswept = !s.sweep(ctx)
 	}
@@ -127,7 +128,8 @@ func (s *supervisor) fail(ctx context.Context, reason string, least time.Duratio
 
 // renew has the runner registered anew, once.
 func (s *supervisor) renew(ctx context.Context) {
-	s.change(func(now *Change) { now.State, now.Reason, now.Job = Registering, "", "" })
+	// What the listener said before has led here, and tells nothing of a failure to come.
+	s.change(func(now *Change) { now.State, now.Reason, now.Job, now.LastWords = Registering, "", "", "" })
 	err := s.during(ctx, s.Renew)
 	if err == nil {
 		var settings register.Settings

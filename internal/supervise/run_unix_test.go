@@ -122,6 +122,11 @@ type world struct {
 
 func newWorld(t *testing.T, ephemeral bool) *world {
 	t.Helper()
+	return newWorldAt(t, githubtest.Config{}, nil, ephemeral)
+}
+
+func newWorldAt(t *testing.T, at githubtest.Config, environment []string, ephemeral bool) *world {
+	t.Helper()
 	root := filepath.Join(place(t), "web-1")
 	if err := os.Mkdir(root, 0o755); err != nil {
 		t.Fatal(err)
@@ -130,7 +135,7 @@ func newWorld(t *testing.T, ephemeral bool) *world {
 		t.Fatalf("tar: %v: %s", err, text)
 	}
 	own(t, root)
-	server, err := githubtest.Start(githubtest.Config{})
+	server, err := githubtest.Start(at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +147,7 @@ func newWorld(t *testing.T, ephemeral bool) *world {
 			t.Error(err)
 		}
 	})
-	joiner := register.Runner{Root: root, User: user(), Log: quiet()}
+	joiner := register.Runner{Root: root, User: user(), Log: quiet(), Environment: environment}
 	settings, err := joiner.Join(t.Context(), server.URL()+"/"+slug, "web-1", register.Identity{Ephemeral: ephemeral}, false,
 		github.NewSecret(server.RegistrationToken(slug)))
 	if err != nil {

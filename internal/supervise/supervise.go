@@ -23,28 +23,55 @@ type State string
 
 // The states of a listener.
 const (
-	Starting    State = "starting"    // started, not connected yet
-	Registering State = "registering" // being registered anew, before it is started
-	Idle        State = "idle"        // connected, waiting for a job
-	Busy        State = "busy"        // running a job
-	Updating    State = "updating"    // being replaced by a newer version
-	Failing     State = "failing"     // ended, to be started again after a while
-	Drained     State = "drained"     // stopped until it is told to go on
-	Ended       State = "ended"       // ended for good
+	Starting     State = "starting"     // started, not connected yet
+	Connecting   State = "connecting"   // started, and cannot connect to GitHub
+	Conflict     State = "conflict"     // started, and its session is held elsewhere
+	Registering  State = "registering"  // being registered anew, before it is started
+	Idle         State = "idle"         // connected, waiting for a job
+	Reconnecting State = "reconnecting" // was connected, and has lost GitHub
+	Busy         State = "busy"         // running a job
+	Updating     State = "updating"     // being replaced by a newer version
+	Failing      State = "failing"      // ended, to be started again after a while
+	Drained      State = "drained"      // stopped until it is told to go on
+	Ended        State = "ended"        // ended for good
 )
 
 // Change is one change of a listener's state.
 type Change struct {
+	// State is what the listener does; [Change.Shown] also heeds what it cannot do.
 	State         State
-	Draining      bool   // it is to take no further job
-	Version       string // of the runner, once it has told
-	Job           string // set while Busy
-	ExitCode      *int   // the latest, -1 for a signal
-	Reason        string // why it fails, drains or has ended
-	Starts        int    // how often it was started
-	Registrations int    // how often it was registered anew
+	Trouble       Trouble // what it has said of its connection; zero while that is well
+	Draining      bool    // it is to take no further job
+	Version       string  // of the runner, once it has told
+	Job           string  // set while Busy
+	ExitCode      *int    // the latest, -1 for a signal
+	Reason        string  // why it fails, drains or has ended
+	Starts        int     // how often it was started
+	Registrations int     // how often it was registered anew
 	Results       Results
 	Listener      process.Process // the latest one
+	// LastWords is how the latest listener that has ended did so, and the end of what it
+	// printed; bounded, in one line.
+	LastWords string
+	// EndedAtOnce counts the listeners in a row that ended within seconds without a
+	// word of the network: what ends those does not pass by itself.
+	EndedAtOnce int
+}
+
+// Trouble is a connection to GitHub that a listener has lost, or never had.
+type Trouble struct {
+	State State // Connecting, Reconnecting or Conflict; empty for none
+	Since time.Time
+	Words string // the listener's
+}
+
+// Shown is the state as the outside is told it: one that cannot reach GitHub is
+// not idle. A job goes on without it for a while.
+func (c Change) Shown() State {
+	if c.Trouble.State != "" && (c.State == Starting || c.State == Idle) {
+		return c.Trouble.State
+	}
+	return c.State
 }
 
 // Results counts the jobs that have ended.
@@ -63,6 +90,9 @@ type Limits struct {
 type Config struct {
 	Root string
 	User account.User
+	// Environment ("KEY=VALUE") is what the listener has to be started with, since it
+	// is too late when it loads .env: whom it trusts, above all.
+	Environment []string
 	// StopTimeout is how long a listener may take to cancel its job and end
 	// before it is killed.
 	StopTimeout time.Duration

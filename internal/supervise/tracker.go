@@ -17,6 +17,8 @@ type tracker struct {
 	worked     bool          // what the latest listener did and said
 	gone       bool
 	deprecated bool
+	troubled   bool     // it has said that it cannot reach GitHub
+	said       []string // the end of what it printed
 }
 
 // What a listener says (actions/runner 2.336.0).
@@ -24,6 +26,7 @@ var (
 	versionLine = regexp.MustCompile(`^Current runner version: '([0-9.]+)'`)
 	jobLine     = regexp.MustCompile(`Running job: (.*)$`)
 	resultLine  = regexp.MustCompile(`Job .* completed with result: (\w+)`)
+	errorLine   = regexp.MustCompile(`Runner connect error: (.*?)\.? Retrying until reconnected\.`)
 )
 
 // change updates the state and reports it, unless it is what it was.
@@ -60,9 +63,10 @@ func (s *supervisor) doneAt() time.Time {
 func (s *supervisor) begin() {
 	s.mu.Lock()
 	s.worked, s.gone, s.deprecated, s.since, s.done = false, false, false, time.Time{}, time.Time{}
+	s.troubled, s.said = false, nil
 	s.mu.Unlock()
 	s.change(func(now *Change) {
-		now.State, now.Reason, now.Job = Starting, "", ""
+		now.State, now.Reason, now.Job, now.Trouble = Starting, "", "", Trouble{}
 		now.Starts++
 	})
 }
@@ -70,13 +74,14 @@ func (s *supervisor) begin() {
 // read takes in one line of the listener's output.
 func (s *supervisor) read(line string) {
 	s.Log.Info("listener", "line", line)
+	s.keep(line)
 	if match := versionLine.FindStringSubmatch(line); match != nil {
 		s.change(func(now *Change) { now.Version = match[1] })
 		return
 	}
 	if match := jobLine.FindStringSubmatch(line); match != nil {
 		s.note(func() { s.worked = true })
-		s.change(func(now *Change) { now.State, now.Job = Busy, match[1] })
+		s.change(func(now *Change) { now.State, now.Job, now.Trouble = Busy, match[1], Trouble{} })
 		return
 	}
 	if match := resultLine.FindStringSubmatch(line); match != nil {
@@ -94,7 +99,13 @@ func (s *supervisor) read(line string) {
 				s.since = time.Now()
 			}
 		})
-		s.change(func(now *Change) { now.State, now.Job = Idle, "" })
+		s.change(func(now *Change) { now.State, now.Job, now.Trouble = Idle, "", Trouble{} })
+	case strings.Contains(line, "Runner reconnected."):
+		s.change(func(now *Change) { now.Trouble = Trouble{} })
+	case errorLine.MatchString(line):
+		s.lose(errorLine.FindStringSubmatch(line)[1])
+	case strings.Contains(line, "A session for this runner already exists."):
+		s.trouble(Conflict, "another listener holds the session of this runner at GitHub")
 	case strings.Contains(line, "registration has been deleted from the server"),
 		strings.Contains(line, "no longer exists on the server"):
 		s.note(func() { s.gone = true })

@@ -53,7 +53,7 @@ func endings() []ending {
 	const passing, odd = "the listener met an error that may pass", "the listener ended unexpectedly"
 	return []ending{
 		{0, instance.Failing, "the listener ended its session", "5s"},
-		{1, instance.Failing, "the listener was refused", "5s"},
+		{1, instance.Failing, "the listener gave up", "5s"},
 		{2, instance.Failing, passing, "5s"},
 		{3, instance.Updating, "the runner is updating itself", ""},
 		{4, instance.Updating, "the runner is updating itself", ""},

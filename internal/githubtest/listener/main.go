@@ -3,6 +3,7 @@
 package main
 
 import (
+	"crypto/x509"
 	"fmt"
 	"io"
 	"os"
@@ -65,6 +66,11 @@ func start() int {
 	p.report.Version = p.version
 	if name := strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe"); name == "Runner.Worker" {
 		return p.work()
+	}
+	// .NET takes SSL_CERT_FILE and SSL_CERT_DIR from the environment that the process starts with. What .env says of
+	// them comes too late, and reaches the jobs alone. Go's certificates are loaded once as well.
+	if _, err := x509.SystemCertPool(); err != nil {
+		return p.fail(err)
 	}
 	if err := p.loadEnv(); err != nil {
 		return p.fail(err)

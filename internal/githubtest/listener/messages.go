@@ -11,6 +11,7 @@ func (l *listener) handle(e event) (code int, ended bool) {
 	if e.err != nil {
 		return l.handleError(e.err)
 	}
+	l.reconnected()
 	if !e.got {
 		return 0, false
 	}
@@ -64,7 +65,7 @@ func (l *listener) handleError(err error) (code int, ended bool) {
 		}
 		return 0, false
 	}
-	l.complain("%s: Runner connect error: %s. Retrying until reconnected.", stamp(), err)
+	l.disconnected(err)
 	if l.server.silentFor() > reconnectLimit {
 		return exitRetryable, true
 	}

@@ -34,6 +34,7 @@ type listener struct {
 	job      *job
 	update   string // the version to go to once no job runs
 	log      *os.File
+	cut      bool // it has said that it lost the connection
 }
 
 // event is what a poll brings.
@@ -44,6 +45,9 @@ type event struct {
 }
 
 func (p *program) run() int {
+	if code, asked := p.scriptedDeath(); asked {
+		return code
+	}
 	if blob := p.opts.value("jitconfig"); blob != "" {
 		if err := p.unpackJIT(blob); err != nil {
 			return p.fail(err)
@@ -122,6 +126,24 @@ func (p *program) scriptedExit() (code int, asked bool, err error) {
 	return code, true, nil
 }
 
+// scriptedDeath is for a listener that ends before it has looked at anything, as .NET does where it cannot start:
+// SIMULATED_RUNNER_DEATH is an exit code and what is said on stderr, which may be nothing.
+func (p *program) scriptedDeath() (code int, asked bool) {
+	text := os.Getenv("SIMULATED_RUNNER_DEATH")
+	if text == "" {
+		return 0, false
+	}
+	number, words, _ := strings.Cut(text, " ")
+	code, err := strconv.Atoi(number)
+	if err != nil {
+		return p.fail(fmt.Errorf("reading the end to simulate: %w", err)), true
+	}
+	if words != "" {
+		p.complain("%s", words)
+	}
+	return code, true
+}
+
 // openSession tries until it has a session, or says with which code to end.
 func (l *listener) openSession() (code int, opened bool) {
 	interval := defaultInterval
@@ -134,6 +156,7 @@ func (l *listener) openSession() (code int, opened bool) {
 		var refused *statusError
 		switch {
 		case err == nil:
+			l.reconnected()
 			return 0, true
 		case errors.Is(err, errGone):
 			return l.fail(said(textDeletedAtStart)), false
@@ -141,18 +164,17 @@ func (l *listener) openSession() (code int, opened bool) {
 			return l.deprecated(), false
 		case errors.As(err, &refused) && refused.status == 409:
 			conflicts++
-			if conflicts == 1 {
-				l.complain("A session for this runner already exists.")
-			}
+			l.complain("A session for this runner already exists.")
 			if conflicts >= conflictTries {
 				l.complain("Stop retry on SessionConflictException after retried for %s.", time.Duration(conflicts)*interval)
 				return exitSessionConflict, false
 			}
+			l.disconnected(said("Error: Conflict"))
 		case time.Now().After(giveUp):
 			l.complain("%s", err)
 			return exitRetryable, false
 		default:
-			l.complain("%s: Runner connect error: %s. Retrying until reconnected.", stamp(), err)
+			l.disconnected(err)
 		}
 		select {
 		case s := <-l.signals:
@@ -160,6 +182,21 @@ func (l *listener) openSession() (code int, opened bool) {
 		case <-time.After(interval):
 		}
 	}
+}
+
+// disconnected says that GitHub cannot be reached, once until it can.
+func (l *listener) disconnected(err error) {
+	if !l.cut {
+		l.complain("%s: Runner connect error: %s. Retrying until reconnected.", stamp(), err)
+	}
+	l.cut = true
+}
+
+func (l *listener) reconnected() {
+	if l.cut {
+		l.note("%s: Runner reconnected.", stamp())
+	}
+	l.cut = false
 }
 
 func (l *listener) deprecated() int {

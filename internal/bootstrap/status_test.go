@@ -1,0 +1,37 @@
+package bootstrap
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+)
+
+// What a supervisor reports of its listener, and what is wrong with that.
+func TestJudgeListener(t *testing.T) {
+	t.Parallel()
+	since := time.Date(2026, 11, 30, 5, 10, 11, 0, time.UTC)
+	for name, c := range map[string]struct {
+		report instance.Report
+		want   string
+	}{
+		"idle":            {instance.Report{State: instance.Idle}, ""},
+		"busy":            {instance.Report{State: instance.Busy, LastWords: "exit code 0: long ago"}, ""},
+		"starting":        {instance.Report{State: instance.Starting, Since: time.Now()}, ""},
+		"starting long":   {instance.Report{State: instance.Starting, Since: since}, "its listener was started at 2026-11-30T05:10:11Z and does not listen yet"},
+		"starting again":  {instance.Report{State: instance.Starting, Since: time.Now(), EndedAtOnce: 2, LastWords: "exit code 1: no"}, "its listener has ended at once 2 times, and is started again (exit code 1: no)"},
+		"connecting":      {instance.Report{State: instance.Connecting, Trouble: instance.Connecting, TroubleSince: &since, TroubleWords: "no route"}, "its listener cannot connect to GitHub since 2026-11-30T05:10:11Z: no route"},
+		"reconnecting":    {instance.Report{State: instance.Reconnecting, Trouble: instance.Reconnecting, TroubleSince: &since, TroubleWords: "no route"}, "its listener has lost GitHub since 2026-11-30T05:10:11Z: no route"},
+		"busy without it": {instance.Report{State: instance.Busy, Trouble: instance.Reconnecting, TroubleSince: &since, TroubleWords: "no route"}, "its listener has lost GitHub since 2026-11-30T05:10:11Z: no route"},
+		"conflict":        {instance.Report{State: instance.Conflict, Trouble: instance.Conflict, TroubleSince: &since, TroubleWords: "another one"}, "its session is held elsewhere since 2026-11-30T05:10:11Z: another one"},
+		"failing":         {instance.Report{State: instance.Failing, Reason: "it ended", LastWords: "exit code 1: no"}, "its listener keeps ending: it ended (exit code 1: no)"},
+		"failing early":   {instance.Report{State: instance.Failing, Reason: "cannot register"}, "its listener keeps ending: cannot register"},
+	} {
+		var s Status
+		s.judgeListener(c.report)
+		if got := strings.Join(s.Problems, "; "); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}

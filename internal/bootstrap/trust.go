@@ -1,0 +1,160 @@
+package bootstrap
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+)
+
+// The variables that say whom to trust.
+const (
+	trustFile   = "SSL_CERT_FILE"
+	trustFolder = "SSL_CERT_DIR"
+	trustOfNode = "NODE_EXTRA_CA_CERTS"
+)
+
+// maxBundle is far beyond any list of authorities.
+const maxBundle = 16 << 20
+
+// atStart tells whether .NET reads a variable when its process starts. The runner
+// loads .env after that.
+func atStart(variable string) bool {
+	name, _, _ := strings.Cut(variable, "=")
+	return name == trustFile || name == trustFolder || strings.HasPrefix(name, "DOTNET_") || strings.HasPrefix(name, "COMPlus_")
+}
+
+// startEnvironment is what the listener of a record has to be started with.
+func (h *Host) startEnvironment(record instance.Record) []string {
+	start := slices.DeleteFunc(slices.Clone(h.Environment), func(variable string) bool { return !atStart(variable) })
+	return append(start, h.namedAtStart(record)...)
+}
+
+// namedAtStart are those variables that the user has named for jobs: they win, as
+// they do in .env. What is kept for .env has those of the network as well.
+func (h *Host) namedAtStart(record instance.Record) []string {
+	kept, err := h.Store.KeptVariables(record.Name)
+	if err != nil {
+		h.Log.Warn("reading which variables the runner has", "runner", record.Name, "error", err)
+		return nil
+	}
+	return slices.DeleteFunc(kept, func(variable string) bool {
+		return !atStart(variable) || slices.Contains(record.Environment, variable) || slices.Contains(h.Environment, variable)
+	})
+}
+
+// checkTrust refuses certificates that the listener or its jobs could not use: they
+// would fail much later, and would not say why.
+func (p *planner) checkTrust(context.Context) error {
+	named := map[string]string{}
+	for _, variable := range p.variables(p.Host) {
+		name, value, _ := strings.Cut(variable, "=")
+		named[name] = value // the last one counts, as in .env
+	}
+	for _, name := range []string{trustFile, trustOfNode} {
+		if file := named[name]; file != "" {
+			if err := p.checkTrusted(name, file, holdsCertificate); err != nil {
+				return err
+			}
+		}
+	}
+	for _, folder := range filepath.SplitList(named[trustFolder]) {
+		if err := p.checkTrusted(trustFolder, folder, p.folderHoldsCertificate); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *planner) checkTrusted(name, path string, holds func(path string) error) error {
+	refused := &RefusedError{Object: fmt.Sprintf("trusting %q (%s)", path, name), Name: path}
+	if !filepath.IsAbs(path) {
+		refused.Reason, refused.Detail = ErrNoCertificate, "not an absolute path, and the runner works in another directory"
+		return refused
+	}
+	if err := holds(path); err != nil {
+		refused.Reason, refused.Detail = ErrNoCertificate, err.Error()
+		return refused
+	}
+	if barrier := p.jobUser.Unreadable(path); barrier != "" {
+		refused.Reason = ErrUnreadable
+		refused.Detail = fmt.Sprintf("account %q may not read %q", p.User, barrier)
+		return refused
+	}
+	record := p.record
+	record.User, record.Life = p.User, p.request.Life
+	sandbox := p.sandbox(record, p.jobUser)
+	if p.request.Service && sandbox.Enabled && !sandbox.Docker && !sandbox.HostTemp && temporary(path) {
+		refused.Reason, refused.Detail = ErrUnreadable, ErrPrivateTemp.Error()
+		return refused
+	}
+	return nil
+}
+
+// errNoPEM is a file without what is looked for in it.
+var errNoPEM = errors.New("it holds no certificate in PEM")
+
+func holdsCertificate(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err == nil && !info.Mode().IsRegular() {
+		return errors.New("it is no file")
+	}
+	text, err := io.ReadAll(io.LimitReader(file, maxBundle))
+	if err != nil {
+		return err
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return errors.New("it is empty")
+	}
+	if !hasCertificate(text) {
+		return errNoPEM
+	}
+	return nil
+}
+
+func hasCertificate(text []byte) bool {
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		if _, err := x509.ParseCertificate(block.Bytes); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// folderHoldsCertificate looks at the files of a folder as those who trust it do:
+// all of them, whatever their names, that the account can read.
+func (p *planner) folderHoldsCertificate(path string) error {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return err
+	}
+	found := "no file in it holds a certificate in PEM"
+	for _, entry := range entries {
+		file := filepath.Join(path, entry.Name())
+		if holdsCertificate(file) != nil {
+			continue
+		}
+		barrier := p.jobUser.Unreadable(file)
+		if barrier == "" || barrier != file {
+			return nil // what bars the folder itself is found by itself
+		}
+		found = fmt.Sprintf("account %q may not read %q", p.User, file)
+	}
+	return errors.New(found)
+}

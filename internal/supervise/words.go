@@ -1,0 +1,93 @@
+package supervise
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+const (
+	// atOnce is how soon a listener ends that cannot start: one that was refused by
+	// GitHub, or waited for it, has lived longer or said so.
+	atOnce = 10 * time.Second
+	// wordsKept and wordLength bound what is remembered of a listener's output: the
+	// cause of an end stands in its last lines.
+	wordsKept  = 3
+	wordLength = 300
+)
+
+// keep remembers a line for the case that it is among the last. What every start
+// prints tells nothing of an end.
+func (s *supervisor) keep(line string) {
+	if strings.HasSuffix(line, "Connected to GitHub") || versionLine.MatchString(line) || strings.HasSuffix(line, ": Listening for Jobs") {
+		return
+	}
+	s.note(func() {
+		s.said = append(s.said, shorten(line))
+		s.said = s.said[max(0, len(s.said)-wordsKept):]
+	})
+}
+
+// shorten cuts a text that is too long for a sentence.
+func shorten(text string) string {
+	if runes := []rune(text); len(runes) > wordLength {
+		return string(runes[:wordLength]) + "..."
+	}
+	return text
+}
+
+// lastWords says how a listener ended, and what it printed last.
+func (s *supervisor) lastWords(state *os.ProcessState) string {
+	how := state.String() // of a signal: its name
+	if code := state.ExitCode(); code >= 0 {
+		how = fmt.Sprintf("exit code %d", code)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.said) == 0 {
+		return how + ", and it printed nothing"
+	}
+	return how + ": " + strings.Join(s.said, "; ")
+}
+
+// lose takes in that the listener cannot reach GitHub. It says so of a session
+// conflict as well, which it has named before.
+func (s *supervisor) lose(words string) {
+	s.mu.Lock()
+	state, known := Connecting, s.now.Trouble.State == Conflict
+	if !s.since.IsZero() {
+		state = Reconnecting
+	}
+	s.mu.Unlock()
+	if !known {
+		s.trouble(state, words)
+	}
+}
+
+// trouble notes what is wrong with the connection; since when is that of the first
+// word of it.
+func (s *supervisor) trouble(state State, words string) {
+	s.note(func() { s.troubled = true })
+	s.change(func(now *Change) {
+		if now.Trouble.State != state {
+			now.Trouble = Trouble{State: state, Since: time.Now().UTC().Truncate(time.Second)}
+		}
+		now.Trouble.Words = shorten(strings.TrimRight(words, "."))
+	})
+}
+
+// countEnd counts how often in a row the listener has ended at once, for a reason
+// that is neither GitHub's nor the network's.
+func (s *supervisor) countEnd(next action, started time.Time) {
+	s.mu.Lock()
+	connected := !s.since.IsZero() || s.worked || s.gone || s.deprecated || s.troubled
+	s.mu.Unlock()
+	hopeless := !connected && !next.update && !next.conflict && !next.finished && !s.called() && time.Since(started) < atOnce
+	s.change(func(now *Change) {
+		now.EndedAtOnce++
+		if !hopeless {
+			now.EndedAtOnce = 0
+		}
+	})
+}

@@ -1,0 +1,7 @@
+//go:build !unix
+
+package svc
+
+import "os"
+
+func streamOf(*os.File) string { return "" }

@@ -1,0 +1,239 @@
+//go:build e2e && linux
+
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
+	"github.com/runner-bootstrap/runner-bootstrap/test/e2e/machine"
+)
+
+// TestListenerTruth has a service tell what its listener does: one that ends at once,
+// one that cannot reach GitHub, one whose log goes away, one that trusts a private
+// authority.
+func TestListenerTruth(t *testing.T) {
+	listener := buildListener(t, t.TempDir())
+	m := machine.Boot(t, machine.Options{Kind: machine.Debian13, Cgroup2: true, Copy: map[string]string{machine.Build(t, "cmd/runner-bootstrap"): program}})
+	m.Must("systemctl", "start", "network-online.target")
+	h := &host{Machine: m, server: serve(t, m, listener)}
+	m.Write(token, h.server.Token()+"\n", 0o600)
+	for _, step := range []struct {
+		name string
+		do   func(*host, *testing.T)
+	}{
+		{"ends at once", (*host).endsAtOnce},
+		{"interrupted while it waits", (*host).interrupted},
+		{"GitHub away for a while", (*host).awayForAWhile},
+		{"an installed one ends at once", (*host).keepsService},
+		{"the journal goes away", (*host).journalGoesAway},
+	} {
+		if !t.Run(step.name, func(t *testing.T) { step.do(&host{Machine: m.For(t), server: h.server}, t) }) {
+			t.Log(h.Journal())
+		}
+	}
+	h.Must(program, "uninstall", "--all", "--token-file", token)
+	t.Run("a private authority", func(t *testing.T) { privateAuthority(t, m.For(t), listener) })
+}
+
+// tried runs the program, which has so long.
+func (h *host) tried(t *testing.T, most time.Duration, arguments ...string) machine.Result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	begun := time.Now()
+	result := h.Run(ctx, append([]string{program}, arguments...)...)
+	if took := time.Since(begun); took > most {
+		t.Errorf("it took %s, longer than %s", took, most)
+	}
+	return result
+}
+
+func (h *host) installing(more ...string) []string {
+	return append([]string{"install", "--url", h.server.URL() + "/octo-org", "--name", name, "--token-file", token, "--preemption", "off"}, more...)
+}
+
+func wants(t *testing.T, result machine.Result, code int, words ...string) {
+	t.Helper()
+	text := result.Stdout + result.Stderr
+	for _, word := range words {
+		if !strings.Contains(text, word) {
+			t.Errorf("it does not say %q", word)
+		}
+	}
+	if result.Code != code {
+		t.Errorf("exit code %d, want %d", result.Code, code)
+	}
+	if t.Failed() {
+		t.Logf("it said\n%s", result)
+	}
+}
+
+// endsAtOnce: the third end fails the phase, with the listener's own words, and what
+// was not there before is gone again.
+func (h *host) endsAtOnce(t *testing.T) {
+	const clr = "Failed to create CoreCLR, HRESULT: 0x8007054F"
+	got := h.tried(t, 30*time.Second, h.installing("--env", "SIMULATED_RUNNER_DEATH=137 "+clr)...)
+	wants(t, got, 8, "it ended at once, 3 times in a row: exit code 137: "+clr, "--allow all")
+	got = h.tried(t, 30*time.Second, h.installing("--env", "SIMULATED_RUNNER_DEATH=1")...)
+	wants(t, got, 8, "exit code 1, and it printed nothing", "sudo -u runner /opt/actions-runner/web-1/bin/Runner.Listener --version")
+	if h.Exists("/etc/systemd/system/" + unit) {
+		t.Error("the unit is left")
+	}
+}
+
+// interrupted: whoever has waited enough is not kept, and what was begun is gone.
+func (h *host) interrupted(t *testing.T) {
+	h.server.Fault(githubtest.Fault{Method: "POST", Path: "/_runner/broker/session", Status: 503})
+	defer h.server.ClearFaults()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	begun := time.Now()
+	command := append([]string{"timeout", "--preserve-status", "--signal=INT", "6", program}, h.installing("--env", "SIMULATED_RUNNER_DEATH=")...)
+	result := h.Run(ctx, command...)
+	wants(t, result, 130)
+	if took := time.Since(begun); took > 20*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	if h.Exists("/etc/systemd/system/" + unit) {
+		t.Error("the unit is left")
+	}
+}
+
+// awayForAWhile: what passes is not taken for what does not.
+func (h *host) awayForAWhile(t *testing.T) {
+	h.server.Fault(githubtest.Fault{Method: "POST", Path: "/_runner/broker/session", Status: 503})
+	timer := time.AfterFunc(20*time.Second, h.server.ClearFaults)
+	defer timer.Stop()
+	wants(t, h.tried(t, time.Minute, h.installing("--env", "SIMULATED_RUNNER_DEATH=")...), 0, "listening after")
+}
+
+// keepsService: one that was there stays, and status has the listener's words.
+func (h *host) keepsService(t *testing.T) {
+	const words = "Fail to create and validate runner's work directory '/srv/x'."
+	got := h.tried(t, 40*time.Second, h.installing("--env", "SIMULATED_RUNNER_DEATH=1 "+words)...)
+	wants(t, got, 8, words, "--work _work")
+	wants(t, h.tried(t, 10*time.Second, "status"), 9, words, "its listener")
+	if status := h.property("StatusText"); !strings.Contains(status, "validate runner's work directory") {
+		t.Errorf("systemd knows it as %q", status)
+	}
+	wants(t, h.tried(t, 40*time.Second, h.installing("--env", "SIMULATED_RUNNER_DEATH=")...), 0, "listening after")
+}
+
+// journalGoesAway: neither the supervisor nor its listener ends, jobs are run, and what
+// is said after that is in the journal again.
+func (h *host) journalGoesAway(t *testing.T) {
+	h.ready(t)
+	supervisor, listener := h.property("MainPID"), h.Must("pgrep", "-f", "Runner.Listener run")
+	h.Must("systemctl", "stop", "systemd-journald.socket", "systemd-journald-dev-log.socket", "systemd-journald.service")
+	h.ranJob(t, "while there is no journal")
+	h.Must("systemctl", "start", "systemd-journald.socket", "systemd-journald-dev-log.socket", "systemd-journald.service")
+	time.Sleep(6 * time.Second) // longer than a journal that takes nothing is left alone
+	h.ranJob(t, "with the journal back")
+	if now := h.property("MainPID"); now != supervisor {
+		t.Errorf("the supervisor is process %s, was %s", now, supervisor)
+	}
+	if now := h.Must("pgrep", "-f", "Runner.Listener run"); now != listener {
+		t.Errorf("the listener is process %s, was %s", now, listener)
+	}
+	if log := h.Must("journalctl", "--no-pager", "-u", unit); !strings.Contains(log, "with-the-journal-back") {
+		t.Errorf("the journal does not know of the job:\n%s", log)
+	}
+	h.Must("systemctl", "restart", "systemd-journald.service")
+	h.ranJob(t, "after a restart")
+}
+
+func (h *host) ranJob(t *testing.T, when string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	job := h.server.QueueJob(name, githubtest.Job{Name: strings.ReplaceAll(when, " ", "-"), Script: "yes | head -n 1"})
+	if conclusion, err := job.Wait(ctx); err != nil || conclusion != "succeeded" {
+		t.Errorf("%s the job %s, %v: %s", when, conclusion, err, job.Output())
+	}
+}
+
+// privateAuthority: a GitHub that only --ca-file makes trusted is trusted by us, by
+// config.sh, by the listener of a service after a reboot, and by its jobs.
+func privateAuthority(t *testing.T, m *machine.Machine, listener string) {
+	platform, err := download.Host()
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive, err := githubtest.NewArchive(githubtest.ArchiveSpec{Platform: platform.String(), Version: "2.337.0", Listener: listener})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, archives := m.Listen(t), m.Listen(t)
+	config, authority := certificate(t, api.Addr(), archives.Addr())
+	server, err := githubtest.Start(githubtest.Config{API: api, Archives: archives, Archive: archive, TLS: config})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	h := &host{Machine: m, server: server}
+	m.Write(token, server.Token()+"\n", 0o600)
+	m.Write("/tmp/corp.pem", authority, 0o644)
+	install := []string{"install", "--url", server.URL() + "/octo-org", "--name", name, "--token-file", token, "--preemption", "off", "--ca-file"}
+	wants(t, h.tried(t, 30*time.Second, append(install, "/tmp/corp.pem")...), 3, "temporary folder of its own", "install -D -m 644 /tmp/corp.pem")
+	m.Must("mkdir", "-p", "/etc/corp")
+	m.Write("/etc/corp/corp.pem", authority, 0o644)
+	wants(t, h.tried(t, time.Minute, append(install, "/etc/corp/corp.pem")...), 0, "listening after")
+	h.Reboot()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := server.WaitListening(ctx, name); err != nil {
+		t.Fatalf("%v\n%s", err, h.Journal())
+	}
+	job := server.QueueJob(name, githubtest.Job{Script: "cat $NODE_EXTRA_CA_CERTS"})
+	if _, err := job.Wait(ctx); err != nil || !strings.Contains(job.Output(), authority) {
+		t.Errorf("the job saw %q, %v", job.Output(), err)
+	}
+	h.Must(program, "uninstall", "--all", "--token-file", token, "--ca-file", "/etc/corp/corp.pem")
+}
+
+// certificate signs itself, for addresses of a machine's own network.
+func certificate(t *testing.T, addresses ...net.Addr) (config *tls.Config, authority string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "corp"}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	for _, address := range addresses {
+		if tcp, ok := address.(*net.TCPAddr); ok {
+			template.IPAddresses = append(template.IPAddresses, tcp.IP)
+		}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := pem.Encode(&text, &pem.Block{Type: "CERTIFICATE", Bytes: der}); err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, text.String()
+}
