@@ -126,6 +126,7 @@ func callMeanings() []meaning {
 		{bootstrap.ErrOtherVersion, exitUsage, fixed("runner-bootstrap install --help")},
 		{download.ErrMirror, exitUsage, plus("--mirror", "https://HOST/DIRECTORY")},
 		{instance.ErrName, exitUsage, hintName},
+		{doctor.ErrWorkName, exitUsage, hintWork},
 		{github.ErrNoGroups, exitUsage, plus("--url", "https://github.com/ORGANIZATION")},
 		{github.ErrMoved, exitUsage, hintMoved},
 		{github.ErrLabels, exitUsage, hintLabels},
@@ -135,6 +136,7 @@ func callMeanings() []meaning {
 func hostMeanings() []meaning {
 	return []meaning{
 		{download.ErrPlatform, exitHost, fixed("uname -sm")},
+		{doctor.ErrWork, exitHost, hintWork},
 		{metadata.ErrNoCloud, exitHost, plus("--metadata", "auto")},
 		{metadata.ErrNoAnswer, exitHost, plus("--metadata", "auto")},
 		{instance.ErrLocked, exitHost, hintLocked},
@@ -155,7 +157,9 @@ func hostMeanings() []meaning {
 		{register.ErrLibraries, exitHost, hintLibraries},
 		{doctor.ErrLibraries, exitHost, hintDoctor},
 		{doctor.ErrInodes, exitHost, fixed("df -i")},
-		{doctor.ErrReadOnly, exitHost, fixed("findmnt --options ro")},
+		{doctor.ErrReadOnly, exitHost, hintRemount},
+		{doctor.ErrNoExec, exitHost, hintRemount},
+		{doctor.ErrPlain, exitHost, plus("--dir", "DIR")},
 		{doctor.ErrSquashed, exitHost, plus("--dir", "DIR")},
 		{doctor.ErrPlace, exitHost, plus("--dir", "DIR")},
 		{doctor.ErrNoPackages, exitHost, fixed("cat /etc/os-release")},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -75,6 +76,32 @@ func hintAccount(call *session, err error) string {
 
 func hintUnreachable(_ *session, err error) string {
 	return shellWords([]string{"chmod", "a+rx", refusalOf(err).Name})
+}
+
+// hintWork mends the folder for jobs, or names another one. What a just-in-time
+// configuration says can be said by another one alone.
+func hintWork(call *session, err error) string {
+	var work *doctor.WorkError
+	switch {
+	case !errors.As(err, &work):
+		return again(call.arguments, "--work", "_work")
+	case work.Command != "":
+		return "sudo " + work.Command
+	case call.values.jitConfigFile != "":
+		return hintJITConfig(call, err)
+	case work.Anew:
+		return again(without(call.arguments, []string{"--work", ""}), "--work", work.Instead, "--replace")
+	}
+	return again(call.arguments, "--work", work.Instead)
+}
+
+// hintRemount mounts the file system so that it can be used.
+func hintRemount(_ *session, err error) string {
+	var place *doctor.PlaceError
+	if !errors.As(err, &place) {
+		return "findmnt"
+	}
+	return "sudo " + doctor.RemountFix(place)
 }
 
 func hintForeignDir(_ *session, err error) string {

@@ -187,7 +187,9 @@ func (p *planner) planService(ctx context.Context) error {
 	if err := p.checkFiles(); err != nil {
 		return err
 	}
-	unit, err := svc.New(p.describe(p.Service, p.record))
+	record := p.record
+	record.Work = p.request.wantedWork() // as it will be registered
+	unit, err := svc.New(p.describe(p.Service, record))
 	if err != nil {
 		return err
 	}
@@ -210,7 +212,7 @@ func (p *planner) planService(ctx context.Context) error {
 		p.change(ServicePhase, p.Service, "not installed yet")
 	case string(text) != unit.Text() || !state.Enabled:
 		p.change(ServicePhase, p.Service, "its unit differs")
-	case p.changes(RegisterPhase) || p.changes(EnvironmentPhase) || p.changes(LifePhase):
+	case p.changes(RegisterPhase) || p.changes(EnvironmentPhase) || p.changes(WorkPhase) || p.changes(LifePhase):
 		p.change(ServicePhase, p.Service, "what it runs has changed")
 	case state.Active != svc.Running:
 		p.change(ServicePhase, p.Service, "it is "+string(state.Active))

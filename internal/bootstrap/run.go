@@ -50,6 +50,7 @@ func (h *Host) Run(ctx context.Context, name string, with Supervision) error {
 	if record, err = k.reconcile(ctx, record); err != nil {
 		return err
 	}
+	k.mendWork(ctx, record)
 	log := h.Log.With("runner", name)
 	outside := h.openOutside(record, with, log)
 	defer outside.close()

@@ -69,8 +69,8 @@ func (h *Host) sandbox(record instance.Record) svc.Sandbox {
 		home = user.Home
 	}
 	writable = append(writable, home)
-	if filepath.IsAbs(record.Work) {
-		writable = append(writable, record.Work)
+	if work := record.WorkDir(); filepath.IsAbs(work) {
+		writable = append(writable, work)
 	}
 	if record.MetricsFile != "" && !temporary(record.MetricsFile) {
 		writable = append(writable, filepath.Dir(record.MetricsFile))
