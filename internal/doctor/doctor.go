@@ -54,6 +54,8 @@ type Host struct {
 	Executable string
 	// User is the account of the jobs, empty for DefaultUser, which may be created.
 	User, DefaultUser string
+	// Work is the folder for jobs that is wanted, empty for the usual one.
+	Work string
 	// Service is set when a service is wanted.
 	Service bool
 	// Invariant is set when .NET is told to go without ICU.
@@ -95,6 +97,7 @@ func (h Host) Examine(ctx context.Context) []Finding {
 		{"runner", h.unpacked},
 		{"disk", h.places},
 		{"account", h.account},
+		{"work", h.work},
 		{"systemd", h.systemd},
 		{"program", h.program},
 		{"selinux", h.selinux},

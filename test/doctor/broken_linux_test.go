@@ -63,6 +63,7 @@ func TestBrokenHosts(t *testing.T) {
 		"read-only and full": {
 			`mount -t tmpfs -o ro,size=4k,mode=755 tmpfs "$DIR"`, nil, "directories", "read-only", "sudo mount -o remount,rw ",
 		},
+		"noexec":        {`mount -t tmpfs -o size=16g,noexec,mode=755 tmpfs "$DIR"`, nil, "directories", "mounted with noexec", "sudo mount -o remount,exec "},
 		"unknown group": {"", []string{"--runnergroup", "painters"}, "group", "there is no such runner group", "--runnergroup Default"},
 		"DNS fails": {
 			`echo "nameserver 127.9.9.9
@@ -77,6 +78,39 @@ options timeout:1 attempts:1" >"$BASE/resolv.conf"; mount --bind "$BASE/resolv.c
 			t.Parallel()
 			h := newHost(t)
 			h.doctor(c.setup, h.usual(c.arguments...)...).fails(t, c.check, c.found, c.fix)
+		})
+	}
+}
+
+// TestWorkFolders: the folder for jobs is looked at as an install would.
+func TestWorkFolders(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		setup      string // in $BASE
+		folder     string // below it
+		found, fix string // sound without
+	}{
+		"not there":    {"", "new/jobs", "", ""},
+		"another disk": {`mkdir "$BASE/w"; mount -t tmpfs -o mode=755 tmpfs "$BASE/w"`, "w/jobs", "", ""},
+		"a disk of its own": {
+			`mkdir "$BASE/w"; mount -t tmpfs -o mode=755,uid=65534 tmpfs "$BASE/w"; mkdir "$BASE/w/lost+found"`, "w", "", "",
+		},
+		"noexec":    {`mkdir "$BASE/w"; mount -t tmpfs -o noexec,mode=755 tmpfs "$BASE/w"`, "w/jobs", "mounted with noexec", "sudo mount -o remount,exec "},
+		"read-only": {`mkdir "$BASE/w"; mount -t tmpfs -o ro,mode=755 tmpfs "$BASE/w"`, "w/jobs", "read-only", "sudo mount -o remount,rw "},
+		"root's":    {`mkdir "$BASE/w"`, "w", "it does not belong to the account", "sudo chown nobody: "},
+		"a file":    {`touch "$BASE/w"`, "w", "it is no folder", "--work _work"},
+		"not empty": {`mkdir "$BASE/w"; touch "$BASE/w/precious"; chown nobody "$BASE/w"`, "w", `"precious" is in it`, "/w/actions-work"},
+		"a link":    {`mkdir "$BASE/v"; ln -s v "$BASE/w"`, "w", "it is a link", "/v"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHost(t)
+			got := h.doctor(c.setup, h.usual("--work", filepath.Join(h.base, c.folder))...)
+			if c.found == "" {
+				got.sound(t, "work")
+				return
+			}
+			got.fails(t, "work", c.found, c.fix)
 		})
 	}
 }
