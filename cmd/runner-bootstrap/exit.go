@@ -226,6 +226,7 @@ func refusalMeanings() []meaning {
 
 		{bootstrap.ErrOnExit, exitHost, fixed("runner-bootstrap install --help")},
 		{bootstrap.ErrNotSupervised, exitService, hintStart},
+		{bootstrap.ErrLate, exitService, fixed("findmnt --fstab --verify")},
 		{bootstrap.ErrNotListening, exitService, hintLog},
 		{bootstrap.ErrService, exitService, hintLog},
 		{supervise.ErrNoListener, exitService, fixed("runner-bootstrap status")},

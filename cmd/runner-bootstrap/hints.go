@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -35,10 +37,37 @@ func hintUnhealthy(call *session, err error) string {
 	if errors.As(err, &sick) {
 		return sick.fix
 	}
-	if call.values.name != "" {
-		return call.here("uninstall", "--name", call.values.name)
+	var unwell *unwellError
+	if errors.As(err, &unwell) {
+		return call.hintUnwell(unwell.Status)
 	}
-	return call.here("status", "--json")
+	return call.here("status") // there is no runner of that name
+}
+
+// hintUnwell brings a runner back, or shows what is wrong with it. It never takes
+// one away that may be well again in a moment.
+func (call *session) hintUnwell(s bootstrap.Status) string {
+	_, gone := os.Stat(s.Dir)
+	late := doctor.Unmounted(s.Dir)
+	switch {
+	case s.Phase == instance.Removing:
+		return call.here("uninstall", "--name", s.Name)
+	case late != "":
+		return shellWords([]string{"sudo", "mount", late})
+	case s.Phase != instance.Installed, errors.Is(gone, fs.ErrNotExist), s.GitHub.State == bootstrap.GitHubAbsent:
+		words := []string{"install", "--url", s.ScopeURL, "--name", s.Name, "--token-file", "FILE"}
+		if s.Service.Name == "" {
+			words = append(words, "--no-service")
+		}
+		return call.here(words...)
+	case s.Service.Name == "" && s.Listener.PID == 0:
+		return call.here("run", "--name", s.Name)
+	case s.Service.Name == "":
+		return call.here("status", "--name", s.Name, "--json")
+	case s.Service.State == string(svc.Failed), s.Service.State == string(svc.Stopped):
+		return shellWords([]string{"sudo", "systemctl", "restart", s.Service.Name})
+	}
+	return shellWords([]string{"journalctl", "--no-pager", "-u", s.Service.Name})
 }
 
 func hintUninstall(call *session, err error) string {

@@ -18,6 +18,15 @@ import (
 // errUnhealthy means that status found something that is not as it should be.
 var errUnhealthy = errors.New("not healthy")
 
+// unwellError is a runner that is not as it should be.
+type unwellError struct{ bootstrap.Status }
+
+func (e *unwellError) Error() string {
+	return fmt.Sprintf("runner %q is %v: %s", e.Name, errUnhealthy, strings.Join(e.Problems, "; "))
+}
+
+func (e *unwellError) Unwrap() error { return errUnhealthy }
+
 func newStatus(call *session) *cobra.Command {
 	return call.command("status", "Compare what was installed with the service and with GitHub", `
 Shows the record, the service, the listener and, with a token, what GitHub says
@@ -48,7 +57,7 @@ func (call *session) status(ctx context.Context, host *bootstrap.Host) error {
 	}
 	for _, one := range all {
 		if !one.Healthy {
-			return fmt.Errorf("runner %q is %w: %s", one.Name, errUnhealthy, strings.Join(one.Problems, "; "))
+			return &unwellError{one}
 		}
 	}
 	return nil

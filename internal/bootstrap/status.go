@@ -70,8 +70,11 @@ const (
 	stopped  = "offline"
 	none     = "none"
 	notAsked = "not asked"
-	absent   = "absent"
+	absent   = GitHubAbsent
 )
+
+// GitHubAbsent is the state of a runner that GitHub does not list.
+const GitHubAbsent = "absent"
 
 // Status looks at every runner of this host, or at the one called name. It
 // changes nothing.
