@@ -225,8 +225,9 @@ func refusalMeanings() []meaning {
 		{supervise.ErrNotConfigured, exitRefused, fixed("runner-bootstrap status")},
 
 		{bootstrap.ErrOnExit, exitHost, fixed("runner-bootstrap install --help")},
+		{svc.ErrSandbox, exitService, plus("--allow", "all")},
 		{bootstrap.ErrNotSupervised, exitService, hintStart},
-		{bootstrap.ErrLate, exitService, fixed("findmnt --fstab --verify")},
+		{bootstrap.ErrLate, exitService, fixed("findmnt --verify")},
 		{bootstrap.ErrNotListening, exitService, hintLog},
 		{bootstrap.ErrService, exitService, hintLog},
 		{supervise.ErrNoListener, exitService, fixed("runner-bootstrap status")},

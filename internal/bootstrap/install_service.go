@@ -65,6 +65,9 @@ func (i *installer) bringUp(ctx context.Context) (time.Duration, error) {
 	starting, cancel := context.WithTimeout(ctx, comeUp+unitStop(i.record))
 	defer cancel()
 	if err := i.unit.Restart(starting); err != nil {
+		if errors.Is(err, svc.ErrSandbox) {
+			return 0, err // the listener was not even tried
+		}
 		report, _, reportErr := i.report(i.Name)
 		if ctx.Err() != nil || reportErr != nil {
 			return 0, errors.Join(err, reportErr)

@@ -149,6 +149,9 @@ func (s *Service) change(ctx context.Context, op, verb string) error {
 	if logErr != nil {
 		lines = []string{logErr.Error()}
 	}
+	if failed := s.sandboxFailure(ctx, op, lines); failed != nil {
+		return failed
+	}
 	if refused.Output != "" {
 		lines = append([]string{refused.Output}, lines...)
 	}

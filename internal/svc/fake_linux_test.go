@@ -24,6 +24,7 @@ import (
 //	slow-stop    stop leaves the unit deactivating, for as many looks as the file has bytes
 //	kill-options what options kill was last called with
 //	journal      what journalctl prints
+//	exit-status  what show gives as the exit status of the main process
 const fakeFolder = "SVC_TEST_FAKE_FOLDER"
 
 func TestMain(m *testing.M) {
@@ -114,7 +115,11 @@ func fakeShow(folder string) string {
 	if _, err := os.Stat(filepath.Join(folder, "units/multi-user.target.wants/a.service")); err == nil {
 		enabled = "enabled"
 	}
-	return fmt.Sprintf("LoadState=%s\nActiveState=%s\nSubState=x\nUnitFileState=%s\nFragmentPath=%s\n", load, active, enabled, path)
+	ended := ""
+	if status, err := os.ReadFile(filepath.Join(folder, "exit-status")); err == nil {
+		ended = "ExecMainCode=1\nExecMainStatus=" + string(status) + "\n"
+	}
+	return ended + fmt.Sprintf("LoadState=%s\nActiveState=%s\nSubState=x\nUnitFileState=%s\nFragmentPath=%s\n", load, active, enabled, path)
 }
 
 // fake is a host that consists of a folder.
