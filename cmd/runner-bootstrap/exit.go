@@ -256,7 +256,7 @@ func same(call *session, _ error) string { return again(call.arguments) }
 // noCommand is for what no command mends: see [session.toDo].
 func noCommand(*session, error) string { return "" }
 
-func asRoot(call *session, _ error) string { return "sudo " + again(call.arguments) }
+func asRoot(call *session, _ error) string { return underSudo(again(call.arguments)) }
 
 func plus(words ...string) func(*session, error) string {
 	return func(call *session, _ error) string { return again(call.arguments, words...) }

@@ -179,7 +179,7 @@ func hintLibraries(call *session, _ error) string {
 }
 
 // hintDoctor installs what is missing.
-func hintDoctor(call *session, _ error) string { return "sudo " + call.here("doctor", "--fix") }
+func hintDoctor(call *session, _ error) string { return underSudo(call.here("doctor", "--fix")) }
 
 // hintLabels says where labels are given.
 func hintLabels(call *session, _ error) string {

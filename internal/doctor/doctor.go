@@ -80,6 +80,8 @@ type Host struct {
 	Environment []string
 	// Again is the command that was typed, with more words: half of all remedies.
 	Again func(words ...string) string
+	// AsRoot is the same for root, so that sudo finds the program; nil: sudo with Again.
+	AsRoot func(words ...string) string
 }
 
 // Examine makes all checks, side by side, and returns their findings in a fixed order. It changes nothing and leaves
@@ -133,6 +135,13 @@ func (h Host) Examine(ctx context.Context) []Finding {
 		}
 	}
 	return all
+}
+
+func (h Host) asRoot(words ...string) string {
+	if h.AsRoot == nil {
+		return "sudo " + h.Again(words...)
+	}
+	return h.AsRoot(words...)
 }
 
 // Unhealthy returns what has failed.

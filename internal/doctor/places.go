@@ -272,7 +272,7 @@ func (h Host) remedy(e *PlaceError) (check, fix string) {
 	case h.Private:
 		return "directories", "sudo chown -R \"$(id -un)\" " + quote(e.Path)
 	default:
-		return "directories", "sudo " + h.Again()
+		return "directories", h.asRoot()
 	}
 }
 

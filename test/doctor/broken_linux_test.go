@@ -56,7 +56,7 @@ func TestBrokenHosts(t *testing.T) {
 		arguments         []string
 		check, found, fix string
 	}{
-		"no ICU":         {hideICU, nil, "libraries", "missing: ICU", "sudo runner-bootstrap doctor"},
+		"no ICU":         {hideICU, nil, "libraries", "missing: ICU", "/runner-bootstrap doctor"},
 		"full disk":      {`mount -t tmpfs -o size=1m,mode=755 tmpfs "$DIR"`, nil, "disk", "MB free, about ", "df -h "},
 		"inodes used up": {`mount -t tmpfs -o size=16g,nr_inodes=100,mode=755 tmpfs "$DIR"`, nil, "inodes", "no more files", "df -i "},
 		"read-only":      {`mount --bind "$BASE" "$BASE"; mount -o remount,bind,ro "$BASE"`, nil, "directories", "read-only", "sudo mount -o remount,rw "},
@@ -268,7 +268,7 @@ func TestLockedPackages(t *testing.T) {
 	h = newHost(t)
 	got = h.doctor(hideICU+holdPackages+release("debian"), h.usual("--fix", "--timeout", "6s")...)
 	got.fails(t, "packages", "in use by process", "ps -fp ")
-	got.fails(t, "libraries", "ICU", "sudo runner-bootstrap doctor")
+	got.fails(t, "libraries", "ICU", "/runner-bootstrap doctor")
 	if fix := got.of("libraries")[0].Fix; strings.Count(fix, "--fix") != 1 {
 		t.Errorf("the fix is not what was typed: %s", fix)
 	}
