@@ -27,6 +27,10 @@ func (r Request) wantedWork() string {
 // checkWork refuses a folder in which jobs cannot work, or which has something in
 // it that is not theirs, before anything is fetched.
 func (p *planner) checkWork(context.Context) error {
+	if at := doctor.Unmounted(p.Dir); at != "" {
+		p.Log.Warn("nothing is mounted yet where the runner's directory is to be; mount it first, or it hides the runner later",
+			"runner", p.Name, "mount", at)
+	}
 	folder := p.request.wantedWork()
 	settled := p.known && p.record.Work == folder && p.record.Phase != instance.Planned && p.record.Phase != instance.Fetched
 	if folder == "" || settled && !filepath.IsAbs(folder) {

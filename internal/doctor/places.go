@@ -201,6 +201,12 @@ func (h Host) places(context.Context) []Finding {
 		check, fix := h.remedy(problem)
 		byCheck[check] = append(byCheck[check], one(check, Failed, problem.Path, without(problem), fix)...)
 	}
+	for _, place := range places {
+		if at := Unmounted(place.Path); at != "" {
+			const found = "/etc/fstab has something for it that is not mounted, and would hide what is installed there"
+			byCheck["directories"] = append(byCheck["directories"], one("directories", Warning, at, found, "sudo mount "+quote(at))...)
+		}
+	}
 	var all []Finding
 	for _, check := range []string{"disk", "inodes", "directories"} {
 		if runtime.GOOS == "windows" && check == "inodes" {

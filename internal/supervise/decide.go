@@ -31,9 +31,10 @@ type ending struct {
 	code       int  // -1 when a signal ended it
 	configured bool // the registration is still on disk
 	ephemeral  bool
-	worked     bool // it ran a job
-	gone       bool // it said that its registration was deleted
-	deprecated bool // it said that its version is refused
+	worked     bool   // it ran a job
+	gone       bool   // it said that its registration was deleted
+	deprecated bool   // it said that its version is refused
+	trouble    string // what it said is wrong on this host
 }
 
 // action is what a supervisor does next.
@@ -65,6 +66,9 @@ func decide(e ending) action {
 		return action{fatal: ErrRegistrationEnd}
 	case e.code == codeTerminated && !e.configured:
 		return action{fatal: ErrNotConfigured}
+	}
+	if e.trouble != "" {
+		return action{reason: "the listener cannot work: " + e.trouble}
 	}
 	return action{reason: reasons(e.code)}
 }

@@ -17,6 +17,7 @@ type tracker struct {
 	worked     bool          // what the latest listener did and said
 	gone       bool
 	deprecated bool
+	trouble    string // in its own words
 }
 
 // What a listener says (actions/runner 2.336.0).
@@ -60,6 +61,7 @@ func (s *supervisor) doneAt() time.Time {
 func (s *supervisor) begin() {
 	s.mu.Lock()
 	s.worked, s.gone, s.deprecated, s.since, s.done = false, false, false, time.Time{}, time.Time{}
+	s.trouble = ""
 	s.mu.Unlock()
 	s.change(func(now *Change) {
 		now.State, now.Reason, now.Job = Starting, "", ""
@@ -100,6 +102,8 @@ func (s *supervisor) read(line string) {
 		s.note(func() { s.gone = true })
 	case strings.Contains(line, "is deprecated and cannot receive messages"):
 		s.note(func() { s.deprecated = true })
+	case strings.Contains(line, "Fail to create and validate runner's work directory"):
+		s.note(func() { s.trouble = line })
 	}
 }
 
@@ -124,7 +128,7 @@ func (s *supervisor) note(what func()) {
 func (s *supervisor) tell(e *ending) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e.worked, e.gone, e.deprecated = s.worked, s.gone, s.deprecated
+	e.worked, e.gone, e.deprecated, e.trouble = s.worked, s.gone, s.deprecated, s.trouble
 }
 
 // count adds a job's result, as the listener calls it.
