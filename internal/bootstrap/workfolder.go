@@ -58,15 +58,14 @@ func (p *planner) settledRoom(want doctor.Work) (doctor.Room, error) {
 	if path == "" {
 		path = filepath.Clean(want.Folder) // of a time when this was not noted
 	}
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		want.Folder, want.Exact = path, true
 		return doctor.CheckWork(want)
 	}
-	if err == nil && !info.IsDir() && p.record.WorkFolder.Path != "" {
-		return doctor.Room{}, &doctor.WorkError{Folder: path, Reason: doctor.ErrWorkKind, Command: "ls -ld " + path}
+	if p.record.WorkFolder.Path == "" {
+		return doctor.Room{Path: path}, nil // what has worked so far is not refused
 	}
-	return doctor.Room{Path: path}, nil
+	return doctor.Room{Path: path}, doctor.CheckRoom(path, p.jobUser)
 }
 
 // privateTemp tells whether the service will have temporary folders of its own.

@@ -117,6 +117,22 @@ func CheckWork(w Work) (Room, error) {
 	return w.within(path, info)
 }
 
+// CheckRoom tells, by a [*WorkError], why jobs can no longer work in a folder that was made for them and is there.
+func CheckRoom(path string, user account.User) error {
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil:
+		return &WorkError{Folder: path, Reason: ErrWorkParent, Detail: obstacle(path, err), Instead: inside}
+	case !info.IsDir():
+		return &WorkError{Folder: path, Reason: ErrWorkKind, Command: "ls -ld " + quote(path)}
+	case !owns(user, info):
+		return &WorkError{
+			Folder: path, Reason: ErrWorkOwner, Command: "chown " + quote(user.Name+":") + " " + quote(path) + " && sudo chmod 755 " + quote(path),
+		}
+	}
+	return Work{Folder: path, User: user}.checkParents(path)
+}
+
 // obstacle says what is in the way to a folder: a file, or else what the system says.
 func obstacle(path string, err error) string {
 	for dir := filepath.Dir(path); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {

@@ -23,26 +23,34 @@ func (h Host) work(context.Context) []Finding {
 		records = nil // they are root's, and are not known to others
 	}
 	for _, record := range records {
-		if record.Work == h.Work && filepath.IsAbs(h.Work) {
-			return one(check, OK, record.WorkDir(), "jobs of "+record.Name+" work there", "")
+		if record.Work != h.Work || !filepath.IsAbs(h.Work) {
+			continue
 		}
+		if err := CheckRoom(record.WorkDir(), user); err != nil {
+			return h.workFinding(err)
+		}
+		return one(check, OK, record.WorkDir(), "jobs of "+record.Name+" work there", "")
 	}
 	room, err := CheckWork(Work{
 		Folder: h.Work, Name: "runner", Paths: h.Paths, User: user, PrivateTemp: h.Service && !temporary(h.Paths.Runners),
 		Records: records,
 	})
-	var problem *WorkError
 	switch {
-	case errors.As(err, &problem):
-		return one(check, Failed, h.Work, without(&PlaceError{Reason: problem.Reason, Detail: problem.Detail}), h.mendWork(problem))
 	case err != nil:
-		return one(check, Failed, h.Work, err.Error(), h.Again("--work", inside))
+		return h.workFinding(err)
 	case room.Path == "":
 		return one(check, OK, h.Work, "in the runner's directory", "")
-	case room.Make:
-		return one(check, OK, h.Work, "it can be made", "")
 	}
-	return one(check, OK, h.Work, "jobs can work there", "")
+	return one(check, OK, h.Work, "it can be made, and jobs can work there", "")
+}
+
+// workFinding says why jobs cannot work in the folder.
+func (h Host) workFinding(err error) []Finding {
+	var problem *WorkError
+	if !errors.As(err, &problem) {
+		return one("work", Failed, h.Work, err.Error(), h.Again("--work", inside))
+	}
+	return one("work", Failed, problem.Folder, without(&PlaceError{Reason: problem.Reason, Detail: problem.Detail}), h.mendWork(problem))
 }
 
 func (h Host) mendWork(e *WorkError) string {

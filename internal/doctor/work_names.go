@@ -90,7 +90,7 @@ func (w Work) checkSystem(path string) error {
 // systemTrees belong to the system with all that is in them, or do not outlive it.
 func systemTrees() []string {
 	return []string{
-		"/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/run", "/sbin", "/sys", "/usr",
+		"/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/nix", "/proc", "/run", "/sbin", "/sys", "/usr",
 		"/System", "/Library", "/Applications", `C:\Windows`, `C:\Program Files`,
 	}
 }
