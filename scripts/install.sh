@@ -354,6 +354,19 @@ place() {
 	new='' made=''
 }
 
+# hidden_from_sudo tells whether sudo looks for programs in directories of its own, and bin_dir is not among them. Who may
+# not read that knows what the distributions of Red Hat's kind do.
+hidden_from_sudo() {
+	secure=$(sed -n 's/^[[:blank:]]*Defaults[[:blank:]].*secure_path[[:blank:]]*=[[:blank:]]*"\{0,1\}\([^"]*\).*/\1/p' /etc/sudoers 2>/dev/null) || secure=''
+	if [ -z "$secure" ] && [ ! -r /etc/sudoers ] && [ -e /etc/redhat-release ]; then
+		secure=/sbin:/bin:/usr/sbin:/usr/bin
+	fi
+	case :$secure: in
+	::) return 1 ;;
+	*":$bin_dir:"*) return 1 ;;
+	esac
+}
+
 main() {
 	set -eu
 	LC_ALL=C # what the tools say is read
@@ -383,10 +396,13 @@ main() {
 	else
 		place
 		printf '%s: %s\n' "$target" "$words"
+		if hidden_from_sudo; then
+			printf 'sudo does not look in %s: type sudo %s\n' "$bin_dir" "$target"
+		fi
 	fi
 	case :$PATH: in
 	*":$bin_dir:"*) ;;
-	*) printf '%s is not in PATH\n' "$bin_dir" ;;
+	*) printf '%s is not in PATH: type %s\n' "$bin_dir" "$target" ;;
 	esac
 }
 

@@ -127,6 +127,7 @@ func callMeanings() []meaning {
 		{bootstrap.ErrNoCertificate, exitUsage, hintCertificate},
 		{download.ErrMirror, exitUsage, plus("--mirror", "https://HOST/DIRECTORY")},
 		{instance.ErrName, exitUsage, hintName},
+		{doctor.ErrWorkName, exitUsage, hintWork},
 		{github.ErrNoGroups, exitUsage, plus("--url", "https://github.com/ORGANIZATION")},
 		{github.ErrMoved, exitUsage, hintMoved},
 		{github.ErrLabels, exitUsage, hintLabels},
@@ -136,6 +137,7 @@ func callMeanings() []meaning {
 func hostMeanings() []meaning {
 	return []meaning{
 		{download.ErrPlatform, exitHost, fixed("uname -sm")},
+		{doctor.ErrWork, exitHost, hintWork},
 		{metadata.ErrNoCloud, exitHost, plus("--metadata", "auto")},
 		{metadata.ErrNoAnswer, exitHost, plus("--metadata", "auto")},
 		{instance.ErrLocked, exitHost, hintLocked},
@@ -159,7 +161,9 @@ func hostMeanings() []meaning {
 		{register.ErrLibraries, exitHost, hintLibraries},
 		{doctor.ErrLibraries, exitHost, hintDoctor},
 		{doctor.ErrInodes, exitHost, fixed("df -i")},
-		{doctor.ErrReadOnly, exitHost, fixed("findmnt --options ro")},
+		{doctor.ErrReadOnly, exitHost, hintRemount},
+		{doctor.ErrNoExec, exitHost, hintRemount},
+		{doctor.ErrPlain, exitHost, plus("--dir", "DIR")},
 		{doctor.ErrSquashed, exitHost, plus("--dir", "DIR")},
 		{doctor.ErrPlace, exitHost, plus("--dir", "DIR")},
 		{doctor.ErrNoPackages, exitHost, fixed("cat /etc/os-release")},
@@ -225,7 +229,9 @@ func refusalMeanings() []meaning {
 		{supervise.ErrNotConfigured, exitRefused, fixed("runner-bootstrap status")},
 
 		{bootstrap.ErrOnExit, exitHost, fixed("runner-bootstrap install --help")},
+		{svc.ErrSandbox, exitService, plus("--allow", "all")},
 		{bootstrap.ErrNotSupervised, exitService, hintStart},
+		{bootstrap.ErrLate, exitService, fixed("findmnt --verify")},
 		{bootstrap.ErrNotListening, exitService, hintLog},
 		{bootstrap.ErrService, exitService, hintLog},
 		{supervise.ErrNoListener, exitService, fixed("runner-bootstrap status")},
@@ -254,7 +260,7 @@ func same(call *session, _ error) string { return again(call.arguments) }
 // noCommand is for what no command mends: see [session.toDo].
 func noCommand(*session, error) string { return "" }
 
-func asRoot(call *session, _ error) string { return "sudo " + again(call.arguments) }
+func asRoot(call *session, _ error) string { return underSudo(again(call.arguments)) }
 
 func plus(words ...string) func(*session, error) string {
 	return func(call *session, _ error) string { return again(call.arguments, words...) }

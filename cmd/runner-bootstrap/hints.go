@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -39,29 +41,39 @@ func hintUnhealthy(call *session, err error) string {
 	}
 	var unwell *unwellError
 	if errors.As(err, &unwell) {
-		if hint := call.hintUnwell(unwell.status); hint != "" {
-			return hint
-		}
+		return call.hintUnwell(unwell.Status)
 	}
-	if call.values.name != "" {
-		return call.here("uninstall", "--name", call.values.name)
-	}
-	return call.here("status", "--json")
+	return call.here("status") // there is no runner of that name
 }
 
-// hintUnwell looks further where something is wrong with what runs: that is no reason
-// to remove it. It is empty for the rest.
+// hintUnwell brings a runner back, or shows what is wrong with it. It never takes
+// one away that may be well again in a moment.
 func (call *session) hintUnwell(s bootstrap.Status) string {
+	_, gone := os.Stat(s.Dir)
+	late := doctor.Unmounted(s.Dir)
 	switch {
+	case s.Phase == instance.Removing:
+		return call.here("uninstall", "--name", s.Name)
+	case late != "":
+		return shellWords([]string{"sudo", "mount", late})
+	case s.Phase != instance.Installed, errors.Is(gone, fs.ErrNotExist), s.GitHub.State == bootstrap.GitHubAbsent:
+		words := []string{"install", "--url", s.ScopeURL, "--name", s.Name, "--token-file", "FILE"}
+		if s.Service.Name == "" {
+			words = append(words, "--no-service")
+		}
+		return call.here(words...)
+	case s.Service.Name == "" && s.Listener.PID == 0:
+		return call.here("run", "--name", s.Name)
 	case s.Listener.Trouble == instance.Conflict:
 		return shellWords([]string{"runner-bootstrap", "runners", "get", s.Name, "--url", s.ScopeURL, "--token-file", "FILE"})
 	case s.Listener.Trouble != "":
 		return call.here("doctor", "--url", s.ScopeURL)
-	case s.Service.Name != "" && (s.Listener.LastWords != "" || s.Service.State != string(svc.Running)):
-		return shellWords([]string{"journalctl", "--no-pager", "-u", s.Service.Name})
-	default:
-		return ""
+	case s.Service.Name == "":
+		return call.here("status", "--name", s.Name, "--json")
+	case s.Service.State == string(svc.Failed), s.Service.State == string(svc.Stopped):
+		return shellWords([]string{"sudo", "systemctl", "restart", s.Service.Name})
 	}
+	return shellWords([]string{"journalctl", "--no-pager", "-u", s.Service.Name})
 }
 
 func hintUninstall(call *session, err error) string {
@@ -137,6 +149,32 @@ func hintUnreachable(_ *session, err error) string {
 	return shellWords([]string{"chmod", "a+rx", refusalOf(err).Name})
 }
 
+// hintWork mends the folder for jobs, or names another one. What a just-in-time
+// configuration says can be said by another one alone.
+func hintWork(call *session, err error) string {
+	var work *doctor.WorkError
+	switch {
+	case !errors.As(err, &work):
+		return again(call.arguments, "--work", "_work")
+	case work.Command != "":
+		return "sudo " + work.Command
+	case call.values.jitConfigFile != "":
+		return hintJITConfig(call, err)
+	case work.Anew:
+		return again(without(call.arguments, []string{"--work", ""}), "--work", work.Instead, "--replace")
+	}
+	return again(call.arguments, "--work", work.Instead)
+}
+
+// hintRemount mounts the file system so that it can be used.
+func hintRemount(_ *session, err error) string {
+	var place *doctor.PlaceError
+	if !errors.As(err, &place) {
+		return "findmnt"
+	}
+	return "sudo " + doctor.RemountFix(place)
+}
+
 func hintForeignDir(_ *session, err error) string {
 	dir := refusalOf(err).Name
 	return shellWords([]string{"mv", dir, dir + ".old"})
@@ -183,7 +221,7 @@ func hintLibraries(call *session, _ error) string {
 }
 
 // hintDoctor installs what is missing.
-func hintDoctor(call *session, _ error) string { return "sudo " + call.here("doctor", "--fix") }
+func hintDoctor(call *session, _ error) string { return underSudo(call.here("doctor", "--fix")) }
 
 // hintLabels says where labels are given.
 func hintLabels(call *session, _ error) string {

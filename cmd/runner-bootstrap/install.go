@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
@@ -175,6 +177,11 @@ func (o *options) checkIdentity(scope github.Scope) error {
 		return usagef("--no-default-labels needs --labels: a runner without any label gets no job")
 	case o.runnergroup != "" && scope.Kind == github.Repository:
 		return usagef("--runnergroup: a repository has no runner groups; give the organization's URL")
+	}
+	if !filepath.IsAbs(o.work) {
+		if _, err := doctor.CheckWork(doctor.Work{Folder: o.work}); err != nil {
+			return err
+		}
 	}
 	for _, value := range append([]string{o.runnergroup, o.work}, o.labels...) {
 		// The runner's own parser takes such a value for the next option.

@@ -40,7 +40,7 @@ func checkProxy(raw string) error {
 	case u.User != nil:
 		return &usageError{
 			text: "--proxy: a password among the arguments can be read by every account of this host",
-			hint: "sudo --preserve-env=https_proxy runner-bootstrap install --url URL --token-file FILE",
+			hint: "sudo --preserve-env=https_proxy " + sudoName() + " install --url URL --token-file FILE",
 		}
 	}
 	return nil

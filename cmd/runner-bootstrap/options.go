@@ -203,7 +203,7 @@ func identityOptions() []option {
 func runnerOptions() []option {
 	return []option{
 		{
-			name: "work", value: "DIR", fallback: defaultWork, commands: "install cloud-init jitconfig",
+			name: "work", value: "DIR", fallback: defaultWork, commands: "install cloud-init jitconfig doctor",
 			usage: "folder for jobs, in the runner's directory unless absolute",
 			text:  func(o *options) *string { return &o.work },
 		},

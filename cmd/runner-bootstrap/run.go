@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -39,9 +41,12 @@ func (call *session) supervise(ctx context.Context) error {
 			return err
 		}
 	}
-	record, err := call.recordToRun()
+	record, err := call.recordToRun(ctx)
 	if err != nil {
 		return err
+	}
+	if record.Name == "" {
+		return nil // it was told to stop while it waited
 	}
 	if err := adoptEnvironment(record.Environment); err != nil {
 		return err
@@ -81,7 +86,7 @@ func (call *session) outlive() {
 }
 
 // recordToRun is that of the runner to supervise.
-func (call *session) recordToRun() (instance.Record, error) {
+func (call *session) recordToRun(ctx context.Context) (instance.Record, error) {
 	dir, err := call.values.directory()
 	if err != nil {
 		return instance.Record{}, err
@@ -94,7 +99,18 @@ func (call *session) recordToRun() (instance.Record, error) {
 	if name == "" {
 		return instance.Record{}, fmt.Errorf("supervising: %w", instance.ErrUnknown)
 	}
-	return store.Load(name)
+	record, err := store.Load(name)
+	if !errors.Is(err, instance.ErrUnknown) || !supervision().Manager.Listens() {
+		return record, err
+	}
+	call.console.log.Warn("waiting for the runner's record", "runner", name, "reason", err.Error())
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	record, err = bootstrap.LoadLate(ctx, store, name)
+	if ctx.Err() != nil {
+		return instance.Record{}, nil
+	}
+	return record, err
 }
 
 // adoptEnvironment sets how the network is reached as it was at the install,

@@ -19,10 +19,10 @@ import (
 var errUnhealthy = errors.New("not healthy")
 
 // unwellError is a runner that is not as it should be.
-type unwellError struct{ status bootstrap.Status }
+type unwellError struct{ bootstrap.Status }
 
 func (e *unwellError) Error() string {
-	return fmt.Sprintf("runner %q is %v: %s", e.status.Name, errUnhealthy, strings.Join(e.status.Problems, "; "))
+	return fmt.Sprintf("runner %q is %v: %s", e.Name, errUnhealthy, strings.Join(e.Problems, "; "))
 }
 
 func (e *unwellError) Unwrap() error { return errUnhealthy }

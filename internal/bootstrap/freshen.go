@@ -7,11 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/workspace"
 )
 
 // freshen makes a runner root ready for another registration: a new copy from the
@@ -23,10 +23,7 @@ import (
 func (k *keeper) freshen(ctx context.Context, record instance.Record) error {
 	ephemeral := record.Ephemeral || record.JIT
 	if ephemeral && (filepath.IsAbs(record.Work) || k.user.Self) {
-		if err := workspace.Empty(record.Dir, record.Work); err != nil {
-			// What cannot be removed is better than no runner.
-			k.Log.Warn("emptying the work folder", "runner", k.name, "error", err)
-		}
+		k.emptyWork(record)
 	}
 	if k.user.Self {
 		return nil
@@ -37,7 +34,9 @@ func (k *keeper) freshen(ctx context.Context, record instance.Record) error {
 	}
 	folders := []string{"_diag"}
 	if !ephemeral && filepath.IsLocal(record.Work) {
-		folders = append(folders, record.Work)
+		// As a whole: a job may have put a link into the place of what is in it.
+		first, _, _ := strings.Cut(filepath.ToSlash(filepath.Clean(record.Work)), "/")
+		folders = append(folders, first)
 	}
 	if err := k.renewRoot(ctx, record.Dir, k.next(record), asset, folders); err != nil {
 		return fmt.Errorf("renewing the runner in %q: %w", record.Dir, err)

@@ -29,6 +29,7 @@ const (
 	AccountPhase     Phase = "account"
 	FetchPhase       Phase = "fetch"
 	EnvironmentPhase Phase = "environment"
+	WorkPhase        Phase = "work"
 	RegisterPhase    Phase = "register"
 	LifePhase        Phase = "life"
 	ServicePhase     Phase = "service"

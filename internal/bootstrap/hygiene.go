@@ -44,7 +44,9 @@ func (t *tidier) heed(state supervise.State) {
 	t.latest, t.cancel, t.done = time.Now(), cancel, make(chan struct{})
 	go func(done chan struct{}) {
 		defer close(done)
-		freed, err := workspace.Tidy(ctx, t.record.Dir, t.record.Work, workspace.DefaultLimits(), time.Now())
+		limits := workspace.DefaultLimits()
+		limits.WorkStays = ownWork(t.record) != nil // said when the runner was installed
+		freed, err := workspace.Tidy(ctx, t.record.Dir, t.record.WorkDir(), limits, time.Now())
 		if err != nil && ctx.Err() == nil {
 			t.log.Warn("tidying the runner's directory", "error", err)
 		}

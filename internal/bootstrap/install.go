@@ -57,6 +57,7 @@ func (h *Host) Install(ctx context.Context, r Request) (*Plan, error) {
 		AccountPhase:     i.createAccount,
 		FetchPhase:       i.fetch,
 		EnvironmentPhase: i.writeEnvironment,
+		WorkPhase:        i.makeWork,
 		RegisterPhase:    i.register,
 		LifePhase:        i.keepLife,
 		ServicePhase:     i.service,

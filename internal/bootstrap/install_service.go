@@ -114,8 +114,8 @@ func (i *installer) restart(ctx context.Context, before int) error {
 	for {
 		select {
 		case err := <-restarted:
-			if err == nil {
-				return nil
+			if err == nil || errors.Is(err, svc.ErrSandbox) {
+				return err // of a sandbox: the listener was not even tried
 			}
 			report, _, reportErr := i.report(i.Name)
 			if ctx.Err() != nil || reportErr != nil {

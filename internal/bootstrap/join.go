@@ -45,7 +45,7 @@ func (j joiner) adopt(ctx context.Context) (register.Settings, error) {
 		return register.Settings{}, err
 	}
 	made, err := j.client.JITConfig(ctx, github.JITRequest{
-		Name: j.record.Name, GroupID: group, Labels: askedLabels(j.record), WorkFolder: j.record.Work,
+		Name: j.record.Name, GroupID: group, Labels: askedLabels(j.record), WorkFolder: j.record.WorkDir(),
 	})
 	if err != nil {
 		return register.Settings{}, err
@@ -98,7 +98,7 @@ func (j joiner) configure(ctx context.Context, with minted) (register.Settings, 
 	once := func() (register.Settings, error) {
 		i := j.record.Identity
 		identity := register.Identity{
-			Labels: askedLabels(j.record), NoDefaultLabels: i.NoDefaultLabels, Group: i.Group, Work: i.Work,
+			Labels: askedLabels(j.record), NoDefaultLabels: i.NoDefaultLabels, Group: i.Group, Work: j.record.WorkDir(),
 			Ephemeral: i.Ephemeral, DisableUpdate: i.DisableUpdate,
 		}
 		return j.runner.Join(ctx, j.record.ScopeURL, j.record.Name, identity, j.replace, with.token.Value)

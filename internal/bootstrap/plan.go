@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -77,6 +78,8 @@ type Plan struct {
 	drop []string
 	// keepSecret is set when the request's credential is to be kept.
 	keepSecret bool
+	// room is where jobs work, if that is outside of the runner's directory.
+	room doctor.Room
 	// ghost is a runner at GitHub that an interrupted run of ours left.
 	ghost int64
 	// before are the runners of this name that are a stranger's.

@@ -161,8 +161,7 @@ func (p *planner) planJoin(ctx context.Context, object, reason string) error {
 // checkFiles refuses what the service could not find: in its sandbox it has
 // temporary folders of its own.
 func (p *planner) checkFiles() error {
-	sandbox := p.sandbox(p.record, p.jobUser)
-	if !sandbox.Enabled || sandbox.Docker || sandbox.HostTemp {
+	if !p.sandbox(p.record, p.jobUser).PrivateTemp() {
 		return nil
 	}
 	c, l := p.record.Credential, p.record.Life
@@ -187,7 +186,9 @@ func (p *planner) planService(ctx context.Context) error {
 	if err := p.checkFiles(); err != nil {
 		return err
 	}
-	unit, err := svc.New(p.describe(p.Service, p.record, p.jobUser))
+	record := p.record
+	record.Work = p.request.wantedWork() // as it will be registered
+	unit, err := svc.New(p.describe(p.Service, record, p.jobUser))
 	if err != nil {
 		return err
 	}
@@ -210,7 +211,7 @@ func (p *planner) planService(ctx context.Context) error {
 		p.change(ServicePhase, p.Service, "not installed yet")
 	case string(text) != unit.Text() || !state.Enabled:
 		p.change(ServicePhase, p.Service, "its unit differs")
-	case p.changes(RegisterPhase) || p.changes(EnvironmentPhase) || p.changes(LifePhase):
+	case p.changes(RegisterPhase) || p.changes(EnvironmentPhase) || p.changes(WorkPhase) || p.changes(LifePhase):
 		p.change(ServicePhase, p.Service, "what it runs has changed")
 	case state.Active != svc.Running:
 		p.change(ServicePhase, p.Service, "it is "+string(state.Active))

@@ -38,7 +38,8 @@ func (h *Host) MakePlan(ctx context.Context, r Request) (*Plan, error) {
 	}
 	for _, step := range []func(context.Context) error{
 		planner.checkJIT, planner.identify, planner.fillLabels, planner.checkLabels, planner.planAccount, planner.checkService,
-		planner.checkTrust, planner.planFetch, planner.planEnvironment, planner.planRegister, planner.planGroup, planner.planLife, planner.planService,
+		planner.checkTrust, planner.checkWork, planner.planFetch, planner.planEnvironment, planner.planWork, planner.planRegister,
+		planner.planGroup, planner.planLife, planner.planService,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err

@@ -49,10 +49,14 @@ func (h *Host) Run(ctx context.Context, name string, with Supervision) error {
 	if err != nil {
 		return fmt.Errorf("finding the runner's account: %w", err)
 	}
+	if err := h.awaitRoot(ctx, record, with); err != nil {
+		return stoppedOr(ctx, err)
+	}
 	k := &keeper{Host: h, name: name, user: user}
 	if record, err = k.reconcile(ctx, record); err != nil {
 		return err
 	}
+	k.mendWork(ctx, record)
 	log := h.Log.With("runner", name)
 	outside := h.openOutside(record, with, log)
 	defer outside.close()
@@ -85,6 +89,14 @@ func (h *Host) Run(ctx context.Context, name string, with Supervision) error {
 	}
 	outcome, err := supervise.Run(ctx, config)
 	return errors.Join(err, k.finish(ctx, record, outcome, err, outside))
+}
+
+// stoppedOr is nil where nothing has failed but a wait, which was to end.
+func stoppedOr(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
 }
 
 // sparing gives the memory that something took back to the system: the supervisor

@@ -82,8 +82,11 @@ const (
 	none     = "none"
 	unknown  = "unknown"
 	notAsked = "not asked"
-	absent   = "absent"
+	absent   = GitHubAbsent
 )
+
+// GitHubAbsent is the state of a runner that GitHub does not list.
+const GitHubAbsent = "absent"
 
 // Status looks at every runner of this host, or at the one called name. It
 // changes nothing. What this host knows is there whatever GitHub answers, and

@@ -92,8 +92,7 @@ func (p *planner) checkTrusted(name, path string, holds func(path string) error)
 	}
 	record := p.record
 	record.User, record.Life = p.User, p.request.Life
-	sandbox := p.sandbox(record, p.jobUser)
-	if p.request.Service && sandbox.Enabled && !sandbox.Docker && !sandbox.HostTemp && temporary(path) {
+	if p.request.Service && p.sandbox(record, p.jobUser).PrivateTemp() && temporary(path) {
 		refused.Reason, refused.Detail = ErrUnreadable, ErrPrivateTemp.Error()
 		return refused
 	}

@@ -348,6 +348,9 @@ func (u *uninstaller) removeFiles(context.Context) (string, error) {
 	if err := download.Discard(u.record.Dir); err != nil {
 		return "", err
 	}
+	if err := u.removeWork(); err != nil {
+		return "", err
+	}
 	if u.record.MetricsFile != "" {
 		if err := health.RemoveMetrics(u.record.MetricsFile); err != nil {
 			return "", err

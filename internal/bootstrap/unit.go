@@ -42,11 +42,25 @@ func (h *Host) describe(service string, record instance.Record, user account.Use
 		Notify:        true,
 		StartTimeout:  startTimeout,
 		Watchdog:      watchdogTime,
+		Mounts:        h.mounts(record),
 		Sandbox:       h.sandbox(record, user),
 		// usage, host, credential, archive, registration: the exit codes of this
 		// program that no restart can mend.
 		NoRestartStatus: []int{2, 3, 4, 6, 7},
 	}
+}
+
+// mounts are the places that a runner cannot do without. Any of them may be on a
+// file system that comes after the start of the host.
+func (h *Host) mounts(record instance.Record) []string {
+	c, l := record.Credential, record.Life
+	places := []string{record.Dir, h.Paths.State, h.Paths.Cache, h.Executable, record.WorkDir(), c.TokenFile, c.AppKeyFile, l.WebhookSecret}
+	for i, place := range places {
+		places[i] = filepath.Clean(place)
+	}
+	places = slices.DeleteFunc(places, func(place string) bool { return !filepath.IsAbs(place) })
+	slices.Sort(places)
+	return slices.Compact(places)
 }
 
 // unitStop is how long the service of a record may take to stop: the running job
@@ -71,8 +85,8 @@ func (h *Host) sandbox(record instance.Record, user account.User) svc.Sandbox {
 	if home != "" {
 		writable = append(writable, home)
 	}
-	if filepath.IsAbs(record.Work) {
-		writable = append(writable, record.Work)
+	if work := record.WorkDir(); filepath.IsAbs(work) {
+		writable = append(writable, work)
 	}
 	if record.MetricsFile != "" && !temporary(record.MetricsFile) {
 		writable = append(writable, filepath.Dir(record.MetricsFile))

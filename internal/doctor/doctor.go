@@ -54,6 +54,8 @@ type Host struct {
 	Executable string
 	// User is the account of the jobs, empty for DefaultUser, which may be created.
 	User, DefaultUser string
+	// Work is the folder for jobs that is wanted, empty for the usual one.
+	Work string
 	// Service is set when a service is wanted.
 	Service bool
 	// Invariant is set when .NET is told to go without ICU.
@@ -78,6 +80,8 @@ type Host struct {
 	Environment []string
 	// Again is the command that was typed, with more words: half of all remedies.
 	Again func(words ...string) string
+	// AsRoot is the same for root, so that sudo finds the program; nil: sudo with Again.
+	AsRoot func(words ...string) string
 }
 
 // Examine makes all checks, side by side, and returns their findings in a fixed order. It changes nothing and leaves
@@ -95,6 +99,7 @@ func (h Host) Examine(ctx context.Context) []Finding {
 		{"runner", h.unpacked},
 		{"disk", h.places},
 		{"account", h.account},
+		{"work", h.work},
 		{"systemd", h.systemd},
 		{"program", h.program},
 		{"selinux", h.selinux},
@@ -130,6 +135,13 @@ func (h Host) Examine(ctx context.Context) []Finding {
 		}
 	}
 	return all
+}
+
+func (h Host) asRoot(words ...string) string {
+	if h.AsRoot == nil {
+		return "sudo " + h.Again(words...)
+	}
+	return h.AsRoot(words...)
 }
 
 // Unhealthy returns what has failed.

@@ -27,7 +27,7 @@ func (h Host) privileges(context.Context) []Finding {
 	case account.Privileged():
 		return one(check, OK, "", "root", "")
 	case !h.Private:
-		return one(check, Failed, h.Paths.State, "only root may install there, and a service", "sudo "+h.Again())
+		return one(check, Failed, h.Paths.State, "only root may install there, and a service", h.asRoot())
 	case h.Service:
 		return one(check, Failed, "", "only root may install a service", h.Again("--no-service"))
 	default:
@@ -165,7 +165,7 @@ func (h Host) account(context.Context) []Finding {
 	case err != nil:
 		return one(check, Failed, h.User, bare(err), "getent passwd "+quote(h.User))
 	case h.User != "" && user.Name != h.User && !account.Privileged() && !named(user, h.User):
-		return one(check, Failed, h.User, "only root may run jobs as another account", "sudo "+h.Again())
+		return one(check, Failed, h.User, "only root may run jobs as another account", h.asRoot())
 	case user.UID == 0 && account.Privileged():
 		return one(check, Failed, user.Name, "it is root: a job would own this host", h.Again("--user", h.DefaultUser))
 	}

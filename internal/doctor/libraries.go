@@ -215,7 +215,7 @@ func (h Host) libraries(context.Context) []Finding {
 }
 
 // installing is how missing libraries are installed.
-func (h Host) installing() string { return "sudo " + h.Again("--fix") }
+func (h Host) installing() string { return h.asRoot("--fix") }
 
 // unpacked looks at every runner that lies on this host already, for it says by itself what it needs.
 func (h Host) unpacked(context.Context) []Finding {
@@ -235,7 +235,7 @@ func (h Host) unpacked(context.Context) []Finding {
 		case errors.As(err, &missing):
 			all = append(all, one(check, Failed, tree, "its files need "+strings.Join(missing.Names, ", "), h.installing())...)
 		case err != nil:
-			all = append(all, one(check, Warning, tree, err.Error(), "sudo "+h.Again())...)
+			all = append(all, one(check, Warning, tree, err.Error(), h.asRoot())...)
 		}
 	}
 	if len(all) > 0 {

@@ -15,3 +15,28 @@ func nameless(dir string) (*os.File, error) {
 	}
 	return file, err
 }
+
+// unnamed tells whether the file system can make a file without a name. Where that cannot be told, it says yes.
+func unnamed(dir string) bool {
+	file, err := os.OpenFile(dir, unix.O_TMPFILE|os.O_RDWR, 0o600)
+	if err != nil {
+		return !errors.Is(err, unix.EOPNOTSUPP)
+	}
+	_ = file.Close() // nothing was written
+	return true
+}
+
+// noExecFlag is ST_NOEXEC of statvfs(3).
+const noExecFlag = unix.MS_NOEXEC
+
+// plainName names a file system that is too simple, by its number in statfs(2).
+func plainName(stat *unix.Statfs_t) string {
+	const exFAT = 0x2011bab0
+	switch int64(stat.Type) { //nolint:unconvert // types differ by platform
+	case unix.MSDOS_SUPER_MAGIC:
+		return "FAT"
+	case exFAT:
+		return "exFAT"
+	}
+	return ""
+}

@@ -2,6 +2,18 @@
 
 package doctor
 
-import "os"
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
 
 func nameless(dir string) (*os.File, error) { return briefly(dir) }
+
+// unnamed tells whether the file system can make a file without a name.
+func unnamed(string) bool { return false }
+
+const noExecFlag = unix.MNT_NOEXEC
+
+// plainName leaves it to the trial of a link.
+func plainName(*unix.Statfs_t) string { return "" }

@@ -23,6 +23,11 @@ var (
 	ErrSquashed = errors.New("root cannot give files there to another account")
 	// ErrPlace means that no directory can be there: a file is in its way.
 	ErrPlace = errors.New("there can be no directory")
+	// ErrNoExec means that the kernel starts no program that lies there.
+	ErrNoExec = errors.New("programs cannot be started there: it is mounted with noexec")
+	// ErrPlain means that a file system lacks what a runner and its jobs need: FAT and its kin have no modes, no owners and
+	// no symbolic links.
+	ErrPlain = errors.New("the file system has no symbolic links, or no modes")
 )
 
 // Need is how much room an install takes.
@@ -49,13 +54,15 @@ type Place struct {
 	Need Need
 	// Given is set where files are given to the account of the jobs.
 	Given bool
+	// Executed is set where programs are started.
+	Executed bool
 }
 
 // Places are those that an install writes into, where a runner takes tree: not the cache if the runner is cached.
 func Places(paths instance.Paths, tree Need, cached bool) []Place {
 	places := []Place{
 		{Path: paths.State, Need: Need{Bytes: min(tree.Bytes, stateBytes), Files: min(tree.Files, stateFiles)}},
-		{Path: paths.Runners, Need: tree, Given: true},
+		{Path: paths.Runners, Need: tree, Given: true, Executed: true},
 	}
 	if !cached {
 		tree.Bytes += tree.Bytes / download.Expansion // the archive itself
@@ -98,6 +105,8 @@ type volume struct {
 	files    int64 // likewise
 	counted  bool  // it has a fixed number of files
 	readOnly bool
+	noExec   bool
+	plain    string // the name of a file system that is too simple; empty for others
 }
 
 // examinePlaces returns all reasons.
@@ -114,8 +123,8 @@ func examinePlaces(places []Place, user account.User) []*PlaceError {
 		if err != nil {
 			continue // where it cannot be told, the write will tell
 		}
-		if v.readOnly { // such a file system is often full to the brim, which is not what is wrong with it
-			all = append(all, &PlaceError{Path: path, Reason: ErrReadOnly})
+		if problem := v.unfit(path, place.Executed); problem != nil {
+			all = append(all, problem)
 			continue
 		}
 		need := wanted[v.id]
@@ -134,6 +143,19 @@ func examinePlaces(places []Place, user account.User) []*PlaceError {
 		}
 	}
 	return all
+}
+
+// unfit tells what no room would mend. A read-only file system is often full to the brim, which is not what is wrong with it.
+func (v volume) unfit(path string, executed bool) *PlaceError {
+	switch {
+	case v.readOnly:
+		return &PlaceError{Path: path, Reason: ErrReadOnly}
+	case v.plain != "" && executed:
+		return &PlaceError{Path: path, Reason: ErrPlain, Detail: v.plain}
+	case v.noExec && executed:
+		return &PlaceError{Path: path, Reason: ErrNoExec}
+	}
+	return nil
 }
 
 func (v volume) lacks(path string, need Need) *PlaceError {
@@ -178,6 +200,12 @@ func (h Host) places(context.Context) []Finding {
 	for _, problem := range examinePlaces(places, user) {
 		check, fix := h.remedy(problem)
 		byCheck[check] = append(byCheck[check], one(check, Failed, problem.Path, without(problem), fix)...)
+	}
+	for _, place := range places {
+		if at := Unmounted(place.Path); at != "" {
+			const found = "/etc/fstab has something for it that is not mounted, and would hide what is installed there"
+			byCheck["directories"] = append(byCheck["directories"], one("directories", Warning, at, found, "sudo mount "+quote(at))...)
+		}
 	}
 	var all []Finding
 	for _, check := range []string{"disk", "inodes", "directories"} {
@@ -242,12 +270,23 @@ func (h Host) remedy(e *PlaceError) (check, fix string) {
 	case errors.Is(e, ErrInodes):
 		return "inodes", "df -i " + quote(e.Path)
 	case errors.Is(e, ErrReadOnly):
-		return "directories", "sudo mount -o remount,rw " + quote(mountPoint(e.Path))
-	case errors.Is(e, ErrSquashed), errors.Is(e, ErrPlace):
+		return "directories", "sudo " + RemountFix(e)
+	case errors.Is(e, ErrNoExec):
+		return "directories", "sudo " + RemountFix(e)
+	case errors.Is(e, ErrSquashed), errors.Is(e, ErrPlace), errors.Is(e, ErrPlain):
 		return "directories", h.Again("--dir", "DIR")
 	case h.Private:
 		return "directories", "sudo chown -R \"$(id -un)\" " + quote(e.Path)
 	default:
-		return "directories", "sudo " + h.Again()
+		return "directories", h.asRoot()
 	}
+}
+
+// RemountFix is the command, for root, that mends a place which is mounted in a way that it cannot be used.
+func RemountFix(e *PlaceError) string {
+	option := "rw"
+	if errors.Is(e, ErrNoExec) {
+		option = "exec"
+	}
+	return "mount -o remount," + option + " " + quote(mountPoint(e.Path))
 }

@@ -4,6 +4,7 @@ package doctor
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -26,6 +27,7 @@ func volumeOf(dir string) (volume, error) {
 	return volume{
 		id: device(dir), bytes: int64(stat.Bavail) * int64(stat.Bsize), //nolint:gosec,unconvert // likewise
 		files: int64(stat.Ffree), counted: stat.Files > 0, readOnly: stat.Flags&1 != 0, //nolint:gosec,unconvert // MNT_RDONLY, ST_RDONLY
+		noExec: stat.Flags&noExecFlag != 0, plain: plainName(&stat),
 	}, nil
 }
 
@@ -64,6 +66,9 @@ func probe(dir string, given bool, user account.User) *PlaceError {
 		return &PlaceError{Path: dir, Reason: err}
 	}
 	defer file.Close()
+	if problem := linkless(dir); given && problem != nil {
+		return problem
+	}
 	if !given || os.Geteuid() != 0 {
 		return nil
 	}
@@ -79,3 +84,54 @@ func probe(dir string, given bool, user account.User) *PlaceError {
 
 // someoneElse is the number of an account that is not root and, other than nobody, not what a server takes root for.
 const someoneElse = 1
+
+// linkless tries a symbolic link where a file cannot be made without a name: the file systems that have none, the tables of
+// others' systems and many a network share, are among those.
+func linkless(dir string) *PlaceError {
+	if unnamed(dir) {
+		return nil
+	}
+	file, err := os.CreateTemp(dir, ".runner-bootstrap-*")
+	if err != nil {
+		return nil //nolint:nilerr // that it cannot be written has been told
+	}
+	name := file.Name() + ".link"
+	linked := os.Symlink("nowhere", name)
+	mode := file.Chmod(0o700)
+	info, looked := file.Stat()
+	if linked == nil {
+		linked = os.Remove(name)
+	}
+	if err := errors.Join(file.Close(), os.Remove(file.Name())); err != nil {
+		return &PlaceError{Path: dir, Reason: err}
+	}
+	switch {
+	case linked != nil:
+		return &PlaceError{Path: dir, Reason: ErrPlain, Detail: "no symbolic links"}
+	case mode != nil, looked == nil && info.Mode().Perm() != 0o700:
+		return &PlaceError{Path: dir, Reason: ErrPlain, Detail: "no modes"}
+	}
+	return nil
+}
+
+// owns tells whether the account may do everything in a folder, since it is its own.
+func owns(user account.User, folder fs.FileInfo) bool {
+	const all = 0o700
+	stat, ok := folder.Sys().(*syscall.Stat_t)
+	return ok && user.UID >= 0 && int(stat.Uid) == user.UID && folder.Mode()&all == all
+}
+
+// changeable tells who, beside root and the account, may put something else into the place of what is in a folder.
+func changeable(user account.User, folder fs.FileInfo) string {
+	stat, ok := folder.Sys().(*syscall.Stat_t)
+	if !ok {
+		return ""
+	}
+	switch uid := int(stat.Uid); {
+	case uid != 0 && uid != os.Geteuid() && uid != user.UID:
+		return fmt.Sprintf("its owner, uid %d", uid)
+	case folder.Mode()&0o002 != 0 && folder.Mode()&fs.ModeSticky == 0:
+		return "everybody"
+	}
+	return ""
+}

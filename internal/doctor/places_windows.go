@@ -27,3 +27,8 @@ func mountPoint(dir string) string { return dir }
 
 // probe leaves it to the write to find out: rights on Windows are not those of a mode.
 func probe(string, bool, account.User) *PlaceError { return nil }
+
+// owns and changeable leave it to the making to find out: rights on Windows are not those of a mode.
+func owns(account.User, fs.FileInfo) bool { return true }
+
+func changeable(account.User, fs.FileInfo) string { return "" }

@@ -41,7 +41,9 @@ type Record struct {
 	Identity `json:"identity"`
 	// Given are the labels that GitHub got, where those of Identity have placeholders.
 	Given []string `json:"given_labels,omitempty"`
-	Life  `json:"life"`
+	// WorkFolder is where jobs work, if that is outside of Dir.
+	WorkFolder WorkFolder `json:"work_folder,omitzero"`
+	Life       `json:"life"`
 	// Credential is where the supervisor finds what it speaks to GitHub with.
 	Credential Credential `json:"credential"`
 	// Environment ("KEY=VALUE") is how the network is reached: proxies, certificates.

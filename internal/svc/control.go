@@ -169,6 +169,9 @@ func (s *Service) change(ctx context.Context, op, verb string, options ...string
 	if logErr != nil {
 		lines = []string{logErr.Error()}
 	}
+	if failed := s.sandboxFailure(ctx, op, lines); failed != nil {
+		return failed
+	}
 	if refused.Output != "" {
 		lines = append([]string{refused.Output}, lines...)
 	}

@@ -25,6 +25,7 @@ import (
 //	kill-options what options kill was last called with; stop-options those of the first stop
 //	main-pid     what show gives as MainPID
 //	journal      what journalctl prints
+//	exit-status  what show gives as the exit status of the main process
 const fakeFolder = "SVC_TEST_FAKE_FOLDER"
 
 func TestMain(m *testing.M) {
@@ -127,11 +128,14 @@ func fakeShow(folder string) string {
 	if _, err := os.Stat(filepath.Join(folder, "units/multi-user.target.wants/a.service")); err == nil {
 		enabled = "enabled"
 	}
-	pid := "0"
+	pid, ended := "0", ""
 	if text, err := os.ReadFile(filepath.Join(folder, "main-pid")); err == nil {
 		pid = string(text)
 	}
-	return fmt.Sprintf("LoadState=%s\nActiveState=%s\nSubState=x\nUnitFileState=%s\nFragmentPath=%s\nMainPID=%s\n",
+	if status, err := os.ReadFile(filepath.Join(folder, "exit-status")); err == nil {
+		ended = "ExecMainCode=1\nExecMainStatus=" + string(status) + "\n"
+	}
+	return ended + fmt.Sprintf("LoadState=%s\nActiveState=%s\nSubState=x\nUnitFileState=%s\nFragmentPath=%s\nMainPID=%s\n",
 		load, active, enabled, path, pid)
 }
 

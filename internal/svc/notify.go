@@ -26,6 +26,9 @@ type Notifier struct {
 // so it is on Windows, whose service manager has no such socket.
 func NewNotifier(socket string) *Notifier { return &Notifier{socket: socket} }
 
+// Listens tells whether a service manager has started the program and hears it.
+func (n *Notifier) Listens() bool { return n.socket != "" }
+
 // Ready says that the start is complete, which is what Start of a [Unit] with Notify waits for. An empty status
 // leaves the one before.
 func (n *Notifier) Ready(status string) error { return n.send(withStatus("READY=1", status)) }

@@ -123,6 +123,9 @@ func (s Sandbox) render(line func(key, value string)) {
 
 func (s Sandbox) hostTemp() bool { return s.Docker || s.HostTemp }
 
+// PrivateTemp tells whether a path below /tmp or /var/tmp is another one in the sandbox than outside.
+func (s Sandbox) PrivateTemp() bool { return s.Enabled && !s.hostTemp() }
+
 // paths tells files from devices, and adds to the files what is writable on every host.
 func (s Sandbox) paths() (writable, devices []string) {
 	writable = []string{"/opt/hostedtoolcache", "/run/lock", "/run/user", "/var/cache"}

@@ -33,7 +33,9 @@ type Unit struct {
 	// Watchdog is for how long the program may keep silent before it is killed and started again; 0 is for ever. It
 	// is at least a second, and needs Notify.
 	Watchdog time.Duration
-	Sandbox  Sandbox
+	// Mounts are clean absolute paths that the program needs: what is mounted at or above them comes first.
+	Mounts  []string
+	Sandbox Sandbox
 }
 
 // Service is one unit on this host. Its methods may be repeated: a state that is already reached is success.

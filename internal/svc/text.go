@@ -12,6 +12,8 @@ import (
 //   - Wants and After network-online.target: the program talks to GitHub at once; After alone orders against
 //     nothing when nobody else wants that target. After nss-user-lookup.target: whatever brings the accounts of a
 //     directory up (SSSD, nslcd) pulls it in.
+//   - RequiresMountsFor: a file system that comes late (nofail, a network's) is waited for, and this unit stops before it goes.
+//     Without it the program would find an empty folder.
 //   - StartLimit: ten starts in ten minutes, and the unit stays failed. At one start in ten seconds the
 //     default (five in ten seconds) would never be reached, and a broken host would be asked for ever.
 //   - Type=exec: start fails when the program cannot be executed, instead of succeeding just before. Older
@@ -45,6 +47,7 @@ func render(u Unit) string {
 	line("Documentation", escapeSpecifiers(u.Documentation))
 	line("Wants", "network-online.target")
 	line("After", "network-online.target nss-user-lookup.target")
+	line("RequiresMountsFor", quoted(u.Mounts))
 	line("StartLimitIntervalSec", "10min")
 	line("StartLimitBurst", "10")
 
@@ -97,6 +100,15 @@ func quote(word string) string {
 		return word
 	}
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(word) + `"`
+}
+
+// quoted lists paths.
+func quoted(paths []string) string {
+	words := make([]string, len(paths))
+	for i, name := range paths {
+		words[i] = quote(escapeSpecifiers(name))
+	}
+	return strings.Join(words, " ")
 }
 
 // escapeSpecifiers keeps systemd from reading %i, %h and the like.

@@ -26,6 +26,7 @@ func example() Unit {
 		Directory:       "/",
 		StopTimeout:     90*time.Second + time.Millisecond,
 		NoRestartStatus: []int{2, 3, 4},
+		Mounts:          []string{"/srv/runner", `/srv/100% "wide" \ $HOME`},
 	}
 }
 

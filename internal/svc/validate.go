@@ -44,6 +44,14 @@ func (u Unit) validate() error {
 	if err := u.validateSandbox(); err != nil {
 		return err
 	}
+	for _, name := range u.Mounts {
+		if err := validateText(name); err != nil {
+			return fmt.Errorf("mount %q: %w", name, err)
+		}
+		if !path.IsAbs(name) || path.Clean(name) != name {
+			return fmt.Errorf("mount %q: not a clean absolute path", name)
+		}
+	}
 	for _, code := range u.NoRestartStatus {
 		if code < 1 || code > 255 {
 			return fmt.Errorf("exit code %d: not between 1 and 255", code)

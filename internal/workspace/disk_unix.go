@@ -48,3 +48,11 @@ func links(info fs.FileInfo) int64 {
 // busy tells whether something cannot be removed for being in use, as the places
 // are where something is mounted.
 func busy(err error) bool { return errors.Is(err, syscall.EBUSY) }
+
+// number tells a file from all others of its file system.
+func number(info fs.FileInfo) uint64 {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(stat.Ino) //nolint:unconvert // types differ by platform
+	}
+	return 0
+}

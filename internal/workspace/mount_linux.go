@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // sameMount tells whether a folder belongs to the same mount as its parent: other
@@ -31,4 +35,61 @@ func mountOf(folder *os.Root) string {
 		}
 	}
 	return ""
+}
+
+// lasting tells whether the numbers of files mean the same after the next start. An overlay makes some up, and so do
+// file systems that are programs.
+func lasting(path string) bool {
+	var stat unix.Statfs_t
+	if err := unix.Statfs(path, &stat); err != nil {
+		return false
+	}
+	switch int64(stat.Type) { //nolint:unconvert // types differ by platform
+	case unix.OVERLAYFS_SUPER_MAGIC, unix.FUSE_SUPER_MAGIC:
+		return false
+	}
+	return true
+}
+
+// samePlace tells whether a folder is the one of that name on the file system of its parent. A sandbox mounts folders onto
+// themselves to make them writable, and these are. If in doubt it is not.
+func samePlace(parent, folder *os.Root, name string) bool {
+	outer, inner := placeOf(parent), placeOf(folder)
+	return outer != "" && inner == filepath.Join(outer, name)
+}
+
+// placeOf returns where a folder is on its file system, whatever is mounted where, or nothing.
+func placeOf(folder *os.Root) string {
+	file, err := folder.Open(".")
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", file.Fd()))
+	if err != nil {
+		return ""
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return ""
+	}
+	id := mountOf(folder)
+	for line := range strings.Lines(string(mounts)) {
+		fields := strings.Fields(line) // number, that of the mount around it, device, root, mount point
+		if len(fields) < 5 || fields[0] != id {
+			continue
+		}
+		root, at := unescape(fields[3]), unescape(fields[4])
+		below, err := filepath.Rel(at, path)
+		if err != nil || !filepath.IsLocal(below) && below != "." {
+			return ""
+		}
+		return filepath.Join(root, below)
+	}
+	return ""
+}
+
+// unescape reads a path as mountinfo writes it.
+func unescape(path string) string {
+	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(path)
 }

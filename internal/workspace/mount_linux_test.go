@@ -156,3 +156,47 @@ func immutable(path string, on bool) error {
 	}
 	return nil
 }
+
+// TestMadeMounted: what is mounted on a folder that we made, or in it, is left alone; a folder that a sandbox has mounted
+// onto itself is the one that we made.
+func TestMadeMounted(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	dir, out := t.TempDir(), outside(t)
+	made := filepath.Join(dir, "ma de")
+	inode, err := workspace.Make(made, -1, -1)
+	check(t, err)
+	for name, source := range map[string]string{"another file system": "", "a place of the same one": out} {
+		t.Run(name, func(t *testing.T) {
+			mount(t, source, dir, "ma de")
+			for what, err := range map[string]error{"Check": workspace.Check(made, 0), "Remove": workspace.Remove(made, 0)} {
+				if !errors.Is(err, workspace.ErrMounted) {
+					t.Errorf("%s: %v, want %v", what, err, workspace.ErrMounted)
+				}
+			}
+			expect(t, made, []string{"precious"}, nil)
+		})
+	}
+	check(t, syscall.Mount(made, made, "", syscall.MS_BIND, ""))
+	check(t, workspace.Check(made, inode))
+	check(t, syscall.Unmount(made, 0))
+
+	plant(t, made, "file")
+	mount(t, out, made, "bind")
+	if err := workspace.Remove(made, inode); !errors.Is(err, workspace.ErrMounted) || !strings.Contains(err.Error(), "bind") {
+		t.Errorf("with a mount in it: %v", err)
+	}
+	expect(t, made, []string{"bind/precious"}, []string{"file"})
+}
+
+func TestEmptyLogsAlone(t *testing.T) {
+	root := runner(t)
+	check(t, workspace.EmptyLogs(root))
+	expect(t, root, []string{"_work/repo/repo/main.go"}, []string{"_diag/pages/p.1"})
+	limits := tight()
+	limits.WorkStays = true
+	_, err := workspace.Tidy(t.Context(), root, "", limits, time.Now().Add(10000*time.Hour))
+	check(t, err)
+	expect(t, root, []string{"_work/repo/repo/main.go"}, nil)
+}

@@ -27,6 +27,8 @@ type Limits struct {
 	DiagBytes int64         // of all logs together
 	WorkAge   time.Duration // of a repository's folder since it was last touched
 	WorkBytes int64         // of the whole work folder
+	// WorkStays is set for a work folder that is somebody else's: nothing in it is removed.
+	WorkStays bool
 }
 
 // DefaultLimits keeps what a runner with regular jobs needs: logs for 30 days and
@@ -70,7 +72,9 @@ func Tidy(ctx context.Context, root, work string, limits Limits, now time.Time) 
 		t.versions(place{folder: base}, filepath.Clean(root), at)
 	}
 	t.diag(place{folder: base})
-	if folder != nil {
+	if folder != nil && limits.WorkStays {
+		t.found.add(done())
+	} else if folder != nil {
 		t.work(place{folder: folder, label: filepath.Base(filepath.Clean(folder.Name()))})
 		t.found.add(done())
 	}

@@ -64,6 +64,20 @@ func Empty(root, work string) error {
 	return found.err()
 }
 
+// EmptyLogs removes the parts of job logs below _diag, and nothing else: the work folder is somebody else's.
+func EmptyLogs(root string) error {
+	base, _, err := openPath(root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer base.Close()
+	found := emptyDiag(base)
+	return found.err()
+}
+
 // emptyDiag removes the parts of job logs. The runner makes their folders anew.
 func emptyDiag(base *os.Root) problems {
 	var found problems

@@ -56,13 +56,14 @@ func TestBrokenHosts(t *testing.T) {
 		arguments         []string
 		check, found, fix string
 	}{
-		"no ICU":         {hideICU, nil, "libraries", "missing: ICU", "sudo runner-bootstrap doctor"},
+		"no ICU":         {hideICU, nil, "libraries", "missing: ICU", "/runner-bootstrap doctor"},
 		"full disk":      {`mount -t tmpfs -o size=1m,mode=755 tmpfs "$DIR"`, nil, "disk", "MB free, about ", "df -h "},
 		"inodes used up": {`mount -t tmpfs -o size=16g,nr_inodes=100,mode=755 tmpfs "$DIR"`, nil, "inodes", "no more files", "df -i "},
 		"read-only":      {`mount --bind "$BASE" "$BASE"; mount -o remount,bind,ro "$BASE"`, nil, "directories", "read-only", "sudo mount -o remount,rw "},
 		"read-only and full": {
 			`mount -t tmpfs -o ro,size=4k,mode=755 tmpfs "$DIR"`, nil, "directories", "read-only", "sudo mount -o remount,rw ",
 		},
+		"noexec":        {`mount -t tmpfs -o size=16g,noexec,mode=755 tmpfs "$DIR"`, nil, "directories", "mounted with noexec", "sudo mount -o remount,exec "},
 		"unknown group": {"", []string{"--runnergroup", "painters"}, "group", "there is no such runner group", "--runnergroup Default"},
 		"DNS fails": {
 			`echo "nameserver 127.9.9.9
@@ -77,6 +78,39 @@ options timeout:1 attempts:1" >"$BASE/resolv.conf"; mount --bind "$BASE/resolv.c
 			t.Parallel()
 			h := newHost(t)
 			h.doctor(c.setup, h.usual(c.arguments...)...).fails(t, c.check, c.found, c.fix)
+		})
+	}
+}
+
+// TestWorkFolders: the folder for jobs is looked at as an install would.
+func TestWorkFolders(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		setup      string // in $BASE
+		folder     string // below it
+		found, fix string // sound without
+	}{
+		"not there":    {"", "new/jobs", "", ""},
+		"another disk": {`mkdir "$BASE/w"; mount -t tmpfs -o mode=755 tmpfs "$BASE/w"`, "w/jobs", "", ""},
+		"a disk of its own": {
+			`mkdir "$BASE/w"; mount -t tmpfs -o mode=755,uid=65534 tmpfs "$BASE/w"; mkdir "$BASE/w/lost+found"`, "w", "", "",
+		},
+		"noexec":    {`mkdir "$BASE/w"; mount -t tmpfs -o noexec,mode=755 tmpfs "$BASE/w"`, "w/jobs", "mounted with noexec", "sudo mount -o remount,exec "},
+		"read-only": {`mkdir "$BASE/w"; mount -t tmpfs -o ro,mode=755 tmpfs "$BASE/w"`, "w/jobs", "read-only", "sudo mount -o remount,rw "},
+		"root's":    {`mkdir "$BASE/w"`, "w", "it does not belong to the account", "sudo chown nobody: "},
+		"a file":    {`touch "$BASE/w"`, "w", "it is no folder", "--work _work"},
+		"not empty": {`mkdir "$BASE/w"; touch "$BASE/w/precious"; chown nobody "$BASE/w"`, "w", `"precious" is in it`, "/w/actions-work"},
+		"a link":    {`mkdir "$BASE/v"; ln -s v "$BASE/w"`, "w", "it is a link", "/v"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHost(t)
+			got := h.doctor(c.setup, h.usual("--work", filepath.Join(h.base, c.folder))...)
+			if c.found == "" {
+				got.sound(t, "work")
+				return
+			}
+			got.fails(t, "work", c.found, c.fix)
 		})
 	}
 }
@@ -234,7 +268,7 @@ func TestLockedPackages(t *testing.T) {
 	h = newHost(t)
 	got = h.doctor(hideICU+holdPackages+release("debian"), h.usual("--fix", "--timeout", "6s")...)
 	got.fails(t, "packages", "in use by process", "ps -fp ")
-	got.fails(t, "libraries", "ICU", "sudo runner-bootstrap doctor")
+	got.fails(t, "libraries", "ICU", "/runner-bootstrap doctor")
 	if fix := got.of("libraries")[0].Fix; strings.Count(fix, "--fix") != 1 {
 		t.Errorf("the fix is not what was typed: %s", fix)
 	}

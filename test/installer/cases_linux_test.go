@@ -20,7 +20,7 @@ func TestInstallsAndRepeats(t *testing.T) {
 	t.Parallel()
 	eachShell(t, func(t *testing.T, s shell) {
 		h, m := usual(t, s), serve(t, release(t).ServeHTTP)
-		h.run(t, "--mirror", m.url).wants(t, 0, h.target()+": runner-bootstrap "+released+" go", h.bin+" is not in PATH\n")
+		h.run(t, "--mirror", m.url).wants(t, 0, h.target()+": runner-bootstrap "+released+" go", h.bin+" is not in PATH: type "+h.target()+"\n")
 		h.leaves(t, binary(t))
 
 		before, err := os.Stat(h.target())

@@ -80,7 +80,10 @@ func (l *listener) doJob(ctx context.Context, j *job, requestID, service string)
 	}
 	l.note("%s: Running job: %s", stamp(), a.Name)
 	a.Work, a.Runner, a.Server = l.workFolder(), string(l.settings.AgentName), string(l.settings.ServerURLV2)
-	code, output, err := l.spawnWorker(ctx, a)
+	code, output, err := workerFailed, "", l.validateWork()
+	if err == nil {
+		code, output, err = l.spawnWorker(ctx, a)
+	}
 	if err != nil {
 		output += "\n" + err.Error()
 	}

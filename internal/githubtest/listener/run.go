@@ -71,6 +71,9 @@ func (p *program) run() int {
 		return p.fail(err)
 	}
 	defer func() { _ = l.log.Close() }()
+	if err := l.validateWork(); err != nil {
+		return p.fail(err)
+	}
 	l.note("√ Connected to GitHub\n")
 	l.note("Current runner version: '%s'", p.version)
 	if code, asked, err := p.scriptedExit(); err != nil {

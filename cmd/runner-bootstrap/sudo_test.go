@@ -1,0 +1,55 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestNameFor: the hint's command must be found by a sudo that looks in the system's directories alone.
+func TestNameFor(t *testing.T) {
+	dir := t.TempDir()
+	system, local := filepath.Join(dir, "bin"), filepath.Join(dir, "local bin")
+	for _, one := range []string{system, local} {
+		if err := os.Mkdir(one, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	place := func(path, text string) string {
+		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	elsewhere := place(filepath.Join(local, programName), "a")
+	if got := nameFor(elsewhere, system); got != "'"+elsewhere+"'" {
+		t.Errorf("elsewhere it is called %s", got)
+	}
+	if err := os.Symlink(elsewhere, filepath.Join(system, programName)); err != nil {
+		t.Fatal(err)
+	}
+	if got := nameFor(elsewhere, filepath.Join(dir, "none"), system); got != programName {
+		t.Errorf("linked, it is called %s", got)
+	}
+	if err := os.Remove(filepath.Join(system, programName)); err != nil {
+		t.Fatal(err)
+	}
+	there := place(filepath.Join(system, programName), "b")
+	if got := nameFor(there, system); got != programName {
+		t.Errorf("in the system's directory it is called %s", got)
+	}
+	if got := nameFor(elsewhere, system); got != "'"+elsewhere+"'" {
+		t.Errorf("with another one in the system's directory it is called %s", got)
+	}
+}
+
+func TestUnderSudo(t *testing.T) {
+	got := underSudo("runner-bootstrap install --url X")
+	if !strings.HasPrefix(got, "sudo ") || !strings.HasSuffix(got, " install --url X") || !filepath.IsAbs(strings.Fields(got)[1]) {
+		t.Errorf("%s: this test's program is in no directory of the system", got)
+	}
+	if got := underSudo("chmod a+rx /x"); got != "sudo chmod a+rx /x" {
+		t.Error(got)
+	}
+}

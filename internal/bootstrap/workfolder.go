@@ -1,0 +1,229 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/workspace"
+)
+
+// wantedWork is the folder for jobs that the request names: a just-in-time
+// configuration brings its own.
+func (r Request) wantedWork() string {
+	if r.JIT != nil {
+		return r.JIT.Settings.Work
+	}
+	return r.Identity.Work
+}
+
+// checkWork refuses a folder in which jobs cannot work, or which has something in
+// it that is not theirs, before anything is fetched.
+func (p *planner) checkWork(context.Context) error {
+	if at := doctor.Unmounted(p.Dir); at != "" {
+		p.Log.Warn("nothing is mounted yet where the runner's directory is to be; mount it first, or it hides the runner later",
+			"runner", p.Name, "mount", at)
+	}
+	folder := p.request.wantedWork()
+	settled := p.known && p.record.Work == folder && p.record.Phase != instance.Planned && p.record.Phase != instance.Fetched
+	if folder == "" || settled && !filepath.IsAbs(folder) {
+		return nil
+	}
+	records, err := p.Store.List()
+	if err != nil {
+		return err
+	}
+	want := doctor.Work{
+		Folder: folder, Name: p.Name, Part: p.request.Index > 0, Exact: p.request.JIT != nil, Paths: p.Paths, User: p.jobUser,
+		PrivateTemp: p.privateTemp(), Records: records,
+	}
+	if settled {
+		p.room, err = p.settledRoom(want)
+		return err
+	}
+	p.room, err = doctor.CheckWork(want)
+	return err
+}
+
+// settledRoom is where the runner works already. What has gone is made again.
+func (p *planner) settledRoom(want doctor.Work) (doctor.Room, error) {
+	path := p.record.WorkFolder.Path
+	if path == "" {
+		path = filepath.Clean(want.Folder) // of a time when this was not noted
+	}
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		want.Folder, want.Exact = path, true
+		return doctor.CheckWork(want)
+	}
+	if p.record.WorkFolder.Path == "" {
+		return doctor.Room{Path: path}, nil // what has worked so far is not refused
+	}
+	return doctor.Room{Path: path}, doctor.CheckRoom(path, p.jobUser)
+}
+
+// privateTemp tells whether the service will have temporary folders of its own.
+func (p *planner) privateTemp() bool {
+	record := p.record
+	record.User, record.Allow = p.User, p.request.Life.Allow
+	return p.request.Service && p.sandbox(record, p.jobUser).PrivateTemp()
+}
+
+// planWork says what becomes of a folder for jobs outside of the runner's.
+func (p *planner) planWork(context.Context) error {
+	if p.room.Path == "" {
+		return nil
+	}
+	before := p.record.WorkFolder.Path
+	p.record.WorkFolder.Path = p.room.Path
+	_, made := p.record.WorkFolder.Find(p.room.Path)
+	switch {
+	case p.room.Make:
+		p.change(WorkPhase, p.room.Path, "not there yet; it will be the account's")
+	case before != p.room.Path:
+		p.change(WorkPhase, p.room.Path, "it is the account's, and stays as it is")
+	default:
+		p.keep(WorkPhase, p.room.Path, "it is there")
+	}
+	if !p.room.Make && !made {
+		p.Log.Warn("the folder for jobs was not made by this program, so what jobs leave there is never removed",
+			"runner", p.Name, "folder", p.room.Path)
+	}
+	return nil
+}
+
+// makeWork makes the folder for jobs. The record announces it first, so that one
+// that a killed run has left is known as ours.
+func (i *installer) makeWork(ctx context.Context) (string, error) {
+	before := i.record.WorkFolder
+	before.Made, before.Above = slices.Clone(before.Made), slices.Clone(before.Above)
+	w := &i.record.WorkFolder
+	w.Path = i.room.Path
+	if !i.room.Make {
+		return "left as it is", i.noteWork(ctx)
+	}
+	for _, dir := range slices.Concat(i.room.Shared, i.room.Above) {
+		if !slices.Contains(w.Above, dir) {
+			w.Above = append(w.Above, dir)
+		}
+	}
+	if _, found := w.Find(w.Path); !found {
+		w.Made = append(w.Made, instance.MadeFolder{Path: w.Path})
+	}
+	if err := i.noteWork(ctx); err != nil {
+		return "", err
+	}
+	inode, err := makeRoom(i.room, i.jobUser)
+	if err != nil {
+		for _, dir := range slices.Backward(i.room.Above) {
+			workspace.RemoveEmpty(dir) // one that is in use stays
+		}
+		i.record.WorkFolder = before
+		return "", errors.Join(err, i.noteWork(context.WithoutCancel(ctx)))
+	}
+	for n := range w.Made {
+		if w.Made[n].Path == w.Path {
+			w.Made[n].Inode = inode
+		}
+	}
+	return "made for account " + i.User, i.noteWork(ctx)
+}
+
+// makeRoom makes the folder, and those above it as root's.
+func makeRoom(room doctor.Room, user account.User) (inode uint64, err error) {
+	for _, dir := range room.Above {
+		if _, err := workspace.Make(dir, -1, -1); err != nil && !errors.Is(err, fs.ErrExist) {
+			return 0, err
+		}
+	}
+	if user.Self {
+		return workspace.Make(room.Path, -1, -1)
+	}
+	return workspace.Make(room.Path, user.UID, user.GID)
+}
+
+// noteWork saves this alone: a supervisor may be at work.
+func (i *installer) noteWork(ctx context.Context) error {
+	_, err := i.Store.Update(ctx, i.Name, func(r *instance.Record) { r.WorkFolder = i.record.WorkFolder })
+	return err
+}
+
+// ownWork tells why what is in the folder for jobs may not be removed; nil if it
+// may. That in the runner's directory always may.
+func ownWork(record instance.Record) error {
+	if !filepath.IsAbs(record.Work) {
+		return nil
+	}
+	made, found := record.WorkFolder.Find(record.WorkDir())
+	if !found {
+		return fmt.Errorf("looking at folder %q: %w", record.WorkDir(), errNotMade)
+	}
+	return workspace.Check(made.Path, made.Inode)
+}
+
+var errNotMade = errors.New("it was not made by this program")
+
+// emptyWork removes what an ephemeral job has left. What cannot be removed is
+// better than no runner, and what is not ours stays.
+func (k *keeper) emptyWork(record instance.Record) {
+	err := ownWork(record)
+	if err == nil {
+		err = workspace.Empty(record.Dir, record.WorkDir())
+	} else {
+		err = errors.Join(err, workspace.EmptyLogs(record.Dir))
+	}
+	if err != nil {
+		k.Log.Warn("emptying the folder for jobs; the next job may see what an earlier one has left", "runner", k.name, "error", err)
+	}
+}
+
+// mendWork makes a folder for jobs again that we have made and that is gone, as on
+// a disk which a cloud gives anew at each start.
+func (k *keeper) mendWork(ctx context.Context, record instance.Record) {
+	made, found := record.WorkFolder.Find(record.WorkDir())
+	if !found || !errors.Is(workspace.Check(made.Path, made.Inode), fs.ErrNotExist) {
+		return
+	}
+	inode, err := makeRoom(doctor.Room{Path: made.Path}, k.user)
+	if err == nil {
+		_, err = k.Store.Update(ctx, k.name, func(r *instance.Record) {
+			for i := range r.WorkFolder.Made {
+				if r.WorkFolder.Made[i].Path == made.Path {
+					r.WorkFolder.Made[i].Inode = inode
+				}
+			}
+		})
+	}
+	if err != nil {
+		k.Log.Warn("making the folder for jobs again, which is gone", "runner", k.name, "error", err)
+	}
+}
+
+// removeWork removes the folders for jobs that we have made, and those above them
+// that nobody else needs. What is mounted there is somebody's, and stays.
+func (u *uninstaller) removeWork() error {
+	w := u.record.WorkFolder
+	for _, made := range w.Made {
+		err := workspace.Remove(made.Path, made.Inode)
+		if errors.Is(err, workspace.ErrMounted) || errors.Is(err, workspace.ErrOther) || errors.Is(err, workspace.ErrNotFolder) {
+			u.Log.Warn("a folder for jobs is left, since not all of it is ours", "runner", u.Name, "folder", made.Path, "reason", err.Error())
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, dir := range slices.Backward(w.Above) {
+		workspace.RemoveEmpty(dir) // one that others use stays
+	}
+	if filepath.IsAbs(u.record.Work) && len(w.Made) == 0 {
+		u.Log.Warn("the folder for jobs was not made by this program, and stays", "runner", u.Name, "folder", u.record.WorkDir())
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+package workspace
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// ErrOther means that a folder is not the one that was made: somebody has put another one there.
+var ErrOther = errors.New("not the folder that was made")
+
+// Make makes a folder in one that exists, with mode 0755 whatever the umask, and gives it to the owner unless uid is
+// negative. It returns the number that [Check] knows it by, 0 where the file system does not keep one. An empty folder of
+// that name is taken, as a killed run may have left it; anything else is [fs.ErrExist]. No link is followed on the way but
+// those that only root and the caller could have put there.
+func Make(path string, uid, gid int) (inode uint64, err error) {
+	parent, name, err := around(path)
+	if err != nil {
+		return 0, err
+	}
+	defer parent.Close()
+	making := func(err error) error { return fmt.Errorf("making folder %q: %w", path, cause(err)) }
+	if err := parent.Mkdir(name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return 0, making(err)
+	}
+	folder, err := enter(parent, name)
+	if err != nil {
+		return 0, making(err)
+	}
+	defer folder.Close()
+	if full, err := occupied(folder); err != nil || full {
+		return 0, making(errors.Join(err, fs.ErrExist))
+	}
+	if err := folder.Chmod(".", 0o755); err != nil {
+		return 0, making(err)
+	}
+	if uid >= 0 {
+		if err := folder.Lchown(".", uid, gid); err != nil {
+			return 0, making(err)
+		}
+	}
+	info, err := folder.Stat(".")
+	if err != nil {
+		return 0, making(err)
+	}
+	if !lasting(path) {
+		return 0, nil
+	}
+	return number(info), nil
+}
+
+// Check tells whether a folder is still the one that [Make] has made: [ErrOther], [ErrMounted], [fs.ErrNotExist] if not.
+func Check(path string, inode uint64) error {
+	parent, name, err := around(path)
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	if err := same(parent, name, inode); err != nil {
+		return fmt.Errorf("looking at folder %q: %w", path, err)
+	}
+	return nil
+}
+
+// Remove removes a folder that [Make] has made, with all that is in it. One that is gone is a success. What is mounted
+// there or in it stays, and so does what [Check] refuses; the error names it. It may be repeated.
+func Remove(path string, inode uint64) error {
+	parent, name, err := around(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	err = same(parent, name, inode)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("removing folder %q: %w", path, err)
+	}
+	found := removeTree(parent, name)
+	return found.err()
+}
+
+// RemoveEmpty removes a folder if nothing is in it, and tells whether it is gone.
+func RemoveEmpty(path string) (gone bool) {
+	parent, name, err := around(path)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	defer parent.Close()
+	info, err := parent.Lstat(name)
+	if err != nil || !info.IsDir() {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	return parent.Remove(name) == nil
+}
+
+// around opens the folder that a folder is in.
+func around(path string) (parent *os.Root, name string, err error) {
+	parent, _, err = openPath(filepath.Dir(path))
+	return parent, filepath.Base(path), err
+}
+
+// same is Check in an open folder.
+func same(parent *os.Root, name string, inode uint64) error {
+	folder, err := enter(parent, name)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	inner, err := folder.Stat(".")
+	if err != nil {
+		return cause(err)
+	}
+	outer, err := parent.Stat(".")
+	if err != nil {
+		return cause(err)
+	}
+	switch {
+	case device(inner) != device(outer), !samePlace(parent, folder, name):
+		return ErrMounted
+	case inode != 0 && number(inner) != 0 && number(inner) != inode:
+		return ErrOther
+	}
+	return nil
+}
+
+// occupied tells whether there is anything in a folder.
+func occupied(folder *os.Root) (bool, error) {
+	listing, err := folder.Open(".")
+	if err != nil {
+		return false, err
+	}
+	defer listing.Close()
+	names, err := listing.Readdirnames(1)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return len(names) > 0, err
+}
