@@ -14,8 +14,8 @@ func TestHintForWhatAListenerSaid(t *testing.T) {
 	for words, want := range map[string]string{
 		"exit code 1: Fail to create and validate runner's work directory '/srv/x'.":        "runner-bootstrap install --url URL --work _work",
 		"exit code 137: Failed to create CoreCLR, HRESULT: 0x8007054F":                      typed + " --allow all",
-		"exit code 134: Couldn't find a valid ICU package installed on the system.":         "sudo runner-bootstrap doctor --fix",
-		"exit code 1: libfoo.so: cannot open shared object file: No such file or directory": "sudo runner-bootstrap doctor --fix",
+		"exit code 134: Couldn't find a valid ICU package installed on the system.":         underSudo("runner-bootstrap doctor --fix"),
+		"exit code 1: libfoo.so: cannot open shared object file: No such file or directory": underSudo("runner-bootstrap doctor --fix"),
 		"The SSL connection could not be established, see inner exception.":                 typed + " --ca-file FILE",
 		"exit code 1, and it printed nothing":                                               "sudo -u runner /opt/actions-runner/web-1/bin/Runner.Listener --version",
 	} {
