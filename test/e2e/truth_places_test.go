@@ -156,6 +156,9 @@ func (h *host) lateByTable(t *testing.T) {
 		t.Fatalf("installing: %s", r)
 	}
 	h.comesBack(t)
+	if journal := h.Journal(); strings.Contains(journal, "is its file system mounted late?") {
+		t.Errorf("systemd did not wait for the mounts:\n%s", journal)
+	}
 	h.Must("systemctl", "stop", unit)
 	h.Write("/etc/fstab", before, 0o644)
 	h.Must("rm", "/etc/systemd/system/late.service")
