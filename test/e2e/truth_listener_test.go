@@ -50,6 +50,13 @@ func TestListenerTruth(t *testing.T) {
 	t.Run("a private authority", func(t *testing.T) { privateAuthority(t, m.For(t), listener) })
 }
 
+// TestPrivateAuthority is the last step of TestListenerTruth on the older systemd.
+func TestPrivateAuthority(t *testing.T) {
+	m := machine.Boot(t, machine.Options{Kind: machine.Debian12, Copy: map[string]string{machine.Build(t, "cmd/runner-bootstrap"): program}})
+	m.Must("systemctl", "start", "network-online.target")
+	privateAuthority(t, m, buildListener(t, t.TempDir()))
+}
+
 // tried runs the program, which has so long.
 func (h *host) tried(t *testing.T, most time.Duration, arguments ...string) machine.Result {
 	t.Helper()

@@ -209,6 +209,10 @@ func TestReplacesRefusedVersion(t *testing.T) {
 				if r := h.report(); r.Version != newVersion || r.Registrations != 0 {
 					t.Errorf("version %s, registrations %d; want %s and 0", r.Version, r.Registrations, newVersion)
 				}
+				// The log says which version it was, and which one it has become.
+				if want := "version=" + oldVersion + " by=" + newVersion; strings.Count(h.log(), want) != 2 {
+					t.Errorf("the log does not say %q twice:\n%s", want, h.tail())
+				}
 				if got, err := h.job("true", patience); err != nil || got != "succeeded" {
 					t.Errorf("a job afterwards: %s, %v", got, err)
 				}
