@@ -18,6 +18,7 @@ func arrows() map[string][]string {
 		"internal/download", "internal/register", "internal/supervise", "internal/svc",
 		"internal/instance", "internal/account", "internal/github", "internal/transport",
 		"internal/process", "internal/metadata", "internal/workspace", "internal/health", "internal/doctor", "internal/image",
+		"internal/control",
 	}
 	all := append([]string{"internal/bootstrap"}, below...)
 	return map[string][]string{
@@ -39,6 +40,7 @@ func arrows() map[string][]string {
 		"internal/image":               {},
 		"internal/health":              {"internal/transport"},
 		"internal/instance":            {},
+		"internal/control":             {"internal/instance"},
 		"internal/account":             {},
 		"internal/transport":           {},
 		"internal/demo":                {"internal/githubtest", "internal/download"}, // the latter names the platform

@@ -1,0 +1,103 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+)
+
+// maxAnswer is far more than a state has.
+const maxAnswer = 1 << 20
+
+// Ask returns the state of the agent at path. It waits for five seconds at most.
+func Ask(ctx context.Context, path string) (State, error) {
+	return call(ctx, path, "asking at", http.MethodGet, "state", http.StatusOK)
+}
+
+// Tell gives a command to the agent at path, and returns its state after it took it in. It waits for five seconds at
+// most; that the command was carried out has to be seen by Ask. A nil error says that the agent took it.
+func Tell(ctx context.Context, path string, command Command) (State, error) {
+	return call(ctx, path, "telling "+string(command)+" at", http.MethodPost, string(command), http.StatusAccepted)
+}
+
+func call(ctx context.Context, path, verb, method, word string, want int) (State, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, ErrNoAnswer)
+	defer cancel()
+	state, err := exchange(ctx, path, method, word, want)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		return State{}, wrap(verb, path, err)
+	}
+	return state, nil
+}
+
+func exchange(ctx context.Context, path, method, word string, want int) (State, error) {
+	var refused error
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (conn net.Conn, err error) {
+			conn, refused = dial(ctx, path)
+			return conn, refused
+		},
+	}}
+	request, err := http.NewRequestWithContext(ctx, method, "http://agent"+prefix+word, http.NoBody)
+	if err != nil {
+		return State{}, err
+	}
+	response, err := client.Do(request)
+	if refused != nil {
+		return State{}, refused
+	}
+	if err != nil {
+		return State{}, fmt.Errorf("%w: %w", ErrAnswer, errors.Unwrap(err))
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return State{}, fmt.Errorf("%w: %w", ErrAnswer, err)
+	}
+	if response.StatusCode != want {
+		return State{}, fmt.Errorf("%w: status %s", ErrAnswer, response.Status)
+	}
+	var state State
+	if err := json.Unmarshal(text, &state); err != nil {
+		return State{}, fmt.Errorf("%w: %w", ErrAnswer, err)
+	}
+	if state.Name == "" || state.PID <= 0 {
+		return State{}, fmt.Errorf("%w: it names no runner or no process", ErrAnswer)
+	}
+	return state, nil
+}
+
+// dial connects to the agent at path, if it is one of ours.
+func dial(ctx context.Context, path string) (net.Conn, error) {
+	info, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, ErrNoAgent
+	}
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode().Type() != os.ModeSocket || !belongs(info) {
+		return nil, ErrForeign
+	}
+	conn, err := connect(ctx, path)
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, os.ErrNotExist) {
+		return nil, ErrNoAgent
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := trusted(conn); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
+}
