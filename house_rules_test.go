@@ -18,7 +18,7 @@ func arrows() map[string][]string {
 		"internal/download", "internal/register", "internal/supervise", "internal/svc",
 		"internal/instance", "internal/account", "internal/github", "internal/transport",
 		"internal/process", "internal/metadata", "internal/workspace", "internal/health", "internal/doctor", "internal/image",
-		"internal/control",
+		"internal/control", "internal/atomicfile", "internal/retry",
 	}
 	all := append([]string{"internal/bootstrap"}, below...)
 	return map[string][]string{
@@ -39,6 +39,8 @@ func arrows() map[string][]string {
 		"internal/workspace":           {},
 		"internal/image":               {},
 		"internal/health":              {"internal/transport"},
+		"internal/atomicfile":          {},
+		"internal/retry":               {},
 		"internal/instance":            {},
 		"internal/control":             {"internal/instance"},
 		"internal/account":             {},

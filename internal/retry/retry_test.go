@@ -1,0 +1,82 @@
+package retry
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+)
+
+func TestWait(t *testing.T) {
+	t.Parallel()
+	b := Backoff{First: 5 * time.Second, Most: time.Minute}
+	for failures, want := range map[int]time.Duration{
+		0: 5 * time.Second, 1: 5 * time.Second, 2: 10 * time.Second, 3: 20 * time.Second, 4: 40 * time.Second,
+		5: time.Minute, 6: time.Minute, 1 << 30: time.Minute,
+	} {
+		if got := b.Wait(failures); got != want {
+			t.Errorf("after %d failures %s, want %s", failures, got, want)
+		}
+	}
+	for _, odd := range []Backoff{{}, {First: time.Hour, Most: time.Second}, {First: 1, Most: 1<<63 - 1}} {
+		if got := odd.Wait(100); got < 0 || got > odd.Most {
+			t.Errorf("%+v: %s", odd, got)
+		}
+	}
+}
+
+func TestJitter(t *testing.T) {
+	t.Parallel()
+	const wait = 100 * time.Millisecond
+	least, most := time.Duration(1<<62), time.Duration(0)
+	for range 2000 {
+		got := Backoff{First: wait, Most: wait}.Jitter(3)
+		least, most = min(least, got), max(most, got)
+	}
+	if least < wait/2 || least > wait*6/10 || most > wait*3/2 || most < wait*14/10 {
+		t.Errorf("between %s and %s", least, most)
+	}
+	if got := Jitter(0); got != 0 {
+		t.Errorf("of nothing: %s", got)
+	}
+}
+
+func TestSleep(t *testing.T) {
+	t.Parallel()
+	if err := Sleep(t.Context(), time.Millisecond); err != nil {
+		t.Error(err)
+	}
+	why := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(why)
+	if err := Sleep(ctx, time.Hour); !errors.Is(err, why) {
+		t.Error(err)
+	}
+}
+
+func TestAfter(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	for value, want := range map[string]struct {
+		wait  time.Duration
+		found bool
+	}{
+		"":                              {0, false},
+		"soon":                          {0, false},
+		"1.5":                           {0, false},
+		"30":                            {30 * time.Second, true},
+		"0":                             {0, true},
+		"-5":                            {0, true},
+		"99999999999":                   {time.Hour, true},
+		"99999999999999999999":          {0, false},
+		"Mon, 30 Nov 2026 12:00:40 GMT": {40 * time.Second, true},
+		"Mon, 30 Nov 2026 11:00:00 GMT": {0, true},
+		"Tue, 30 Nov 2027 12:00:00 GMT": {time.Hour, true},
+	} {
+		wait, found := After(http.Header{"Retry-After": {value}}, now, time.Hour)
+		if wait != want.wait || found != want.found {
+			t.Errorf("%q: %s, %v, want %v", value, wait, found, want)
+		}
+	}
+}
