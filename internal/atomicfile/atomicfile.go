@@ -18,9 +18,6 @@ type Options struct {
 	Mode fs.FileMode
 	// Durable waits until the content and the name are on the disk.
 	Durable bool
-	// Prefix begins the name under which the file is written before it is renamed, beside its place. Who wants to
-	// clean up after writers that were killed looks for it. Empty: a dot and the file's name.
-	Prefix string
 	// Give makes the file somebody else's before it is renamed; nil leaves it ours.
 	Give func(*os.File) error
 }
@@ -68,6 +65,19 @@ func SyncFolder(name string) error {
 	return errors.Join(syncFolder(folder), folder.Close())
 }
 
+// after ends the name of a part file: what looks into folders for a certain ending does not find it.
+const after = ".tmp"
+
+func before(name string) string { return "." + filepath.Base(name) + "." }
+
+// IsPart tells whether base, a name in the folder of the file called name, is that of a part file which a writer of that
+// file is about to rename, or has left when it was killed.
+func IsPart(base, name string) bool {
+	rest, begins := strings.CutPrefix(base, before(name))
+	rest, ends := strings.CutSuffix(rest, after)
+	return begins && ends && rest != "" && !strings.Contains(rest, ".")
+}
+
 // files is what both a host and an [os.Root] can do.
 type files interface {
 	OpenFile(name string, flag int, mode fs.FileMode) (*os.File, error)
@@ -84,15 +94,11 @@ func (host) Rename(from, to string) error { return os.Rename(from, to) }
 func (host) Remove(name string) error     { return os.Remove(name) }
 
 func write(in files, name string, content []byte, o Options) error {
-	prefix := o.Prefix
-	if prefix == "" {
-		prefix = "." + filepath.Base(name) + "."
-	}
 	mode := o.Mode
 	if mode == 0 {
 		mode = 0o600
 	}
-	part := filepath.Join(filepath.Dir(name), prefix+strings.ToLower(rand.Text()[:10]))
+	part := filepath.Join(filepath.Dir(name), before(name)+strings.ToLower(rand.Text()[:10])+after)
 	// Exclusive: what lies there is not ours, be it a link.
 	file, err := in.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

@@ -64,7 +64,7 @@ func TestWrite(t *testing.T) {
 		}{
 			{"one", Options{}, 0o600},
 			{"two", Options{Mode: 0o644, Durable: true}, 0o644},
-			{"", Options{Mode: 0o600, Prefix: "part-"}, 0o600},
+			{"", Options{Mode: 0o600}, 0o600},
 			{strings.Repeat("three", 1<<16), Options{Mode: 0o444}, 0o444},
 			{"four", Options{Mode: 0o640}, 0o640}, // over one that cannot be written
 		} {
@@ -102,7 +102,11 @@ func TestFailedWriteLeavesEverything(t *testing.T) {
 			t.Fatal(err)
 		}
 		given := errors.New("nobody wants it")
-		err := write("a", "new", Options{Give: func(*os.File) error { return given }})
+		var part string
+		err := write("a", "new", Options{Give: func(file *os.File) error { part = filepath.Base(file.Name()); return given }})
+		if !IsPart(part, "a") || !IsPart(part, "/elsewhere/a") || IsPart(part, "b") || IsPart("a", "a") || IsPart(".a.b.x.tmp", "a") {
+			t.Errorf("the part file is called %q", part)
+		}
 		if !errors.Is(err, given) || !strings.Contains(err.Error(), `replacing "`) {
 			t.Errorf("%v", err)
 		}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/transfer"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/tree"
 )
@@ -252,11 +253,8 @@ func writeEntry(dir string, entry Entry) error {
 	if err != nil {
 		return fmt.Errorf("writing the cache entry: %w", err)
 	}
-	// Renamed, as an entry is never without its description.
-	temporary := filepath.Join(dir, entryFile+".new")
-	if err = os.WriteFile(temporary, text, 0o644); err == nil { //nolint:gosec // public
-		err = os.Rename(temporary, filepath.Join(dir, entryFile))
-	}
+	// Replaced as a whole, as an entry is never without its description.
+	err = atomicfile.Write(filepath.Join(dir, entryFile), text, atomicfile.Options{Mode: 0o644})
 	if err != nil {
 		return fmt.Errorf("writing the cache entry: %w", err)
 	}
@@ -291,7 +289,7 @@ func (c Cache) commit(staging string, asset Asset) error {
 	if c.Volatile {
 		return nil
 	}
-	return syncDir(c.Dir)
+	return atomicfile.SyncFolder(c.Dir)
 }
 
 // manifest reads what the entry's files should be.

@@ -21,6 +21,3 @@ func freeBytes(dir string) (int64, error) {
 func isFull(err error) bool {
 	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
 }
-
-// syncDir: NTFS journals names by itself.
-func syncDir(string) error { return nil }

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
 )
 
 // The states of a runner.
@@ -60,12 +62,6 @@ type Metrics struct {
 	RSSBytes               int64 // resident memory; 0: not told
 }
 
-// The temporary file of x.prom is .x.prom.NUMBER.tmp: the collector reads
-// whatever ends in .prom.
-const temporarySuffix = ".tmp"
-
-func temporaryPrefix(file string) string { return "." + filepath.Base(file) + "." }
-
 // WriteMetrics replaces a file, which the collector reads when its name ends in
 // .prom, by the metrics in Prometheus' text format. Whoever reads sees the old or the new
 // content, never a part; after a failure it is the old. Everybody may read the
@@ -80,7 +76,7 @@ func WriteMetrics(file string, m Metrics) error {
 	if holds(file, content) {
 		return nil
 	}
-	if err := replace(file, content); err != nil {
+	if err := atomicfile.Write(file, []byte(content), atomicfile.Options{Mode: 0o644}); err != nil {
 		return fmt.Errorf("writing metrics: %w", err)
 	}
 	return nil
@@ -96,25 +92,6 @@ func holds(file, content string) bool {
 	return err == nil && string(old) == content
 }
 
-func replace(file, content string) error {
-	temporary, err := os.CreateTemp(filepath.Dir(file), temporaryPrefix(file)+"*"+temporarySuffix)
-	if err != nil {
-		return err
-	}
-	_, err = temporary.WriteString(content)
-	if err == nil {
-		err = temporary.Chmod(0o644) // whatever the umask: the collector is another user
-	}
-	err = errors.Join(err, temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), file)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temporary.Name()))
-	}
-	return nil
-}
-
 // RemoveMetrics removes the file of [WriteMetrics], and what a writer that was
 // killed left beside it. Gone is success. The file's writer must have ended.
 func RemoveMetrics(file string) error {
@@ -122,7 +99,7 @@ func RemoveMetrics(file string) error {
 	entries, dirErr := os.ReadDir(filepath.Dir(file))
 	err = errors.Join(err, ignoreGone(dirErr))
 	for _, entry := range entries {
-		if isTemporary(entry.Name(), file) {
+		if atomicfile.IsPart(entry.Name(), file) {
 			err = errors.Join(err, ignoreGone(os.Remove(filepath.Join(filepath.Dir(file), entry.Name()))))
 		}
 	}
@@ -130,12 +107,6 @@ func RemoveMetrics(file string) error {
 		return fmt.Errorf("removing metrics: %w", err)
 	}
 	return nil
-}
-
-func isTemporary(name, file string) bool {
-	middle, begins := strings.CutPrefix(name, temporaryPrefix(file))
-	middle, ends := strings.CutSuffix(middle, temporarySuffix)
-	return begins && ends && middle != "" && strings.Trim(middle, "0123456789") == ""
 }
 
 func ignoreGone(err error) error {

@@ -428,23 +428,3 @@ func TestRemoveMetrics(t *testing.T) {
 		t.Errorf("of no folder: %v", err)
 	}
 }
-
-// The temporary files that WriteMetrics makes are those that RemoveMetrics finds.
-func TestTemporaryFilesAreRecognized(t *testing.T) {
-	t.Parallel()
-	folder := t.TempDir()
-	file := filepath.Join(folder, "runner.prom")
-	made, err := os.CreateTemp(folder, temporaryPrefix(file)+"*"+temporarySuffix)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := made.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := RemoveMetrics(file); err != nil {
-		t.Fatal(err)
-	}
-	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 0 {
-		t.Errorf("left: %v, %v", entries, err)
-	}
-}

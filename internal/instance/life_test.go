@@ -141,7 +141,7 @@ func TestLockRegistration(t *testing.T) {
 func TestLeftoversAreSwept(t *testing.T) {
 	t.Parallel()
 	s := saved(t, "web-1")
-	old, fresh := filepath.Join(s.dir, temporaryPrefix+"1"), filepath.Join(s.dir, temporaryPrefix+"2")
+	old, fresh := filepath.Join(s.dir, partPrefix+"1"), filepath.Join(s.dir, partPrefix+"2")
 	for _, file := range []string{old, fresh} {
 		if err := os.WriteFile(file, []byte("token"), 0o600); err != nil {
 			t.Fatal(err)

@@ -25,11 +25,3 @@ func alive(pid int) bool {
 	err := syscall.Kill(pid, 0)
 	return err == nil || errors.Is(err, syscall.EPERM)
 }
-
-func syncDir(dir string) error {
-	open, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(open.Sync(), open.Close())
-}

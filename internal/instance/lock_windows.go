@@ -32,6 +32,3 @@ func alive(pid int) bool {
 	_ = windows.CloseHandle(process)
 	return true
 }
-
-// syncDir does nothing: Windows has no such operation.
-func syncDir(string) error { return nil }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
 )
 
 // Listener states, as `run` reports them.
@@ -65,7 +67,7 @@ func (s *Store) SaveReport(name string, report Report) error {
 	if err != nil {
 		return fmt.Errorf("encoding report: %w", err)
 	}
-	if err := rename(filepath.Join(s.home(name), reportFile), append(text, '\n'), false); err != nil {
+	if err := atomicfile.Write(filepath.Join(s.home(name), reportFile), append(text, '\n'), atomicfile.Options{}); err != nil {
 		return fmt.Errorf("saving report: %w", err)
 	}
 	return nil

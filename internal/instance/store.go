@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
 )
 
 const (
@@ -134,8 +136,8 @@ func (s *Store) Forget(name string) error {
 	return nil
 }
 
-// temporaryPrefix begins the names of files that are about to be renamed.
-const temporaryPrefix = ".new-"
+// partPrefix begins the names of files that are about to be renamed, and of nothing else in the state directory.
+const partPrefix = "."
 
 // forgotten is the age at which such a file belongs to nobody that is alive.
 const forgotten = time.Minute
@@ -149,36 +151,13 @@ func (s *Store) sweep() {
 	}
 	for _, file := range files {
 		info, err := file.Info()
-		if err == nil && strings.HasPrefix(file.Name(), temporaryPrefix) && time.Since(info.ModTime()) > forgotten {
+		if err == nil && strings.HasPrefix(file.Name(), partPrefix) && time.Since(info.ModTime()) > forgotten {
 			_ = os.Remove(filepath.Join(s.dir, file.Name())) // the next one tries again
 		}
 	}
 }
 
 // replaceFile writes a private file through a rename, and makes both durable.
-func replaceFile(name string, text []byte) error { return rename(name, text, true) }
-
-// rename writes a private file through a rename: whoever reads it finds the old or
-// the new one, whole.
-func rename(name string, text []byte, durable bool) error {
-	dir := filepath.Dir(name)
-	temporary, err := os.CreateTemp(dir, temporaryPrefix+"*")
-	if err != nil {
-		return err
-	}
-	_, err = temporary.Write(text)
-	if durable && err == nil {
-		err = temporary.Sync()
-	}
-	err = errors.Join(err, temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temporary.Name()))
-	}
-	if !durable {
-		return nil
-	}
-	return syncDir(dir)
+func replaceFile(name string, text []byte) error {
+	return atomicfile.Write(name, text, atomicfile.Options{Durable: true})
 }

@@ -71,7 +71,7 @@ func (s *Store) DropTokens() {
 		return
 	}
 	for _, file := range files {
-		if strings.HasPrefix(file.Name(), tokenPrefix) || strings.HasPrefix(file.Name(), temporaryPrefix) {
+		if strings.HasPrefix(file.Name(), tokenPrefix) || strings.HasPrefix(file.Name(), partPrefix) {
 			_ = os.Remove(filepath.Join(s.dir, file.Name())) // nothing hangs on it: it is worthless within the hour
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
 )
 
 // unitMode lets everybody read a unit, as systemctl cat does for them.
@@ -63,30 +65,13 @@ func (s *Service) links() ([]string, error) {
 	return found, nil
 }
 
-// write makes the unit file appear at once and whole. The temporary file stands beside it, since a rename
-// needs the same file system and takes the folder's security label along; systemd does not read names that
-// start with a dot.
-func (s *Service) write(text []byte) (err error) {
-	part, err := os.CreateTemp(s.host.folder, "."+s.file()+".*")
-	if err != nil {
+// write makes the unit file appear at once and whole. It is written beside its place, since a rename needs the same
+// file system and takes the folder's security label along; systemd does not read names that start with a dot.
+func (s *Service) write(text []byte) error {
+	if err := atomicfile.Write(s.path(), text, atomicfile.Options{Mode: unitMode, Durable: true}); err != nil {
 		return fmt.Errorf("writing unit file: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("writing unit file: %w", err), remove(part.Name()))
-		}
-	}()
-	_, err = part.Write(text)
-	if err == nil {
-		err = part.Chmod(unitMode)
-	}
-	if err == nil {
-		err = part.Sync()
-	}
-	if err = errors.Join(err, part.Close()); err != nil {
-		return err
-	}
-	return os.Rename(part.Name(), s.path())
+	return nil
 }
 
 // remove deletes one file; one that is gone already is fine.
