@@ -7,11 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 )
 
 const (
@@ -61,7 +62,7 @@ func (w *Webhook) deliver(ctx context.Context, d delivery) (settled bool) {
 		if wait > 0 {
 			hurry = nil // it is the receiver that needs the time
 		} else {
-			wait = min(backoff(try), giveUp-time.Since(first))
+			wait = min(retry.Backoff{First: 2 * waitMin, Most: waitMax}.Jitter(try+1), giveUp-time.Since(first))
 		}
 		switch pause(ctx, wait, hurry) {
 		case interrupted:
@@ -106,13 +107,6 @@ func pause(ctx context.Context, wait time.Duration, hurry <-chan struct{}) endin
 	case <-ctx.Done():
 		return interrupted
 	}
-}
-
-// backoff doubles, and half of it is random, so that hosts whose receiver was
-// away do not come back together.
-func backoff(try int) time.Duration {
-	half := min(waitMax/2, waitMin<<min(try, 16))
-	return half + rand.N(half) //nolint:gosec // G404: a wait is no secret
 }
 
 // answer is how a try ended.
@@ -182,19 +176,6 @@ func (w *Webhook) post(ctx context.Context, d delivery) answer {
 	// The status is all that counts. A body that is not read costs the connection,
 	// one that is read could cost more.
 	_ = resp.Body.Close()
-	return answer{status: resp.StatusCode, after: retryAfter(resp.Header.Get("Retry-After"), time.Now())}
-}
-
-// retryAfter reads the header's two forms. A receiver that asks for more than an
-// hour is asked again after one.
-func retryAfter(header string, now time.Time) time.Duration {
-	seconds, err := strconv.ParseInt(header, 10, 64)
-	if err != nil {
-		at, err := http.ParseTime(header)
-		if err != nil {
-			return 0
-		}
-		return min(max(0, at.Sub(now)), giveUp)
-	}
-	return time.Duration(min(max(0, seconds), int64(giveUp/time.Second))) * time.Second
+	after, _ := retry.After(resp.Header, time.Now(), giveUp) // one that asks for more is asked again after an hour
+	return answer{status: resp.StatusCode, after: after}
 }

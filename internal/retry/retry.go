@@ -25,13 +25,13 @@ func (b Backoff) Wait(failures int) time.Duration {
 	return min(wait, b.Most)
 }
 
-// Jitter is Wait between half and one and a half times as long, so that hosts which failed together do not come back
+// Jitter is a random wait between half of Wait and the whole of it, so that hosts which failed together do not come back
 // together.
 func (b Backoff) Jitter(failures int) time.Duration { return Jitter(b.Wait(failures)) }
 
-// Jitter makes a wait between half and one and a half times as long.
+// Jitter is a random wait between half of one and the whole of it.
 func Jitter(wait time.Duration) time.Duration {
-	return wait/2 + rand.N(wait+1) //nolint:gosec // a wait is no secret
+	return wait/2 + rand.N(wait-wait/2+1) //nolint:gosec // a wait is no secret
 }
 
 // Sleep waits, or returns the cause for which ctx ended before.

@@ -34,7 +34,7 @@ func TestJitter(t *testing.T) {
 		got := Backoff{First: wait, Most: wait}.Jitter(3)
 		least, most = min(least, got), max(most, got)
 	}
-	if least < wait/2 || least > wait*6/10 || most > wait*3/2 || most < wait*14/10 {
+	if least < wait/2 || least > wait*55/100 || most > wait || most < wait*95/100 {
 		t.Errorf("between %s and %s", least, most)
 	}
 	if got := Jitter(0); got != 0 {

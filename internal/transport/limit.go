@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 )
 
 const (
@@ -51,12 +53,8 @@ func (c *Client) obey(ctx context.Context, req *retryablehttp.Request) (*http.Re
 		// What was read to its end leaves the connection to the next try.
 		_, _ = io.CopyN(io.Discard, resp.Body, maxPeek)
 		_ = resp.Body.Close()
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, ctx.Err()
+		if err := retry.Sleep(ctx, wait); err != nil {
+			return nil, err
 		}
 	}
 }
@@ -126,27 +124,16 @@ func Limited(status int, header http.Header, now time.Time) (wait time.Duration,
 // limitWait is Retry-After, else until the reset of the exhausted limit, else
 // a minute as GitHub's documentation says for secondary limits.
 func limitWait(header http.Header, now time.Time) time.Duration {
-	if after := header.Get("Retry-After"); after != "" {
-		if seconds, err := strconv.ParseInt(after, 10, 64); err == nil {
-			return whole(seconds)
-		}
-		if at, err := http.ParseTime(after); err == nil {
-			return min(max(0, at.Sub(now)), longestAsked)
-		}
+	if wait, found := retry.After(header, now, longestAsked); found {
+		return wait
 	}
 	if header.Get("X-RateLimit-Remaining") == "0" {
 		if reset, err := strconv.ParseInt(header.Get("X-RateLimit-Reset"), 10, 64); err == nil {
 			// One second more: the header is cut to whole seconds.
-			return whole(max(0, reset)-now.Unix()) + time.Second
+			return retry.Seconds(max(0, reset)-now.Unix(), longestAsked) + time.Second
 		}
 	}
 	return time.Minute
-}
-
-// whole is a number of seconds that was asked for. One that does not fit into
-// a Duration would otherwise come out as no wait at all.
-func whole(seconds int64) time.Duration {
-	return time.Duration(min(max(0, seconds), int64(longestAsked/time.Second))) * time.Second
 }
 
 // fits tells whether a wait ends before the context does. Without a deadline

@@ -2,11 +2,12 @@ package transport
 
 import (
 	"context"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 )
 
 type (
@@ -52,9 +53,7 @@ func repeatable(ctx context.Context) bool {
 	return false
 }
 
-// backoff is exponential with full jitter, so that hosts that failed together do
-// not come back together.
+// backoff has hosts that failed together not come back together.
 func backoff(least, most time.Duration, attempt int, _ *http.Response) time.Duration {
-	ceiling := min(most, least<<min(attempt, 16))
-	return least/2 + rand.N(ceiling)
+	return retry.Backoff{First: least, Most: most}.Jitter(attempt + 1)
 }
