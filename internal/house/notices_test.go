@@ -25,7 +25,7 @@ type notice struct {
 // TestThirdParty compares THIRD_PARTY.md with the modules that the program
 // links on the platforms it is built for, and its licences with their texts.
 func TestThirdParty(t *testing.T) {
-	content, err := os.ReadFile("THIRD_PARTY.md")
+	content, err := os.ReadFile(filepath.Join(top, "THIRD_PARTY.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,6 +47,7 @@ func TestThirdParty(t *testing.T) {
 func linkedModules(platform string) (map[string]notice, error) {
 	const format = "{{with .Module}}{{if not .Main}}{{.Path}}\t{{.Version}}\t{{.Dir}}{{end}}{{end}}"
 	list := exec.Command("go", "list", "-deps", "-f", format, "./cmd/runner-bootstrap")
+	list.Dir = top
 	list.Env = append(os.Environ(), "GOOS="+platform, "GOARCH=amd64", "CGO_ENABLED=0")
 	output, err := list.Output()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {

@@ -25,7 +25,7 @@ func TestRulesCanFail(t *testing.T) {
 	for _, r := range rules() {
 		checks[r.name] = r.check
 	}
-	for _, e := range slices.Concat(packageExamples(), importExamples(), sizeExamples(), stateExamples(), textExamples()) {
+	for _, e := range slices.Concat(packageExamples(), importExamples(), textExamples()) {
 		t.Run(e.rule+"/"+e.name, func(t *testing.T) {
 			check, ok := checks[e.rule]
 			if !ok {
@@ -66,19 +66,8 @@ func parse(t *testing.T, files map[string]string) *tree {
 }
 
 func packageExamples() []example {
-	const rule, name = "package comment", "package name"
+	const name = "package name"
 	return []example{
-		{rule, "one, in one of two files", map[string]string{"a/a.go": "// Package a does.\npackage a", "a/b.go": "package a"}, ""},
-		{rule, "tests need none beside code", map[string]string{"a/a.go": "// Package a does.\npackage a", "a/a_test.go": "package a_test"}, ""},
-		{rule, "a command says what it is", map[string]string{"a/a.go": "// A does.\npackage main"}, ""},
-		{rule, "testdata is not ours to judge", map[string]string{"testdata/a.go": "package a"}, ""},
-		{rule, "none", map[string]string{"a/a.go": "package a"}, "has no package comment"},
-		{rule, "none on a command", map[string]string{"a/a.go": "package main"}, "has no package comment"},
-		{rule, "none where there are tests only", map[string]string{"a/a_test.go": "package a"}, "has no package comment"},
-		{rule, "two", map[string]string{"a/a.go": "// Package a does.\npackage a", "a/b.go": "// Package a is.\npackage a"}, "second package comment"},
-		{rule, "another on another platform", map[string]string{"a/a.go": "// Package a does.\npackage a", "a/a_windows.go": "// Package a is.\npackage a"}, "second package comment"},
-		{rule, "wrong beginning", map[string]string{"a/a.go": "// Does a lot.\npackage a"}, "does not begin with"},
-
 		{name, "a noun", map[string]string{"a/a.go": "package runner\ntype Store struct{}"}, ""},
 		{name, "a test of a noun", map[string]string{"a/a_test.go": "package runner_test"}, ""},
 		{name, "banned", map[string]string{"a/a.go": "package util"}, `"util"`},
@@ -117,78 +106,6 @@ func importExamples() []example {
 		{home, "two", map[string]string{"a/a.go": file("example.net/lib"), "b/b.go": file("example.net/lib/sub")}, "example.net/lib is imported by a and b"},
 		{home, "two that test", map[string]string{"a/a_test.go": file("example.net/lib"), "b/b_test.go": file("example.net/lib")}, "imported by tests of a and b"},
 		{home, "not in go.mod", map[string]string{"a/a.go": file("example.net/library")}, "requires no module"},
-	}
-}
-
-func sizeExamples() []example {
-	const function, length, methods = "function length", "file length", "small interfaces"
-	body := func(lines int) string { return "package a\nfunc f() {\n" + strings.Repeat("_ = 1\n", lines) + "}\n" }
-	return []example{
-		{function, "as long as it may be", map[string]string{"a.go": body(60)}, ""},
-		{function, "a test", map[string]string{"a_test.go": body(61)}, ""},
-		{function, "too long", map[string]string{"a.go": body(61)}, "f has 61 lines"},
-		{function, "a method too long", map[string]string{"a.go": strings.Replace(body(61), "f()", "(t T) m()", 1)}, "m has 61 lines"},
-
-		{length, "as long as it may be", map[string]string{"a.go": "package a\n" + strings.Repeat("\n", 399)}, ""},
-		{length, "a test", map[string]string{"a_test.go": "package a\n" + strings.Repeat("\n", 400)}, ""},
-		{length, "too long", map[string]string{"a.go": "package a\n" + strings.Repeat("\n", 400)}, "401 lines"},
-
-		{methods, "five", map[string]string{"a.go": "package a\ntype I interface { A(); B(); C(); D(); E() }"}, ""},
-		{methods, "a constraint", map[string]string{"a.go": "package a\ntype N interface { ~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint }"}, ""},
-		{methods, "six", map[string]string{"a.go": "package a\ntype I interface { A(); B(); C(); D(); E(); F() }"}, "I has 6 methods"},
-		{methods, "six through another", map[string]string{"a.go": "package a\ntype I interface { J; D(); E(); F() }\ntype J interface { A(); B(); C() }"}, "I has 6 methods"},
-		{methods, "six with one from elsewhere", map[string]string{"a.go": "package a\nimport \"io\"\ntype I interface { io.Reader; A(); B(); C(); D(); E() }"}, "I has 6 methods"},
-		{methods, "six within a function", map[string]string{"a.go": "package a\nfunc f() { type I interface { A(); B(); C(); D(); E(); F() } }"}, "I has 6 methods"},
-	}
-}
-
-func stateExamples() []example {
-	const initial, variables, process = "no init", "no package variables", "cmd owns the process"
-	code := func(lines ...string) map[string]string {
-		return map[string]string{"internal/a/a.go": "package a\n" + strings.Join(lines, "\n")}
-	}
-	return []example{
-		{initial, "a method of that name", code("type T struct{}", "func (T) init() {}"), ""},
-		{initial, "init", code("func init() {}"), "init runs unasked"},
-		{initial, "init of a test", map[string]string{"a_test.go": "package a\nfunc init() {}"}, "init runs unasked"},
-
-		{variables, "errors to compare with", code(`import ("errors"; "fmt")`, `var ErrA = errors.New("a")`, `var (`, `ErrB = fmt.Errorf("b: %w", ErrA)`, `)`), ""},
-		{variables, "an error passed on", code(`import "b"`, `var ErrA = b.ErrA`), ""},
-		{variables, "an error under another name", code(`import "b"`, `var ErrA = b.ErrB`), "ErrA can be changed"},
-		{variables, "something else passed on", code(`import "b"`, `var count = b.count`), "count can be changed"},
-		{variables, "an expression", code(`import "regexp"`, "var word = regexp.MustCompile(`a`)"), ""},
-		{variables, "an assertion", code(`import "io"`, `var _ io.Reader = (*T)(nil)`), ""},
-		{variables, "an embedded file", code(`import _ "embed"`, `//go:embed a.txt`, `var text []byte`), ""},
-		{variables, "the version of the command", map[string]string{"cmd/a/a.go": "package main\nvar version string\nvar (\ncommit = \"\"\ndate string = \"\"\n)"}, ""},
-		{variables, "within a function", code(`func f() { var a int; _ = a }`), ""},
-		{variables, "of a test", map[string]string{"a_test.go": "package a\nvar update bool"}, ""},
-		{variables, "a table", code(`var words = map[string]int{"a": 1}`), "words can be changed"},
-		{variables, "a list", code(`var words = []string{"a"}`), "words can be changed"},
-		{variables, "a function", code(`var now = func() int { return 1 }`), "now can be changed"},
-		{variables, "a call", code(`import "time"`, `var start = time.Now()`), "start can be changed"},
-		{variables, "no value", code(`var count int`), "count can be changed"},
-		{variables, "one among errors", code(`import "errors"`, `var ErrA, n = errors.New("a"), 1`), "can be changed"},
-		{variables, "a New of something else", code(`import errors "example.net/lib"`, `var ErrA = errors.New("a")`), "ErrA can be changed"},
-		{variables, "a version elsewhere", code(`var version = "1"`), "version can be changed"},
-		{variables, "a version that is no string", map[string]string{"cmd/a/a.go": "package main\nvar version = 1"}, "version can be changed"},
-		{variables, "a version of another type", map[string]string{"cmd/a/a.go": "package main\nvar version int"}, "version can be changed"},
-		{variables, "a list of versions", map[string]string{"cmd/a/a.go": "package main\nvar version []string"}, "version can be changed"},
-		{variables, "another variable of the command", map[string]string{"cmd/a/a.go": "package main\nvar options string"}, "options can be changed"},
-		{variables, "a function of the command", map[string]string{"cmd/a/a.go": "package main\nvar version = f()"}, "version can be changed"},
-
-		{process, "the command", map[string]string{"cmd/runner-bootstrap/a.go": "package main\nimport \"os\"\nfunc f() { os.Exit(1) }"}, ""},
-		{process, "a writer passed in", code(`import ("fmt"; "io")`, `func f(w io.Writer) { fmt.Fprintln(w) }`), ""},
-		{process, "a test", map[string]string{"internal/a/a_test.go": "package a\nimport \"os\"\nfunc f() { os.Getenv(`A`) }"}, ""},
-		{process, "a field of that name", code(`type T struct{ os struct{ Stdout int } }`, `func f(t T) { _ = t.os.Stdout }`), ""},
-		{process, "a logger called log", code(`func f(log interface{ Printf(string) }) { log.Printf("a") }`), ""},
-		{process, "reads the environment", code(`import "os"`, `func f() { os.Getenv("A") }`), "os.Getenv belongs to cmd"},
-		{process, "passes the environment on", code(`import "os"`, `func f() []string { return os.Environ() }`), "os.Environ belongs to cmd"},
-		{process, "by another name", code(`import system "os"`, `func f() { system.Exit(1) }`), "os.Exit belongs to cmd"},
-		{process, "prints", code(`import "fmt"`, `func f() { fmt.Println() }`), "fmt.Println belongs to cmd"},
-		{process, "takes the terminal", code(`import ("io"; "os")`, `func f() io.Writer { return os.Stderr }`), "os.Stderr belongs to cmd"},
-		{process, "exits through the log", code(`import "log"`, `func f() { log.Fatal() }`), "log.Fatal belongs to cmd"},
-		{process, "a room that only begins like a program", map[string]string{"internal/demonstration/a.go": "package a\nimport \"os\"\nfunc f() { os.Exit(1) }"}, "os.Exit belongs to cmd"},
-		{process, "another program", map[string]string{"cmd/other/a.go": "package main\nimport \"os\"\nfunc f() { os.Exit(1) }"}, "os.Exit belongs to cmd"},
 	}
 }
 

@@ -1,0 +1,78 @@
+package house
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write what CONTRIBUTING.md shows of the arrows anew")
+
+const (
+	arrowsBegin = "<!-- arrows:begin -->\n"
+	arrowsEnd   = "<!-- arrows:end -->"
+)
+
+// TestContributingShowsTheArrows keeps the plan that newcomers read the one that is held.
+func TestContributingShowsTheArrows(t *testing.T) {
+	file := filepath.Join(top, "CONTRIBUTING.md")
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, begins := strings.Cut(string(content), arrowsBegin)
+	_, after, ends := strings.Cut(rest, arrowsEnd)
+	if !begins || !ends {
+		t.Fatalf("CONTRIBUTING.md has no place for the arrows: %q, %q", arrowsBegin, arrowsEnd)
+	}
+	want := before + arrowsBegin + arrowTable() + arrowsEnd + after
+	if want == string(content) {
+		return
+	}
+	if !*update {
+		t.Fatal("CONTRIBUTING.md shows other arrows: go test ./internal/house -update")
+	}
+	if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// arrowTable has the program's own packages; what tests may import is of use to nobody who looks for a place.
+func arrowTable() string {
+	var b strings.Builder
+	b.WriteString("| package | may import |\n| --- | --- |\n")
+	for _, row := range arrows() {
+		if within(row.from, "test", simulator, "internal/demo", "internal/house") {
+			continue
+		}
+		words := []string{}
+		for _, to := range row.to {
+			words = append(words, "`"+strings.TrimPrefix(to, "internal/")+"`")
+		}
+		slices.Sort(words)
+		b.WriteString("| `" + strings.TrimPrefix(row.from, "internal/") + "` | " + strings.Join(words, " ") + " |\n")
+	}
+	return b.String()
+}
+
+func TestStaleArrows(t *testing.T) {
+	seen, used := map[string]bool{}, map[string]bool{}
+	for _, row := range arrows() {
+		seen[row.from] = true
+		for _, to := range row.to {
+			used[row.from+" "+to] = true
+		}
+	}
+	if got := staleArrows(seen, used); len(got) != 0 {
+		t.Errorf("with all of them in use: %q", got)
+	}
+	delete(seen, "internal/retry")
+	delete(used, "internal/github internal/transport")
+	got := staleArrows(seen, used)
+	if len(got) != 2 || !strings.Contains(got[0], "internal/github does not import internal/transport") || !strings.Contains(got[1], "no package internal/retry") {
+		t.Errorf("found %q", got)
+	}
+}
