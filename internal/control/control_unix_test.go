@@ -44,7 +44,7 @@ func (r *recorder) Do(command Command) {
 // folder is a private one with a short name.
 func folder(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "control")
+	dir, err := os.MkdirTemp("", "control") //nolint:usetesting // the name of a test makes a path too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}

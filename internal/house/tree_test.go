@@ -183,21 +183,6 @@ func (f *file) imports(yield func(importPath string, pos token.Pos)) {
 	}
 }
 
-// localName returns the name by which a file calls an imported package, or ""
-// when it does not import it.
-func (f *file) localName(importPath string) string {
-	for _, spec := range f.syntax.Imports {
-		if strings.Trim(spec.Path.Value, "`\"") != importPath {
-			continue
-		}
-		if spec.Name != nil {
-			return spec.Name.Name
-		}
-		return path.Base(importPath)
-	}
-	return ""
-}
-
 // within reports whether a folder is one of roots or lies below one.
 func within(dir string, roots ...string) bool {
 	return slices.ContainsFunc(roots, func(root string) bool {
