@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/process"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -141,12 +141,12 @@ func (k *keeper) finish(ctx context.Context, record instance.Record, outcome sup
 }
 
 // previousListener is the listener that the latest supervisor of this boot had.
-func (h *Host) previousListener(name string) process.Process {
+func (h *Host) previousListener(name string) reaper.Process {
 	report, err := h.Store.LoadReport(name)
 	if err != nil || report.Boot != bootID() || report.ListenerPID == 0 {
-		return process.Process{}
+		return reaper.Process{}
 	}
-	return process.Process{PID: report.ListenerPID, Start: report.ListenerStart}
+	return reaper.Process{PID: report.ListenerPID, Start: report.ListenerStart}
 }
 
 // bootID tells one boot of a host from another; empty where the system has none.

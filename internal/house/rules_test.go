@@ -27,13 +27,13 @@ func arrows() []arrow {
 		}},
 		{"internal/bootstrap", []string{
 			"internal/doctor", "internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health",
-			"internal/metadata", "internal/process", "internal/workspace", "internal/image", "internal/github", "internal/instance",
+			"internal/metadata", "internal/reaper", "internal/workspace", "internal/image", "internal/github", "internal/instance",
 			"internal/account",
 		}},
 		{"internal/doctor", []string{
 			"internal/download", "internal/svc", "internal/github", "internal/instance", "internal/account", "internal/transport",
 		}},
-		{"internal/supervise", []string{"internal/register", "internal/process", "internal/github", "internal/account"}},
+		{"internal/supervise", []string{"internal/register", "internal/reaper", "internal/github", "internal/account"}},
 		{"internal/register", []string{"internal/github", "internal/account"}},
 		{"internal/download", []string{
 			"internal/download/transfer", "internal/download/tree", "internal/github", "internal/transport", "internal/atomicfile",
@@ -47,7 +47,7 @@ func arrows() []arrow {
 		{"internal/transport", []string{"internal/retry"}},
 		{"internal/instance", []string{"internal/atomicfile"}},
 		{"internal/account", nil},
-		{"internal/process", nil},
+		{"internal/reaper", nil},
 		{"internal/metadata", nil},
 		{"internal/workspace", nil},
 		{"internal/image", nil},

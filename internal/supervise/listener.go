@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/process"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
@@ -91,7 +91,7 @@ func (s *supervisor) once(ctx context.Context) (ending, error) {
 // identify notes which process the listener is: if this one is killed, the next
 // supervisor has to know.
 func (s *supervisor) identify(pid int) {
-	if listener, err := process.Look(pid); err == nil {
+	if listener, err := reaper.Look(pid); err == nil {
 		s.change(func(now *Change) { now.Listener = listener })
 	}
 }

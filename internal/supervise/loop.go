@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/process"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
@@ -196,7 +196,7 @@ func (s *supervisor) awaitScript(ctx context.Context, work string) {
 	if filepath.IsAbs(work) {
 		script = filepath.Join(work, "_update.sh")
 	}
-	if _, err := os.Lstat(script); err != nil || !process.Scripted(script, s.User.UID) {
+	if _, err := os.Lstat(script); err != nil || !reaper.Scripted(script, s.User.UID) {
 		return
 	}
 	s.change(func(now *Change) { now.State, now.Reason = Updating, "the update of an earlier listener goes on" })
@@ -205,7 +205,7 @@ func (s *supervisor) awaitScript(ctx context.Context, work string) {
 		defer cancel()
 		tick := time.NewTicker(updatePoll)
 		defer tick.Stop()
-		for process.Scripted(script, s.User.UID) {
+		for reaper.Scripted(script, s.User.UID) {
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
@@ -219,7 +219,7 @@ func (s *supervisor) awaitScript(ctx context.Context, work string) {
 // sweep ends what the listener and its jobs have left running, so that nothing
 // of one job sees the next registration. It tells whether nothing is left.
 func (s *supervisor) sweep(ctx context.Context) bool {
-	ended, err := process.EndDescendants(context.WithoutCancel(ctx), linger)
+	ended, err := reaper.EndDescendants(context.WithoutCancel(ctx), linger)
 	if err != nil {
 		s.Log.Warn("ending what a job has left", "error", err)
 	}
@@ -232,7 +232,7 @@ func (s *supervisor) sweep(ctx context.Context) bool {
 // endOrphans ends listeners of this runner that nobody supervises any more: they
 // hold its session. It tells whether there were any.
 func (s *supervisor) endOrphans(ctx context.Context) bool {
-	ended, err := process.EndOrphans(context.WithoutCancel(ctx), s.Root, s.User.UID, s.Previous, s.StopTimeout)
+	ended, err := reaper.EndOrphans(context.WithoutCancel(ctx), s.Root, s.User.UID, s.Previous, s.StopTimeout)
 	if err != nil {
 		s.Log.Warn("ending a listener that nobody supervises", "error", err)
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/process"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
 )
 
 // Order asks a running supervisor for something.
@@ -151,7 +151,7 @@ func (s *supervisor) attend(now time.Time) time.Duration {
 	}
 	if s.Alone && !s.occupied && a.due(s.reaped.Add(reapEach)) {
 		s.reaped = now
-		process.Reap(s.child)
+		reaper.Reap(s.child)
 		a.due(now.Add(reapEach))
 	}
 	if s.leaving == "" {

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/process"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
@@ -49,7 +49,7 @@ type Change struct {
 	Starts        int     // how often it was started
 	Registrations int     // how often it was registered anew
 	Results       Results
-	Listener      process.Process // the latest one
+	Listener      reaper.Process // the latest one
 	// LastWords is how the latest listener that has ended did so, and the end of what it
 	// printed; bounded, in one line.
 	LastWords string
@@ -104,7 +104,7 @@ type Config struct {
 	// descends from it is ended with the listener, and reaped.
 	Alone bool
 	// Previous is the listener of a supervisor that was killed, as far as known.
-	Previous process.Process
+	Previous reaper.Process
 	Log      *slog.Logger
 	// Report is called at each change, from one goroutine at a time.
 	Report func(Change)
@@ -153,7 +153,7 @@ func Run(ctx context.Context, c Config) (Outcome, error) {
 	s.born = time.Now()
 	s.changed = make(chan struct{}, 1)
 	if c.Alone {
-		if err := process.Subreaper(); err != nil {
+		if err := reaper.Subreaper(); err != nil {
 			return "", fmt.Errorf("supervising the runner: %w", err)
 		}
 	}

@@ -1,4 +1,4 @@
-// Package process finds and ends the processes that a runner leaves behind:
+// Package reaper finds and ends the processes that a runner leaves behind:
 // descendants that made themselves daemons, and orphans of a supervisor that
 // was killed.
 //
@@ -10,7 +10,7 @@
 // comparing and sending remains.
 //
 // It works on Linux. Elsewhere nothing is found and nothing is ended.
-package process
+package reaper
 
 import "errors"
 
