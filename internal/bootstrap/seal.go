@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/image"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/sealcheck"
 )
 
 // SealPhase proves that a host can become an image.
@@ -32,7 +32,7 @@ func (h *Host) seal() (string, error) {
 		}
 	}
 	places := h.imagePlaces()
-	found, err := image.Look(places)
+	found, err := sealcheck.Look(places)
 	if err != nil {
 		return "", err
 	}
@@ -50,8 +50,8 @@ func (h *Host) seal() (string, error) {
 // imagePlaces are where secrets of ours, or those that set up this host, are found
 // in the field: our own folders, what cloud-init keeps of user data, its log, and
 // what shells remember.
-func (h *Host) imagePlaces() image.Places {
-	places := image.Places{Runners: h.Paths.Runners, Skip: []string{h.Paths.Cache, h.Paths.Runners}}
+func (h *Host) imagePlaces() sealcheck.Places {
+	places := sealcheck.Places{Runners: h.Paths.Runners, Skip: []string{h.Paths.Cache, h.Paths.Runners}}
 	if h.Private {
 		places.Secrets = []string{filepath.Dir(h.Paths.Config)}
 		return places

@@ -27,7 +27,7 @@ func arrows() []arrow {
 		}},
 		{"internal/bootstrap", []string{
 			"internal/doctor", "internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health",
-			"internal/metadata", "internal/reaper", "internal/workspace", "internal/image", "internal/github", "internal/instance",
+			"internal/metadata", "internal/reaper", "internal/workspace", "internal/sealcheck", "internal/github", "internal/instance",
 			"internal/account",
 		}},
 		{"internal/doctor", []string{
@@ -50,7 +50,7 @@ func arrows() []arrow {
 		{"internal/reaper", nil},
 		{"internal/metadata", nil},
 		{"internal/workspace", nil},
-		{"internal/image", nil},
+		{"internal/sealcheck", nil},
 		{"internal/inflate", nil},
 		{"internal/atomicfile", nil},
 		{"internal/retry", nil},

@@ -1,6 +1,6 @@
-// Package image finds what must not be on a host whose disk becomes an image: each
+// Package sealcheck finds what must not be on a host whose disk becomes an image: each
 // machine made of it would have the same secret, or be the same runner.
-package image
+package sealcheck
 
 import (
 	"bufio"

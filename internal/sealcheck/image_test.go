@@ -1,4 +1,4 @@
-package image_test
+package sealcheck_test
 
 import (
 	"os"
@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/image"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/sealcheck"
 )
 
 const classic = "ghp_" + "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -59,17 +59,17 @@ func TestLook(t *testing.T) {
 			if c.want == "the directory of a runner" {
 				path = filepath.Dir(path)
 			}
-			found, err := image.Look(image.Places{
+			found, err := sealcheck.Look(sealcheck.Places{
 				Secrets: []string{filepath.Join(dir, "etc"), filepath.Join(dir, "absent")}, Skip: []string{filepath.Join(dir, "etc/cache")},
 				Runners: filepath.Join(dir, "opt"), Units: filepath.Join(dir, "units"),
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			found = slices.DeleteFunc(found, func(f image.Finding) bool { return filepath.Base(f.Path) == "dangling.service" })
-			var want []image.Finding
+			found = slices.DeleteFunc(found, func(f sealcheck.Finding) bool { return filepath.Base(f.Path) == "dangling.service" })
+			var want []sealcheck.Finding
 			if c.want != "" {
-				want = []image.Finding{{Path: path, What: c.want}}
+				want = []sealcheck.Finding{{Path: path, What: c.want}}
 			}
 			if !slices.Equal(found, want) {
 				t.Errorf("found %v, want %v", found, want)
@@ -89,7 +89,7 @@ func TestUnreadable(t *testing.T) {
 	if err := os.Chmod(filepath.Join(dir, "etc/closed"), 0); err != nil {
 		t.Fatal(err)
 	}
-	if found, err := image.Look(image.Places{Secrets: []string{filepath.Join(dir, "etc")}}); err == nil {
+	if found, err := sealcheck.Look(sealcheck.Places{Secrets: []string{filepath.Join(dir, "etc")}}); err == nil {
 		t.Errorf("found %v and no error", found)
 	}
 }
