@@ -15,7 +15,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/transfer"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/download/tree"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack"
 )
 
 // The files of a cache entry, and what is beside the entries.
@@ -53,11 +53,11 @@ type Entry struct {
 }
 
 // disk says when what is unpacked for the cache has to be on the disk.
-func (c Cache) disk() tree.Disk {
+func (c Cache) disk() unpack.Disk {
 	if c.Volatile {
-		return tree.Later
+		return unpack.Later
 	}
-	return tree.Soon
+	return unpack.Soon
 }
 
 // name is what an asset's entry is called.
@@ -231,7 +231,7 @@ func (c Cache) verified(ctx context.Context, staging string, asset Asset) bool {
 }
 
 // seal writes down what a verified tree is, in its staging directory.
-func (c Cache) seal(staging string, asset Asset, manifest *tree.Manifest) error {
+func (c Cache) seal(staging string, asset Asset, manifest *unpack.Manifest) error {
 	file, err := os.OpenFile(filepath.Join(staging, manifestFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // public
 	if err != nil {
 		return fmt.Errorf("writing the manifest: %w", err)
@@ -279,7 +279,7 @@ func (c Cache) commit(staging string, asset Asset) error {
 		return fmt.Errorf("removing the part file: %w", err)
 	}
 	if !c.Volatile {
-		if err := tree.Sync(staging); err != nil {
+		if err := unpack.Sync(staging); err != nil {
 			return fmt.Errorf("writing the runner to the disk: %w", err)
 		}
 	}
@@ -293,11 +293,11 @@ func (c Cache) commit(staging string, asset Asset) error {
 }
 
 // manifest reads what the entry's files should be.
-func (e Entry) manifest() (*tree.Manifest, error) {
+func (e Entry) manifest() (*unpack.Manifest, error) {
 	file, err := os.Open(filepath.Join(e.Dir, manifestFile))
 	if err != nil {
 		return nil, fmt.Errorf("reading the manifest: %w: %w", ErrDamaged, err)
 	}
 	defer file.Close()
-	return tree.ReadManifest(bufio.NewReaderSize(file, 64<<10))
+	return unpack.ReadManifest(bufio.NewReaderSize(file, 64<<10))
 }

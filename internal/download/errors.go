@@ -5,20 +5,20 @@ import (
 	"fmt"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/transfer"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/download/tree"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack"
 )
 
 // The ways in which a phase of this package fails, wherever below it happens.
 var (
 	// ErrArchive is matched by every sign that an archive is not what was
 	// promised. Nothing of such an archive is kept.
-	ErrArchive = tree.ErrArchive
+	ErrArchive = unpack.ErrArchive
 	// ErrLayout means that an archive is not a runner.
-	ErrLayout = tree.ErrLayout
+	ErrLayout = unpack.ErrLayout
 	// ErrSpace means that a file system is too small.
-	ErrSpace = tree.ErrSpace
+	ErrSpace = unpack.ErrSpace
 	// ErrDamaged means that a cached tree is no longer what was verified.
-	ErrDamaged = tree.ErrDamaged
+	ErrDamaged = unpack.ErrDamaged
 	// ErrTransfer means that an archive could not be received.
 	ErrTransfer = transfer.ErrTransfer
 	// ErrNoDigest means that nothing says what an archive must contain. Such an

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/transfer"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/download/tree"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack"
 )
 
 const (
@@ -39,7 +39,7 @@ const (
 type Progress func(done, total int64)
 
 // Owner is who the files of a runner root belong to.
-type Owner = tree.Owner
+type Owner = unpack.Owner
 
 // Fetcher fills a cache with runners and makes runner roots of them.
 type Fetcher struct {
@@ -139,7 +139,7 @@ func (e Entry) clone(ctx context.Context, root string, owner Owner) error {
 	if err != nil {
 		return err
 	}
-	return tree.Clone(ctx, filepath.Join(e.Dir, treeDir), manifest, root, owner)
+	return unpack.Clone(ctx, filepath.Join(e.Dir, treeDir), manifest, root, owner)
 }
 
 // check reads every file of the entry.
@@ -157,11 +157,11 @@ func (f *Fetcher) Settle(root string) error {
 	if f.Cache.Volatile {
 		return nil
 	}
-	return tree.Sync(root)
+	return unpack.Sync(root)
 }
 
 // Discard removes root, and what killed runs have left beside it.
-func Discard(root string) error { return tree.Remove(root) }
+func Discard(root string) error { return unpack.Remove(root) }
 
 // receive makes the asset's entry. Resumed means that bytes of an earlier run
 // were used.
@@ -205,12 +205,12 @@ func (f *Fetcher) unpack(ctx context.Context, cancel func(), asset Asset, from s
 		cancel() // so that nobody waits for bytes that nobody wants
 		archive.Close()
 	}()
-	var manifest *tree.Manifest
+	var manifest *unpack.Manifest
 	var err error
 	if asset.Platform.OS == "win" {
 		manifest, err = unpackZip(ctx, asset, archive, from.path(), dir)
 	} else {
-		manifest, err = tree.UnpackTar(ctx, archive, dir, names(asset.Platform), f.Cache.disk())
+		manifest, err = unpack.UnpackTar(ctx, archive, dir, names(asset.Platform), f.Cache.disk())
 		if err == nil {
 			err = asset.prove(archive)
 		}
@@ -231,7 +231,7 @@ func (f *Fetcher) unpack(ctx context.Context, cancel func(), asset Asset, from s
 }
 
 // unpackZip needs the whole archive first: a zip's directory is at its end.
-func unpackZip(ctx context.Context, asset Asset, archive *hashing, path, dir string) (*tree.Manifest, error) {
+func unpackZip(ctx context.Context, asset Asset, archive *hashing, path, dir string) (*unpack.Manifest, error) {
 	if err := archive.drain(); err != nil {
 		return nil, err
 	}
@@ -247,7 +247,7 @@ func unpackZip(ctx context.Context, asset Asset, archive *hashing, path, dir str
 	if err != nil {
 		return nil, err
 	}
-	return tree.UnpackZip(ctx, file, info.Size(), dir, names(asset.Platform), zipWorkers)
+	return unpack.UnpackZip(ctx, file, info.Size(), dir, names(asset.Platform), zipWorkers)
 }
 
 // prove compares the digest of an archive that was read to its end.
@@ -259,14 +259,14 @@ func (a Asset) prove(archive *hashing) error {
 }
 
 // names is how strictly the names in a platform's archives are looked at.
-func names(platform Platform) tree.Names {
+func names(platform Platform) unpack.Names {
 	switch platform.OS {
 	case "win":
-		return tree.Windows
+		return unpack.Windows
 	case "osx":
-		return tree.Fold
+		return unpack.Fold
 	default:
-		return tree.Unix
+		return unpack.Unix
 	}
 }
 

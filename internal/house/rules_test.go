@@ -36,10 +36,10 @@ func arrows() []arrow {
 		{"internal/supervise", []string{"internal/register", "internal/reaper", "internal/github", "internal/account"}},
 		{"internal/register", []string{"internal/github", "internal/account"}},
 		{"internal/download", []string{
-			"internal/download/transfer", "internal/download/tree", "internal/github", "internal/transport", "internal/atomicfile",
+			"internal/download/transfer", "internal/download/unpack", "internal/github", "internal/transport", "internal/atomicfile",
 		}},
 		{"internal/download/transfer", []string{"internal/transport"}}, // for the rules of redirects
-		{"internal/download/tree", []string{"internal/inflate"}},
+		{"internal/download/unpack", []string{"internal/inflate"}},
 		{"internal/control", []string{"internal/instance"}},
 		{"internal/svc", []string{"internal/atomicfile"}},
 		{"internal/health", []string{"internal/atomicfile", "internal/retry"}},
@@ -61,7 +61,7 @@ func arrows() []arrow {
 		{"internal/house", nil},
 		{"test/e2e", []string{"test/e2e/machine", "internal/svc", "internal/download"}},
 		{"test/e2e/machine", nil},
-		{"test/bench", []string{"internal/download", "internal/download/tree"}},
+		{"test/bench", []string{"internal/download", "internal/download/unpack"}},
 		{"test/doctor", nil},
 		{"test/life", []string{"internal/download", "internal/instance"}},
 		{"test/herd", []string{"internal/bootstrap", "internal/download", "internal/github", "internal/instance", "internal/transport"}},

@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/download/tree"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack"
 )
 
 // product is the runner-bootstrap that is measured.
@@ -91,6 +91,6 @@ func cloneCommand(ctx context.Context, args []string) error {
 
 // productUnzip unpacks an archive as the program does on Windows.
 func productUnzip(ctx context.Context, archive io.ReaderAt, size int64, dir string, workers int) error {
-	_, err := tree.UnpackZip(ctx, archive, size, dir, tree.Windows, workers)
+	_, err := unpack.UnpackZip(ctx, archive, size, dir, unpack.Windows, workers)
 	return err
 }

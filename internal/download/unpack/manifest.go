@@ -1,0 +1,129 @@
+package unpack
+
+import (
+	"cmp"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Manifest says what a tree is made of: names, types, modes, sizes, times, link
+// targets, and the CRC-32C of every file's content. It tells damage, not malice:
+// who can write to the tree can make one that fits.
+//
+// A Manifest does not change, so several goroutines may use it.
+type Manifest struct {
+	// In the order of their paths taken part by part: every directory stands
+	// right before what is in it.
+	entries []entry
+}
+
+// The kinds of entries, as they are written.
+const (
+	aFile     = 'f'
+	aDir      = 'd'
+	aLink     = 'l' // symbolic
+	aHardLink = 'h'
+)
+
+type entry struct {
+	path   string
+	target string // of a link; of a hard link, the path of the file
+	size   int64
+	mtime  int64 // Unix seconds
+	crc    uint32
+	mode   uint16 // permission bits
+	kind   byte
+}
+
+func (e *entry) perm() fs.FileMode { return fs.FileMode(e.mode) }
+
+// newManifest sorts entries, and moves their texts into one place.
+func newManifest(entries []entry) *Manifest {
+	slices.SortFunc(entries, func(a, b entry) int { return comparePaths(a.path, b.path) })
+	size := 0
+	for i := range entries {
+		size += len(entries[i].path) + len(entries[i].target)
+	}
+	var text strings.Builder
+	text.Grow(size)
+	keep := func(s *string) {
+		start := text.Len()
+		text.WriteString(*s)
+		*s = text.String()[start:] // never moved, as it was grown to its size
+	}
+	for i := range entries {
+		keep(&entries[i].path)
+		keep(&entries[i].target)
+	}
+	return &Manifest{entries: slices.Clip(entries)}
+}
+
+// comparePaths orders clean paths part by part: a slash comes before all that
+// may stand in a name.
+func comparePaths(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		x, y := a[i], b[i]
+		switch {
+		case x == y:
+			continue
+		case x == '/':
+			return -1
+		case y == '/':
+			return 1
+		}
+		return cmp.Compare(x, y)
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+// find returns the entry called name, or nil.
+func (m *Manifest) find(name string) *entry {
+	i, ok := slices.BinarySearchFunc(m.entries, name, func(e entry, name string) int { return comparePaths(e.path, name) })
+	if !ok {
+		return nil
+	}
+	return &m.entries[i]
+}
+
+// isFile tells whether name is a regular file.
+func (m *Manifest) isFile(name string) bool {
+	e := m.find(name)
+	return e != nil && (e.kind == aFile || e.kind == aHardLink)
+}
+
+// folder is a directory of a manifest with what is in it.
+type folder struct {
+	path string
+	kids []int32 // entries, in the order of their names
+}
+
+// folders lists the directories, each after the one that it is in; "." is the
+// first. Index maps a directory's entry to its place in the list.
+func (m *Manifest) folders() (list []folder, index map[int32]int32) {
+	list, index = []folder{{path: "."}}, map[int32]int32{}
+	byPath := map[string]int32{".": 0}
+	for i := range m.entries {
+		e := &m.entries[i]
+		at := byPath[above(e.path)]
+		number := int32(i & 0x7fffffff) // there are 200,000 at most
+		list[at].kids = append(list[at].kids, number)
+		if e.kind == aDir {
+			place := int32(len(list) & 0x7fffffff)
+			byPath[e.path], index[number] = place, place
+			list = append(list, folder{path: e.path})
+		}
+	}
+	return list, index
+}
+
+// seconds returns a time as it is set and remembered: whole seconds, as not all
+// file systems have more, and nothing that one could not hold.
+func seconds(t time.Time) int64 {
+	const last = 1<<31 - 1
+	if s := t.Unix(); s >= 0 && s <= last {
+		return s
+	}
+	return 0
+}

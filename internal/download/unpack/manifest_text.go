@@ -1,0 +1,246 @@
+package unpack
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// The text begins with its schema and ends with the count of its entries and the
+// CRC-32C of all lines before, so that one that was cut is known. Each line in
+// between is an entry:
+//
+//	f MODE SIZE MTIME CRC "PATH"
+//	d MODE "PATH"
+//	l "PATH" "TARGET"
+//	h "PATH" "TARGET"
+const (
+	schema = "runner tree 1"
+	// A quoted byte takes 4 at most, and an entry 60 beside its texts.
+	maxManifest = 4*maxText + 60*maxEntries
+	maxLine     = 8*maxName + 100
+)
+
+// WriteTo writes the manifest as text, in few calls of w. It implements
+// io.WriterTo.
+func (m *Manifest) WriteTo(w io.Writer) (int64, error) {
+	out := &counting{writer: w}
+	buffered := bufio.NewWriterSize(out, 64<<10)
+	castagnoli := crc32.MakeTable(crc32.Castagnoli)
+	line := append(make([]byte, 0, 512), schema+"\n"...)
+	crc := crc32.Update(0, castagnoli, line)
+	// A bufio.Writer keeps its first error.
+	_, _ = buffered.Write(line)
+	for i := range m.entries {
+		line = m.entries[i].append(line[:0])
+		crc = crc32.Update(crc, castagnoli, line)
+		_, _ = buffered.Write(line)
+	}
+	_, _ = fmt.Fprintf(buffered, "end %d %08x\n", len(m.entries), crc)
+	if err := buffered.Flush(); err != nil {
+		return out.total, fmt.Errorf("writing the manifest: %w", hostError(err))
+	}
+	return out.total, nil
+}
+
+type counting struct {
+	writer io.Writer
+	total  int64
+}
+
+func (c *counting) Write(p []byte) (int, error) {
+	n, err := c.writer.Write(p)
+	c.total += int64(n)
+	return n, err
+}
+
+// append adds the line of e.
+func (e *entry) append(line []byte) []byte {
+	line = append(line, e.kind, ' ')
+	if e.kind == aFile || e.kind == aDir {
+		line = strconv.AppendUint(line, uint64(e.mode), 8)
+		line = append(line, ' ')
+	}
+	if e.kind == aFile {
+		line = strconv.AppendInt(line, e.size, 10)
+		line = append(line, ' ')
+		line = strconv.AppendInt(line, e.mtime, 10)
+		line = append(hex.AppendEncode(append(line, ' '), binary.BigEndian.AppendUint32(nil, e.crc)), ' ')
+	}
+	line = appendQuoted(line, e.path)
+	if e.kind == aLink || e.kind == aHardLink {
+		line = appendQuoted(append(line, ' '), e.target)
+	}
+	return append(line, '\n')
+}
+
+// appendQuoted is strconv.AppendQuote, faster for ordinary names.
+func appendQuoted(line []byte, text string) []byte {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return strconv.AppendQuote(line, text)
+		}
+	}
+	return append(append(append(line, '"'), text...), '"')
+}
+
+// ReadManifest reads what [Manifest.WriteTo] wrote, and nothing else: r ends
+// with it. A manifest that was cut or changed, or one that UnpackTar could not
+// have made, is [ErrDamaged]; the failure of r is returned as it is.
+func ReadManifest(r io.Reader) (*Manifest, error) {
+	m, err := readManifest(r)
+	if err != nil {
+		return nil, fmt.Errorf("reading the manifest: %w", err)
+	}
+	return m, nil
+}
+
+func readManifest(r io.Reader) (*Manifest, error) {
+	lines := bufio.NewReaderSize(io.LimitReader(r, maxManifest), maxLine)
+	castagnoli := crc32.MakeTable(crc32.Castagnoli)
+	in := &manifestReader{dirs: map[string]bool{".": true}}
+	var crc uint32
+	for number := 0; ; number++ {
+		line, err := lines.ReadSlice('\n')
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, bufio.ErrBufferFull):
+			return nil, fmt.Errorf("%w: the manifest ends in line %d", ErrDamaged, number+1)
+		case err != nil:
+			return nil, err
+		case number == 0 && string(line) != schema+"\n":
+			return nil, fmt.Errorf("%w: no manifest of this kind", ErrDamaged)
+		case number > 0 && bytes.HasPrefix(line, []byte("end ")):
+			if string(line) != fmt.Sprintf("end %d %08x\n", len(in.entries), crc) {
+				return nil, fmt.Errorf("%w: the manifest has been changed", ErrDamaged)
+			}
+			if _, err := lines.ReadByte(); err == nil {
+				return nil, fmt.Errorf("%w: something stands behind the manifest", ErrDamaged)
+			} else if !errors.Is(err, io.EOF) {
+				return nil, err
+			}
+			return in.finish()
+		case number > 0 && !in.line(line):
+			return nil, fmt.Errorf("%w: line %d of the manifest is %.300q", ErrDamaged, number+1, line)
+		}
+		crc = crc32.Update(crc, castagnoli, line)
+	}
+}
+
+// manifestReader collects the entries of a manifest.
+type manifestReader struct {
+	entries []entry
+	dirs    map[string]bool
+	again   []byte
+	text    int
+	bytes   int64
+}
+
+// finish looks at what only the whole can tell.
+func (in *manifestReader) finish() (*Manifest, error) {
+	m := newManifest(in.entries)
+	for i := range m.entries {
+		e := &m.entries[i]
+		if e.kind != aHardLink {
+			continue
+		}
+		if file := m.find(e.target); file == nil || file.kind != aFile {
+			return nil, fmt.Errorf("%w: the manifest links %.300q to no file", ErrDamaged, e.path)
+		}
+	}
+	return m, nil
+}
+
+// line adds an entry, if it is written as WriteTo writes it and may stand where
+// it does.
+func (in *manifestReader) line(line []byte) bool {
+	e, ok := parseEntry(string(line))
+	if !ok {
+		return false
+	}
+	if in.again = e.append(in.again[:0]); !bytes.Equal(in.again, line) {
+		return false // there is one way to write each
+	}
+	if !in.fits(e) {
+		return false
+	}
+	if e.kind == aDir {
+		in.dirs[e.path] = true
+	}
+	in.entries = append(in.entries, e)
+	in.text += len(e.path) + len(e.target)
+	in.bytes += e.size
+	return true
+}
+
+// fits tells whether a tree with the entries so far could have e as well.
+func (in *manifestReader) fits(e entry) bool {
+	if n := len(in.entries); n >= maxEntries || n > 0 && comparePaths(in.entries[n-1].path, e.path) >= 0 {
+		return false
+	}
+	clean, err := Unix.clean(e.path)
+	if err != nil || clean != e.path || clean == "." || !in.dirs[above(clean)] {
+		return false
+	}
+	if e.size < 0 || e.size > maxBytes-in.bytes || in.text+len(e.path)+len(e.target) > maxText {
+		return false
+	}
+	switch e.kind {
+	case aFile:
+		return e.mode&^permissions == 0 && e.mode&0o600 == 0o600 && e.mtime >= 0 && e.mtime < 1<<31
+	case aDir:
+		return e.mode&^permissions == 0 && e.mode&0o700 == 0o700
+	case aLink:
+		return Unix.staysInside(e.path, e.target)
+	}
+	return true
+}
+
+// parseEntry reads a line as far as it can be read.
+func parseEntry(line string) (e entry, ok bool) {
+	kind, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+	if len(kind) != 1 {
+		return e, false
+	}
+	e.kind = kind[0]
+	switch e.kind {
+	case aFile, aDir:
+		fields := strings.SplitN(rest, " ", 5)
+		if e.kind == aDir {
+			fields = strings.SplitN(rest, " ", 2)
+		}
+		mode, err := strconv.ParseUint(fields[0], 8, 16)
+		e.mode = uint16(mode)
+		if err != nil || e.kind == aFile && (len(fields) != 5 || !e.parseFile(fields)) || len(fields) < 2 {
+			return e, false
+		}
+		e.path, err = strconv.Unquote(fields[len(fields)-1])
+		return e, err == nil
+	case aLink, aHardLink:
+		quoted, err := strconv.QuotedPrefix(rest)
+		if err != nil {
+			return e, false
+		}
+		var errPath, errTarget error
+		e.path, errPath = strconv.Unquote(quoted)
+		e.target, errTarget = strconv.Unquote(strings.TrimPrefix(rest[len(quoted):], " "))
+		return e, errPath == nil && errTarget == nil
+	}
+	return e, false
+}
+
+// parseFile reads what a file has beside its mode and path.
+func (e *entry) parseFile(fields []string) bool {
+	var errSize, errTime error
+	e.size, errSize = strconv.ParseInt(fields[1], 10, 64)
+	e.mtime, errTime = strconv.ParseInt(fields[2], 10, 64)
+	crc, err := strconv.ParseUint(fields[3], 16, 32)
+	e.crc = uint32(crc)
+	return errSize == nil && errTime == nil && err == nil
+}

@@ -1,0 +1,177 @@
+package unpack
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// opened returns dir as a place.
+func opened(t *testing.T, dir string) *place {
+	t.Helper()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	p, err := openPlace(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.close)
+	return p
+}
+
+// TestPlaceFollowsNoLink has links to a file and a directory beside it.
+func TestPlaceFollowsNoLink(t *testing.T) {
+	t.Parallel()
+	base := t.TempDir()
+	inside, outside := filepath.Join(base, "inside"), filepath.Join(base, "outside")
+	long := time.Unix(1_000_000_000, 0)
+	for _, err := range []error{
+		os.Mkdir(inside, 0o700), os.Mkdir(outside, 0o700),
+		os.WriteFile(filepath.Join(outside, "file"), []byte("theirs"), 0o600),
+		os.Chtimes(filepath.Join(outside, "file"), long, long),
+		os.Symlink("../outside", filepath.Join(inside, "dir")),
+		os.Symlink("../outside/file", filepath.Join(inside, "file")),
+		os.Symlink("../outside/new", filepath.Join(inside, "new")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := opened(t, inside)
+	for name, err := range map[string]error{
+		"entering":       second(p.enter("dir")),
+		"reading":        second(p.read("file")),
+		"making":         second(p.create("new", 0o600)),
+		"making again":   second(p.create("file", 0o600)),
+		"mode":           p.chmod("dir", 0o755),
+		"making one dir": p.mkdir("new", 0o700),
+	} {
+		if err == nil {
+			t.Errorf("%s through a link is no error", name)
+		}
+	}
+	if err := p.touch("file", time.Unix(5, 0)); err != nil {
+		t.Errorf("setting the times of a link: %v", err)
+	}
+	if os.Geteuid() == 0 {
+		if err := p.chown("file", 12345, 12345); err != nil {
+			t.Errorf("giving a link away: %v", err)
+		}
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(filepath.Join(outside, "file"), &st); err != nil || st.Mtim.Nano() != long.UnixNano() || int(st.Uid) != os.Getuid() {
+		t.Errorf("the file behind a link is of %d and belongs to %d, %v", st.Mtim.Nano(), st.Uid, err)
+	}
+	if info, err := os.Stat(outside); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the directory behind a link has mode %v, %v", info.Mode(), err)
+	}
+	if _, err := os.Lstat(filepath.Join(outside, "new")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("something was made behind a link: %v", err)
+	}
+	if target, err := p.readlink("dir"); target != "../outside" || err != nil {
+		t.Errorf("the link leads to %q, %v", target, err)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func TestPlaceTakesOneName(t *testing.T) {
+	t.Parallel()
+	base := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(base, "a", "b"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p := opened(t, filepath.Join(base, "a"))
+	for _, name := range []string{"", ".", "..", "b/c", "../a", "/", filepath.Join(base, "new")} {
+		_, errMode := p.mode(name)
+		_, errLink := p.readlink(name)
+		for what, err := range map[string]error{
+			"enter": second(p.enter(name)), "read": second(p.read(name)), "create": second(p.create(name, 0o600)),
+			"mkdir": p.mkdir(name, 0o700), "chmod": p.chmod(name, 0o700), "chown": p.chown(name, os.Getuid(), os.Getgid()),
+			"touch": p.touch(name, time.Now()), "symlink": p.symlink("b", name), "readlink": errLink, "mode": errMode,
+		} {
+			if !errors.Is(err, unix.EINVAL) {
+				t.Errorf("%s of %q: %v, want an invalid argument", what, name, err)
+			}
+		}
+	}
+	for _, dir := range []string{base, filepath.Join(base, "a")} {
+		if list, err := os.ReadDir(dir); len(list) != 1 || err != nil {
+			t.Errorf("%q has %v, %v", dir, list, err)
+		}
+	}
+}
+
+// TestPlaceTellsWhatIsThere compares with package os.
+func TestPlaceTellsWhatIsThere(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := opened(t, dir)
+	want := []string{"dir", "fifo", "file", "link", "set"}
+	for _, err := range []error{
+		p.mkdir("dir", 0o750), p.symlink("file", "link"), unix.Mkfifo(filepath.Join(dir, "fifo"), 0o600),
+		os.WriteFile(filepath.Join(dir, "set"), nil, 0o600), os.Chmod(filepath.Join(dir, "set"), 0o711|fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := p.create("file", 0o640)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.create("file", 0o640); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("making it again: %v", err)
+	}
+	data := make([]byte, 1<<20)
+	if n, err := f.Write(data); n != len(data) || err != nil {
+		t.Fatalf("writing: %d, %v", n, err)
+	}
+	when := time.Unix(1_234_567_890, 0)
+	if err := errors.Join(f.chmod(0o604), f.Close(), p.touch("file", when)); err != nil {
+		t.Fatal(err)
+	}
+	if f, err = p.read("file"); err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	found, err := f.status()
+	if err != nil || found.mode != 0o604 || found.size != int64(len(data)) || !found.modified.Equal(when) {
+		t.Errorf("the file is %+v, %v", found, err)
+	}
+	if got, err := io.ReadAll(f); len(got) != len(data) || err != nil {
+		t.Errorf("it has %d bytes, %v", len(got), err)
+	}
+	list, err := p.list()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, entry := range list {
+		names = append(names, entry.Name())
+		info, err := os.Lstat(filepath.Join(dir, entry.Name()))
+		if err != nil || entry.Type() != info.Mode().Type() {
+			t.Errorf("%q is listed as %v, not as %v", entry.Name(), entry.Type(), info.Mode().Type())
+		}
+		expected := info.Mode()
+		if expected.Type() == fs.ModeNamedPipe {
+			expected = expected.Perm() | fs.ModeIrregular
+		}
+		if mode, err := p.mode(entry.Name()); mode != expected || err != nil {
+			t.Errorf("%q has mode %v, %v, want %v", entry.Name(), mode, err, expected)
+		}
+	}
+	if slices.Sort(names); !slices.Equal(names, want) {
+		t.Errorf("listed are %q, want %q", names, want)
+	}
+}

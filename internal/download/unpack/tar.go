@@ -1,0 +1,144 @@
+package unpack
+
+import (
+	"archive/tar"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/mholt/archiver/v4"
+)
+
+// UnpackTar makes the files of a gzip'd tar below dir, which exists, is empty,
+// and is open to this process's account only. Nothing in the archive is executed.
+//
+// Source is read to its end: the CRC-32 and the length are checked, and nothing
+// may stand behind. Whether it is the right archive is for the caller to find
+// out. Source's own failure is returned as it is. Modes are those of the archive
+// without what others may write, whatever the umask; times are in whole seconds;
+// everything belongs to the account of this process. Disk says when it has to be
+// on the disk.
+//
+// After a failure dir holds garbage, which the caller removes. [ErrArchive] and
+// [ErrLayout] say that the archive is to blame, [ErrSpace] that the disk is too
+// small. When ctx ends UnpackTar returns its error, once a Read of source that
+// was under way has returned.
+func UnpackTar(ctx context.Context, source io.Reader, dir string, names Names, disk Disk) (*Manifest, error) {
+	b, err := newBuilder(dir, names)
+	if err != nil {
+		return nil, fmt.Errorf("unpacking the archive: %w", hostError(err))
+	}
+	defer b.close()
+	b.hand.disk = disk
+	within, cancel := context.WithCancel(ctx)
+	defer cancel()
+	b.startSmall(within)
+	from := &origin{source: source}
+	u := &untar{builder: b, in: drain{pipe: decode(within, from)}}
+	err = u.run(within)
+	cancel()
+	for range u.in.pipe.full { // until the goroutine has ended
+		continue
+	}
+	if u.err != nil {
+		err = u.err // without archiver's words, which do not quote the name
+	}
+	var m *Manifest
+	switch {
+	case ctx.Err() != nil:
+		err = ctx.Err()
+	case err == nil:
+		m, err = b.finish()
+	case u.in.err != nil && from.err != nil:
+		err = from.err
+	default:
+		err = archiveError(err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("unpacking the archive: %w", err)
+	}
+	return m, nil
+}
+
+// untar takes one tar apart.
+type untar struct {
+	builder *builder
+	in      drain
+	err     error // what an entry failed with
+}
+
+func (u *untar) run(ctx context.Context) error {
+	if err := (archiver.Tar{}).Extract(ctx, &u.in, u.entry); err != nil {
+		return err
+	}
+	// A tar ends with two blocks of zeros. It was cut if they are missing.
+	if u.in.err != nil {
+		return fmt.Errorf("%w: it ends too early", ErrArchive)
+	}
+	if err := u.in.zeros(); err != nil {
+		return err
+	}
+	return u.builder.settle()
+}
+
+// entry is called for each.
+func (u *untar) entry(ctx context.Context, info archiver.FileInfo) error {
+	header, ok := info.Header.(*tar.Header)
+	if !ok {
+		u.err = fmt.Errorf("%w: entry %q has no tar header", ErrArchive, info.NameInArchive)
+	} else {
+		u.err = u.one(ctx, header, info)
+	}
+	return u.err
+}
+
+func (u *untar) one(ctx context.Context, header *tar.Header, info archiver.FileInfo) error {
+	b := u.builder
+	if err := b.header(); err != nil {
+		return err
+	}
+	name, err := b.names.clean(header.Name)
+	if err != nil {
+		return err
+	}
+	mode := uint16(header.Mode & permissions)
+	switch {
+	case header.Typeflag == tar.TypeDir:
+		return b.mkdir(name, mode)
+	case name == ".":
+		return fmt.Errorf("%w: entry %q is no directory", ErrArchive, header.Name)
+	case header.Typeflag == tar.TypeSymlink:
+		return b.symlink(name, header.Linkname)
+	case header.Typeflag == tar.TypeLink:
+		return b.hardLink(name, header.Linkname)
+	case header.Typeflag != tar.TypeReg:
+		return fmt.Errorf("%w: entry %q is neither file, directory nor link", ErrArchive, name)
+	case sparse(header):
+		return fmt.Errorf("%w: entry %q has holes", ErrArchive, name)
+	}
+	e, err := b.add(entry{kind: aFile, path: name, mode: mode | 0o600, size: header.Size, mtime: seconds(header.ModTime)})
+	if err != nil {
+		return err
+	}
+	content, err := info.Open()
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	if b.small != nil && e.size <= smallFile {
+		return b.small.write(len(b.entries)-1, *e, content)
+	}
+	return b.hand.file(ctx, e, content)
+}
+
+// sparse tells whether a file's size is not that of its data: a few bytes of
+// archive could fill a disk, and a runner has no such files.
+func sparse(header *tar.Header) bool {
+	for key := range header.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
+}

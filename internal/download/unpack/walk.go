@@ -1,0 +1,279 @@
+package unpack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Files from this size on are shared out one by one.
+const bigFile = 4 << 20
+
+// walk goes through a tree, holds it against its manifest, and copies it if there
+// is a place to copy to.
+type walk struct {
+	manifest *Manifest
+	folders  []folder
+	index    map[int32]int32
+
+	from  *os.Root
+	to    *os.Root // nil: only compare
+	owner Owner
+	exact bool // the modes given at creation are those that come out
+
+	reflink atomic.Bool
+	tasks   *queue
+}
+
+func newWalk(m *Manifest, from *os.Root) *walk {
+	w := &walk{manifest: m, from: from, tasks: newQueue(task{folder: 0, file: -1})}
+	w.folders, w.index = m.folders()
+	return w
+}
+
+// run goes through the whole tree, and returns the first difference or failure.
+func (w *walk) run(ctx context.Context) error {
+	from, to, err := w.places()
+	if err != nil {
+		return err
+	}
+	defer from.close()
+	if to != nil {
+		defer to.close()
+	}
+	workers := max(2, min(4, runtime.NumCPU()))
+	err = crew(ctx, workers, func(ctx context.Context) error {
+		defer context.AfterFunc(ctx, w.tasks.stop)()
+		p := &pair{walk: w, from: chain{top: from}, to: chain{top: to}, buffer: make([]byte, bufferSize)}
+		defer p.close()
+		for {
+			t, ok := w.tasks.take()
+			if !ok {
+				return ctx.Err()
+			}
+			if err := p.do(ctx, t); err != nil {
+				return err
+			}
+			w.tasks.done()
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return w.hardLinks()
+}
+
+// places opens both trees again; to is nil where there is none.
+func (w *walk) places() (from, to *place, err error) {
+	if from, err = openPlace(w.from); err != nil {
+		return nil, nil, missing(".", err)
+	}
+	if w.to == nil {
+		return from, nil, nil
+	}
+	if to, err = openPlace(w.to); err != nil {
+		from.close()
+		return nil, nil, err
+	}
+	return from, to, nil
+}
+
+// hardLinks comes after everything that could be linked to.
+func (w *walk) hardLinks() error {
+	for i := range w.manifest.entries {
+		e := &w.manifest.entries[i]
+		if e.kind != aHardLink {
+			continue
+		}
+		link, err := w.from.Lstat(e.path)
+		if err != nil {
+			return missing(e.path, err)
+		}
+		file, err := w.from.Lstat(e.target)
+		if err != nil {
+			return missing(e.target, err)
+		}
+		if !os.SameFile(link, file) {
+			return fmt.Errorf("%w: %q is no second name of %q", ErrDamaged, e.path, e.target)
+		}
+		if w.to == nil {
+			continue
+		}
+		if err := w.to.Link(e.target, e.path); err != nil {
+			return fmt.Errorf("linking %q: %w", e.path, err)
+		}
+	}
+	return nil
+}
+
+// pair is what one worker has open in both trees.
+type pair struct {
+	*walk
+
+	from, to chain
+	buffer   []byte
+}
+
+func (p *pair) close() {
+	p.from.close()
+	p.to.close()
+}
+
+func (p *pair) do(ctx context.Context, t task) error {
+	dir := p.folders[t.folder]
+	from, err := p.from.at(dir.path)
+	if err != nil {
+		return missing(dir.path, err)
+	}
+	var to *place
+	if p.to.top != nil {
+		if to, err = p.to.at(dir.path); err != nil {
+			return err
+		}
+	}
+	if t.file >= 0 {
+		return p.file(ctx, &p.manifest.entries[t.file], from, to)
+	}
+	if err := p.names(dir, from); err != nil {
+		return err
+	}
+	for _, kid := range dir.kids {
+		e := &p.manifest.entries[kid]
+		switch {
+		case e.kind == aDir:
+			if err := p.folder(e, from, to); err != nil {
+				return err
+			}
+			p.tasks.add(task{folder: p.index[kid], file: -1})
+		case e.kind == aLink:
+			err = p.link(e, from, to)
+		case e.kind == aHardLink:
+		case e.size >= bigFile:
+			p.tasks.add(task{folder: t.folder, file: kid})
+		default:
+			err = p.file(ctx, e, from, to)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// names looks for what should not be in a directory, or not of its type. What is
+// missing turns up when it is opened.
+func (p *pair) names(dir folder, from *place) error {
+	list, err := from.list()
+	if err != nil {
+		return missing(dir.path, err)
+	}
+	for _, found := range list {
+		i, ok := slices.BinarySearchFunc(dir.kids, found.Name(), func(kid int32, name string) int {
+			return strings.Compare(last(p.manifest.entries[kid].path), name)
+		})
+		if !ok {
+			return fmt.Errorf("%w: %q was added", ErrDamaged, path.Join(dir.path, found.Name()))
+		}
+		want := fs.FileMode(0)
+		switch p.manifest.entries[dir.kids[i]].kind {
+		case aDir:
+			want = fs.ModeDir
+		case aLink:
+			want = fs.ModeSymlink
+		}
+		if found.Type() != want {
+			return fmt.Errorf("%w: %q is of another type", ErrDamaged, p.manifest.entries[dir.kids[i]].path)
+		}
+	}
+	return nil
+}
+
+// folder makes a directory; what is in it comes with a task of its own.
+func (p *pair) folder(e *entry, from, to *place) error {
+	base := last(e.path)
+	mode, err := from.mode(base)
+	if err != nil {
+		return missing(e.path, err)
+	}
+	// A directory may have inherited the group of the one above.
+	if hasModes() && mode&^fs.ModeSetgid != fs.ModeDir|e.perm() {
+		return fmt.Errorf("%w: directory %q has another mode, %v", ErrDamaged, e.path, mode)
+	}
+	if to == nil {
+		return nil
+	}
+	if err := to.mkdir(base, e.perm()); err != nil {
+		return fmt.Errorf("making directory %q: %w", e.path, err)
+	}
+	if !p.exact {
+		err = p.moded(e, to.chmod(base, e.perm()))
+	}
+	return errors.Join(err, p.own(e, to))
+}
+
+func (p *pair) link(e *entry, from, to *place) error {
+	base := last(e.path)
+	target, err := from.readlink(base)
+	if err != nil {
+		return missing(e.path, err)
+	}
+	if target != e.target {
+		return fmt.Errorf("%w: link %q leads to %.300q", ErrDamaged, e.path, target)
+	}
+	if to == nil {
+		return nil
+	}
+	if err := to.symlink(target, base); err != nil {
+		return fmt.Errorf("making link %q: %w", e.path, err)
+	}
+	return p.own(e, to)
+}
+
+// own gives away what has no file descriptor.
+func (p *pair) own(e *entry, to *place) error {
+	if p.owner.Keep {
+		return nil
+	}
+	return p.given(e, to.chown(last(e.path), p.owner.UID, p.owner.GID))
+}
+
+// status is what the file system tells about a file.
+type status struct {
+	mode     fs.FileMode
+	size     int64
+	modified time.Time
+}
+
+// meta compares it.
+func meta(e *entry, found status) error {
+	switch {
+	case !found.mode.IsRegular():
+		return fmt.Errorf("%w: %q is of another type", ErrDamaged, e.path)
+	case found.size != e.size:
+		return fmt.Errorf("%w: %q has another size, %d", ErrDamaged, e.path, found.size)
+	case hasModes() && found.mode != e.perm():
+		return fmt.Errorf("%w: %q has another mode, %v", ErrDamaged, e.path, found.mode)
+	case !found.modified.Equal(time.Unix(e.mtime, 0)):
+		return fmt.Errorf("%w: %q was changed at %v", ErrDamaged, e.path, found.modified.UTC())
+	}
+	return nil
+}
+
+// hasModes tells whether the system keeps the modes that files are given.
+func hasModes() bool { return runtime.GOOS != "windows" }
+
+// missing tells what is not there from what cannot be looked at.
+func missing(name string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %q is missing", ErrDamaged, name)
+	}
+	return fmt.Errorf("looking at %q: %w", name, err)
+}
