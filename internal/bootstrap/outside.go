@@ -89,9 +89,9 @@ func (o *outside) reportOf(c supervise.Change) instance.Report {
 	report := instance.Report{
 		State: string(c.Shown()), Draining: c.Draining, Since: o.since, PID: os.Getpid(), Version: c.Version,
 		Job: c.Job, ExitCode: c.ExitCode, Reason: c.Reason, Starts: c.Starts, Registrations: c.Registrations,
-		Succeeded: c.Results.Succeeded, Failed: c.Results.Failed, Canceled: c.Results.Canceled,
+		JobCounts: instance.JobCounts{Succeeded: c.Results.Succeeded, Failed: c.Results.Failed, Canceled: c.Results.Canceled},
 		LastWords: c.LastWords, EndedAtOnce: c.EndedAtOnce,
-		ListenerPID: c.Listener.PID, ListenerStart: c.Listener.Start, Boot: o.boot,
+		ListenerProcess: instance.ListenerProcess{ListenerPID: c.Listener.PID, ListenerStart: c.Listener.Start, Boot: o.boot},
 	}
 	if trouble := c.Trouble; trouble.State != "" {
 		report.Trouble, report.TroubleWords, report.TroubleSince = string(trouble.State), trouble.Words, &trouble.Since

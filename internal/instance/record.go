@@ -48,11 +48,25 @@ type Record struct {
 	Credential Credential `json:"credential"`
 	// Environment ("KEY=VALUE") is how the network is reached: proxies, certificates.
 	Environment []string `json:"environment,omitempty"`
+	Origin
+	Registration
+	Service string    `json:"service"` // empty: runs without one
+	Phase   Phase     `json:"phase"`
+	Created time.Time `json:"created"`
+	Updated time.Time `json:"updated"`
+}
+
+// Origin is what the runner's directory was made of.
+type Origin struct {
 	// Source is where a newer version of the runner may be fetched from.
-	Source   Source `json:"source"`
-	Version  string `json:"version"`
-	SHA256   string `json:"sha256"`
-	RunnerID int64  `json:"runner_id"`
+	Source  Source `json:"source"`
+	Version string `json:"version"`
+	SHA256  string `json:"sha256"`
+}
+
+// Registration is what we know of the runner at GitHub.
+type Registration struct {
+	RunnerID int64 `json:"runner_id"`
 	// Brought is set for a registration that was made elsewhere: another one would
 	// not be the same.
 	Brought bool `json:"brought,omitempty"`
@@ -64,11 +78,7 @@ type Record struct {
 	Owed []int64 `json:"owed,omitempty"`
 	// Before are runners of this name that GitHub listed before this one was
 	// registered: whatever comes of that, they are somebody else's.
-	Before  []int64   `json:"before,omitempty"`
-	Service string    `json:"service"` // empty: runs without one
-	Phase   Phase     `json:"phase"`
-	Created time.Time `json:"created"`
-	Updated time.Time `json:"updated"`
+	Before []int64 `json:"before,omitempty"`
 }
 
 // Identity is how the runner presents itself at GitHub.

@@ -20,7 +20,8 @@ func newStore(t *testing.T) *Store {
 func aRecord(name string) Record {
 	return Record{
 		Name: name, Template: "{hostname}", ScopeURL: "https://github.com/octo-org", APIURL: "https://api.github.com",
-		Dir: "/opt/actions-runner/" + name, User: "runner", Version: "2.337.0", SHA256: "00ff", RunnerID: 7,
+		Dir: "/opt/actions-runner/" + name, User: "runner",
+		Origin: Origin{Version: "2.337.0", SHA256: "00ff"}, Registration: Registration{RunnerID: 7},
 		Service: "actions.runner.octo-org." + name, Phase: Installed,
 		Identity: Identity{Labels: []string{"a", "b"}, NoDefaultLabels: true, Group: "g", Work: "_w", Ephemeral: true, DisableUpdate: true},
 	}
@@ -121,12 +122,12 @@ func TestList(t *testing.T) {
 	}
 	// Half made, half removed, and not ours.
 	for _, dir := range []string{"half", "lost+found", ".hidden"} {
-		if err := os.Mkdir(filepath.Join(s.instances(), dir), 0o700); err != nil {
+		if err := os.Mkdir(filepath.Join(filepath.Join(s.dir, homes), dir), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, file := range []string{".DS_Store", "file", "half/" + runLock} {
-		if err := os.WriteFile(filepath.Join(s.instances(), file), nil, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(filepath.Join(s.dir, homes), file), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
