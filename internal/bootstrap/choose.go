@@ -9,6 +9,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 )
 
 // Source says where the runner is to come from. Its zero value is what GitHub
@@ -222,11 +223,11 @@ func (c *chooser) fromFile(ctx context.Context) (choice, error) {
 	object := fmt.Sprintf("archive %q", path)
 	switch {
 	case version == "":
-		return choice{}, &RefusedError{Object: object, Reason: ErrUnnamed, Name: path}
+		return choice{}, &refusal.Error{Object: object, Reason: ErrUnnamed, Name: path}
 	case platform != c.platform:
 		return choice{}, fmt.Errorf("choosing %s: %w: it is for %s, this host is %s", object, download.ErrPlatform, platform, c.platform)
 	case c.source.Version != "" && c.source.Version != version:
-		return choice{}, &RefusedError{Object: object, Reason: ErrOtherVersion, Detail: version, Name: path}
+		return choice{}, &refusal.Error{Object: object, Reason: ErrOtherVersion, Detail: version, Name: path}
 	}
 	asset := download.Asset{
 		Platform: platform, Version: version, Filename: download.Filename(platform, version),

@@ -10,6 +10,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
@@ -102,7 +103,7 @@ func proveGone(ctx context.Context, client *github.Client, record instance.Recor
 			return others, err
 		}
 		if try == proofTries {
-			return nil, &RefusedError{
+			return nil, &refusal.Error{
 				Object: fmt.Sprintf("runner %q", record.Name), Reason: ErrStillListed, Detail: fmt.Sprintf("id %d", still), Name: record.Name,
 			}
 		}

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-
-	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 )
 
 // Why a host, a name or a state of things is refused.
@@ -43,26 +41,6 @@ var (
 	ErrOnExit         = errors.New("what is to happen on exit has failed")
 	ErrNotListening   = errors.New("the listener did not come up")
 )
-
-// RefusedError is a state that stops an install or uninstall before it changes
-// anything. It carries what a message and a hint need.
-type RefusedError struct {
-	Object string // what is refused, `runner "web-1"`
-	Reason error  // one of the sentinels above
-	Detail string
-	Name   string // of the runner, if there is one
-	Scope  github.Scope
-}
-
-func (e *RefusedError) Error() string {
-	text := fmt.Sprintf("%s: %v", e.Object, e.Reason)
-	if e.Detail != "" {
-		text += ": " + e.Detail
-	}
-	return text
-}
-
-func (e *RefusedError) Unwrap() error { return e.Reason }
 
 // StartError says that a service was started and its listener did not come up.
 type StartError struct {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 )
 
 const (
@@ -40,11 +41,11 @@ func (c *chooser) guard(ctx context.Context, version string) error {
 	found := c.judge(ctx, version)
 	switch found.state {
 	case ended:
-		refusal := &RefusedError{Object: "runner version " + version, Reason: ErrOutdated, Detail: found.reason}
+		refused := &refusal.Error{Object: "runner version " + version, Reason: ErrOutdated, Detail: found.reason}
 		if offer, err := c.offer(ctx); err == nil {
-			refusal.Name = offer.Version
+			refused.Name = offer.Version
 		}
-		return refusal
+		return refused
 	case ending:
 		c.Log.Warn("GitHub will soon refuse this runner version", "version", version, "reason", found.reason)
 	case current:

@@ -14,6 +14,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
@@ -79,7 +80,7 @@ func (h *Host) Install(ctx context.Context, r Request) (*Plan, error) {
 // directory where that is not allowed anyway.
 func (h *Host) lock(ctx context.Context, object string) (*instance.Lock, error) {
 	if !h.Private && !account.Privileged() {
-		return nil, &RefusedError{Object: object, Reason: ErrPrivilege}
+		return nil, &refusal.Error{Object: object, Reason: ErrPrivilege}
 	}
 	return h.Store.LockHost(ctx)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
@@ -38,7 +39,7 @@ func (k *keeper) renew(ctx context.Context) error {
 		return err
 	}
 	if record.Phase == instance.Removing {
-		return &RefusedError{Object: fmt.Sprintf("runner %q on this host", k.name), Reason: ErrRemoving, Name: k.name}
+		return &refusal.Error{Object: fmt.Sprintf("runner %q on this host", k.name), Reason: ErrRemoving, Name: k.name}
 	}
 	if err := k.freshen(ctx, record); err != nil {
 		return err
@@ -112,7 +113,7 @@ func (k *keeper) free(ctx context.Context, client *github.Client, record instanc
 		case claims(record, runner):
 			owed = append(owed, runner.ID)
 		default:
-			return &RefusedError{
+			return &refusal.Error{
 				Object: fmt.Sprintf("runner %q", record.Name), Reason: ErrNameTaken,
 				Detail: fmt.Sprintf("id %d, %s", runner.ID, runner.Status), Name: record.Name,
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -35,7 +36,7 @@ func (h *Host) Run(ctx context.Context, name string, with Supervision) error {
 		return err
 	}
 	if record.Phase == instance.Removing {
-		return &RefusedError{Object: fmt.Sprintf("runner %q on this host", name), Reason: ErrRemoving, Name: name}
+		return &refusal.Error{Object: fmt.Sprintf("runner %q on this host", name), Reason: ErrRemoving, Name: name}
 	}
 	lock, err := h.Store.LockRunner(ctx, name)
 	if err != nil {

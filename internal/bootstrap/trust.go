@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 )
 
 // The variables that say whom to trust.
@@ -76,7 +77,7 @@ func (p *planner) checkTrust(context.Context) error {
 }
 
 func (p *planner) checkTrusted(name, path string, holds func(path string) error) error {
-	refused := &RefusedError{Object: fmt.Sprintf("trusting %q (%s)", path, name), Name: path}
+	refused := &refusal.Error{Object: fmt.Sprintf("trusting %q (%s)", path, name), Name: path}
 	if !filepath.IsAbs(path) {
 		refused.Reason, refused.Detail = ErrNoCertificate, "not an absolute path, and the runner works in another directory"
 		return refused

@@ -14,6 +14,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -131,7 +132,7 @@ func (u *uninstaller) look(ctx context.Context) error {
 		return nil
 	}
 	if u.Connect == nil {
-		return &RefusedError{Object: fmt.Sprintf("removing runner %q", u.Name), Reason: ErrNoCredential, Name: u.Name, Scope: scope}
+		return &refusal.Error{Object: fmt.Sprintf("removing runner %q", u.Name), Reason: ErrNoCredential, Name: u.Name, Scope: scope}
 	}
 	u.client = u.Connect(scope)
 	if u.never {
@@ -149,7 +150,7 @@ func (u *uninstaller) look(ctx context.Context) error {
 		}
 		u.id, u.listed = runner.ID, true
 		if runner.Busy && !u.Force && !u.stopped {
-			return &RefusedError{Object: fmt.Sprintf("runner %q", u.Name), Reason: ErrBusy, Name: u.Name, Scope: scope}
+			return &refusal.Error{Object: fmt.Sprintf("runner %q", u.Name), Reason: ErrBusy, Name: u.Name, Scope: scope}
 		}
 	}
 	return nil
@@ -165,7 +166,7 @@ func (u *uninstaller) refuseBusy() error {
 	if err != nil || !alive || report.State != instance.Busy {
 		return err
 	}
-	return &RefusedError{Object: fmt.Sprintf("runner %q", u.Name), Reason: ErrBusy, Detail: report.Job, Name: u.Name}
+	return &refusal.Error{Object: fmt.Sprintf("runner %q", u.Name), Reason: ErrBusy, Detail: report.Job, Name: u.Name}
 }
 
 // lookAgain is for what the supervisor has done before it was stopped: it may have

@@ -24,11 +24,12 @@ func arrows() []arrow {
 		{"cmd/runner-bootstrap", []string{
 			"internal/bootstrap", "internal/doctor", "internal/download", "internal/supervise", "internal/register", "internal/svc",
 			"internal/health", "internal/metadata", "internal/github", "internal/instance", "internal/account", "internal/transport",
+			"internal/refusal",
 		}},
 		{"internal/bootstrap", []string{
 			"internal/doctor", "internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health",
 			"internal/metadata", "internal/reaper", "internal/workspace", "internal/sealcheck", "internal/github", "internal/instance",
-			"internal/account",
+			"internal/account", "internal/refusal",
 		}},
 		{"internal/doctor", []string{
 			"internal/download", "internal/svc", "internal/github", "internal/instance", "internal/account", "internal/transport",
@@ -43,6 +44,7 @@ func arrows() []arrow {
 		{"internal/control", []string{"internal/instance"}},
 		{"internal/svc", []string{"internal/atomicfile"}},
 		{"internal/health", []string{"internal/atomicfile", "internal/retry"}},
+		{"internal/refusal", []string{"internal/github"}}, // for the scope that a hint is about
 		{"internal/github", []string{"internal/transport"}},
 		{"internal/transport", []string{"internal/retry"}},
 		{"internal/instance", []string{"internal/atomicfile"}},
