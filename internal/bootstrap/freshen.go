@@ -127,7 +127,7 @@ func (k *keeper) sameAgain(ctx context.Context, record instance.Record) (downloa
 		return entry.Asset(platform), nil
 	}
 	chosen, err := k.offered(ctx, record, platform)
-	return chosen.asset, err
+	return chosen.Asset, err
 }
 
 // moveFolder takes a folder along into another copy; one that is none stays.

@@ -200,11 +200,11 @@ func (i *installer) place(ctx context.Context) (cached bool, err error) {
 		}
 		// The cache has lost that entry, so the next choice is another one.
 		i.Log.Warn("a cached runner was damaged", "version", i.Asset.Version, "reason", err.Error())
-		chosen, err := i.chooser.choose(ctx)
+		chosen, err := i.chooser.Choose(ctx)
 		if err != nil {
 			return false, err
 		}
-		i.Asset = &chosen.asset
+		i.Asset = &chosen.Asset
 	}
 }
 

@@ -183,24 +183,24 @@ func (p *planner) planFetch(ctx context.Context) error {
 	}
 	// A runner that may not update itself is soon too old, so it begins with the
 	// newest version.
-	p.chooser = &chooser{
-		Host: p.Host, source: p.request.Source, platform: p.Platform, client: p.client, scoped: p.client != nil,
-		latest: p.request.Identity.DisableUpdate,
+	p.chooser = &download.Chooser{
+		Cache: p.Fetcher.Cache, Log: p.Log, Source: p.request.Source, Platform: p.Platform, Client: p.client, Scoped: p.client != nil,
+		Latest: p.request.Identity.DisableUpdate,
 	}
 	if p.client == nil {
-		p.chooser.client = p.Anonymous(p.request.Scope)
+		p.chooser.Client = p.Anonymous(p.request.Scope)
 	}
-	chosen, err := p.chooser.choose(ctx)
+	chosen, err := p.chooser.Choose(ctx)
 	if err != nil {
 		return err
 	}
 	// How many bytes it takes is known when the archive is: the fetch looks for them.
 	need := doctor.Need{Files: doctor.Usual().Files}
-	if err := doctor.CheckPlaces(doctor.Places(p.Paths, need, chosen.cached), p.jobUser); err != nil {
+	if err := doctor.CheckPlaces(doctor.Places(p.Paths, need, chosen.Cached), p.jobUser); err != nil {
 		return err
 	}
-	p.Asset, p.Cached = &chosen.asset, chosen.cached
-	p.change(FetchPhase, chosen.asset.Filename, chosen.reason)
+	p.Asset, p.Cached = &chosen.Asset, chosen.Cached
+	p.change(FetchPhase, chosen.Asset.Filename, chosen.Reason)
 	return nil
 }
 

@@ -33,41 +33,41 @@ func (k *keeper) replace(ctx context.Context) error {
 		return err
 	}
 	before := k.running(record)
-	if chosen.asset.Version == before {
+	if chosen.Asset.Version == before {
 		return supervise.ErrNothingNewer
 	}
-	log := k.Log.With("runner", k.name, "version", before, "by", chosen.asset.Version)
+	log := k.Log.With("runner", k.name, "version", before, "by", chosen.Asset.Version)
 	log.Warn("GitHub refuses this runner version, and it is replaced")
 	next := k.next(record)
-	if err := k.place(ctx, chosen.asset, next); err != nil {
+	if err := k.place(ctx, chosen.Asset, next); err != nil {
 		return err
 	}
-	if err := k.swap(record.Dir, next, chosen.asset.Version, before); err != nil {
+	if err := k.swap(record.Dir, next, chosen.Asset.Version, before); err != nil {
 		return fmt.Errorf("replacing the runner in %q: %w", record.Dir, err)
 	}
 	log.Info("the runner version is replaced")
 	_, err = k.Store.Update(ctx, k.name, func(r *instance.Record) {
-		r.Version, r.SHA256 = chosen.asset.Version, chosen.asset.SHA256
+		r.Version, r.SHA256 = chosen.Asset.Version, chosen.Asset.SHA256
 	})
 	return errors.Join(err, download.Discard(next))
 }
 
 // offered is the newest version that GitHub offers for the runner's scope.
-func (k *keeper) offered(ctx context.Context, record instance.Record, platform download.Platform) (choice, error) {
+func (k *keeper) offered(ctx context.Context, record instance.Record, platform download.Platform) (download.Choice, error) {
 	scope, err := github.ParseScope(record.ScopeURL, record.APIURL)
 	if err != nil {
-		return choice{}, fmt.Errorf("reading the record of %q: %w", record.Name, err)
+		return download.Choice{}, fmt.Errorf("reading the record of %q: %w", record.Name, err)
 	}
-	chooser := &chooser{
-		Host: k.Host, source: Source{Mirror: record.Source.Mirror}, platform: platform, latest: true,
-		scoped: k.Connect != nil,
+	chooser := &download.Chooser{
+		Cache: k.Fetcher.Cache, Log: k.Log, Source: download.Source{Mirror: record.Source.Mirror}, Platform: platform, Latest: true,
+		Scoped: k.Connect != nil,
 	}
 	if k.Connect != nil {
-		chooser.client = k.Connect(scope)
+		chooser.Client = k.Connect(scope)
 	} else {
-		chooser.client = k.Anonymous(scope)
+		chooser.Client = k.Anonymous(scope)
 	}
-	return chooser.choose(ctx)
+	return chooser.Choose(ctx)
 }
 
 // running is the version that the listener has told, else what was installed.

@@ -38,6 +38,7 @@ func arrows() []arrow {
 		{"internal/register", []string{"internal/github", "internal/account"}},
 		{"internal/download", []string{
 			"internal/download/transfer", "internal/download/unpack", "internal/github", "internal/transport", "internal/atomicfile",
+			"internal/refusal",
 		}},
 		{"internal/download/transfer", []string{"internal/transport"}}, // for the rules of redirects
 		{"internal/download/unpack", []string{"internal/inflate"}},

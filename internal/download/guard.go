@@ -1,4 +1,4 @@
-package bootstrap
+package download
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 )
@@ -37,7 +36,7 @@ type verdict struct {
 // guard refuses a version that the user has pinned and that GitHub refuses, and
 // warns of one that it will refuse soon. A runner that is too old registers and
 // then waits for jobs for ever.
-func (c *chooser) guard(ctx context.Context, version string) error {
+func (c *Chooser) guard(ctx context.Context, version string) error {
 	found := c.judge(ctx, version)
 	switch found.state {
 	case ended:
@@ -56,23 +55,23 @@ func (c *chooser) guard(ctx context.Context, version string) error {
 // taken tells whether GitHub takes a cached version for certain, without asking: it
 // was on offer so lately that a newer one cannot have been out for long. A clock
 // that stands before that time proves nothing.
-func (c *chooser) taken(entry download.Entry) bool {
+func (c *Chooser) taken(entry Entry) bool {
 	age := time.Since(entry.Offered)
-	return (c.source.SHA256 == "" || c.source.SHA256 == entry.SHA256) && age >= 0 && age < grace-soon
+	return (c.Source.SHA256 == "" || c.Source.SHA256 == entry.SHA256) && age >= 0 && age < grace-soon
 }
 
 // judge asks GitHub only where the version is not the one on offer. What cannot
 // be found out is not held against a version.
-func (c *chooser) judge(ctx context.Context, version string) verdict {
-	if c.asked != nil && download.CompareVersions(version, c.asked.Version) >= 0 {
+func (c *Chooser) judge(ctx context.Context, version string) verdict {
+	if c.offered != nil && CompareVersions(version, c.offered.Version) >= 0 {
 		return verdict{}
 	}
-	cloud := c.client.Scope().Cloud()
-	if cloud && download.CompareVersions(version, minimumVersion) < 0 {
+	cloud := c.Client.Scope().Cloud()
+	if cloud && CompareVersions(version, minimumVersion) < 0 {
 		return verdict{ended, "GitHub registers none below " + minimumVersion}
 	}
-	if c.scoped {
-		schedule, err := c.client.VersionSchedule(ctx, version)
+	if c.Scoped {
+		schedule, err := c.Client.VersionSchedule(ctx, version)
 		if err == nil {
 			return judgeSchedule(schedule)
 		}
@@ -80,14 +79,14 @@ func (c *chooser) judge(ctx context.Context, version string) verdict {
 			c.Log.Warn("the end of this runner version is not known", "version", version, "reason", err.Error())
 		}
 	}
-	if !c.scoped && c.asked == nil {
+	if !c.Scoped && c.offered == nil {
 		return verdict{} // an image is baked away from GitHub; install judges again
 	}
 	offer, err := c.offer(ctx)
-	if err != nil || download.CompareVersions(version, offer.Version) >= 0 {
+	if err != nil || CompareVersions(version, offer.Version) >= 0 {
 		return verdict{}
 	}
-	release, err := c.client.RunnerRelease(ctx, offer.Version)
+	release, err := c.Client.RunnerRelease(ctx, offer.Version)
 	if err != nil || release.Published.IsZero() {
 		return verdict{}
 	}
