@@ -208,7 +208,7 @@ func refusalMeanings() []meaning {
 		{download.ErrArchive, exitArchive, same},
 
 		{download.ErrOutdated, exitRefused, hintOutdated},
-		{bootstrap.ErrNameTaken, exitRefused, plus("--replace")},
+		{register.ErrNameListed, exitRefused, plus("--replace")},
 		{register.ErrNameTaken, exitRefused, plus("--replace")},
 		{register.ErrConflict, exitRefused, same},
 		{github.ErrNameTaken, exitRefused, plus("--name", "OTHER")},
@@ -240,7 +240,7 @@ func refusalMeanings() []meaning {
 
 func networkMeanings() []meaning {
 	return []meaning{
-		{bootstrap.ErrStillListed, exitNetwork, same},
+		{register.ErrStillListed, exitNetwork, same},
 		{github.ErrServer, exitNetwork, fixed("curl -sS https://www.githubstatus.com/api/v2/status.json")},
 		{github.ErrNotGitHub, exitNetwork, hintNotGitHub},
 		{download.ErrTransfer, exitNetwork, same},

@@ -7,9 +7,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
-	"os"
-	"runtime"
-	"slices"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
@@ -17,7 +14,6 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
 // Phase is a step of an installation or of its removal.
@@ -77,20 +73,6 @@ type Host struct {
 	Environment []string
 }
 
-// runner is the runner root of a record, for the programs in it.
-func (h *Host) runner(record instance.Record, user account.User, hold ...*os.File) register.Runner {
-	environment := append(slices.Clone(h.Environment), h.namedAtStart(record)...)
-	return register.Runner{Root: record.Dir, User: user, Environment: environment, Hold: hold, Log: h.Log}
-}
-
-// userOf finds the account of a record.
-func userOf(record instance.Record) (account.User, error) {
-	if runtime.GOOS == "windows" || !account.Privileged() {
-		return account.Lookup("")
-	}
-	return account.Lookup(record.User)
-}
-
 const (
 	// accountWait is how long a service that is starting waits for its account: a
 	// directory (SSSD, LDAP) may come up after it. It ends before the start's own time.
@@ -102,7 +84,7 @@ const (
 // that is not known yet, and then fails in such a way that the service is started
 // again. The error is that of ctx if that ends first.
 func (h *Host) awaitUser(ctx context.Context, record instance.Record, with Supervision) (account.User, error) {
-	user, err := userOf(record)
+	user, err := account.OfJobs(record.User)
 	if err != nil && with.Watchdog > 0 {
 		h.Log.Warn("waiting for the runner's account", "runner", record.Name, "error", err)
 		if err := with.Manager.Status("waiting for account " + record.User); err != nil {
@@ -115,7 +97,7 @@ func (h *Host) awaitUser(ctx context.Context, record instance.Record, with Super
 				return account.User{}, context.Cause(ctx)
 			case <-time.After(accountEach):
 			}
-			user, err = userOf(record)
+			user, err = account.OfJobs(record.User)
 		}
 		if err != nil {
 			return account.User{}, fmt.Errorf("%w: %w", ErrAccountAway, err)

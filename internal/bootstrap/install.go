@@ -91,7 +91,7 @@ type installer struct {
 	*Plan
 	client *github.Client // nil where the request brings what registers
 	lock   *instance.Lock
-	ahead  chan minted // nil if no token was asked for ahead
+	ahead  chan issued // nil if no token was asked for ahead
 	// removal takes the earlier registration away; former is the service that kept it.
 	removal github.Token
 	former  former
@@ -260,16 +260,16 @@ func (i *installer) register(ctx context.Context) (string, error) {
 		return fmt.Sprintf("id %d, by its supervisor", id), err
 	}
 	joiner := i.joiner(lock.File())
-	if err := i.leaveFirst(ctx, joiner.runner); err != nil {
+	if err := i.leaveFirst(ctx, joiner.Runner); err != nil {
 		return "", err
 	}
 	if i.request.JIT != nil {
-		return i.adopt(joiner.runner)
+		return i.adopt(joiner.Runner)
 	}
-	var token minted
+	var token register.Token
 	if !i.request.Identity.JIT {
-		if token = i.registrationToken(ctx); token.err != nil {
-			return "", token.err
+		if token, err = i.registrationToken(ctx); err != nil {
+			return "", err
 		}
 	}
 	i.record.Identity, i.record.Given, i.record.RunnerID, i.record.Owed = i.request.Identity, i.given, 0, nil
@@ -283,7 +283,7 @@ func (i *installer) register(ctx context.Context) (string, error) {
 	if err := i.save(announced); err != nil {
 		return "", err
 	}
-	joiner.record = i.record
+	joiner.Record = i.record
 	settings, err := i.join(ctx, joiner, token)
 	if err != nil {
 		return "", errors.Join(err, i.undoRegistration(ctx, err))
@@ -297,11 +297,11 @@ func (i *installer) register(ctx context.Context) (string, error) {
 }
 
 // join uses the token that was minted while the runner was fetched.
-func (i *installer) join(ctx context.Context, joiner joiner, token minted) (register.Settings, error) {
+func (i *installer) join(ctx context.Context, joiner register.Joiner, token register.Token) (register.Settings, error) {
 	if i.record.JIT {
-		return joiner.adopt(ctx)
+		return joiner.JoinByConfig(ctx)
 	}
-	return joiner.joinWith(ctx, token)
+	return joiner.JoinWith(ctx, token)
 }
 
 // adopt takes over the registration that the request brings. GitHub lists the
@@ -337,26 +337,13 @@ func (i *installer) joinedMeanwhile() (already bool, id int64, err error) {
 	return true, record.RunnerID, nil
 }
 
-// undoRegistration takes away what a failed registration may have left at GitHub,
-// and proves that: a runner that was not there before and never connected. Where
-// GitHub cannot be asked, the record goes on saying that it may list one.
+// undoRegistration takes away what a failed registration may have left. Where GitHub
+// cannot be asked, the record goes on saying that it may list a runner.
 func (i *installer) undoRegistration(ctx context.Context, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()
-	if err := register.Forget(i.Dir); err != nil {
+	if settled, err := register.Undo(ctx, i.client, i.record, cause, i.Log); err != nil || !settled {
 		return err
-	}
-	// A name that was taken in the meantime is somebody else's.
-	if i.client != nil && !errors.Is(cause, register.ErrNameTaken) {
-		others, err := takeAway(ctx, i.client, i.record)
-		if err != nil {
-			i.Log.Warn("GitHub may list the runner; the next install or uninstall looks for it again", "runner", i.Name, "error", err)
-			return nil
-		}
-		i.tellOthers(i.record, others)
-	}
-	if i.client == nil && mayBeListed(cause) {
-		i.Log.Warn("GitHub may list the runner all the same; without a credential it was not asked", "runner", i.Name)
 	}
 	i.record.Before = nil
 	return i.save(instance.Fetched)

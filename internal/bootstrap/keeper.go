@@ -58,8 +58,10 @@ func (k *keeper) renew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	j := joiner{Host: k.Host, client: client, record: record, user: k.user, runner: k.runner(record, k.user, lock.File())}
-	settings, err := j.join(ctx)
+	settings, err := register.Joiner{
+		Client: client, Store: k.Store, Record: record,
+		Runner: register.NewRunner(k.Store, record, k.user, k.Environment, k.Log, lock.File()),
+	}.Join(ctx)
 	if err == nil && !record.Ephemeral && !record.JIT {
 		err = k.restore(record)
 	}
@@ -92,9 +94,9 @@ func (k *keeper) reconcile(ctx context.Context, record instance.Record) (instanc
 }
 
 func (k *keeper) client(record instance.Record) (*github.Client, error) {
-	scope, err := github.ParseScope(record.ScopeURL, record.APIURL)
+	scope, err := register.ScopeOf(record)
 	if err != nil {
-		return nil, fmt.Errorf("reading the record of %q: %w", record.Name, err)
+		return nil, err
 	}
 	return k.Connect(scope), nil
 }
@@ -110,17 +112,17 @@ func (k *keeper) free(ctx context.Context, client *github.Client, record instanc
 	for _, runner := range runners {
 		switch {
 		case slices.Contains(owed, runner.ID):
-		case claims(record, runner):
+		case register.Claims(record, runner):
 			owed = append(owed, runner.ID)
 		default:
 			return &refusal.Error{
-				Object: fmt.Sprintf("runner %q", record.Name), Reason: ErrNameTaken,
+				Object: fmt.Sprintf("runner %q", record.Name), Reason: register.ErrNameListed,
 				Detail: fmt.Sprintf("id %d, %s", runner.ID, runner.Status), Name: record.Name,
 			}
 		}
 	}
 	for _, id := range owed {
-		if err := deleteByID(ctx, client, id); err != nil {
+		if err := register.DeleteByID(ctx, client, id); err != nil {
 			return err
 		}
 	}
@@ -151,11 +153,11 @@ func (k *keeper) leave(ctx context.Context) (left bool, err error) {
 		return false, err
 	}
 	// Where it was stopped while it joined, GitHub may list it all the same.
-	others, err := takeAway(ctx, client, record)
+	others, err := register.TakeAway(ctx, client, record)
 	if err != nil {
 		return false, err
 	}
-	k.tellOthers(record, others)
+	register.WarnOfOthers(k.Log, record.Name, others)
 	// Not before: without it the next start would not know the runner any more.
 	if err := register.Forget(record.Dir); err != nil {
 		return false, err

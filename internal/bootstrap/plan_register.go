@@ -141,7 +141,7 @@ func (p *planner) planJoin(ctx context.Context, object, reason string) error {
 		return err
 	}
 	for _, runner := range runners {
-		ours := claims(p.record, runner)
+		ours := register.Claims(p.record, runner)
 		if !ours {
 			p.before = append(p.before, runner.ID)
 		}
@@ -150,7 +150,7 @@ func (p *planner) planJoin(ctx context.Context, object, reason string) error {
 			p.ghost, reason = runner.ID, "an interrupted run left it at GitHub"
 		case !p.request.Replace:
 			return &refusal.Error{
-				Object: fmt.Sprintf("runner %q", p.Name), Reason: ErrNameTaken,
+				Object: fmt.Sprintf("runner %q", p.Name), Reason: register.ErrNameListed,
 				Detail: fmt.Sprintf("id %d, %s", runner.ID, runner.Status), Name: p.Name, Scope: p.request.Scope,
 			}
 		}

@@ -10,8 +10,8 @@ import (
 	"slices"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 )
 
@@ -54,9 +54,9 @@ func (k *keeper) replace(ctx context.Context) error {
 
 // offered is the newest version that GitHub offers for the runner's scope.
 func (k *keeper) offered(ctx context.Context, record instance.Record, platform download.Platform) (download.Choice, error) {
-	scope, err := github.ParseScope(record.ScopeURL, record.APIURL)
+	scope, err := register.ScopeOf(record)
 	if err != nil {
-		return download.Choice{}, fmt.Errorf("reading the record of %q: %w", record.Name, err)
+		return download.Choice{}, err
 	}
 	chooser := &download.Chooser{
 		Cache: k.Fetcher.Cache, Log: k.Log, Source: download.Source{Mirror: record.Source.Mirror}, Platform: platform, Latest: true,

@@ -12,6 +12,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -67,7 +68,7 @@ func (h *Host) Run(ctx context.Context, name string, with Supervision) error {
 	config := supervise.Config{
 		Root:         record.Dir,
 		User:         user,
-		Environment:  h.startEnvironment(record),
+		Environment:  register.StartEnvironment(h.Store, record, h.Environment, h.Log),
 		StopTimeout:  stopTimeout,
 		DrainTimeout: time.Duration(record.DrainTimeout),
 		Backoff:      supervise.DefaultBackoff(),

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
@@ -17,12 +18,6 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
-)
-
-const (
-	// busyWait is how long GitHub may go on calling a stopped runner busy.
-	busyWait = time.Minute
-	busyEach = 3 * time.Second
 )
 
 // Removal says how a runner is to be taken away.
@@ -119,13 +114,13 @@ func (u *uninstaller) look(ctx context.Context) error {
 	if err := u.refuseBusy(); err != nil {
 		return err
 	}
-	u.never = u.id == 0 && !registering(u.record) && len(u.record.Owed) == 0
+	u.never = u.id == 0 && !register.Unconfirmed(u.record) && len(u.record.Owed) == 0
 	if u.Local || u.never && u.Connect == nil {
 		return nil
 	}
-	scope, err := github.ParseScope(u.record.ScopeURL, u.record.APIURL)
+	scope, err := register.ScopeOf(u.record)
 	if err != nil {
-		return fmt.Errorf("reading the record of %q: %w", u.record.Name, err)
+		return err
 	}
 	if u.Connect == nil && u.local && !u.RemoveToken.Empty() {
 		u.listed = true
@@ -145,7 +140,7 @@ func (u *uninstaller) look(ctx context.Context) error {
 		return err
 	}
 	for _, runner := range runners {
-		if runner.ID != u.id && (u.id != 0 || !claims(u.record, runner)) {
+		if runner.ID != u.id && (u.id != 0 || !register.Claims(u.record, runner)) {
 			continue
 		}
 		u.id, u.listed = runner.ID, true
@@ -276,11 +271,11 @@ func (u *uninstaller) deregister(ctx context.Context) (string, error) {
 	if u.client == nil {
 		return how + ", GitHub was not asked for the proof", register.Forget(u.record.Dir)
 	}
-	others, err := takeAway(ctx, u.client, u.owing(), gone...)
+	others, err := register.TakeAway(ctx, u.client, u.owing(), gone...)
 	if err != nil {
 		return "", err
 	}
-	u.tellOthers(u.record, others)
+	register.WarnOfOthers(u.Log, u.record.Name, others)
 	u.tellOnce(u.record, health.EventDeregistered)
 	return how + ", GitHub no longer lists it", register.Forget(u.record.Dir)
 }
@@ -297,7 +292,7 @@ func (u *uninstaller) neverRegistered(ctx context.Context) string {
 		u.Log.Warn("GitHub could not be asked whether it lists a runner of this name", "runner", u.Name, "error", err)
 		return never + "; GitHub was not asked"
 	}
-	u.tellOthers(u.record, others)
+	register.WarnOfOthers(u.Log, u.record.Name, others)
 	if len(others) > 0 {
 		return never
 	}
@@ -305,7 +300,7 @@ func (u *uninstaller) neverRegistered(ctx context.Context) string {
 }
 
 func (u *uninstaller) leave(ctx context.Context) (string, error) {
-	user, err := userOf(u.record)
+	user, err := account.OfJobs(u.record.User)
 	if u.client == nil && err != nil {
 		return "", err
 	}
@@ -314,7 +309,7 @@ func (u *uninstaller) leave(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		err = u.runner(u.record, user, u.lock.File(), u.registration.File()).Leave(ctx, token)
+		err = register.NewRunner(u.Store, u.record, user, u.Environment, u.Log, u.lock.File(), u.registration.File()).Leave(ctx, token)
 		if err == nil {
 			return "removed by config.sh", nil
 		}
@@ -323,7 +318,7 @@ func (u *uninstaller) leave(ctx context.Context) (string, error) {
 		}
 		u.Log.Warn("config.sh remove failed, deleting the runner by its id", "runner", u.Name, "error", err)
 	}
-	return "deleted by id", deleteByID(ctx, u.client, u.id)
+	return "deleted by id", register.DeleteByID(ctx, u.client, u.id)
 }
 
 // owing is the record with the runners that this one's supervisor could not take

@@ -142,10 +142,8 @@ func makeRoom(room doctor.Room, user account.User) (inode uint64, err error) {
 			return 0, err
 		}
 	}
-	if user.Self {
-		return workspace.Make(room.Path, -1, -1)
-	}
-	return workspace.Make(room.Path, user.UID, user.GID)
+	uid, gid := user.Owner()
+	return workspace.Make(room.Path, uid, gid)
 }
 
 // noteWork saves this alone: a supervisor may be at work.

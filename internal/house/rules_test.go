@@ -34,8 +34,8 @@ func arrows() []arrow {
 		{"internal/doctor", []string{
 			"internal/download", "internal/svc", "internal/github", "internal/instance", "internal/account", "internal/transport",
 		}},
-		{"internal/supervise", []string{"internal/register", "internal/reaper", "internal/github", "internal/account"}},
-		{"internal/register", []string{"internal/github", "internal/account"}},
+		{"internal/supervise", []string{"internal/register", "internal/reaper", "internal/github", "internal/instance", "internal/account"}},
+		{"internal/register", []string{"internal/github", "internal/instance", "internal/account", "internal/refusal"}}, // the record says who joins
 		{"internal/download", []string{
 			"internal/download/transfer", "internal/download/unpack", "internal/github", "internal/transport", "internal/atomicfile",
 			"internal/refusal",

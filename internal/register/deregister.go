@@ -1,9 +1,10 @@
-package bootstrap
+package register
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -11,10 +12,13 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
 const (
+	// busyWait is how long GitHub may go on calling a stopped runner busy.
+	busyWait = time.Minute
+	busyEach = 3 * time.Second
+
 	// proofTries is how often more GitHub is asked whether it has forgotten a runner,
 	// as its lists may lag behind, and proofPause how long after the first time; it is
 	// doubled each time.
@@ -22,21 +26,21 @@ const (
 	proofPause = 500 * time.Millisecond
 )
 
-// claims tells whether a runner that GitHub lists under a record's name is the
+// Claims tells whether a runner that GitHub lists under a record's name is the
 // record's own: by its id, or because it was made while this host registered one
 // and did not hear of it. Then it has never connected, has the labels that were
 // asked for, and was not there before. All others are somebody else's.
-func claims(record instance.Record, runner github.Runner) bool {
+func Claims(record instance.Record, runner github.Runner) bool {
 	if runner.ID == record.RunnerID || slices.Contains(record.Owed, runner.ID) {
 		return true
 	}
-	return registering(record) && abandoned(runner) && !slices.Contains(record.Before, runner.ID) &&
-		len(github.Lacks(runner.Labels, askedLabels(record))) == 0
+	return Unconfirmed(record) && abandoned(runner) && !slices.Contains(record.Before, runner.ID) &&
+		len(github.Lacks(runner.Labels, AskedLabels(record))) == 0
 }
 
-// registering tells whether GitHub may list a runner of which this host has not
+// Unconfirmed tells whether GitHub may list a runner of which this host has not
 // heard.
-func registering(record instance.Record) bool {
+func Unconfirmed(record instance.Record) bool {
 	return record.Renewing || record.Phase == instance.Registering
 }
 
@@ -45,22 +49,22 @@ func abandoned(runner github.Runner) bool {
 	return !runner.Online() && !runner.Busy && runner.Version == ""
 }
 
-// takeAway deletes at GitHub what a record claims, and proves that it is gone: by
+// TakeAway deletes at GitHub what a record claims, and proves that it is gone: by
 // id and by name. A runner with another name is none of ours, whatever a job has
 // made us believe. Those of gone have been deleted already and are only to be
 // proven. It returns the others of the name, which stay.
-func takeAway(ctx context.Context, client *github.Client, record instance.Record, gone ...int64) (others []github.Runner, err error) {
+func TakeAway(ctx context.Context, client *github.Client, record instance.Record, gone ...int64) (others []github.Runner, err error) {
 	ids := slices.Clone(record.Owed)
 	if record.RunnerID != 0 && !slices.Contains(ids, record.RunnerID) {
 		ids = append(ids, record.RunnerID)
 	}
-	if registering(record) {
+	if Unconfirmed(record) {
 		named, err := client.Runners(ctx, record.Name)
 		if err != nil {
 			return nil, err
 		}
 		for _, runner := range named {
-			if claims(record, runner) && !slices.Contains(ids, runner.ID) {
+			if Claims(record, runner) && !slices.Contains(ids, runner.ID) {
 				ids = append(ids, runner.ID)
 			}
 		}
@@ -71,7 +75,7 @@ func takeAway(ctx context.Context, client *github.Client, record instance.Record
 		}
 		listed, err := lists(ctx, client, record.Name, id)
 		if err == nil && listed {
-			err = deleteByID(ctx, client, id)
+			err = DeleteByID(ctx, client, id)
 		}
 		if err != nil {
 			return nil, err
@@ -82,7 +86,7 @@ func takeAway(ctx context.Context, client *github.Client, record instance.Record
 			ids = append(ids, id)
 		}
 	}
-	return proveGone(ctx, client, record, ids)
+	return ProveGone(ctx, client, record, ids)
 }
 
 // lists asks for a runner by its id; one that has another name is another one.
@@ -94,9 +98,9 @@ func lists(ctx context.Context, client *github.Client, name string, id int64) (b
 	return err == nil && strings.EqualFold(runner.Name, name), err
 }
 
-// proveGone asks GitHub until it lists none of the ids any more, and nothing else
+// ProveGone asks GitHub until it lists none of the ids any more, and nothing else
 // that the record claims, for a bounded time. It returns the others of the name.
-func proveGone(ctx context.Context, client *github.Client, record instance.Record, ids []int64) (others []github.Runner, err error) {
+func ProveGone(ctx context.Context, client *github.Client, record instance.Record, ids []int64) (others []github.Runner, err error) {
 	for try := 0; ; try++ {
 		var still int64
 		if others, still, err = lookFor(ctx, client, record, ids); err != nil || still == 0 {
@@ -122,7 +126,7 @@ func lookFor(ctx context.Context, client *github.Client, record instance.Record,
 		return nil, 0, err
 	}
 	for _, runner := range named {
-		if slices.Contains(ids, runner.ID) || claims(record, runner) {
+		if slices.Contains(ids, runner.ID) || Claims(record, runner) {
 			return nil, runner.ID, nil
 		}
 		others = append(others, runner)
@@ -135,17 +139,17 @@ func lookFor(ctx context.Context, client *github.Client, record instance.Record,
 	return others, 0, nil
 }
 
-// tellOthers says which runners of a record's name are left alone.
-func (h *Host) tellOthers(record instance.Record, others []github.Runner) {
+// WarnOfOthers says which runners of a name are left alone.
+func WarnOfOthers(log *slog.Logger, name string, others []github.Runner) {
 	for _, other := range others {
-		h.Log.Warn(fmt.Sprintf("GitHub lists another runner called %s, id %d, which this host did not register: it stays", other.Name, other.ID),
-			"runner", record.Name, "status", other.Status)
+		log.Warn(fmt.Sprintf("GitHub lists another runner called %s, id %d, which this host did not register: it stays", other.Name, other.ID),
+			"runner", name, "status", other.Status)
 	}
 }
 
-// deleteByID bears with GitHub calling a runner busy for a while after its
+// DeleteByID bears with GitHub calling a runner busy for a while after its
 // listener was stopped.
-func deleteByID(ctx context.Context, client *github.Client, id int64) error {
+func DeleteByID(ctx context.Context, client *github.Client, id int64) error {
 	ctx, cancel := context.WithTimeout(ctx, busyWait)
 	defer cancel()
 	for {
@@ -161,11 +165,35 @@ func deleteByID(ctx context.Context, client *github.Client, id int64) error {
 	}
 }
 
+// Undo takes away what a registration that failed for cause may have left, on this
+// host and at GitHub, and proves that: a runner that was not there before and never
+// connected. A nil client asks nobody. It tells whether the record may forget that it
+// was registering; where GitHub cannot be asked, it has to go on saying that GitHub
+// may list the runner.
+func Undo(ctx context.Context, client *github.Client, record instance.Record, cause error, log *slog.Logger) (settled bool, err error) {
+	if err := Forget(record.Dir); err != nil {
+		return false, err
+	}
+	// A name that was taken in the meantime is somebody else's.
+	if client != nil && !errors.Is(cause, ErrNameTaken) {
+		others, err := TakeAway(ctx, client, record)
+		if err != nil {
+			log.Warn("GitHub may list the runner; the next install or uninstall looks for it again", "runner", record.Name, "error", err)
+			return false, nil
+		}
+		WarnOfOthers(log, record.Name, others)
+	}
+	if client == nil && mayBeListed(cause) {
+		log.Warn("GitHub may list the runner all the same; without a credential it was not asked", "runner", record.Name)
+	}
+	return true, nil
+}
+
 // mayBeListed tells whether a registration that failed may have come about: all but
 // those that were refused before it.
 func mayBeListed(cause error) bool {
 	before := []error{
-		register.ErrTokenRefused, register.ErrNameTaken, register.ErrGroupUnknown, register.ErrTooOld, register.ErrLibraries, register.ErrRefused,
+		ErrTokenRefused, ErrNameTaken, ErrGroupUnknown, ErrTooOld, ErrLibraries, ErrRefused,
 	}
 	return !slices.ContainsFunc(before, func(reason error) bool { return errors.Is(cause, reason) })
 }
