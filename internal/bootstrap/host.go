@@ -12,6 +12,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
 )
@@ -76,7 +77,7 @@ type Host struct {
 const (
 	// accountWait is how long a service that is starting waits for its account: a
 	// directory (SSSD, LDAP) may come up after it. It ends before the start's own time.
-	accountWait = startTimeout - time.Minute
+	accountWait = instance.StartTimeout - time.Minute
 	accountEach = 2 * time.Second
 )
 
@@ -140,4 +141,17 @@ func (h *Host) unlock(lock *instance.Lock) {
 		return
 	}
 	lock.Release()
+}
+
+// tellOnce sends one event of an install or uninstall.
+func (h *Host) tellOnce(record instance.Record, kind string) {
+	if record.Webhook == "" {
+		return
+	}
+	err := health.SendOnce(health.WebhookConfig{
+		URL: record.Webhook, SecretFile: record.WebhookSecret, Roots: h.Roots, UserAgent: h.UserAgent, Log: h.Log,
+	}, health.NewEvent(kind, record.Name, record.ScopeURL, record.RunnerID, record.Version))
+	if err != nil {
+		h.Log.Warn("telling the webhook", "event", kind, "error", err)
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
@@ -12,10 +11,6 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
-
-// leaveTime bounds the removal of a runner whose service is stopping: the service
-// manager, or the cloud, does not wait for long.
-const leaveTime = 30 * time.Second
 
 // keeper changes the registration of one runner while it is supervised. Each
 // change holds the registration's lock, and is announced in the record first.
@@ -133,7 +128,7 @@ func (k *keeper) free(ctx context.Context, client *github.Client, record instanc
 // in time stays in the record as owed, and is done at the next start or by
 // uninstall. It tells whether there was anything to take away.
 func (k *keeper) leave(ctx context.Context) (left bool, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), instance.DeregisterTimeout)
 	defer cancel()
 	lock, err := k.Store.LockRegistration(ctx, k.name)
 	if err != nil {

@@ -2,21 +2,15 @@ package bootstrap
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 )
-
-// farewell is how long the last events may take to be delivered.
-const farewell = 5 * time.Second
 
 // outside is who is told what a runner does: status by its report, the service
 // manager, a webhook, a file of metrics. A runner runs on if they cannot be told.
@@ -40,25 +34,14 @@ type outside struct {
 func (h *Host) openOutside(record instance.Record, with Supervision, log *slog.Logger) *outside {
 	o := &outside{host: h, record: record, with: with, log: log, boot: bootID(), begun: time.Now(), warned: map[string]bool{}}
 	o.tidier = &tidier{record: record, log: log}
-	webhook, err := h.openWebhook(record.Life, log)
-	o.try("opening the webhook", err)
-	o.webhook = webhook
+	if record.Webhook != "" {
+		webhook, err := health.NewWebhook(health.WebhookConfig{
+			URL: record.Webhook, SecretFile: record.WebhookSecret, Roots: h.Roots, UserAgent: h.UserAgent, Log: log,
+		})
+		o.try("opening the webhook", err)
+		o.webhook = webhook
+	}
 	return o
-}
-
-func (h *Host) openWebhook(life instance.Life, log *slog.Logger) (*health.Webhook, error) {
-	if life.Webhook == "" {
-		return nil, nil //nolint:nilnil // there is none, and that is no error
-	}
-	config := health.WebhookConfig{URL: life.Webhook, Roots: h.Roots, UserAgent: h.UserAgent, Log: log}
-	if life.WebhookSecret != "" {
-		text, err := os.ReadFile(life.WebhookSecret)
-		if err != nil {
-			return nil, fmt.Errorf("reading the webhook's secret: %w", err)
-		}
-		config.Secret = github.NewSecret(strings.TrimSpace(string(text)))
-	}
-	return health.NewWebhook(config)
 }
 
 // report takes in one change of the listener's state.
@@ -142,9 +125,9 @@ func (o *outside) beat() {
 	o.try("telling the service manager", o.with.Manager.Watchdog())
 	switch {
 	case o.ready:
-	case time.Since(o.begun) < startTimeout:
+	case time.Since(o.begun) < instance.StartTimeout:
 		// GitHub may take minutes until it frees the session of a host that was cut off.
-		o.try("telling the service manager", o.with.Manager.ExtendTimeout(startTimeout))
+		o.try("telling the service manager", o.with.Manager.ExtendTimeout(instance.StartTimeout))
 	default:
 		// Whoever waits for this service, the end of the boot above all, has waited long
 		// enough; the watchdog begins now.
@@ -192,18 +175,9 @@ func (o *outside) send(kind string, c supervise.Change) {
 	if o.webhook == nil {
 		return
 	}
-	o.webhook.Send(event(o.record, kind, c))
-}
-
-func event(record instance.Record, kind string, c supervise.Change) health.Event {
-	host, err := os.Hostname()
-	if err != nil {
-		host = ""
-	}
-	return health.Event{
-		Type: kind, Runner: record.Name, Scope: record.ScopeURL, RunnerID: record.RunnerID, Host: host,
-		Version: c.Version, Job: c.Job, Reason: why(c), ExitCode: c.ExitCode,
-	}
+	event := health.NewEvent(kind, o.record.Name, o.record.ScopeURL, o.record.RunnerID, c.Version)
+	event.Job, event.Reason, event.ExitCode = c.Job, why(c), c.ExitCode
+	o.webhook.Send(event)
 }
 
 // deregistered tells that GitHub no longer lists the runner.
@@ -247,24 +221,7 @@ func (o *outside) close() {
 	if o.webhook == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	ctx, cancel := context.WithTimeout(context.Background(), health.FlushTimeout)
 	defer cancel()
 	o.try("delivering the last events", o.webhook.Close(ctx))
-}
-
-// tellOnce sends one event of an install or uninstall.
-func (h *Host) tellOnce(record instance.Record, kind string) {
-	webhook, err := h.openWebhook(record.Life, h.Log)
-	if err == nil && webhook == nil {
-		return
-	}
-	if err == nil {
-		webhook.Send(event(record, kind, supervise.Change{Version: record.Version}))
-		ctx, cancel := context.WithTimeout(context.Background(), farewell)
-		defer cancel()
-		err = webhook.Close(ctx)
-	}
-	if err != nil {
-		h.Log.Warn("telling the webhook", "event", kind, "error", err)
-	}
 }

@@ -69,7 +69,7 @@ func (h *Host) Run(ctx context.Context, name string, with Supervision) error {
 		Root:         record.Dir,
 		User:         user,
 		Environment:  register.StartEnvironment(h.Store, record, h.Environment, h.Log),
-		StopTimeout:  stopTimeout,
+		StopTimeout:  instance.StopTimeout,
 		DrainTimeout: time.Duration(record.DrainTimeout),
 		Backoff:      supervise.DefaultBackoff(),
 		Limits: supervise.Limits{
