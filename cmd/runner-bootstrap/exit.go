@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/agent"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
@@ -144,7 +145,7 @@ func hostMeanings() []meaning {
 		{bootstrap.ErrPrivilege, exitHost, asRoot},
 		{bootstrap.ErrAccount, exitHost, hintAccount},
 		{account.ErrCreate, exitHost, hintCreate},
-		{bootstrap.ErrAccountAway, exitService, hintAskAccount},
+		{agent.ErrAccountAway, exitService, hintAskAccount},
 		{account.ErrUnanswered, exitHost, hintAskAccount},
 		{bootstrap.ErrUnreachable, exitHost, hintUnreachable},
 		{bootstrap.ErrForeignDir, exitHost, hintForeignDir},
@@ -154,7 +155,7 @@ func hostMeanings() []meaning {
 		{bootstrap.ErrPrivateTemp, exitHost, hintPrivateTemp},
 		{bootstrap.ErrNotClean, exitHost, hintNotClean},
 		{bootstrap.ErrDamaged, exitHost, hintUninstall},
-		{bootstrap.ErrRemoving, exitHost, hintUninstall},
+		{instance.ErrRemoving, exitHost, hintUninstall},
 		{instance.ErrUnknown, exitHost, fixed("runner-bootstrap status")},
 		{account.ErrAbsent, exitHost, hintNoAccount},
 		{svc.ErrUnavailable, exitHost, plus("--no-service")},
@@ -228,10 +229,10 @@ func refusalMeanings() []meaning {
 		{supervise.ErrVersionRefused, exitRefused, fixed("runner-bootstrap status")},
 		{supervise.ErrNotConfigured, exitRefused, fixed("runner-bootstrap status")},
 
-		{bootstrap.ErrOnExit, exitHost, fixed("runner-bootstrap install --help")},
+		{agent.ErrOnExit, exitHost, fixed("runner-bootstrap install --help")},
 		{svc.ErrSandbox, exitService, plus("--allow", "all")},
 		{bootstrap.ErrNotSupervised, exitService, hintStart},
-		{bootstrap.ErrLate, exitService, fixed("findmnt --verify")},
+		{agent.ErrLate, exitService, fixed("findmnt --verify")},
 		{bootstrap.ErrNotListening, exitService, hintLog},
 		{bootstrap.ErrService, exitService, hintLog},
 		{supervise.ErrNoListener, exitService, fixed("runner-bootstrap status")},

@@ -10,12 +10,10 @@ import (
 var (
 	ErrPrivilege      = errors.New("root is needed")
 	ErrAccount        = errors.New("not an account that jobs may run as")
-	ErrAccountAway    = errors.New("the account is not known yet")
 	ErrForeignDir     = errors.New("the directory is not ours")
 	ErrForeignService = errors.New("a service of this name exists that is not ours")
 	ErrForeign        = errors.New("it holds a runner that is not ours")
 	ErrDamaged        = errors.New("the runner's files are damaged")
-	ErrRemoving       = errors.New("its removal was interrupted")
 	ErrOtherAccount   = errors.New("they run as another account")
 	ErrNoCertificate  = errors.New("these are no certificates to trust")
 	ErrUnreadable     = errors.New("jobs cannot read these certificates")
@@ -33,7 +31,6 @@ var (
 	ErrTemplate       = errors.New("not a name template")
 	ErrService        = errors.New("the service could not be set up")
 	ErrNotSupervised  = errors.New("nothing supervises it")
-	ErrOnExit         = errors.New("what is to happen on exit has failed")
 	ErrNotListening   = errors.New("the listener did not come up")
 )
 

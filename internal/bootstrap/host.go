@@ -5,11 +5,8 @@ package bootstrap
 import (
 	"context"
 	"crypto/x509"
-	"fmt"
 	"log/slog"
-	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
@@ -72,42 +69,6 @@ type Host struct {
 	// Environment ("KEY=VALUE": proxies, certificates) passes on to config.sh
 	// and the listener.
 	Environment []string
-}
-
-const (
-	// accountWait is how long a service that is starting waits for its account: a
-	// directory (SSSD, LDAP) may come up after it. It ends before the start's own time.
-	accountWait = instance.StartTimeout - time.Minute
-	accountEach = 2 * time.Second
-)
-
-// awaitUser finds the account of a record. Under a service manager it waits for one
-// that is not known yet, and then fails in such a way that the service is started
-// again. The error is that of ctx if that ends first.
-func (h *Host) awaitUser(ctx context.Context, record instance.Record, with Supervision) (account.User, error) {
-	user, err := account.OfJobs(record.User)
-	if err != nil && with.Watchdog > 0 {
-		h.Log.Warn("waiting for the runner's account", "runner", record.Name, "error", err)
-		if err := with.Manager.Status("waiting for account " + record.User); err != nil {
-			h.Log.Warn("telling the service manager", "error", err) // it is a word for people
-		}
-		end := time.Now().Add(accountWait)
-		for err != nil && time.Now().Before(end) {
-			select {
-			case <-ctx.Done():
-				return account.User{}, context.Cause(ctx)
-			case <-time.After(accountEach):
-			}
-			user, err = account.OfJobs(record.User)
-		}
-		if err != nil {
-			return account.User{}, fmt.Errorf("%w: %w", ErrAccountAway, err)
-		}
-	}
-	if err == nil && user.Doubt != nil {
-		h.Log.Warn("jobs may lack groups of the account that only a directory knows", "runner", record.Name, "error", user.Doubt)
-	}
-	return user, err
 }
 
 // phase runs one phase under the observer's eyes.

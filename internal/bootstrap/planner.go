@@ -141,7 +141,7 @@ func (p *planner) take(record instance.Record) error {
 		return &refusal.Error{Object: object, Reason: ErrOtherScope, Detail: record.ScopeURL, Name: record.Name}
 	}
 	if record.Phase == instance.Removing {
-		return &refusal.Error{Object: object, Reason: ErrRemoving, Name: record.Name}
+		return &refusal.Error{Object: object, Reason: instance.ErrRemoving, Name: record.Name}
 	}
 	return nil
 }

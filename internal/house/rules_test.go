@@ -24,12 +24,17 @@ func arrows() []arrow {
 		{"cmd/runner-bootstrap", []string{
 			"internal/bootstrap", "internal/doctor", "internal/download", "internal/supervise", "internal/register", "internal/svc",
 			"internal/health", "internal/metadata", "internal/github", "internal/instance", "internal/account", "internal/transport",
-			"internal/refusal",
+			"internal/refusal", "internal/agent",
 		}},
+		// Neither of the next two imports the other: they meet in the record.
 		{"internal/bootstrap", []string{
 			"internal/doctor", "internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health",
-			"internal/metadata", "internal/reaper", "internal/workspace", "internal/sealcheck", "internal/github", "internal/instance",
+			"internal/metadata", "internal/workspace", "internal/sealcheck", "internal/github", "internal/instance",
 			"internal/account", "internal/refusal",
+		}},
+		{"internal/agent", []string{
+			"internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health", "internal/metadata",
+			"internal/reaper", "internal/workspace", "internal/github", "internal/instance", "internal/account", "internal/refusal",
 		}},
 		{"internal/doctor", []string{
 			"internal/download", "internal/svc", "internal/github", "internal/instance", "internal/account", "internal/transport",

@@ -25,6 +25,9 @@ const (
 	Removing    Phase = "removing"    // an uninstall has begun
 )
 
+// ErrRemoving means that an uninstall has begun and was not finished.
+var ErrRemoving = errors.New("its removal was interrupted")
+
 // schema is raised when the meaning of a field changes.
 const schema = 1
 

@@ -1,4 +1,4 @@
-package bootstrap
+package agent
 
 import (
 	"context"
@@ -11,7 +11,6 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 )
 
@@ -20,7 +19,7 @@ import (
 // and everything else in the root stay. [supervise.ErrNothingNewer] if there is
 // no other version. After a failure either the old or the new version is there.
 func (k *keeper) replace(ctx context.Context) error {
-	record, err := k.Store.Load(k.name)
+	record, err := k.store.Load(k.name)
 	if err != nil {
 		return err
 	}
@@ -36,7 +35,7 @@ func (k *keeper) replace(ctx context.Context) error {
 	if chosen.Asset.Version == before {
 		return supervise.ErrNothingNewer
 	}
-	log := k.Log.With("runner", k.name, "version", before, "by", chosen.Asset.Version)
+	log := k.log.With("runner", k.name, "version", before, "by", chosen.Asset.Version)
 	log.Warn("GitHub refuses this runner version, and it is replaced")
 	next := k.next(record)
 	if err := k.place(ctx, chosen.Asset, next); err != nil {
@@ -46,7 +45,7 @@ func (k *keeper) replace(ctx context.Context) error {
 		return fmt.Errorf("replacing the runner in %q: %w", record.Dir, err)
 	}
 	log.Info("the runner version is replaced")
-	_, err = k.Store.Update(ctx, k.name, func(r *instance.Record) {
+	_, err = k.store.Update(ctx, k.name, func(r *instance.Record) {
 		r.Version, r.SHA256 = chosen.Asset.Version, chosen.Asset.SHA256
 	})
 	return errors.Join(err, download.Discard(next))
@@ -54,25 +53,21 @@ func (k *keeper) replace(ctx context.Context) error {
 
 // offered is the newest version that GitHub offers for the runner's scope.
 func (k *keeper) offered(ctx context.Context, record instance.Record, platform download.Platform) (download.Choice, error) {
-	scope, err := register.ScopeOf(record)
-	if err != nil {
-		return download.Choice{}, err
-	}
 	chooser := &download.Chooser{
-		Cache: k.Fetcher.Cache, Log: k.Log, Source: download.Source{Mirror: record.Source.Mirror}, Platform: platform, Latest: true,
-		Scoped: k.Connect != nil,
+		Cache: k.fetcher.Cache, Log: k.log, Source: download.Source{Mirror: record.Source.Mirror}, Platform: platform, Latest: true,
+		Scoped: k.connect != nil,
 	}
-	if k.Connect != nil {
-		chooser.Client = k.Connect(scope)
+	if k.connect != nil {
+		chooser.Client = k.connect()
 	} else {
-		chooser.Client = k.Anonymous(scope)
+		chooser.Client = k.anonymous()
 	}
 	return chooser.Choose(ctx)
 }
 
 // running is the version that the listener has told, else what was installed.
 func (k *keeper) running(record instance.Record) string {
-	if report, err := k.Store.LoadReport(k.name); err == nil && report.Version != "" {
+	if report, err := k.store.LoadReport(k.name); err == nil && report.Version != "" {
 		return report.Version
 	}
 	return record.Version

@@ -1,4 +1,4 @@
-package bootstrap
+package agent
 
 import (
 	"context"
@@ -10,14 +10,15 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
 // outside is who is told what a runner does: status by its report, the service
 // manager, a webhook, a file of metrics. A runner runs on if they cannot be told.
 type outside struct {
-	host    *Host
+	store   *instance.Store
 	record  instance.Record
-	with    Supervision
+	manager *svc.Notifier
 	log     *slog.Logger
 	webhook *health.Webhook // nil without one
 	boot    string
@@ -31,12 +32,12 @@ type outside struct {
 	warned map[string]bool
 }
 
-func (h *Host) openOutside(record instance.Record, with Supervision, log *slog.Logger) *outside {
-	o := &outside{host: h, record: record, with: with, log: log, boot: bootID(), begun: time.Now(), warned: map[string]bool{}}
+func (a *Agent) openOutside(record instance.Record, log *slog.Logger) *outside {
+	o := &outside{store: a.Store, record: record, manager: a.Manager, log: log, boot: bootID(), begun: time.Now(), warned: map[string]bool{}}
 	o.tidier = &tidier{record: record, log: log}
 	if record.Webhook != "" {
 		webhook, err := health.NewWebhook(health.WebhookConfig{
-			URL: record.Webhook, SecretFile: record.WebhookSecret, Roots: h.Roots, UserAgent: h.UserAgent, Log: log,
+			URL: record.Webhook, SecretFile: record.WebhookSecret, Roots: a.Roots, UserAgent: a.UserAgent, Log: log,
 		})
 		o.try("opening the webhook", err)
 		o.webhook = webhook
@@ -54,10 +55,10 @@ func (o *outside) report(c supervise.Change) {
 	o.tidier.heed(c.State)
 	before := o.last
 	o.last = c
-	o.try("saving the report", o.host.Store.SaveReport(o.record.Name, o.reportOf(c)))
+	o.try("saving the report", o.store.SaveReport(o.record.Name, o.reportOf(c)))
 	o.tellManager(c)
 	if c.Registrations != before.Registrations {
-		if record, err := o.host.Store.Load(o.record.Name); err == nil {
+		if record, err := o.store.Load(o.record.Name); err == nil {
 			o.record.RunnerID = record.RunnerID
 		}
 	}
@@ -96,12 +97,12 @@ func (o *outside) tellManager(c supervise.Change) {
 	}
 	switch {
 	case c.State == supervise.Ended:
-		o.try("telling the service manager", o.with.Manager.Stopping(status))
+		o.try("telling the service manager", o.manager.Stopping(status))
 	case !o.ready && (c.State == supervise.Idle || c.State == supervise.Busy || c.State == supervise.Drained):
 		o.ready = true
-		o.try("telling the service manager", o.with.Manager.Ready(status))
+		o.try("telling the service manager", o.manager.Ready(status))
 	default:
-		o.try("telling the service manager", o.with.Manager.Status(status))
+		o.try("telling the service manager", o.manager.Status(status))
 	}
 }
 
@@ -122,17 +123,17 @@ func (o *outside) beat() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.tidier.heed(o.last.State)
-	o.try("telling the service manager", o.with.Manager.Watchdog())
+	o.try("telling the service manager", o.manager.Watchdog())
 	switch {
 	case o.ready:
 	case time.Since(o.begun) < instance.StartTimeout:
 		// GitHub may take minutes until it frees the session of a host that was cut off.
-		o.try("telling the service manager", o.with.Manager.ExtendTimeout(instance.StartTimeout))
+		o.try("telling the service manager", o.manager.ExtendTimeout(instance.StartTimeout))
 	default:
 		// Whoever waits for this service, the end of the boot above all, has waited long
 		// enough; the watchdog begins now.
 		o.ready = true
-		o.try("telling the service manager", o.with.Manager.Ready("not listening yet: "+string(o.last.Shown())))
+		o.try("telling the service manager", o.manager.Ready("not listening yet: "+string(o.last.Shown())))
 	}
 	o.writeMetrics()
 }

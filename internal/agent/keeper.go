@@ -1,11 +1,13 @@
-package bootstrap
+package agent
 
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
@@ -15,47 +17,51 @@ import (
 // keeper changes the registration of one runner while it is supervised. Each
 // change holds the registration's lock, and is announced in the record first.
 type keeper struct {
-	*Host
-	name string
-	user account.User
+	store   *instance.Store
+	fetcher *download.Fetcher
+	log     *slog.Logger
+	// connect gives a client with the credential as it is now; nil without one.
+	connect func() *github.Client
+	// anonymous gives one without a credential, for what is public.
+	anonymous   func() *github.Client
+	environment []string
+	name        string
+	user        account.User
 }
 
 // renew registers the runner anew. The remains of the job before are removed
 // first, and so is what GitHub still lists of this runner. After a failure, or
 // a kill, it may be repeated.
 func (k *keeper) renew(ctx context.Context) error {
-	lock, err := k.Store.LockRegistration(ctx, k.name)
+	lock, err := k.store.LockRegistration(ctx, k.name)
 	if err != nil {
 		return err
 	}
 	defer lock.Release()
-	record, err := k.Store.Load(k.name)
+	record, err := k.store.Load(k.name)
 	if err != nil {
 		return err
 	}
 	if record.Phase == instance.Removing {
-		return &refusal.Error{Object: fmt.Sprintf("runner %q on this host", k.name), Reason: ErrRemoving, Name: k.name}
+		return &refusal.Error{Object: fmt.Sprintf("runner %q on this host", k.name), Reason: instance.ErrRemoving, Name: k.name}
 	}
 	if err := k.freshen(ctx, record); err != nil {
 		return err
 	}
 	defer k.discardOld(record)
-	client, err := k.client(record)
-	if err != nil {
-		return err
-	}
+	client := k.connect()
 	if err := k.free(ctx, client, record); err != nil {
 		return err
 	}
-	record, err = k.Store.Update(ctx, k.name, func(r *instance.Record) {
+	record, err = k.store.Update(ctx, k.name, func(r *instance.Record) {
 		r.Renewing, r.RunnerID, r.Owed, r.Before = true, 0, nil, nil
 	})
 	if err != nil {
 		return err
 	}
 	settings, err := register.Joiner{
-		Client: client, Store: k.Store, Record: record,
-		Runner: register.NewRunner(k.Store, record, k.user, k.Environment, k.Log, lock.File()),
+		Client: client, Store: k.store, Record: record,
+		Runner: register.NewRunner(k.store, record, k.user, k.environment, k.log, lock.File()),
 	}.Join(ctx)
 	if err == nil && !record.Ephemeral && !record.JIT {
 		err = k.restore(record)
@@ -63,7 +69,7 @@ func (k *keeper) renew(ctx context.Context) error {
 	if err != nil {
 		return err // the record says so: the next one looks for what it may have left
 	}
-	_, err = k.Store.Update(ctx, k.name, func(r *instance.Record) {
+	_, err = k.store.Update(ctx, k.name, func(r *instance.Record) {
 		r.Renewing, r.RunnerID = false, settings.ID
 	})
 	return err
@@ -73,7 +79,7 @@ func (k *keeper) renew(ctx context.Context) error {
 // and that the runner, which comes back now, is not to leave any more.
 func (k *keeper) reconcile(ctx context.Context, record instance.Record) (instance.Record, error) {
 	if id := record.RunnerID; id != 0 && slices.Contains(record.Owed, id) {
-		return k.Store.Update(ctx, k.name, func(r *instance.Record) {
+		return k.store.Update(ctx, k.name, func(r *instance.Record) {
 			r.Owed = slices.DeleteFunc(r.Owed, func(owed int64) bool { return owed == id })
 		})
 	}
@@ -85,15 +91,7 @@ func (k *keeper) reconcile(ctx context.Context, record instance.Record) (instanc
 	if err != nil {
 		return record, nil //nolint:nilerr // whoever needs a registration will say what is wrong with it
 	}
-	return k.Store.Update(ctx, k.name, func(r *instance.Record) { r.Renewing, r.RunnerID = false, settings.ID })
-}
-
-func (k *keeper) client(record instance.Record) (*github.Client, error) {
-	scope, err := register.ScopeOf(record)
-	if err != nil {
-		return nil, err
-	}
-	return k.Connect(scope), nil
+	return k.store.Update(ctx, k.name, func(r *instance.Record) { r.Renewing, r.RunnerID = false, settings.ID })
 }
 
 // free removes what GitHub still lists of this runner; a stranger of its name is
@@ -130,12 +128,12 @@ func (k *keeper) free(ctx context.Context, client *github.Client, record instanc
 func (k *keeper) leave(ctx context.Context) (left bool, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), instance.DeregisterTimeout)
 	defer cancel()
-	lock, err := k.Store.LockRegistration(ctx, k.name)
+	lock, err := k.store.LockRegistration(ctx, k.name)
 	if err != nil {
 		return false, err
 	}
 	defer lock.Release()
-	record, err := k.Store.Update(ctx, k.name, func(r *instance.Record) {
+	record, err := k.store.Update(ctx, k.name, func(r *instance.Record) {
 		if r.RunnerID != 0 && !slices.Contains(r.Owed, r.RunnerID) {
 			r.Owed = append(r.Owed, r.RunnerID)
 		}
@@ -143,20 +141,16 @@ func (k *keeper) leave(ctx context.Context) (left bool, err error) {
 	if err != nil || len(record.Owed) == 0 && !record.Renewing {
 		return false, err
 	}
-	client, err := k.client(record)
-	if err != nil {
-		return false, err
-	}
 	// Where it was stopped while it joined, GitHub may list it all the same.
-	others, err := register.TakeAway(ctx, client, record)
+	others, err := register.TakeAway(ctx, k.connect(), record)
 	if err != nil {
 		return false, err
 	}
-	register.WarnOfOthers(k.Log, record.Name, others)
+	register.WarnOfOthers(k.log, record.Name, others)
 	// Not before: without it the next start would not know the runner any more.
 	if err := register.Forget(record.Dir); err != nil {
 		return false, err
 	}
-	_, err = k.Store.Update(ctx, k.name, func(r *instance.Record) { r.Owed, r.RunnerID, r.Renewing = nil, 0, false })
+	_, err = k.store.Update(ctx, k.name, func(r *instance.Record) { r.Owed, r.RunnerID, r.Renewing = nil, 0, false })
 	return true, err
 }
