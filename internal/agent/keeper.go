@@ -50,11 +50,11 @@ func (k *keeper) renew(ctx context.Context) error {
 	}
 	defer k.discardOld(record)
 	client := k.connect()
-	if err := k.free(ctx, client, record); err != nil {
+	if err := k.deleteStaleRunners(ctx, client, record); err != nil {
 		return err
 	}
 	record, err = k.store.Update(ctx, k.name, func(r *instance.Record) {
-		r.Renewing, r.RunnerID, r.Owed, r.Before = true, 0, nil, nil
+		r.Renewing, r.RunnerID, r.PendingDeletes, r.Before = true, 0, nil, nil
 	})
 	if err != nil {
 		return err
@@ -78,9 +78,9 @@ func (k *keeper) renew(ctx context.Context) error {
 // reconcile notes what a supervisor that was killed has registered and not noted,
 // and that the runner, which comes back now, is not to leave any more.
 func (k *keeper) reconcile(ctx context.Context, record instance.Record) (instance.Record, error) {
-	if id := record.RunnerID; id != 0 && slices.Contains(record.Owed, id) {
+	if id := record.RunnerID; id != 0 && slices.Contains(record.PendingDeletes, id) {
 		return k.store.Update(ctx, k.name, func(r *instance.Record) {
-			r.Owed = slices.DeleteFunc(r.Owed, func(owed int64) bool { return owed == id })
+			r.PendingDeletes = slices.DeleteFunc(r.PendingDeletes, func(pending int64) bool { return pending == id })
 		})
 	}
 	// Otherwise the record knows better: jobs can write to the runner's directory.
@@ -94,19 +94,19 @@ func (k *keeper) reconcile(ctx context.Context, record instance.Record) (instanc
 	return k.store.Update(ctx, k.name, func(r *instance.Record) { r.Renewing, r.RunnerID = false, settings.ID })
 }
 
-// free removes what GitHub still lists of this runner; a stranger of its name is
+// deleteStaleRunners removes what GitHub still lists of this runner; a stranger of its name is
 // an error.
-func (k *keeper) free(ctx context.Context, client *github.Client, record instance.Record) error {
+func (k *keeper) deleteStaleRunners(ctx context.Context, client *github.Client, record instance.Record) error {
 	runners, err := client.Runners(ctx, record.Name)
 	if err != nil {
 		return err
 	}
-	owed := slices.Clone(record.Owed)
+	stale := slices.Clone(record.PendingDeletes)
 	for _, runner := range runners {
 		switch {
-		case slices.Contains(owed, runner.ID):
+		case slices.Contains(stale, runner.ID):
 		case register.Claims(record, runner):
-			owed = append(owed, runner.ID)
+			stale = append(stale, runner.ID)
 		default:
 			return &refusal.Error{
 				Object: fmt.Sprintf("runner %q", record.Name), Reason: register.ErrNameListed,
@@ -114,7 +114,7 @@ func (k *keeper) free(ctx context.Context, client *github.Client, record instanc
 			}
 		}
 	}
-	for _, id := range owed {
+	for _, id := range stale {
 		if err := register.DeleteByID(ctx, client, id); err != nil {
 			return err
 		}
@@ -122,10 +122,10 @@ func (k *keeper) free(ctx context.Context, client *github.Client, record instanc
 	return nil
 }
 
-// leave takes the runner away from GitHub and proves that. What could not be done
-// in time stays in the record as owed, and is done at the next start or by
+// deregister takes the runner away from GitHub and proves that. What could not be done
+// in time stays in the record as pending, and is done at the next start or by
 // uninstall. It tells whether there was anything to take away.
-func (k *keeper) leave(ctx context.Context) (left bool, err error) {
+func (k *keeper) deregister(ctx context.Context) (left bool, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), instance.DeregisterTimeout)
 	defer cancel()
 	lock, err := k.store.LockRegistration(ctx, k.name)
@@ -134,15 +134,15 @@ func (k *keeper) leave(ctx context.Context) (left bool, err error) {
 	}
 	defer lock.Release()
 	record, err := k.store.Update(ctx, k.name, func(r *instance.Record) {
-		if r.RunnerID != 0 && !slices.Contains(r.Owed, r.RunnerID) {
-			r.Owed = append(r.Owed, r.RunnerID)
+		if r.RunnerID != 0 && !slices.Contains(r.PendingDeletes, r.RunnerID) {
+			r.PendingDeletes = append(r.PendingDeletes, r.RunnerID)
 		}
 	})
-	if err != nil || len(record.Owed) == 0 && !record.Renewing {
+	if err != nil || len(record.PendingDeletes) == 0 && !record.Renewing {
 		return false, err
 	}
 	// Where it was stopped while it joined, GitHub may list it all the same.
-	others, err := register.TakeAway(ctx, k.connect(), record)
+	others, err := register.DeletePending(ctx, k.connect(), record)
 	if err != nil {
 		return false, err
 	}
@@ -151,6 +151,6 @@ func (k *keeper) leave(ctx context.Context) (left bool, err error) {
 	if err := register.Forget(record.Dir); err != nil {
 		return false, err
 	}
-	_, err = k.store.Update(ctx, k.name, func(r *instance.Record) { r.Owed, r.RunnerID, r.Renewing = nil, 0, false })
+	_, err = k.store.Update(ctx, k.name, func(r *instance.Record) { r.PendingDeletes, r.RunnerID, r.Renewing = nil, 0, false })
 	return true, err
 }

@@ -104,8 +104,8 @@ func (a *Agent) keeper(record instance.Record, scope github.Scope, user account.
 // supervise has the listener run, and does what its end asks for.
 func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record) error {
 	log := a.Log.With("runner", record.Name)
-	outside := a.openOutside(record, log)
-	defer outside.close()
+	reporter := a.newReporter(record, log)
+	defer reporter.close()
 	// An order to hurry, and a cloud's notice, count most while it is stopping.
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -122,19 +122,19 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 		Alone:    true,
 		Previous: previousListener(a.Store, record.Name),
 		Log:      log,
-		Report:   outside.report,
+		Report:   reporter.report,
 		Orders:   watch(watching, record, a.Orders, log),
-		Beat:     outside.beat,
-		BeatEach: beatEach(a.Watchdog),
+		Beat:     reporter.heartbeat,
+		BeatEach: heartbeatEach(a.Watchdog),
 	}
-	if k.connect != nil && !record.Brought {
+	if k.connect != nil && !record.PreRegistered {
 		config.Renew = sparing(k.renew)
 	}
 	if !record.Source.Pinned && !record.DisableUpdate {
 		config.Replace = sparing(k.replace)
 	}
 	outcome, err := supervise.Run(ctx, config)
-	return errors.Join(err, k.finish(ctx, record, outcome, err, outside))
+	return errors.Join(err, k.finish(ctx, record, outcome, err, reporter))
 }
 
 // stoppedOr is nil where nothing has failed but a wait, which was to end.
@@ -154,9 +154,9 @@ func sparing(do func(context.Context) error) func(context.Context) error {
 	}
 }
 
-// beatEach is how often the supervisor shows that it is in order: as often as the
+// heartbeatEach is how often the supervisor shows that it is in order: as often as the
 // service manager wants, and for the metrics at least once a minute.
-func beatEach(watchdog time.Duration) time.Duration {
+func heartbeatEach(watchdog time.Duration) time.Duration {
 	if watchdog > 0 {
 		return min(watchdog, time.Minute)
 	}
@@ -165,17 +165,17 @@ func beatEach(watchdog time.Duration) time.Duration {
 
 // finish takes the runner away from GitHub where it is not to come back, and
 // then does what the host is to do without it.
-func (k *keeper) finish(ctx context.Context, record instance.Record, outcome supervise.Outcome, failed error, outside *outside) error {
+func (k *keeper) finish(ctx context.Context, record instance.Record, outcome supervise.Outcome, failed error, reporter *reporter) error {
 	ended := outcome != "" && outcome != supervise.Stopped
 	if k.connect != nil && (ended || outcome != "" && record.DeregisterOnStop) {
-		left, err := k.leave(ctx)
+		left, err := k.deregister(ctx)
 		switch {
 		case err != nil:
 			// The record says what is owed.
 			k.log.Warn("taking the runner away from GitHub; it is done at the next start, or by uninstall", "runner", k.name, "error", err)
 		case left:
 			k.log.Info("GitHub no longer lists the runner", "runner", k.name)
-			outside.deregistered()
+			reporter.deregistered()
 		}
 	}
 	refused := errors.Is(failed, supervise.ErrRegistrationEnd) || errors.Is(failed, supervise.ErrVersionRefused) ||

@@ -272,8 +272,8 @@ func (i *installer) register(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
-	i.record.Identity, i.record.Given, i.record.RunnerID, i.record.Owed = i.request.Identity, i.given, 0, nil
-	i.record.Renewing, i.record.Brought, i.record.Before = false, false, i.before
+	i.record.Identity, i.record.ResolvedLabels, i.record.RunnerID, i.record.PendingDeletes = i.request.Identity, i.given, 0, nil
+	i.record.Renewing, i.record.PreRegistered, i.record.Before = false, false, i.before
 	// Registering claims a runner of this name that was never started. Where nobody
 	// looked whether the name is free, it may be a stranger's.
 	announced := instance.Registering
@@ -309,7 +309,7 @@ func (i *installer) join(ctx context.Context, joiner register.Joiner, token regi
 func (i *installer) adopt(runner register.Runner) (string, error) {
 	settings := i.request.JIT.Settings
 	i.record.Identity = instance.Identity{Work: settings.Work, Ephemeral: settings.Ephemeral}
-	i.record.RunnerID, i.record.Brought = settings.ID, true
+	i.record.RunnerID, i.record.PreRegistered = settings.ID, true
 	if err := i.save(instance.Fetched); err != nil {
 		return "", err
 	}

@@ -13,8 +13,8 @@ import (
 // checkLabels refuses labels that GitHub would not keep as they are, with their
 // placeholders filled.
 func (p *planner) checkLabels(context.Context) error {
-	record := instance.Record{Identity: p.request.Identity, Given: p.given}
-	err := github.CheckLabels(github.Distinct(record.GivenLabels()), 0)
+	record := instance.Record{Identity: p.request.Identity, ResolvedLabels: p.given}
+	err := github.CheckLabels(github.Distinct(record.EffectiveLabels()), 0)
 	if err == nil {
 		err = github.CheckLabels(register.AskedLabels(record), 0) // with the default ones there may be too many
 	}

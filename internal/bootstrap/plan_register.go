@@ -42,7 +42,7 @@ func (p *planner) planRegister(ctx context.Context) error {
 	if p.client == nil {
 		reason += "; GitHub was not asked"
 	} else if _, err = p.client.Runner(ctx, settings.ID); errors.Is(err, github.ErrNotFound) {
-		if p.known && !p.record.Credential.Empty() && !p.record.Brought && p.running() {
+		if p.known && !p.record.Credential.Empty() && !p.record.PreRegistered && p.running() {
 			p.keep(RegisterPhase, object, "GitHub no longer lists it, and its supervisor registers it anew")
 			return nil
 		}

@@ -114,7 +114,7 @@ func (u *uninstaller) look(ctx context.Context) error {
 	if err := u.refuseBusy(); err != nil {
 		return err
 	}
-	u.never = u.id == 0 && !register.Unconfirmed(u.record) && len(u.record.Owed) == 0
+	u.never = u.id == 0 && !register.Unconfirmed(u.record) && len(u.record.PendingDeletes) == 0
 	if u.Local || u.never && u.Connect == nil {
 		return nil
 	}
@@ -171,7 +171,7 @@ func (u *uninstaller) lookAgain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	u.record.Owed = record.Owed
+	u.record.PendingDeletes = record.PendingDeletes
 	settings, err := register.ReadSettings(u.record.Dir)
 	if errors.Is(err, register.ErrNotConfigured) {
 		u.local = false
@@ -271,7 +271,7 @@ func (u *uninstaller) deregister(ctx context.Context) (string, error) {
 	if u.client == nil {
 		return how + ", GitHub was not asked for the proof", register.Forget(u.record.Dir)
 	}
-	others, err := register.TakeAway(ctx, u.client, u.owing(), gone...)
+	others, err := register.DeletePending(ctx, u.client, u.owing(), gone...)
 	if err != nil {
 		return "", err
 	}

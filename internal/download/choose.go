@@ -68,7 +68,7 @@ func (c *Chooser) Choose(ctx context.Context) (Choice, error) {
 // GitHub still takes that: it updates itself as soon as it runs.
 func (c *Chooser) fromOffer(ctx context.Context) (Choice, error) {
 	if !c.Scoped && !c.Latest {
-		if entry, found := c.newest(c.taken); found {
+		if entry, found := c.newest(c.acceptedByGitHub); found {
 			return Choice{Asset: entry.Asset(c.Platform), Cached: true, Reason: "from the cache"}, nil
 		}
 	}
@@ -81,7 +81,7 @@ func (c *Chooser) fromOffer(ctx context.Context) (Choice, error) {
 	}
 	if entry, found := c.cachedBefore(offer); found && !c.Latest && c.Source.SHA256 == "" {
 		verdict := c.judge(ctx, entry.Version)
-		if verdict.state == current {
+		if verdict.state == accepted {
 			return Choice{Asset: entry.Asset(c.Platform), Cached: true, Reason: "from the cache; " + offer.Version + " is on offer"}, nil
 		}
 		c.Log.Info("leaving out a cached runner", "version", entry.Version, "reason", verdict.reason)
@@ -119,7 +119,7 @@ func (c *Chooser) fromPin(ctx context.Context) (Choice, error) {
 	})
 	if found {
 		chosen := Choice{Asset: entry.Asset(c.Platform), Cached: true, Reason: "from the cache"}
-		if c.taken(entry) {
+		if c.acceptedByGitHub(entry) {
 			return chosen, nil
 		}
 		return chosen, c.guard(ctx, version)

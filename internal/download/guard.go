@@ -23,9 +23,9 @@ const (
 type standing int
 
 const (
-	current standing = iota // nothing is known against it
-	ending                  // GitHub will soon refuse it
-	ended                   // GitHub refuses it
+	accepted standing = iota // nothing is known against it
+	expiring                 // GitHub will soon refuse it
+	expired                  // GitHub refuses it
 )
 
 type verdict struct {
@@ -39,23 +39,23 @@ type verdict struct {
 func (c *Chooser) guard(ctx context.Context, version string) error {
 	found := c.judge(ctx, version)
 	switch found.state {
-	case ended:
+	case expired:
 		refused := &refusal.Error{Object: "runner version " + version, Reason: ErrOutdated, Detail: found.reason}
 		if offer, err := c.offer(ctx); err == nil {
 			refused.Name = offer.Version
 		}
 		return refused
-	case ending:
+	case expiring:
 		c.Log.Warn("GitHub will soon refuse this runner version", "version", version, "reason", found.reason)
-	case current:
+	case accepted:
 	}
 	return nil
 }
 
-// taken tells whether GitHub takes a cached version for certain, without asking: it
+// acceptedByGitHub tells whether GitHub takes a cached version for certain, without asking: it
 // was on offer so lately that a newer one cannot have been out for long. A clock
 // that stands before that time proves nothing.
-func (c *Chooser) taken(entry Entry) bool {
+func (c *Chooser) acceptedByGitHub(entry Entry) bool {
 	age := time.Since(entry.Offered)
 	return (c.Source.SHA256 == "" || c.Source.SHA256 == entry.SHA256) && age >= 0 && age < grace-soon
 }
@@ -68,7 +68,7 @@ func (c *Chooser) judge(ctx context.Context, version string) verdict {
 	}
 	cloud := c.Client.Scope().Cloud()
 	if cloud && CompareVersions(version, minimumVersion) < 0 {
-		return verdict{ended, "GitHub registers none below " + minimumVersion}
+		return verdict{expired, "GitHub registers none below " + minimumVersion}
 	}
 	if c.Scoped {
 		schedule, err := c.Client.VersionSchedule(ctx, version)
@@ -109,9 +109,9 @@ func judgeDate(now, end time.Time, reason string) verdict {
 	case end.IsZero():
 		return verdict{}
 	case !now.Before(end):
-		return verdict{ended, reason}
+		return verdict{expired, reason}
 	case !now.Before(end.Add(-soon)):
-		return verdict{ending, reason}
+		return verdict{expiring, reason}
 	}
 	return verdict{}
 }

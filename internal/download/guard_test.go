@@ -14,14 +14,14 @@ func TestJudgeDate(t *testing.T) {
 		end  time.Time
 		want standing
 	}{
-		"unknown":                {time.Time{}, current},
-		"long ago":               {now.AddDate(-1, 0, 0), ended},
-		"at this moment":         {now, ended},
-		"in a moment":            {now.Add(time.Nanosecond), ending},
-		"in seven days":          {now.Add(soon), ending},
-		"in seven days and some": {now.Add(soon + time.Nanosecond), current},
+		"unknown":                {time.Time{}, accepted},
+		"long ago":               {now.AddDate(-1, 0, 0), expired},
+		"at this moment":         {now, expired},
+		"in a moment":            {now.Add(time.Nanosecond), expiring},
+		"in seven days":          {now.Add(soon), expiring},
+		"in seven days and some": {now.Add(soon + time.Nanosecond), accepted},
 	} {
-		if got := judgeDate(now, c.end, "reason"); got.state != c.want || (got.reason == "") != (c.want == current) {
+		if got := judgeDate(now, c.end, "reason"); got.state != c.want || (got.reason == "") != (c.want == accepted) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
@@ -37,12 +37,12 @@ func TestJudgeScheduleTakesTheWorse(t *testing.T) {
 	}{
 		"nothing is said":       {time.Time{}, time.Time{}, verdict{}},
 		"both far":              {far, far, verdict{}},
-		"no registration":       {past, far, verdict{ended, "GitHub registers it until 2026-02-28"}},
-		"no jobs":               {far, past, verdict{ended, "GitHub gives it jobs until 2026-02-28"}},
-		"soon no jobs":          {time.Time{}, near, verdict{ending, "GitHub gives it jobs until 2026-03-04"}},
-		"neither":               {past, past, verdict{ended, "GitHub registers it until 2026-02-28"}},
-		"soon no registration":  {near, far, verdict{ending, "GitHub registers it until 2026-03-04"}},
-		"jobs end before names": {near, past, verdict{ended, "GitHub gives it jobs until 2026-02-28"}},
+		"no registration":       {past, far, verdict{expired, "GitHub registers it until 2026-02-28"}},
+		"no jobs":               {far, past, verdict{expired, "GitHub gives it jobs until 2026-02-28"}},
+		"soon no jobs":          {time.Time{}, near, verdict{expiring, "GitHub gives it jobs until 2026-03-04"}},
+		"neither":               {past, past, verdict{expired, "GitHub registers it until 2026-02-28"}},
+		"soon no registration":  {near, far, verdict{expiring, "GitHub registers it until 2026-03-04"}},
+		"jobs end before names": {near, past, verdict{expired, "GitHub gives it jobs until 2026-02-28"}},
 	} {
 		got := judgeSchedule(github.Schedule{Now: now, Registration: c.registration, Runtime: c.runtime})
 		if got != c.want {

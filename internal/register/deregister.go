@@ -31,7 +31,7 @@ const (
 // and did not hear of it. Then it has never connected, has the labels that were
 // asked for, and was not there before. All others are somebody else's.
 func Claims(record instance.Record, runner github.Runner) bool {
-	if runner.ID == record.RunnerID || slices.Contains(record.Owed, runner.ID) {
+	if runner.ID == record.RunnerID || slices.Contains(record.PendingDeletes, runner.ID) {
 		return true
 	}
 	return Unconfirmed(record) && abandoned(runner) && !slices.Contains(record.Before, runner.ID) &&
@@ -49,12 +49,12 @@ func abandoned(runner github.Runner) bool {
 	return !runner.Online() && !runner.Busy && runner.Version == ""
 }
 
-// TakeAway deletes at GitHub what a record claims, and proves that it is gone: by
+// DeletePending deletes at GitHub what a record claims, and proves that it is gone: by
 // id and by name. A runner with another name is none of ours, whatever a job has
 // made us believe. Those of gone have been deleted already and are only to be
 // proven. It returns the others of the name, which stay.
-func TakeAway(ctx context.Context, client *github.Client, record instance.Record, gone ...int64) (others []github.Runner, err error) {
-	ids := slices.Clone(record.Owed)
+func DeletePending(ctx context.Context, client *github.Client, record instance.Record, gone ...int64) (others []github.Runner, err error) {
+	ids := slices.Clone(record.PendingDeletes)
 	if record.RunnerID != 0 && !slices.Contains(ids, record.RunnerID) {
 		ids = append(ids, record.RunnerID)
 	}
@@ -176,7 +176,7 @@ func Undo(ctx context.Context, client *github.Client, record instance.Record, ca
 	}
 	// A name that was taken in the meantime is somebody else's.
 	if client != nil && !errors.Is(cause, ErrNameTaken) {
-		others, err := TakeAway(ctx, client, record)
+		others, err := DeletePending(ctx, client, record)
 		if err != nil {
 			log.Warn("GitHub may list the runner; the next install or uninstall looks for it again", "runner", record.Name, "error", err)
 			return false, nil

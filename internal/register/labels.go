@@ -31,7 +31,7 @@ func CheckLabels(names []string) error {
 // AskedLabels are the labels that GitHub is told of. config.sh adds the default
 // ones by itself; a just-in-time configuration has none but those asked for.
 func AskedLabels(record instance.Record) []string {
-	own := github.Distinct(record.GivenLabels())
+	own := github.Distinct(record.EffectiveLabels())
 	if record.NoDefaultLabels {
 		return own
 	}

@@ -13,9 +13,9 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
-// outside is who is told what a runner does: status by its report, the service
+// reporter is who is told what a runner does: status by its report, the service
 // manager, a webhook, a file of metrics. A runner runs on if they cannot be told.
-type outside struct {
+type reporter struct {
 	store   *instance.Store
 	record  instance.Record
 	manager *svc.Notifier
@@ -25,15 +25,15 @@ type outside struct {
 	begun   time.Time
 	tidier  *tidier
 
-	mu     sync.Mutex // of what follows: changes and beats come from different goroutines
+	mu     sync.Mutex // of what follows: changes and heartbeats come from different goroutines
 	ready  bool
 	since  time.Time
 	last   supervise.Change
 	warned map[string]bool
 }
 
-func (a *Agent) openOutside(record instance.Record, log *slog.Logger) *outside {
-	o := &outside{store: a.Store, record: record, manager: a.Manager, log: log, boot: bootID(), begun: time.Now(), warned: map[string]bool{}}
+func (a *Agent) newReporter(record instance.Record, log *slog.Logger) *reporter {
+	o := &reporter{store: a.Store, record: record, manager: a.Manager, log: log, boot: bootID(), begun: time.Now(), warned: map[string]bool{}}
 	o.tidier = &tidier{record: record, log: log}
 	if record.Webhook != "" {
 		webhook, err := health.NewWebhook(health.WebhookConfig{
@@ -46,13 +46,13 @@ func (a *Agent) openOutside(record instance.Record, log *slog.Logger) *outside {
 }
 
 // report takes in one change of the listener's state.
-func (o *outside) report(c supervise.Change) {
+func (o *reporter) report(c supervise.Change) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if c.Shown() != o.last.Shown() || c.Draining != o.last.Draining || c.Job != o.last.Job {
 		o.since = time.Now().UTC()
 	}
-	o.tidier.heed(c.State)
+	o.tidier.onState(c.State)
 	before := o.last
 	o.last = c
 	o.try("saving the report", o.store.SaveReport(o.record.Name, o.reportOf(c)))
@@ -69,7 +69,7 @@ func (o *outside) report(c supervise.Change) {
 }
 
 // reportOf is what status reads.
-func (o *outside) reportOf(c supervise.Change) instance.Report {
+func (o *reporter) reportOf(c supervise.Change) instance.Report {
 	report := instance.Report{
 		State: string(c.Shown()), Draining: c.Draining, Since: o.since, PID: os.Getpid(), Version: c.Version,
 		Job: c.Job, ExitCode: c.ExitCode, Reason: c.Reason, Starts: c.Starts, Registrations: c.Registrations,
@@ -85,7 +85,7 @@ func (o *outside) reportOf(c supervise.Change) instance.Report {
 
 // tellManager says to systemd that the service is up once the listener listens:
 // what is started after this service can rely on that.
-func (o *outside) tellManager(c supervise.Change) {
+func (o *reporter) tellManager(c supervise.Change) {
 	status := string(c.Shown())
 	for _, part := range []struct{ before, text string }{{" on ", c.Job}, {": ", why(c)}} {
 		if part.text != "" {
@@ -118,11 +118,11 @@ func why(c supervise.Change) string {
 	}
 }
 
-// beat shows that the supervisor is in order.
-func (o *outside) beat() {
+// heartbeat shows that the supervisor is in order.
+func (o *reporter) heartbeat() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.tidier.heed(o.last.State)
+	o.tidier.onState(o.last.State)
 	o.try("telling the service manager", o.manager.Watchdog())
 	switch {
 	case o.ready:
@@ -172,7 +172,7 @@ func eventOf(before, c supervise.Change) string {
 	}
 }
 
-func (o *outside) send(kind string, c supervise.Change) {
+func (o *reporter) send(kind string, c supervise.Change) {
 	if o.webhook == nil {
 		return
 	}
@@ -182,13 +182,13 @@ func (o *outside) send(kind string, c supervise.Change) {
 }
 
 // deregistered tells that GitHub no longer lists the runner.
-func (o *outside) deregistered() {
+func (o *reporter) deregistered() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.send(health.EventDeregistered, o.last)
 }
 
-func (o *outside) writeMetrics() {
+func (o *reporter) writeMetrics() {
 	if o.record.MetricsFile == "" {
 		return
 	}
@@ -207,7 +207,7 @@ func (o *outside) writeMetrics() {
 }
 
 // try warns of each kind of failure once.
-func (o *outside) try(what string, err error) {
+func (o *reporter) try(what string, err error) {
 	if err == nil || o.warned[what] {
 		return
 	}
@@ -217,7 +217,7 @@ func (o *outside) try(what string, err error) {
 
 // close delivers the last events, if that does not take long. The metrics stay:
 // they say that the runner has ended.
-func (o *outside) close() {
+func (o *reporter) close() {
 	o.tidier.end()
 	if o.webhook == nil {
 		return
