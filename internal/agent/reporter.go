@@ -33,7 +33,9 @@ type reporter struct {
 }
 
 func (a *Agent) newReporter(record instance.Record, log *slog.Logger) *reporter {
-	o := &reporter{store: a.Store, record: record, manager: a.Manager, log: log, boot: bootID(), begun: time.Now(), warned: map[string]bool{}}
+	o := &reporter{
+		store: a.Store, record: record, manager: a.Manager, log: log, boot: bootID(), begun: time.Now(), warned: map[string]bool{},
+	}
 	o.tidier = &tidier{record: record, log: log}
 	if record.Webhook != "" {
 		webhook, err := health.NewWebhook(health.WebhookConfig{

@@ -38,7 +38,9 @@ func (p *planner) planAccount(context.Context) error {
 		}
 	}
 	if user.UID == 0 {
-		return &refusal.Error{Object: fmt.Sprintf("account %q", p.User), Reason: ErrAccount, Detail: "a job would own this host", Name: p.User}
+		return &refusal.Error{
+			Object: fmt.Sprintf("account %q", p.User), Reason: ErrAccount, Detail: "a job would own this host", Name: p.User,
+		}
 	}
 	p.warnOfAccount()
 	return p.checkBarrier()

@@ -54,20 +54,9 @@ func abandoned(runner github.Runner) bool {
 // made us believe. Those of gone have been deleted already and are only to be
 // proven. It returns the others of the name, which stay.
 func DeletePending(ctx context.Context, client *github.Client, record instance.Record, gone ...int64) (others []github.Runner, err error) {
-	ids := slices.Clone(record.PendingDeletes)
-	if record.RunnerID != 0 && !slices.Contains(ids, record.RunnerID) {
-		ids = append(ids, record.RunnerID)
-	}
-	if Unconfirmed(record) {
-		named, err := client.Runners(ctx, record.Name)
-		if err != nil {
-			return nil, err
-		}
-		for _, runner := range named {
-			if Claims(record, runner) && !slices.Contains(ids, runner.ID) {
-				ids = append(ids, runner.ID)
-			}
-		}
+	ids, err := claimed(ctx, client, record)
+	if err != nil {
+		return nil, err
 	}
 	for _, id := range ids {
 		if slices.Contains(gone, id) {
@@ -81,12 +70,36 @@ func DeletePending(ctx context.Context, client *github.Client, record instance.R
 			return nil, err
 		}
 	}
-	for _, id := range gone {
+	return ProveGone(ctx, client, record, with(ids, gone...))
+}
+
+// claimed are the ids of all that a record claims. GitHub is asked where it may list
+// a runner of which this host has not heard.
+func claimed(ctx context.Context, client *github.Client, record instance.Record) ([]int64, error) {
+	ids := slices.Clone(record.PendingDeletes)
+	if record.RunnerID != 0 {
+		ids = with(ids, record.RunnerID)
+	}
+	if !Unconfirmed(record) {
+		return ids, nil
+	}
+	named, err := client.Runners(ctx, record.Name)
+	for _, runner := range named {
+		if Claims(record, runner) {
+			ids = with(ids, runner.ID)
+		}
+	}
+	return ids, err
+}
+
+// with adds to ids those that are not among them.
+func with(ids []int64, more ...int64) []int64 {
+	for _, id := range more {
 		if !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
 	}
-	return ProveGone(ctx, client, record, ids)
+	return ids
 }
 
 // lists asks for a runner by its id; one that has another name is another one.
@@ -108,7 +121,8 @@ func ProveGone(ctx context.Context, client *github.Client, record instance.Recor
 		}
 		if try == proofTries {
 			return nil, &refusal.Error{
-				Object: fmt.Sprintf("runner %q", record.Name), Reason: ErrStillListed, Detail: fmt.Sprintf("id %d", still), Name: record.Name,
+				Object: fmt.Sprintf("runner %q", record.Name), Reason: ErrStillListed,
+				Detail: fmt.Sprintf("id %d", still), Name: record.Name,
 			}
 		}
 		select {
@@ -120,7 +134,9 @@ func ProveGone(ctx context.Context, client *github.Client, record instance.Recor
 }
 
 // lookFor looks once by name and by id: still is a runner that should be gone.
-func lookFor(ctx context.Context, client *github.Client, record instance.Record, ids []int64) (others []github.Runner, still int64, err error) {
+func lookFor(ctx context.Context, client *github.Client, record instance.Record, ids []int64) (
+	others []github.Runner, still int64, err error,
+) {
 	named, err := client.Runners(ctx, record.Name)
 	if err != nil {
 		return nil, 0, err
@@ -142,8 +158,8 @@ func lookFor(ctx context.Context, client *github.Client, record instance.Record,
 // WarnOfOthers says which runners of a name are left alone.
 func WarnOfOthers(log *slog.Logger, name string, others []github.Runner) {
 	for _, other := range others {
-		log.Warn(fmt.Sprintf("GitHub lists another runner called %s, id %d, which this host did not register: it stays", other.Name, other.ID),
-			"runner", name, "status", other.Status)
+		text := fmt.Sprintf("GitHub lists another runner called %s, id %d, which this host did not register: it stays", other.Name, other.ID)
+		log.Warn(text, "runner", name, "status", other.Status) //nolint:sloglint // install and uninstall show people this text alone
 	}
 }
 

@@ -62,7 +62,7 @@ func (j Joiner) compareLabels(ctx context.Context, id int64, listed []github.Lab
 		return
 	}
 	warn := func(text string, err error) {
-		j.Runner.Log.Warn(text, "runner", j.Record.Name, "id", id, "error", err)
+		j.Runner.Log.Warn(text, "runner", j.Record.Name, "id", id, "error", err) //nolint:sloglint // one of the sentences below
 	}
 	if listed == nil {
 		var err error

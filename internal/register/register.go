@@ -41,7 +41,9 @@ type Runner struct {
 // since config.sh would reuse a key from them. After a failure the root holds
 // no registration, but GitHub may list the runner if its answer was lost: the
 // caller looks. With replace, a runner of the same name at GitHub is replaced.
-func (r Runner) Join(ctx context.Context, scopeURL, name string, id instance.Identity, replace bool, token github.Secret) (Settings, error) {
+func (r Runner) Join(
+	ctx context.Context, scopeURL, name string, id instance.Identity, replace bool, token github.Secret,
+) (Settings, error) {
 	if err := Forget(r.Root); err != nil {
 		return Settings{}, err
 	}
