@@ -160,7 +160,9 @@ func (p *planner) checkService(context.Context) error {
 	}
 	for _, dir := range []string{os.TempDir(), "/tmp", "/var/tmp"} {
 		if inside, err := filepath.Rel(dir, p.Executable); err == nil && filepath.IsLocal(inside) {
-			return &refusal.Error{Object: fmt.Sprintf("installing a service for %q", p.Executable), Reason: ErrTemporary, Name: p.Executable}
+			return &refusal.Error{
+				Object: fmt.Sprintf("installing a service for %q", p.Executable), Reason: ErrTemporary, Name: p.Executable,
+			}
 		}
 	}
 	return nil

@@ -158,8 +158,9 @@ func lookFor(ctx context.Context, client *github.Client, record instance.Record,
 // WarnOfOthers says which runners of a name are left alone.
 func WarnOfOthers(log *slog.Logger, name string, others []github.Runner) {
 	for _, other := range others {
-		text := fmt.Sprintf("GitHub lists another runner called %s, id %d, which this host did not register: it stays", other.Name, other.ID)
-		log.Warn(text, "runner", name, "status", other.Status) //nolint:sloglint // install and uninstall show people this text alone
+		text := fmt.Sprintf("GitHub lists another runner called %s, id %d, which this host did not register: it stays",
+			other.Name, other.ID)
+		log.Warn(text, "runner", name, "status", other.Status) //nolint:sloglint // people are shown this text alone
 	}
 }
 
