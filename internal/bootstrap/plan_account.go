@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 )
 
 // planAccount finds who runs the jobs: never root.
@@ -31,13 +32,15 @@ func (p *planner) planAccount(context.Context) error {
 	p.jobUser, p.User = user, user.Name // as the system calls it
 	if p.known && p.record.User != "" && p.record.User != p.User {
 		// All its files are the other one's.
-		return &RefusedError{
+		return &refusal.Error{
 			Object: fmt.Sprintf("running jobs of %q as account %q", p.Name, p.User), Reason: ErrOtherAccount,
 			Detail: p.record.User, Name: p.Name,
 		}
 	}
 	if user.UID == 0 {
-		return &RefusedError{Object: fmt.Sprintf("account %q", p.User), Reason: ErrAccount, Detail: "a job would own this host", Name: p.User}
+		return &refusal.Error{
+			Object: fmt.Sprintf("account %q", p.User), Reason: ErrAccount, Detail: "a job would own this host", Name: p.User,
+		}
 	}
 	p.warnOfAccount()
 	return p.checkBarrier()
@@ -46,7 +49,7 @@ func (p *planner) planAccount(context.Context) error {
 // planNewAccount has an account created.
 func (p *planner) planNewAccount(name string) (account.User, error) {
 	if !account.Creatable(name) {
-		return account.User{}, &RefusedError{
+		return account.User{}, &refusal.Error{
 			Object: fmt.Sprintf("creating account %q", name), Reason: account.ErrCreate,
 			Detail: "a name has up to 32 of a-z, 0-9, - and _, and begins with a letter", Name: name,
 		}
@@ -58,7 +61,7 @@ func (p *planner) planNewAccount(name string) (account.User, error) {
 
 func (p *planner) planOwnAccount(name string) error {
 	if !p.Private {
-		return &RefusedError{Object: fmt.Sprintf("writing below %q", p.Paths.State), Reason: ErrPrivilege}
+		return &refusal.Error{Object: fmt.Sprintf("writing below %q", p.Paths.State), Reason: ErrPrivilege}
 	}
 	user, err := account.Lookup("")
 	if err != nil {
@@ -67,7 +70,7 @@ func (p *planner) planOwnAccount(name string) error {
 	if name != "" && name != user.Name {
 		// The same account may have other names; one that is not found is another one.
 		if named, err := account.Lookup(name); err != nil || named.UID != user.UID {
-			return &RefusedError{Object: fmt.Sprintf("running jobs as account %q", name), Reason: ErrPrivilege}
+			return &refusal.Error{Object: fmt.Sprintf("running jobs as account %q", name), Reason: ErrPrivilege}
 		}
 	}
 	p.jobUser, p.User = user, user.Name
@@ -109,7 +112,7 @@ func (p *planner) expected(group string) bool {
 
 func (p *planner) checkBarrier() error {
 	if dir := p.jobUser.Barrier(p.Dir); dir != "" {
-		return &RefusedError{
+		return &refusal.Error{
 			Object: fmt.Sprintf("account %q", p.User), Reason: ErrUnreachable,
 			Detail: fmt.Sprintf("it may not list %q", dir), Name: dir,
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 )
 
 // planGroup looks the runner's group up before anything is fetched for it: config.sh
@@ -34,7 +35,7 @@ func (p *planner) planGroup(ctx context.Context) error {
 	case err != nil:
 		return err
 	case group.Closed() && name != "":
-		return &RefusedError{
+		return &refusal.Error{
 			Object: fmt.Sprintf("joining runner group %q of %s", group.Name, p.Scope), Reason: ErrGroupClosed,
 			Detail: "it is restricted to selected workflows, and none is selected", Scope: r.Scope,
 		}

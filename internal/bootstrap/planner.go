@@ -15,6 +15,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -34,7 +35,7 @@ func (h *Host) MakePlan(ctx context.Context, r Request) (*Plan, error) {
 	case h.Connect != nil:
 		planner.client = h.Connect(r.Scope)
 	case !r.selfSufficient():
-		return nil, &RefusedError{Object: "planning for " + p.Scope, Reason: ErrNoCredential, Scope: r.Scope}
+		return nil, &refusal.Error{Object: "planning for " + p.Scope, Reason: ErrNoCredential, Scope: r.Scope}
 	}
 	for _, step := range []func(context.Context) error{
 		planner.checkJIT, planner.identify, planner.fillLabels, planner.checkLabels, planner.planAccount, planner.checkService,
@@ -61,7 +62,7 @@ func (p *planner) checkJIT(context.Context) error {
 			if at != nil && at.Host != "" {
 				host = at.Host
 			}
-			return &RefusedError{
+			return &refusal.Error{
 				Object: fmt.Sprintf("registering a runner of %s at %s", p.Scope, p.request.Scope.Server()), Reason: ErrOtherServer, Detail: host,
 				Scope: p.request.Scope,
 			}
@@ -123,8 +124,8 @@ func (p *planner) runnerName(ctx context.Context) (string, error) {
 // has, also where its cloud does not answer today.
 func (p *planner) fillLabels(ctx context.Context) error {
 	r := p.request
-	if p.known && p.record.Given != nil && slices.Equal(p.record.Labels, r.Identity.Labels) {
-		p.given = p.record.Given
+	if p.known && p.record.ResolvedLabels != nil && slices.Equal(p.record.Labels, r.Identity.Labels) {
+		p.given = p.record.ResolvedLabels
 		return nil
 	}
 	var err error
@@ -137,10 +138,10 @@ func (p *planner) take(record instance.Record) error {
 	p.Name, p.Dir = record.Name, record.Dir
 	object := fmt.Sprintf("runner %q on this host", record.Name)
 	if !p.request.Scope.Same(record.ScopeURL) {
-		return &RefusedError{Object: object, Reason: ErrOtherScope, Detail: record.ScopeURL, Name: record.Name}
+		return &refusal.Error{Object: object, Reason: ErrOtherScope, Detail: record.ScopeURL, Name: record.Name}
 	}
 	if record.Phase == instance.Removing {
-		return &RefusedError{Object: object, Reason: ErrRemoving, Name: record.Name}
+		return &refusal.Error{Object: object, Reason: instance.ErrRemoving, Name: record.Name}
 	}
 	return nil
 }
@@ -152,14 +153,16 @@ func (p *planner) checkService(context.Context) error {
 		return nil
 	}
 	if !account.Privileged() {
-		return &RefusedError{Object: "installing a service", Reason: ErrPrivilege}
+		return &refusal.Error{Object: "installing a service", Reason: ErrPrivilege}
 	}
 	if err := svc.Available(); err != nil {
 		return err
 	}
 	for _, dir := range []string{os.TempDir(), "/tmp", "/var/tmp"} {
 		if inside, err := filepath.Rel(dir, p.Executable); err == nil && filepath.IsLocal(inside) {
-			return &RefusedError{Object: fmt.Sprintf("installing a service for %q", p.Executable), Reason: ErrTemporary, Name: p.Executable}
+			return &refusal.Error{
+				Object: fmt.Sprintf("installing a service for %q", p.Executable), Reason: ErrTemporary, Name: p.Executable,
+			}
 		}
 	}
 	return nil
@@ -170,36 +173,36 @@ func (p *planner) checkService(context.Context) error {
 func (p *planner) planFetch(ctx context.Context) error {
 	if _, err := os.Lstat(p.Dir); err == nil {
 		if !p.known {
-			return &RefusedError{Object: fmt.Sprintf("directory %q", p.Dir), Reason: ErrForeignDir, Name: p.Dir}
+			return &refusal.Error{Object: fmt.Sprintf("directory %q", p.Dir), Reason: ErrForeignDir, Name: p.Dir}
 		}
 		if p.whole = supervise.CheckListener(p.Dir) == nil; p.whole {
 			p.keep(FetchPhase, p.Dir, "unpacked already")
 			return nil
 		}
 		if _, err := register.ReadSettings(p.Dir); !errors.Is(err, register.ErrNotConfigured) {
-			return &RefusedError{Object: fmt.Sprintf("directory %q", p.Dir), Reason: ErrDamaged, Name: p.Name}
+			return &refusal.Error{Object: fmt.Sprintf("directory %q", p.Dir), Reason: ErrDamaged, Name: p.Name}
 		}
 	}
 	// A runner that may not update itself is soon too old, so it begins with the
 	// newest version.
-	p.chooser = &chooser{
-		Host: p.Host, source: p.request.Source, platform: p.Platform, client: p.client, scoped: p.client != nil,
-		latest: p.request.Identity.DisableUpdate,
+	p.chooser = &download.Chooser{
+		Cache: p.Fetcher.Cache, Log: p.Log, Source: p.request.Source, Platform: p.Platform, Client: p.client, Scoped: p.client != nil,
+		Latest: p.request.Identity.DisableUpdate,
 	}
 	if p.client == nil {
-		p.chooser.client = p.Anonymous(p.request.Scope)
+		p.chooser.Client = p.Anonymous(p.request.Scope)
 	}
-	chosen, err := p.chooser.choose(ctx)
+	chosen, err := p.chooser.Choose(ctx)
 	if err != nil {
 		return err
 	}
 	// How many bytes it takes is known when the archive is: the fetch looks for them.
 	need := doctor.Need{Files: doctor.Usual().Files}
-	if err := doctor.CheckPlaces(doctor.Places(p.Paths, need, chosen.cached), p.jobUser); err != nil {
+	if err := doctor.CheckPlaces(doctor.Places(p.Paths, need, chosen.Cached), p.jobUser); err != nil {
 		return err
 	}
-	p.Asset, p.Cached = &chosen.asset, chosen.cached
-	p.change(FetchPhase, chosen.asset.Filename, chosen.reason)
+	p.Asset, p.Cached = &chosen.Asset, chosen.Cached
+	p.change(FetchPhase, chosen.Asset.Filename, chosen.Reason)
 	return nil
 }
 

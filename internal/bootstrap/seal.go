@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/sealcheck"
 )
 
@@ -26,7 +27,7 @@ func (h *Host) seal() (string, error) {
 		for _, record := range records {
 			names = append(names, record.Name)
 		}
-		return "", &RefusedError{
+		return "", &refusal.Error{
 			Object: "sealing this host", Reason: ErrNotClean, Name: records[0].Name,
 			Detail: "it has " + strings.Join(names, ", ") + ", and each copy would be the same runner",
 		}
@@ -41,7 +42,7 @@ func (h *Host) seal() (string, error) {
 		for _, f := range found {
 			texts = append(texts, f.Path+" ("+f.What+")")
 		}
-		return "", &RefusedError{Object: "sealing this host", Reason: ErrNotClean, Detail: strings.Join(texts, ", ")}
+		return "", &refusal.Error{Object: "sealing this host", Reason: ErrNotClean, Detail: strings.Join(texts, ", ")}
 	}
 	h.warnOfIdentity()
 	return fmt.Sprintf("no runner, no service of one, and no secret in %s", strings.Join(places.Secrets, ", ")), nil

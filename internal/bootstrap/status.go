@@ -293,9 +293,9 @@ func (h *Host) lookAtGitHub(ctx context.Context, record instance.Record, s *Stat
 
 // listed is what GitHub lists of the runner.
 func (h *Host) listed(ctx context.Context, record instance.Record) ([]github.Runner, error) {
-	scope, err := github.ParseScope(record.ScopeURL, record.APIURL)
+	scope, err := register.ScopeOf(record)
 	if err != nil {
-		return nil, fmt.Errorf("reading the record of %q: %w", record.Name, err)
+		return nil, err
 	}
 	return h.Connect(scope).Runners(ctx, record.Name)
 }

@@ -25,6 +25,9 @@ const (
 	Removing    Phase = "removing"    // an uninstall has begun
 )
 
+// ErrRemoving means that an uninstall has begun and was not finished.
+var ErrRemoving = errors.New("its removal was interrupted")
+
 // schema is raised when the meaning of a field changes.
 const schema = 1
 
@@ -39,8 +42,8 @@ type Record struct {
 	Dir      string `json:"dir"`
 	User     string `json:"user"`
 	Identity `json:"identity"`
-	// Given are the labels that GitHub got, where those of Identity have placeholders.
-	Given []string `json:"given_labels,omitempty"`
+	// ResolvedLabels are the labels that GitHub got, where those of Identity have placeholders.
+	ResolvedLabels []string `json:"given_labels,omitempty"`
 	// WorkFolder is where jobs work, if that is outside of Dir.
 	WorkFolder WorkFolder `json:"work_folder,omitzero"`
 	Life       `json:"life"`
@@ -67,15 +70,15 @@ type Origin struct {
 // Registration is what we know of the runner at GitHub.
 type Registration struct {
 	RunnerID int64 `json:"runner_id"`
-	// Brought is set for a registration that was made elsewhere: another one would
+	// PreRegistered is set for a registration that was made elsewhere: another one would
 	// not be the same.
-	Brought bool `json:"brought,omitempty"`
+	PreRegistered bool `json:"brought,omitempty"`
 	// Renewing is set while the supervisor registers the runner anew: GitHub may list
 	// it already.
 	Renewing bool `json:"renewing,omitempty"`
-	// Owed are runners of ours that GitHub may list and should not: their removal
+	// PendingDeletes are runners of ours that GitHub may list and should not: their removal
 	// was not proven.
-	Owed []int64 `json:"owed,omitempty"`
+	PendingDeletes []int64 `json:"owed,omitempty"`
 	// Before are runners of this name that GitHub listed before this one was
 	// registered: whatever comes of that, they are somebody else's.
 	Before []int64 `json:"before,omitempty"`
@@ -92,10 +95,10 @@ type Identity struct {
 	DisableUpdate   bool     `json:"disable_update"`
 }
 
-// GivenLabels are the labels that GitHub gets.
-func (r Record) GivenLabels() []string {
-	if r.Given != nil {
-		return r.Given
+// EffectiveLabels are the labels that GitHub gets.
+func (r Record) EffectiveLabels() []string {
+	if r.ResolvedLabels != nil {
+		return r.ResolvedLabels
 	}
 	return r.Labels
 }
