@@ -74,7 +74,7 @@ func (call *session) supervise(ctx context.Context) error {
 	keeps := &agent.Agent{
 		Store: host.Store, Fetcher: host.Fetcher, Log: host.Log, Connect: host.Connect, Anonymous: host.Anonymous,
 		Roots: host.Roots, UserAgent: host.UserAgent, Environment: host.Environment,
-		Orders: orders(ctx, heard), Manager: manager, Watchdog: watchdog,
+		Socket: host.Paths.Socket(record.Name), Orders: orders(ctx, heard), Manager: manager, Watchdog: watchdog,
 	}
 	return svc.Run(ctx, record.Name, func(ctx context.Context) error { return keeps.Run(ctx, record.Name) })
 }

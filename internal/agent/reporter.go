@@ -85,6 +85,13 @@ func (o *reporter) reportOf(c supervise.Change) instance.Report {
 	return report
 }
 
+// latest is what the latest change has made true.
+func (o *reporter) latest() instance.Report {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.reportOf(o.last)
+}
+
 // tellManager says to systemd that the service is up once the listener listens:
 // what is started after this service can rely on that.
 func (o *reporter) tellManager(c supervise.Change) {

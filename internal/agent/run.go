@@ -41,6 +41,8 @@ type Agent struct {
 	// Environment ("KEY=VALUE": proxies, certificates) passes on to config.sh
 	// and the listener.
 	Environment []string
+	// Socket is where commands reach the agent (package control); empty: nowhere.
+	Socket string
 	// Orders asks for what the end of a context cannot say; may be nil.
 	Orders <-chan supervise.Order
 	// Manager is told how the runner is; Watchdog is how often it wants to hear
@@ -106,6 +108,11 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 	log := a.Log.With("runner", record.Name)
 	reporter := a.newReporter(record, log)
 	defer reporter.close()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan struct{})
+	e := &endpoint{name: record.Name, report: reporter.latest, stop: stop, orders: make(chan supervise.Order), ended: ended}
+	defer a.listen(ctx, e, log)()
 	// An order to hurry, and a cloud's notice, count most while it is stopping.
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -123,7 +130,7 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 		Previous: previousListener(a.Store, record.Name),
 		Log:      log,
 		Report:   reporter.report,
-		Orders:   watch(watching, record, a.Orders, log),
+		Orders:   watch(watching, record, together(watching, a.Orders, e.orders), log),
 		Beat:     reporter.heartbeat,
 		BeatEach: heartbeatEach(a.Watchdog),
 	}
@@ -134,6 +141,7 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 		config.Replace = sparing(k.replace)
 	}
 	outcome, err := supervise.Run(ctx, config)
+	close(ended)
 	return errors.Join(err, k.finish(ctx, record, outcome, err, reporter))
 }
 

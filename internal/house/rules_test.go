@@ -35,6 +35,7 @@ func arrows() []arrow {
 		{"internal/agent", []string{
 			"internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health", "internal/metadata",
 			"internal/reaper", "internal/workspace", "internal/github", "internal/instance", "internal/account", "internal/refusal",
+			"internal/control",
 		}},
 		{"internal/doctor", []string{
 			"internal/download", "internal/svc", "internal/github", "internal/instance", "internal/account", "internal/transport",
@@ -71,7 +72,7 @@ func arrows() []arrow {
 		{"test/e2e/machine", nil},
 		{"test/bench", []string{"internal/download", "internal/download/unpack"}},
 		{"test/doctor", nil},
-		{"test/life", []string{"internal/download", "internal/instance"}},
+		{"test/life", []string{"internal/control", "internal/download", "internal/instance"}},
 		{"test/herd", []string{"internal/bootstrap", "internal/download", "internal/github", "internal/instance", "internal/transport"}},
 		{"test/infrastructure", nil},
 		{"test/installer", nil},

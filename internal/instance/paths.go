@@ -8,9 +8,10 @@ type Paths struct {
 	State   string // records, 0700
 	Runners string // the parent of runner roots
 	Cache   string // verified archives; safe to delete at any time
+	Control string // the sockets of running agents, 0700
 }
 
-// DefaultPaths gives the usual places, or with a prefix the same four below
+// DefaultPaths gives the usual places, or with a prefix the same five below
 // that one directory, which then needs no privileges.
 func DefaultPaths(prefix string) Paths {
 	if prefix == "" {
@@ -21,8 +22,12 @@ func DefaultPaths(prefix string) Paths {
 		State:   filepath.Join(prefix, "state"),
 		Runners: filepath.Join(prefix, "runners"),
 		Cache:   filepath.Join(prefix, "cache"),
+		Control: filepath.Join(prefix, "state", "control"),
 	}
 }
 
 // Root is the runner root of the runner called name.
 func (p Paths) Root(name string) string { return filepath.Join(p.Runners, name) }
+
+// Socket is where the agent of the runner called name answers.
+func (p Paths) Socket(name string) string { return filepath.Join(p.Control, name+".sock") }

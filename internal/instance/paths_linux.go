@@ -6,5 +6,6 @@ func systemPaths() Paths {
 		State:   "/var/lib/runner-bootstrap",
 		Runners: "/opt/actions-runner",
 		Cache:   "/var/cache/runner-bootstrap",
+		Control: "/run/runner-bootstrap",
 	}
 }

@@ -8,5 +8,6 @@ func systemPaths() Paths {
 		State:   "/usr/local/var/lib/runner-bootstrap",
 		Runners: "/usr/local/actions-runner",
 		Cache:   "/usr/local/var/cache/runner-bootstrap",
+		Control: "/var/run/runner-bootstrap",
 	}
 }

@@ -19,5 +19,6 @@ func systemPaths() Paths {
 		State:   filepath.Join(ours, "state"),
 		Runners: `C:\actions-runner`,
 		Cache:   filepath.Join(ours, "cache"),
+		Control: `\\.\pipe\runner-bootstrap`,
 	}
 }

@@ -53,7 +53,8 @@ type Record struct {
 	Environment []string `json:"environment,omitempty"`
 	Origin
 	Registration
-	Service string    `json:"service"` // empty: runs without one
+	Service string    `json:"service"`           // empty: runs without one
+	Control string    `json:"control,omitempty"` // the socket on which its agent answers, or has answered
 	Phase   Phase     `json:"phase"`
 	Created time.Time `json:"created"`
 	Updated time.Time `json:"updated"`
