@@ -67,12 +67,19 @@ func (p *planner) checkTrust(context.Context) error {
 			}
 		}
 	}
-	for _, folder := range filepath.SplitList(named[trustFolder]) {
-		if err := p.checkTrusted(trustFolder, folder, p.folderHoldsCertificate); err != nil {
-			return err
+	folder := named[trustFolder]
+	if folder == "" {
+		return nil
+	}
+	// OpenSSL and Go take a list, and so does .NET from version 9 on; GitHub's runner brings .NET 8, which would look for
+	// one folder of that whole name and trust nobody.
+	if len(filepath.SplitList(folder)) > 1 {
+		return &RefusedError{
+			Object: fmt.Sprintf("trusting %q (%s)", folder, trustFolder), Reason: ErrNoCertificate, Name: folder,
+			Detail: "the runner reads one folder alone, and these are several",
 		}
 	}
-	return nil
+	return p.checkTrusted(trustFolder, folder, p.folderHoldsCertificate)
 }
 
 func (p *planner) checkTrusted(name, path string, holds func(path string) error) error {
