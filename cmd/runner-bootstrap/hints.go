@@ -102,6 +102,12 @@ func hintLocked(_ *session, err error) string {
 	return "runner-bootstrap status"
 }
 
+// hintAtWork lets a supervisor end that was started by hand: its job may finish.
+func hintAtWork(call *session, err error) string {
+	pid := strings.TrimPrefix(refusalOf(err).Detail, "process ")
+	return "kill -TERM " + pid + " && " + again(call.arguments)
+}
+
 // hintAccount takes the account that is made for jobs.
 func hintAccount(call *session, _ error) string {
 	return again(call.arguments, "--user", bootstrap.DefaultUser)

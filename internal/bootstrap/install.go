@@ -246,6 +246,8 @@ func (i *installer) register(ctx context.Context) (string, error) {
 		if err := i.prepareToLeave(ctx); err != nil {
 			return "", err
 		}
+	}
+	if i.leave || i.stop {
 		if err := i.stopFirst(ctx); err != nil {
 			return "", err
 		}

@@ -49,7 +49,7 @@ func (i *installer) byItsID() bool {
 	return err == nil && settings.URL == ""
 }
 
-// stopFirst stops a service whose runner is to leave GitHub. That comes before the
+// stopFirst stops a service whose runner is to leave GitHub, or is to become another one. That comes before the
 // registration's lock, which its supervisor may want while it ends.
 func (i *installer) stopFirst(ctx context.Context) error {
 	if i.record.Service == "" {
@@ -64,7 +64,10 @@ func (i *installer) stopFirst(ctx context.Context) error {
 		return err
 	}
 	i.former = former{service: service, ran: up(state)}
-	return service.Stop(ctx)
+	if err := service.Stop(ctx); err != nil {
+		return err
+	}
+	return i.atWork(i.Name)
 }
 
 // up tells whether a service runs, or is about to.

@@ -110,14 +110,18 @@ func (p *planner) checkTrusted(name, path string, holds func(path string) error)
 var errNoPEM = errors.New("it holds no certificate in PEM")
 
 func holdsCertificate(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return errors.New("it is no file") // the opening of a pipe would wait for a writer
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	if info, err := file.Stat(); err == nil && !info.Mode().IsRegular() {
-		return errors.New("it is no file")
-	}
 	text, err := io.ReadAll(io.LimitReader(file, maxBundle))
 	if err != nil {
 		return err
