@@ -181,8 +181,12 @@ func hintRemount(_ *session, err error) string {
 	return "sudo " + doctor.RemountFix(place)
 }
 
-func hintForeignDir(_ *session, err error) string {
+// hintForeignDir makes room, but not where somebody's runner is: it may be at work.
+func hintForeignDir(call *session, err error) string {
 	dir := refusalOf(err).Name
+	if _, err := os.Lstat(filepath.Join(dir, ".runner")); err == nil {
+		return again(call.arguments, "--name", "OTHER")
+	}
 	return shellWords([]string{"mv", dir, dir + ".old"})
 }
 

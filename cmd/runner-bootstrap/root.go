@@ -261,7 +261,7 @@ func ownPath() (string, error) {
 // one there is.
 func (call *session) theRunner(store *instance.Store) (string, error) {
 	if call.values.name != "" {
-		return call.values.name, instance.CheckName(call.values.name)
+		return store.Called(call.values.name), instance.CheckName(call.values.name)
 	}
 	records, err := store.List()
 	if err != nil {
