@@ -171,6 +171,7 @@ func (call *session) appKey(ctx context.Context) (string, error) {
 
 // runSecretCommand asks a program of the user's for a secret.
 func (call *session) runSecretCommand(ctx context.Context, option, line string) (string, error) {
+	allowed := ctx
 	ctx, cancel := context.WithTimeout(ctx, secretCommandTime)
 	defer cancel()
 	shell := []string{"sh", "-c", line}
@@ -184,10 +185,15 @@ func (call *session) runSecretCommand(ctx context.Context, option, line string) 
 	if errors.Is(err, exec.ErrWaitDelay) {
 		err = nil // it went well, and something that it started holds its output
 	}
-	if err != nil {
-		return "", usagef("%s: %v", option, err)
+	switch {
+	case err == nil:
+		return string(text), nil
+	case allowed.Err() != nil:
+		return "", fmt.Errorf("waiting for %s: %w", option, allowed.Err())
+	case ctx.Err() != nil:
+		return "", usagef("%s: it did not end within %v", option, secretCommandTime)
 	}
-	return string(text), nil
+	return "", usagef("%s: %v", option, err)
 }
 
 // readSecretFile reads a file, and warns if others can read it too.

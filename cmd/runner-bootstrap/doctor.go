@@ -98,7 +98,7 @@ func (call *session) patient(host *bootstrap.Host) (doctor.Host, error) {
 		Paths: host.Paths, Private: host.Private, Executable: host.Executable, User: o.user, DefaultUser: bootstrap.DefaultUser,
 		Service: !o.noService, Invariant: doctor.Invariant(os.Environ()), Group: o.runnergroup, Web: transport.NewDownload(call.web),
 		Roots: host.Roots, Proxy: http.ProxyFromEnvironment, Environment: host.Environment, Token: call.principal.token,
-		Work: o.work, Again: call.withWords,
+		Work: o.workFolder(), Again: call.withWords,
 		AsRoot: func(words ...string) string { return underSudo(call.withWords(words...)) },
 	}
 	if o.url == "" {

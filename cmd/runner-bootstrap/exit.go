@@ -221,6 +221,8 @@ func refusalMeanings() []meaning {
 		{bootstrap.ErrOtherAccount, exitRefused, hintUninstall},
 		{bootstrap.ErrForeign, exitRefused, hintForeign},
 		{bootstrap.ErrBusy, exitRefused, plus("--force")},
+		{bootstrap.ErrAtWork, exitRefused, hintAtWork},
+		{register.ErrBusy, exitRefused, same},
 		{github.ErrBusy, exitRefused, same},
 		{github.ErrConflict, exitRefused, same},
 		{register.ErrGroupUnknown, exitRefused, hintGroups},

@@ -103,6 +103,12 @@ func hintLocked(_ *session, err error) string {
 	return "runner-bootstrap status"
 }
 
+// hintAtWork lets a supervisor end that was started by hand: its job may finish.
+func hintAtWork(call *session, err error) string {
+	pid := strings.TrimPrefix(refusalOf(err).Detail, "process ")
+	return "kill -TERM " + pid + " && " + again(call.arguments)
+}
+
 // hintAccount takes the account that is made for jobs.
 func hintAccount(call *session, _ error) string {
 	return again(call.arguments, "--user", bootstrap.DefaultUser)
@@ -176,8 +182,12 @@ func hintRemount(_ *session, err error) string {
 	return "sudo " + doctor.RemountFix(place)
 }
 
-func hintForeignDir(_ *session, err error) string {
+// hintForeignDir makes room, but not where somebody's runner is: it may be at work.
+func hintForeignDir(call *session, err error) string {
 	dir := refusalOf(err).Name
+	if _, err := os.Lstat(filepath.Join(dir, ".runner")); err == nil {
+		return again(call.arguments, "--name", "OTHER")
+	}
 	return shellWords([]string{"mv", dir, dir + ".old"})
 }
 

@@ -137,13 +137,21 @@ func (o *options) request() (bootstrap.Request, error) {
 	return bootstrap.Request{
 		Scope: scope, Template: template, Replace: o.replace,
 		Identity: instance.Identity{
-			Labels: o.labels, NoDefaultLabels: o.noDefaultLabels, Group: o.runnergroup, Work: o.work,
+			Labels: o.labels, NoDefaultLabels: o.noDefaultLabels, Group: o.runnergroup, Work: o.workFolder(),
 			Ephemeral: o.ephemeral || o.jit, JIT: o.jit, DisableUpdate: o.disableUpdate,
 		},
 		Metadata: bootstrap.Metadata{Policy: o.metadata, Wait: o.metadataWait},
 		User:     o.user, CreateUser: o.createUser, UserPerRunner: o.userPerRunner, Service: !o.noService,
 		Source: source, Variables: o.env, Life: life,
 	}, nil
+}
+
+// workFolder is the folder for jobs in the one way in which it is compared: "_work/" is no other than "_work".
+func (o *options) workFolder() string {
+	if o.work == "" {
+		return ""
+	}
+	return filepath.Clean(o.work)
 }
 
 func (o *options) check(scope github.Scope) error {

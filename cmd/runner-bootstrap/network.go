@@ -64,8 +64,12 @@ func (o *options) authorities() (*x509.CertPool, error) {
 	if err != nil {
 		return nil, usagef("--ca-file: %v", err)
 	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
+	switch info, err := os.Stat(path); {
+	case err == nil && info.IsDir():
 		return nil, usagef("--ca-file: %q is a directory, which the variable SSL_CERT_DIR takes", path)
+	case err == nil && !info.Mode().IsRegular():
+		// A pipe would be waited for, a device never ends, and jobs could read neither later.
+		return nil, usagef("--ca-file: %q is no file", path)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -128,7 +128,7 @@ func (call *session) makeJITConfig(ctx context.Context, client *github.Client) e
 	if err != nil {
 		return err
 	}
-	made, err := client.JITConfig(ctx, github.JITRequest{Name: o.name, GroupID: group, Labels: github.Distinct(labels), WorkFolder: o.work})
+	made, err := client.JITConfig(ctx, github.JITRequest{Name: o.name, GroupID: group, Labels: github.Distinct(labels), WorkFolder: o.workFolder()})
 	if err != nil {
 		return err
 	}

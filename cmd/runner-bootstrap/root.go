@@ -127,16 +127,18 @@ func (call *session) withHost(do func(context.Context, *bootstrap.Host) error) f
 		if err := call.takeMinted(); err != nil {
 			return err
 		}
-		who, err := call.takePrincipal(ctx)
-		if err != nil {
-			return err
-		}
-		call.principal = who
-		host, err := call.host(who)
-		if err != nil {
-			return err
-		}
-		return call.bounded(ctx, func(ctx context.Context) error { return do(ctx, host) })
+		return call.bounded(ctx, func(ctx context.Context) error {
+			who, err := call.takePrincipal(ctx)
+			if err != nil {
+				return err
+			}
+			call.principal = who
+			host, err := call.host(who)
+			if err != nil {
+				return err
+			}
+			return do(ctx, host)
+		})
 	}
 }
 
@@ -152,7 +154,14 @@ func (call *session) withHostAnyway(do func(context.Context, *bootstrap.Host) er
 				return err // no program that we start inherits one
 			}
 		}
-		who, unavailable := call.takePrincipal(ctx)
+		var who principal
+		unavailable := call.bounded(ctx, func(ctx context.Context) (err error) {
+			who, err = call.takePrincipal(ctx)
+			return err
+		})
+		if call.interrupted {
+			return unavailable
+		}
 		host, err := call.host(who)
 		if err != nil {
 			return err
@@ -252,7 +261,7 @@ func ownPath() (string, error) {
 // one there is.
 func (call *session) theRunner(store *instance.Store) (string, error) {
 	if call.values.name != "" {
-		return call.values.name, instance.CheckName(call.values.name)
+		return store.Called(call.values.name), instance.CheckName(call.values.name)
 	}
 	records, err := store.List()
 	if err != nil {

@@ -41,7 +41,7 @@ func (call *session) status(ctx context.Context, host *bootstrap.Host) error {
 			return err
 		}
 	}
-	all, failed := host.Status(ctx, call.values.name)
+	all, failed := host.Status(ctx, host.Store.Called(call.values.name))
 	if errors.Is(failed, instance.ErrUnknown) {
 		return fmt.Errorf("%w: %w", errUnhealthy, failed)
 	}

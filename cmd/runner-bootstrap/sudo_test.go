@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,6 +42,13 @@ func TestNameFor(t *testing.T) {
 	}
 	if got := nameFor(elsewhere, system); got != "'"+elsewhere+"'" {
 		t.Errorf("with another one in the system's directory it is called %s", got)
+	}
+	later := filepath.Join(dir, "later")
+	if err := errors.Join(os.Mkdir(later, 0o755), os.Symlink(elsewhere, filepath.Join(later, programName))); err != nil {
+		t.Fatal(err)
+	}
+	if got := nameFor(elsewhere, system, later); got != "'"+elsewhere+"'" {
+		t.Errorf("behind another one, which sudo finds first, it is called %s", got)
 	}
 }
 

@@ -23,6 +23,7 @@ var (
 	ErrGroupClosed    = errors.New("its runners get no job")
 	ErrDiffers        = errors.New("the runner is registered with other options")
 	ErrBusy           = errors.New("the runner is running a job")
+	ErrAtWork         = errors.New("a program that was started by hand runs it")
 	ErrSpent          = errors.New("the just-in-time configuration has served its job")
 	ErrOtherServer    = errors.New("the just-in-time configuration is of another server")
 	ErrNoCredential   = errors.New("there is no credential")

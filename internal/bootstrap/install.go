@@ -95,6 +95,8 @@ type installer struct {
 	// removal takes the earlier registration away; former is the service that kept it.
 	removal github.Token
 	former  former
+	// undo gives what an earlier service ran with its place again; see putBack.
+	undo []func() error
 }
 
 // save writes the record before the phase that it announces.
@@ -139,6 +141,9 @@ func (i *installer) note(ctx context.Context, phase instance.Phase) error {
 // keepLife remembers how the runner is to be kept. The credential comes first: a
 // record that promises one without it would be of no use.
 func (i *installer) keepLife(ctx context.Context) (string, error) {
+	if err := i.rememberCredential(); err != nil {
+		return "", err
+	}
 	if i.keepSecret {
 		if err := i.Store.KeepCredential(i.Name, i.request.Keep); err != nil {
 			return "", err
@@ -209,6 +214,9 @@ func (i *installer) place(ctx context.Context) (cached bool, err error) {
 }
 
 func (i *installer) writeEnvironment(context.Context) (string, error) {
+	if err := i.rememberVariables(); err != nil {
+		return "", err
+	}
 	variables := i.variables(i.Host)
 	// Until it is done, what is to go is remembered: whoever comes after a kill drops it.
 	if err := i.Store.KeepVariables(i.Name, slices.Concat(i.drop, variables)); err != nil {
@@ -247,6 +255,8 @@ func (i *installer) register(ctx context.Context) (string, error) {
 		if err := i.prepareToLeave(ctx); err != nil {
 			return "", err
 		}
+	}
+	if i.leave || i.stop {
 		if err := i.stopFirst(ctx); err != nil {
 			return "", err
 		}

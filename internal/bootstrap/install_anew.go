@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -49,7 +50,7 @@ func (i *installer) byItsID() bool {
 	return err == nil && settings.URL == ""
 }
 
-// stopFirst stops a service whose runner is to leave GitHub. That comes before the
+// stopFirst stops a service whose runner is to leave GitHub, or is to become another one. That comes before the
 // registration's lock, which its supervisor may want while it ends.
 func (i *installer) stopFirst(ctx context.Context) error {
 	if i.record.Service == "" {
@@ -64,7 +65,10 @@ func (i *installer) stopFirst(ctx context.Context) error {
 		return err
 	}
 	i.former = former{service: service, ran: up(state)}
-	return service.Stop(ctx)
+	if err := service.Stop(ctx); err != nil {
+		return err
+	}
+	return i.atWork(i.Name)
 }
 
 // up tells whether a service runs, or is about to.
@@ -144,13 +148,14 @@ func (i *installer) putBack(ctx context.Context, found svc.Found, failed error) 
 	switch {
 	case err != nil:
 		return &LeftError{Left: fmt.Sprintf("and its unit before could not be put back: %v", err), Cause: failed}
-	case !changed:
-		return failed // the same unit: nothing that was there before would come up
-	case !found.Up():
-		return &LeftError{Left: "its unit is as before", Cause: failed}
+	case !changed && len(i.undo) == 0:
+		return failed // the same as before: that would not come up either
 	}
 	if err := i.liveAsBefore(undo); err != nil {
-		return &LeftError{Left: fmt.Sprintf("its unit is as before, and its record could not be: %v", err), Cause: failed}
+		return &LeftError{Left: fmt.Sprintf("its unit is as before, and what it runs with could not be: %v", err), Cause: failed}
+	}
+	if !found.Up() {
+		return &LeftError{Left: "its unit is as before", Cause: failed}
 	}
 	if err := i.unit.Restart(undo); err != nil {
 		return &LeftError{Left: fmt.Sprintf("its unit is as before, and does not start either: %v", err), Cause: failed}
@@ -158,11 +163,54 @@ func (i *installer) putBack(ctx context.Context, found svc.Found, failed error) 
 	return &LeftError{Left: "its unit is as before, and runs", Cause: failed}
 }
 
-// liveAsBefore has the supervisor do what it did: it reads the record when it starts. The
-// credential stays the new one, which may have taken the place of the one before.
+// rememberVariables has putBack write the .env that there is now. Without a registration
+// there is nothing that ran with it.
+func (i *installer) rememberVariables() error {
+	if i.was.Service == "" {
+		return nil
+	}
+	text, err := register.ReadFile(i.Dir, ".env")
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("reading the runner's .env: %w", err)
+	}
+	kept, err := i.Store.KeptVariables(i.Name)
+	if err != nil {
+		return err
+	}
+	i.undo = append(i.undo, func() error {
+		return errors.Join(i.Store.KeepVariables(i.Name, kept), register.WriteFile(i.Dir, ".env", text, i.jobUser))
+	})
+	return nil
+}
+
+// rememberCredential has putBack keep the credential that is kept now, or none.
+func (i *installer) rememberCredential() error {
+	if i.was.Service == "" {
+		return nil
+	}
+	kept, err := i.Store.KeptCredential(i.Name)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	i.undo = append(i.undo, func() error {
+		if kept == "" {
+			return i.Store.DropCredential(i.Name)
+		}
+		return i.Store.KeepCredential(i.Name, github.NewSecret(kept))
+	})
+	return nil
+}
+
+// liveAsBefore has the supervisor do what it did, with what it had: it reads the record when it starts, and its listener the
+// variables. A registration that is another one by now stays.
 func (i *installer) liveAsBefore(ctx context.Context) error {
+	for _, undo := range i.undo {
+		if err := undo(); err != nil {
+			return err
+		}
+	}
 	_, err := i.Store.Update(ctx, i.Name, func(r *instance.Record) {
-		r.Life = i.was.Life
+		r.Life, r.Credential, r.Environment, r.Source = i.was.Life, i.was.Credential, i.was.Environment, i.was.Source
 		if i.was.Phase == instance.Installed {
 			r.Phase = instance.Installed
 		}

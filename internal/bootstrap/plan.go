@@ -86,6 +86,8 @@ type Plan struct {
 	before []int64
 	// leave is set when the runner must leave GitHub before it joins again.
 	leave bool
+	// stop is set when its files are replaced: whoever works with them has to be stopped before.
+	stop bool
 }
 
 // variables is everything that belongs into .env; what the user names wins. A shell

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 )
 
@@ -79,6 +80,18 @@ func (p *planner) planOwnAccount(name string) error {
 
 // warnOfAccount says what of an account jobs will miss, or should not have.
 func (p *planner) warnOfAccount() {
+	if found, command := doctor.NoExecHome(p.jobUser); found != "" {
+		p.warn(found + "; to mend it: sudo " + command)
+	}
+	if slices.Contains(p.request.Life.Allow, AllowSudo) {
+		found, command := doctor.NoSudo()
+		if command != "" {
+			found += "; to mend it: sudo " + command
+		}
+		if found != "" {
+			p.warn(found)
+		}
+	}
 	if p.jobUser.UID < 0 {
 		return // it will be made as it should be
 	}

@@ -77,9 +77,26 @@ func (p *planner) planAnew(object, differing string) error {
 			Detail: "a registration token cannot take it away first", Name: p.Name, Scope: p.request.Scope,
 		}
 	}
+	if p.record.Service == "" {
+		if err := p.atWork(p.Name); err != nil {
+			return err
+		}
+	}
 	p.leave = true
 	p.change(RegisterPhase, object, "registered with other "+differing)
 	return nil
+}
+
+// atWork refuses to take a registration from under a supervisor: that of a service can be stopped before and started
+// again, one that somebody has started cannot.
+func (h *Host) atWork(name string) error {
+	pid, err := h.Store.Running(name)
+	if err != nil || pid == 0 {
+		return err
+	}
+	return &refusal.Error{
+		Object: fmt.Sprintf("runner %q on this host", name), Reason: ErrAtWork, Detail: fmt.Sprintf("process %d", pid), Name: name,
+	}
 }
 
 // running tells whether a supervisor of this runner is alive: what concerns the
@@ -107,6 +124,12 @@ func (p *planner) planAdopt(settings register.Settings, object, reason string) e
 		p.keep(RegisterPhase, object, reason)
 		return nil
 	case settings.Ephemeral && running == 0 || p.request.Replace:
+		if p.record.Service == "" {
+			if err := p.atWork(p.Name); err != nil {
+				return err
+			}
+		}
+		p.stop = true
 		p.change(RegisterPhase, object, fmt.Sprintf("registered as id %d before", settings.ID))
 		return nil
 	}

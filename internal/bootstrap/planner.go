@@ -124,7 +124,7 @@ func (p *planner) runnerName(ctx context.Context) (string, error) {
 // has, also where its cloud does not answer today.
 func (p *planner) fillLabels(ctx context.Context) error {
 	r := p.request
-	if p.known && p.record.ResolvedLabels != nil && slices.Equal(p.record.Labels, r.Identity.Labels) {
+	if p.known && p.record.ResolvedLabels != nil && instance.SameLabels(p.record.Labels, r.Identity.Labels) {
 		p.given = p.record.ResolvedLabels
 		return nil
 	}

@@ -40,12 +40,19 @@ func (p *planner) checkTrust(context.Context) error {
 			}
 		}
 	}
-	for _, folder := range filepath.SplitList(named[trustFolder]) {
-		if err := p.checkTrusted(trustFolder, folder, p.folderHoldsCertificate); err != nil {
-			return err
+	folder := named[trustFolder]
+	if folder == "" {
+		return nil
+	}
+	// OpenSSL and Go take a list, and so does .NET from version 9 on; GitHub's runner brings .NET 8, which would look for
+	// one folder of that whole name and trust nobody.
+	if len(filepath.SplitList(folder)) > 1 {
+		return &refusal.Error{
+			Object: fmt.Sprintf("trusting %q (%s)", folder, trustFolder), Reason: ErrNoCertificate, Name: folder,
+			Detail: "the runner reads one folder alone, and these are several",
 		}
 	}
-	return nil
+	return p.checkTrusted(trustFolder, folder, p.folderHoldsCertificate)
 }
 
 func (p *planner) checkTrusted(name, path string, holds func(path string) error) error {
@@ -76,14 +83,18 @@ func (p *planner) checkTrusted(name, path string, holds func(path string) error)
 var errNoPEM = errors.New("it holds no certificate in PEM")
 
 func holdsCertificate(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return errors.New("it is no file") // the opening of a pipe would wait for a writer
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	if info, err := file.Stat(); err == nil && !info.Mode().IsRegular() {
-		return errors.New("it is no file")
-	}
 	text, err := io.ReadAll(io.LimitReader(file, maxBundle))
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package doctor
 import (
 	"bufio"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -23,8 +24,9 @@ func Unmounted(path string) string {
 		if len(fields) < 3 || strings.HasPrefix(fields[0], "#") || fields[1] == "/" || !strings.HasPrefix(fields[1], "/") {
 			continue
 		}
-		at := strings.ReplaceAll(fields[1], `\040`, " ")
-		if within(path, at) && !strings.Contains(string(mounted), " "+fields[1]+" ") {
+		point := filepath.Clean(fields[1]) // the kernel writes no slash at the end
+		at := strings.ReplaceAll(point, `\040`, " ")
+		if within(path, at) && !strings.Contains(string(mounted), " "+point+" ") {
 			return at
 		}
 	}

@@ -184,6 +184,9 @@ func (h Host) account(context.Context) []Finding {
 	if user.Doubt != nil {
 		all = append(all, one(check, Warning, user.Name, "groups may be missing: "+user.Doubt.Error(), "id "+quote(user.Name))...)
 	}
+	if found, command := NoExecHome(user); found != "" {
+		all = append(all, one(check, Warning, user.Name, found, "sudo "+command)...)
+	}
 	if powers := user.Powers(); len(powers) > 0 && account.Privileged() {
 		found := "it is in a group whose members can become root, as every job then can: " + strings.Join(powers, ", ")
 		all = append(all, one(check, Warning, user.Name, found, "id "+quote(user.Name))...)

@@ -26,8 +26,11 @@ func unnamed(dir string) bool {
 	return true
 }
 
-// noExecFlag is ST_NOEXEC of statvfs(3).
-const noExecFlag = unix.MS_NOEXEC
+// Of statvfs(3): ST_NOEXEC and ST_NOSUID.
+const (
+	noExecFlag   = unix.MS_NOEXEC
+	noSetuidFlag = unix.MS_NOSUID
+)
 
 // plainName names a file system that is too simple, by its number in statfs(2).
 func plainName(stat *unix.Statfs_t) string {

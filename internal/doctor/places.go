@@ -106,6 +106,7 @@ type volume struct {
 	counted  bool  // it has a fixed number of files
 	readOnly bool
 	noExec   bool
+	noSetuid bool
 	plain    string // the name of a file system that is too simple; empty for others
 }
 

@@ -27,7 +27,7 @@ func volumeOf(dir string) (volume, error) {
 	return volume{
 		id: device(dir), bytes: int64(stat.Bavail) * int64(stat.Bsize), //nolint:gosec,unconvert // likewise
 		files: int64(stat.Ffree), counted: stat.Files > 0, readOnly: stat.Flags&1 != 0, //nolint:gosec,unconvert // MNT_RDONLY, ST_RDONLY
-		noExec: stat.Flags&noExecFlag != 0, plain: plainName(&stat),
+		noExec: stat.Flags&noExecFlag != 0, noSetuid: stat.Flags&noSetuidFlag != 0, plain: plainName(&stat),
 	}, nil
 }
 

@@ -88,6 +88,9 @@ const inside = "_work"
 // CheckWork finds out where jobs of a runner can work, or returns a [*WorkError]. It is for a runner that does not work
 // there yet. A folder in the runner's directory needs no room. It changes nothing and leaves nothing.
 func CheckWork(w Work) (Room, error) {
+	if err := w.checkMeant(); err != nil {
+		return Room{}, err
+	}
 	if !filepath.IsAbs(w.Folder) {
 		return Room{}, w.checkName()
 	}

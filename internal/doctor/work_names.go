@@ -5,16 +5,41 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 )
 
+// maxPart is the longest name of a file, in bytes, that the usual file systems take.
+const maxPart = 255
+
+// checkMeant refuses names, wherever they are, that nobody has meant or no file system takes.
+func (w Work) checkMeant() error {
+	placeholder := regexp.MustCompile(`\{[a-z_]+\}`).FindString(w.Folder)
+	names := strings.FieldsFunc(filepath.ToSlash(w.Folder), func(r rune) bool { return r == '/' })
+	switch {
+	case strings.TrimSpace(w.Folder) == "":
+		return w.refuse("its name is empty")
+	case strings.HasPrefix(w.Folder, "~"):
+		return w.refuse("it begins with ~, which no shell has replaced")
+	case strings.Contains(w.Folder, "$"):
+		return w.refuse("it has a $, which no shell has replaced")
+	case placeholder != "":
+		return w.refuse("it has " + placeholder + ", which is replaced in names and labels alone")
+	case slices.ContainsFunc(names, func(name string) bool { return len(name) > maxPart }):
+		return w.refuse(fmt.Sprintf("a name in it is longer than %d bytes", maxPart))
+	}
+	return nil
+}
+
+func (w Work) refuse(detail string) error {
+	return &WorkError{Folder: w.Folder, Reason: ErrWorkName, Detail: detail, Instead: inside}
+}
+
 // checkName refuses names in the runner's directory that are not for jobs.
 func (w Work) checkName() error {
-	refuse := func(detail string) error {
-		return &WorkError{Folder: w.Folder, Reason: ErrWorkName, Detail: detail, Instead: inside}
-	}
+	refuse := w.refuse
 	names := strings.FieldsFunc(filepath.ToSlash(w.Folder), func(r rune) bool { return r == '/' })
 	switch {
 	case slices.Contains(names, ".."):
@@ -62,9 +87,7 @@ func (w Work) resolve(path string) (string, error) {
 
 // checkSystem refuses what is the system's or ours.
 func (w Work) checkSystem(path string) error {
-	refuse := func(detail string) error {
-		return &WorkError{Folder: w.Folder, Reason: ErrWorkName, Detail: detail, Instead: inside}
-	}
+	refuse := w.refuse
 	for _, tree := range systemTrees() {
 		if within(path, tree) {
 			return refuse("the system is in " + tree)

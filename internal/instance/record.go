@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -112,14 +113,27 @@ func (i Identity) Differs(want Identity) []string {
 			names = append(names, name)
 		}
 	}
-	note(!slices.Equal(i.Labels, want.Labels), "labels")
+	note(!SameLabels(i.Labels, want.Labels), "labels")
 	note(i.NoDefaultLabels != want.NoDefaultLabels, "no-default-labels")
-	note(i.Group != want.Group, "runnergroup")
+	note(!strings.EqualFold(i.Group, want.Group), "runnergroup") // GitHub and config.sh do not tell them apart either
 	note(i.Work != want.Work, "work")
 	note(i.Ephemeral != want.Ephemeral, "ephemeral")
 	note(i.JIT != want.JIT, "jit")
 	note(i.DisableUpdate != want.DisableUpdate, "disableupdate")
 	return names
+}
+
+// SameLabels tells whether two lists make the same labels: at GitHub neither case nor order counts, nor that one is given twice.
+func SameLabels(a, b []string) bool {
+	set := func(labels []string) []string {
+		folded := make([]string, 0, len(labels))
+		for _, label := range labels {
+			folded = append(folded, strings.ToLower(strings.TrimSpace(label)))
+		}
+		slices.Sort(folded)
+		return slices.Compact(folded)
+	}
+	return slices.Equal(set(a), set(b))
 }
 
 // ErrName is matched by errors about a runner's name.

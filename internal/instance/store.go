@@ -68,6 +68,25 @@ func (s *Store) Load(name string) (Record, error) {
 	return record, nil
 }
 
+// Called gives the name of the runner as this host has it, where that differs from name in nothing but case: GitHub takes both
+// for the same runner. It gives name where there is none.
+func (s *Store) Called(name string) string {
+	entries, err := os.ReadDir(filepath.Join(s.dir, homes))
+	if err != nil {
+		return name // whoever reads the record says so
+	}
+	found := name
+	for _, entry := range entries {
+		if entry.Name() == name {
+			return name
+		}
+		if strings.EqualFold(entry.Name(), name) {
+			found = entry.Name()
+		}
+	}
+	return found
+}
+
 // List reads all records, by name. The error is for those that could not be read,
 // and the others come beside it.
 func (s *Store) List() ([]Record, error) {

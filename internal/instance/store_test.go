@@ -286,7 +286,7 @@ func TestDiffers(t *testing.T) {
 	base := aRecord("web-1").Identity
 	for want, change := range map[string]func(*Identity){
 		"":                  func(*Identity) {},
-		"labels":            func(i *Identity) { i.Labels = []string{"b", "a"} },
+		"labels":            func(i *Identity) { i.Labels = []string{"a", "c"} },
 		"no-default-labels": func(i *Identity) { i.NoDefaultLabels = false },
 		"runnergroup":       func(i *Identity) { i.Group = "" },
 		"work":              func(i *Identity) { i.Work = "_x" },
@@ -300,6 +300,26 @@ func TestDiffers(t *testing.T) {
 		change(&other)
 		if got := strings.Join(base.Differs(other), ", "); got != want {
 			t.Errorf("differs in %q, want %q", got, want)
+		}
+	}
+}
+
+// TestDiffersByWhatGitHubTellsApart: a runner is not taken away to be registered with the same labels in another order.
+func TestDiffersByWhatGitHubTellsApart(t *testing.T) {
+	t.Parallel()
+	base := Identity{Labels: []string{"gpu", "big"}, Group: "Builders"}
+	for _, same := range []Identity{
+		{Labels: []string{"big", "gpu"}, Group: "Builders"},
+		{Labels: []string{"GPU", "big", "gpu"}, Group: "builders"},
+		{Labels: []string{" gpu ", "big"}, Group: "BUILDERS"},
+	} {
+		if got := base.Differs(same); len(got) > 0 {
+			t.Errorf("%+v differs in %q", same, got)
+		}
+	}
+	for _, other := range [][]string{{"gpu"}, {"gpu", "big", "arm"}, {"gpu", "bigger"}} {
+		if SameLabels(base.Labels, other) {
+			t.Errorf("%q are taken for the same", other)
 		}
 	}
 }

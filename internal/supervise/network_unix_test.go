@@ -76,6 +76,18 @@ func TestListenerThatTrustsNobodyIsConnecting(t *testing.T) {
 	}
 }
 
+// The runner's .NET takes a list of folders for one, which is not there.
+func TestListenerThatIsToldSeveralFoldersTrustsNobody(t *testing.T) {
+	t.Parallel()
+	config2, file := authority(t)
+	folders := "SSL_CERT_DIR=" + filepath.Dir(file) + ":" + place(t)
+	w := newWorldAt(t, githubtest.Config{TLS: config2}, []string{"SSL_CERT_FILE=" + file}, false)
+	c := config(w.root, quiet())
+	c.Environment = []string{folders}
+	r := supervise(t, c)
+	r.until("connecting", func(c Change) bool { return c.Shown() == Connecting })
+}
+
 func TestListenerThatLosesGitHubIsReconnecting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)

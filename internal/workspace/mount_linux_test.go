@@ -190,6 +190,55 @@ func TestMadeMounted(t *testing.T) {
 	expect(t, made, []string{"bind/precious"}, []string{"file"})
 }
 
+// TestMadeMountedAtTheSamePlace: another file system may have a folder of the same place, as a disk has from which all was
+// copied.
+func TestMadeMountedAtTheSamePlace(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	dir := t.TempDir()
+	for _, name := range []string{"one", "other"} {
+		mount(t, "", dir, name)
+	}
+	plant(t, dir, "one/x/", "other/x/made/precious")
+	made := filepath.Join(dir, "one/x/made")
+	_, err := workspace.Make(made, -1, -1)
+	check(t, err)
+	mount(t, filepath.Join(dir, "other/x/made"), dir, "one/x/made")
+	for what, err := range map[string]error{"Check": workspace.Check(made, 0), "Remove": workspace.Remove(made, 0)} {
+		if !errors.Is(err, workspace.ErrMounted) {
+			t.Errorf("%s: %v, want %v", what, err, workspace.ErrMounted)
+		}
+	}
+	expect(t, made, []string{"precious"}, nil)
+}
+
+// TestMadeIsKnownAgain: where numbers of files last, a folder has one; on an overlay, which makes them up, it has none, and
+// is the one that was made all the same.
+func TestMadeIsKnownAgain(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	dir := t.TempDir()
+	mount(t, "", dir, "disk")
+	plant(t, dir, "disk/lower/", "disk/upper/", "disk/work/", "overlay/")
+	disk, overlay := filepath.Join(dir, "disk"), filepath.Join(dir, "overlay")
+	options := fmt.Sprintf("lowerdir=%s/lower,upperdir=%s/upper,workdir=%s/work", disk, disk, disk)
+	check(t, syscall.Mount("overlay", overlay, "overlay", 0, options))
+	defer func() { check(t, syscall.Unmount(overlay, 0)) }()
+	for place, known := range map[string]bool{disk: true, overlay: false} {
+		made := filepath.Join(place, "made")
+		inode, err := workspace.Make(made, -1, -1)
+		check(t, err)
+		var stat syscall.Stat_t
+		check(t, syscall.Stat(made, &stat))
+		if known && inode != stat.Ino || !known && inode != 0 {
+			t.Errorf("%s is known by %d, and its number is %d", made, inode, stat.Ino)
+		}
+		check(t, workspace.Check(made, inode))
+	}
+}
+
 func TestEmptyLogsAlone(t *testing.T) {
 	root := runner(t)
 	check(t, workspace.EmptyLogs(root))

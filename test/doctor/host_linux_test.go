@@ -168,9 +168,21 @@ func (h *host) doctor(setup string, arguments ...string) outcome {
 
 func (h *host) in(namespaces []string, setup string, arguments ...string) outcome {
 	h.t.Helper()
+	out, got := h.run(namespaces, setup, append([]string{"doctor", "--json"}, arguments...)...)
+	if len(out) > 0 {
+		if err := json.Unmarshal(out, &got.findings); err != nil {
+			h.t.Fatalf("reading what it prints: %v: %s", err, out)
+		}
+	}
+	return got
+}
+
+// run runs a command of the program there, and returns what it prints as well.
+func (h *host) run(namespaces []string, setup string, arguments ...string) ([]byte, outcome) {
+	h.t.Helper()
 	ctx, cancel := context.WithTimeout(h.t.Context(), patience)
 	defer cancel()
-	shell := []string{"sh", "-c", "set -eu\n" + setup + "\nset +e\n\"$@\"\ncode=$?\neval \"${after:-}\"\nexit $code", "sh", h.program, "doctor", "--json"}
+	shell := []string{"sh", "-c", "set -eu\n" + setup + "\nset +e\n\"$@\"\ncode=$?\neval \"${after:-}\"\nexit $code", "sh", h.program}
 	words := append(append(namespaces, shell...), arguments...)
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.Env = append([]string{
@@ -186,15 +198,10 @@ func (h *host) in(namespaces []string, setup string, arguments ...string) outcom
 		h.t.Fatalf("%q: %v: %s", words, err, &errOut)
 	}
 	got := outcome{code: cmd.ProcessState.ExitCode(), stderr: errOut.String()}
-	if out.Len() > 0 {
-		if err := json.Unmarshal(out.Bytes(), &got.findings); err != nil {
-			h.t.Fatalf("reading what it prints: %v: %s", err, &out)
-		}
-	}
 	if strings.Contains(out.String()+got.stderr, h.server.Token()) {
 		h.t.Error("it prints the token")
 	}
-	return got
+	return out.Bytes(), got
 }
 
 // of are the findings of a check.

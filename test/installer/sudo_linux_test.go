@@ -26,6 +26,7 @@ func TestHiddenFromSudo(t *testing.T) {
 	}{
 		"as Red Hat has it":     {"Defaults    env_reset\nDefaults    secure_path = /sbin:/bin:/usr/sbin:/usr/bin\n", true},
 		"as Debian has it":      {"Defaults\tsecure_path=\"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\"\n", false},
+		"in quotes, without it": {"Defaults\tsecure_path=\"/usr/sbin:/usr/bin\"\n", true},
 		"switched off":          {"#Defaults secure_path = /sbin:/bin\n", false},
 		"without":               {"root ALL=(ALL) ALL\n", false},
 		"another with the name": {"Defaults secure_path = /usr/local/bin2:/bin\n", true},

@@ -72,7 +72,7 @@ func start() int {
 	}
 	// .NET takes SSL_CERT_FILE and SSL_CERT_DIR from the environment that the process starts with. What .env says of
 	// them comes too late, and reaches the jobs alone. Go's certificates are loaded once as well.
-	if _, err := x509.SystemCertPool(); err != nil {
+	if err := loadTrust(); err != nil {
 		return p.fail(err)
 	}
 	if err := p.loadEnv(); err != nil {
@@ -84,6 +84,20 @@ func start() int {
 	}
 	p.opts = parseOptions(command, args)
 	return p.dispatch(command)
+}
+
+// loadTrust loads Go's certificates as .NET 8 does, which takes SSL_CERT_DIR for one folder, also where it is a list
+// (dotnet/runtime 91110).
+func loadTrust() error {
+	const variable = "SSL_CERT_DIR"
+	if list := os.Getenv(variable); len(filepath.SplitList(list)) > 1 {
+		if err := os.Setenv(variable, os.DevNull); err != nil {
+			return err
+		}
+		defer os.Setenv(variable, list) //nolint:errcheck // it was set before
+	}
+	_, err := x509.SystemCertPool()
+	return err
 }
 
 func (p *program) dispatch(command string) int {

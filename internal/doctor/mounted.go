@@ -1,0 +1,55 @@
+package doctor
+
+import (
+	"fmt"
+	"os/exec"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+)
+
+// NoExecHome says, in a sentence, that jobs could not start what they install in the home of their account, and gives the
+// command for root that mends it. Empty where they can, and where it cannot be told. They may do without, so that nothing
+// is refused for it.
+func NoExecHome(user account.User) (found, command string) {
+	home := user.OwnHome()
+	if user.UID < 0 {
+		home = "/home/" + user.Name // where it will be made
+	}
+	if home == "" || !volumeAt(home).noExec {
+		return "", ""
+	}
+	return fmt.Sprintf("programs that jobs of account %q install in its home %q cannot be started: it is mounted with noexec", user.Name, home),
+		RemountFix(&PlaceError{Path: mountedAt(home), Reason: ErrNoExec})
+}
+
+// NoSudo says, in a sentence, why sudo will not work for jobs that are to have it, and gives the command for root that mends
+// it, if there is one.
+func NoSudo() (found, command string) {
+	path, err := exec.LookPath("sudo")
+	if err != nil {
+		return "jobs are to have sudo, and it is not on this host", ""
+	}
+	if !volumeAt(path).noSetuid {
+		return "", ""
+	}
+	return fmt.Sprintf("sudo will not work for jobs: %q is on a file system that is mounted with nosuid", path),
+		"mount -o remount,suid " + quote(mountPoint(mountedAt(path)))
+}
+
+// volumeAt is the file system that a path is on, or would be.
+func volumeAt(path string) volume {
+	v, err := volumeOf(mountedAt(path))
+	if err != nil {
+		return volume{} // nothing is held against what cannot be told
+	}
+	return v
+}
+
+// mountedAt is the nearest folder at or above a path that is there.
+func mountedAt(path string) string {
+	dir, err := existing(path)
+	if err != nil {
+		return path
+	}
+	return dir
+}
