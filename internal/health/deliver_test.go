@@ -82,7 +82,7 @@ func TestTheTimestampIsThatOfTheTry(t *testing.T) {
 		w.Send(Event{Type: EventIdle})
 		finishAfter(t, w, time.Hour)
 		for n, d := range r.all(t) {
-			if err := Verify("sesame", d.header, d.body, d.at); err != nil {
+			if err := verify("sesame", d.header, d.body, d.at); err != nil {
 				t.Errorf("try %d: %v", n, err)
 			}
 		}

@@ -58,8 +58,7 @@ type Metrics struct {
 	Jobs                   map[string]int64 // by result; the results above are always told
 	Starts                 int64            // of the listener
 	Registrations          int64
-	LastExit               *int  // exit code of the last listener; nil: none has ended
-	RSSBytes               int64 // resident memory; 0: not told
+	LastExit               *int // exit code of the last listener; nil: none has ended
 }
 
 // WriteMetrics replaces a file, which the collector reads when its name ends in
@@ -147,10 +146,6 @@ func (m Metrics) format() string {
 	if m.LastExit != nil {
 		e.family("runner_bootstrap_listener_last_exit_code", "gauge", "Exit code of the listener that ended last.")
 		e.sample(int64(*m.LastExit), "runner", m.Runner, "scope", m.Scope)
-	}
-	if m.RSSBytes != 0 {
-		e.family("runner_bootstrap_rss_bytes", "gauge", "Resident memory of the runner.")
-		e.sample(m.RSSBytes, "runner", m.Runner, "scope", m.Scope)
 	}
 	e.family("runner_bootstrap_heartbeat_seconds", "gauge", "When this was written, in Unix time.")
 	e.sample(m.Now.Unix(), "runner", m.Runner, "scope", m.Scope)

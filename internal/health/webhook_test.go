@@ -76,7 +76,7 @@ func TestADeliveryIsWhatReceiversAreTold(t *testing.T) {
 	if signature := "sha256=" + hex.EncodeToString(mac.Sum(nil)); d.header.Get("X-Runner-Bootstrap-Signature-256") != signature {
 		t.Errorf("signature %q, want %q", d.header.Get("X-Runner-Bootstrap-Signature-256"), signature)
 	}
-	if err := Verify(secret, d.header, d.body, time.Now()); err != nil {
+	if err := verify(secret, d.header, d.body, time.Now()); err != nil {
 		t.Errorf("Verify: %v", err)
 	}
 	second := got[1].event
