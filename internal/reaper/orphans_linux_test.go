@@ -78,7 +78,7 @@ func TestInTree(t *testing.T) {
 			t.Errorf("%s are found: %v", what, found)
 		}
 	}
-	for _, p := range InTree(root, os.Getuid()) {
+	for _, p := range inTree(root, os.Getuid()) {
 		t.Errorf("a descendant is found: %v", p)
 	}
 }

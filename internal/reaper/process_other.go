@@ -26,9 +26,6 @@ func Reap(...int) {}
 // EndDescendants ends nothing.
 func EndDescendants(context.Context, time.Duration) (ended int, err error) { return 0, nil }
 
-// InTree finds nothing.
-func InTree(string, int) []Process { return nil }
-
 // Scripted finds nothing.
 func Scripted(string, int) bool { return false }
 
