@@ -91,7 +91,7 @@ func (a Asset) Demand(digest string) (Asset, error) {
 	case a.SHA256 == "":
 		a.SHA256 = digest
 	case a.SHA256 != digest:
-		return Asset{}, &DigestError{File: a.Filename, Want: digest, Got: a.SHA256, Offered: true}
+		return Asset{}, &digestError{File: a.Filename, Want: digest, Got: a.SHA256, Offered: true}
 	}
 	return a, nil
 }

@@ -215,7 +215,7 @@ func (f *Fetcher) unpack(ctx context.Context, cancel func(), asset Asset, from s
 			err = asset.prove(archive)
 		}
 	}
-	if failure := archive.Failure(); failure != nil {
+	if failure := archive.failure(); failure != nil {
 		return classify(failure)
 	}
 	if err != nil {
@@ -253,7 +253,7 @@ func unpackZip(ctx context.Context, asset Asset, archive *hashing, path, dir str
 // prove compares the digest of an archive that was read to its end.
 func (a Asset) prove(archive *hashing) error {
 	if got := hex.EncodeToString(archive.Sum()); got != a.SHA256 {
-		return &DigestError{File: a.Filename, Want: a.SHA256, Got: got}
+		return &digestError{File: a.Filename, Want: a.SHA256, Got: got}
 	}
 	return nil
 }

@@ -195,8 +195,8 @@ func (h *hashing) Close() {
 // Sum is the SHA-256 of the whole, once it was read to its end.
 func (h *hashing) Sum() []byte { return h.sum.Sum(nil) }
 
-// Failure is what the source failed with, if it did so before it was closed.
-func (h *hashing) Failure() error {
+// failure is what the source failed with, if it did so before it was closed.
+func (h *hashing) failure() error {
 	select {
 	case <-h.ended:
 	default:

@@ -163,11 +163,11 @@ func (w *Webhook) post(ctx context.Context, d delivery) answer {
 	req.URL, req.Host = w.target, w.target.Host
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", w.agent)
-	req.Header.Set(HeaderEvent, d.kind)
-	req.Header.Set(HeaderDelivery, d.id)
-	req.Header.Set(HeaderTimestamp, timestamp)
+	req.Header.Set(headerEvent, d.kind)
+	req.Header.Set(headerDelivery, d.id)
+	req.Header.Set(headerTimestamp, timestamp)
 	if w.secret != nil {
-		req.Header.Set(HeaderSignature, sign(w.secret.Reveal(), timestamp, d.body))
+		req.Header.Set(headerSignature, sign(w.secret.Reveal(), timestamp, d.body))
 	}
 	resp, err := w.wire.RoundTrip(req)
 	if err != nil {

@@ -33,9 +33,9 @@ const (
 
 // The results of jobs.
 const (
-	JobSucceeded = "succeeded"
-	JobFailed    = "failed"
-	JobCanceled  = "canceled"
+	jobSucceeded = "succeeded"
+	jobFailed    = "failed"
+	jobCanceled  = "canceled"
 )
 
 // ErrState is matched by the error for a state that is none of [States].
@@ -134,7 +134,7 @@ func (m Metrics) format() string {
 		e.sample(m.Since.Unix(), "runner", m.Runner, "scope", m.Scope)
 	}
 	e.family("runner_bootstrap_jobs_total", "counter", "Jobs that have ended, by result.")
-	results := map[string]int64{JobSucceeded: 0, JobFailed: 0, JobCanceled: 0}
+	results := map[string]int64{jobSucceeded: 0, jobFailed: 0, jobCanceled: 0}
 	maps.Copy(results, m.Jobs)
 	for _, result := range slices.Sorted(maps.Keys(results)) {
 		e.sample(results[result], "runner", m.Runner, "scope", m.Scope, "result", result)

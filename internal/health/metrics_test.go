@@ -124,7 +124,7 @@ func sample() Metrics {
 	return Metrics{
 		Runner: "r1", Scope: "octo/hello", Version: "2.330.0", State: StateBusy,
 		Since: time.Unix(1700000000, 0), Now: time.Unix(1700000060, 0),
-		Jobs: map[string]int64{JobSucceeded: 5, JobFailed: 1}, Starts: 2, Registrations: 1,
+		Jobs: map[string]int64{jobSucceeded: 5, jobFailed: 1}, Starts: 2, Registrations: 1,
 	}
 }
 

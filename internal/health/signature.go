@@ -11,10 +11,10 @@ import (
 // A delivery can be replayed, and comes again when its answer is lost, so a receiver that must not act twice refuses
 // timestamps that are some minutes off and remembers the IDs it has seen.
 const (
-	HeaderEvent     = "X-Runner-Bootstrap-Event"         // the event's type
-	HeaderDelivery  = "X-Runner-Bootstrap-Delivery"      // the event's ID
-	HeaderTimestamp = "X-Runner-Bootstrap-Timestamp"     // when this try was sent, Unix seconds
-	HeaderSignature = "X-Runner-Bootstrap-Signature-256" // not there without a secret
+	headerEvent     = "X-Runner-Bootstrap-Event"         // the event's type
+	headerDelivery  = "X-Runner-Bootstrap-Delivery"      // the event's ID
+	headerTimestamp = "X-Runner-Bootstrap-Timestamp"     // when this try was sent, Unix seconds
+	headerSignature = "X-Runner-Bootstrap-Signature-256" // not there without a secret
 )
 
 const signaturePrefix = "sha256="

@@ -36,7 +36,7 @@ var (
 // verify is what a receiver does: it tells whether a delivery was signed with secret and sent within five minutes of
 // now. An empty secret matches nothing.
 func verify(secret string, header http.Header, body []byte, now time.Time) error {
-	stamps, signatures := header.Values(HeaderTimestamp), header.Values(HeaderSignature)
+	stamps, signatures := header.Values(headerTimestamp), header.Values(headerSignature)
 	if secret == "" || len(stamps) != 1 || len(signatures) != 1 {
 		return errSignature
 	}
@@ -58,7 +58,7 @@ func verify(secret string, header http.Header, body []byte, now time.Time) error
 }
 
 func signed(timestamp, signature string) http.Header {
-	return http.Header{HeaderTimestamp: {timestamp}, HeaderSignature: {signature}}
+	return http.Header{headerTimestamp: {timestamp}, headerSignature: {signature}}
 }
 
 func TestVerify(t *testing.T) {
@@ -68,9 +68,9 @@ func TestVerify(t *testing.T) {
 		return signed(timestamp, sign(knownSecret, timestamp, []byte(knownBody)))
 	}
 	twice := signed(stamp, knownSignature)
-	twice.Add(HeaderTimestamp, "1700000001")
+	twice.Add(headerTimestamp, "1700000001")
 	doubled := signed(stamp, knownSignature)
-	doubled.Add(HeaderSignature, knownSignature)
+	doubled.Add(headerSignature, knownSignature)
 	for name, c := range map[string]struct {
 		secret string
 		header http.Header
@@ -88,12 +88,12 @@ func TestVerify(t *testing.T) {
 		"a longer body":           {knownSecret, signed(stamp, knownSignature), knownBody + " ", 0, errSignature},
 		"another secret":          {"another", signed(stamp, knownSignature), knownBody, 0, errSignature},
 		"no secret":               {"", signed(stamp, sign("", stamp, []byte(knownBody))), knownBody, 0, errSignature},
-		"no signature":            {knownSecret, http.Header{HeaderTimestamp: {stamp}}, knownBody, 0, errSignature},
+		"no signature":            {knownSecret, http.Header{headerTimestamp: {stamp}}, knownBody, 0, errSignature},
 		"an empty signature":      {knownSecret, signed(stamp, "sha256="), knownBody, 0, errSignature},
 		"a part of the signature": {knownSecret, signed(stamp, knownSignature[:30]), knownBody, 0, errSignature},
 		"no prefix":               {knownSecret, signed(stamp, strings.TrimPrefix(knownSignature, "sha256=")), knownBody, 0, errSignature},
 		"another digest":          {knownSecret, signed(stamp, "sha1="+strings.TrimPrefix(knownSignature, "sha256=")), knownBody, 0, errSignature},
-		"no timestamp":            {knownSecret, http.Header{HeaderSignature: {knownSignature}}, knownBody, 0, errSignature},
+		"no timestamp":            {knownSecret, http.Header{headerSignature: {knownSignature}}, knownBody, 0, errSignature},
 		"two timestamps":          {knownSecret, twice, knownBody, 0, errSignature},
 		"two signatures":          {knownSecret, doubled, knownBody, 0, errSignature},
 		"a timestamp in words":    {knownSecret, resigned("now"), knownBody, 0, errSignature},
@@ -118,7 +118,7 @@ func TestEveryBitOfASignatureCounts(t *testing.T) {
 		if knownSignature[i] == '0' {
 			digit = '1'
 		}
-		header.Set(HeaderSignature, knownSignature[:i]+string(digit)+knownSignature[i+1:])
+		header.Set(headerSignature, knownSignature[:i]+string(digit)+knownSignature[i+1:])
 		if err := verify(knownSecret, header, []byte(knownBody), time.Unix(knownTime, 0)); !errors.Is(err, errSignature) {
 			t.Errorf("with another digit at %d: %v", i, err)
 		}

@@ -98,7 +98,7 @@ func TestWithoutASecretThereIsNoSignature(t *testing.T) {
 	w.Send(Event{Type: EventIdle})
 	finish(t, w)
 	got := r.all(t)
-	if len(got) != 1 || got[0].header.Values(HeaderSignature) != nil || got[0].header.Get(HeaderTimestamp) == "" {
+	if len(got) != 1 || got[0].header.Values(headerSignature) != nil || got[0].header.Get(headerTimestamp) == "" {
 		t.Errorf("%+v", got)
 	}
 }

@@ -14,9 +14,6 @@ func Look(pid int) (Process, error) {
 	return Process{}, fmt.Errorf("looking at process %d: %w", pid, errors.ErrUnsupported)
 }
 
-// Alive knows of no process.
-func (p Process) Alive() bool { return false }
-
 // Subreaper changes nothing.
 func Subreaper() error { return nil }
 
