@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
 // endpoint is one place at the network.
@@ -195,16 +197,16 @@ func (h Host) explain(e endpoint, err error) (found, fix string) {
 	case errors.As(err, &refused):
 		return refused.Error(), h.proxyFix(refused, e)
 	case errors.As(err, &name):
-		return "the name cannot be resolved: " + name.Err, fmt.Sprintf(resolveFix, quote(e.name()))
+		return "the name cannot be resolved: " + name.Err, fmt.Sprintf(resolveFix, shell.Quote(e.name()))
 	case errors.As(err, &certificate) && errors.As(err, &unknown):
 		return "its certificate is not trusted; it was issued by " + issuer(certificate) + ", perhaps a proxy that looks into connections",
 			h.Again("--ca-file", "FILE")
 	case errors.As(err, &expired) && expired.Reason == x509.Expired:
 		return "its certificate is not valid at the time of this host's clock", "timedatectl status"
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Sprintf("no answer within %s", networkTime), "curl -v " + quote(e.url.String())
+		return fmt.Sprintf("no answer within %s", networkTime), "curl -v " + shell.Quote(e.url.String())
 	default:
-		return err.Error(), "curl -v " + quote(e.url.String())
+		return err.Error(), "curl -v " + shell.Quote(e.url.String())
 	}
 }
 

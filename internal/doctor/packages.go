@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
 // ErrPackagesLocked is matched by every [*HeldError].
@@ -64,7 +66,7 @@ func (h Host) packages(context.Context) []Finding {
 	if h.Repairs {
 		state = Failed
 	}
-	fix := "sudo fuser -v " + quote(held.File)
+	fix := "sudo fuser -v " + shell.Quote(held.File)
 	if held.PID != 0 {
 		fix = fmt.Sprintf("ps -fp %d", held.PID)
 	}

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
 // proxyError says that a proxy did not let us through.
@@ -33,7 +35,7 @@ func (h Host) proxyFix(e *proxyError, to endpoint) string {
 	if e.status == http.StatusProxyAuthRequired {
 		return "https_proxy=" + e.proxy.Scheme + "://USER:PASSWORD@" + e.proxy.Host + " " + h.Again()
 	}
-	return "curl -v --proxy " + quote(e.proxy.Scheme+"://"+e.proxy.Host) + " " + quote(to.url.String())
+	return "curl -v --proxy " + shell.Quote(e.proxy.Scheme+"://"+e.proxy.Host) + " " + shell.Quote(to.url.String())
 }
 
 // tunnel asks a proxy for a connection to an endpoint.

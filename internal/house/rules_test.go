@@ -22,17 +22,20 @@ type arrow struct {
 func arrows() []arrow {
 	return []arrow{
 		{"cmd/runner-bootstrap", []string{
-			"internal/bootstrap", "internal/doctor", "internal/download", "internal/supervise", "internal/register", "internal/svc",
+			"internal/bootstrap", "internal/doctor", "internal/places", "internal/download", "internal/supervise", "internal/register", "internal/svc",
 			"internal/health", "internal/metadata", "internal/github", "internal/instance", "internal/account", "internal/transport",
+			"internal/shell",
 		}},
 		{"internal/bootstrap", []string{
-			"internal/doctor", "internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health",
+			"internal/doctor", "internal/places", "internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health",
 			"internal/metadata", "internal/reaper", "internal/workspace", "internal/sealcheck", "internal/github", "internal/instance",
 			"internal/account",
 		}},
 		{"internal/doctor", []string{
-			"internal/download", "internal/svc", "internal/github", "internal/instance", "internal/account", "internal/transport",
+			"internal/places", "internal/download", "internal/svc", "internal/github", "internal/instance", "internal/account",
+			"internal/transport", "internal/shell",
 		}},
+		{"internal/places", []string{"internal/download", "internal/instance", "internal/account", "internal/shell"}},
 		{"internal/supervise", []string{"internal/register", "internal/reaper", "internal/github", "internal/account"}},
 		{"internal/register", []string{"internal/github", "internal/account"}},
 		{"internal/download", []string{
@@ -54,6 +57,7 @@ func arrows() []arrow {
 		{"internal/inflate", nil},
 		{"internal/atomicfile", nil},
 		{"internal/retry", nil},
+		{"internal/shell", nil},
 		{"internal/demo", []string{"internal/githubtest", "internal/download"}}, // the latter names the platform
 		{"internal/githubtest", nil},
 		{"internal/githubtest/contract", nil},

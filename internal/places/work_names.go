@@ -1,4 +1,4 @@
-package doctor
+package places
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ import (
 // checkName refuses names in the runner's directory that are not for jobs.
 func (w Work) checkName() error {
 	refuse := func(detail string) error {
-		return &WorkError{Folder: w.Folder, Reason: ErrWorkName, Detail: detail, Instead: inside}
+		return &WorkError{Folder: w.Folder, Reason: ErrWorkName, Detail: detail, Instead: Inside}
 	}
 	names := strings.FieldsFunc(filepath.ToSlash(w.Folder), func(r rune) bool { return r == '/' })
 	switch {
@@ -40,7 +40,7 @@ func (w Work) resolve(path string) (string, error) {
 	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		target, err := filepath.EvalSymlinks(path)
 		if err != nil || w.checkSystem(target) != nil {
-			target = inside
+			target = Inside
 		}
 		return "", &WorkError{Folder: w.Folder, Reason: ErrWorkKind, Detail: "it is a link", Instead: target}
 	}
@@ -54,7 +54,7 @@ func (w Work) resolve(path string) (string, error) {
 			return path, nil //nolint:nilerr // the look at it tells why
 		}
 		if _, err := os.Lstat(at); err == nil {
-			return "", &WorkError{Folder: w.Folder, Reason: ErrWorkParent, Detail: fmt.Sprintf("%q is a link to nowhere", at), Instead: inside}
+			return "", &WorkError{Folder: w.Folder, Reason: ErrWorkParent, Detail: fmt.Sprintf("%q is a link to nowhere", at), Instead: Inside}
 		}
 		rest = filepath.Join(filepath.Base(at), rest)
 	}
@@ -63,7 +63,7 @@ func (w Work) resolve(path string) (string, error) {
 // checkSystem refuses what is the system's or ours.
 func (w Work) checkSystem(path string) error {
 	refuse := func(detail string) error {
-		return &WorkError{Folder: w.Folder, Reason: ErrWorkName, Detail: detail, Instead: inside}
+		return &WorkError{Folder: w.Folder, Reason: ErrWorkName, Detail: detail, Instead: Inside}
 	}
 	for _, tree := range systemTrees() {
 		if within(path, tree) {
