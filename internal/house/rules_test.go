@@ -42,7 +42,8 @@ func arrows() []arrow {
 			"internal/download/transfer", "internal/download/unpack", "internal/github", "internal/transport", "internal/atomicfile",
 		}},
 		{"internal/download/transfer", []string{"internal/transport"}}, // for the rules of redirects
-		{"internal/download/unpack", []string{"internal/inflate"}},
+		{"internal/download/unpack", []string{"internal/inflate", "internal/download/openat"}},
+		{"internal/download/openat", nil},
 		{"internal/control", []string{"internal/instance"}},
 		{"internal/svc", []string{"internal/atomicfile"}},
 		{"internal/health", []string{"internal/atomicfile", "internal/retry"}},
