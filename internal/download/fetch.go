@@ -21,9 +21,9 @@ import (
 const (
 	// stall is how long a download may go without one byte.
 	stall = 30 * time.Second
-	// brief is how long a download may take for its bytes not to be kept for
+	// skipDisk is how long a download may take for its bytes not to be kept for
 	// another process: writing them costs more then than it will ever save.
-	brief = 3 * time.Second
+	skipDisk = 3 * time.Second
 	// Expansion is how many times an archive's size its tree may need: about
 	// 3.1 for the real ones.
 	Expansion = 4

@@ -34,7 +34,7 @@ func (f *Fetcher) open(ctx context.Context, asset Asset, progress Progress) (sou
 		Progress: progress,
 	}
 	if asset.Platform.OS != "win" { // a zip is read from the file
-		request.Brief = brief
+		request.SkipDisk = skipDisk
 	}
 	if !asset.Bearer.Empty() {
 		request.Authorize = func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+asset.Bearer.Reveal()) }

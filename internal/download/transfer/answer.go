@@ -49,7 +49,7 @@ func (s *Stream) release(index int) {
 func (s *Stream) request(ctx context.Context, t task) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.r.URL, nil)
 	if err != nil {
-		return nil, &setback{kind: giveUp, err: fmt.Errorf("%w: %w", ErrTransfer, withoutURL(err))}
+		return nil, &attemptError{kind: giveUp, err: fmt.Errorf("%w: %w", ErrTransfer, withoutURL(err))}
 	}
 	// Offsets into what is encoded on the way would mean nothing.
 	req.Header.Set("Accept-Encoding", "identity")
@@ -82,7 +82,7 @@ func (s *Stream) lost(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		err = context.Cause(ctx) // the watch
 	}
-	return &setback{kind: tryAgain, err: fmt.Errorf("%w: %w", ErrTransfer, withoutURL(err))}
+	return &attemptError{kind: tryAgain, err: fmt.Errorf("%w: %w", ErrTransfer, withoutURL(err))}
 }
 
 // withoutURL drops the address: the query of a redirected one is a signature.
@@ -103,22 +103,22 @@ func (s *Stream) take(t *task, resp *http.Response) (end int64, err error) {
 	case s.err != nil:
 		return 0, s.err
 	case resp.StatusCode == http.StatusOK && t.plain:
-		return s.takeWhole(resp)
-	case resp.StatusCode == http.StatusOK && s.hands > 1:
+		return s.takeWholeLocked(resp)
+	case resp.StatusCode == http.StatusOK && s.active > 1:
 		return 0, refusal(startAgain, fmt.Errorf("%w: the server refused a range", ErrTransfer))
 	case resp.StatusCode == http.StatusOK:
 		if s.restarts++; s.restarts > maxRestarts {
 			return 0, refusal(giveUp, fmt.Errorf("%w: the server has no ranges, and its answers break", ErrTransfer))
 		}
-		if err := s.startAgain(); err != nil {
+		if err := s.startAgainLocked(); err != nil {
 			return 0, err
 		}
 		*t = task{plain: true}
-		return s.takeWhole(resp)
+		return s.takeWholeLocked(resp)
 	case resp.StatusCode == http.StatusPartialContent && !t.plain:
-		return s.takeRange(t, resp)
+		return s.takeRangeLocked(t, resp)
 	case resp.StatusCode == http.StatusRequestedRangeNotSatisfiable:
-		return s.takeNothing(t, resp)
+		return s.takeNothingLocked(t, resp)
 	}
 	b := refusal(giveUp, &StatusError{resp.StatusCode})
 	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests {
@@ -128,7 +128,9 @@ func (s *Stream) take(t *task, resp *http.Response) (end int64, err error) {
 	return 0, b
 }
 
-func refusal(k kind, err error) *setback { return &setback{kind: k, err: err, answered: true} }
+func refusal(k kind, err error) *attemptError {
+	return &attemptError{kind: k, err: err, answered: true}
+}
 
 // retryAfter is what the server asks for, in seconds and within reason.
 func retryAfter(header http.Header) time.Duration {
@@ -139,8 +141,8 @@ func retryAfter(header http.Header) time.Duration {
 	return min(time.Duration(seconds)*time.Second, longestAsked)
 }
 
-// takeWhole begins the file with an answer that has all of it.
-func (s *Stream) takeWhole(resp *http.Response) (end int64, err error) {
+// takeWholeLocked begins the file with an answer that has all of it.
+func (s *Stream) takeWholeLocked(resp *http.Response) (end int64, err error) {
 	known := resp.ContentLength >= 0
 	size := max(0, resp.ContentLength)
 	if err := s.fits(size); err != nil {
@@ -157,9 +159,9 @@ func (s *Stream) takeWhole(resp *http.Response) (end int64, err error) {
 		return 0, err
 	}
 	if s.segs.complete() {
-		s.arrived()
+		s.arrivedLocked()
 	}
-	s.getReady()
+	s.getReadyLocked()
 	s.more.Broadcast()
 	if !known {
 		return -1, nil
@@ -177,9 +179,9 @@ func (s *Stream) fits(size int64) error {
 	return nil
 }
 
-// takeRange looks whether a range is the one that was asked for, of the file
+// takeRangeLocked looks whether a range is the one that was asked for, of the file
 // that is on disk.
-func (s *Stream) takeRange(t *task, resp *http.Response) (end int64, err error) {
+func (s *Stream) takeRangeLocked(t *task, resp *http.Response) (end int64, err error) {
 	from, to, total, ok := contentRange(resp.Header.Get("Content-Range"))
 	if !ok || from != t.from {
 		return 0, refusal(startAgain, fmt.Errorf("%w: the server sent another range than it was asked for", ErrTransfer))
@@ -191,17 +193,17 @@ func (s *Stream) takeRange(t *task, resp *http.Response) (end int64, err error) 
 		return 0, refusal(startAgain, fmt.Errorf("%w: the server sent a range of another file", ErrTransfer))
 	}
 	if total >= 0 && !s.segs.known {
-		if err := s.learnSize(total); err != nil {
+		if err := s.learnSizeLocked(total); err != nil {
 			return 0, err
 		}
 	}
 	s.ranges = true
-	s.getReady()
+	s.getReadyLocked()
 	return to, nil // that may be less, or more, than was asked for
 }
 
-// learnSize is told the length after the beginning. The caller holds mu.
-func (s *Stream) learnSize(size int64) error {
+// learnSizeLocked is told the length after the beginning.
+func (s *Stream) learnSizeLocked(size int64) error {
 	if err := s.fits(size); err != nil {
 		return err
 	}
@@ -209,16 +211,16 @@ func (s *Stream) learnSize(size int64) error {
 	return s.ledger.rewrite(size, s.validator, s.segs.got)
 }
 
-// takeNothing is told that there is nothing at and behind an offset. That is
+// takeNothingLocked is told that there is nothing at and behind an offset. That is
 // the truth where all had come but the news that it was all.
-func (s *Stream) takeNothing(t *task, resp *http.Response) (end int64, err error) {
+func (s *Stream) takeNothingLocked(t *task, resp *http.Response) (end int64, err error) {
 	if total, ok := strings.CutPrefix(resp.Header.Get("Content-Range"), "bytes */"); ok && !s.segs.known && !t.plain {
 		if size, err := strconv.ParseInt(total, 10, 64); err == nil && size == t.from {
-			if err := s.learnSize(size); err != nil {
+			if err := s.learnSizeLocked(size); err != nil {
 				return 0, err
 			}
-			s.arrived()
-			s.getReady()
+			s.arrivedLocked()
+			s.getReadyLocked()
 			s.more.Broadcast()
 			return size, nil
 		}

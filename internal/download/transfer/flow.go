@@ -95,7 +95,7 @@ func (f *flow) hold(n int, last bool, late *time.Timer) (stop bool, err error) {
 	full := f.to-f.from >= enough && (f.end < 0 || f.left() > 0)
 	if last || full || f.to == len(f.buf) {
 		late.Stop()
-		f.write()
+		f.writeLocked()
 	}
 	return f.met, f.err
 }
@@ -104,22 +104,22 @@ func (f *flow) hold(n int, last bool, late *time.Timer) (stop bool, err error) {
 func (f *flow) late() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.write()
+	f.writeLocked()
 	if f.err != nil {
 		f.s.fail(f.err)
 	}
 }
 
-// write puts what is held on the disk, and then into the state, never the other
-// way round; or passes it on. The caller holds mu.
-func (f *flow) write() {
+// writeLocked puts what is held on the disk, and then into the state, never the other
+// way round; or passes it on.
+func (f *flow) writeLocked() {
 	for f.from < f.to && f.err == nil && !f.met {
 		upto := int64(f.index+1) * segmentSize
 		if f.off == upto {
 			f.met = !f.s.follow(f.index)
 			if !f.met {
 				f.index++
-				f.err = f.s.giveBack()
+				f.err = f.s.punchConsumed()
 			}
 			continue
 		}
@@ -129,27 +129,27 @@ func (f *flow) write() {
 			f.err = f.s.fits(math.MaxInt64)
 			return
 		}
-		if f.err = f.place(p); f.err != nil {
+		if f.err = f.storeLocked(p); f.err != nil {
 			return
 		}
 		f.s.record(f.index, int64(len(p)))
 	}
 }
 
-// place passes p on, or puts it on the disk and notes that. The caller holds mu.
-func (f *flow) place(p []byte) error {
-	passed, err := f.s.pass(f.index, p, f.off)
+// storeLocked hands p to the reader, or puts it on the disk and notes that.
+func (f *flow) storeLocked(p []byte) error {
+	taken, err := f.s.handOff(f.index, p, f.off)
 	if err != nil {
 		return err
 	}
-	if !passed {
+	if !taken {
 		if _, err := f.s.part.WriteAt(p, f.off); err != nil {
 			return fmt.Errorf("writing the part file: %w", err)
 		}
 	}
 	f.off += int64(len(p))
 	f.from += len(p)
-	if passed {
+	if taken {
 		return nil
 	}
 	return f.s.ledger.note(f.index, f.off-int64(f.index)*segmentSize)
@@ -166,13 +166,13 @@ func (s *Stream) follow(index int) bool {
 func (s *Stream) record(index int, n int64) {
 	s.mu.Lock()
 	if s.moved == 0 {
-		s.passing.began = time.Now()
+		s.direct.began = time.Now()
 	}
 	s.segs.add(index, n)
 	s.moved += n
 	s.high = max(s.high, s.segs.done)
 	if s.segs.complete() {
-		s.arrived()
+		s.arrivedLocked()
 	}
 	s.more.Broadcast()
 	s.mu.Unlock()
@@ -192,10 +192,10 @@ func (f *flow) ended(ctx context.Context) error {
 	}
 	f.s.mu.Lock()
 	defer f.s.mu.Unlock()
-	if err := f.s.learnSize(off); err != nil {
+	if err := f.s.learnSizeLocked(off); err != nil {
 		return err
 	}
-	f.s.arrived()
+	f.s.arrivedLocked()
 	f.s.more.Broadcast()
 	return nil
 }

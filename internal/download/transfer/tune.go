@@ -45,30 +45,29 @@ func (s *Stream) tune() {
 		starvedBefore = starved
 		t.see(s.moved)
 		t.judge(starves)
-		if starves && s.canHire() && t.more() {
+		if starves && s.canAddLocked() && t.more() {
 			t.added()
-			s.hire()
+			s.addWorkerLocked()
 		}
-		s.dismiss(&t)
+		s.removeWorkersLocked(&t)
 		s.mu.Unlock()
 	}
 }
 
-// dismiss has those of a trial leave that has brought nothing, after what they have
+// removeWorkersLocked has those of a trial leave that has brought nothing, after what they have
 // claimed. Fewer connections bring the bytes in order, and what comes in order need
-// not pass by the disk. The caller holds mu.
-func (s *Stream) dismiss(t *tuner) {
+// not pass by the disk.
+func (s *Stream) removeWorkersLocked(t *tuner) {
 	if !t.useless || t.count == 0 {
 		return
 	}
-	s.limit = min(s.limit, max(s.hands-t.count, 1))
+	s.limit = min(s.limit, max(s.active-t.count, 1))
 	t.count = 0
 }
 
-// canHire tells whether another connection would have something to do. The
-// caller holds mu.
-func (s *Stream) canHire() bool {
-	if s.err != nil || !s.segs.known || !s.ranges || s.segs.done == 0 || s.hands == 0 || s.hands >= s.limit {
+// canAddLocked tells whether another connection would have something to do.
+func (s *Stream) canAddLocked() bool {
+	if s.err != nil || !s.segs.known || !s.ranges || s.segs.done == 0 || s.active == 0 || s.active >= s.limit {
 		return false
 	}
 	incomplete, unclaimed := s.segs.left()

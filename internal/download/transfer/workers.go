@@ -21,10 +21,10 @@ const (
 	maxRestarts = 8
 )
 
-// crew is the connections, and what they have met. Stream.mu guards it.
-type crew struct {
-	hands int // goroutines that receive
-	limit int // of hands; goes down where the server refuses more of them, or more bring nothing
+// workers are the connections, and what they have met. Stream.mu guards it.
+type workers struct {
+	active int // goroutines that receive
+	limit  int // of active; goes down where the server refuses more of them, or more bring nothing
 	// high is the most that was ever on disk: what a server without ranges sends
 	// again is no progress. failedAt is what high was at the last failure.
 	high, failedAt int64
@@ -35,7 +35,7 @@ type crew struct {
 	sent403        bool // tried again after a 403 already
 }
 
-// kind is what can be done about a setback.
+// kind is what can be done about a attemptError.
 type kind int
 
 const (
@@ -44,17 +44,17 @@ const (
 	giveUp
 )
 
-// setback is a failed attempt to receive. Errors of other types are not the
+// attemptError is a failed attempt to receive. Errors of other types are not the
 // network's, and end everything.
-type setback struct {
+type attemptError struct {
 	kind     kind
 	err      error
 	after    time.Duration // for which the server asked
 	answered bool          // the server refused; otherwise the connection failed
 }
 
-func (b *setback) Error() string { return b.err.Error() }
-func (b *setback) Unwrap() error { return b.err }
+func (b *attemptError) Error() string { return b.err.Error() }
+func (b *attemptError) Unwrap() error { return b.err }
 
 // task is what one request asks for.
 type task struct {
@@ -63,10 +63,10 @@ type task struct {
 	plain    bool  // the whole file without a range: nothing is on disk
 }
 
-// hire adds a connection. The caller holds mu.
-func (s *Stream) hire() {
-	s.hands++
-	s.workers.Go(s.work)
+// addWorkerLocked adds a connection.
+func (s *Stream) addWorkerLocked() {
+	s.active++
+	s.running.Go(s.work)
 }
 
 // work receives until nothing is left to claim.
@@ -82,7 +82,7 @@ func (s *Stream) work() {
 		}
 		err := s.attempt(t, buf)
 		if err == nil {
-			err = s.giveBack()
+			err = s.punchConsumed()
 		}
 		if err == nil {
 			continue
@@ -95,24 +95,24 @@ func (s *Stream) work() {
 }
 
 // claim takes the lowest part that nobody receives. Where there is none, or there are
-// too many hands, the goroutine is off the crew: whoever holds the rest goes on alone
+// too many of them, the goroutine ends: whoever holds the rest goes on alone
 // if need be.
 func (s *Stream) claim() (task, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.hands > s.limit {
-		s.hands--
+	if s.active > s.limit {
+		s.active--
 		return task{}, false
 	}
 	// Read before the claim, which makes a first segment where the size is unknown.
 	plain := s.segs.done == 0
 	index, ok := s.segs.claimLowest()
 	if !ok {
-		s.hands--
+		s.active--
 		return task{}, false
 	}
 	t := task{index: index, from: s.segs.next(index), to: s.segs.end(index), plain: plain}
-	if s.hands == 1 {
+	if s.active == 1 {
 		t.to = s.segs.runEnd(index)
 	}
 	return t, true
@@ -121,7 +121,7 @@ func (s *Stream) claim() (task, bool) {
 // judge decides after a failed attempt whether its goroutine goes on, and after
 // which wait.
 func (s *Stream) judge(t task, err error) (wait time.Duration, again bool) {
-	var b *setback
+	var b *attemptError
 	if !errors.As(err, &b) {
 		s.fail(err)
 		return 0, false
@@ -136,11 +136,11 @@ func (s *Stream) judge(t task, err error) (wait time.Duration, again bool) {
 	if progress {
 		s.failures = 0
 	}
-	if s.hands > 1 {
+	if s.active > 1 {
 		defer s.mu.Unlock()
-		return s.judgeOneOfMany(t, b)
+		return s.judgeOneOfManyLocked(t, b)
 	}
-	wait, err = s.judgeAlone(b, progress)
+	wait, err = s.judgeAloneLocked(b, progress)
 	s.mu.Unlock()
 	if err != nil {
 		s.fail(err)
@@ -149,27 +149,27 @@ func (s *Stream) judge(t task, err error) (wait time.Duration, again bool) {
 	return wait, true
 }
 
-// judgeOneOfMany: a connection beside others is never needed, so what refuses
+// judgeOneOfManyLocked: a connection beside others is never needed, so what refuses
 // it or brings nothing is let go. The others take what it had claimed.
-func (s *Stream) judgeOneOfMany(t task, b *setback) (wait time.Duration, again bool) {
+func (s *Stream) judgeOneOfManyLocked(t task, b *attemptError) (wait time.Duration, again bool) {
 	switch {
 	case b.answered:
-		s.hands--
-		s.limit = min(s.limit, s.hands)
+		s.active--
+		s.limit = min(s.limit, s.active)
 		return 0, false
 	case s.segs.next(t.index) > t.from:
 		return jitter(shortWait), true
 	}
-	s.hands--
+	s.active--
 	return 0, false
 }
 
-// judgeAlone returns how long to wait, or the error that ends the transfer.
-func (s *Stream) judgeAlone(b *setback, progress bool) (time.Duration, error) {
+// judgeAloneLocked returns how long to wait, or the error that ends the transfer.
+func (s *Stream) judgeAloneLocked(b *attemptError, progress bool) (time.Duration, error) {
 	switch {
 	case b.kind == startAgain && !s.sentAnew:
 		s.sentAnew = true
-		return 0, s.startAgain()
+		return 0, s.startAgainLocked()
 	case b.kind == startAgain:
 		return 0, b.err
 	case b.kind == giveUp && statusOf(b) == http.StatusForbidden && s.moved > 0 && !s.sent403:
@@ -215,13 +215,13 @@ func (s *Stream) pause(d time.Duration) bool {
 	return false
 }
 
-// startAgain forgets what is on disk. The caller holds mu and is the only
+// startAgainLocked forgets what is on disk. The caller is the only
 // connection, and will be: what has confused a server once is not done again.
-func (s *Stream) startAgain() error {
+func (s *Stream) startAgainLocked() error {
 	s.generation++
 	s.limit = 1
 	s.resumed = 0
-	s.segs, s.passing.whole = segments{}, nil
+	s.segs, s.direct.decided = segments{}, nil
 	// From here on the old state says more than the part file holds, so that it
 	// is not believed if this process ends before the new one is written.
 	if err := s.part.Truncate(0); err != nil {
