@@ -41,7 +41,7 @@ func arrows() []arrow {
 		{"internal/download", []string{
 			"internal/download/transfer", "internal/download/unpack", "internal/github", "internal/transport", "internal/atomicfile",
 		}},
-		{"internal/download/transfer", []string{"internal/transport"}}, // for the rules of redirects
+		{"internal/download/transfer", []string{"internal/transport", "internal/retry"}}, // the former for the rules of redirects
 		{"internal/download/unpack", []string{"internal/inflate", "internal/download/openat"}},
 		{"internal/download/openat", nil},
 		{"internal/control", []string{"internal/instance"}},

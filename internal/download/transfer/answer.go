@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 )
 
 // attempt sends one request and writes down what it brings. It returns nil
@@ -123,22 +125,13 @@ func (s *Stream) take(t *task, resp *http.Response) (end int64, err error) {
 	b := refusal(giveUp, &StatusError{resp.StatusCode})
 	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests {
 		b.kind = tryAgain
-		b.after = retryAfter(resp.Header)
+		b.after, _ = retry.After(resp.Header, time.Now(), longestAsked) // none where nothing is asked for
 	}
 	return 0, b
 }
 
 func refusal(k kind, err error) *attemptError {
 	return &attemptError{kind: k, err: err, answered: true}
-}
-
-// retryAfter is what the server asks for, in seconds and within reason.
-func retryAfter(header http.Header) time.Duration {
-	seconds, err := strconv.ParseUint(header.Get("Retry-After"), 10, 31)
-	if err != nil {
-		return 0
-	}
-	return min(time.Duration(seconds)*time.Second, longestAsked)
 }
 
 // takeWholeLocked begins the file with an answer that has all of it.

@@ -164,6 +164,7 @@ func TestFaults(t *testing.T) {
 		{name: "429", turn: status(429, 0, 1), requests: 2, took: time.Second},
 		{name: "429 with a wait", turn: status(429, 0, 1, "Retry-After", "33"), requests: 2, took: 33 * time.Second},
 		{name: "429 with a wait too long", turn: status(429, 0, 1, "Retry-After", "7200"), requests: 2, took: time.Minute},
+		{name: "429 with a date", turn: status(429, 0, 1, "Retry-After", "Sat, 01 Jan 2000 00:00:33 GMT"), requests: 2, took: 33 * time.Second}, // a bubble begins with that year
 		{name: "429 with no number", turn: status(429, 0, 1, "Retry-After", "soon"), requests: 2, took: time.Second},
 		{name: "401", turn: status(401, 0, always), requests: 1, err: ErrTransfer, status: 401},
 		{name: "403", turn: status(403, 0, always), requests: 1, err: ErrTransfer, status: 403},

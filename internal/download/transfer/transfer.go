@@ -78,23 +78,14 @@ type Stream struct {
 	client *http.Client
 	part   *os.File
 	ledger *ledger
-
-	ctx      context.Context // the life of the connections
-	cancel   context.CancelCauseFunc
-	forget   func() bool // stops following the context of Open
-	running  sync.WaitGroup
-	ready    chan struct{} // closed when the first answer was taken, or when there will be none
-	finished chan struct{} // closed when everything is on disk
-	close    func() error
-
-	telling sync.Mutex // held while Progress runs
-	told    int64
+	life
+	told told
 
 	mu   sync.Mutex
 	more sync.Cond // of mu: the contiguous bytes grew, or err was set
 	err  error
 	segs segments
-	pos  int64 // of the reader
+	reader
 	// generation counts how often the file was started again.
 	generation int
 	resumed    int64
@@ -102,9 +93,31 @@ type Stream struct {
 	ranges  bool // the server has shown that it can
 	isReady bool
 	workers
-	starved time.Duration // how long the reader has waited for bytes in all
+	direct direct
+}
+
+// life is how a Stream begins and ends.
+type life struct {
+	ctx      context.Context // of the connections
+	cancel   context.CancelCauseFunc
+	forget   func() bool // stops following the context of Open
+	running  sync.WaitGroup
+	ready    chan struct{} // closed when the first answer was taken, or when there will be none
+	finished chan struct{} // closed when everything is on disk
+	close    func() error
+}
+
+// told is what Progress was told.
+type told struct {
+	mu   sync.Mutex // held while Progress runs
+	done int64
+}
+
+// reader is where the reader of a Stream is. Stream.mu guards it.
+type reader struct {
+	pos     int64
+	starved time.Duration // how long it has waited for bytes in all
 	waiting time.Time     // since when it waits now; zero: it does not
-	direct  direct
 }
 
 // Open begins to receive a file, or goes on where an earlier run ended, and
@@ -117,7 +130,10 @@ type Stream struct {
 // of the whole, and calls [Discard] where it is wrong.
 func Open(ctx context.Context, client *http.Client, r Request) (*Stream, error) {
 	r.Connections = min(max(r.Connections, 1), maxConnections)
-	s := &Stream{r: r, client: client, ready: make(chan struct{}), finished: make(chan struct{}), told: -1}
+	s := &Stream{
+		r: r, client: client, told: told{done: -1},
+		life: life{ready: make(chan struct{}), finished: make(chan struct{})},
+	}
 	s.more.L = &s.mu
 	s.limit = r.Connections
 	if err := s.load(); err != nil {
@@ -301,13 +317,13 @@ func (s *Stream) report() {
 	if s.r.Progress == nil {
 		return
 	}
-	s.telling.Lock()
-	defer s.telling.Unlock()
+	s.told.mu.Lock()
+	defer s.told.mu.Unlock()
 	s.mu.Lock()
 	done, total := s.segs.done, s.segs.size
 	s.mu.Unlock()
-	if done != s.told {
-		s.told = done
+	if done != s.told.done {
+		s.told.done = done
 		s.r.Progress(done, total)
 	}
 }
