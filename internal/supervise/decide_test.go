@@ -96,7 +96,7 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-func TestWhatAListenerSays(t *testing.T) {
+func TestLinesOfAListenerChangeItsState(t *testing.T) {
 	t.Parallel()
 	var told []Change
 	s := &supervisor{Config: Config{Log: slog.New(slog.DiscardHandler), Report: func(c Change) { told = append(told, c) }}}

@@ -52,7 +52,7 @@ func TestDrainAndResume(t *testing.T) {
 	}
 	orders <- Order{Kind: Resume}
 	r.until("another start", func(c Change) bool { return c.Starts == 2 && c.State == Busy && !c.Draining })
-	orders <- Order{Kind: Hurry}
+	orders <- Order{Kind: StopNow}
 	if err := r.wait(); err != nil {
 		t.Error(err)
 	}
@@ -75,7 +75,7 @@ func TestStopLetsTheJobFinish(t *testing.T) {
 		{"no drain timeout", 0, func(r *run, _ chan<- Order) { r.cancel() }, Results{Canceled: 1}, Stopped},
 		{"stopped twice", patience, func(r *run, orders chan<- Order) {
 			r.cancel()
-			orders <- Order{Kind: Hurry}
+			orders <- Order{Kind: StopNow}
 		}, Results{Canceled: 1}, Stopped},
 		{"preempted", patience, func(_ *run, orders chan<- Order) {
 			orders <- Order{Kind: Preempt, Deadline: time.Now().Add(patience)}
@@ -265,7 +265,7 @@ func TestReplace(t *testing.T) {
 	}
 }
 
-func TestBeat(t *testing.T) {
+func TestHeartbeatComesWhileWaiting(t *testing.T) {
 	t.Parallel()
 	c := config(scripted(t, listening), quiet())
 	beats := make(chan struct{}, 100)
@@ -284,7 +284,7 @@ func TestBeat(t *testing.T) {
 	}
 }
 
-func TestMendUpdate(t *testing.T) {
+func TestInterruptedUpdateIsFinished(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	for _, name := range []string{"bin.2.9.0", "bin.2.10.0", "bin.old", "externals.2.9.0"} {
@@ -294,14 +294,14 @@ func TestMendUpdate(t *testing.T) {
 	if !updated(root) || CheckListener(root) == nil {
 		t.Error("there is nothing to mend")
 	}
-	mendUpdate(root)
+	linkNewest(root)
 	if to, err := os.Readlink(filepath.Join(root, "bin")); err != nil || to != filepath.Join(root, "bin.2.10.0") {
 		t.Errorf("bin leads to %q, %v", to, err)
 	}
 	if _, err := os.Readlink(filepath.Join(root, "externals")); err == nil {
 		t.Error("what was whole has been replaced")
 	}
-	mendUpdate(root)
+	linkNewest(root)
 	if err := CheckListener(root); err != nil {
 		t.Error(err)
 	}
@@ -390,21 +390,21 @@ func TestReplaceIsNoHotLoop(t *testing.T) {
 func TestDrainsHaveTheirOwnTime(t *testing.T) {
 	t.Parallel()
 	s := &supervisor{Config: Config{Log: quiet(), Report: func(Change) {}, DrainTimeout: time.Minute}}
-	s.obey(Order{Kind: Drain})
+	s.handleCommand(Order{Kind: Drain})
 	first := s.deadline
 	if left := time.Until(first); left < 50*time.Second || left > time.Minute {
 		t.Errorf("the first has %v", left)
 	}
-	s.obey(Order{Kind: Resume})
+	s.handleCommand(Order{Kind: Resume})
 	if s.drained || !s.deadline.IsZero() {
 		t.Error("the time of the first drain goes on")
 	}
 	s.leave(Stopped)
-	s.obey(Order{Kind: Preempt, Deadline: first.Add(-time.Hour)})
+	s.handleCommand(Order{Kind: Preempt, Deadline: first.Add(-time.Hour)})
 	if !s.deadline.Equal(first.Add(-time.Hour)) || s.leaving != Stopped {
 		t.Errorf("it ends at %v because %s", s.deadline, s.leaving)
 	}
-	s.obey(Order{Kind: Resume})
+	s.handleCommand(Order{Kind: Resume})
 	if s.deadline.IsZero() || s.leaving != Stopped {
 		t.Error("an end was called off")
 	}

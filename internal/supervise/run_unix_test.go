@@ -438,7 +438,7 @@ func TestSelfUpdate(t *testing.T) {
 	}
 }
 
-func TestWhatEndsForGood(t *testing.T) {
+func TestFatalEndsAreNotRepeated(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name      string
@@ -521,7 +521,7 @@ func TestStopCancelsTheJob(t *testing.T) {
 	}
 }
 
-func TestRunOfWhatIsNone(t *testing.T) {
+func TestRunWithoutARunnerFails(t *testing.T) {
 	t.Parallel()
 	root := filepath.Join(place(t), "web-1")
 	c := config(root, quiet())
@@ -583,7 +583,7 @@ func pidIn(t *testing.T, file string) int {
 
 // A listener that does not end when it is asked to is killed, with all that it
 // has started.
-func TestWhoIgnoresTheEndIsKilled(t *testing.T) {
+func TestListenerThatIgnoresItsEndIsKilled(t *testing.T) {
 	t.Parallel()
 	root := scripted(t, `trap "" INT TERM
 		sh -c 'trap "" INT TERM; echo $$ >child; while :; do sleep 1; done' &
@@ -610,7 +610,7 @@ func TestWhoIgnoresTheEndIsKilled(t *testing.T) {
 }
 
 // What a listener leaves has nobody to report to any more, however it ended.
-func TestWhatAListenerLeavesIsKilled(t *testing.T) {
+func TestProcessesThatAListenerLeavesAreKilled(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"exit 7", "kill -KILL $$", "trap 'exit 0' INT; echo stop-me >stop; while :; do sleep 0.05; done"} {
 		root := scripted(t, "(trap '' INT TERM; while :; do sleep 1; done) & echo $! >child\n"+how)
@@ -678,7 +678,7 @@ func (l *longestLine) Write(p []byte) (int, error) {
 }
 
 // A job can make .path anything; then it is not believed.
-func TestPathThatIsNone(t *testing.T) {
+func TestUnusablePathFileChangesNothing(t *testing.T) {
 	t.Parallel()
 	secret := filepath.Join(t.TempDir(), "secret")
 	write(t, secret, "/s3cr3t/bin\n")

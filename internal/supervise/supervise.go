@@ -149,7 +149,7 @@ func Run(ctx context.Context, c Config) (Outcome, error) {
 	if err != nil && !missing {
 		return "", fmt.Errorf("supervising the runner: %w", err)
 	}
-	s := &supervisor{Config: c, ephemeral: settings.Ephemeral, lost: missing}
+	s := &supervisor{Config: c, ephemeral: settings.Ephemeral, needsRegistration: missing}
 	s.born = time.Now()
 	s.changed = make(chan struct{}, 1)
 	if c.Alone {

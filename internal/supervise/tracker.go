@@ -74,7 +74,7 @@ func (s *supervisor) begin() {
 // read takes in one line of the listener's output.
 func (s *supervisor) read(line string) {
 	s.Log.Info("listener", "line", line)
-	s.keep(line)
+	s.rememberLine(line)
 	if match := versionLine.FindStringSubmatch(line); match != nil {
 		s.change(func(now *Change) { now.Version = match[1] })
 		return
@@ -103,7 +103,7 @@ func (s *supervisor) read(line string) {
 	case strings.Contains(line, "Runner reconnected."):
 		s.change(func(now *Change) { now.Trouble = Trouble{} })
 	case errorLine.MatchString(line):
-		s.lose(errorLine.FindStringSubmatch(line)[1])
+		s.connectionLost(errorLine.FindStringSubmatch(line)[1])
 	case strings.Contains(line, "A session for this runner already exists."):
 		s.trouble(Conflict, "another listener holds the session of this runner at GitHub")
 	case strings.Contains(line, "registration has been deleted from the server"),

@@ -17,9 +17,9 @@ const (
 	wordLength = 300
 )
 
-// keep remembers a line for the case that it is among the last. What every start
+// rememberLine remembers a line for the case that it is among the last. What every start
 // prints tells nothing of an end.
-func (s *supervisor) keep(line string) {
+func (s *supervisor) rememberLine(line string) {
 	if strings.HasSuffix(line, "Connected to GitHub") || versionLine.MatchString(line) || strings.HasSuffix(line, ": Listening for Jobs") {
 		return
 	}
@@ -51,9 +51,9 @@ func (s *supervisor) lastWords(state *os.ProcessState) string {
 	return how + ": " + strings.Join(s.said, "; ")
 }
 
-// lose takes in that the listener cannot reach GitHub. It says so of a session
+// connectionLost takes in that the listener cannot reach GitHub. It says so of a session
 // conflict as well, which it has named before.
-func (s *supervisor) lose(words string) {
+func (s *supervisor) connectionLost(words string) {
 	s.mu.Lock()
 	state, known := Connecting, s.now.Trouble.State == Conflict
 	if !s.since.IsZero() {
@@ -83,7 +83,7 @@ func (s *supervisor) countEnd(next action, started time.Time) {
 	s.mu.Lock()
 	connected := !s.since.IsZero() || s.worked || s.gone || s.deprecated || s.troubled
 	s.mu.Unlock()
-	hopeless := !connected && !next.update && !next.conflict && !next.finished && !s.called() && time.Since(started) < atOnce
+	hopeless := !connected && !next.update && !next.conflict && !next.finished && !s.stopping() && time.Since(started) < atOnce
 	s.change(func(now *Change) {
 		now.EndedAtOnce++
 		if !hopeless {
