@@ -13,23 +13,12 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
 
-// The states of a runner.
-const (
-	StateStarting     = "starting"
-	StateConnecting   = "connecting"
-	StateConflict     = "conflict"
-	StateRegistering  = "registering"
-	StateIdle         = "idle"
-	StateReconnecting = "reconnecting"
-	StateBusy         = "busy"
-	StateUpdating     = "updating"
-	StateDraining     = "draining"
-	StateDrained      = "drained"
-	StateFailing      = "failing"
-	StateEnded        = "ended"
-)
+// StateDraining is told of a runner that takes no further job and still has one, or is still connected: a state of
+// metrics alone, beside those of package instance.
+const StateDraining = "draining"
 
 // The results of jobs.
 const (
@@ -43,10 +32,14 @@ var ErrState = errors.New("not a state of a runner")
 
 // States returns every state, in the order of a runner's life.
 func States() []string {
-	return []string{
-		StateStarting, StateConnecting, StateConflict, StateRegistering, StateIdle, StateReconnecting, StateBusy,
-		StateUpdating, StateDraining, StateDrained, StateFailing, StateEnded,
+	var all []string
+	for _, state := range instance.States() {
+		if state == instance.Drained {
+			all = append(all, StateDraining)
+		}
+		all = append(all, string(state))
 	}
+	return all
 }
 
 // Metrics is what is known about a runner at one moment.

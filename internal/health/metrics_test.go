@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
 
 // series is one line of samples: name, labels in order, value.
@@ -122,7 +124,7 @@ func read(t *testing.T, file string) string {
 
 func sample() Metrics {
 	return Metrics{
-		Runner: "r1", Scope: "octo/hello", Version: "2.330.0", State: StateBusy,
+		Runner: "r1", Scope: "octo/hello", Version: "2.330.0", State: string(instance.Busy),
 		Since: time.Unix(1700000000, 0), Now: time.Unix(1700000060, 0),
 		Jobs: map[string]int64{jobSucceeded: 5, jobFailed: 1}, Starts: 2, Registrations: 1,
 	}

@@ -36,7 +36,9 @@ func arrows() []arrow {
 			"internal/transport", "internal/shell",
 		}},
 		{"internal/places", []string{"internal/download", "internal/instance", "internal/account", "internal/shell"}},
-		{"internal/supervise", []string{"internal/register", "internal/reaper", "internal/github", "internal/account"}},
+		{"internal/supervise", []string{
+			"internal/register", "internal/instance", "internal/reaper", "internal/github", "internal/account", "internal/retry",
+		}},
 		{"internal/register", []string{"internal/github", "internal/account"}},
 		{"internal/download", []string{
 			"internal/download/transfer", "internal/download/unpack", "internal/github", "internal/transport", "internal/atomicfile",
@@ -46,7 +48,7 @@ func arrows() []arrow {
 		{"internal/download/openat", nil},
 		{"internal/control", []string{"internal/instance"}},
 		{"internal/svc", []string{"internal/atomicfile"}},
-		{"internal/health", []string{"internal/atomicfile", "internal/retry"}},
+		{"internal/health", []string{"internal/instance", "internal/atomicfile", "internal/retry"}},
 		{"internal/github", []string{"internal/transport", "internal/retry"}},
 		{"internal/transport", []string{"internal/retry"}},
 		{"internal/instance", []string{"internal/atomicfile"}},

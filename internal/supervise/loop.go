@@ -120,7 +120,7 @@ func (s *supervisor) react(ctx context.Context, next action, started time.Time) 
 // fail waits after a failure, for minWait at least.
 func (s *supervisor) fail(ctx context.Context, reason string, minWait time.Duration) {
 	s.failures++
-	wait := max(s.Backoff.wait(s.failures), minWait)
+	wait := max(s.Backoff.Wait(s.failures), minWait)
 	s.change(func(now *Change) { now.State, now.Reason, now.Job = Failing, reason, "" })
 	s.Log.Warn("restarting the listener after a pause", "reason", reason, "wait", wait, "failures", s.failures)
 	s.pause(ctx, wait)

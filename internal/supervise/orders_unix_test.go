@@ -56,7 +56,7 @@ func TestDrainAndResume(t *testing.T) {
 	if err := r.wait(); err != nil {
 		t.Error(err)
 	}
-	if now := r.last(); now.Results != (Results{Succeeded: 1, Canceled: 1}) || now.Reason != string(Stopped) {
+	if now := r.last(); now.Results != (Results{Succeeded: 1, Canceled: 1}) || now.Outcome != Stopped || now.Reason != Stopped.Sentence() {
 		t.Errorf("in the end it is %+v", now)
 	}
 }
@@ -99,7 +99,7 @@ func TestStopLetsTheJobFinish(t *testing.T) {
 			if err := r.wait(); err != nil {
 				t.Error(err)
 			}
-			if now := r.last(); now.Results != c.want || now.Reason != string(c.why) || now.Starts != 1 || now.Draining {
+			if now := r.last(); now.Results != c.want || now.Outcome != c.why || now.Reason != c.why.Sentence() || now.Starts != 1 || now.Draining {
 				t.Errorf("in the end it is %+v", now)
 			}
 		})
@@ -140,7 +140,7 @@ func TestLimits(t *testing.T) {
 			if err := r.wait(); err != nil {
 				t.Error(err)
 			}
-			if now := r.last(); now.State != Ended || now.Reason != string(c.why) {
+			if now := r.last(); now.State != Ended || now.Outcome != c.why || now.Reason != c.why.Sentence() {
 				t.Errorf("in the end it is %+v", now)
 			}
 		})
@@ -162,7 +162,7 @@ func TestAJobIsNotIdle(t *testing.T) {
 	}
 	finished := time.Now()
 	write(t, filepath.Join(root, "go"), "")
-	if err := r.wait(); err != nil || time.Since(finished) < c.Limits.Idle || r.last().Reason != string(Unused) || r.last().Results.Succeeded != 1 {
+	if err := r.wait(); err != nil || time.Since(finished) < c.Limits.Idle || r.last().Outcome != Unused || r.last().Reason != Unused.Sentence() || r.last().Results.Succeeded != 1 {
 		t.Errorf("%v, %+v", err, r.last())
 	}
 }
@@ -193,7 +193,7 @@ func TestRenew(t *testing.T) {
 		t.Error(err)
 	}
 	now := r.last()
-	if now.Registrations != 2 || now.Starts != 3 || now.Results.Succeeded != 3 || now.Reason != string(Served) || calls.Load() != 4 {
+	if now.Registrations != 2 || now.Starts != 3 || now.Results.Succeeded != 3 || now.Outcome != Served || now.Reason != Served.Sentence() || calls.Load() != 4 {
 		t.Errorf("in the end it is %+v after %d calls", now, calls.Load())
 	}
 	if failing := strings.Join(r.reasons(Failing), ","); failing != "GitHub is not well,GitHub is not well" {

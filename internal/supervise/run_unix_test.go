@@ -23,6 +23,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 )
 
 // archive is a simulated runner, made once.
@@ -87,7 +88,7 @@ func user() account.User {
 func config(root string, log *slog.Logger) Config {
 	return Config{
 		Root: root, User: user(), StopTimeout: patience, Log: log, Report: func(Change) {},
-		Backoff: Backoff{First: 5 * time.Millisecond, Most: 20 * time.Millisecond, Healthy: time.Hour, Conflict: 50 * time.Millisecond, Update: patience},
+		Backoff: Backoff{Backoff: retry.Backoff{First: 5 * time.Millisecond, Most: 20 * time.Millisecond}, Healthy: time.Hour, Conflict: 50 * time.Millisecond, Update: patience},
 	}
 }
 
@@ -315,7 +316,7 @@ func TestRunUntilItIsStopped(t *testing.T) {
 	if err := r.stop(); err != nil {
 		t.Errorf("stopped it is %v", err)
 	}
-	if now := r.last(); now.State != Ended || now.Reason != string(Stopped) || now.ExitCode == nil || *now.ExitCode != 0 {
+	if now := r.last(); now.State != Ended || now.Outcome != Stopped || now.Reason != Stopped.Sentence() || now.ExitCode == nil || *now.ExitCode != 0 {
 		t.Errorf("stopped it is %+v", now)
 	}
 	if want := []State{Starting, Idle, Ended}; !slices.Equal(r.states(), want) {
@@ -452,7 +453,7 @@ func TestFatalEndsAreNotRepeated(t *testing.T) {
 		{name: "deleted before it starts", before: func(w *world) { w.DeleteRunner(w.id) }, want: ErrRegistrationEnd},
 		{name: "version refused while it listens", after: func(w *world) error { return w.Tell("web-1", githubtest.Deprecate{}) }, want: ErrVersionRefused},
 		{name: "ephemeral deleted before its job", ephemeral: true, after: func(w *world) error { return w.Tell("web-1", githubtest.ForgetRegistration{}) }, want: ErrRegistrationEnd},
-		{name: "ephemeral after its job", ephemeral: true, before: func(w *world) { w.QueueJob("web-1", githubtest.Job{Script: "true"}) }, reason: string(Served)},
+		{name: "ephemeral after its job", ephemeral: true, before: func(w *world) { w.QueueJob("web-1", githubtest.Job{Script: "true"}) }, reason: Served.Sentence()},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -615,7 +616,7 @@ func TestProcessesThatAListenerLeavesAreKilled(t *testing.T) {
 	for _, how := range []string{"exit 7", "kill -KILL $$", "trap 'exit 0' INT; echo stop-me >stop; while :; do sleep 0.05; done"} {
 		root := scripted(t, "(trap '' INT TERM; while :; do sleep 1; done) & echo $! >child\n"+how)
 		c := config(root, quiet())
-		c.Backoff = Backoff{First: time.Hour, Most: time.Hour}
+		c.Backoff = Backoff{Backoff: retry.Backoff{First: time.Hour, Most: time.Hour}}
 		r := supervise(t, c)
 		pid := pidIn(t, filepath.Join(root, "child"))
 		t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) }) // in case the test failed
@@ -710,7 +711,7 @@ func TestHealthForgetsFailures(t *testing.T) {
 	t.Parallel()
 	root := scripted(t, `echo "Listening for Jobs"; exit 2`)
 	c := config(root, quiet())
-	c.Backoff = Backoff{First: time.Millisecond, Most: time.Hour, Healthy: time.Nanosecond}
+	c.Backoff = Backoff{Backoff: retry.Backoff{First: time.Millisecond, Most: time.Hour}, Healthy: time.Nanosecond}
 	r := supervise(t, c)
 	r.until("later start", func(c Change) bool { return c.Starts == 25 }) // doubled, the wait would be hours by now
 	if err := r.stop(); err != nil {

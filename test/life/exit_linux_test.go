@@ -44,7 +44,7 @@ const killed = -1
 // ending is what one exit code must lead to.
 type ending struct {
 	code   int
-	state  string
+	state  instance.State
 	reason string
 	wait   string // empty: no pause
 }
@@ -163,7 +163,7 @@ func TestStopWhileUpdating(t *testing.T) {
 	}
 }
 
-func (h *host) inState(want string) error {
+func (h *host) inState(want instance.State) error {
 	if state := h.report().State; state != want {
 		return fmt.Errorf("state %s, want %s", state, want)
 	}
