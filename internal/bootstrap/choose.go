@@ -71,7 +71,7 @@ func (c *chooser) fromOffer(ctx context.Context) (choice, error) {
 	if err != nil {
 		return choice{}, err
 	}
-	if offer, err = offer.Demand(c.source.SHA256); err != nil {
+	if offer, err = offer.RequireDigest(c.source.SHA256); err != nil {
 		return choice{}, err
 	}
 	if entry, found := c.cachedBefore(offer); found && !c.latest && c.source.SHA256 == "" {
@@ -130,7 +130,7 @@ func (c *chooser) fromPin(ctx context.Context) (choice, error) {
 		return choice{}, err
 	}
 	if offer.Version == version {
-		if offer, err = offer.Demand(digest); err != nil {
+		if offer, err = offer.RequireDigest(digest); err != nil {
 			return choice{}, err
 		}
 		return c.proven(ctx, offer)
@@ -152,7 +152,7 @@ func (c *chooser) proven(ctx context.Context, offer download.Asset) (choice, err
 	if _, found := c.Fetcher.Cache.Find(offer); found {
 		return choice{asset: offer, cached: true, reason: "from the cache"}, nil
 	}
-	if offer.Proven() {
+	if offer.HasDigest() {
 		return choice{asset: offer, reason: notHere}, nil
 	}
 	released, err := c.released(ctx, offer.Version)
@@ -176,7 +176,7 @@ func (c *chooser) released(ctx context.Context, version string) (download.Asset,
 	if err != nil {
 		return download.Asset{}, err
 	}
-	if !asset.Proven() {
+	if !asset.HasDigest() {
 		return download.Asset{}, fmt.Errorf("choosing %s: %w", asset.Filename, download.ErrNoDigest)
 	}
 	return asset, nil
@@ -232,7 +232,7 @@ func (c *chooser) fromFile(ctx context.Context) (choice, error) {
 		Platform: platform, Version: version, Filename: download.Filename(platform, version),
 		File: path, SHA256: c.source.SHA256,
 	}
-	if !asset.Proven() {
+	if !asset.HasDigest() {
 		digest, err := c.digestOf(ctx, version)
 		if err != nil {
 			return choice{}, undigested(object, err)
@@ -247,7 +247,7 @@ func (c *chooser) fromFile(ctx context.Context) (choice, error) {
 
 // digestOf asks GitHub what the archive of a version must contain.
 func (c *chooser) digestOf(ctx context.Context, version string) (string, error) {
-	if offer, err := c.offer(ctx); err == nil && offer.Version == version && offer.Proven() {
+	if offer, err := c.offer(ctx); err == nil && offer.Version == version && offer.HasDigest() {
 		return offer.SHA256, nil
 	}
 	asset, err := c.released(ctx, version)

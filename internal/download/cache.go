@@ -98,7 +98,7 @@ func (c Cache) Entries() ([]Entry, error) {
 // Find looks for an asset's entry. Whether its files are still what was verified
 // is seen when they are used.
 func (c Cache) Find(asset Asset) (Entry, bool) {
-	if !asset.Proven() {
+	if !asset.HasDigest() {
 		return Entry{}, false
 	}
 	entry, err := readEntry(c.path(asset))

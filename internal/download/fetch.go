@@ -60,7 +60,7 @@ func (f *Fetcher) Fetch(ctx context.Context, asset Asset, progress Progress) (en
 	if entry, found := f.Cache.Find(asset); found {
 		return entry.seen(asset.Offered), true, nil
 	}
-	if !asset.Proven() {
+	if !asset.HasDigest() {
 		return Entry{}, false, fmt.Errorf("choosing %s: %w", asset.Filename, ErrNoDigest)
 	}
 	adopted, err := f.Cache.make(ctx, asset)
