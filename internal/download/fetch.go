@@ -151,9 +151,9 @@ func (e Entry) check(ctx context.Context) error {
 	return manifest.Check(ctx, filepath.Join(e.Dir, treeDir))
 }
 
-// Settle waits until a runner root, and whatever else was written to its file
+// Sync waits until a runner root, and whatever else was written to its file
 // system, is on the disk, unless the cache is volatile. It may be repeated.
-func (f *Fetcher) Settle(root string) error {
+func (f *Fetcher) Sync(root string) error {
 	if f.Cache.Volatile {
 		return nil
 	}

@@ -150,7 +150,7 @@ func newWire(roots *x509.CertPool) *http.Transport {
 // that was seen.
 func (w *Webhook) Send(e Event) {
 	if !knownType(e.Type) {
-		w.log.Warn("dropping an event of an unknown type", "event", e.Type)
+		w.log.Warn("cannot deliver an event of an unknown type", "event", e.Type)
 		return
 	}
 	if !validID.MatchString(e.ID) {
@@ -161,7 +161,7 @@ func (w *Webhook) Send(e Event) {
 	}
 	e.Time = e.Time.UTC()
 	if dropped, reason := w.enqueue(e); reason != "" {
-		w.log.Warn("dropping an event", "event", dropped, "reason", reason)
+		w.log.Warn("cannot deliver an event", "event", dropped, "reason", reason)
 	}
 }
 
@@ -197,9 +197,9 @@ func (w *Webhook) enqueue(e Event) (dropped, reason string) {
 	return dropped, reason
 }
 
-// take waits for the next event. There is none any more when ctx has ended, or
+// next waits for the next event. There is none any more when ctx has ended, or
 // the webhook is being closed and its queue is empty.
-func (w *Webhook) take(ctx context.Context) (next delivery, ok bool) {
+func (w *Webhook) next(ctx context.Context) (next delivery, ok bool) {
 	w.mu.Lock()
 	w.left = 0 // what was taken before is settled
 	w.mu.Unlock()

@@ -170,8 +170,8 @@ func (t *tidier) diag(base place) {
 	t.measure(units, true)
 	total := sum(units)
 	units = slices.DeleteFunc(units, isOpenLog(units))
-	units, total = t.sweepOld(units, total, t.limits.DiagAge)
-	t.sweepOver(units, total, t.limits.DiagBytes)
+	units, total = t.removeOld(units, total, t.limits.DiagAge)
+	t.removeOver(units, total, t.limits.DiagBytes)
 }
 
 // parts are the folders in _diag where pieces of job logs wait to be uploaded.
@@ -196,11 +196,11 @@ func (t *tidier) work(folder place) {
 	left := t.units(folder, func(name string) bool { return strings.HasPrefix(name, "_update") || isDoomed(name) })
 	left = append(left, t.units(folder.at("_temp"), anyName)...)
 	t.measure(left, false)
-	t.sweepOld(left, 0, day)
+	t.removeOld(left, 0, day)
 
 	repositories := slices.DeleteFunc(t.units(folder, anyName), func(u *unit) bool { return !isRepository(u) })
 	t.measure(repositories, false)
-	t.sweepOld(repositories, 0, t.limits.WorkAge)
+	t.removeOld(repositories, 0, t.limits.WorkAge)
 }
 
 // isRepository tells whether something in the work folder may be the folder of a

@@ -32,7 +32,7 @@ func (s *Stream) attempt(t task, buf []byte) error {
 	}
 	defer resp.Body.Close()
 	watch.works()
-	end, err := s.take(&t, resp)
+	end, err := s.accept(&t, resp)
 	if err != nil || end == t.from {
 		return err
 	}
@@ -96,16 +96,16 @@ func withoutURL(err error) error {
 	return err
 }
 
-// take looks at the head of an answer, and says up to where its body reaches
+// accept looks at the head of an answer, and says up to where its body reaches
 // (below 0: unknown). A body that begins at the start of the file changes t.
-func (s *Stream) take(t *task, resp *http.Response) (end int64, err error) {
+func (s *Stream) accept(t *task, resp *http.Response) (end int64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.err != nil:
 		return 0, s.err
 	case resp.StatusCode == http.StatusOK && t.plain:
-		return s.takeWholeLocked(resp)
+		return s.acceptWholeLocked(resp)
 	case resp.StatusCode == http.StatusOK && s.active > 1:
 		return 0, refusal(startAgain, fmt.Errorf("%w: the server refused a range", ErrTransfer))
 	case resp.StatusCode == http.StatusOK:
@@ -116,11 +116,11 @@ func (s *Stream) take(t *task, resp *http.Response) (end int64, err error) {
 			return 0, err
 		}
 		*t = task{plain: true}
-		return s.takeWholeLocked(resp)
+		return s.acceptWholeLocked(resp)
 	case resp.StatusCode == http.StatusPartialContent && !t.plain:
-		return s.takeRangeLocked(t, resp)
+		return s.acceptRangeLocked(t, resp)
 	case resp.StatusCode == http.StatusRequestedRangeNotSatisfiable:
-		return s.takeNothingLocked(t, resp)
+		return s.acceptNothingLocked(t, resp)
 	}
 	b := refusal(giveUp, &StatusError{resp.StatusCode})
 	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests {
@@ -134,8 +134,8 @@ func refusal(k kind, err error) *attemptError {
 	return &attemptError{kind: k, err: err, answered: true}
 }
 
-// takeWholeLocked begins the file with an answer that has all of it.
-func (s *Stream) takeWholeLocked(resp *http.Response) (end int64, err error) {
+// acceptWholeLocked begins the file with an answer that has all of it.
+func (s *Stream) acceptWholeLocked(resp *http.Response) (end int64, err error) {
 	known := resp.ContentLength >= 0
 	size := max(0, resp.ContentLength)
 	if err := s.fits(size); err != nil {
@@ -172,9 +172,9 @@ func (s *Stream) fits(size int64) error {
 	return nil
 }
 
-// takeRangeLocked looks whether a range is the one that was asked for, of the file
+// acceptRangeLocked looks whether a range is the one that was asked for, of the file
 // that is on disk.
-func (s *Stream) takeRangeLocked(t *task, resp *http.Response) (end int64, err error) {
+func (s *Stream) acceptRangeLocked(t *task, resp *http.Response) (end int64, err error) {
 	from, to, total, ok := contentRange(resp.Header.Get("Content-Range"))
 	if !ok || from != t.from {
 		return 0, refusal(startAgain, fmt.Errorf("%w: the server sent another range than it was asked for", ErrTransfer))
@@ -204,9 +204,9 @@ func (s *Stream) learnSizeLocked(size int64) error {
 	return s.ledger.rewrite(size, s.validator, s.segs.got)
 }
 
-// takeNothingLocked is told that there is nothing at and behind an offset. That is
+// acceptNothingLocked is told that there is nothing at and behind an offset. That is
 // the truth where all had come but the news that it was all.
-func (s *Stream) takeNothingLocked(t *task, resp *http.Response) (end int64, err error) {
+func (s *Stream) acceptNothingLocked(t *task, resp *http.Response) (end int64, err error) {
 	if total, ok := strings.CutPrefix(resp.Header.Get("Content-Range"), "bytes */"); ok && !s.segs.known && !t.plain {
 		if size, err := strconv.ParseInt(total, 10, 64); err == nil && size == t.from {
 			if err := s.learnSizeLocked(size); err != nil {

@@ -219,7 +219,7 @@ func watchFor(stall time.Duration, cancel context.CancelCauseFunc) *watch {
 	if stall > 0 {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.timer = time.AfterFunc(stall, w.look)
+		w.timer = time.AfterFunc(stall, w.check)
 	}
 	return w
 }
@@ -228,7 +228,7 @@ func watchFor(stall time.Duration, cancel context.CancelCauseFunc) *watch {
 func (w *watch) waits() { w.since.Store(int64(time.Since(w.began))) }
 func (w *watch) works() { w.since.Store(working) }
 
-func (w *watch) look() {
+func (w *watch) check() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	rest := w.stall

@@ -5,12 +5,12 @@ import "time"
 const (
 	// beat is how often it is decided about another connection.
 	beat = 60 * time.Millisecond
-	// look is over how many beats a rate is measured before a trial. Not all
+	// baseBeats is over how many beats a rate is measured before a trial. Not all
 	// since the start: that has the connection's own slow start.
-	look = 2
-	// settle is for how many beats connections have time to show what they
+	baseBeats = 2
+	// trialBeats is for how many beats connections have time to show what they
 	// bring, and over how many it is measured, before they are found useless.
-	settle = 4
+	trialBeats = 4
 	// firstTrial is how many connections are added before the first judgement.
 	// A trial that has paid is followed by one twice as large.
 	firstTrial = 2
@@ -91,7 +91,7 @@ func (t *tuner) see(bytes int64) {
 		t.seen, t.count = nil, 0
 	}
 	t.seen = append(t.seen, bytes)
-	if len(t.seen) > settle+1 {
+	if len(t.seen) > trialBeats+1 {
 		t.seen = t.seen[1:]
 	}
 	t.since++
@@ -108,12 +108,12 @@ func (t *tuner) rate(beats int) float64 {
 func (t *tuner) judge(starves bool) {
 	whole := t.count == t.size
 	switch {
-	case t.count == 0 || t.useless || len(t.seen) <= look:
+	case t.count == 0 || t.useless || len(t.seen) <= baseBeats:
 		return
-	case whole && t.since >= look && t.rate(look) >= evident*t.base:
-	case t.since < settle || len(t.seen) <= settle || starves && !whole:
+	case whole && t.since >= baseBeats && t.rate(baseBeats) >= evident*t.base:
+	case t.since < trialBeats || len(t.seen) <= trialBeats || starves && !whole:
 		return
-	case t.rate(settle) < worth*t.base:
+	case t.rate(trialBeats) < worth*t.base:
 		t.useless = true
 		return
 	}
@@ -122,11 +122,11 @@ func (t *tuner) judge(starves bool) {
 
 // more tells whether to add one now.
 func (t *tuner) more() bool {
-	if t.useless || t.count == t.size || len(t.seen) <= look {
+	if t.useless || t.count == t.size || len(t.seen) <= baseBeats {
 		return false
 	}
 	if t.count == 0 {
-		t.base = t.rate(look)
+		t.base = t.rate(baseBeats)
 	}
 	return true
 }

@@ -57,12 +57,12 @@ func (b *builder) close() {
 	_ = b.top.Close()
 }
 
-// settle waits until every file that was added is there.
-func (b *builder) settle() error {
+// wait waits until every file that was added is there.
+func (b *builder) wait() error {
 	if b.small == nil {
 		return nil
 	}
-	return b.small.settle()
+	return b.small.wait()
 }
 
 // keepsModes tries whether a mode survives the umask and what the directory
@@ -177,7 +177,7 @@ func (b *builder) hardLink(name, target string) error {
 	if _, err := b.add(entry{kind: aHardLink, path: name, target: existing}); err != nil {
 		return err
 	}
-	if err := b.settle(); err != nil {
+	if err := b.wait(); err != nil {
 		return err
 	}
 	return b.top.Link(existing, name)

@@ -79,7 +79,7 @@ func (u *untar) run(ctx context.Context) error {
 	if err := u.in.zeros(); err != nil {
 		return err
 	}
-	return u.builder.settle()
+	return u.builder.wait()
 }
 
 // entry is called for each.

@@ -57,7 +57,7 @@ func (w *walk) run(ctx context.Context) error {
 		p := &pair{walk: w, from: chain{top: from}, to: chain{top: to}, buffer: make([]byte, bufferSize)}
 		defer p.close()
 		for {
-			t, ok := w.tasks.take()
+			t, ok := w.tasks.next()
 			if !ok {
 				return ctx.Err()
 			}
