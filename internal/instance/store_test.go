@@ -1,10 +1,12 @@
 package instance
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -318,5 +320,27 @@ func TestPaths(t *testing.T) {
 		if !filepath.IsAbs(path) {
 			t.Errorf("%q is not absolute", path)
 		}
+	}
+}
+
+// TestWireFormIsFlat: records and reports of earlier versions are read, and scripts read them as well.
+func TestWireFormIsFlat(t *testing.T) {
+	t.Parallel()
+	const text = `{"runner_id":7,"brought":true,"renewing":true,"owed":[8],"before":[9],"version":"2.337.0","sha256":"00ff"}`
+	want := Registration{RunnerID: 7, Brought: true, Renewing: true, Owed: []int64{8}, Before: []int64{9}}
+	var record Record
+	if err := json.Unmarshal([]byte(text), &record); err != nil || !reflect.DeepEqual(record.Registration, want) || record.Version != "2.337.0" || record.SHA256 != "00ff" {
+		t.Errorf("read as %+v, %v, want %+v", record.Registration, err, want)
+	}
+	var fields map[string]any
+	written, err := json.Marshal(record)
+	if err := errors.Join(err, json.Unmarshal(written, &fields)); err != nil || fields["runner_id"] != 7.0 || fields["brought"] != true || fields["version"] != "2.337.0" {
+		t.Errorf("written as %s, %v", written, err)
+	}
+	var report Report
+	process := ListenerProcess{ListenerPID: 1, ListenerStart: 2, Boot: "b"}
+	if err := json.Unmarshal([]byte(`{"state":"busy","listener_pid":1,"listener_start":2,"boot":"b"}`), &report); err != nil ||
+		report.State != Busy || report.ListenerProcess != process {
+		t.Errorf("a report is read as %+v, %v", report, err)
 	}
 }
