@@ -101,7 +101,7 @@ func TestBackoff(t *testing.T) {
 func TestLinesOfAListenerChangeItsState(t *testing.T) {
 	t.Parallel()
 	var told []Change
-	s := &supervisor{Config: Config{Log: slog.New(slog.DiscardHandler), Report: func(c Change) { told = append(told, c) }}}
+	s := &tracker{log: slog.New(slog.DiscardHandler), report: func(c Change) { told = append(told, c) }}
 	s.begin()
 	for _, c := range []struct {
 		line string
@@ -152,9 +152,7 @@ func TestOverlongLines(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
 	var states []State
-	s := &supervisor{Config: Config{
-		Log: slog.New(slog.NewTextHandler(&log, nil)), Report: func(c Change) { states = append(states, c.State) },
-	}}
+	s := &tracker{log: slog.New(slog.NewTextHandler(&log, nil)), report: func(c Change) { states = append(states, c.State) }}
 	long := strings.Repeat("x", 20*maxLine)
 	s.forward(strings.NewReader("one\n" + long + "Listening for Jobs\n\n  \r\nRunning job: a\r\nthe last"))
 	if want := []State{Busy}; !slices.Equal(states, want) {

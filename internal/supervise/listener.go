@@ -90,9 +90,9 @@ func (s *supervisor) runListener(ctx context.Context) (ending, error) {
 
 // identify notes which process the listener is: if this one is killed, the next
 // supervisor has to know.
-func (s *supervisor) identify(pid int) {
+func (t *tracker) identify(pid int) {
 	if listener, err := reaper.Look(pid); err == nil {
-		s.change(func(now *Change) { now.Listener = listener })
+		t.change(func(now *Change) { now.Listener = listener })
 	}
 }
 
@@ -148,7 +148,7 @@ func (s *supervisor) ending(cmd *exec.Cmd, err error) (ending, error) {
 
 // forward reads the output until every holder of the pipe has closed it. Of a
 // line that is too long only the beginning counts.
-func (s *supervisor) forward(output io.Reader) {
+func (t *tracker) forward(output io.Reader) {
 	lines := bufio.NewReaderSize(output, maxLine)
 	begins := true
 	for {
@@ -157,7 +157,7 @@ func (s *supervisor) forward(output io.Reader) {
 			return
 		}
 		if text := strings.TrimSpace(string(line)); begins && text != "" {
-			s.read(text)
+			t.read(text)
 		}
 		begins = !continued
 	}

@@ -389,7 +389,7 @@ func TestReplaceIsNoHotLoop(t *testing.T) {
 // Each drain has the whole drain timeout, the end that is on its way at most its own.
 func TestDrainsHaveTheirOwnTime(t *testing.T) {
 	t.Parallel()
-	s := &supervisor{Config: Config{Log: quiet(), Report: func(Change) {}, DrainTimeout: time.Minute}}
+	s := &supervisor{Config: Config{Log: quiet(), DrainTimeout: time.Minute}, tracker: tracker{report: func(Change) {}}}
 	s.handleCommand(Order{Kind: Drain})
 	first := s.deadline
 	if left := time.Until(first); left < 50*time.Second || left > time.Minute {

@@ -169,9 +169,11 @@ func Run(ctx context.Context, c Config) (Outcome, error) {
 	if err != nil && !missing {
 		return "", fmt.Errorf("supervising the runner: %w", err)
 	}
-	s := &supervisor{Config: c, ephemeral: settings.Ephemeral, needsRegistration: missing}
-	s.born = time.Now()
-	s.changed = make(chan struct{}, 1)
+	s := &supervisor{
+		Config: c, ephemeral: settings.Ephemeral, needsRegistration: missing,
+		stopState: stopState{born: time.Now()},
+		tracker:   tracker{log: c.Log, report: c.Report, changed: make(chan struct{}, 1)},
+	}
 	if c.Alone {
 		if err := reaper.Subreaper(); err != nil {
 			return "", fmt.Errorf("supervising the runner: %w", err)
