@@ -51,10 +51,10 @@ func (h Host) workFinding(err error) []Finding {
 	if !errors.As(err, &problem) {
 		return one("work", Failed, h.Work, err.Error(), h.Again("--work", places.Inside))
 	}
-	return one("work", Failed, problem.Folder, without(&places.Error{Reason: problem.Reason, Detail: problem.Detail}), h.mendWork(problem))
+	return one("work", Failed, problem.Folder, without(&places.Error{Reason: problem.Reason, Detail: problem.Detail}), mendWork(h, problem))
 }
 
-func (h Host) mendWork(e *places.WorkError) string {
+func mendWork(h Host, e *places.WorkError) string {
 	if e.Command != "" {
 		return "sudo " + e.Command
 	}
