@@ -61,19 +61,19 @@ func (s *Stream) comesSoonLocked(bytes int64) bool {
 // handOff holds bytes out to the reader until it has taken them all, if they belong
 // to a segment that skips the disk; otherwise they have to be written. An error is that
 // of the stream: nobody will take them any more.
-func (s *Stream) handOff(index int, p []byte, off int64) (taken bool, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.goesDirectLocked(index) {
+func (w worker) handOff(index int, p []byte, off int64) (taken bool, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.goesDirectLocked(index) {
 		return false, nil
 	}
-	s.direct.handoff, s.direct.handoffAt = p, off
-	s.more.Broadcast()
-	for len(s.direct.handoff) > 0 && s.err == nil {
-		s.more.Wait()
+	w.direct.handoff, w.direct.handoffAt = p, off
+	w.more.Broadcast()
+	for len(w.direct.handoff) > 0 && w.err == nil {
+		w.more.Wait()
 	}
-	s.direct.handoff = nil // it is its owner's again
-	return true, s.err
+	w.direct.handoff = nil // it is its owner's again
+	return true, w.err
 }
 
 // punchConsumed frees the room of the segments that the reader has read from the disk, where
@@ -85,9 +85,9 @@ func (s *Stream) handOff(index int, p []byte, off int64) (taken bool, err error)
 // Nobody reads or writes in such a segment again, unless the file is started again. Only
 // connections call punchConsumed, and only the last of them may start again (see judge), when
 // it is not in here.
-func (s *Stream) punchConsumed() error {
+func (w worker) punchConsumed() error {
 	for {
-		index, ok := s.nextConsumedLocked()
+		index, ok := w.nextConsumedLocked()
 		if !ok {
 			return nil
 		}
@@ -95,24 +95,24 @@ func (s *Stream) punchConsumed() error {
 		if index == 0 {
 			from = keptMark
 		}
-		if err := s.ledger.note(index, from-int64(index)*segmentSize); err != nil {
+		if err := w.ledger.note(index, from-int64(index)*segmentSize); err != nil {
 			return err
 		}
-		punch(s.part, from, to-from)
+		punch(w.part, from, to-from)
 	}
 }
 
 // nextConsumedLocked returns a segment on the disk that the reader is done with, each only once.
-func (s *Stream) nextConsumedLocked() (index int, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.maySkipDiskLocked() || !s.comesSoonLocked(s.segs.size) {
+func (w worker) nextConsumedLocked() (index int, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.maySkipDiskLocked() || !w.comesSoonLocked(w.segs.size) {
 		return 0, false
 	}
-	for int64(s.direct.consumed+1)*segmentSize <= s.pos {
-		index := s.direct.consumed
-		s.direct.consumed++
-		if !s.direct.decided[index] {
+	for int64(w.direct.consumed+1)*segmentSize <= w.pos {
+		index := w.direct.consumed
+		w.direct.consumed++
+		if !w.direct.decided[index] {
 			return index, true
 		}
 	}

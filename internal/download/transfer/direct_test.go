@@ -251,7 +251,7 @@ func TestNextConsumed(t *testing.T) {
 		c.change(s)
 		var got []int
 		for {
-			index, ok := s.nextConsumedLocked()
+			index, ok := (worker{s}).nextConsumedLocked()
 			if !ok {
 				break
 			}
@@ -295,15 +295,15 @@ func TestRemovedWorkersStayRemoved(t *testing.T) {
 	s.active, s.limit = 5, maxConnections
 	s.removeWorkersLocked(&tuner{useless: true, count: 4})
 	refusal := &attemptError{kind: giveUp, err: errors.New("refused"), answered: true}
-	if _, again := s.judge(task{}, refusal); again || s.active != 4 || s.limit != 1 {
+	if _, again := (worker{s}).judge(task{}, refusal); again || s.active != 4 || s.limit != 1 {
 		t.Errorf("after a refusal there are %d workers of %d, and one more try: %t", s.active, s.limit, again)
 	}
 	for s.active > 1 {
-		if got, ok := s.claim(); ok {
+		if got, ok := (worker{s}).claim(); ok {
 			t.Fatalf("one of %d workers takes %+v", s.active, got)
 		}
 	}
-	if got, ok := s.claim(); !ok || got.to != s.segs.runEnd(0) {
+	if got, ok := (worker{s}).claim(); !ok || got.to != s.segs.runEnd(0) {
 		t.Errorf("the last hand takes %+v: %t", got, ok)
 	}
 }

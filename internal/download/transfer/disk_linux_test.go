@@ -104,7 +104,7 @@ func TestStateThatCannotBeWritten(t *testing.T) {
 	if err := errors.Join(err, s.ledger.rewrite(passSize, validator{}, s.segs.got), s.ledger.file.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.punchConsumed(); !errors.Is(err, os.ErrClosed) {
+	if err := (worker{s}).punchConsumed(); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("%v, want the failure of the state", err)
 	}
 	if got, err := os.ReadFile(part.Name()); err != nil || !bytes.Equal(got, kept) {
