@@ -257,7 +257,7 @@ func TestPickNewest(t *testing.T) {
 
 func TestNamedIn(t *testing.T) {
 	t.Parallel()
-	missing := &MissingError{Names: []string{"libz.so.1", "ICU (libicuuc, libicui18n)", "libunknown.so.1"}}
+	missing := &missingError{Names: []string{"libz.so.1", "ICU (libicuuc, libicui18n)", "libunknown.so.1"}}
 	if got := libraryNames(namedIn(missing, opened()[:1])); got != "zlib" {
 		t.Errorf("beside ICU it wants %q, want zlib", got)
 	}

@@ -231,7 +231,7 @@ func TestAfterCloseTheWaitsBeginShortAgain(t *testing.T) {
 		waitFor(t, r, 10)
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		if err := w.Close(ctx); !errors.Is(err, ErrUndelivered) {
+		if err := w.Close(ctx); !errors.Is(err, errUndelivered) {
 			t.Errorf("Close: %v", err)
 		}
 		// At once, after 1 to 2 s, 2 to 4 s more, 4 to 8 s more: by 14 s all four.
@@ -252,7 +252,7 @@ func TestCloseObeysTheReceiver(t *testing.T) {
 		begin := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 59*time.Second)
 		defer cancel()
-		if err := w.Close(ctx); !errors.Is(err, ErrUndelivered) {
+		if err := w.Close(ctx); !errors.Is(err, errUndelivered) {
 			t.Errorf("Close: %v", err)
 		}
 		if n := len(r.all(t)); n != 1 || time.Since(begin) != 59*time.Second {

@@ -27,8 +27,8 @@ const (
 	jobCanceled  = "canceled"
 )
 
-// ErrState is matched by the error for a state that is none of [States].
-var ErrState = errors.New("not a state of a runner")
+// errState is matched by the error for a state that is none of [States].
+var errState = errors.New("not a state of a runner")
 
 // States returns every state, in the order of a runner's life.
 func States() []string {
@@ -59,10 +59,10 @@ type Metrics struct {
 // content, never a part; after a failure it is the old. Everybody may read the
 // file. A file that already holds just this (times count in whole seconds) is
 // left alone. It is not waited for until it is on the disk: after a power cut it is
-// written anew. The error for an unknown state matches [ErrState].
+// written anew. The error for an unknown state matches [errState].
 func WriteMetrics(file string, m Metrics) error {
 	if !slices.Contains(States(), m.State) {
-		return fmt.Errorf("writing metrics: %w: %q", ErrState, m.State)
+		return fmt.Errorf("writing metrics: %w: %q", errState, m.State)
 	}
 	content := m.format()
 	if holds(file, content) {

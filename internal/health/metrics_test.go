@@ -258,7 +258,7 @@ func TestAnUnknownStateLeavesTheFile(t *testing.T) {
 	before := read(t, file)
 	m := sample()
 	m.State, m.Now = "sleeping", m.Now.Add(time.Minute)
-	if err := WriteMetrics(file, m); !errors.Is(err, ErrState) || !strings.Contains(err.Error(), "sleeping") {
+	if err := WriteMetrics(file, m); !errors.Is(err, errState) || !strings.Contains(err.Error(), "sleeping") {
 		t.Errorf("err = %v", err)
 	}
 	if read(t, file) != before {

@@ -25,8 +25,8 @@ const maxQueued = 100
 var (
 	// ErrWebhook is matched by every error about the configuration of a webhook.
 	ErrWebhook = errors.New("not a usable webhook")
-	// ErrUndelivered is matched by the error of a [Webhook.Close] that left events behind.
-	ErrUndelivered = errors.New("events were not delivered")
+	// errUndelivered is matched by the error of a [Webhook.Close] that left events behind.
+	errUndelivered = errors.New("events were not delivered")
 )
 
 // WebhookConfig says where events go.
@@ -229,7 +229,7 @@ func (w *Webhook) next(ctx context.Context) (next delivery, ok bool) {
 // Close takes no more events and delivers what waits, until ctx ends. A pause
 // after a failed try is cut short, but not one that the receiver asked for. After
 // it no goroutine and no connection is left, whatever it returns. An error
-// matches [ErrUndelivered] and says how many events were lost. It may be repeated.
+// matches [errUndelivered] and says how many events were lost. It may be repeated.
 func (w *Webhook) Close(ctx context.Context) error {
 	w.mu.Lock()
 	if !w.closed {
@@ -246,7 +246,7 @@ func (w *Webhook) Close(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if lost := len(w.queue) + w.left; lost > 0 {
-		return fmt.Errorf("%w: %d", ErrUndelivered, lost)
+		return fmt.Errorf("%w: %d", errUndelivered, lost)
 	}
 	return nil
 }

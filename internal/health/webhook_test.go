@@ -190,7 +190,7 @@ func TestOnlyTrustedReceiversOverTLS(t *testing.T) {
 	w.Send(Event{Type: EventIdle, Reason: "untrusted"})
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
-	if err := w.Close(ctx); !errors.Is(err, ErrUndelivered) {
+	if err := w.Close(ctx); !errors.Is(err, errUndelivered) {
 		t.Errorf("Close: %v", err)
 	}
 	if got := r.reasons(t); !slices.Equal(got, []string{"trusted"}) {
@@ -254,7 +254,7 @@ func TestCloseIsBoundedByItsContext(t *testing.T) {
 	defer cancel()
 	begin := time.Now()
 	err := w.Close(ctx)
-	if !errors.Is(err, ErrUndelivered) || !strings.Contains(err.Error(), "2") {
+	if !errors.Is(err, errUndelivered) || !strings.Contains(err.Error(), "2") {
 		t.Errorf("Close: %v, want two events undelivered", err)
 	}
 	if took := time.Since(begin); took > 5*time.Second {

@@ -195,8 +195,8 @@ func TestEndDescendantsThatAreNotOurs(t *testing.T) {
 		if back := syscall.Setresuid(0, 0, 0); back != nil {
 			t.Fatal(back)
 		}
-		if !errors.Is(err, ErrLeft) || !errors.Is(err, syscall.EPERM) || ended != 0 {
-			t.Errorf("%d ended, %v: want none, ErrLeft and that it is not permitted", ended, err)
+		if !errors.Is(err, errLeft) || !errors.Is(err, syscall.EPERM) || ended != 0 {
+			t.Errorf("%d ended, %v: want none, errLeft and that it is not permitted", ended, err)
 		} else if !strings.Contains(err.Error(), strconv.Itoa(p.PID)) {
 			t.Errorf("%q does not name process %d", err, p.PID)
 		}

@@ -90,7 +90,7 @@ func (h *hunt) result(gone bool, err error) (ended int, _ error) {
 	case gone:
 		return ended, nil
 	case h.last != nil:
-		return ended, fmt.Errorf("%w: %w", ErrLeft, h.last)
+		return ended, fmt.Errorf("%w: %w", errLeft, h.last)
 	}
-	return ended, ErrLeft
+	return ended, errLeft
 }

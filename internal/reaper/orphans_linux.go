@@ -34,7 +34,7 @@ import (
 //
 // They get SIGINT, on which a listener cancels its job and closes its session,
 // up to grace to end, and SIGKILL. Ended is the number of those that were
-// signalled and are gone. After success none is left. The error is ErrLeft when
+// signalled and are gone. After success none is left. The error is errLeft when
 // some live on five seconds after the first SIGKILL, that the processes cannot
 // be listed, or, when ctx has ended, its cause: then nothing was killed that
 // had time left, and those that were interrupted still end or not. It may be

@@ -89,7 +89,7 @@ func play(part string) int {
 	answer.Took = time.Since(began)
 	if err != nil {
 		answer.Err = err.Error()
-		answer.Left, answer.Canceled = errors.Is(err, ErrLeft), errors.Is(err, context.Canceled)
+		answer.Left, answer.Canceled = errors.Is(err, errLeft), errors.Is(err, context.Canceled)
 		answer.Unsupported = errors.Is(err, errors.ErrUnsupported)
 	}
 	json.NewEncoder(os.Stdout).Encode(answer)

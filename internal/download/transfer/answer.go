@@ -122,7 +122,7 @@ func (w worker) accept(t *task, resp *http.Response) (end int64, err error) {
 	case resp.StatusCode == http.StatusRequestedRangeNotSatisfiable:
 		return w.acceptNothingLocked(t, resp)
 	}
-	b := refusal(giveUp, &StatusError{resp.StatusCode})
+	b := refusal(giveUp, &statusError{resp.StatusCode})
 	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests {
 		b.kind = tryAgain
 		b.after, _ = retry.After(resp.Header, time.Now(), longestAsked) // none where nothing is asked for
@@ -218,7 +218,7 @@ func (w worker) acceptNothingLocked(t *task, resp *http.Response) (end int64, er
 			return size, nil
 		}
 	}
-	b := refusal(startAgain, &StatusError{resp.StatusCode})
+	b := refusal(startAgain, &statusError{resp.StatusCode})
 	if t.plain {
 		b.kind = giveUp
 	}

@@ -105,7 +105,7 @@ func TestReasonOfAFailureStays(t *testing.T) {
 		}
 		for _, when := range []string{"first", "again", "after it was closed"} {
 			_, err := io.Copy(io.Discard, s)
-			var refused *StatusError
+			var refused *statusError
 			if !errors.As(err, &refused) || refused.Status != 410 {
 				t.Errorf("%s: %v, want the status 410", when, err)
 			}
@@ -233,7 +233,7 @@ func TestFaults(t *testing.T) {
 				if strings.Contains(err.Error(), "files.test") || strings.Contains(err.Error(), "file:") {
 					t.Errorf("%v names an address", err)
 				}
-				var refused *StatusError
+				var refused *statusError
 				if errors.As(err, &refused) != (c.status != 0) || c.status != 0 && refused.Status != c.status {
 					t.Errorf("%v, want the status %d", err, c.status)
 				}

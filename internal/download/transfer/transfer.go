@@ -31,13 +31,13 @@ var (
 	ErrLength = errors.New("wrong length")
 )
 
-// StatusError is an answer that is not the file. It matches [ErrTransfer].
-type StatusError struct{ Status int }
+// statusError is an answer that is not the file. It matches [ErrTransfer].
+type statusError struct{ Status int }
 
-func (e *StatusError) Error() string { return fmt.Sprintf("the server answered %d", e.Status) }
+func (e *statusError) Error() string { return fmt.Sprintf("the server answered %d", e.Status) }
 
 // Is makes every refusal a failure to receive.
-func (e *StatusError) Is(target error) bool { return target == ErrTransfer }
+func (e *statusError) Is(target error) bool { return target == ErrTransfer }
 
 // maxConnections bounds Request.Connections: more than that is rude.
 const maxConnections = 8

@@ -192,7 +192,7 @@ func (w worker) judgeAloneLocked(b *attemptError, progress bool) (time.Duration,
 }
 
 func statusOf(err error) int {
-	var refused *StatusError
+	var refused *statusError
 	if errors.As(err, &refused) {
 		return refused.Status
 	}
