@@ -28,7 +28,8 @@ func (h Host) places(context.Context) []Finding {
 	for _, place := range wanted {
 		if at := places.Unmounted(place.Path); at != "" {
 			const found = "/etc/fstab has something for it that is not mounted, and would hide what is installed there"
-			byCheck["directories"] = append(byCheck["directories"], one("directories", Warning, at, found, "sudo mount "+shell.Quote(at))...)
+			unmounted := one("directories", Warning, at, found, "sudo mount "+shell.Quote(at))
+			byCheck["directories"] = append(byCheck["directories"], unmounted...)
 		}
 	}
 	var all []Finding

@@ -210,7 +210,7 @@ func (f *Fetcher) unpack(ctx context.Context, cancel func(), asset Asset, from s
 	if asset.Platform.OS == "win" {
 		manifest, err = unpackZip(ctx, asset, archive, from.path(), dir)
 	} else {
-		manifest, err = unpack.UnpackTar(ctx, archive, dir, names(asset.Platform), f.Cache.disk())
+		manifest, err = unpack.Tar(ctx, archive, dir, names(asset.Platform), f.Cache.disk())
 		if err == nil {
 			err = asset.prove(archive)
 		}
@@ -247,7 +247,7 @@ func unpackZip(ctx context.Context, asset Asset, archive *hashing, path, dir str
 	if err != nil {
 		return nil, err
 	}
-	return unpack.UnpackZip(ctx, file, info.Size(), dir, names(asset.Platform), zipWorkers)
+	return unpack.Zip(ctx, file, info.Size(), dir, names(asset.Platform), zipWorkers)
 }
 
 // prove compares the digest of an archive that was read to its end.

@@ -128,7 +128,8 @@ func CheckRoom(path string, user account.User) error {
 		return &WorkError{Folder: path, Reason: ErrWorkKind, Command: "ls -ld " + shell.Quote(path)}
 	case !owns(user, info):
 		return &WorkError{
-			Folder: path, Reason: ErrWorkOwner, Command: "chown " + shell.Quote(user.Name+":") + " " + shell.Quote(path) + " && sudo chmod 755 " + shell.Quote(path),
+			Folder: path, Reason: ErrWorkOwner,
+			Command: "chown " + shell.Quote(user.Name+":") + " " + shell.Quote(path) + " && sudo chmod 755 " + shell.Quote(path),
 		}
 	}
 	return Work{Folder: path, User: user}.checkParents(path)

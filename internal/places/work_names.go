@@ -54,7 +54,8 @@ func (w Work) resolve(path string) (string, error) {
 			return path, nil //nolint:nilerr // the look at it tells why
 		}
 		if _, err := os.Lstat(at); err == nil {
-			return "", &WorkError{Folder: w.Folder, Reason: ErrWorkParent, Detail: fmt.Sprintf("%q is a link to nowhere", at), Instead: Inside}
+			detail := fmt.Sprintf("%q is a link to nowhere", at)
+			return "", &WorkError{Folder: w.Folder, Reason: ErrWorkParent, Detail: detail, Instead: Inside}
 		}
 		rest = filepath.Join(filepath.Base(at), rest)
 	}
