@@ -145,7 +145,7 @@ func TestTheReceiverSaysWhenToComeBack(t *testing.T) {
 	}
 }
 
-func TestWhatIsTriedAgain(t *testing.T) {
+func TestPassingRefusalsAreTriedAgain(t *testing.T) {
 	t.Parallel()
 	again := []int{408, 429, 500, 501, 502, 503, 504, 599}
 	once := []int{200, 201, 202, 204, 299, 300, 301, 302, 307, 308, 400, 401, 403, 404, 410, 418, 422}

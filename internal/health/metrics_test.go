@@ -183,7 +183,7 @@ func TestMetricsAreInTheTextFormat(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotKnownIsLeftOut(t *testing.T) {
+func TestUnknownMetricsAreLeftOut(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "runner.prom")
 	m := sample()
@@ -232,7 +232,7 @@ func TestLabelsAreEscaped(t *testing.T) {
 	}
 }
 
-func TestJustOneStateIsOn(t *testing.T) {
+func TestExactlyOneStateIsSet(t *testing.T) {
 	t.Parallel()
 	for _, state := range States() {
 		m := sample()

@@ -22,7 +22,7 @@ import (
 	"time"
 )
 
-func TestADeliveryIsWhatReceiversAreTold(t *testing.T) {
+func TestDeliveryHasTheDocumentedForm(t *testing.T) {
 	t.Parallel()
 	const secret = "sesame"
 	w, r, log := overHTTP(t, WebhookConfig{URL: "/in?key=hidden", Secret: plainText(secret), UserAgent: "runner-bootstrap/9"}, ok)

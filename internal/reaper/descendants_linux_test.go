@@ -60,7 +60,7 @@ func endAll(t *testing.T, grace time.Duration, want int) {
 	childless(t)
 }
 
-func TestEndDescendantsOfNobody(t *testing.T) {
+func TestEndDescendantsWithoutAnySucceeds(t *testing.T) {
 	alone(t, func(t *testing.T) {
 		began := time.Now()
 		endAll(t, time.Minute, 0)

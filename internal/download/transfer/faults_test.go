@@ -242,7 +242,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-func TestNobodyListens(t *testing.T) {
+func TestRefusedConnectionsFail(t *testing.T) {
 	inBubble(t, 100, func(t *testing.T, o *origin) {
 		o.client.Transport.(*http.Transport).DialContext = nil
 		o.client.Transport.(*http.Transport).Proxy = func(*http.Request) (*url.URL, error) { return nil, io.ErrClosedPipe }
@@ -255,7 +255,7 @@ func TestNobodyListens(t *testing.T) {
 	})
 }
 
-func TestURLThatIsNone(t *testing.T) {
+func TestInvalidURLFailsAtOnce(t *testing.T) {
 	inBubble(t, 100, func(t *testing.T, o *origin) {
 		r := o.request()
 		r.URL = "http://[files.test/?signature=secret"

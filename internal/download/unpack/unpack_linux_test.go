@@ -272,7 +272,7 @@ func TestCloneGivesTheTreeAway(t *testing.T) {
 	}
 }
 
-func TestCloneTellsWhatItCannotGive(t *testing.T) {
+func TestCloneNamesFilesItCannotGiveAway(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() == 0 {
 		t.Skip("root may give everything away")
