@@ -18,7 +18,9 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -128,7 +130,7 @@ func callMeanings() []meaning {
 		{bootstrap.ErrNoCertificate, exitUsage, hintCertificate},
 		{download.ErrMirror, exitUsage, plus("--mirror", "https://HOST/DIRECTORY")},
 		{instance.ErrName, exitUsage, hintName},
-		{doctor.ErrWorkName, exitUsage, hintWork},
+		{places.ErrWorkName, exitUsage, hintWork},
 		{github.ErrNoGroups, exitUsage, plus("--url", "https://github.com/ORGANIZATION")},
 		{github.ErrMoved, exitUsage, hintMoved},
 		{github.ErrLabels, exitUsage, hintLabels},
@@ -138,7 +140,7 @@ func callMeanings() []meaning {
 func hostMeanings() []meaning {
 	return []meaning{
 		{download.ErrPlatform, exitHost, fixed("uname -sm")},
-		{doctor.ErrWork, exitHost, hintWork},
+		{places.ErrWork, exitHost, hintWork},
 		{metadata.ErrNoCloud, exitHost, plus("--metadata", "auto")},
 		{metadata.ErrNoAnswer, exitHost, plus("--metadata", "auto")},
 		{instance.ErrLocked, exitHost, hintLocked},
@@ -161,12 +163,12 @@ func hostMeanings() []meaning {
 		{svc.ErrUnavailable, exitHost, plus("--no-service")},
 		{register.ErrLibraries, exitHost, hintLibraries},
 		{doctor.ErrLibraries, exitHost, hintDoctor},
-		{doctor.ErrInodes, exitHost, fixed("df -i")},
-		{doctor.ErrReadOnly, exitHost, hintRemount},
-		{doctor.ErrNoExec, exitHost, hintRemount},
-		{doctor.ErrPlain, exitHost, plus("--dir", "DIR")},
-		{doctor.ErrSquashed, exitHost, plus("--dir", "DIR")},
-		{doctor.ErrPlace, exitHost, plus("--dir", "DIR")},
+		{places.ErrInodes, exitHost, fixed("df -i")},
+		{places.ErrReadOnly, exitHost, hintRemount},
+		{places.ErrNoExec, exitHost, hintRemount},
+		{places.ErrPlain, exitHost, plus("--dir", "DIR")},
+		{places.ErrSquashed, exitHost, plus("--dir", "DIR")},
+		{places.ErrPlace, exitHost, plus("--dir", "DIR")},
 		{doctor.ErrNoPackages, exitHost, fixed("cat /etc/os-release")},
 		{doctor.ErrInstall, exitHost, same},
 		{download.ErrSpace, exitHost, fixed("df -h")},
@@ -324,10 +326,7 @@ func without(arguments, more []string) []string {
 func shellWords(words []string) string {
 	quoted := make([]string, 0, len(words))
 	for _, word := range words {
-		if word == "" || strings.ContainsAny(word, " \t\n'\"\\$`!*?[]{}()<>|&;#~") {
-			word = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-		}
-		quoted = append(quoted, word)
+		quoted = append(quoted, shell.Quote(word))
 	}
 	return strings.Join(quoted, " ")
 }

@@ -12,9 +12,9 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -51,7 +51,7 @@ func hintUnhealthy(call *session, err error) string {
 // one away that may be well again in a moment.
 func (call *session) hintUnwell(s bootstrap.Status) string {
 	_, gone := os.Stat(s.Dir)
-	late := doctor.Unmounted(s.Dir)
+	late := places.Unmounted(s.Dir)
 	switch {
 	case s.Phase == instance.Removing:
 		return call.here("uninstall", "--name", s.Name)
@@ -159,7 +159,7 @@ func hintUnreachable(_ *session, err error) string {
 // hintWork mends the folder for jobs, or names another one. What a just-in-time
 // configuration says can be said by another one alone.
 func hintWork(call *session, err error) string {
-	var work *doctor.WorkError
+	var work *places.WorkError
 	switch {
 	case !errors.As(err, &work):
 		return again(call.arguments, "--work", "_work")
@@ -175,11 +175,11 @@ func hintWork(call *session, err error) string {
 
 // hintRemount mounts the file system so that it can be used.
 func hintRemount(_ *session, err error) string {
-	var place *doctor.PlaceError
+	var place *places.Error
 	if !errors.As(err, &place) {
 		return "findmnt"
 	}
-	return "sudo " + doctor.RemountFix(place)
+	return "sudo " + places.RemountFix(place)
 }
 
 // hintForeignDir makes room, but not where somebody's runner is: it may be at work.

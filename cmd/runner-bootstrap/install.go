@@ -13,9 +13,9 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 )
 
 func newInstall(call *session) *cobra.Command {
@@ -187,7 +187,7 @@ func (o *options) checkIdentity(scope github.Scope) error {
 		return usagef("--runnergroup: a repository has no runner groups; give the organization's URL")
 	}
 	if !filepath.IsAbs(o.work) {
-		if _, err := doctor.CheckWork(doctor.Work{Folder: o.work}); err != nil {
+		if _, err := places.CheckWork(places.Work{Folder: o.work}); err != nil {
 			return err
 		}
 	}

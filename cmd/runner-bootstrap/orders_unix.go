@@ -39,7 +39,7 @@ func orders(ctx context.Context, heard <-chan os.Signal) <-chan supervise.Order 
 				case s == syscall.SIGUSR2:
 					order = supervise.Order{Kind: supervise.Resume, Reason: "SIGUSR2"}
 				case s == os.Interrupt, ending:
-					order = supervise.Order{Kind: supervise.Hurry, Reason: s.String()}
+					order = supervise.Order{Kind: supervise.StopNow, Reason: s.String()}
 				default:
 					ending = true
 					continue

@@ -21,7 +21,7 @@ func orders(ctx context.Context, heard <-chan os.Signal) <-chan supervise.Order 
 		select {
 		case <-ctx.Done():
 		case <-heard:
-			made <- supervise.Order{Kind: supervise.Hurry, Reason: "interrupt"}
+			made <- supervise.Order{Kind: supervise.StopNow, Reason: "interrupt"}
 		}
 	}()
 	return made

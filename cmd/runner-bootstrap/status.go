@@ -101,7 +101,7 @@ func serviceLine(s bootstrap.ServiceStatus) string {
 }
 
 func listenerLine(l bootstrap.ListenerStatus) string {
-	line := l.State
+	line := string(l.State)
 	if l.Job != "" {
 		line += " on " + l.Job
 	}
@@ -112,7 +112,7 @@ func listenerLine(l bootstrap.ListenerStatus) string {
 		line += " since " + l.Since.Format("2006-01-02 15:04:05 MST")
 	}
 	if l.Trouble != "" && l.Trouble != l.State {
-		line += ", " + l.Trouble // a job goes on without GitHub
+		line += ", " + string(l.Trouble) // a job goes on without GitHub
 	}
 	if l.PID != 0 {
 		line += ", supervised by process " + strconv.Itoa(l.PID)

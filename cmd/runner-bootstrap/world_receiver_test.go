@@ -1,11 +1,15 @@
 package main
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -49,7 +53,7 @@ func (r *receiver) ServeHTTP(_ http.ResponseWriter, request *http.Request) {
 		err = json.Unmarshal(body, &event)
 	}
 	said := "signed"
-	if verified := health.Verify("s3cr3t", request.Header, body, time.Now()); verified != nil {
+	if !signedWith("s3cr3t", request.Header, body) {
 		said = "unsigned"
 	}
 	if err != nil || request.URL.RawQuery != "key=of-ours" || event.Runner != "web-1" || !strings.HasSuffix(event.Scope, "/octo-org") {
@@ -58,4 +62,15 @@ func (r *receiver) ServeHTTP(_ http.ResponseWriter, request *http.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.events = append(r.events, event.Type+" "+said)
+}
+
+// signedWith does what the documentation tells receivers to do, without a word of ours.
+func signedWith(secret string, header http.Header, body []byte) bool {
+	stamp := header.Get("X-Runner-Bootstrap-Timestamp")
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(stamp + "."))
+	mac.Write(body)
+	sent, err := strconv.ParseInt(stamp, 10, 64)
+	return err == nil && time.Since(time.Unix(sent, 0)).Abs() < 5*time.Minute &&
+		header.Get("X-Runner-Bootstrap-Signature-256") == "sha256="+hex.EncodeToString(mac.Sum(nil))
 }

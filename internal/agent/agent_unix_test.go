@@ -34,8 +34,8 @@ func TestEventOf(t *testing.T) {
 		"told to drain":     {idle, supervise.Change{State: supervise.Idle, Draining: true}, health.EventDraining},
 		"lost GitHub":       {idle, lost, health.EventDisconnected},
 		"found it again":    {lost, idle, health.EventIdle},
-		"ended":             {idle, supervise.Change{State: supervise.Ended, Reason: string(supervise.Stopped)}, health.EventStopped},
-		"the machine goes":  {idle, supervise.Change{State: supervise.Ended, Reason: string(supervise.Preempted)}, health.EventPreempted},
+		"ended":             {idle, supervise.Change{State: supervise.Ended, Outcome: supervise.Stopped}, health.EventStopped},
+		"the machine goes":  {idle, supervise.Change{State: supervise.Ended, Outcome: supervise.Preempted}, health.EventPreempted},
 		"starting is quiet": {supervise.Change{}, supervise.Change{State: supervise.Starting}, ""},
 	} {
 		if got := eventOf(c.before, c.now); got != c.want {

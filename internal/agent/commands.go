@@ -36,7 +36,7 @@ func (e *endpoint) Do(command control.Command) {
 	case control.Stop:
 		e.stop() // as the service manager's SIGTERM
 	case control.StopNow:
-		e.order(supervise.Order{Kind: supervise.Hurry, Reason: reason})
+		e.order(supervise.Order{Kind: supervise.StopNow, Reason: reason})
 	}
 }
 

@@ -73,14 +73,14 @@ func (o *reporter) report(c supervise.Change) {
 // reportOf is what status reads.
 func (o *reporter) reportOf(c supervise.Change) instance.Report {
 	report := instance.Report{
-		State: string(c.Shown()), Draining: c.Draining, Since: o.since, PID: os.Getpid(), Version: c.Version,
+		State: c.Shown(), Draining: c.Draining, Since: o.since, PID: os.Getpid(), Version: c.Version,
 		Job: c.Job, ExitCode: c.ExitCode, Reason: c.Reason, Starts: c.Starts, Registrations: c.Registrations,
 		JobCounts: instance.JobCounts{Succeeded: c.Results.Succeeded, Failed: c.Results.Failed, Canceled: c.Results.Canceled},
 		LastWords: c.LastWords, EndedAtOnce: c.EndedAtOnce,
 		ListenerProcess: instance.ListenerProcess{ListenerPID: c.Listener.PID, ListenerStart: c.Listener.Start, Boot: o.boot},
 	}
 	if trouble := c.Trouble; trouble.State != "" {
-		report.Trouble, report.TroubleWords, report.TroubleSince = string(trouble.State), trouble.Words, &trouble.Since
+		report.Trouble, report.TroubleWords, report.TroubleSince = trouble.State, trouble.Words, &trouble.Since
 	}
 	return report
 }
@@ -172,7 +172,7 @@ func eventOf(before, c supervise.Change) string {
 	case supervise.Failing:
 		return health.EventFailing
 	case supervise.Ended:
-		if c.Reason == string(supervise.Preempted) {
+		if c.Outcome == supervise.Preempted {
 			return health.EventPreempted
 		}
 		return health.EventStopped

@@ -113,7 +113,7 @@ func (i *installer) finish(ctx context.Context) error {
 	}
 	if i.changes(FetchPhase) {
 		// While it registered, the kernel has written most of it.
-		if err := i.Fetcher.Settle(i.Dir); err != nil {
+		if err := i.Fetcher.Sync(i.Dir); err != nil {
 			return err
 		}
 	}

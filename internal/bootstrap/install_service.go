@@ -226,7 +226,7 @@ func (i *installer) startError(ctx context.Context, report instance.Report) erro
 // reasonOf is why a listener does not listen. That it was asked to stop is the end of the
 // one before.
 func reasonOf(report instance.Report) string {
-	if report.Reason == string(supervise.Stopped) {
+	if report.Reason == supervise.Stopped.Sentence() {
 		return ""
 	}
 	return report.Reason

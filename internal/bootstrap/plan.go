@@ -4,10 +4,10 @@ import (
 	"slices"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -79,7 +79,7 @@ type Plan struct {
 	// keepSecret is set when the request's credential is to be kept.
 	keepSecret bool
 	// room is where jobs work, if that is outside of the runner's directory.
-	room doctor.Room
+	room places.Room
 	// ghost is a runner at GitHub that an interrupted run of ours left.
 	ghost int64
 	// before are the runners of this name that are a stranger's.

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 )
 
@@ -80,11 +80,11 @@ func (p *planner) planOwnAccount(name string) error {
 
 // warnOfAccount says what of an account jobs will miss, or should not have.
 func (p *planner) warnOfAccount() {
-	if found, command := doctor.NoExecHome(p.jobUser); found != "" {
+	if found, command := places.NoExecHome(p.jobUser); found != "" {
 		p.warn(found + "; to mend it: sudo " + command)
 	}
 	if slices.Contains(p.request.Life.Allow, AllowSudo) {
-		found, command := doctor.NoSudo()
+		found, command := places.NoSudo()
 		if command != "" {
 			found += "; to mend it: sudo " + command
 		}

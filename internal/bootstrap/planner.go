@@ -11,10 +11,10 @@ import (
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
@@ -197,8 +197,8 @@ func (p *planner) planFetch(ctx context.Context) error {
 		return err
 	}
 	// How many bytes it takes is known when the archive is: the fetch looks for them.
-	need := doctor.Need{Files: doctor.Usual().Files}
-	if err := doctor.CheckPlaces(doctor.Places(p.Paths, need, chosen.Cached), p.jobUser); err != nil {
+	need := places.Need{Files: places.Usual().Files}
+	if err := places.Check(places.ForInstall(p.Paths, need, chosen.Cached), p.jobUser); err != nil {
 		return err
 	}
 	p.Asset, p.Cached = &chosen.Asset, chosen.Cached

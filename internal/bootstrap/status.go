@@ -44,19 +44,19 @@ type ServiceStatus struct {
 // ListenerStatus is what the supervisor says of the listener; State is
 // "stopped" when there is no supervisor.
 type ListenerStatus struct {
-	State    string     `json:"state"`
-	Since    *time.Time `json:"since,omitempty"`
-	PID      int        `json:"pid,omitempty"`
-	Job      string     `json:"job,omitempty"`
-	Reason   string     `json:"reason,omitempty"`
-	ExitCode *int       `json:"exit_code,omitempty"`
-	Starts   int        `json:"starts"`
-	Draining bool       `json:"draining"`
+	State    instance.State `json:"state"`
+	Since    *time.Time     `json:"since,omitempty"`
+	PID      int            `json:"pid,omitempty"`
+	Job      string         `json:"job,omitempty"`
+	Reason   string         `json:"reason,omitempty"`
+	ExitCode *int           `json:"exit_code,omitempty"`
+	Starts   int            `json:"starts"`
+	Draining bool           `json:"draining"`
 	// Trouble is what is wrong with its connection to GitHub: "connecting", "conflict" or
 	// "reconnecting"; empty if nothing is.
-	Trouble      string     `json:"trouble,omitempty"`
-	TroubleSince *time.Time `json:"trouble_since,omitempty"`
-	TroubleWords string     `json:"trouble_words,omitempty"`
+	Trouble      instance.State `json:"trouble,omitempty"`
+	TroubleSince *time.Time     `json:"trouble_since,omitempty"`
+	TroubleWords string         `json:"trouble_words,omitempty"`
 	// LastWords is how the listener that ended last did so, and what it printed last.
 	LastWords string `json:"last_words,omitempty"`
 	// How often it was registered anew, and how its jobs have ended.

@@ -113,9 +113,10 @@ func TestServiceName(t *testing.T) {
 // TestCompareGitHub: what GitHub says is held against what the host says.
 func TestCompareGitHub(t *testing.T) {
 	for name, c := range map[string]struct {
-		github, listener string
-		id               int64
-		problem          string
+		github   string
+		listener instance.State
+		id       int64
+		problem  string
 	}{
 		"listening, online":     {github: "online", listener: instance.Idle, id: 1},
 		"stopped, offline":      {github: "offline", listener: stopped, id: 1},

@@ -9,8 +9,8 @@ import (
 	"slices"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/workspace"
 )
 
@@ -26,7 +26,7 @@ func (r Request) wantedWork() string {
 // checkWork refuses a folder in which jobs cannot work, or which has something in
 // it that is not theirs, before anything is fetched.
 func (p *planner) checkWork(context.Context) error {
-	if at := doctor.Unmounted(p.Dir); at != "" {
+	if at := places.Unmounted(p.Dir); at != "" {
 		p.Log.Warn("nothing is mounted yet where the runner's directory is to be; mount it first, or it hides the runner later",
 			"runner", p.Name, "mount", at)
 	}
@@ -39,7 +39,7 @@ func (p *planner) checkWork(context.Context) error {
 	if err != nil {
 		return err
 	}
-	want := doctor.Work{
+	want := places.Work{
 		Folder: folder, Name: p.Name, Part: p.request.Index > 0, Exact: p.request.JIT != nil, Paths: p.Paths, User: p.jobUser,
 		PrivateTemp: p.privateTemp(), Records: records,
 	}
@@ -47,24 +47,24 @@ func (p *planner) checkWork(context.Context) error {
 		p.room, err = p.settledRoom(want)
 		return err
 	}
-	p.room, err = doctor.CheckWork(want)
+	p.room, err = places.CheckWork(want)
 	return err
 }
 
 // settledRoom is where the runner works already. What has gone is made again.
-func (p *planner) settledRoom(want doctor.Work) (doctor.Room, error) {
+func (p *planner) settledRoom(want places.Work) (places.Room, error) {
 	path := p.record.WorkFolder.Path
 	if path == "" {
 		path = filepath.Clean(want.Folder) // of a time when this was not noted
 	}
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		want.Folder, want.Exact = path, true
-		return doctor.CheckWork(want)
+		return places.CheckWork(want)
 	}
 	if p.record.WorkFolder.Path == "" {
-		return doctor.Room{Path: path}, nil // what has worked so far is not refused
+		return places.Room{Path: path}, nil // what has worked so far is not refused
 	}
-	return doctor.Room{Path: path}, doctor.CheckRoom(path, p.jobUser)
+	return places.Room{Path: path}, places.CheckRoom(path, p.jobUser)
 }
 
 // privateTemp tells whether the service will have temporary folders of its own.
@@ -135,7 +135,7 @@ func (i *installer) makeWork(ctx context.Context) (string, error) {
 }
 
 // makeRoom makes the folder, and those above it as root's.
-func makeRoom(room doctor.Room, user account.User) (inode uint64, err error) {
+func makeRoom(room places.Room, user account.User) (inode uint64, err error) {
 	for _, dir := range room.Above {
 		if _, err := workspace.Make(dir, -1, -1); err != nil && !errors.Is(err, fs.ErrExist) {
 			return 0, err

@@ -91,6 +91,7 @@ func (h Host) Examine(ctx context.Context) []Finding {
 		name string
 		do   func(context.Context) []Finding
 	}
+	net := network{h}
 	checks := []check{
 		{"privileges", h.privileges},
 		{"platform", h.platform},
@@ -104,12 +105,12 @@ func (h Host) Examine(ctx context.Context) []Finding {
 		{"program", h.program},
 		{"selinux", h.selinux},
 		{"packages", h.packages},
-		{"proxy", h.proxy},
-		{"dns", h.dns},
-		{"tls", h.tls},
-		{"ipv6", h.ipv6},
-		{"hosts", h.jobHosts},
-		{"clock", h.gitHub},
+		{"proxy", net.proxy},
+		{"dns", net.dns},
+		{"tls", net.tls},
+		{"ipv6", net.ipv6},
+		{"hosts", net.jobHosts},
+		{"clock", net.gitHub},
 	}
 	found := make([]chan []Finding, len(checks))
 	ctx, cancel := context.WithTimeout(ctx, checkTime)

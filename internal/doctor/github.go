@@ -23,34 +23,34 @@ const (
 )
 
 // gitHub makes the three checks that need an answer of the API: the clock, the credential and the group.
-func (h Host) gitHub(ctx context.Context) []Finding {
-	if h.Scope == nil {
+func (n network) gitHub(ctx context.Context) []Finding {
+	if n.Scope == nil {
 		return slices.Concat(skipped("clock", noURL), skipped("token", noURL), skipped("group", noURL))
 	}
-	header, skew, err := h.ask(ctx)
+	header, skew, err := n.ask(ctx)
 	if err != nil {
 		const found = "GitHub was not reached"
 		return slices.Concat(skipped("clock", found), skipped("token", found), skipped("group", found))
 	}
-	return slices.Concat(h.clock(header, skew), h.token(ctx, header), h.group(ctx))
+	return slices.Concat(n.clock(header, skew), n.token(ctx, header), n.group(ctx))
 }
 
 // ask sends the API a question that counts against no limit, and returns what the answer is headed by, and by how much
 // our clock is ahead of GitHub's.
-func (h Host) ask(ctx context.Context) (http.Header, time.Duration, error) {
+func (n network) ask(ctx context.Context) (http.Header, time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, networkTime)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, h.Scope.API()+"/rate_limit", http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, n.Scope.API()+"/rate_limit", http.NoBody)
 	if err != nil {
 		return nil, 0, fmt.Errorf("asking for GitHub's clock: %w", err)
 	}
 	request.Header.Set("Accept", "application/vnd.github+json")
 	request.Header.Set("X-GitHub-Api-Version", "2022-11-28")
-	if !h.Token.Empty() {
-		request.Header.Set("Authorization", "Bearer "+h.Token.Reveal())
+	if !n.Token.Empty() {
+		request.Header.Set("Authorization", "Bearer "+n.Token.Reveal())
 	}
 	sent := time.Now()
-	answer, err := h.Web.Do(request)
+	answer, err := n.Web.Do(request)
 	if err != nil {
 		return nil, 0, fmt.Errorf("asking for GitHub's clock: %w", err)
 	}
@@ -64,9 +64,9 @@ func (h Host) ask(ctx context.Context) (http.Header, time.Duration, error) {
 	return answer.Header, middle.Sub(date), nil
 }
 
-func (h Host) clock(header http.Header, skew time.Duration) []Finding {
+func (n network) clock(header http.Header, skew time.Duration) []Finding {
 	const check, fix = "clock", "sudo timedatectl set-ntp true"
-	object := h.Scope.API()
+	object := n.Scope.API()
 	if header.Get("Date") == "" {
 		return skipped(check, "the server does not tell the time")
 	}
@@ -118,22 +118,22 @@ func scopesFor(kind github.Kind) []string {
 
 // token asks for the runners. Reading them needs the same right as registering one with a classic token or an App's;
 // a fine-grained token may have a right to read alone, of which GitHub tells nothing.
-func (h Host) token(ctx context.Context, header http.Header) []Finding {
+func (n network) token(ctx context.Context, header http.Header) []Finding {
 	const check = "token"
-	if h.Client == nil {
+	if n.Client == nil {
 		return skipped(check, "no credential given")
 	}
 	ctx, cancel := context.WithTimeout(ctx, networkTime)
 	defer cancel()
-	object := kind(h.Token)
-	if _, err := h.Client.Runners(ctx, nobody); err != nil {
+	object := kind(n.Token)
+	if _, err := n.Client.Runners(ctx, nobody); err != nil {
 		return []Finding{{Check: check, State: Failed, Object: object, Found: err.Error(), Cause: err}}
 	}
 	scopes, classic := header[http.CanonicalHeaderKey("X-OAuth-Scopes")]
 	if !classic {
-		return one(check, OK, object, "it may list the runners of "+h.Scope.String(), "")
+		return one(check, OK, object, "it may list the runners of "+n.Scope.String(), "")
 	}
-	needed := scopesFor(h.Scope.Kind)
+	needed := scopesFor(n.Scope.Kind)
 	for scope := range strings.SplitSeq(strings.Join(scopes, ","), ",") {
 		if slices.Contains(needed, strings.TrimSpace(scope)) {
 			return one(check, OK, object, "it has the scope "+strings.TrimSpace(scope), "")
@@ -144,34 +144,34 @@ func (h Host) token(ctx context.Context, header http.Header) []Finding {
 }
 
 // group looks at the group that is named, else at the default one: what it does not let in waits for ever.
-func (h Host) group(ctx context.Context) []Finding {
+func (n network) group(ctx context.Context) []Finding {
 	const check = "group"
 	switch {
-	case h.Scope.Kind == github.Repository:
+	case n.Scope.Kind == github.Repository:
 		return skipped(check, "a repository has no runner groups")
-	case h.Client == nil && h.Group == "":
+	case n.Client == nil && n.Group == "":
 		return skipped(check, "no --runnergroup given")
-	case h.Client == nil:
+	case n.Client == nil:
 		return skipped(check, "no credential given")
 	}
 	ctx, cancel := context.WithTimeout(ctx, networkTime)
 	defer cancel()
-	group, err := h.Client.FindGroup(ctx, h.Group)
-	if err != nil && h.Group == "" {
+	group, err := n.Client.FindGroup(ctx, n.Group)
+	if err != nil && n.Group == "" {
 		return skipped(check, "no --runnergroup given") // what is wrong with the credential is told by another check
 	}
 	if err != nil {
-		finding := Finding{Check: check, State: Failed, Object: h.Group, Found: err.Error(), Cause: err}
+		finding := Finding{Check: check, State: Failed, Object: n.Group, Found: err.Error(), Cause: err}
 		if errors.Is(err, github.ErrGroupUnknown) {
-			finding.Fix = h.Again("--runnergroup", "Default")
+			finding.Fix = n.Again("--runnergroup", "Default")
 		}
 		return []Finding{finding}
 	}
-	object := cmp.Or(h.Group, group.Name)
+	object := cmp.Or(n.Group, group.Name)
 	limits := group.Limits()
 	switch {
-	case group.Closed() && h.Group != "":
-		return one(check, Failed, object, limits[0], h.Again("--runnergroup", "Default"))
+	case group.Closed() && n.Group != "":
+		return one(check, Failed, object, limits[0], n.Again("--runnergroup", "Default"))
 	case len(limits) > 0:
 		return one(check, Warning, object, strings.Join(limits, "; "), "")
 	}

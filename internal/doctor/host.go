@@ -11,6 +11,8 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
 const (
@@ -137,7 +139,7 @@ func (h Host) program(context.Context) []Finding {
 
 // installProgram puts the program where it can stay.
 func installProgram(path string) string {
-	return "sudo install -m 755 " + quote(path) + " " + quote(filepath.Join("/usr/local/bin", filepath.Base(path)))
+	return "sudo install -m 755 " + shell.Quote(path) + " " + shell.Quote(filepath.Join("/usr/local/bin", filepath.Base(path)))
 }
 
 // jobUser is the account that jobs run as. One that is yet to be created has negative numbers.
@@ -161,9 +163,9 @@ func (h Host) account(context.Context) []Finding {
 	user, err := h.jobUser()
 	switch {
 	case errors.Is(err, account.ErrAbsent) && account.Creatable(h.User):
-		return one(check, Failed, h.User, bare(err), "sudo useradd --system --create-home "+quote(h.User))
+		return one(check, Failed, h.User, bare(err), "sudo useradd --system --create-home "+shell.Quote(h.User))
 	case err != nil:
-		return one(check, Failed, h.User, bare(err), "getent passwd "+quote(h.User))
+		return one(check, Failed, h.User, bare(err), "getent passwd "+shell.Quote(h.User))
 	case h.User != "" && user.Name != h.User && !account.Privileged() && !named(user, h.User):
 		return one(check, Failed, h.User, "only root may run jobs as another account", h.asRoot())
 	case user.UID == 0 && account.Privileged():
@@ -171,7 +173,7 @@ func (h Host) account(context.Context) []Finding {
 	}
 	if barrier := user.Barrier(h.Paths.Root("runner")); barrier != "" {
 		found := fmt.Sprintf("it may not list %q, which is above the runners", barrier)
-		return one(check, Failed, user.Name, found, "sudo chmod a+rx "+quote(barrier))
+		return one(check, Failed, user.Name, found, "sudo chmod a+rx "+shell.Quote(barrier))
 	}
 	if user.UID < 0 && runtime.GOOS != "windows" {
 		return one(check, OK, user.Name, "it will be created", "")
@@ -182,14 +184,14 @@ func (h Host) account(context.Context) []Finding {
 	}
 	all := one(check, OK, user.Name, found, "")
 	if user.Doubt != nil {
-		all = append(all, one(check, Warning, user.Name, "groups may be missing: "+user.Doubt.Error(), "id "+quote(user.Name))...)
+		all = append(all, one(check, Warning, user.Name, "groups may be missing: "+user.Doubt.Error(), "id "+shell.Quote(user.Name))...)
 	}
-	if found, command := NoExecHome(user); found != "" {
+	if found, command := places.NoExecHome(user); found != "" {
 		all = append(all, one(check, Warning, user.Name, found, "sudo "+command)...)
 	}
 	if powers := user.Powers(); len(powers) > 0 && account.Privileged() {
 		found := "it is in a group whose members can become root, as every job then can: " + strings.Join(powers, ", ")
-		all = append(all, one(check, Warning, user.Name, found, "id "+quote(user.Name))...)
+		all = append(all, one(check, Warning, user.Name, found, "id "+shell.Quote(user.Name))...)
 	}
 	return all
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 )
 
 // here is a host below a directory of its own.
@@ -67,11 +68,11 @@ func TestWanted(t *testing.T) {
 	}
 	h := here(t)
 	whole := h.wanted()
-	if usual := Usual(); len(whole) != 3 || whole[2].Need.Bytes != usual.Bytes/4*5 || whole[1].Need != usual || !whole[1].Given {
+	if usual := places.Usual(); len(whole) != 3 || whole[2].Need.Bytes != usual.Bytes/4*5 || whole[1].Need != usual || !whole[1].Given {
 		t.Errorf("an empty cache: %+v", whole)
 	}
 	write(t, h.Paths.Cache, "a/entry.json", []byte(`{"platform":"`+platform.String()+`","version":"2.337.0","bytes":1000000,"files":7,"sha256":"`+digest+`"}`))
-	if got := h.wanted(); len(got) != 2 || got[1].Path != h.Paths.Runners || got[1].Need != (Need{Bytes: 1000000, Files: 7}) {
+	if got := h.wanted(); len(got) != 2 || got[1].Path != h.Paths.Runners || got[1].Need != (places.Need{Bytes: 1000000, Files: 7}) {
 		t.Errorf("with a cached runner: %+v", got)
 	}
 }
@@ -98,52 +99,6 @@ func TestAccount(t *testing.T) {
 	expect(t, h.account(t.Context()), Failed, "it may not list", "sudo chmod a+rx ")
 	h.Paths = instance.DefaultPaths("/srv/no-such-folder-here")
 	expect(t, h.account(t.Context()), OK, "it will be created", "")
-}
-
-func TestCheckPlaces(t *testing.T) {
-	t.Parallel()
-	h := here(t)
-	dir, user := filepath.Dir(filepath.Dir(h.Paths.State)), us(t)
-	if err := CheckPlaces(Places(h.Paths, Need{Bytes: 1, Files: 1}, false), user); err != nil {
-		t.Errorf("a folder of ours: %v", err)
-	}
-	v, err := volumeOf(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	share := v.bytes/2 + 1<<30
-	err = CheckPlaces([]Place{{Path: dir, Need: Need{Bytes: share}}}, user)
-	if share < v.bytes && err != nil {
-		t.Errorf("one that fits: %v", err)
-	}
-	err = CheckPlaces([]Place{{Path: dir, Need: Need{Bytes: share}}, {Path: filepath.Join(dir, "a", "b"), Need: Need{Bytes: share}}}, user)
-	var place *PlaceError
-	if !errors.Is(err, download.ErrSpace) || !errors.As(err, &place) || place.Path != dir || !strings.Contains(err.Error(), "MB free") {
-		t.Errorf("two that fit alone, and not together: %v", err)
-	}
-	file := filepath.Join(dir, "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := CheckPlaces([]Place{{Path: filepath.Join(file, "below")}}, user); !errors.Is(err, ErrPlace) {
-		t.Errorf("below a file: %v", err)
-	}
-	if v := (volume{bytes: 10, files: 1, counted: true}); v.lacks(dir, Need{Files: 1}) != nil || !errors.Is(v.lacks(dir, Need{Files: 2}), ErrInodes) {
-		t.Errorf("two files in room for one: %v", v.lacks(dir, Need{Files: 2}))
-	}
-	if problem := (volume{bytes: 10}).lacks(dir, Need{Files: 9}); problem != nil {
-		t.Errorf("a file system that does not count files: %v", problem)
-	}
-	if account.Privileged() {
-		return
-	}
-	if err := os.Chmod(dir, 0o500); err != nil {
-		t.Fatal(err)
-	}
-	defer os.Chmod(dir, 0o700)
-	if err := CheckPlaces([]Place{{Path: dir}}, user); !errors.Is(err, os.ErrPermission) {
-		t.Errorf("a folder that may not be written: %v", err)
-	}
 }
 
 // TestLooksLeaveNothing: whatever is looked at, nothing is made.
@@ -302,17 +257,8 @@ func TestPickNewest(t *testing.T) {
 
 func TestNamedIn(t *testing.T) {
 	t.Parallel()
-	missing := &MissingError{Names: []string{"libz.so.1", "ICU (libicuuc, libicui18n)", "libunknown.so.1"}}
+	missing := &missingError{Names: []string{"libz.so.1", "ICU (libicuuc, libicui18n)", "libunknown.so.1"}}
 	if got := libraryNames(namedIn(missing, opened()[:1])); got != "zlib" {
 		t.Errorf("beside ICU it wants %q, want zlib", got)
-	}
-}
-
-func TestQuote(t *testing.T) {
-	t.Parallel()
-	for word, want := range map[string]string{"a/b": "a/b", "a b": "'a b'", "it's": `'it'\''s'`, "": "''"} {
-		if got := quote(word); got != want {
-			t.Errorf("%q is written %s, want %s", word, got, want)
-		}
 	}
 }

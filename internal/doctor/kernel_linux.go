@@ -20,7 +20,7 @@ func securityContext(path string) string {
 }
 
 // heldBy returns who holds the lock on a file; nil if nobody does, or if it cannot be told.
-func heldBy(path string) *HeldError {
+func heldBy(path string) *heldError {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil
@@ -30,7 +30,7 @@ func heldBy(path string) *HeldError {
 	if err := unix.FcntlFlock(file.Fd(), unix.F_GETLK, &lock); err != nil || lock.Type == unix.F_UNLCK {
 		return nil
 	}
-	held := &HeldError{File: path, PID: max(0, int(lock.Pid))}
+	held := &heldError{File: path, PID: max(0, int(lock.Pid))}
 	if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", lock.Pid)); err == nil && held.PID > 0 {
 		held.Program = strings.TrimSpace(string(name))
 	}

@@ -4,4 +4,4 @@ package doctor
 
 func securityContext(string) string { return "" }
 
-func heldBy(string) *HeldError { return nil }
+func heldBy(string) *heldError { return nil }

@@ -14,21 +14,21 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 )
 
-// ErrLibraries is matched by every [*MissingError].
+// ErrLibraries is matched by every [*missingError].
 var ErrLibraries = errors.New("libraries that the runner needs are missing")
 
-// MissingError says which libraries an unpacked runner does not find on this host.
-type MissingError struct {
+// missingError says which libraries an unpacked runner does not find on this host.
+type missingError struct {
 	Tree  string
 	Names []string // "ICU (libicuuc, libicui18n)", "libz.so.1"
 }
 
-func (e *MissingError) Error() string {
+func (e *missingError) Error() string {
 	return fmt.Sprintf("looking for what the runner in %q needs: %v: %s", e.Tree, ErrLibraries, strings.Join(e.Names, ", "))
 }
 
 // Is matches [ErrLibraries].
-func (e *MissingError) Is(target error) bool { return target == ErrLibraries }
+func (e *missingError) Is(target error) bool { return target == ErrLibraries }
 
 const (
 	// The versions of ICU that .NET 8 tries to open.
@@ -104,7 +104,7 @@ func Invariant(environment []string) bool {
 	return on
 }
 
-// Libraries returns a [*MissingError] if this host lacks a library that the unpacked runner in tree needs. What it
+// Libraries returns a [*missingError] if this host lacks a library that the unpacked runner in tree needs. What it
 // needs is read from its own files alone. With invariant, .NET is told to go without ICU. Other systems than Linux have
 // all libraries.
 func Libraries(tree string, invariant bool) error {
@@ -120,7 +120,7 @@ func (l loader) libraries(tree string, invariant bool) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("reading the runner's programs: %w", err)
 	}
-	missing := &MissingError{Tree: tree}
+	missing := &missingError{Tree: tree}
 	beside := map[string]bool{}
 	var files []string
 	for _, entry := range entries {
@@ -230,7 +230,7 @@ func (h Host) unpacked(context.Context) []Finding {
 	var all []Finding
 	for _, tree := range trees {
 		err := Libraries(tree, h.Invariant)
-		var missing *MissingError
+		var missing *missingError
 		switch {
 		case errors.As(err, &missing):
 			all = append(all, one(check, Failed, tree, "its files need "+strings.Join(missing.Names, ", "), h.installing())...)

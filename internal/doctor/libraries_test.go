@@ -126,7 +126,7 @@ func TestLibrariesOfATree(t *testing.T) {
 				write(t, tree, path, text)
 			}
 			err := newLoader(withLibraries(t, c.libraries...)).libraries(tree, c.invariant)
-			var missing *MissingError
+			var missing *missingError
 			switch {
 			case c.missing == "" && err != nil:
 				t.Errorf("got %v, want nothing", err)

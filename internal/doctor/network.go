@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
 // endpoint is one place at the network.
@@ -39,13 +41,16 @@ func secure(host string, needed bool) endpoint {
 	return endpoint{url: &url.URL{Scheme: "https", Host: host}, needed: needed}
 }
 
+// network makes the checks that need one.
+type network struct{ Host }
+
 // ours are the hosts that an install speaks to.
-func (h Host) ours() []endpoint {
-	if h.Scope == nil {
+func (n network) ours() []endpoint {
+	if n.Scope == nil {
 		return nil
 	}
 	var all []endpoint
-	for _, raw := range []string{h.Scope.Server(), h.Scope.API()} {
+	for _, raw := range []string{n.Scope.Server(), n.Scope.API()} {
 		u, err := url.Parse(raw)
 		if err != nil || slices.ContainsFunc(all, func(e endpoint) bool { return e.url.Host == u.Host }) {
 			continue
@@ -57,8 +62,8 @@ func (h Host) ours() []endpoint {
 
 // forJobs are the hosts that the runner and usual jobs speak to beside ours, as GitHub documents them. A server that
 // somebody runs has them all under its own name.
-func (h Host) forJobs() []endpoint {
-	if h.Scope == nil || !h.Scope.Cloud() {
+func (n network) forJobs() []endpoint {
+	if n.Scope == nil || !n.Scope.Cloud() {
 		return nil
 	}
 	all := []endpoint{
@@ -76,11 +81,11 @@ func (h Host) forJobs() []endpoint {
 }
 
 // proxyFor is the proxy on the way to an endpoint; nil for none.
-func (h Host) proxyFor(e endpoint) *url.URL {
-	if h.Proxy == nil {
+func (n network) proxyFor(e endpoint) *url.URL {
+	if n.Proxy == nil {
 		return nil
 	}
-	through, err := h.Proxy(&http.Request{URL: e.url})
+	through, err := n.Proxy(&http.Request{URL: e.url})
 	if err != nil {
 		return nil
 	}
@@ -111,28 +116,28 @@ func resolve(ctx context.Context, e endpoint) error {
 	return err
 }
 
-func (h Host) dns(ctx context.Context) []Finding {
+func (n network) dns(ctx context.Context) []Finding {
 	const check = "dns"
-	all := h.ours()
+	all := n.ours()
 	if len(all) == 0 {
 		return skipped(check, noURL)
 	}
-	all = slices.DeleteFunc(all, func(e endpoint) bool { return h.proxyFor(e) != nil })
+	all = slices.DeleteFunc(all, func(e endpoint) bool { return n.proxyFor(e) != nil })
 	if len(all) == 0 {
 		return skipped(check, withProxy)
 	}
-	return h.summed(check, "resolved", all, each(ctx, all, resolve))
+	return n.summed(check, "resolved", all, each(ctx, all, resolve))
 }
 
-func (h Host) tls(ctx context.Context) []Finding {
+func (n network) tls(ctx context.Context) []Finding {
 	const check = "tls"
-	all := h.ours()
+	all := n.ours()
 	if len(all) == 0 {
 		return skipped(check, noURL)
 	}
 	var come []endpoint
 	var answers []error
-	for i, err := range each(ctx, all, h.reach) {
+	for i, err := range each(ctx, all, n.reach) {
 		if !toldBefore(err) {
 			come, answers = append(come, all[i]), append(answers, err)
 		}
@@ -140,7 +145,7 @@ func (h Host) tls(ctx context.Context) []Finding {
 	if len(come) == 0 {
 		return skipped(check, "no connection comes about, as told above")
 	}
-	return h.summed(check, "reached", come, answers)
+	return n.summed(check, "reached", come, answers)
 }
 
 // toldBefore tells whether the checks of names and of the proxy say already what is wrong.
@@ -150,20 +155,20 @@ func toldBefore(err error) bool {
 	return errors.As(err, &name) || errors.As(err, &proxy)
 }
 
-func (h Host) jobHosts(ctx context.Context) []Finding {
+func (n network) jobHosts(ctx context.Context) []Finding {
 	const check = "hosts"
-	all := h.forJobs()
+	all := n.forJobs()
 	switch {
-	case h.Scope == nil:
+	case n.Scope == nil:
 		return skipped(check, noURL)
 	case len(all) == 0:
-		return one(check, OK, h.Scope.Server(), "jobs need no other host of GitHub's", "")
+		return one(check, OK, n.Scope.Server(), "jobs need no other host of GitHub's", "")
 	}
-	return h.summed(check, "reached", all, each(ctx, all, h.reach))
+	return n.summed(check, "reached", all, each(ctx, all, n.reach))
 }
 
 // summed is one finding for all endpoints that are well, and one for each that is not.
-func (h Host) summed(check, verb string, all []endpoint, answers []error) []Finding {
+func (n network) summed(check, verb string, all []endpoint, answers []error) []Finding {
 	var well []string
 	var findings []Finding
 	for i, e := range all {
@@ -175,7 +180,7 @@ func (h Host) summed(check, verb string, all []endpoint, answers []error) []Find
 		if !e.needed {
 			state = Warning
 		}
-		found, fix := h.explain(e, answers[i])
+		found, fix := n.explain(e, answers[i])
 		findings = append(findings, one(check, state, e.address(), found, fix)...)
 	}
 	if len(well) > 0 {
@@ -185,7 +190,7 @@ func (h Host) summed(check, verb string, all []endpoint, answers []error) []Find
 }
 
 // explain says what is wrong between an endpoint and us, and what to do.
-func (h Host) explain(e endpoint, err error) (found, fix string) {
+func (n network) explain(e endpoint, err error) (found, fix string) {
 	var name *net.DNSError
 	var certificate *tls.CertificateVerificationError
 	var unknown x509.UnknownAuthorityError
@@ -193,18 +198,18 @@ func (h Host) explain(e endpoint, err error) (found, fix string) {
 	var refused *proxyError
 	switch {
 	case errors.As(err, &refused):
-		return refused.Error(), h.proxyFix(refused, e)
+		return refused.Error(), n.proxyFix(refused, e)
 	case errors.As(err, &name):
-		return "the name cannot be resolved: " + name.Err, fmt.Sprintf(resolveFix, quote(e.name()))
+		return "the name cannot be resolved: " + name.Err, fmt.Sprintf(resolveFix, shell.Quote(e.name()))
 	case errors.As(err, &certificate) && errors.As(err, &unknown):
 		return "its certificate is not trusted; it was issued by " + issuer(certificate) + ", perhaps a proxy that looks into connections",
-			h.Again("--ca-file", "FILE")
+			n.Again("--ca-file", "FILE")
 	case errors.As(err, &expired) && expired.Reason == x509.Expired:
 		return "its certificate is not valid at the time of this host's clock", "timedatectl status"
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Sprintf("no answer within %s", networkTime), "curl -v " + quote(e.url.String())
+		return fmt.Sprintf("no answer within %s", networkTime), "curl -v " + shell.Quote(e.url.String())
 	default:
-		return err.Error(), "curl -v " + quote(e.url.String())
+		return err.Error(), "curl -v " + shell.Quote(e.url.String())
 	}
 }
 
@@ -216,8 +221,8 @@ func issuer(err *tls.CertificateVerificationError) string {
 }
 
 // reach connects to an endpoint the way everything else does, and speaks TLS to it.
-func (h Host) reach(ctx context.Context, e endpoint) error {
-	wire, err := h.dial(ctx, e)
+func (n network) reach(ctx context.Context, e endpoint) error {
+	wire, err := n.dial(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -225,16 +230,16 @@ func (h Host) reach(ctx context.Context, e endpoint) error {
 	if e.url.Scheme == "http" {
 		return nil
 	}
-	return tls.Client(wire, h.tlsTo(e.name())).HandshakeContext(ctx)
+	return tls.Client(wire, n.tlsTo(e.name())).HandshakeContext(ctx)
 }
 
-func (h Host) tlsTo(name string) *tls.Config {
-	return &tls.Config{ServerName: name, RootCAs: h.Roots, MinVersion: tls.VersionTLS12}
+func (n network) tlsTo(name string) *tls.Config {
+	return &tls.Config{ServerName: name, RootCAs: n.Roots, MinVersion: tls.VersionTLS12}
 }
 
-func (h Host) dial(ctx context.Context, e endpoint) (net.Conn, error) {
-	if through := h.proxyFor(e); through != nil && strings.HasPrefix(through.Scheme, "http") {
-		return h.tunnel(ctx, through, e)
+func (n network) dial(ctx context.Context, e endpoint) (net.Conn, error) {
+	if through := n.proxyFor(e); through != nil && strings.HasPrefix(through.Scheme, "http") {
+		return n.tunnel(ctx, through, e)
 	}
 	return (&net.Dialer{}).DialContext(ctx, "tcp", e.address())
 }
@@ -244,11 +249,11 @@ const ipv6Time = 3 * time.Second
 
 // ipv6 warns of hosts that are said to be reached by IPv6, and swallow what is sent to them so. One that refuses, or
 // has no route, costs nothing.
-func (h Host) ipv6(ctx context.Context) []Finding {
+func (n network) ipv6(ctx context.Context) []Finding {
 	const check = "ipv6"
-	all := slices.DeleteFunc(append(h.ours(), h.forJobs()...), func(e endpoint) bool { return h.proxyFor(e) != nil })
+	all := slices.DeleteFunc(append(n.ours(), n.forJobs()...), func(e endpoint) bool { return n.proxyFor(e) != nil })
 	switch {
-	case h.Scope == nil:
+	case n.Scope == nil:
 		return skipped(check, noURL)
 	case len(all) == 0:
 		return skipped(check, withProxy)

@@ -103,7 +103,7 @@ func TestTLS(t *testing.T) {
 			h := Host{Again: again, Scope: scope(t, c.server+"/octo"), Roots: c.roots}
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
-			expect(t, h.tls(ctx), c.state, c.found, c.fix)
+			expect(t, network{h}.tls(ctx), c.state, c.found, c.fix)
 		})
 	}
 }
@@ -111,7 +111,7 @@ func TestTLS(t *testing.T) {
 func TestExpiredCertificate(t *testing.T) {
 	t.Parallel()
 	err := &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}}
-	found, fix := Host{Again: again}.explain(secure("h", true), err)
+	found, fix := network{Host{Again: again}}.explain(secure("h", true), err)
 	if !strings.Contains(found, "clock") || fix != "timedatectl status" {
 		t.Errorf("got %q and %q", found, fix)
 	}
@@ -120,12 +120,12 @@ func TestExpiredCertificate(t *testing.T) {
 func TestDNS(t *testing.T) {
 	t.Parallel()
 	h := Host{Again: again, Scope: scope(t, "https://ghes.invalid/octo")}
-	expect(t, h.dns(t.Context()), Failed, "cannot be resolved", "getent ahosts ghes.invalid")
+	expect(t, network{h}.dns(t.Context()), Failed, "cannot be resolved", "getent ahosts ghes.invalid")
 	h.Scope = scope(t, "https://localhost/octo")
-	expect(t, h.dns(t.Context()), OK, "resolved", "")
+	expect(t, network{h}.dns(t.Context()), OK, "resolved", "")
 	h.Proxy = through(t, "http://127.0.0.1:1")
-	expect(t, h.dns(t.Context()), Skipped, "the proxy does it", "")
-	expect(t, Host{}.dns(t.Context()), Skipped, "no --url given", "")
+	expect(t, network{h}.dns(t.Context()), Skipped, "the proxy does it", "")
+	expect(t, network{}.dns(t.Context()), Skipped, "no --url given", "")
 }
 
 // proxy is an HTTP proxy that asks for a name and a password unless they are empty, and then passes everything on to to.
@@ -184,21 +184,21 @@ func TestProxy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := Host{Again: again, Scope: scope(t, "https://example.com/octo"), Roots: roots, Proxy: through(t, c.proxy)}
-			got := h.proxy(t.Context())
+			got := network{h}.proxy(t.Context())
 			expect(t, got, c.state, c.found, c.fix)
 			if text := got[0].Object + got[0].Found + got[0].Fix; strings.Contains(text, "secret") || strings.Contains(text, "wrong") {
 				t.Errorf("it tells the password: %+v", got)
 			}
 			if c.state == OK {
-				expect(t, h.tls(t.Context()), OK, "reached", "") // the certificate of httptest is for example.com
+				expect(t, network{h}.tls(t.Context()), OK, "reached", "") // the certificate of httptest is for example.com
 			}
 			if c.state == Failed {
-				expect(t, h.tls(t.Context()), Skipped, "told above", "")
+				expect(t, network{h}.tls(t.Context()), Skipped, "told above", "")
 			}
 		})
 	}
 	h := Host{Again: again, Scope: scope(t, "https://example.com/octo")}
-	expect(t, h.proxy(t.Context()), Skipped, "none is set for example.com", "")
+	expect(t, network{h}.proxy(t.Context()), Skipped, "none is set for example.com", "")
 }
 
 // TestSilentProxy: one that takes the connection and says nothing holds nobody up.
@@ -213,7 +213,7 @@ func TestSilentProxy(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	done := make(chan []Finding, 1)
-	go func() { done <- h.proxy(ctx) }()
+	go func() { done <- network{h}.proxy(ctx) }()
 	select {
 	case got := <-done:
 		expect(t, got, Failed, "cannot be reached", "curl -v --proxy")
@@ -224,7 +224,7 @@ func TestSilentProxy(t *testing.T) {
 
 func TestHosts(t *testing.T) {
 	t.Parallel()
-	cloud := Host{Again: again, Scope: scope(t, "https://github.com/octo")}
+	cloud := network{Host{Again: again, Scope: scope(t, "https://github.com/octo")}}
 	var ours []string
 	for _, e := range cloud.ours() {
 		ours = append(ours, e.address())
@@ -235,7 +235,7 @@ func TestHosts(t *testing.T) {
 	if !slices.ContainsFunc(cloud.forJobs(), func(e endpoint) bool { return e.needed && e.name() == "broker.actions.githubusercontent.com" }) {
 		t.Error("the runner's broker is not among the hosts of jobs")
 	}
-	server := Host{Again: again, Scope: scope(t, "https://ghes.example.com:8443/octo")}
+	server := network{Host{Again: again, Scope: scope(t, "https://ghes.example.com:8443/octo")}}
 	if ours := server.ours(); len(ours) != 1 || ours[0].address() != "ghes.example.com:8443" {
 		t.Errorf("an install from a server speaks to %v", ours)
 	}
@@ -255,9 +255,9 @@ func TestHosts(t *testing.T) {
 func TestIPv6(t *testing.T) {
 	t.Parallel()
 	h := Host{Again: again, Scope: scope(t, "https://"+closedPort(t)+"/octo")}
-	expect(t, h.ipv6(t.Context()), OK, "", "")
+	expect(t, network{h}.ipv6(t.Context()), OK, "", "")
 	h.Proxy = through(t, "http://127.0.0.1:1")
-	expect(t, h.ipv6(t.Context()), Skipped, "the proxy", "")
+	expect(t, network{h}.ipv6(t.Context()), Skipped, "the proxy", "")
 	// A context that ends says the same as an address that swallows everything.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -325,7 +325,7 @@ func TestClock(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := asked(t, api(t, c.ahead, "-", "", 0), "octo", "")
-			got := h.gitHub(t.Context())
+			got := network{h}.gitHub(t.Context())
 			expect(t, got[:1], c.state, c.found, c.fix)
 			expect(t, got[1:2], Skipped, "no credential given", "")
 			expect(t, got[2:], Skipped, "no --runnergroup given", "")
@@ -356,7 +356,7 @@ func TestToken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := asked(t, api(t, 0, c.scopes, "", c.status), c.slug, c.token)
-			got := h.gitHub(t.Context())[1:2]
+			got := network{h}.gitHub(t.Context())[1:2]
 			expect(t, got, c.state, c.found, c.fix)
 			if got[0].Object != c.object || !errors.Is(got[0].Cause, c.cause) {
 				t.Errorf("got %q because of %v, want %q because of %v", got[0].Object, got[0].Cause, c.object, c.cause)
@@ -369,11 +369,11 @@ func TestGroup(t *testing.T) {
 	t.Parallel()
 	h := asked(t, api(t, 0, "-", `{"total_count":1,"runner_groups":[{"id":7,"name":"Builders"}]}`, 0), "octo", "ghs_a")
 	h.Group = "builders"
-	expect(t, h.gitHub(t.Context())[2:], OK, "id 7", "")
+	expect(t, network{h}.gitHub(t.Context())[2:], OK, "id 7", "")
 	h.Group = "painters"
-	expect(t, h.gitHub(t.Context())[2:], Failed, `"Builders"`, "--runnergroup Default")
+	expect(t, network{h}.gitHub(t.Context())[2:], Failed, `"Builders"`, "--runnergroup Default")
 	h.Client = nil
-	expect(t, h.gitHub(t.Context())[2:], Skipped, "no credential", "")
+	expect(t, network{h}.gitHub(t.Context())[2:], Skipped, "no credential", "")
 }
 
 // A group that lets somebody not in is told of, and so is the default one that nobody has named.
@@ -381,11 +381,11 @@ func TestGroupThatDoesNotLetIn(t *testing.T) {
 	t.Parallel()
 	h := asked(t, api(t, 0, "-", `{"total_count":2,"runner_groups":[{"id":1,"name":"Default","default":true,"allows_public_repositories":false},
 		{"id":7,"name":"Builders","allows_public_repositories":true,"restricted_to_workflows":true,"selected_workflows":[]}]}`, 0), "octo", "ghs_a")
-	expect(t, h.gitHub(t.Context())[2:], Warning, "takes no jobs of public repositories", "")
+	expect(t, network{h}.gitHub(t.Context())[2:], Warning, "takes no jobs of public repositories", "")
 	h.Group = "builders"
-	expect(t, h.gitHub(t.Context())[2:], Failed, "its runners get no job", "--runnergroup Default")
+	expect(t, network{h}.gitHub(t.Context())[2:], Failed, "its runners get no job", "--runnergroup Default")
 	h = asked(t, api(t, 0, "repo", `{"total_count":0,"runners":[]}`, 0), "octo/hello", "ghp_a")
-	expect(t, h.gitHub(t.Context())[2:], Skipped, "a repository has no runner groups", "")
+	expect(t, network{h}.gitHub(t.Context())[2:], Skipped, "a repository has no runner groups", "")
 }
 
 func TestGitHubOutOfReach(t *testing.T) {
@@ -393,7 +393,7 @@ func TestGitHubOutOfReach(t *testing.T) {
 	server := api(t, 0, "-", "", 0)
 	h := asked(t, server, "octo", "ghs_a")
 	server.Close()
-	for _, f := range h.gitHub(t.Context()) {
+	for _, f := range (network{h}).gitHub(t.Context()) {
 		expect(t, []Finding{f}, Skipped, "was not reached", "")
 	}
 }

@@ -5,23 +5,25 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
-// ErrPackagesLocked is matched by every [*HeldError].
+// ErrPackagesLocked is matched by every [*heldError].
 var ErrPackagesLocked = errors.New("the package database is in use")
 
-// HeldError says who uses the package database.
-type HeldError struct {
+// heldError says who uses the package database.
+type heldError struct {
 	File    string
 	PID     int    // 0 if it cannot be told
 	Program string // likewise ""
 }
 
-func (e *HeldError) Error() string {
+func (e *heldError) Error() string {
 	return fmt.Sprintf("locking %q: %v by %s", e.File, ErrPackagesLocked, e.holder())
 }
 
-func (e *HeldError) holder() string {
+func (e *heldError) holder() string {
 	switch {
 	case e.PID == 0:
 		return "a process that cannot be seen"
@@ -33,7 +35,7 @@ func (e *HeldError) holder() string {
 }
 
 // Is matches [ErrPackagesLocked].
-func (e *HeldError) Is(target error) bool { return target == ErrPackagesLocked }
+func (e *heldError) Is(target error) bool { return target == ErrPackagesLocked }
 
 // lockFiles are what package managers lock; none of them exists on every host.
 func lockFiles() []string {
@@ -43,7 +45,7 @@ func lockFiles() []string {
 	}
 }
 
-// packagesHeld returns a [*HeldError] while somebody uses the package database. Files that cannot be read are no proof.
+// packagesHeld returns a [*heldError] while somebody uses the package database. Files that cannot be read are no proof.
 func packagesHeld() error {
 	for _, file := range lockFiles() {
 		if held := heldBy(file); held != nil {
@@ -56,7 +58,7 @@ func packagesHeld() error {
 func (h Host) packages(context.Context) []Finding {
 	const check = "packages"
 	err := packagesHeld()
-	var held *HeldError
+	var held *heldError
 	if !errors.As(err, &held) {
 		return one(check, OK, "locks of package managers", "none is held", "")
 	}
@@ -64,7 +66,7 @@ func (h Host) packages(context.Context) []Finding {
 	if h.Repairs {
 		state = Failed
 	}
-	fix := "sudo fuser -v " + quote(held.File)
+	fix := "sudo fuser -v " + shell.Quote(held.File)
 	if held.PID != 0 {
 		fix = fmt.Sprintf("ps -fp %d", held.PID)
 	}

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
 // proxyError says that a proxy did not let us through.
@@ -29,15 +31,15 @@ func (e *proxyError) Error() string {
 func (e *proxyError) Unwrap() error { return e.cause }
 
 // proxyFix names no password, of which a hint must not know.
-func (h Host) proxyFix(e *proxyError, to endpoint) string {
+func (n network) proxyFix(e *proxyError, to endpoint) string {
 	if e.status == http.StatusProxyAuthRequired {
-		return "https_proxy=" + e.proxy.Scheme + "://USER:PASSWORD@" + e.proxy.Host + " " + h.Again()
+		return "https_proxy=" + e.proxy.Scheme + "://USER:PASSWORD@" + e.proxy.Host + " " + n.Again()
 	}
-	return "curl -v --proxy " + quote(e.proxy.Scheme+"://"+e.proxy.Host) + " " + quote(to.url.String())
+	return "curl -v --proxy " + shell.Quote(e.proxy.Scheme+"://"+e.proxy.Host) + " " + shell.Quote(to.url.String())
 }
 
 // tunnel asks a proxy for a connection to an endpoint.
-func (h Host) tunnel(ctx context.Context, through *url.URL, to endpoint) (net.Conn, error) {
+func (n network) tunnel(ctx context.Context, through *url.URL, to endpoint) (net.Conn, error) {
 	bare := &url.URL{Scheme: through.Scheme, Host: through.Host}
 	wire, err := (&net.Dialer{}).DialContext(ctx, "tcp", endpoint{url: bare}.address())
 	if err != nil {
@@ -46,7 +48,7 @@ func (h Host) tunnel(ctx context.Context, through *url.URL, to endpoint) (net.Co
 	stop := context.AfterFunc(ctx, func() { _ = wire.Close() }) // what reads and writes below has no other end
 	defer stop()
 	if through.Scheme == "https" {
-		client := tls.Client(wire, h.tlsTo(through.Hostname()))
+		client := tls.Client(wire, n.tlsTo(through.Hostname()))
 		if err := client.HandshakeContext(ctx); err != nil {
 			_ = wire.Close() // it is of no use any more
 			return nil, &proxyError{proxy: bare, cause: err}
@@ -85,14 +87,14 @@ func connect(ctx context.Context, wire net.Conn, through *url.URL, address strin
 	return answer.StatusCode, nil
 }
 
-func (h Host) proxy(ctx context.Context) []Finding {
+func (n network) proxy(ctx context.Context) []Finding {
 	const check = "proxy"
-	all := h.ours()
+	all := n.ours()
 	if len(all) == 0 {
 		return skipped(check, noURL)
 	}
 	e := all[len(all)-1] // the API
-	through := h.proxyFor(e)
+	through := n.proxyFor(e)
 	switch {
 	case through == nil:
 		return skipped(check, "none is set for %s", e.name())
@@ -101,9 +103,9 @@ func (h Host) proxy(ctx context.Context) []Finding {
 	}
 	ctx, cancel := context.WithTimeout(ctx, networkTime)
 	defer cancel()
-	wire, err := h.tunnel(ctx, through, e)
+	wire, err := n.tunnel(ctx, through, e)
 	if err != nil {
-		found, fix := h.explain(e, err)
+		found, fix := n.explain(e, err)
 		return one(check, Failed, through.Host, found, fix)
 	}
 	_ = wire.Close() // nothing was sent through it

@@ -42,7 +42,7 @@ func (h Host) Repair(ctx context.Context, say func(string)) error {
 	needed, optional := h.missingOpened(newLoader("/"))
 	wanted := append(needed, optional...)
 	for _, tree := range h.trees() {
-		var missing *MissingError
+		var missing *missingError
 		if errors.As(Libraries(tree, h.Invariant), &missing) {
 			wanted = append(wanted, namedIn(missing, wanted)...)
 		}
@@ -65,7 +65,7 @@ func (h Host) Repair(ctx context.Context, say func(string)) error {
 }
 
 // namedIn are the known libraries that an unpacked runner misses, beside those that are wanted already.
-func namedIn(missing *MissingError, wanted []library) []library {
+func namedIn(missing *missingError, wanted []library) []library {
 	var more []library
 	for _, known := range opened() {
 		if slices.ContainsFunc(wanted, func(l library) bool { return l.name == known.name }) {
@@ -91,7 +91,7 @@ func waitForPackages(ctx context.Context, say func(string)) error {
 	told := ""
 	for {
 		err := packagesHeld()
-		var held *HeldError
+		var held *heldError
 		if !errors.As(err, &held) {
 			return nil
 		}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
 // enforcing is where the kernel tells whether SELinux has the last word.
@@ -40,7 +42,7 @@ func (h Host) selinux(context.Context) []Finding {
 // labelled tells what is wrong with the label of a program; nothing if systemd may start it.
 func (h Host) labelled(check, path string, worst State) []Finding {
 	kind := label(path)
-	fix := "sudo restorecon -Rv " + quote(path)
+	fix := "sudo restorecon -Rv " + shell.Quote(path)
 	if path == h.Executable && !inProgramFolder(path) {
 		fix = installProgram(path)
 	}

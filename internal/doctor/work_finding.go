@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 )
 
 // work looks at the folder for jobs, as the plan of an install does.
@@ -26,13 +27,13 @@ func (h Host) work(context.Context) []Finding {
 		if record.Work != h.Work || !filepath.IsAbs(h.Work) {
 			continue
 		}
-		if err := CheckRoom(record.WorkDir(), user); err != nil {
+		if err := places.CheckRoom(record.WorkDir(), user); err != nil {
 			return h.workFinding(err)
 		}
 		return one(check, OK, record.WorkDir(), "jobs of "+record.Name+" work there", "")
 	}
-	room, err := CheckWork(Work{
-		Folder: h.Work, Name: "runner", Paths: h.Paths, User: user, PrivateTemp: h.Service && !temporary(h.Paths.Runners),
+	room, err := places.CheckWork(places.Work{
+		Folder: h.Work, Name: "runner", Paths: h.Paths, User: user, PrivateTemp: h.Service && !places.Temporary(h.Paths.Runners),
 		Records: records,
 	})
 	switch {
@@ -46,19 +47,16 @@ func (h Host) work(context.Context) []Finding {
 
 // workFinding says why jobs cannot work in the folder.
 func (h Host) workFinding(err error) []Finding {
-	var problem *WorkError
+	var problem *places.WorkError
 	if !errors.As(err, &problem) {
-		return one("work", Failed, h.Work, err.Error(), h.Again("--work", inside))
+		return one("work", Failed, h.Work, err.Error(), h.Again("--work", places.Inside))
 	}
-	return one("work", Failed, problem.Folder, without(&PlaceError{Reason: problem.Reason, Detail: problem.Detail}), h.mendWork(problem))
+	return one("work", Failed, problem.Folder, without(&places.Error{Reason: problem.Reason, Detail: problem.Detail}), mendWork(h, problem))
 }
 
-func (h Host) mendWork(e *WorkError) string {
+func mendWork(h Host, e *places.WorkError) string {
 	if e.Command != "" {
 		return "sudo " + e.Command
 	}
 	return h.Again("--work", e.Instead)
 }
-
-// temporary tells whether a path is in a folder that services may have of their own.
-func temporary(path string) bool { return within(path, "/tmp") || within(path, "/var/tmp") }

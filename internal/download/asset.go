@@ -51,7 +51,7 @@ func ParseFilename(name string) (platform Platform, version string, ok bool) {
 
 // Resolve picks the archive for platform out of those on offer. The digest the
 // user gave, if any, and the one on offer must agree. An asset without a digest
-// may come out, for which [Asset.Proven] is false: another source may know it.
+// may come out, for which [Asset.HasDigest] is false: another source may know it.
 func Resolve(applications []github.Application, platform Platform, digest string) (Asset, error) {
 	var offered []string
 	for _, a := range applications {
@@ -78,11 +78,11 @@ func newAsset(a github.Application, platform Platform, digest string) (Asset, er
 	if asset.SHA256 != "" && !ValidDigest(asset.SHA256) {
 		return Asset{}, fmt.Errorf("choosing %s: %w: %q is not a SHA-256", a.Filename, ErrNoDigest, asset.SHA256)
 	}
-	return asset.Demand(digest)
+	return asset.RequireDigest(digest)
 }
 
-// Demand binds the asset to a digest that the user gave, if it is not empty.
-func (a Asset) Demand(digest string) (Asset, error) {
+// RequireDigest binds the asset to a digest that the user gave, if it is not empty.
+func (a Asset) RequireDigest(digest string) (Asset, error) {
 	digest = strings.ToLower(digest)
 	switch {
 	case digest == "":
@@ -91,13 +91,13 @@ func (a Asset) Demand(digest string) (Asset, error) {
 	case a.SHA256 == "":
 		a.SHA256 = digest
 	case a.SHA256 != digest:
-		return Asset{}, &DigestError{File: a.Filename, Want: digest, Got: a.SHA256, Offered: true}
+		return Asset{}, &digestError{File: a.Filename, Want: digest, Got: a.SHA256, Offered: true}
 	}
 	return a, nil
 }
 
-// Proven tells whether the asset's content can be proven.
-func (a Asset) Proven() bool { return a.SHA256 != "" }
+// HasDigest tells whether something says what the asset must contain.
+func (a Asset) HasDigest() bool { return a.SHA256 != "" }
 
 // Fetchable tells whether the asset says where it can be had; one out of a cache
 // may not.

@@ -119,8 +119,8 @@ func TestResolve(t *testing.T) {
 				Filename: "actions-runner-linux-x64-2.337.0.tar.gz", URL: "https://github.test/actions-runner-linux-x64-2.337.0.tar.gz",
 				Bearer: asset.Bearer,
 			}
-			if asset.Proven() != (c.want != "") {
-				t.Errorf("proven: %t with %q", asset.Proven(), asset.SHA256)
+			if asset.HasDigest() != (c.want != "") {
+				t.Errorf("has a digest: %t with %q", asset.HasDigest(), asset.SHA256)
 			}
 			if asset != want || asset.Bearer.Reveal() != "b34r3r" {
 				t.Errorf("asset %+v, want %+v", asset, want)

@@ -98,7 +98,7 @@ func (c Cache) Entries() ([]Entry, error) {
 // Find looks for an asset's entry. Whether its files are still what was verified
 // is seen when they are used.
 func (c Cache) Find(asset Asset) (Entry, bool) {
-	if !asset.Proven() {
+	if !asset.HasDigest() {
 		return Entry{}, false
 	}
 	entry, err := readEntry(c.path(asset))
@@ -158,12 +158,12 @@ func (c Cache) Prune(keep int, dry bool) ([]Entry, error) {
 	if dry {
 		return gone, nil
 	}
-	return gone, c.sweep(func(string) bool { return false })
+	return gone, c.removeLeftovers(func(string) bool { return false })
 }
 
-// sweep removes what interrupted runs have left in the cache, but for what keep
+// removeLeftovers removes what interrupted runs have left in the cache, but for what keep
 // wants. The caller holds the host's lock, so nothing of it is in use.
-func (c Cache) sweep(keep func(name string) bool) error {
+func (c Cache) removeLeftovers(keep func(name string) bool) error {
 	files, err := os.ReadDir(c.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -213,7 +213,7 @@ func (c Cache) make(ctx context.Context, asset Asset) (adopted bool, err error) 
 		}
 	}
 	part := filepath.Base(c.part(asset))
-	return adopted, c.sweep(func(name string) bool { return !adopted && strings.HasPrefix(name, part) })
+	return adopted, c.removeLeftovers(func(name string) bool { return !adopted && strings.HasPrefix(name, part) })
 }
 
 // globEscape keeps a directory's name from being read as a pattern.

@@ -76,7 +76,7 @@ func (c *Chooser) fromOffer(ctx context.Context) (Choice, error) {
 	if err != nil {
 		return Choice{}, err
 	}
-	if offer, err = offer.Demand(c.Source.SHA256); err != nil {
+	if offer, err = offer.RequireDigest(c.Source.SHA256); err != nil {
 		return Choice{}, err
 	}
 	if entry, found := c.cachedBefore(offer); found && !c.Latest && c.Source.SHA256 == "" {
@@ -135,7 +135,7 @@ func (c *Chooser) fromPin(ctx context.Context) (Choice, error) {
 		return Choice{}, err
 	}
 	if offer.Version == version {
-		if offer, err = offer.Demand(digest); err != nil {
+		if offer, err = offer.RequireDigest(digest); err != nil {
 			return Choice{}, err
 		}
 		return c.proven(ctx, offer)
@@ -157,7 +157,7 @@ func (c *Chooser) proven(ctx context.Context, offer Asset) (Choice, error) {
 	if _, found := c.Cache.Find(offer); found {
 		return Choice{Asset: offer, Cached: true, Reason: "from the cache"}, nil
 	}
-	if offer.Proven() {
+	if offer.HasDigest() {
 		return Choice{Asset: offer, Reason: notHere}, nil
 	}
 	released, err := c.released(ctx, offer.Version)
@@ -181,7 +181,7 @@ func (c *Chooser) released(ctx context.Context, version string) (Asset, error) {
 	if err != nil {
 		return Asset{}, err
 	}
-	if !asset.Proven() {
+	if !asset.HasDigest() {
 		return Asset{}, fmt.Errorf("choosing %s: %w", asset.Filename, ErrNoDigest)
 	}
 	return asset, nil
@@ -237,7 +237,7 @@ func (c *Chooser) fromFile(ctx context.Context) (Choice, error) {
 		Platform: platform, Version: version, Filename: Filename(platform, version),
 		File: path, SHA256: c.Source.SHA256,
 	}
-	if !asset.Proven() {
+	if !asset.HasDigest() {
 		digest, err := c.digestOf(ctx, version)
 		if err != nil {
 			return Choice{}, undigested(object, err)
@@ -252,7 +252,7 @@ func (c *Chooser) fromFile(ctx context.Context) (Choice, error) {
 
 // digestOf asks GitHub what the archive of a version must contain.
 func (c *Chooser) digestOf(ctx context.Context, version string) (string, error) {
-	if offer, err := c.offer(ctx); err == nil && offer.Version == version && offer.Proven() {
+	if offer, err := c.offer(ctx); err == nil && offer.Version == version && offer.HasDigest() {
 		return offer.SHA256, nil
 	}
 	asset, err := c.released(ctx, version)

@@ -36,13 +36,13 @@ var (
 	ErrOtherVersion = errors.New("it holds another version")
 )
 
-// DigestError says that an archive's SHA-256 is not the promised one.
-type DigestError struct {
+// digestError says that an archive's SHA-256 is not the promised one.
+type digestError struct {
 	File, Want, Got string
 	Offered         bool // the digest on offer differs, nothing was fetched
 }
 
-func (e *DigestError) Error() string {
+func (e *digestError) Error() string {
 	if e.Offered {
 		return fmt.Sprintf("choosing %s: GitHub offers SHA-256 %s, --sha256 demands %s", e.File, e.Got, e.Want)
 	}
@@ -50,4 +50,4 @@ func (e *DigestError) Error() string {
 }
 
 // Is matches [ErrArchive].
-func (e *DigestError) Is(target error) bool { return target == ErrArchive }
+func (e *digestError) Is(target error) bool { return target == ErrArchive }

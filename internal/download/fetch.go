@@ -21,9 +21,9 @@ import (
 const (
 	// stall is how long a download may go without one byte.
 	stall = 30 * time.Second
-	// brief is how long a download may take for its bytes not to be kept for
+	// skipDisk is how long a download may take for its bytes not to be kept for
 	// another process: writing them costs more then than it will ever save.
-	brief = 3 * time.Second
+	skipDisk = 3 * time.Second
 	// Expansion is how many times an archive's size its tree may need: about
 	// 3.1 for the real ones.
 	Expansion = 4
@@ -60,7 +60,7 @@ func (f *Fetcher) Fetch(ctx context.Context, asset Asset, progress Progress) (en
 	if entry, found := f.Cache.Find(asset); found {
 		return entry.seen(asset.Offered), true, nil
 	}
-	if !asset.Proven() {
+	if !asset.HasDigest() {
 		return Entry{}, false, fmt.Errorf("choosing %s: %w", asset.Filename, ErrNoDigest)
 	}
 	adopted, err := f.Cache.make(ctx, asset)
@@ -151,9 +151,9 @@ func (e Entry) check(ctx context.Context) error {
 	return manifest.Check(ctx, filepath.Join(e.Dir, treeDir))
 }
 
-// Settle waits until a runner root, and whatever else was written to its file
+// Sync waits until a runner root, and whatever else was written to its file
 // system, is on the disk, unless the cache is volatile. It may be repeated.
-func (f *Fetcher) Settle(root string) error {
+func (f *Fetcher) Sync(root string) error {
 	if f.Cache.Volatile {
 		return nil
 	}
@@ -210,12 +210,12 @@ func (f *Fetcher) unpack(ctx context.Context, cancel func(), asset Asset, from s
 	if asset.Platform.OS == "win" {
 		manifest, err = unpackZip(ctx, asset, archive, from.path(), dir)
 	} else {
-		manifest, err = unpack.UnpackTar(ctx, archive, dir, names(asset.Platform), f.Cache.disk())
+		manifest, err = unpack.Tar(ctx, archive, dir, names(asset.Platform), f.Cache.disk())
 		if err == nil {
 			err = asset.prove(archive)
 		}
 	}
-	if failure := archive.Failure(); failure != nil {
+	if failure := archive.failure(); failure != nil {
 		return classify(failure)
 	}
 	if err != nil {
@@ -247,13 +247,13 @@ func unpackZip(ctx context.Context, asset Asset, archive *hashing, path, dir str
 	if err != nil {
 		return nil, err
 	}
-	return unpack.UnpackZip(ctx, file, info.Size(), dir, names(asset.Platform), zipWorkers)
+	return unpack.Zip(ctx, file, info.Size(), dir, names(asset.Platform), zipWorkers)
 }
 
 // prove compares the digest of an archive that was read to its end.
 func (a Asset) prove(archive *hashing) error {
 	if got := hex.EncodeToString(archive.Sum()); got != a.SHA256 {
-		return &DigestError{File: a.Filename, Want: a.SHA256, Got: got}
+		return &digestError{File: a.Filename, Want: a.SHA256, Got: got}
 	}
 	return nil
 }

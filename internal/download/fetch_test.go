@@ -462,16 +462,16 @@ func TestHashingTellsTheSourcesFailure(t *testing.T) {
 	} {
 		h := hashAhead(c.source)
 		_, err := io.Copy(io.Discard, struct{ io.Reader }{h})
-		if !errors.Is(err, c.want) || !errors.Is(h.Failure(), c.want) {
-			t.Errorf("%s: %v, %v, want %v", name, err, h.Failure(), c.want)
+		if !errors.Is(err, c.want) || !errors.Is(h.failure(), c.want) {
+			t.Errorf("%s: %v, %v, want %v", name, err, h.failure(), c.want)
 		}
 		h.Close()
 	}
 	// Nobody reads: it ends all the same.
 	h := hashAhead(bytes.NewReader(noise))
 	h.Close()
-	if h.Failure() != nil {
-		t.Errorf("closed: %v", h.Failure())
+	if h.failure() != nil {
+		t.Errorf("closed: %v", h.failure())
 	}
 }
 

@@ -34,7 +34,7 @@ func (f *Fetcher) open(ctx context.Context, asset Asset, progress Progress) (sou
 		Progress: progress,
 	}
 	if asset.Platform.OS != "win" { // a zip is read from the file
-		request.Brief = brief
+		request.SkipDisk = skipDisk
 	}
 	if !asset.Bearer.Empty() {
 		request.Authorize = func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+asset.Bearer.Reveal()) }
@@ -195,8 +195,8 @@ func (h *hashing) Close() {
 // Sum is the SHA-256 of the whole, once it was read to its end.
 func (h *hashing) Sum() []byte { return h.sum.Sum(nil) }
 
-// Failure is what the source failed with, if it did so before it was closed.
-func (h *hashing) Failure() error {
+// failure is what the source failed with, if it did so before it was closed.
+func (h *hashing) failure() error {
 	select {
 	case <-h.ended:
 	default:

@@ -5,12 +5,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	mathrand "math/rand/v2"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 )
 
 const (
@@ -183,16 +184,7 @@ func suffixed(name string) string {
 	return string(letters[:min(len(letters), maxName-nameSuffix-1)]) + "-" + strings.ToLower(rand.Text()[:nameSuffix])
 }
 
-// pause waits before a try that follows a failure of the server's, so long that
-// hosts which failed together do not come back together. It is false if ctx ended.
+// pause waits before a try that follows a failure of the server's. It is false if ctx ended.
 func pause(ctx context.Context, try int) bool {
-	wait := jitPause << try
-	timer := time.NewTimer(wait/2 + mathrand.N(wait)) //nolint:gosec // jitter is no secret
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return retry.Sleep(ctx, retry.Jitter(jitPause<<try)) == nil
 }

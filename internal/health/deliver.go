@@ -29,7 +29,7 @@ func (w *Webhook) run(ctx context.Context) {
 	defer close(w.done)
 	defer w.wire.CloseIdleConnections()
 	for {
-		next, ok := w.take(ctx)
+		next, ok := w.next(ctx)
 		if !ok || !w.deliver(ctx, next) {
 			return
 		}
@@ -52,11 +52,11 @@ func (w *Webhook) deliver(ctx context.Context, d delivery) (settled bool) {
 		case ctx.Err() != nil:
 			return false
 		case !a.again():
-			log.Warn("dropping an event that the webhook refuses", "reason", a.reason())
+			log.Warn("cannot deliver an event: the webhook refuses it", "reason", a.reason())
 			return true
 		case !said:
 			said = true
-			log.Warn("the webhook fails, trying again", "reason", a.reason())
+			log.Warn("cannot reach the webhook, trying again", "reason", a.reason())
 		}
 		wait := a.after
 		if wait > 0 {
@@ -72,7 +72,7 @@ func (w *Webhook) deliver(ctx context.Context, d delivery) (settled bool) {
 		case waited:
 		}
 		if time.Since(first) >= giveUp {
-			log.Warn("dropping an event that could not be delivered for an hour", "reason", a.reason())
+			log.Warn("cannot deliver an event: the webhook has failed for an hour", "reason", a.reason())
 			return true
 		}
 	}
@@ -163,11 +163,11 @@ func (w *Webhook) post(ctx context.Context, d delivery) answer {
 	req.URL, req.Host = w.target, w.target.Host
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", w.agent)
-	req.Header.Set(HeaderEvent, d.kind)
-	req.Header.Set(HeaderDelivery, d.id)
-	req.Header.Set(HeaderTimestamp, timestamp)
+	req.Header.Set(headerEvent, d.kind)
+	req.Header.Set(headerDelivery, d.id)
+	req.Header.Set(headerTimestamp, timestamp)
 	if w.secret != nil {
-		req.Header.Set(HeaderSignature, sign(w.secret.Reveal(), timestamp, d.body))
+		req.Header.Set(headerSignature, sign(w.secret.Reveal(), timestamp, d.body))
 	}
 	resp, err := w.wire.RoundTrip(req)
 	if err != nil {

@@ -82,7 +82,7 @@ func TestTheTimestampIsThatOfTheTry(t *testing.T) {
 		w.Send(Event{Type: EventIdle})
 		finishAfter(t, w, time.Hour)
 		for n, d := range r.all(t) {
-			if err := Verify("sesame", d.header, d.body, d.at); err != nil {
+			if err := verify("sesame", d.header, d.body, d.at); err != nil {
 				t.Errorf("try %d: %v", n, err)
 			}
 		}
@@ -145,7 +145,7 @@ func TestTheReceiverSaysWhenToComeBack(t *testing.T) {
 	}
 }
 
-func TestWhatIsTriedAgain(t *testing.T) {
+func TestPassingRefusalsAreTriedAgain(t *testing.T) {
 	t.Parallel()
 	again := []int{408, 429, 500, 501, 502, 503, 504, 599}
 	once := []int{200, 201, 202, 204, 299, 300, 301, 302, 307, 308, 400, 401, 403, 404, 410, 418, 422}
@@ -231,7 +231,7 @@ func TestAfterCloseTheWaitsBeginShortAgain(t *testing.T) {
 		waitFor(t, r, 10)
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		if err := w.Close(ctx); !errors.Is(err, ErrUndelivered) {
+		if err := w.Close(ctx); !errors.Is(err, errUndelivered) {
 			t.Errorf("Close: %v", err)
 		}
 		// At once, after 1 to 2 s, 2 to 4 s more, 4 to 8 s more: by 14 s all four.
@@ -252,7 +252,7 @@ func TestCloseObeysTheReceiver(t *testing.T) {
 		begin := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 59*time.Second)
 		defer cancel()
-		if err := w.Close(ctx); !errors.Is(err, ErrUndelivered) {
+		if err := w.Close(ctx); !errors.Is(err, errUndelivered) {
 			t.Errorf("Close: %v", err)
 		}
 		if n := len(r.all(t)); n != 1 || time.Since(begin) != 59*time.Second {

@@ -13,40 +13,33 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
 
-// The states of a runner.
-const (
-	StateStarting     = "starting"
-	StateConnecting   = "connecting"
-	StateConflict     = "conflict"
-	StateRegistering  = "registering"
-	StateIdle         = "idle"
-	StateReconnecting = "reconnecting"
-	StateBusy         = "busy"
-	StateUpdating     = "updating"
-	StateDraining     = "draining"
-	StateDrained      = "drained"
-	StateFailing      = "failing"
-	StateEnded        = "ended"
-)
+// StateDraining is told of a runner that takes no further job and still has one, or is still connected: a state of
+// metrics alone, beside those of package instance.
+const StateDraining = "draining"
 
 // The results of jobs.
 const (
-	JobSucceeded = "succeeded"
-	JobFailed    = "failed"
-	JobCanceled  = "canceled"
+	jobSucceeded = "succeeded"
+	jobFailed    = "failed"
+	jobCanceled  = "canceled"
 )
 
-// ErrState is matched by the error for a state that is none of [States].
-var ErrState = errors.New("not a state of a runner")
+// errState is matched by the error for a state that is none of [States].
+var errState = errors.New("not a state of a runner")
 
 // States returns every state, in the order of a runner's life.
 func States() []string {
-	return []string{
-		StateStarting, StateConnecting, StateConflict, StateRegistering, StateIdle, StateReconnecting, StateBusy,
-		StateUpdating, StateDraining, StateDrained, StateFailing, StateEnded,
+	var all []string
+	for _, state := range instance.States() {
+		if state == instance.Drained {
+			all = append(all, StateDraining)
+		}
+		all = append(all, string(state))
 	}
+	return all
 }
 
 // Metrics is what is known about a runner at one moment.
@@ -58,8 +51,7 @@ type Metrics struct {
 	Jobs                   map[string]int64 // by result; the results above are always told
 	Starts                 int64            // of the listener
 	Registrations          int64
-	LastExit               *int  // exit code of the last listener; nil: none has ended
-	RSSBytes               int64 // resident memory; 0: not told
+	LastExit               *int // exit code of the last listener; nil: none has ended
 }
 
 // WriteMetrics replaces a file, which the collector reads when its name ends in
@@ -67,10 +59,10 @@ type Metrics struct {
 // content, never a part; after a failure it is the old. Everybody may read the
 // file. A file that already holds just this (times count in whole seconds) is
 // left alone. It is not waited for until it is on the disk: after a power cut it is
-// written anew. The error for an unknown state matches [ErrState].
+// written anew. The error for an unknown state matches [errState].
 func WriteMetrics(file string, m Metrics) error {
 	if !slices.Contains(States(), m.State) {
-		return fmt.Errorf("writing metrics: %w: %q", ErrState, m.State)
+		return fmt.Errorf("writing metrics: %w: %q", errState, m.State)
 	}
 	content := m.format()
 	if holds(file, content) {
@@ -135,7 +127,7 @@ func (m Metrics) format() string {
 		e.sample(m.Since.Unix(), "runner", m.Runner, "scope", m.Scope)
 	}
 	e.family("runner_bootstrap_jobs_total", "counter", "Jobs that have ended, by result.")
-	results := map[string]int64{JobSucceeded: 0, JobFailed: 0, JobCanceled: 0}
+	results := map[string]int64{jobSucceeded: 0, jobFailed: 0, jobCanceled: 0}
 	maps.Copy(results, m.Jobs)
 	for _, result := range slices.Sorted(maps.Keys(results)) {
 		e.sample(results[result], "runner", m.Runner, "scope", m.Scope, "result", result)
@@ -147,10 +139,6 @@ func (m Metrics) format() string {
 	if m.LastExit != nil {
 		e.family("runner_bootstrap_listener_last_exit_code", "gauge", "Exit code of the listener that ended last.")
 		e.sample(int64(*m.LastExit), "runner", m.Runner, "scope", m.Scope)
-	}
-	if m.RSSBytes != 0 {
-		e.family("runner_bootstrap_rss_bytes", "gauge", "Resident memory of the runner.")
-		e.sample(m.RSSBytes, "runner", m.Runner, "scope", m.Scope)
 	}
 	e.family("runner_bootstrap_heartbeat_seconds", "gauge", "When this was written, in Unix time.")
 	e.sample(m.Now.Unix(), "runner", m.Runner, "scope", m.Scope)

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
 
 // series is one line of samples: name, labels in order, value.
@@ -122,9 +124,9 @@ func read(t *testing.T, file string) string {
 
 func sample() Metrics {
 	return Metrics{
-		Runner: "r1", Scope: "octo/hello", Version: "2.330.0", State: StateBusy,
+		Runner: "r1", Scope: "octo/hello", Version: "2.330.0", State: string(instance.Busy),
 		Since: time.Unix(1700000000, 0), Now: time.Unix(1700000060, 0),
-		Jobs: map[string]int64{JobSucceeded: 5, JobFailed: 1}, Starts: 2, Registrations: 1,
+		Jobs: map[string]int64{jobSucceeded: 5, jobFailed: 1}, Starts: 2, Registrations: 1,
 	}
 }
 
@@ -142,7 +144,7 @@ func TestMetricsAreInTheTextFormat(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "runner.prom")
 	m := sample()
 	code := -1
-	m.LastExit, m.RSSBytes = &code, 12345678901
+	m.LastExit = &code
 	if err := WriteMetrics(file, m); err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +172,6 @@ func TestMetricsAreInTheTextFormat(t *testing.T) {
 		series{"runner_bootstrap_listener_starts_total", of, 2},
 		series{"runner_bootstrap_registrations_total", of, 1},
 		series{"runner_bootstrap_listener_last_exit_code", of, -1},
-		series{"runner_bootstrap_rss_bytes", of, 12345678901},
 		series{"runner_bootstrap_heartbeat_seconds", of, 1700000060},
 	)
 	if !slices.EqualFunc(got, want, func(a, b series) bool { return fmt.Sprint(a) == fmt.Sprint(b) }) {
@@ -182,7 +183,7 @@ func TestMetricsAreInTheTextFormat(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotKnownIsLeftOut(t *testing.T) {
+func TestUnknownMetricsAreLeftOut(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "runner.prom")
 	m := sample()
@@ -231,7 +232,7 @@ func TestLabelsAreEscaped(t *testing.T) {
 	}
 }
 
-func TestJustOneStateIsOn(t *testing.T) {
+func TestExactlyOneStateIsSet(t *testing.T) {
 	t.Parallel()
 	for _, state := range States() {
 		m := sample()
@@ -257,7 +258,7 @@ func TestAnUnknownStateLeavesTheFile(t *testing.T) {
 	before := read(t, file)
 	m := sample()
 	m.State, m.Now = "sleeping", m.Now.Add(time.Minute)
-	if err := WriteMetrics(file, m); !errors.Is(err, ErrState) || !strings.Contains(err.Error(), "sleeping") {
+	if err := WriteMetrics(file, m); !errors.Is(err, errState) || !strings.Contains(err.Error(), "sleeping") {
 		t.Errorf("err = %v", err)
 	}
 	if read(t, file) != before {

@@ -30,8 +30,8 @@ func TestSendOnceSignsWithTheFilesSecret(t *testing.T) {
 		t.Fatalf("%d deliveries", len(got))
 	}
 	d := got[0]
-	if want := sign("sesame", d.header.Get(HeaderTimestamp), d.body); d.header.Get(HeaderSignature) != want {
-		t.Errorf("signature %q, want %q", d.header.Get(HeaderSignature), want)
+	if want := sign("sesame", d.header.Get(headerTimestamp), d.body); d.header.Get(headerSignature) != want {
+		t.Errorf("signature %q, want %q", d.header.Get(headerSignature), want)
 	}
 	host, err := os.Hostname()
 	if err != nil || d.event.Host != host || d.event.Runner != "web-1" || d.event.RunnerID != 7 || d.event.Type != EventInstalling {

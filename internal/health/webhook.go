@@ -26,8 +26,8 @@ const maxQueued = 100
 var (
 	// ErrWebhook is matched by every error about the configuration of a webhook.
 	ErrWebhook = errors.New("not a usable webhook")
-	// ErrUndelivered is matched by the error of a [Webhook.Close] that left events behind.
-	ErrUndelivered = errors.New("events were not delivered")
+	// errUndelivered is matched by the error of a [Webhook.Close] that left events behind.
+	errUndelivered = errors.New("events were not delivered")
 )
 
 // WebhookConfig says where events go.
@@ -190,7 +190,7 @@ func newWire(roots *x509.CertPool) *http.Transport {
 // that was seen.
 func (w *Webhook) Send(e Event) {
 	if !knownType(e.Type) {
-		w.log.Warn("dropping an event of an unknown type", "event", e.Type)
+		w.log.Warn("cannot deliver an event of an unknown type", "event", e.Type)
 		return
 	}
 	if !validID.MatchString(e.ID) {
@@ -201,7 +201,7 @@ func (w *Webhook) Send(e Event) {
 	}
 	e.Time = e.Time.UTC()
 	if dropped, reason := w.enqueue(e); reason != "" {
-		w.log.Warn("dropping an event", "event", dropped, "reason", reason)
+		w.log.Warn("cannot deliver an event", "event", dropped, "reason", reason)
 	}
 }
 
@@ -237,9 +237,9 @@ func (w *Webhook) enqueue(e Event) (dropped, reason string) {
 	return dropped, reason
 }
 
-// take waits for the next event. There is none any more when ctx has ended, or
+// next waits for the next event. There is none any more when ctx has ended, or
 // the webhook is being closed and its queue is empty.
-func (w *Webhook) take(ctx context.Context) (next delivery, ok bool) {
+func (w *Webhook) next(ctx context.Context) (next delivery, ok bool) {
 	w.mu.Lock()
 	w.left = 0 // what was taken before is settled
 	w.mu.Unlock()
@@ -269,7 +269,7 @@ func (w *Webhook) take(ctx context.Context) (next delivery, ok bool) {
 // Close takes no more events and delivers what waits, until ctx ends. A pause
 // after a failed try is cut short, but not one that the receiver asked for. After
 // it no goroutine and no connection is left, whatever it returns. An error
-// matches [ErrUndelivered] and says how many events were lost. It may be repeated.
+// matches [errUndelivered] and says how many events were lost. It may be repeated.
 func (w *Webhook) Close(ctx context.Context) error {
 	w.mu.Lock()
 	if !w.closed {
@@ -286,7 +286,7 @@ func (w *Webhook) Close(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if lost := len(w.queue) + w.left; lost > 0 {
-		return fmt.Errorf("%w: %d", ErrUndelivered, lost)
+		return fmt.Errorf("%w: %d", errUndelivered, lost)
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ import (
 	"time"
 )
 
-func TestADeliveryIsWhatReceiversAreTold(t *testing.T) {
+func TestDeliveryHasTheDocumentedForm(t *testing.T) {
 	t.Parallel()
 	const secret = "sesame"
 	w, r, log := overHTTP(t, WebhookConfig{URL: "/in?key=hidden", Secret: plainText(secret), UserAgent: "runner-bootstrap/9"}, ok)
@@ -76,7 +76,7 @@ func TestADeliveryIsWhatReceiversAreTold(t *testing.T) {
 	if signature := "sha256=" + hex.EncodeToString(mac.Sum(nil)); d.header.Get("X-Runner-Bootstrap-Signature-256") != signature {
 		t.Errorf("signature %q, want %q", d.header.Get("X-Runner-Bootstrap-Signature-256"), signature)
 	}
-	if err := Verify(secret, d.header, d.body, time.Now()); err != nil {
+	if err := verify(secret, d.header, d.body, time.Now()); err != nil {
 		t.Errorf("Verify: %v", err)
 	}
 	second := got[1].event
@@ -98,7 +98,7 @@ func TestWithoutASecretThereIsNoSignature(t *testing.T) {
 	w.Send(Event{Type: EventIdle})
 	finish(t, w)
 	got := r.all(t)
-	if len(got) != 1 || got[0].header.Values(HeaderSignature) != nil || got[0].header.Get(HeaderTimestamp) == "" {
+	if len(got) != 1 || got[0].header.Values(headerSignature) != nil || got[0].header.Get(headerTimestamp) == "" {
 		t.Errorf("%+v", got)
 	}
 }
@@ -190,7 +190,7 @@ func TestOnlyTrustedReceiversOverTLS(t *testing.T) {
 	w.Send(Event{Type: EventIdle, Reason: "untrusted"})
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
-	if err := w.Close(ctx); !errors.Is(err, ErrUndelivered) {
+	if err := w.Close(ctx); !errors.Is(err, errUndelivered) {
 		t.Errorf("Close: %v", err)
 	}
 	if got := r.reasons(t); !slices.Equal(got, []string{"trusted"}) {
@@ -254,7 +254,7 @@ func TestCloseIsBoundedByItsContext(t *testing.T) {
 	defer cancel()
 	begin := time.Now()
 	err := w.Close(ctx)
-	if !errors.Is(err, ErrUndelivered) || !strings.Contains(err.Error(), "2") {
+	if !errors.Is(err, errUndelivered) || !strings.Contains(err.Error(), "2") {
 		t.Errorf("Close: %v, want two events undelivered", err)
 	}
 	if took := time.Since(begin); took > 5*time.Second {

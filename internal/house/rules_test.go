@@ -22,47 +22,53 @@ type arrow struct {
 func arrows() []arrow {
 	return []arrow{
 		{"cmd/runner-bootstrap", []string{
-			"internal/bootstrap", "internal/doctor", "internal/download", "internal/supervise", "internal/register", "internal/svc",
+			"internal/bootstrap", "internal/doctor", "internal/places", "internal/download", "internal/supervise", "internal/register", "internal/svc",
 			"internal/health", "internal/metadata", "internal/github", "internal/instance", "internal/account", "internal/transport",
-			"internal/refusal", "internal/agent",
+			"internal/refusal", "internal/agent", "internal/shell",
 		}},
 		// Neither of the next two imports the other: they meet in the record.
 		{"internal/bootstrap", []string{
-			"internal/doctor", "internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health",
-			"internal/metadata", "internal/workspace", "internal/sealcheck", "internal/github", "internal/instance",
+			"internal/doctor", "internal/places", "internal/download", "internal/supervise", "internal/register", "internal/svc",
+			"internal/health", "internal/metadata", "internal/workspace", "internal/sealcheck", "internal/github", "internal/instance",
 			"internal/account", "internal/refusal",
 		}},
 		{"internal/agent", []string{
-			"internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health", "internal/metadata",
-			"internal/reaper", "internal/workspace", "internal/github", "internal/instance", "internal/account", "internal/refusal",
-			"internal/control",
+			"internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health",
+			"internal/metadata", "internal/reaper", "internal/workspace", "internal/github", "internal/instance", "internal/account",
+			"internal/refusal", "internal/control",
 		}},
 		{"internal/doctor", []string{
-			"internal/download", "internal/svc", "internal/github", "internal/instance", "internal/account", "internal/transport",
+			"internal/places", "internal/download", "internal/svc", "internal/github", "internal/instance", "internal/account",
+			"internal/transport", "internal/shell",
 		}},
-		{"internal/supervise", []string{"internal/register", "internal/reaper", "internal/github", "internal/instance", "internal/account"}},
+		{"internal/places", []string{"internal/download", "internal/instance", "internal/account", "internal/shell"}},
+		{"internal/supervise", []string{
+			"internal/register", "internal/instance", "internal/reaper", "internal/github", "internal/account", "internal/retry",
+		}},
 		{"internal/register", []string{"internal/github", "internal/instance", "internal/account", "internal/refusal"}}, // the record says who joins
 		{"internal/download", []string{
 			"internal/download/transfer", "internal/download/unpack", "internal/github", "internal/transport", "internal/atomicfile",
 			"internal/refusal",
 		}},
-		{"internal/download/transfer", []string{"internal/transport"}}, // for the rules of redirects
-		{"internal/download/unpack", []string{"internal/inflate"}},
+		{"internal/download/transfer", []string{"internal/transport", "internal/retry"}}, // the former for the rules of redirects
+		{"internal/download/unpack", []string{"internal/inflate", "internal/download/openat"}},
+		{"internal/download/openat", nil},
 		{"internal/control", []string{"internal/instance"}},
 		{"internal/svc", []string{"internal/atomicfile"}},
-		{"internal/health", []string{"internal/atomicfile", "internal/retry"}},
+		{"internal/health", []string{"internal/instance", "internal/atomicfile", "internal/retry"}},
 		{"internal/refusal", []string{"internal/github"}}, // for the scope that a hint is about
-		{"internal/github", []string{"internal/transport"}},
+		{"internal/github", []string{"internal/transport", "internal/retry"}},
 		{"internal/transport", []string{"internal/retry"}},
 		{"internal/instance", []string{"internal/atomicfile"}},
 		{"internal/account", nil},
 		{"internal/reaper", nil},
-		{"internal/metadata", nil},
+		{"internal/metadata", []string{"internal/retry"}},
 		{"internal/workspace", nil},
 		{"internal/sealcheck", nil},
 		{"internal/inflate", nil},
 		{"internal/atomicfile", nil},
 		{"internal/retry", nil},
+		{"internal/shell", nil},
 		{"internal/demo", []string{"internal/githubtest", "internal/download"}}, // the latter names the platform
 		{"internal/githubtest", nil},
 		{"internal/githubtest/contract", nil},

@@ -78,7 +78,7 @@ func (s *Store) KeptVariables(name string) ([]string, error) {
 // config.sh of a killed process, until ctx ends.
 func (s *Store) LockRegistration(ctx context.Context, name string) (*Lock, error) {
 	for {
-		lock, err := takeLock(ctx, filepath.Join(s.home(name), registrationLock),
+		lock, err := acquire(ctx, filepath.Join(s.home(name), registrationLock),
 			fmt.Sprintf("the registration of %q", name), orphanWait)
 		if !errors.Is(err, ErrLocked) {
 			return lock, err
@@ -95,10 +95,10 @@ func (s *Store) LockRegistration(ctx context.Context, name string) (*Lock, error
 // supervisor and an install may do so at the same time: each changes what it has
 // decided, and nothing of the other's is lost.
 func (s *Store) Update(ctx context.Context, name string, change func(*Record)) (Record, error) {
-	lock, err := takeLock(ctx, filepath.Join(s.home(name), recordLock), fmt.Sprintf("the record of %q", name), glance)
+	lock, err := acquire(ctx, filepath.Join(s.home(name), recordLock), fmt.Sprintf("the record of %q", name), glance)
 	for errors.Is(err, ErrLocked) && ctx.Err() == nil {
 		// Held for a moment, by whoever it is.
-		lock, err = takeLock(ctx, filepath.Join(s.home(name), recordLock), fmt.Sprintf("the record of %q", name), glance)
+		lock, err = acquire(ctx, filepath.Join(s.home(name), recordLock), fmt.Sprintf("the record of %q", name), glance)
 	}
 	if err != nil {
 		return Record{}, err

@@ -51,12 +51,12 @@ func (s *Store) LockHost(ctx context.Context) (*Lock, error) {
 		if err := s.makeDir(); err != nil {
 			return nil, fmt.Errorf("making the state directory: %w", err)
 		}
-		lock, err := takeLock(ctx, filepath.Join(s.dir, hostLock), "this host", orphanWait)
+		lock, err := acquire(ctx, filepath.Join(s.dir, hostLock), "this host", orphanWait)
 		if errors.Is(err, os.ErrNotExist) && ctx.Err() == nil {
 			continue // its holder removed the directory at this moment
 		}
 		if err == nil {
-			s.sweep()
+			s.removeParts()
 		}
 		return lock, err
 	}
@@ -76,7 +76,7 @@ func (s *Store) makeDir() error {
 
 // LockRunner takes the lock that the supervisor of a runner holds.
 func (s *Store) LockRunner(ctx context.Context, name string) (*Lock, error) {
-	return takeLock(ctx, filepath.Join(s.home(name), runLock), fmt.Sprintf("runner %q", name), glance)
+	return acquire(ctx, filepath.Join(s.home(name), runLock), fmt.Sprintf("runner %q", name), glance)
 }
 
 // Running gives the process id of the supervisor of name, 0 if there is none.
@@ -117,7 +117,7 @@ func (l *Lock) Remove() {
 // File is the open lock: a child that inherits it holds the lock as well.
 func (l *Lock) File() *os.File { return l.file }
 
-func takeLock(ctx context.Context, path, object string, patience time.Duration) (*Lock, error) {
+func acquire(ctx context.Context, path, object string, patience time.Duration) (*Lock, error) {
 	deadline := time.Now().Add(patience)
 	for {
 		lock, pid, err := tryLock(path)

@@ -163,7 +163,7 @@ func TestChildrenOfAKilledProcessAreWaitedFor(t *testing.T) {
 	s := newStore(t)
 	parent := start(t, "orphan", s)
 	parent.kill(t)
-	if _, err := takeLock(t.Context(), filepath.Join(s.dir, hostLock), "this host", 50*time.Millisecond); !errors.Is(err, ErrLocked) {
+	if _, err := acquire(t.Context(), filepath.Join(s.dir, hostLock), "this host", 50*time.Millisecond); !errors.Is(err, ErrLocked) {
 		t.Errorf("beyond all patience: %v, want ErrLocked", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

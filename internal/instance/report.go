@@ -12,26 +12,11 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
 )
 
-// Listener states, as `run` reports them.
-const (
-	Starting      = "starting"     // the listener was started and has not connected yet
-	Connecting    = "connecting"   // started, and cannot connect to GitHub
-	Conflict      = "conflict"     // started, and its session is held elsewhere
-	Reregistering = "registering"  // being registered anew before it is started
-	Idle          = "idle"         // connected, waiting for a job
-	Reconnecting  = "reconnecting" // was connected, and has lost GitHub
-	Busy          = "busy"         // running a job
-	Updating      = "updating"     // being replaced by a newer version
-	Failing       = "failing"      // ended; to be started again after a while
-	Drained       = "drained"      // stopped until it is told to go on
-	Ended         = "ended"        // ended for good; Reason says why
-)
-
 // Report is what the supervisor of a runner says of its listener. It is the
 // supervisor's latest word, not the truth: [Store.Running] tells whether that
 // supervisor is still alive.
 type Report struct {
-	State    string    `json:"state"`
+	State    State     `json:"state"`
 	Draining bool      `json:"draining,omitempty"` // it takes no further job
 	Since    time.Time `json:"since"`
 	PID      int       `json:"pid"` // the supervisor's
@@ -53,7 +38,7 @@ type Report struct {
 // Connection is what is wrong with the listener's connection to GitHub.
 type Connection struct {
 	// Trouble is Connecting, Conflict or Reconnecting, which a busy one has beside its state; empty if nothing is wrong.
-	Trouble      string     `json:"trouble,omitempty"`
+	Trouble      State      `json:"trouble,omitempty"`
 	TroubleSince *time.Time `json:"trouble_since,omitempty"`
 	TroubleWords string     `json:"trouble_words,omitempty"`
 }

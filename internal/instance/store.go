@@ -161,9 +161,9 @@ const partPrefix = "."
 // forgotten is the age at which such a file belongs to nobody that is alive.
 const forgotten = time.Minute
 
-// sweep removes what killed processes were about to rename in the state
+// removeParts removes what killed processes were about to rename in the state
 // directory: it may hold a token.
-func (s *Store) sweep() {
+func (s *Store) removeParts() {
 	files, err := os.ReadDir(s.dir)
 	if err != nil {
 		return

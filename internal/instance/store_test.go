@@ -372,3 +372,26 @@ func TestRecordsOfEarlierVersionsAreRead(t *testing.T) {
 		t.Errorf("%+v", r.Identity)
 	}
 }
+
+// What is grouped in this program is flat in the file: scripts and earlier versions read it so.
+func TestReportIsWrittenFlat(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	if err := s.Save(aRecord("web-1")); err != nil {
+		t.Fatal(err)
+	}
+	process := ListenerProcess{ListenerPID: 1, ListenerStart: 2, Boot: "b"}
+	report := Report{State: Busy, JobCounts: JobCounts{Succeeded: 3}, ListenerProcess: process, Connection: Connection{TroubleWords: "w"}}
+	if err := s.SaveReport("web-1", report); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(s.home("web-1"), reportFile))
+	for _, want := range []string{`"state":"busy"`, `"jobs_succeeded":3`, `"listener_pid":1`, `"listener_start":2`, `"boot":"b"`, `"trouble_words":"w"`} {
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s, %v: without %s", text, err, want)
+		}
+	}
+	if got, err := s.LoadReport("web-1"); err != nil || got.State != Busy || got.ListenerProcess != process || got.Succeeded != 3 {
+		t.Errorf("read as %+v, %v", got, err)
+	}
+}

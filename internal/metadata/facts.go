@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 )
 
 var (
@@ -101,7 +103,7 @@ func factsOf(ctx context.Context, cloud Cloud, s *service) (Facts, error) {
 // persist asks again and again until there is an answer or ctx ends.
 func persist(ctx context.Context, ask func(context.Context) (Facts, error)) (Facts, error) {
 	var last error
-	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+	for failures := 1; ; failures++ {
 		facts, err := ask(ctx)
 		if err == nil {
 			return facts, nil
@@ -111,12 +113,7 @@ func persist(ctx context.Context, ask func(context.Context) (Facts, error)) (Fac
 			err = fmt.Errorf("%w, after %w", err, last)
 		}
 		last = err
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-		}
+		_ = retry.Sleep(ctx, retry.Backoff{First: firstPause, Most: lastPause}.Wait(failures))
 		if ctx.Err() != nil {
 			return Facts{}, fmt.Errorf("%w (%w): %w", ErrNoAnswer, ctx.Err(), last)
 		}

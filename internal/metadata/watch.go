@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 )
 
 const (
@@ -45,7 +47,7 @@ func newWatch(cloud Cloud, s *service, log *slog.Logger) *watch {
 
 // run is Await.
 func (w *watch) run(ctx context.Context) (Notice, error) {
-	pause := w.pace
+	failures := 0
 	for ctx.Err() == nil {
 		begin := time.Now()
 		notice, err := w.source.ask(ctx)
@@ -57,17 +59,12 @@ func (w *watch) run(ctx context.Context) (Notice, error) {
 		}
 		wait := time.Until(begin.Add(w.pace)) // a question that waited for its answer has done our waiting
 		if err != nil {
-			wait = pause
-			pause = min(2*pause, w.longest)
+			failures++
+			wait = retry.Backoff{First: w.pace, Most: w.longest}.Wait(failures)
 		} else {
-			pause = w.pace
+			failures = 0
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-		}
+		_ = retry.Sleep(ctx, wait) // that ctx has ended is seen next
 	}
 	return Notice{}, ctx.Err()
 }

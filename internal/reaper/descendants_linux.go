@@ -56,7 +56,7 @@ func reap(entries []entry, keep ...int) {
 // the latter are nobody's. It reaps every child, so nobody may wait for one.
 //
 // Ended is the number of processes that were signalled and are gone. After
-// success no descendant is left, not even a zombie. The error is ErrLeft when
+// success no descendant is left, not even a zombie. The error is errLeft when
 // some live on five seconds after the first SIGKILL, else that the processes
 // cannot be listed. It may be repeated.
 //

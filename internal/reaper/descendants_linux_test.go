@@ -60,7 +60,7 @@ func endAll(t *testing.T, grace time.Duration, want int) {
 	childless(t)
 }
 
-func TestEndDescendantsOfNobody(t *testing.T) {
+func TestEndDescendantsWithoutAnySucceeds(t *testing.T) {
 	alone(t, func(t *testing.T) {
 		began := time.Now()
 		endAll(t, time.Minute, 0)
@@ -84,7 +84,7 @@ func TestEndDescendantsFindsDaemons(t *testing.T) {
 		if took := time.Since(began); took > patience {
 			t.Errorf("they ended at once, and were waited for for %v", took)
 		}
-		if p.Alive() || parent.Alive() {
+		if p.alive() || parent.alive() {
 			t.Error("the daemon or its parent lives on")
 		}
 	})
@@ -174,7 +174,7 @@ func TestEndDescendantsSparesStrangers(t *testing.T) {
 	t.Parallel()
 	stranger := start(t, program{script: waits})
 	alone(t, body, group+"="+strconv.Itoa(stranger.PID))
-	if !stranger.Alive() {
+	if !stranger.alive() {
 		t.Error("a process that is no descendant, but in the group of one, was ended")
 	}
 }
@@ -195,8 +195,8 @@ func TestEndDescendantsThatAreNotOurs(t *testing.T) {
 		if back := syscall.Setresuid(0, 0, 0); back != nil {
 			t.Fatal(back)
 		}
-		if !errors.Is(err, ErrLeft) || !errors.Is(err, syscall.EPERM) || ended != 0 {
-			t.Errorf("%d ended, %v: want none, ErrLeft and that it is not permitted", ended, err)
+		if !errors.Is(err, errLeft) || !errors.Is(err, syscall.EPERM) || ended != 0 {
+			t.Errorf("%d ended, %v: want none, errLeft and that it is not permitted", ended, err)
 		} else if !strings.Contains(err.Error(), strconv.Itoa(p.PID)) {
 			t.Errorf("%q does not name process %d", err, p.PID)
 		}
@@ -247,7 +247,7 @@ func TestReap(t *testing.T) {
 				t.Errorf("%s child was not reaped", name)
 			}
 		}
-		if !runs.Alive() {
+		if !runs.alive() {
 			t.Error("the child that runs was ended")
 		}
 		var exit *exec.ExitError
@@ -255,7 +255,7 @@ func TestReap(t *testing.T) {
 			t.Errorf("the kept child ended with %v, want exit status 7", err)
 		}
 		Reap()
-		if !runs.Alive() {
+		if !runs.alive() {
 			t.Error("the child that runs was ended when nobody was kept")
 		}
 	})

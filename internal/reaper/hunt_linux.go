@@ -62,7 +62,7 @@ func (h *hunt) rounds(ctx context.Context, signal syscall.Signal) (gone bool, er
 			case <-ticker.C:
 			}
 			// Who was asked has time for it. Who is killed has not, and may have forked.
-			waiting = signal != syscall.SIGKILL && slices.ContainsFunc(running, Process.Alive)
+			waiting = signal != syscall.SIGKILL && slices.ContainsFunc(running, Process.alive)
 		}
 	}
 }
@@ -80,7 +80,7 @@ func (h *hunt) send(p Process, signal syscall.Signal) {
 // result counts those that were signalled and are gone.
 func (h *hunt) result(gone bool, err error) (ended int, _ error) {
 	for p := range h.seen {
-		if !p.Alive() {
+		if !p.alive() {
 			ended++
 		}
 	}
@@ -90,7 +90,7 @@ func (h *hunt) result(gone bool, err error) (ended int, _ error) {
 	case gone:
 		return ended, nil
 	case h.last != nil:
-		return ended, fmt.Errorf("%w: %w", ErrLeft, h.last)
+		return ended, fmt.Errorf("%w: %w", errLeft, h.last)
 	}
-	return ended, ErrLeft
+	return ended, errLeft
 }

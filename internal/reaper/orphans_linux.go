@@ -14,28 +14,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// InTree returns the running processes of the account uid whose program was
-// started by an absolute path below root's bin, bin.*, externals or
-// externals.*, and that are no descendants of this process. Root is an absolute
-// path, as it is or with its links followed; the root of the file system, whose
-// bin is everybody's, holds none. What cannot be looked at is not found.
-//
-// What counts is argv[0], since the file behind a process of another account is
-// not told without more rights than a service needs. A process can change it,
-// and so hide or expose itself, but not those of other accounts.
-//
-// Races: each was all of that at one moment, and may have ended since.
-func InTree(root string, uid int) []Process {
-	found, err := orphans{root: root, uid: uid}.find()
-	if err != nil {
-		return nil
-	}
-	return found
-}
-
 // EndOrphans ends what the listener of a supervisor that was killed has left:
-// the processes of InTree, and those of the process group that the old listener
-// led. Group is that listener as Look told it in this boot, or zero when it is
+// the running processes of the account uid whose program was started by an
+// absolute path below root's bin, bin.*, externals or externals.*, and that are
+// no descendants of this process, and those of the process group that the old
+// listener led. Root is an absolute path, as it is or with its links followed;
+// the root of the file system, whose bin is everybody's, holds none. What cannot
+// be looked at is not found.
+//
+// What counts of a program is argv[0], since the file behind a process of another
+// account is not told without more rights than a service needs. A process can
+// change it, and so hide or expose itself, but not those of other accounts.
+//
+// Group is that listener as Look told it in this boot, or zero when it is
 // not known; of its group count the processes of the account uid that started
 // no earlier. When its number has been given out again, the group is not its
 // own. Never signalled are this process, its process group, its descendants,
@@ -43,7 +34,7 @@ func InTree(root string, uid int) []Process {
 //
 // They get SIGINT, on which a listener cancels its job and closes its session,
 // up to grace to end, and SIGKILL. Ended is the number of those that were
-// signalled and are gone. After success none is left. The error is ErrLeft when
+// signalled and are gone. After success none is left. The error is errLeft when
 // some live on five seconds after the first SIGKILL, that the processes cannot
 // be listed, or, when ctx has ended, its cause: then nothing was killed that
 // had time left, and those that were interrupted still end or not. It may be

@@ -78,7 +78,7 @@ func TestInTree(t *testing.T) {
 			t.Errorf("%s are found: %v", what, found)
 		}
 	}
-	for _, p := range InTree(root, os.Getuid()) {
+	for _, p := range inTree(root, os.Getuid()) {
 		t.Errorf("a descendant is found: %v", p)
 	}
 }
@@ -101,7 +101,7 @@ func TestInTreeOfTheFileSystem(t *testing.T) {
 // status is how a program ended. One that runs is a failure.
 func (s *started) status(t *testing.T) syscall.WaitStatus {
 	t.Helper()
-	if s.Alive() {
+	if s.alive() {
 		t.Fatalf("%q lives", s.cmd.Args[0])
 	}
 	var exit *exec.ExitError
@@ -127,7 +127,7 @@ func TestEndOrphansInTree(t *testing.T) {
 	if status := worker.status(t); status.Signal() != syscall.SIGINT {
 		t.Errorf("the worker was not interrupted: %v", worker.cmd.ProcessState)
 	}
-	if !stranger.Alive() {
+	if !stranger.alive() {
 		t.Error("the listener of another root was ended")
 	}
 	again := ask(t, request{Do: "orphans", Root: root, UID: os.Getuid(), Grace: time.Minute}, nil)
@@ -170,7 +170,7 @@ func TestEndOrphansWhenTheContextEnds(t *testing.T) {
 	if !got.Canceled || got.Left || got.Ended != 0 || got.Took > patience {
 		t.Errorf("%+v: want that the context was canceled, and soon", got)
 	}
-	if !deaf.Alive() {
+	if !deaf.alive() {
 		t.Error("it was killed although its time was not over")
 	}
 }
@@ -223,11 +223,11 @@ func TestEndOrphansInGroup(t *testing.T) {
 			if got.Ended != test.ended || got.Err != "" || got.Took > patience {
 				t.Errorf("%+v: want %d ended", got, test.ended)
 			}
-			if member.Alive() != (test.ended == 0) {
-				t.Errorf("the member lives: %t", member.Alive())
+			if member.alive() != (test.ended == 0) {
+				t.Errorf("the member lives: %t", member.alive())
 			}
-			if leader.Alive() != (test.leads && test.ended == 0) {
-				t.Errorf("the leader lives: %t", leader.Alive())
+			if leader.alive() != (test.leads && test.ended == 0) {
+				t.Errorf("the leader lives: %t", leader.alive())
 			}
 		})
 	}
@@ -255,12 +255,12 @@ func TestEndOrphansSparesOtherAccounts(t *testing.T) {
 	}
 	other := start(t, program{name: listener(root), script: waits, change: as})
 	got := ask(t, request{Do: "orphans", Root: root, Group: leader.Process, Grace: time.Minute}, nil)
-	if got.Ended != 1 || got.Err != "" || leader.Alive() || !other.Alive() {
-		t.Errorf("%+v, root's process lives: %t, the other's: %t", got, leader.Alive(), other.Alive())
+	if got.Ended != 1 || got.Err != "" || leader.alive() || !other.alive() {
+		t.Errorf("%+v, root's process lives: %t, the other's: %t", got, leader.alive(), other.alive())
 	}
 	got = ask(t, request{Do: "orphans", Root: root, UID: 65534, Grace: time.Minute}, nil)
-	if got.Ended != 1 || got.Err != "" || other.Alive() {
-		t.Errorf("%+v, for the other account it lives: %t", got, other.Alive())
+	if got.Ended != 1 || got.Err != "" || other.alive() {
+		t.Errorf("%+v, for the other account it lives: %t", got, other.alive())
 	}
 }
 
@@ -272,8 +272,8 @@ func TestEndOrphansSparesItsOwnGroup(t *testing.T) {
 	member := start(t, program{name: listener(root), script: waits, change: func(a *syscall.SysProcAttr) { a.Pgid = leader.PID }})
 	r := request{Do: "orphans", Root: root, UID: os.Getuid(), Group: leader.Process, Grace: time.Minute}
 	got := ask(t, r, func(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: leader.PID} })
-	if got.Ended != 0 || got.Err != "" || !leader.Alive() || !member.Alive() {
-		t.Errorf("%+v, the leader lives: %t, the member: %t", got, leader.Alive(), member.Alive())
+	if got.Ended != 0 || got.Err != "" || !leader.alive() || !member.alive() {
+		t.Errorf("%+v, the leader lives: %t, the member: %t", got, leader.alive(), member.alive())
 	}
 }
 
@@ -284,8 +284,8 @@ func TestEndOrphansSparesDescendants(t *testing.T) {
 	leader := start(t, program{name: listener(root), script: waits})
 	member := inGroup(t, leader, waits)
 	ended, err := EndOrphans(t.Context(), root, os.Getuid(), leader.Process, time.Minute)
-	if ended != 0 || err != nil || !leader.Alive() || !member.Alive() {
-		t.Errorf("%d ended, %v, the leader lives: %t, the member: %t", ended, err, leader.Alive(), member.Alive())
+	if ended != 0 || err != nil || !leader.alive() || !member.alive() {
+		t.Errorf("%d ended, %v, the leader lives: %t, the member: %t", ended, err, leader.alive(), member.alive())
 	}
 }
 
@@ -301,8 +301,8 @@ func TestEndOrphansInTreeAndGroup(t *testing.T) {
 			root := t.TempDir()
 			leader := start(t, program{name: listener(root), script: "trap 'exit 0' INT; " + waits})
 			got := ask(t, request{Do: "orphans", Root: root, UID: os.Getuid(), Group: known(leader.Process), Grace: time.Minute}, nil)
-			if got.Ended != 1 || got.Err != "" || leader.Alive() {
-				t.Errorf("%+v, lives: %t: want 1 ended", got, leader.Alive())
+			if got.Ended != 1 || got.Err != "" || leader.alive() {
+				t.Errorf("%+v, lives: %t: want 1 ended", got, leader.alive())
 			}
 		})
 	}

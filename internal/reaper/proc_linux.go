@@ -66,10 +66,10 @@ func look(pid int) (Process, error) {
 	return Process{PID: e.pid, Start: e.start, UID: uid}, err
 }
 
-// Alive reports whether p still runs: its number belongs to a process that
+// alive reports whether p still runs: its number belongs to a process that
 // started when p did, and that is no zombie. It may have ended by the time
 // that the caller reads the answer.
-func (p Process) Alive() bool {
+func (p Process) alive() bool {
 	e, err := stat(p.PID)
 	return err == nil && e.is(p) && !e.dead()
 }
@@ -84,7 +84,7 @@ func (p Process) signal(s os.Signal) error {
 	defer handle.Release() //nolint:errcheck // a handle that is let go of has nothing more to say
 	// The number is p's after the handle was opened and was p's before, so it was
 	// p's between: the handle is on p.
-	if now, err := look(p.PID); err != nil || now != p || !p.Alive() {
+	if now, err := look(p.PID); err != nil || now != p || !p.alive() {
 		return os.ErrProcessDone
 	}
 	return handle.Signal(s)

@@ -39,11 +39,11 @@ func TestLookAtOddNames(t *testing.T) {
 			if p.Start < self.Start || p.Start > self.Start+100*60*60 {
 				t.Errorf("it started at %d, and this test at %d", p.Start, self.Start)
 			}
-			if !p.Alive() {
+			if !p.alive() {
 				t.Error("it runs, and is not found alive")
 			}
 			p.end(t)
-			if p.Alive() {
+			if p.alive() {
 				t.Error("it has ended, and is found alive")
 			}
 			if _, err := Look(p.PID); !errors.Is(err, fs.ErrNotExist) {
@@ -60,7 +60,7 @@ func TestLookAtNothing(t *testing.T) {
 			t.Errorf("process %d is %+v, %v: want fs.ErrNotExist", pid, p, err)
 		}
 	}
-	if (Process{}).Alive() {
+	if (Process{}).alive() {
 		t.Error("no process is alive")
 	}
 }
@@ -86,7 +86,7 @@ func TestAlive(t *testing.T) {
 		p := start(t, program{script: waits})
 		other := p.Process
 		other.Start--
-		if other.Alive() {
+		if other.alive() {
 			t.Error("a process that started earlier is taken for the one that has its number now")
 		}
 		if err := other.signal(syscall.SIGKILL); !errors.Is(err, os.ErrProcessDone) {
@@ -97,7 +97,7 @@ func TestAlive(t *testing.T) {
 		if err := other.signal(syscall.SIGKILL); !errors.Is(err, os.ErrProcessDone) {
 			t.Errorf("a signal to the one before it changed its user: %v, want os.ErrProcessDone", err)
 		}
-		if err := p.signal(syscall.Signal(0)); err != nil || !p.Alive() {
+		if err := p.signal(syscall.Signal(0)); err != nil || !p.alive() {
 			t.Errorf("the one that has the number now was hit: %v", err)
 		}
 	})
@@ -106,7 +106,7 @@ func TestAlive(t *testing.T) {
 		p := start(t, program{script: waits})
 		p.cmd.Process.Kill()
 		zombie(t, p.PID)
-		if p.Alive() {
+		if p.alive() {
 			t.Error("a zombie is found alive")
 		}
 		if _, err := Look(p.PID); err != nil {
@@ -131,7 +131,7 @@ func TestAlive(t *testing.T) {
 			return err == nil && e.state == 'Z'
 		})
 		p, err := Look(cmd.Process.Pid)
-		if err != nil || !p.Alive() {
+		if err != nil || !p.alive() {
 			t.Errorf("its other threads run, and it is not found alive: %v", err)
 		}
 	})

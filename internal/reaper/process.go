@@ -14,10 +14,10 @@ package reaper
 
 import "errors"
 
-// ErrLeft is returned when processes live on although they were killed: they
+// errLeft is returned when processes live on although they were killed: they
 // hang in the kernel, belong to somebody else, or multiply faster than they
 // can be found.
-var ErrLeft = errors.New("processes are left")
+var errLeft = errors.New("processes are left")
 
 // Process is one process of this boot.
 type Process struct {

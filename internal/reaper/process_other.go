@@ -14,9 +14,6 @@ func Look(pid int) (Process, error) {
 	return Process{}, fmt.Errorf("looking at process %d: %w", pid, errors.ErrUnsupported)
 }
 
-// Alive knows of no process.
-func (p Process) Alive() bool { return false }
-
 // Subreaper changes nothing.
 func Subreaper() error { return nil }
 
@@ -25,9 +22,6 @@ func Reap(...int) {}
 
 // EndDescendants ends nothing.
 func EndDescendants(context.Context, time.Duration) (ended int, err error) { return 0, nil }
-
-// InTree finds nothing.
-func InTree(string, int) []Process { return nil }
 
 // Scripted finds nothing.
 func Scripted(string, int) bool { return false }

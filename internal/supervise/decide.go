@@ -3,6 +3,8 @@ package supervise
 import (
 	"errors"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 )
 
 // Why a listener will not be started again. Starting it again could not help.
@@ -87,28 +89,17 @@ func reasons(code int) string {
 
 // Backoff is how long to wait before a listener is started again.
 type Backoff struct {
-	First, Most time.Duration // doubled from First to Most
-	Healthy     time.Duration // after listening this long, First again
-	Conflict    time.Duration // after a session conflict: GitHub frees a lost session after minutes
-	Update      time.Duration // the longest wait for a self-update
+	retry.Backoff
+	Healthy  time.Duration // after listening this long, First again
+	Conflict time.Duration // after a session conflict: GitHub frees a lost session after minutes
+	Update   time.Duration // the longest wait for a self-update
 }
 
 // DefaultBackoff bounds a listener that fails for ever to one start in five
 // minutes.
 func DefaultBackoff() Backoff {
 	return Backoff{
-		First: 5 * time.Second, Most: 5 * time.Minute, Healthy: 10 * time.Minute,
-		Conflict: 4 * time.Minute, Update: 15 * time.Minute,
+		Backoff: retry.Backoff{First: 5 * time.Second, Most: 5 * time.Minute},
+		Healthy: 10 * time.Minute, Conflict: 4 * time.Minute, Update: 15 * time.Minute,
 	}
-}
-
-// wait is the pause after the nth failure in a row, from 1.
-func (b Backoff) wait(failures int) time.Duration {
-	d := b.First
-	for range failures - 1 {
-		if d *= 2; d >= b.Most {
-			return b.Most
-		}
-	}
-	return d
 }

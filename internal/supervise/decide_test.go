@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 )
 
 func TestDecide(t *testing.T) {
@@ -82,11 +84,11 @@ func TestReasonsDiffer(t *testing.T) {
 
 func TestBackoff(t *testing.T) {
 	t.Parallel()
-	b := Backoff{First: 5 * time.Second, Most: 60 * time.Second}
+	b := Backoff{Backoff: retry.Backoff{First: 5 * time.Second, Most: 60 * time.Second}}
 	for failures, want := range map[int]time.Duration{
 		1: 5 * time.Second, 2: 10 * time.Second, 3: 20 * time.Second, 4: 40 * time.Second, 5: time.Minute, 6: time.Minute, 100_000: time.Minute,
 	} {
-		if got := b.wait(failures); got != want {
+		if got := b.Wait(failures); got != want {
 			t.Errorf("after failure %d: %v, want %v", failures, got, want)
 		}
 	}
@@ -96,10 +98,10 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-func TestWhatAListenerSays(t *testing.T) {
+func TestLinesOfAListenerChangeItsState(t *testing.T) {
 	t.Parallel()
 	var told []Change
-	s := &supervisor{Config: Config{Log: slog.New(slog.DiscardHandler), Report: func(c Change) { told = append(told, c) }}}
+	s := &tracker{log: slog.New(slog.DiscardHandler), report: func(c Change) { told = append(told, c) }}
 	s.begin()
 	for _, c := range []struct {
 		line string
@@ -150,9 +152,7 @@ func TestOverlongLines(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
 	var states []State
-	s := &supervisor{Config: Config{
-		Log: slog.New(slog.NewTextHandler(&log, nil)), Report: func(c Change) { states = append(states, c.State) },
-	}}
+	s := &tracker{log: slog.New(slog.NewTextHandler(&log, nil)), report: func(c Change) { states = append(states, c.State) }}
 	long := strings.Repeat("x", 20*maxLine)
 	s.forward(strings.NewReader("one\n" + long + "Listening for Jobs\n\n  \r\nRunning job: a\r\nthe last"))
 	if want := []State{Busy}; !slices.Equal(states, want) {
@@ -163,5 +163,18 @@ func TestOverlongLines(t *testing.T) {
 	}
 	if s.now.Job != "a" {
 		t.Errorf("the job is %q", s.now.Job)
+	}
+}
+
+// TestOutcomesAreStableWords: scripts compare them.
+func TestOutcomesAreStableWords(t *testing.T) {
+	t.Parallel()
+	for outcome, want := range map[Outcome][2]string{
+		Stopped: {"stopped", "it was asked to stop"}, Preempted: {"preempted", "this machine is about to go"},
+		Served: {"jobs", "it has done its jobs"}, Unused: {"idle", "it had nothing to do"}, Aged: {"lifetime", "its lifetime is over"}, "": {},
+	} {
+		if got := [2]string{string(outcome), outcome.Sentence()}; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }

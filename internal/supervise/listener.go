@@ -26,9 +26,9 @@ const (
 	maxLine = 64 << 10
 )
 
-// once starts the listener and returns how it ended. When ctx ends, the
+// runListener starts the listener and returns how it ended. When ctx ends, the
 // listener is stopped. The error is for a listener that could not be started.
-func (s *supervisor) once(ctx context.Context) (ending, error) {
+func (s *supervisor) runListener(ctx context.Context) (ending, error) {
 	output, input, err := os.Pipe()
 	if err != nil {
 		return ending{}, err
@@ -90,21 +90,21 @@ func (s *supervisor) once(ctx context.Context) (ending, error) {
 
 // identify notes which process the listener is: if this one is killed, the next
 // supervisor has to know.
-func (s *supervisor) identify(pid int) {
+func (t *tracker) identify(pid int) {
 	if listener, err := reaper.Look(pid); err == nil {
-		s.change(func(now *Change) { now.Listener = listener })
+		t.change(func(now *Change) { now.Listener = listener })
 	}
 }
 
 // mustStop tells whether the listener is to be stopped now: a running job may
 // finish, and an ephemeral runner then ends by itself.
 func (s *supervisor) mustStop() bool {
-	if !s.called() {
+	if !s.stopping() {
 		return false
 	}
 	now := time.Now()
 	switch done := s.doneAt(); {
-	case s.hurry:
+	case s.stopNow:
 		return true
 	case s.snapshot().State == Busy:
 		return !now.Before(s.deadline)
@@ -120,7 +120,7 @@ func (s *supervisor) mustStop() bool {
 func (s *supervisor) stop(cmd *exec.Cmd, over <-chan struct{}) {
 	s.Log.Info("stopping the listener", "pid", cmd.Process.Pid, "timeout", s.StopTimeout)
 	if err := askToEnd(cmd.Process); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		s.Log.Warn("asking the listener to end", "error", err)
+		s.Log.Warn("cannot ask the listener to end", "error", err)
 	}
 	select {
 	case <-over:
@@ -148,7 +148,7 @@ func (s *supervisor) ending(cmd *exec.Cmd, err error) (ending, error) {
 
 // forward reads the output until every holder of the pipe has closed it. Of a
 // line that is too long only the beginning counts.
-func (s *supervisor) forward(output io.Reader) {
+func (t *tracker) forward(output io.Reader) {
 	lines := bufio.NewReaderSize(output, maxLine)
 	begins := true
 	for {
@@ -157,7 +157,7 @@ func (s *supervisor) forward(output io.Reader) {
 			return
 		}
 		if text := strings.TrimSpace(string(line)); begins && text != "" {
-			s.read(text)
+			t.read(text)
 		}
 		begins = !continued
 	}
@@ -171,7 +171,7 @@ func (s *supervisor) environment() []string {
 	environment := append(s.User.Environment(s.Root, s.Environment...), "ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE=1")
 	text, err := register.ReadFile(s.Root, ".path")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		s.Log.Warn("reading .path", "error", err)
+		s.Log.Warn("cannot read .path", "error", err)
 	}
 	path, _, _ := strings.Cut(string(text), "\n")
 	if path = strings.TrimSpace(path); path != "" {

@@ -19,12 +19,12 @@ const linger = 2 * time.Second
 // supervisor is the state of one Run.
 type supervisor struct {
 	Config
-	ephemeral bool
-	lost      bool // it needs another registration
-	unswept   bool // a job has left something running that could not be ended
-	failures  int  // in a row
-	replaced  bool // by a newer version, which has not proven itself
-	plans
+	ephemeral         bool
+	needsRegistration bool
+	leftovers         bool // a job has left something running that could not be ended
+	failures          int  // in a row
+	replaced          bool // by a newer version, which has not proven itself
+	stopState
 	tracker
 }
 
@@ -38,41 +38,41 @@ func (s *supervisor) loop(ctx context.Context) error {
 		if s.leaving != "" {
 			return nil
 		}
-		if err := s.live(ctx); err != nil {
+		if err := s.runOnce(ctx); err != nil {
 			return err
 		}
 	}
 }
 
-// live is one life of a listener, the registration that it may need included.
-func (s *supervisor) live(ctx context.Context) error {
-	if s.lost {
+// runOnce is one life of a listener, the registration that it may need included.
+func (s *supervisor) runOnce(ctx context.Context) error {
+	if s.needsRegistration {
 		if s.Renew == nil {
 			return ErrNotConfigured
 		}
-		if s.unswept = s.unswept && !s.sweep(ctx); s.unswept {
+		if s.leftovers = s.leftovers && !s.endLeftovers(ctx); s.leftovers {
 			s.fail(ctx, "what a job has left running cannot be ended, and could see the next registration", 0)
 			return nil
 		}
 		s.renew(ctx)
-		if s.lost || s.called() {
+		if s.needsRegistration || s.stopping() {
 			return nil
 		}
 	}
 	clearUpdate(s.Root)
-	s.mend(ctx)
-	if s.called() {
+	s.finishInterruptedUpdate(ctx)
+	if s.stopping() {
 		return nil
 	}
 	started := time.Now()
-	end, err := s.once(ctx)
+	end, err := s.runListener(ctx)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNoListener, err)
 	}
 	next := decide(end)
 	s.countEnd(next, started)
 	if s.Alone && !next.update {
-		s.unswept = !s.sweep(ctx)
+		s.leftovers = !s.endLeftovers(ctx)
 	}
 	if s.listened() >= s.Backoff.Healthy || end.worked {
 		s.failures, s.replaced = 0, false
@@ -87,7 +87,7 @@ func (s *supervisor) react(ctx context.Context, next action, started time.Time) 
 		s.leave(Served)
 		return nil
 	case next.finished:
-		s.lost = true
+		s.needsRegistration = true
 		return nil
 	case next.update:
 		s.awaitSelfUpdate(ctx, next, started)
@@ -99,9 +99,9 @@ func (s *supervisor) react(ctx context.Context, next action, started time.Time) 
 	case next.fatal != nil && (s.Renew == nil || errors.Is(next.fatal, ErrVersionRefused)):
 		return next.fatal
 	case next.fatal != nil:
-		s.lost = true
+		s.needsRegistration = true
 		next.reason = next.fatal.Error()
-		s.Log.Warn("registering it anew", "reason", next.reason)
+		s.Log.Warn("the registration is of no use, registering again", "reason", next.reason)
 		if s.failures == 0 {
 			s.failures++ // the second time in a row it waits
 			return nil
@@ -109,20 +109,20 @@ func (s *supervisor) react(ctx context.Context, next action, started time.Time) 
 	case s.drained:
 		return nil
 	}
-	wait := Backoff{}.First
+	var minWait time.Duration
 	if next.conflict && !s.endOrphans(ctx) {
-		wait = s.Backoff.Conflict
+		minWait = s.Backoff.Conflict
 	}
-	s.fail(ctx, next.reason, wait)
+	s.fail(ctx, next.reason, minWait)
 	return nil
 }
 
-// fail waits after a failure, at least for so long.
-func (s *supervisor) fail(ctx context.Context, reason string, least time.Duration) {
+// fail waits after a failure, for minWait at least.
+func (s *supervisor) fail(ctx context.Context, reason string, minWait time.Duration) {
 	s.failures++
-	wait := max(s.Backoff.wait(s.failures), least)
+	wait := max(s.Backoff.Wait(s.failures), minWait)
 	s.change(func(now *Change) { now.State, now.Reason, now.Job = Failing, reason, "" })
-	s.Log.Warn("starting it again after a while", "reason", reason, "wait", wait, "failures", s.failures)
+	s.Log.Warn("restarting the listener after a pause", "reason", reason, "wait", wait, "failures", s.failures)
 	s.pause(ctx, wait)
 }
 
@@ -134,13 +134,13 @@ func (s *supervisor) renew(ctx context.Context) {
 	if err == nil {
 		var settings register.Settings
 		if settings, err = register.ReadSettings(s.Root); err == nil {
-			s.lost, s.ephemeral = false, settings.Ephemeral
+			s.needsRegistration, s.ephemeral = false, settings.Ephemeral
 			s.change(func(now *Change) { now.Registrations++ })
 			s.Log.Info("registered anew", "id", settings.ID)
 			return
 		}
 	}
-	if !s.called() {
+	if !s.stopping() {
 		s.fail(ctx, err.Error(), 0)
 	}
 }
@@ -151,7 +151,7 @@ func (s *supervisor) replace(ctx context.Context) error {
 	s.change(func(now *Change) { now.State, now.Reason, now.Job = Updating, ErrVersionRefused.Error(), "" })
 	err := s.during(ctx, s.Replace)
 	switch {
-	case s.called():
+	case s.stopping():
 	case err != nil:
 		s.fail(ctx, fmt.Sprintf("%v: %v", ErrVersionRefused, err), 0)
 	case s.replaced:
@@ -162,9 +162,9 @@ func (s *supervisor) replace(ctx context.Context) error {
 	return nil
 }
 
-// mend waits for the update script of a listener whose supervisor was killed, and
+// finishInterruptedUpdate waits for the update script of a listener whose supervisor was killed, and
 // finishes what a script that was killed itself has begun.
-func (s *supervisor) mend(ctx context.Context) {
+func (s *supervisor) finishInterruptedUpdate(ctx context.Context) {
 	if CheckListener(s.Root) == nil || !updated(s.Root) {
 		return
 	}
@@ -174,7 +174,7 @@ func (s *supervisor) mend(ctx context.Context) {
 		awaitListener(ctx, s.Root)
 		return nil
 	})
-	mendUpdate(s.Root)
+	linkNewest(s.Root)
 }
 
 // awaitSelfUpdate lets the update script of an ended listener do its work.
@@ -216,12 +216,12 @@ func (s *supervisor) awaitScript(ctx context.Context, work string) {
 	})
 }
 
-// sweep ends what the listener and its jobs have left running, so that nothing
+// endLeftovers ends what the listener and its jobs have left running, so that nothing
 // of one job sees the next registration. It tells whether nothing is left.
-func (s *supervisor) sweep(ctx context.Context) bool {
+func (s *supervisor) endLeftovers(ctx context.Context) bool {
 	ended, err := reaper.EndDescendants(context.WithoutCancel(ctx), linger)
 	if err != nil {
-		s.Log.Warn("ending what a job has left", "error", err)
+		s.Log.Warn("cannot end what a job has left running", "error", err)
 	}
 	if ended > 0 {
 		s.Log.Info("ended what a job has left running", "processes", ended)
@@ -234,7 +234,7 @@ func (s *supervisor) sweep(ctx context.Context) bool {
 func (s *supervisor) endOrphans(ctx context.Context) bool {
 	ended, err := reaper.EndOrphans(context.WithoutCancel(ctx), s.Root, s.User.UID, s.Previous, s.StopTimeout)
 	if err != nil {
-		s.Log.Warn("ending a listener that nobody supervises", "error", err)
+		s.Log.Warn("cannot end a listener that nobody supervises", "error", err)
 	}
 	if ended > 0 {
 		s.Log.Info("ended what an earlier supervisor has left running", "processes", ended)

@@ -173,8 +173,10 @@ func TestListenerThatEndsAtOnce(t *testing.T) {
 		"after the usual":  {"echo '√ Connected to GitHub'; echo; echo \"Current runner version: '2.337.0'\"; echo 'no such thing'; exit 1", "exit code 1: no such thing", true},
 		"with many words":  {"seq 1000 1100; exit 2", "exit code 2: 1098; 1099; 1100", true},
 		"with a long line": {"head -c 5000 /dev/zero | tr '\\0' x; exit 2", "exit code 2: " + strings.Repeat("x", 300) + "...", true},
-		"without GitHub": {"echo '2026-11-30 05:10:11Z: Runner connect error: Name or service not known. Retrying until reconnected.'; exit 2",
-			"exit code 2: 2026-11-30 05:10:11Z: Runner connect error: Name or service not known. Retrying until reconnected.", false},
+		"without GitHub": {
+			"echo '2026-11-30 05:10:11Z: Runner connect error: Name or service not known. Retrying until reconnected.'; exit 2",
+			"exit code 2: 2026-11-30 05:10:11Z: Runner connect error: Name or service not known. Retrying until reconnected.", false,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

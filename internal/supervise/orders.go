@@ -23,18 +23,18 @@ type OrderKind int
 const (
 	Drain   OrderKind = iota // let the running job finish, take no other, and wait
 	Resume                   // take jobs again
-	Hurry                    // end, and do not wait for the running job
+	StopNow                  // end, and do not wait for the running job
 	Preempt                  // let the running job finish, and end: the machine is about to go
 )
 
 // reapEach is how often ended children are looked for that nobody waits for.
 const reapEach = 5 * time.Second
 
-// plans is what a supervisor is going to do, beside keeping its listener alive.
-type plans struct {
+// stopState is what a supervisor is going to do, beside keeping its listener alive.
+type stopState struct {
 	leaving  Outcome // empty: it stays
 	drained  bool    // it stays, without a listener
-	hurry    bool    // no job is waited for
+	stopNow  bool    // no job is waited for
 	deadline time.Time
 	born     time.Time
 	idle     time.Time // without a job since; zero before the first listening, and during a job
@@ -44,11 +44,11 @@ type plans struct {
 	occupied bool // with something that has children of its own
 }
 
-// called tells whether no listener is to run now.
-func (p *plans) called() bool { return p.leaving != "" || p.drained }
+// stopping tells whether no listener is to run now.
+func (p *stopState) stopping() bool { return p.leaving != "" || p.drained }
 
-// obey takes in an order.
-func (s *supervisor) obey(o Order) {
+// handleCommand takes in an order.
+func (s *supervisor) handleCommand(o Order) {
 	switch o.Kind {
 	case Drain:
 		s.drained = true
@@ -58,8 +58,8 @@ func (s *supervisor) obey(o Order) {
 		if s.leaving == "" {
 			s.deadline = time.Time{} // the next drain has its own time
 		}
-	case Hurry:
-		s.hurry = true
+	case StopNow:
+		s.stopNow = true
 		s.leave(Stopped)
 	case Preempt:
 		s.leave(Preempted)
@@ -68,7 +68,7 @@ func (s *supervisor) obey(o Order) {
 		}
 	}
 	s.Log.Info("asked", "to", o.Kind.String(), "reason", o.Reason)
-	draining := s.called()
+	draining := s.stopping()
 	s.change(func(now *Change) { now.Draining = draining })
 }
 
@@ -106,7 +106,7 @@ func (s *supervisor) await(ctx context.Context, over <-chan struct{}, enough fun
 		if s.leaving != "" {
 			stop = nil
 		}
-		alarm := time.NewTimer(s.attend(time.Now()))
+		alarm := time.NewTimer(s.runDue(time.Now()))
 		select {
 		case <-over:
 			alarm.Stop()
@@ -122,7 +122,7 @@ func (s *supervisor) await(ctx context.Context, over <-chan struct{}, enough fun
 			return true
 		case <-stop:
 		case order := <-s.Orders:
-			s.obey(order)
+			s.handleCommand(order)
 		case <-s.changed:
 		case <-alarm.C:
 		}
@@ -130,20 +130,20 @@ func (s *supervisor) await(ctx context.Context, over <-chan struct{}, enough fun
 	}
 }
 
-// agenda finds the next moment at which something is due.
-type agenda struct{ now, next time.Time }
+// timers finds the next moment at which something is due.
+type timers struct{ now, next time.Time }
 
 // due tells whether that moment has come, and notes it if it has not.
-func (a *agenda) due(at time.Time) bool {
+func (a *timers) due(at time.Time) bool {
 	if at.After(a.now) && at.Before(a.next) {
 		a.next = at
 	}
 	return !at.After(a.now)
 }
 
-// attend does what is due, and returns how long nothing else will be.
-func (s *supervisor) attend(now time.Time) time.Duration {
-	a := &agenda{now: now, next: now.Add(time.Hour)}
+// runDue does what is due, and returns how long nothing else will be.
+func (s *supervisor) runDue(now time.Time) time.Duration {
+	a := &timers{now: now, next: now.Add(time.Hour)}
 	if s.Beat != nil && a.due(s.beaten.Add(s.BeatEach)) {
 		s.beaten = now
 		s.Beat()
@@ -157,7 +157,7 @@ func (s *supervisor) attend(now time.Time) time.Duration {
 	if s.leaving == "" {
 		s.limit(a)
 	}
-	if s.called() && !s.deadline.IsZero() {
+	if s.stopping() && !s.deadline.IsZero() {
 		a.due(s.deadline)
 		a.due(s.doneAt().Add(s.StopTimeout))
 	}
@@ -165,7 +165,7 @@ func (s *supervisor) attend(now time.Time) time.Duration {
 }
 
 // limit begins the end when a limit is reached.
-func (s *supervisor) limit(a *agenda) {
+func (s *supervisor) limit(a *timers) {
 	now := s.snapshot()
 	switch now.State {
 	case Idle, Drained:
@@ -191,7 +191,7 @@ func (s *supervisor) limit(a *agenda) {
 func (s *supervisor) pause(ctx context.Context, d time.Duration) {
 	waiting, cancel := context.WithTimeout(context.WithoutCancel(ctx), d)
 	defer cancel()
-	s.await(ctx, waiting.Done(), s.called)
+	s.await(ctx, waiting.Done(), s.stopping)
 }
 
 // during does something that takes long, and breaks it off when the runner is to
@@ -207,7 +207,7 @@ func (s *supervisor) during(ctx context.Context, do func(context.Context) error)
 		err = do(doing)
 	}()
 	defer func() { s.occupied = false }()
-	if !s.await(ctx, over, s.called) {
+	if !s.await(ctx, over, s.stopping) {
 		cancel()
 		<-over
 	}

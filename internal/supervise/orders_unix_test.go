@@ -52,11 +52,11 @@ func TestDrainAndResume(t *testing.T) {
 	}
 	orders <- Order{Kind: Resume}
 	r.until("another start", func(c Change) bool { return c.Starts == 2 && c.State == Busy && !c.Draining })
-	orders <- Order{Kind: Hurry}
+	orders <- Order{Kind: StopNow}
 	if err := r.wait(); err != nil {
 		t.Error(err)
 	}
-	if now := r.last(); now.Results != (Results{Succeeded: 1, Canceled: 1}) || now.Reason != string(Stopped) {
+	if now := r.last(); now.Results != (Results{Succeeded: 1, Canceled: 1}) || now.Outcome != Stopped || now.Reason != Stopped.Sentence() {
 		t.Errorf("in the end it is %+v", now)
 	}
 }
@@ -75,7 +75,7 @@ func TestStopLetsTheJobFinish(t *testing.T) {
 		{"no drain timeout", 0, func(r *run, _ chan<- Order) { r.cancel() }, Results{Canceled: 1}, Stopped},
 		{"stopped twice", patience, func(r *run, orders chan<- Order) {
 			r.cancel()
-			orders <- Order{Kind: Hurry}
+			orders <- Order{Kind: StopNow}
 		}, Results{Canceled: 1}, Stopped},
 		{"preempted", patience, func(_ *run, orders chan<- Order) {
 			orders <- Order{Kind: Preempt, Deadline: time.Now().Add(patience)}
@@ -99,7 +99,7 @@ func TestStopLetsTheJobFinish(t *testing.T) {
 			if err := r.wait(); err != nil {
 				t.Error(err)
 			}
-			if now := r.last(); now.Results != c.want || now.Reason != string(c.why) || now.Starts != 1 || now.Draining {
+			if now := r.last(); now.Results != c.want || now.Outcome != c.why || now.Reason != c.why.Sentence() || now.Starts != 1 || now.Draining {
 				t.Errorf("in the end it is %+v", now)
 			}
 		})
@@ -140,7 +140,7 @@ func TestLimits(t *testing.T) {
 			if err := r.wait(); err != nil {
 				t.Error(err)
 			}
-			if now := r.last(); now.State != Ended || now.Reason != string(c.why) {
+			if now := r.last(); now.State != Ended || now.Outcome != c.why || now.Reason != c.why.Sentence() {
 				t.Errorf("in the end it is %+v", now)
 			}
 		})
@@ -162,7 +162,7 @@ func TestAJobIsNotIdle(t *testing.T) {
 	}
 	finished := time.Now()
 	write(t, filepath.Join(root, "go"), "")
-	if err := r.wait(); err != nil || time.Since(finished) < c.Limits.Idle || r.last().Reason != string(Unused) || r.last().Results.Succeeded != 1 {
+	if err := r.wait(); err != nil || time.Since(finished) < c.Limits.Idle || r.last().Outcome != Unused || r.last().Reason != Unused.Sentence() || r.last().Results.Succeeded != 1 {
 		t.Errorf("%v, %+v", err, r.last())
 	}
 }
@@ -193,7 +193,7 @@ func TestRenew(t *testing.T) {
 		t.Error(err)
 	}
 	now := r.last()
-	if now.Registrations != 2 || now.Starts != 3 || now.Results.Succeeded != 3 || now.Reason != string(Served) || calls.Load() != 4 {
+	if now.Registrations != 2 || now.Starts != 3 || now.Results.Succeeded != 3 || now.Outcome != Served || now.Reason != Served.Sentence() || calls.Load() != 4 {
 		t.Errorf("in the end it is %+v after %d calls", now, calls.Load())
 	}
 	if failing := strings.Join(r.reasons(Failing), ","); failing != "GitHub is not well,GitHub is not well" {
@@ -265,7 +265,7 @@ func TestReplace(t *testing.T) {
 	}
 }
 
-func TestBeat(t *testing.T) {
+func TestHeartbeatComesWhileWaiting(t *testing.T) {
 	t.Parallel()
 	c := config(scripted(t, listening), quiet())
 	beats := make(chan struct{}, 100)
@@ -284,7 +284,7 @@ func TestBeat(t *testing.T) {
 	}
 }
 
-func TestMendUpdate(t *testing.T) {
+func TestInterruptedUpdateIsFinished(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	for _, name := range []string{"bin.2.9.0", "bin.2.10.0", "bin.old", "externals.2.9.0"} {
@@ -294,14 +294,14 @@ func TestMendUpdate(t *testing.T) {
 	if !updated(root) || CheckListener(root) == nil {
 		t.Error("there is nothing to mend")
 	}
-	mendUpdate(root)
+	linkNewest(root)
 	if to, err := os.Readlink(filepath.Join(root, "bin")); err != nil || to != filepath.Join(root, "bin.2.10.0") {
 		t.Errorf("bin leads to %q, %v", to, err)
 	}
 	if _, err := os.Readlink(filepath.Join(root, "externals")); err == nil {
 		t.Error("what was whole has been replaced")
 	}
-	mendUpdate(root)
+	linkNewest(root)
 	if err := CheckListener(root); err != nil {
 		t.Error(err)
 	}
@@ -389,22 +389,22 @@ func TestReplaceIsNoHotLoop(t *testing.T) {
 // Each drain has the whole drain timeout, the end that is on its way at most its own.
 func TestDrainsHaveTheirOwnTime(t *testing.T) {
 	t.Parallel()
-	s := &supervisor{Config: Config{Log: quiet(), Report: func(Change) {}, DrainTimeout: time.Minute}}
-	s.obey(Order{Kind: Drain})
+	s := &supervisor{Config: Config{Log: quiet(), DrainTimeout: time.Minute}, tracker: tracker{report: func(Change) {}}}
+	s.handleCommand(Order{Kind: Drain})
 	first := s.deadline
 	if left := time.Until(first); left < 50*time.Second || left > time.Minute {
 		t.Errorf("the first has %v", left)
 	}
-	s.obey(Order{Kind: Resume})
+	s.handleCommand(Order{Kind: Resume})
 	if s.drained || !s.deadline.IsZero() {
 		t.Error("the time of the first drain goes on")
 	}
 	s.leave(Stopped)
-	s.obey(Order{Kind: Preempt, Deadline: first.Add(-time.Hour)})
+	s.handleCommand(Order{Kind: Preempt, Deadline: first.Add(-time.Hour)})
 	if !s.deadline.Equal(first.Add(-time.Hour)) || s.leaving != Stopped {
 		t.Errorf("it ends at %v because %s", s.deadline, s.leaving)
 	}
-	s.obey(Order{Kind: Resume})
+	s.handleCommand(Order{Kind: Resume})
 	if s.deadline.IsZero() || s.leaving != Stopped {
 		t.Error("an end was called off")
 	}

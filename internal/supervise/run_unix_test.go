@@ -24,6 +24,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 )
 
 // archive is a simulated runner, made once.
@@ -88,7 +89,7 @@ func user() account.User {
 func config(root string, log *slog.Logger) Config {
 	return Config{
 		Root: root, User: user(), StopTimeout: patience, Log: log, Report: func(Change) {},
-		Backoff: Backoff{First: 5 * time.Millisecond, Most: 20 * time.Millisecond, Healthy: time.Hour, Conflict: 50 * time.Millisecond, Update: patience},
+		Backoff: Backoff{Backoff: retry.Backoff{First: 5 * time.Millisecond, Most: 20 * time.Millisecond}, Healthy: time.Hour, Conflict: 50 * time.Millisecond, Update: patience},
 	}
 }
 
@@ -316,7 +317,7 @@ func TestRunUntilItIsStopped(t *testing.T) {
 	if err := r.stop(); err != nil {
 		t.Errorf("stopped it is %v", err)
 	}
-	if now := r.last(); now.State != Ended || now.Reason != string(Stopped) || now.ExitCode == nil || *now.ExitCode != 0 {
+	if now := r.last(); now.State != Ended || now.Outcome != Stopped || now.Reason != Stopped.Sentence() || now.ExitCode == nil || *now.ExitCode != 0 {
 		t.Errorf("stopped it is %+v", now)
 	}
 	if want := []State{Starting, Idle, Ended}; !slices.Equal(r.states(), want) {
@@ -439,7 +440,7 @@ func TestSelfUpdate(t *testing.T) {
 	}
 }
 
-func TestWhatEndsForGood(t *testing.T) {
+func TestFatalEndsAreNotRepeated(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name      string
@@ -453,7 +454,7 @@ func TestWhatEndsForGood(t *testing.T) {
 		{name: "deleted before it starts", before: func(w *world) { w.DeleteRunner(w.id) }, want: ErrRegistrationEnd},
 		{name: "version refused while it listens", after: func(w *world) error { return w.Tell("web-1", githubtest.Deprecate{}) }, want: ErrVersionRefused},
 		{name: "ephemeral deleted before its job", ephemeral: true, after: func(w *world) error { return w.Tell("web-1", githubtest.ForgetRegistration{}) }, want: ErrRegistrationEnd},
-		{name: "ephemeral after its job", ephemeral: true, before: func(w *world) { w.QueueJob("web-1", githubtest.Job{Script: "true"}) }, reason: string(Served)},
+		{name: "ephemeral after its job", ephemeral: true, before: func(w *world) { w.QueueJob("web-1", githubtest.Job{Script: "true"}) }, reason: Served.Sentence()},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -522,7 +523,7 @@ func TestStopCancelsTheJob(t *testing.T) {
 	}
 }
 
-func TestRunOfWhatIsNone(t *testing.T) {
+func TestRunWithoutARunnerFails(t *testing.T) {
 	t.Parallel()
 	root := filepath.Join(place(t), "web-1")
 	c := config(root, quiet())
@@ -584,7 +585,7 @@ func pidIn(t *testing.T, file string) int {
 
 // A listener that does not end when it is asked to is killed, with all that it
 // has started.
-func TestWhoIgnoresTheEndIsKilled(t *testing.T) {
+func TestListenerThatIgnoresItsEndIsKilled(t *testing.T) {
 	t.Parallel()
 	root := scripted(t, `trap "" INT TERM
 		sh -c 'trap "" INT TERM; echo $$ >child; while :; do sleep 1; done' &
@@ -611,12 +612,12 @@ func TestWhoIgnoresTheEndIsKilled(t *testing.T) {
 }
 
 // What a listener leaves has nobody to report to any more, however it ended.
-func TestWhatAListenerLeavesIsKilled(t *testing.T) {
+func TestProcessesThatAListenerLeavesAreKilled(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"exit 7", "kill -KILL $$", "trap 'exit 0' INT; echo stop-me >stop; while :; do sleep 0.05; done"} {
 		root := scripted(t, "(trap '' INT TERM; while :; do sleep 1; done) & echo $! >child\n"+how)
 		c := config(root, quiet())
-		c.Backoff = Backoff{First: time.Hour, Most: time.Hour}
+		c.Backoff = Backoff{Backoff: retry.Backoff{First: time.Hour, Most: time.Hour}}
 		r := supervise(t, c)
 		pid := pidIn(t, filepath.Join(root, "child"))
 		t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) }) // in case the test failed
@@ -679,7 +680,7 @@ func (l *longestLine) Write(p []byte) (int, error) {
 }
 
 // A job can make .path anything; then it is not believed.
-func TestPathThatIsNone(t *testing.T) {
+func TestUnusablePathFileChangesNothing(t *testing.T) {
 	t.Parallel()
 	secret := filepath.Join(t.TempDir(), "secret")
 	write(t, secret, "/s3cr3t/bin\n")
@@ -711,7 +712,7 @@ func TestHealthForgetsFailures(t *testing.T) {
 	t.Parallel()
 	root := scripted(t, `echo "Listening for Jobs"; exit 2`)
 	c := config(root, quiet())
-	c.Backoff = Backoff{First: time.Millisecond, Most: time.Hour, Healthy: time.Nanosecond}
+	c.Backoff = Backoff{Backoff: retry.Backoff{First: time.Millisecond, Most: time.Hour}, Healthy: time.Nanosecond}
 	r := supervise(t, c)
 	r.until("later start", func(c Change) bool { return c.Starts == 25 }) // doubled, the wait would be hours by now
 	if err := r.stop(); err != nil {

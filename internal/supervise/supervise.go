@@ -14,26 +14,27 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
-// State is what a listener is doing, in the words that status prints.
-type State string
+// State is what a listener is doing; the words are those of reports.
+type State = instance.State
 
 // The states of a listener.
 const (
-	Starting     State = "starting"     // started, not connected yet
-	Connecting   State = "connecting"   // started, and cannot connect to GitHub
-	Conflict     State = "conflict"     // started, and its session is held elsewhere
-	Registering  State = "registering"  // being registered anew, before it is started
-	Idle         State = "idle"         // connected, waiting for a job
-	Reconnecting State = "reconnecting" // was connected, and has lost GitHub
-	Busy         State = "busy"         // running a job
-	Updating     State = "updating"     // being replaced by a newer version
-	Failing      State = "failing"      // ended, to be started again after a while
-	Drained      State = "drained"      // stopped until it is told to go on
-	Ended        State = "ended"        // ended for good
+	Starting     = instance.Starting
+	Connecting   = instance.Connecting
+	Conflict     = instance.Conflict
+	Registering  = instance.Reregistering
+	Idle         = instance.Idle
+	Reconnecting = instance.Reconnecting
+	Busy         = instance.Busy
+	Updating     = instance.Updating
+	Failing      = instance.Failing
+	Drained      = instance.Drained
+	Ended        = instance.Ended
 )
 
 // Change is one change of a listener's state.
@@ -46,6 +47,7 @@ type Change struct {
 	Job           string  // set while Busy
 	ExitCode      *int    // the latest, -1 for a signal
 	Reason        string  // why it fails, drains or has ended
+	Outcome       Outcome // set with Ended, unless that is an error
 	Starts        int     // how often it was started
 	Registrations int     // how often it was registered anew
 	Results       Results
@@ -122,17 +124,35 @@ type Config struct {
 	Replace func(context.Context) error
 }
 
-// Outcome is why a runner has ended without an error.
+// Outcome is why a runner has ended without an error. It is a word for scripts, which does not change.
 type Outcome string
 
 // The outcomes.
 const (
-	Stopped   Outcome = "it was asked to stop"
-	Preempted Outcome = "this machine is about to go"
-	Served    Outcome = "it has done its jobs"
-	Unused    Outcome = "it had nothing to do"
-	Aged      Outcome = "its lifetime is over"
+	Stopped   Outcome = "stopped"   // it was asked to
+	Preempted Outcome = "preempted" // its machine is taken away
+	Served    Outcome = "jobs"      // it has run the jobs that it was for
+	Unused    Outcome = "idle"      // it had no job for too long
+	Aged      Outcome = "lifetime"  // it is too old
 )
+
+// Sentence says it to people; empty for the zero Outcome.
+func (o Outcome) Sentence() string {
+	switch o {
+	case Stopped:
+		return "it was asked to stop"
+	case Preempted:
+		return "this machine is about to go"
+	case Served:
+		return "it has done its jobs"
+	case Unused:
+		return "it had nothing to do"
+	case Aged:
+		return "its lifetime is over"
+	default:
+		return string(o)
+	}
+}
 
 // Run keeps the listener of the runner in Root running until ctx or an order ends
 // it, a limit is reached, an ephemeral runner that cannot be registered anew has
@@ -149,9 +169,11 @@ func Run(ctx context.Context, c Config) (Outcome, error) {
 	if err != nil && !missing {
 		return "", fmt.Errorf("supervising the runner: %w", err)
 	}
-	s := &supervisor{Config: c, ephemeral: settings.Ephemeral, lost: missing}
-	s.born = time.Now()
-	s.changed = make(chan struct{}, 1)
+	s := &supervisor{
+		Config: c, ephemeral: settings.Ephemeral, needsRegistration: missing,
+		stopState: stopState{born: time.Now()},
+		tracker:   tracker{log: c.Log, report: c.Report, changed: make(chan struct{}, 1)},
+	}
 	if c.Alone {
 		if err := reaper.Subreaper(); err != nil {
 			return "", fmt.Errorf("supervising the runner: %w", err)
@@ -160,11 +182,13 @@ func Run(ctx context.Context, c Config) (Outcome, error) {
 	s.awaitScript(ctx, settings.Work)
 	s.endOrphans(ctx)
 	err = s.loop(ctx)
-	reason := string(s.leaving)
+	outcome, reason := s.leaving, s.leaving.Sentence()
 	if err != nil {
-		reason = err.Error()
+		outcome, reason = "", err.Error()
 	}
-	s.change(func(now *Change) { now.State, now.Reason, now.Job, now.Draining = Ended, reason, "", false })
+	s.change(func(now *Change) {
+		now.State, now.Outcome, now.Reason, now.Job, now.Draining = Ended, outcome, reason, "", false
+	})
 	if err != nil {
 		return "", fmt.Errorf("supervising runner %q: %w", cmp.Or(settings.Name, filepath.Base(c.Root)), err)
 	}

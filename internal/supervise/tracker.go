@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"log/slog"
 	"regexp"
 	"strings"
 	"sync"
@@ -9,6 +10,9 @@ import (
 
 // tracker follows what a listener prints and reports each change of state.
 type tracker struct {
+	log    *slog.Logger
+	report func(Change)
+
 	mu         sync.Mutex
 	now        Change
 	changed    chan struct{} // something has changed; may be nil
@@ -30,63 +34,63 @@ var (
 )
 
 // change updates the state and reports it, unless it is what it was.
-func (s *supervisor) change(update func(*Change)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	before := s.now
-	update(&s.now)
-	if s.now == before {
+func (t *tracker) change(update func(*Change)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	before := t.now
+	update(&t.now)
+	if t.now == before {
 		return
 	}
-	s.Report(s.now)
+	t.report(t.now)
 	select {
-	case s.changed <- struct{}{}:
+	case t.changed <- struct{}{}:
 	default: // it is known already that there is something
 	}
 }
 
 // snapshot is the state as it is now.
-func (s *supervisor) snapshot() Change {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.now
+func (t *tracker) snapshot() Change {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.now
 }
 
 // doneAt is when the listener's latest job has ended; zero if it ran none.
-func (s *supervisor) doneAt() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.done
+func (t *tracker) doneAt() time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.done
 }
 
 // begin forgets what the previous listener said.
-func (s *supervisor) begin() {
-	s.mu.Lock()
-	s.worked, s.gone, s.deprecated, s.since, s.done = false, false, false, time.Time{}, time.Time{}
-	s.troubled, s.said = false, nil
-	s.mu.Unlock()
-	s.change(func(now *Change) {
+func (t *tracker) begin() {
+	t.mu.Lock()
+	t.worked, t.gone, t.deprecated, t.since, t.done = false, false, false, time.Time{}, time.Time{}
+	t.troubled, t.said = false, nil
+	t.mu.Unlock()
+	t.change(func(now *Change) {
 		now.State, now.Reason, now.Job, now.Trouble = Starting, "", "", Trouble{}
 		now.Starts++
 	})
 }
 
 // read takes in one line of the listener's output.
-func (s *supervisor) read(line string) {
-	s.Log.Info("listener", "line", line)
-	s.keep(line)
+func (t *tracker) read(line string) {
+	t.log.Info("listener", "line", line)
+	t.rememberLine(line)
 	if match := versionLine.FindStringSubmatch(line); match != nil {
-		s.change(func(now *Change) { now.Version = match[1] })
+		t.change(func(now *Change) { now.Version = match[1] })
 		return
 	}
 	if match := jobLine.FindStringSubmatch(line); match != nil {
-		s.note(func() { s.worked = true })
-		s.change(func(now *Change) { now.State, now.Job, now.Trouble = Busy, match[1], Trouble{} })
+		t.note(func() { t.worked = true })
+		t.change(func(now *Change) { now.State, now.Job, now.Trouble = Busy, match[1], Trouble{} })
 		return
 	}
 	if match := resultLine.FindStringSubmatch(line); match != nil {
-		s.note(func() { s.done = time.Now() })
-		s.change(func(now *Change) {
+		t.note(func() { t.done = time.Now() })
+		t.change(func(now *Change) {
 			now.State, now.Job = Idle, ""
 			now.Results.count(match[1])
 		})
@@ -94,48 +98,48 @@ func (s *supervisor) read(line string) {
 	}
 	switch {
 	case strings.Contains(line, "Listening for Jobs"):
-		s.note(func() {
-			if s.since.IsZero() {
-				s.since = time.Now()
+		t.note(func() {
+			if t.since.IsZero() {
+				t.since = time.Now()
 			}
 		})
-		s.change(func(now *Change) { now.State, now.Job, now.Trouble = Idle, "", Trouble{} })
+		t.change(func(now *Change) { now.State, now.Job, now.Trouble = Idle, "", Trouble{} })
 	case strings.Contains(line, "Runner reconnected."):
-		s.change(func(now *Change) { now.Trouble = Trouble{} })
+		t.change(func(now *Change) { now.Trouble = Trouble{} })
 	case errorLine.MatchString(line):
-		s.lose(errorLine.FindStringSubmatch(line)[1])
+		t.connectionLost(errorLine.FindStringSubmatch(line)[1])
 	case strings.Contains(line, "A session for this runner already exists."):
-		s.trouble(Conflict, "another listener holds the session of this runner at GitHub")
+		t.trouble(Conflict, "another listener holds the session of this runner at GitHub")
 	case strings.Contains(line, "registration has been deleted from the server"),
 		strings.Contains(line, "no longer exists on the server"):
-		s.note(func() { s.gone = true })
+		t.note(func() { t.gone = true })
 	case strings.Contains(line, "is deprecated and cannot receive messages"):
-		s.note(func() { s.deprecated = true })
+		t.note(func() { t.deprecated = true })
 	}
 }
 
 // listened is how long the latest listener was connected.
-func (s *supervisor) listened() time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.since.IsZero() {
+func (t *tracker) listened() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.since.IsZero() {
 		return 0
 	}
-	return time.Since(s.since)
+	return time.Since(t.since)
 }
 
 // note takes down something about the listener that is no change of state.
-func (s *supervisor) note(what func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (t *tracker) note(what func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	what()
 }
 
 // tell adds what the listener did and said to its ending.
-func (s *supervisor) tell(e *ending) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e.worked, e.gone, e.deprecated = s.worked, s.gone, s.deprecated
+func (t *tracker) tell(e *ending) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e.worked, e.gone, e.deprecated = t.worked, t.gone, t.deprecated
 }
 
 // count adds a job's result, as the listener calls it.

@@ -18,7 +18,7 @@ func TestWordsThatEndTrouble(t *testing.T) {
 			"2026-11-30 05:10:12Z: Running job: build":  Busy,
 			"2026-11-30 05:10:12Z: Runner reconnected.": Starting,
 		} {
-			s := &supervisor{Config: Config{Log: slog.New(slog.DiscardHandler), Report: func(Change) {}}}
+			s := &tracker{log: slog.New(slog.DiscardHandler), report: func(Change) {}}
 			s.begin()
 			s.read(trouble)
 			if now := s.snapshot(); now.Trouble == (Trouble{}) || now.Shown() == Starting {

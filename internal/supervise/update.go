@@ -89,10 +89,10 @@ func awaitListener(ctx context.Context, root string) {
 	}
 }
 
-// mendUpdate puts a link where an update that was killed has left nothing: its
+// linkNewest puts a link where an update that was killed has left nothing: its
 // script moves the folder away before it makes the link (actions/runner,
 // update.sh.template). The newest version on the disk is taken.
-func mendUpdate(root string) {
+func linkNewest(root string) {
 	tree, err := os.OpenRoot(root)
 	if err != nil {
 		return

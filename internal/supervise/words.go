@@ -17,15 +17,15 @@ const (
 	wordLength = 300
 )
 
-// keep remembers a line for the case that it is among the last. What every start
+// rememberLine remembers a line for the case that it is among the last. What every start
 // prints tells nothing of an end.
-func (s *supervisor) keep(line string) {
+func (t *tracker) rememberLine(line string) {
 	if strings.HasSuffix(line, "Connected to GitHub") || versionLine.MatchString(line) || strings.HasSuffix(line, ": Listening for Jobs") {
 		return
 	}
-	s.note(func() {
-		s.said = append(s.said, shorten(line))
-		s.said = s.said[max(0, len(s.said)-wordsKept):]
+	t.note(func() {
+		t.said = append(t.said, shorten(line))
+		t.said = t.said[max(0, len(t.said)-wordsKept):]
 	})
 }
 
@@ -38,38 +38,38 @@ func shorten(text string) string {
 }
 
 // lastWords says how a listener ended, and what it printed last.
-func (s *supervisor) lastWords(state *os.ProcessState) string {
+func (t *tracker) lastWords(state *os.ProcessState) string {
 	how := state.String() // of a signal: its name
 	if code := state.ExitCode(); code >= 0 {
 		how = fmt.Sprintf("exit code %d", code)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.said) == 0 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.said) == 0 {
 		return how + ", and it printed nothing"
 	}
-	return how + ": " + strings.Join(s.said, "; ")
+	return how + ": " + strings.Join(t.said, "; ")
 }
 
-// lose takes in that the listener cannot reach GitHub. It says so of a session
+// connectionLost takes in that the listener cannot reach GitHub. It says so of a session
 // conflict as well, which it has named before.
-func (s *supervisor) lose(words string) {
-	s.mu.Lock()
-	state, known := Connecting, s.now.Trouble.State == Conflict
-	if !s.since.IsZero() {
+func (t *tracker) connectionLost(words string) {
+	t.mu.Lock()
+	state, known := Connecting, t.now.Trouble.State == Conflict
+	if !t.since.IsZero() {
 		state = Reconnecting
 	}
-	s.mu.Unlock()
+	t.mu.Unlock()
 	if !known {
-		s.trouble(state, words)
+		t.trouble(state, words)
 	}
 }
 
 // trouble notes what is wrong with the connection; since when is that of the first
 // word of it.
-func (s *supervisor) trouble(state State, words string) {
-	s.note(func() { s.troubled = true })
-	s.change(func(now *Change) {
+func (t *tracker) trouble(state State, words string) {
+	t.note(func() { t.troubled = true })
+	t.change(func(now *Change) {
 		if now.Trouble.State != state {
 			now.Trouble = Trouble{State: state, Since: time.Now().UTC().Truncate(time.Second)}
 		}
@@ -83,7 +83,7 @@ func (s *supervisor) countEnd(next action, started time.Time) {
 	s.mu.Lock()
 	connected := !s.since.IsZero() || s.worked || s.gone || s.deprecated || s.troubled
 	s.mu.Unlock()
-	hopeless := !connected && !next.update && !next.conflict && !next.finished && !s.called() && time.Since(started) < atOnce
+	hopeless := !connected && !next.update && !next.conflict && !next.finished && !s.stopping() && time.Since(started) < atOnce
 	s.change(func(now *Change) {
 		now.EndedAtOnce++
 		if !hopeless {

@@ -126,7 +126,7 @@ func enter(parent *os.Root, name string) (*os.Root, error) {
 	// before is not behind one.
 	now, err := folder.Stat(".")
 	if err == nil && !os.SameFile(before, now) {
-		err = ErrChanged
+		err = errChanged
 	}
 	if err != nil {
 		_ = folder.Close()

@@ -26,7 +26,6 @@ type Limits struct {
 	DiagAge   time.Duration // of a log since it was last written to
 	DiagBytes int64         // of all logs together
 	WorkAge   time.Duration // of a repository's folder since it was last touched
-	WorkBytes int64         // of the whole work folder
 	// WorkStays is set for a work folder that is somebody else's: nothing in it is removed.
 	WorkStays bool
 }
@@ -47,8 +46,7 @@ type Freed struct {
 // Tidy removes what a runner does not need any more: versions of itself before the
 // present one, logs beyond the limits, what jobs left in temporary folders more
 // than a day ago, and repositories beyond the limits. Downloaded tools and actions
-// go only if the work folder is beyond its limit without any repository. root and
-// work are as for Empty.
+// stay. root and work are as for Empty.
 //
 // It may be called only while the runner is idle. When a job may come, ctx is to
 // be cancelled: Tidy then returns between two files with an error that wraps
@@ -172,8 +170,8 @@ func (t *tidier) diag(base place) {
 	t.measure(units, true)
 	total := sum(units)
 	units = slices.DeleteFunc(units, isOpenLog(units))
-	units, total = t.sweepOld(units, total, t.limits.DiagAge)
-	t.sweepOver(units, total, t.limits.DiagBytes)
+	units, total = t.removeOld(units, total, t.limits.DiagAge)
+	t.removeOver(units, total, t.limits.DiagBytes)
 }
 
 // parts are the folders in _diag where pieces of job logs wait to be uploaded.
@@ -198,55 +196,15 @@ func (t *tidier) work(folder place) {
 	left := t.units(folder, func(name string) bool { return strings.HasPrefix(name, "_update") || isDoomed(name) })
 	left = append(left, t.units(folder.at("_temp"), anyName)...)
 	t.measure(left, false)
-	t.sweepOld(left, 0, day)
+	t.removeOld(left, 0, day)
 
-	var repositories, others []*unit
-	for _, u := range t.units(folder, anyName) {
-		if isRepository(u) {
-			repositories = append(repositories, u)
-		} else {
-			others = append(others, u)
-		}
-	}
-	bounded := t.limits.WorkBytes > 0
-	t.measure(repositories, bounded)
-	repositories, _ = t.sweepOld(repositories, 0, t.limits.WorkAge)
-	if !bounded {
-		return
-	}
-	t.measure(others, true)
-	total := sum(repositories) + sum(others)
-	total = t.sweepOver(repositories, total, t.limits.WorkBytes)
-	t.caches(folder, total)
+	repositories := slices.DeleteFunc(t.units(folder, anyName), func(u *unit) bool { return !isRepository(u) })
+	t.measure(repositories, false)
+	t.removeOld(repositories, 0, t.limits.WorkAge)
 }
 
 // isRepository tells whether something in the work folder may be the folder of a
 // repository. The runner's own begin with an underscore.
 func isRepository(u *unit) bool {
 	return u.info.IsDir() && !strings.HasPrefix(u.name, "_") && u.name != "lost+found"
-}
-
-// caches removes tools and actions, oldest first, until the work folder, which takes
-// total, is within its limit. What goes as a whole is a version of a tool, and all
-// that there is of an action: the file that calls a download complete
-// lies beside it.
-func (t *tidier) caches(work place, total int64) {
-	var units []*unit
-	for _, name := range []string{"_tool", "_actions"} {
-		cache := work.at(name)
-		folder, done, err := cache.open()
-		if err != nil {
-			continue // it is not there, or is no folder and none of the runner's
-		}
-		defer func() { t.found.add(done()) }()
-		cache.folder, cache.inner = folder, ""
-		for _, above := range t.units(cache, anyName) {
-			if above.info.IsDir() {
-				units = append(units, t.units(cache.at(above.name), anyName)...)
-			}
-		}
-	}
-	t.measure(units, true)
-	units, total = t.sweepOld(units, total, 0) // only what an earlier removal left
-	t.sweepOver(units, total, t.limits.WorkBytes)
 }

@@ -18,7 +18,7 @@ const day = 24 * time.Hour
 
 // tight leaves nothing that may be removed.
 func tight() workspace.Limits {
-	return workspace.Limits{DiagAge: time.Hour, DiagBytes: 1, WorkAge: time.Hour, WorkBytes: 1}
+	return workspace.Limits{DiagAge: time.Hour, DiagBytes: 1, WorkAge: time.Hour}
 }
 
 func tidy(t *testing.T, root string, limits workspace.Limits) workspace.Freed {
@@ -172,16 +172,6 @@ func TestTidyLogsByBytes(t *testing.T) {
 
 func TestTidyWork(t *testing.T) {
 	t.Parallel()
-	for _, bound := range []int64{0, 1 << 40} { // with one, all of a folder is measured
-		t.Run(fmt.Sprint(bound), func(t *testing.T) {
-			t.Parallel()
-			testTidyWork(t, bound)
-		})
-	}
-}
-
-func testTidyWork(t *testing.T, bound int64) {
-	t.Helper()
 	root := runner(t)
 	work := filepath.Join(root, "_work")
 	plant(t, work, "_temp/young", "_update/bin/x", "_update.sh", "_updateLock", "file", "lost+found/x", "_other/x", ".github/.github/x",
@@ -196,9 +186,7 @@ func testTidyWork(t *testing.T, bound int64) {
 	age(t, filepath.Join(work, "_doomed.left"), -day)              // what was begun is ended
 	plant(t, root, "_diag/_doomed.left/x", "_doomed.left/x")       // anywhere
 	check(t, os.Chmod(filepath.Join(work, ".hidden/x"), 0o400))    // as git's objects are
-	limits := workspace.DefaultLimits()
-	limits.WorkBytes = bound
-	freed := tidy(t, root, limits)
+	freed := tidy(t, root, workspace.DefaultLimits())
 	expect(t, work,
 		[]string{"_temp/young", "_tool/node/20/x64/node", "_actions/o/r/v1/action.yml", "_PipelineMapping/o/r/PipelineFolder.json", "file", "lost+found/x", "_other/x", "deep/deep/.git/index", "future/future/x"},
 		[]string{"_update", "_update.sh", "_updateLock", "repo", ".hidden", ".github", "deeper", "_doomed.left", "../_diag/_doomed.left", "../_doomed.left"})
@@ -212,42 +200,6 @@ func testTidyWork(t *testing.T, bound int64) {
 		if !slices.Contains(freed.Names, want) {
 			t.Errorf("the names are %q, without %q", freed.Names, want)
 		}
-	}
-}
-
-func TestTidyWorkByBytes(t *testing.T) {
-	t.Parallel()
-	const size = 1 << 20
-	for _, test := range []struct {
-		limit       int64 // in such sizes
-		there, gone []string
-	}{
-		{limit: 20, there: []string{"old/f", "mid/f", "new/f", "_tool/node/1/f"}},
-		{limit: 7, there: []string{"mid/f", "new/f", "_tool/node/1/f", "_actions/o/r/f"}, gone: []string{"old"}},
-		{limit: 6, there: []string{"new/f", "_tool/node/1/f", "_actions/o/r/f"}, gone: []string{"old", "mid"}},
-		{limit: 5, there: []string{"_tool/node/1/f", "_tool/node/2/f", "_actions/o/r/f"}, gone: []string{"old", "mid", "new"}},
-		{limit: 4, there: []string{"_tool/node/2/f", "_actions/o/r/f", "_actions/o/q/f"}, gone: []string{"old", "mid", "new", "_tool/node/1"}},
-		{limit: 3, there: []string{"_tool/node/2/f", "_actions/o/q/f"}, gone: []string{"old", "mid", "new", "_tool/node/1", "_actions/o/r"}},
-	} {
-		t.Run(fmt.Sprint(test.limit), func(t *testing.T) {
-			t.Parallel()
-			root := t.TempDir()
-			work := filepath.Join(root, "_work")
-			for name, ago := range map[string]time.Duration{
-				"old": 9 * day, "mid": 8 * day, "new": 7 * day, "_tool/node/1": 20 * day, "_tool/node/2": 10 * day,
-				"_actions/o/r": 15 * day, "_actions/o/q": 5 * day, "_other": 100 * day,
-			} {
-				plant(t, work, name+"/")
-				check(t, os.WriteFile(filepath.Join(work, name, "f"), make([]byte, size), 0o644))
-				age(t, filepath.Join(work, name), ago)
-			}
-			// Folders take some space as well.
-			freed := tidy(t, root, workspace.Limits{WorkBytes: test.limit*size + size/2})
-			expect(t, work, append(test.there, "_other/f"), test.gone)
-			if freed.Files != len(test.gone) || freed.Bytes < int64(len(test.gone))*size || freed.Bytes > int64(len(test.gone))*(size+64<<10) {
-				t.Errorf("%d files of %d bytes were counted, want %d of %d each", freed.Files, freed.Bytes, len(test.gone), size)
-			}
-		})
 	}
 }
 

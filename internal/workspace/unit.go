@@ -117,15 +117,15 @@ func (t *tidier) measure(units []*unit, deep bool) {
 			continue // it will not be removed either
 		}
 		if around, err := folder.Stat("."); err == nil && device(around) == device(u.info) {
-			t.look(u, folder, u.name, levels, 0)
+			t.addBelow(u, folder, u.name, levels, 0)
 		}
 		t.found.add(done())
 	}
 }
 
-// look adds to a unit what is in a folder that is so many levels below it. What
+// addBelow adds to a unit what is in a folder that is so many levels below it. What
 // cannot be read, or is mounted there, counts for nothing.
-func (t *tidier) look(u *unit, parent *os.Root, name string, levels, depth int) {
+func (t *tidier) addBelow(u *unit, parent *os.Root, name string, levels, depth int) {
 	folder, err := enter(parent, name)
 	if err != nil {
 		return
@@ -145,14 +145,14 @@ func (t *tidier) look(u *unit, parent *os.Root, name string, levels, depth int) 
 		}
 		u.bytes += onDisk(info)
 		if depth+1 < levels {
-			t.look(u, folder, name, levels, depth+1)
+			t.addBelow(u, folder, name, levels, depth+1)
 		}
 	})
 }
 
-// sweepOld removes the units that are older than a limit, and what an earlier
+// removeOld removes the units that are older than a limit, and what an earlier
 // removal left. It returns the others, and what remains of a total.
-func (t *tidier) sweepOld(units []*unit, total int64, limit time.Duration) ([]*unit, int64) {
+func (t *tidier) removeOld(units []*unit, total int64, limit time.Duration) ([]*unit, int64) {
 	kept := slices.DeleteFunc(units, func(u *unit) bool {
 		if !isDoomed(u.name) && !t.old(u.newest, limit) || !t.remove(u) {
 			return false
@@ -163,9 +163,9 @@ func (t *tidier) sweepOld(units []*unit, total int64, limit time.Duration) ([]*u
 	return kept, total
 }
 
-// sweepOver removes units, oldest first, until the total is within a limit. It
+// removeOver removes units, oldest first, until the total is within a limit. It
 // returns what remains of the total.
-func (t *tidier) sweepOver(units []*unit, total, limit int64) int64 {
+func (t *tidier) removeOver(units []*unit, total, limit int64) int64 {
 	if limit <= 0 {
 		return total
 	}

@@ -21,9 +21,9 @@ var (
 	ErrNotFolder = errors.New("not a folder")
 	// ErrMounted is another file system, or another place of the same one.
 	ErrMounted = errors.New("mounted from elsewhere")
-	// ErrChanged is a name that meant one thing when it was looked at, and
+	// errChanged is a name that meant one thing when it was looked at, and
 	// another when it was opened.
-	ErrChanged = errors.New("changed while it was looked at")
+	errChanged = errors.New("changed while it was looked at")
 	// ErrContainsRunner is a work folder that the runner itself is in.
 	ErrContainsRunner = errors.New("contains the runner")
 )

@@ -91,6 +91,6 @@ func cloneCommand(ctx context.Context, args []string) error {
 
 // productUnzip unpacks an archive as the program does on Windows.
 func productUnzip(ctx context.Context, archive io.ReaderAt, size int64, dir string, workers int) error {
-	_, err := unpack.UnpackZip(ctx, archive, size, dir, unpack.Windows, workers)
+	_, err := unpack.Zip(ctx, archive, size, dir, unpack.Windows, workers)
 	return err
 }

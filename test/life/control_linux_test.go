@@ -23,9 +23,9 @@ func (h *host) socket() string {
 	return record.Control
 }
 
-func (h *host) asked(want string) {
+func (h *host) asked(want instance.State) {
 	h.t.Helper()
-	h.eventually(patience, "state "+want, func() error {
+	h.eventually(patience, "state "+string(want), func() error {
 		state, err := control.Ask(h.t.Context(), h.socket())
 		if err != nil || state.Report.State != want || state.Name != runnerName {
 			return fmt.Errorf("it says %+v, %w", state, err)

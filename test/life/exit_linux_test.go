@@ -44,7 +44,7 @@ const killed = -1
 // ending is what one exit code must lead to.
 type ending struct {
 	code   int
-	state  string
+	state  instance.State
 	reason string
 	wait   string // empty: no pause
 }
@@ -103,7 +103,7 @@ func (e ending) check(t *testing.T, m mode) {
 	if r := h.report(); r.Starts != 1 || r.Registrations != 0 {
 		t.Errorf("starts %d, registrations %d; want 1 and 0", r.Starts, r.Registrations)
 	}
-	again := fmt.Sprintf(`msg="starting it again after a while" runner=%s reason=%q wait=%s failures=1`, runnerName, e.reason, e.wait)
+	again := fmt.Sprintf(`msg="restarting the listener after a pause" runner=%s reason=%q wait=%s failures=1`, runnerName, e.reason, e.wait)
 	if e.wait != "" {
 		h.eventually(time.Second, "the log", func() error {
 			if !strings.Contains(h.log(), again) {
@@ -163,7 +163,7 @@ func TestStopWhileUpdating(t *testing.T) {
 	}
 }
 
-func (h *host) inState(want string) error {
+func (h *host) inState(want instance.State) error {
 	if state := h.report().State; state != want {
 		return fmt.Errorf("state %s, want %s", state, want)
 	}

@@ -252,7 +252,7 @@ func (h *host) tail() string {
 func (h *host) report() instance.Report {
 	report, err := h.store.LoadReport(runnerName)
 	if err != nil {
-		return instance.Report{State: err.Error()}
+		return instance.Report{Reason: err.Error()}
 	}
 	return report
 }

@@ -10,46 +10,48 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 )
 
 // attempt sends one request and writes down what it brings. It returns nil
 // where it brought all it was asked for, or met what another connection has.
-func (s *Stream) attempt(t task, buf []byte) error {
-	defer func() { s.release(t.index) }()
-	ctx, cancel := context.WithCancelCause(s.ctx)
+func (w worker) attempt(t task, buf []byte) error {
+	defer func() { w.release(t.index) }()
+	ctx, cancel := context.WithCancelCause(w.ctx)
 	defer cancel(nil)
-	watch := watchFor(s.r.Stall, cancel)
+	watch := watchFor(w.r.Stall, cancel)
 	defer watch.stop()
-	req, err := s.request(ctx, t)
+	req, err := w.request(ctx, t)
 	if err != nil {
 		return err
 	}
-	resp, err := s.client.Do(req)
+	resp, err := w.client.Do(req)
 	if err != nil {
-		return s.lost(ctx, err)
+		return w.lost(ctx, err)
 	}
 	defer resp.Body.Close()
 	watch.works()
-	end, err := s.take(&t, resp)
+	end, err := w.accept(&t, resp)
 	if err != nil || end == t.from {
 		return err
 	}
-	f := &flow{s: s, watch: watch, buf: buf, index: t.index, off: t.from, end: end}
+	f := &flow{w: w, watch: watch, buf: buf, index: t.index, off: t.from, end: end}
 	defer func() { t.index = f.index }()
-	s.report()
+	w.report()
 	return f.run(ctx, resp.Body)
 }
 
-func (s *Stream) release(index int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.segs.release(index)
+func (w worker) release(index int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.segs.release(index)
 }
 
-func (s *Stream) request(ctx context.Context, t task) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.r.URL, nil)
+func (w worker) request(ctx context.Context, t task) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.r.URL, nil)
 	if err != nil {
-		return nil, &setback{kind: giveUp, err: fmt.Errorf("%w: %w", ErrTransfer, withoutURL(err))}
+		return nil, &attemptError{kind: giveUp, err: fmt.Errorf("%w: %w", ErrTransfer, withoutURL(err))}
 	}
 	// Offsets into what is encoded on the way would mean nothing.
 	req.Header.Set("Accept-Encoding", "identity")
@@ -59,30 +61,30 @@ func (s *Stream) request(ctx context.Context, t task) (*http.Request, error) {
 			to = strconv.FormatInt(t.to-1, 10)
 		}
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%s", t.from, to))
-		s.mu.Lock()
-		known := s.validator
-		s.mu.Unlock()
+		w.mu.Lock()
+		known := w.validator
+		w.mu.Unlock()
 		if unchanged := known.ETag; unchanged != "" {
 			req.Header.Set("If-Range", unchanged)
 		} else if known.Modified != "" {
 			req.Header.Set("If-Range", known.Modified)
 		}
 	}
-	if s.r.Authorize != nil {
-		s.r.Authorize(req)
+	if w.r.Authorize != nil {
+		w.r.Authorize(req)
 	}
 	return req, nil
 }
 
 // lost is the error of a connection that failed.
-func (s *Stream) lost(ctx context.Context, err error) error {
-	if s.ctx.Err() != nil {
-		return context.Cause(s.ctx)
+func (w worker) lost(ctx context.Context, err error) error {
+	if w.ctx.Err() != nil {
+		return context.Cause(w.ctx)
 	}
 	if ctx.Err() != nil {
 		err = context.Cause(ctx) // the watch
 	}
-	return &setback{kind: tryAgain, err: fmt.Errorf("%w: %w", ErrTransfer, withoutURL(err))}
+	return &attemptError{kind: tryAgain, err: fmt.Errorf("%w: %w", ErrTransfer, withoutURL(err))}
 }
 
 // withoutURL drops the address: the query of a redirected one is a signature.
@@ -94,73 +96,66 @@ func withoutURL(err error) error {
 	return err
 }
 
-// take looks at the head of an answer, and says up to where its body reaches
+// accept looks at the head of an answer, and says up to where its body reaches
 // (below 0: unknown). A body that begins at the start of the file changes t.
-func (s *Stream) take(t *task, resp *http.Response) (end int64, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (w worker) accept(t *task, resp *http.Response) (end int64, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	switch {
-	case s.err != nil:
-		return 0, s.err
+	case w.err != nil:
+		return 0, w.err
 	case resp.StatusCode == http.StatusOK && t.plain:
-		return s.takeWhole(resp)
-	case resp.StatusCode == http.StatusOK && s.hands > 1:
+		return w.acceptWholeLocked(resp)
+	case resp.StatusCode == http.StatusOK && w.active > 1:
 		return 0, refusal(startAgain, fmt.Errorf("%w: the server refused a range", ErrTransfer))
 	case resp.StatusCode == http.StatusOK:
-		if s.restarts++; s.restarts > maxRestarts {
+		if w.restarts++; w.restarts > maxRestarts {
 			return 0, refusal(giveUp, fmt.Errorf("%w: the server has no ranges, and its answers break", ErrTransfer))
 		}
-		if err := s.startAgain(); err != nil {
+		if err := w.startAgainLocked(); err != nil {
 			return 0, err
 		}
 		*t = task{plain: true}
-		return s.takeWhole(resp)
+		return w.acceptWholeLocked(resp)
 	case resp.StatusCode == http.StatusPartialContent && !t.plain:
-		return s.takeRange(t, resp)
+		return w.acceptRangeLocked(t, resp)
 	case resp.StatusCode == http.StatusRequestedRangeNotSatisfiable:
-		return s.takeNothing(t, resp)
+		return w.acceptNothingLocked(t, resp)
 	}
-	b := refusal(giveUp, &StatusError{resp.StatusCode})
+	b := refusal(giveUp, &statusError{resp.StatusCode})
 	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests {
 		b.kind = tryAgain
-		b.after = retryAfter(resp.Header)
+		b.after, _ = retry.After(resp.Header, time.Now(), longestAsked) // none where nothing is asked for
 	}
 	return 0, b
 }
 
-func refusal(k kind, err error) *setback { return &setback{kind: k, err: err, answered: true} }
-
-// retryAfter is what the server asks for, in seconds and within reason.
-func retryAfter(header http.Header) time.Duration {
-	seconds, err := strconv.ParseUint(header.Get("Retry-After"), 10, 31)
-	if err != nil {
-		return 0
-	}
-	return min(time.Duration(seconds)*time.Second, longestAsked)
+func refusal(k kind, err error) *attemptError {
+	return &attemptError{kind: k, err: err, answered: true}
 }
 
-// takeWhole begins the file with an answer that has all of it.
-func (s *Stream) takeWhole(resp *http.Response) (end int64, err error) {
+// acceptWholeLocked begins the file with an answer that has all of it.
+func (w worker) acceptWholeLocked(resp *http.Response) (end int64, err error) {
 	known := resp.ContentLength >= 0
 	size := max(0, resp.ContentLength)
-	if err := s.fits(size); err != nil {
+	if err := w.fits(size); err != nil {
 		return 0, err
 	}
-	s.segs = emptySegments(size, known)
-	s.segs.claimEmpty(0)
-	s.validator = validator{Modified: resp.Header.Get("Last-Modified")}
+	w.segs = emptySegments(size, known)
+	w.segs.claimEmpty(0)
+	w.validator = validator{Modified: resp.Header.Get("Last-Modified")}
 	if tag := resp.Header.Get("ETag"); strong(tag) {
-		s.ETag = tag
+		w.ETag = tag
 	}
-	s.ranges = resp.Header.Get("Accept-Ranges") == "bytes"
-	if err := s.ledger.rewrite(size, s.validator, s.segs.got); err != nil {
+	w.ranges = resp.Header.Get("Accept-Ranges") == "bytes"
+	if err := w.ledger.rewrite(size, w.validator, w.segs.got); err != nil {
 		return 0, err
 	}
-	if s.segs.complete() {
-		s.arrived()
+	if w.segs.complete() {
+		w.arrivedLocked()
 	}
-	s.getReady()
-	s.more.Broadcast()
+	w.getReadyLocked()
+	w.more.Broadcast()
 	if !known {
 		return -1, nil
 	}
@@ -177,31 +172,31 @@ func (s *Stream) fits(size int64) error {
 	return nil
 }
 
-// takeRange looks whether a range is the one that was asked for, of the file
+// acceptRangeLocked looks whether a range is the one that was asked for, of the file
 // that is on disk.
-func (s *Stream) takeRange(t *task, resp *http.Response) (end int64, err error) {
+func (w worker) acceptRangeLocked(t *task, resp *http.Response) (end int64, err error) {
 	from, to, total, ok := contentRange(resp.Header.Get("Content-Range"))
 	if !ok || from != t.from {
 		return 0, refusal(startAgain, fmt.Errorf("%w: the server sent another range than it was asked for", ErrTransfer))
 	}
-	if total >= 0 && s.segs.known && total != s.segs.size {
-		return 0, refusal(startAgain, fmt.Errorf("%w: the file has %d bytes now, not %d", ErrLength, total, s.segs.size))
+	if total >= 0 && w.segs.known && total != w.segs.size {
+		return 0, refusal(startAgain, fmt.Errorf("%w: the file has %d bytes now, not %d", ErrLength, total, w.segs.size))
 	}
-	if tag := resp.Header.Get("ETag"); strong(tag) && s.ETag != "" && tag != s.ETag {
+	if tag := resp.Header.Get("ETag"); strong(tag) && w.ETag != "" && tag != w.ETag {
 		return 0, refusal(startAgain, fmt.Errorf("%w: the server sent a range of another file", ErrTransfer))
 	}
-	if total >= 0 && !s.segs.known {
-		if err := s.learnSize(total); err != nil {
+	if total >= 0 && !w.segs.known {
+		if err := w.learnSizeLocked(total); err != nil {
 			return 0, err
 		}
 	}
-	s.ranges = true
-	s.getReady()
+	w.ranges = true
+	w.getReadyLocked()
 	return to, nil // that may be less, or more, than was asked for
 }
 
-// learnSize is told the length after the beginning. The caller holds mu.
-func (s *Stream) learnSize(size int64) error {
+// learnSizeLocked is told the length after the beginning.
+func (s *Stream) learnSizeLocked(size int64) error {
 	if err := s.fits(size); err != nil {
 		return err
 	}
@@ -209,21 +204,21 @@ func (s *Stream) learnSize(size int64) error {
 	return s.ledger.rewrite(size, s.validator, s.segs.got)
 }
 
-// takeNothing is told that there is nothing at and behind an offset. That is
+// acceptNothingLocked is told that there is nothing at and behind an offset. That is
 // the truth where all had come but the news that it was all.
-func (s *Stream) takeNothing(t *task, resp *http.Response) (end int64, err error) {
-	if total, ok := strings.CutPrefix(resp.Header.Get("Content-Range"), "bytes */"); ok && !s.segs.known && !t.plain {
+func (w worker) acceptNothingLocked(t *task, resp *http.Response) (end int64, err error) {
+	if total, ok := strings.CutPrefix(resp.Header.Get("Content-Range"), "bytes */"); ok && !w.segs.known && !t.plain {
 		if size, err := strconv.ParseInt(total, 10, 64); err == nil && size == t.from {
-			if err := s.learnSize(size); err != nil {
+			if err := w.learnSizeLocked(size); err != nil {
 				return 0, err
 			}
-			s.arrived()
-			s.getReady()
-			s.more.Broadcast()
+			w.arrivedLocked()
+			w.getReadyLocked()
+			w.more.Broadcast()
 			return size, nil
 		}
 	}
-	b := refusal(startAgain, &StatusError{resp.StatusCode})
+	b := refusal(startAgain, &statusError{resp.StatusCode})
 	if t.plain {
 		b.kind = giveUp
 	}

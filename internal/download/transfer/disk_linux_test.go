@@ -67,12 +67,12 @@ func TestFullDiskWhenLittleComes(t *testing.T) {
 }
 
 // What is of no more use takes no room on the disk, however many connections brought it.
-func TestBriefDownloadGivesItsRoomBack(t *testing.T) {
+func TestFastDownloadFreesTheDisk(t *testing.T) {
 	for _, connections := range []int{1, maxConnections} {
 		o := onLoopback(t, 12*segmentSize)
 		o.body = func(_ int, w http.ResponseWriter, r *http.Request, data []byte) { slowly(w, r, data, 30*mib) }
 		r := o.request()
-		r.Brief, r.Connections = time.Minute, connections
+		r.SkipDisk, r.Connections = time.Minute, connections
 		o.wantRead(t, r)
 		var status syscall.Stat_t
 		if err := syscall.Stat(r.Part, &status); err != nil {
@@ -94,8 +94,8 @@ func TestStateThatCannotBeWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer part.Close()
-	s := &Stream{r: Request{Brief: time.Minute}, segs: emptySegments(passSize, true), part: part, ledger: &ledger{path: filepath.Join(dir, "state")}}
-	s.moved, s.pos, s.passing.began = passSize, 2*segmentSize, time.Now()
+	s := &Stream{r: Request{SkipDisk: time.Minute}, segs: emptySegments(passSize, true), part: part, ledger: &ledger{path: filepath.Join(dir, "state")}}
+	s.moved, s.pos, s.direct.began = passSize, 2*segmentSize, time.Now()
 	kept := make([]byte, 2*segmentSize)
 	for i := range kept {
 		kept[i] = 1
@@ -104,7 +104,7 @@ func TestStateThatCannotBeWritten(t *testing.T) {
 	if err := errors.Join(err, s.ledger.rewrite(passSize, validator{}, s.segs.got), s.ledger.file.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.giveBack(); !errors.Is(err, os.ErrClosed) {
+	if err := (worker{s}).punchConsumed(); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("%v, want the failure of the state", err)
 	}
 	if got, err := os.ReadFile(part.Name()); err != nil || !bytes.Equal(got, kept) {

@@ -105,7 +105,7 @@ func TestReasonOfAFailureStays(t *testing.T) {
 		}
 		for _, when := range []string{"first", "again", "after it was closed"} {
 			_, err := io.Copy(io.Discard, s)
-			var refused *StatusError
+			var refused *statusError
 			if !errors.As(err, &refused) || refused.Status != 410 {
 				t.Errorf("%s: %v, want the status 410", when, err)
 			}
@@ -164,6 +164,7 @@ func TestFaults(t *testing.T) {
 		{name: "429", turn: status(429, 0, 1), requests: 2, took: time.Second},
 		{name: "429 with a wait", turn: status(429, 0, 1, "Retry-After", "33"), requests: 2, took: 33 * time.Second},
 		{name: "429 with a wait too long", turn: status(429, 0, 1, "Retry-After", "7200"), requests: 2, took: time.Minute},
+		{name: "429 with a date", turn: status(429, 0, 1, "Retry-After", "Sat, 01 Jan 2000 00:00:33 GMT"), requests: 2, took: 33 * time.Second}, // a bubble begins with that year
 		{name: "429 with no number", turn: status(429, 0, 1, "Retry-After", "soon"), requests: 2, took: time.Second},
 		{name: "401", turn: status(401, 0, always), requests: 1, err: ErrTransfer, status: 401},
 		{name: "403", turn: status(403, 0, always), requests: 1, err: ErrTransfer, status: 403},
@@ -232,7 +233,7 @@ func TestFaults(t *testing.T) {
 				if strings.Contains(err.Error(), "files.test") || strings.Contains(err.Error(), "file:") {
 					t.Errorf("%v names an address", err)
 				}
-				var refused *StatusError
+				var refused *statusError
 				if errors.As(err, &refused) != (c.status != 0) || c.status != 0 && refused.Status != c.status {
 					t.Errorf("%v, want the status %d", err, c.status)
 				}
@@ -241,7 +242,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-func TestNobodyListens(t *testing.T) {
+func TestRefusedConnectionsFail(t *testing.T) {
 	inBubble(t, 100, func(t *testing.T, o *origin) {
 		o.client.Transport.(*http.Transport).DialContext = nil
 		o.client.Transport.(*http.Transport).Proxy = func(*http.Request) (*url.URL, error) { return nil, io.ErrClosedPipe }
@@ -254,7 +255,7 @@ func TestNobodyListens(t *testing.T) {
 	})
 }
 
-func TestURLThatIsNone(t *testing.T) {
+func TestInvalidURLFailsAtOnce(t *testing.T) {
 	inBubble(t, 100, func(t *testing.T, o *origin) {
 		r := o.request()
 		r.URL = "http://[files.test/?signature=secret"

@@ -22,7 +22,7 @@ const (
 
 // flow is the body of one answer on its way to the disk.
 type flow struct {
-	s     *Stream
+	w     worker
 	watch *watch
 	end   int64 // where the body ends; below 0: unknown
 
@@ -57,7 +57,7 @@ func (f *flow) run(ctx context.Context, body io.Reader) error {
 		case errors.Is(err, io.EOF):
 			return f.ended(ctx)
 		case err != nil:
-			return f.s.lost(ctx, err)
+			return f.w.lost(ctx, err)
 		}
 	}
 }
@@ -95,7 +95,7 @@ func (f *flow) hold(n int, last bool, late *time.Timer) (stop bool, err error) {
 	full := f.to-f.from >= enough && (f.end < 0 || f.left() > 0)
 	if last || full || f.to == len(f.buf) {
 		late.Stop()
-		f.write()
+		f.writeLocked()
 	}
 	return f.met, f.err
 }
@@ -104,75 +104,75 @@ func (f *flow) hold(n int, last bool, late *time.Timer) (stop bool, err error) {
 func (f *flow) late() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.write()
+	f.writeLocked()
 	if f.err != nil {
-		f.s.fail(f.err)
+		f.w.fail(f.err)
 	}
 }
 
-// write puts what is held on the disk, and then into the state, never the other
-// way round; or passes it on. The caller holds mu.
-func (f *flow) write() {
+// writeLocked puts what is held on the disk, and then into the state, never the other
+// way round; or passes it on.
+func (f *flow) writeLocked() {
 	for f.from < f.to && f.err == nil && !f.met {
 		upto := int64(f.index+1) * segmentSize
 		if f.off == upto {
-			f.met = !f.s.follow(f.index)
+			f.met = !f.w.follow(f.index)
 			if !f.met {
 				f.index++
-				f.err = f.s.giveBack()
+				f.err = f.w.punchConsumed()
 			}
 			continue
 		}
 		p := f.buf[f.from:f.to]
 		p = p[:min(int64(len(p)), upto-f.off)]
-		if f.s.r.MaxBytes > 0 && f.off+int64(len(p)) > f.s.r.MaxBytes {
-			f.err = f.s.fits(math.MaxInt64)
+		if f.w.r.MaxBytes > 0 && f.off+int64(len(p)) > f.w.r.MaxBytes {
+			f.err = f.w.fits(math.MaxInt64)
 			return
 		}
-		if f.err = f.place(p); f.err != nil {
+		if f.err = f.storeLocked(p); f.err != nil {
 			return
 		}
-		f.s.record(f.index, int64(len(p)))
+		f.w.record(f.index, int64(len(p)))
 	}
 }
 
-// place passes p on, or puts it on the disk and notes that. The caller holds mu.
-func (f *flow) place(p []byte) error {
-	passed, err := f.s.pass(f.index, p, f.off)
+// storeLocked hands p to the reader, or puts it on the disk and notes that.
+func (f *flow) storeLocked(p []byte) error {
+	taken, err := f.w.handOff(f.index, p, f.off)
 	if err != nil {
 		return err
 	}
-	if !passed {
-		if _, err := f.s.part.WriteAt(p, f.off); err != nil {
+	if !taken {
+		if _, err := f.w.part.WriteAt(p, f.off); err != nil {
 			return fmt.Errorf("writing the part file: %w", err)
 		}
 	}
 	f.off += int64(len(p))
 	f.from += len(p)
-	if passed {
+	if taken {
 		return nil
 	}
-	return f.s.ledger.note(f.index, f.off-int64(f.index)*segmentSize)
+	return f.w.ledger.note(f.index, f.off-int64(f.index)*segmentSize)
 }
 
 // follow goes on from a finished segment to the next one, if nobody has it.
-func (s *Stream) follow(index int) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.segs.claimEmpty(index + 1)
+func (w worker) follow(index int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.segs.claimEmpty(index + 1)
 }
 
 // record notes bytes that are here now.
 func (s *Stream) record(index int, n int64) {
 	s.mu.Lock()
 	if s.moved == 0 {
-		s.passing.began = time.Now()
+		s.direct.began = time.Now()
 	}
 	s.segs.add(index, n)
 	s.moved += n
 	s.high = max(s.high, s.segs.done)
 	if s.segs.complete() {
-		s.arrived()
+		s.arrivedLocked()
 	}
 	s.more.Broadcast()
 	s.mu.Unlock()
@@ -186,17 +186,17 @@ func (f *flow) ended(ctx context.Context) error {
 	f.mu.Unlock()
 	switch {
 	case f.end >= 0 && off < f.end:
-		return f.s.lost(ctx, io.ErrUnexpectedEOF)
+		return f.w.lost(ctx, io.ErrUnexpectedEOF)
 	case f.end >= 0:
 		return nil
 	}
-	f.s.mu.Lock()
-	defer f.s.mu.Unlock()
-	if err := f.s.learnSize(off); err != nil {
+	f.w.mu.Lock()
+	defer f.w.mu.Unlock()
+	if err := f.w.learnSizeLocked(off); err != nil {
 		return err
 	}
-	f.s.arrived()
-	f.s.more.Broadcast()
+	f.w.arrivedLocked()
+	f.w.more.Broadcast()
 	return nil
 }
 
@@ -219,7 +219,7 @@ func watchFor(stall time.Duration, cancel context.CancelCauseFunc) *watch {
 	if stall > 0 {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.timer = time.AfterFunc(stall, w.look)
+		w.timer = time.AfterFunc(stall, w.check)
 	}
 	return w
 }
@@ -228,7 +228,7 @@ func watchFor(stall time.Duration, cancel context.CancelCauseFunc) *watch {
 func (w *watch) waits() { w.since.Store(int64(time.Since(w.began))) }
 func (w *watch) works() { w.since.Store(working) }
 
-func (w *watch) look() {
+func (w *watch) check() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	rest := w.stall

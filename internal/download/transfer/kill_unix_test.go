@@ -27,7 +27,7 @@ const (
 func TestMain(m *testing.M) {
 	if text := os.Getenv(victim); text != "" {
 		r := Request{Stall: time.Minute}
-		_, err := fmt.Sscanf(text, victimFormat, &r.URL, &r.Part, &r.Brief, &r.Connections)
+		_, err := fmt.Sscanf(text, victimFormat, &r.URL, &r.Part, &r.SkipDisk, &r.Connections)
 		if err == nil {
 			err = receiveAsVictim(r)
 		}
@@ -82,14 +82,14 @@ func TestKilledProcess(t *testing.T) {
 
 // A process that is killed while it gives room back leaves nothing that is taken for
 // the file, and enough for the next one to keep everything.
-func TestKilledBriefDownload(t *testing.T) {
+func TestKilledFastDownload(t *testing.T) {
 	t.Parallel()
 	const size = 12 * segmentSize
 	o := onLoopback(t, size)
 	o.body = func(_ int, w http.ResponseWriter, r *http.Request, data []byte) { slowly(w, r, data, 120*mib) }
 	random := rand.New(rand.NewPCG(3, 4))
 	for _, connections := range []int{1, 1, 1, maxConnections, maxConnections, maxConnections} {
-		r := o.brief()
+		r := o.fast()
 		r.Connections = connections
 		upto := o.sentBytes() + keptFirst + random.Int64N(size-keptFirst-segmentSize)
 		if !killOne(t, o, r, upto) {
@@ -152,7 +152,7 @@ func killOne(t *testing.T, o *origin, r Request, upto int64) bool {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), exe)
-	cmd.Env = append(os.Environ(), victim+"="+fmt.Sprintf(victimFormat, o.URL, r.Part, r.Brief, r.Connections))
+	cmd.Env = append(os.Environ(), victim+"="+fmt.Sprintf(victimFormat, o.URL, r.Part, r.SkipDisk, r.Connections))
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {

@@ -325,7 +325,7 @@ func TestFileThatBecomesShorterThanWhatWasRead(t *testing.T) {
 
 // The last byte came, but not the end of the body: only the server knows that
 // there is nothing more.
-func TestAllIsHereButNobodyKnows(t *testing.T) {
+func TestCompleteFileOfUnknownLengthEnds(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{5 * mib, segmentSize} {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {

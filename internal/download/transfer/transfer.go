@@ -6,7 +6,7 @@
 // reader follows the part of it that has no gap. So a resumed download, one
 // connection and eight are one path, memory stays small however slow the
 // reader is, and a killed process loses next to nothing. Only where that is worth
-// nothing, as the link is fast, it may be passed by: see [Request.Brief].
+// nothing, as the link is fast, it may be skipped: see [Request.SkipDisk].
 package transfer
 
 import (
@@ -31,13 +31,13 @@ var (
 	ErrLength = errors.New("wrong length")
 )
 
-// StatusError is an answer that is not the file. It matches [ErrTransfer].
-type StatusError struct{ Status int }
+// statusError is an answer that is not the file. It matches [ErrTransfer].
+type statusError struct{ Status int }
 
-func (e *StatusError) Error() string { return fmt.Sprintf("the server answered %d", e.Status) }
+func (e *statusError) Error() string { return fmt.Sprintf("the server answered %d", e.Status) }
 
 // Is makes every refusal a failure to receive.
-func (e *StatusError) Is(target error) bool { return target == ErrTransfer }
+func (e *statusError) Is(target error) bool { return target == ErrTransfer }
 
 // maxConnections bounds Request.Connections: more than that is rude.
 const maxConnections = 8
@@ -59,11 +59,11 @@ type Request struct {
 	// Stall is for how long a connection may bring no byte, or no answer, until
 	// it is given up and tried again; 0 means for ever.
 	Stall time.Duration
-	// Brief is how long receiving the rest of the file may take for it to be
+	// SkipDisk is how long receiving the rest of the file may take for it to be
 	// passed on without being put on the disk: another process that continues
 	// would have to receive that again. Where that is so for the whole file, next
 	// to nothing of it stays on the disk. 0 keeps everything.
-	Brief time.Duration
+	SkipDisk time.Duration
 	// Progress, if set, is told how many bytes are here, of how many (0
 	// where nobody knows). It is called from one goroutine at a time. It begins
 	// above 0 where an earlier run is resumed, and goes back to 0 where the
@@ -78,33 +78,46 @@ type Stream struct {
 	client *http.Client
 	part   *os.File
 	ledger *ledger
-
-	ctx      context.Context // the life of the connections
-	cancel   context.CancelCauseFunc
-	forget   func() bool // stops following the context of Open
-	workers  sync.WaitGroup
-	ready    chan struct{} // closed when the first answer was taken, or when there will be none
-	finished chan struct{} // closed when everything is on disk
-	close    func() error
-
-	telling sync.Mutex // held while Progress runs
-	told    int64
+	life
+	told told
 
 	mu   sync.Mutex
 	more sync.Cond // of mu: the contiguous bytes grew, or err was set
 	err  error
 	segs segments
-	pos  int64 // of the reader
+	reader
 	// generation counts how often the file was started again.
 	generation int
 	resumed    int64
 	validator
 	ranges  bool // the server has shown that it can
 	isReady bool
-	crew
-	starved time.Duration // how long the reader has waited for bytes in all
+	workers
+	direct direct
+}
+
+// life is how a Stream begins and ends.
+type life struct {
+	ctx      context.Context // of the connections
+	cancel   context.CancelCauseFunc
+	forget   func() bool // stops following the context of Open
+	running  sync.WaitGroup
+	ready    chan struct{} // closed when the first answer was taken, or when there will be none
+	finished chan struct{} // closed when everything is on disk
+	close    func() error
+}
+
+// told is what Progress was told.
+type told struct {
+	mu   sync.Mutex // held while Progress runs
+	done int64
+}
+
+// reader is where the reader of a Stream is. Stream.mu guards it.
+type reader struct {
+	pos     int64
+	starved time.Duration // how long it has waited for bytes in all
 	waiting time.Time     // since when it waits now; zero: it does not
-	passing passing
 }
 
 // Open begins to receive a file, or goes on where an earlier run ended, and
@@ -117,7 +130,10 @@ type Stream struct {
 // of the whole, and calls [Discard] where it is wrong.
 func Open(ctx context.Context, client *http.Client, r Request) (*Stream, error) {
 	r.Connections = min(max(r.Connections, 1), maxConnections)
-	s := &Stream{r: r, client: client, ready: make(chan struct{}), finished: make(chan struct{}), told: -1}
+	s := &Stream{
+		r: r, client: client, told: told{done: -1},
+		life: life{ready: make(chan struct{}), finished: make(chan struct{})},
+	}
 	s.more.L = &s.mu
 	s.limit = r.Connections
 	if err := s.load(); err != nil {
@@ -168,16 +184,16 @@ func (s *Stream) load() error {
 func (s *Stream) begin() {
 	s.mu.Lock()
 	if s.segs.complete() {
-		s.arrived()
-		s.getReady()
+		s.arrivedLocked()
+		s.getReadyLocked()
 		s.mu.Unlock()
 		s.report()
 		return
 	}
-	s.hire()
+	s.addWorkerLocked()
 	s.mu.Unlock()
 	if s.r.Connections > 1 {
-		s.workers.Go(s.tune)
+		s.running.Go(s.tune)
 	}
 }
 
@@ -229,7 +245,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 }
 
 // await waits until there are bytes behind the reader's position. It returns up to
-// where they are on the disk, or n of them in p where they are passed.
+// where they are on the disk, or n of them in p where they skip it.
 func (s *Stream) await(p []byte) (n int, upto int64, generation int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -238,8 +254,8 @@ func (s *Stream) await(p []byte) (n int, upto int64, generation int, err error) 
 		switch {
 		case s.err != nil:
 			return 0, 0, 0, s.err
-		case len(s.passing.lent) > 0 && s.passing.at == s.pos:
-			return s.borrow(p), 0, 0, nil
+		case len(s.direct.handoff) > 0 && s.direct.handoffAt == s.pos:
+			return s.takeHandoffLocked(p), 0, 0, nil
 		case prefix > s.pos:
 			return 0, prefix, s.generation, nil
 		case !s.segs.complete():
@@ -263,7 +279,7 @@ func (s *Stream) Close() error { return s.close() }
 func (s *Stream) end() error {
 	s.forget()
 	s.fail(fmt.Errorf("reading the stream: %w", fs.ErrClosed))
-	s.workers.Wait()
+	s.running.Wait()
 	return errors.Join(s.ledger.close(), s.part.Close())
 }
 
@@ -276,19 +292,19 @@ func (s *Stream) fail(err error) {
 	}
 	s.cancel(s.err)
 	s.more.Broadcast()
-	s.getReady()
+	s.getReadyLocked()
 }
 
-// getReady lets Open return. The caller holds mu.
-func (s *Stream) getReady() {
+// getReadyLocked lets Open return.
+func (s *Stream) getReadyLocked() {
 	if !s.isReady {
 		s.isReady = true
 		close(s.ready)
 	}
 }
 
-// arrived says that everything is on disk. The caller holds mu.
-func (s *Stream) arrived() {
+// arrivedLocked says that everything is on disk.
+func (s *Stream) arrivedLocked() {
 	select {
 	case <-s.finished:
 	default:
@@ -301,13 +317,13 @@ func (s *Stream) report() {
 	if s.r.Progress == nil {
 		return
 	}
-	s.telling.Lock()
-	defer s.telling.Unlock()
+	s.told.mu.Lock()
+	defer s.told.mu.Unlock()
 	s.mu.Lock()
 	done, total := s.segs.done, s.segs.size
 	s.mu.Unlock()
-	if done != s.told {
-		s.told = done
+	if done != s.told.done {
+		s.told.done = done
 		s.r.Progress(done, total)
 	}
 }

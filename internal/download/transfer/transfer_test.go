@@ -73,7 +73,7 @@ func TestWholeFile(t *testing.T) {
 	}
 }
 
-func TestNothingIsAFile(t *testing.T) {
+func TestEmptyFileIsReceived(t *testing.T) {
 	t.Parallel()
 	for name, chunked := range map[string]bool{"told": false, "not told": true} {
 		t.Run(name, func(t *testing.T) {

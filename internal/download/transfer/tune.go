@@ -5,12 +5,12 @@ import "time"
 const (
 	// beat is how often it is decided about another connection.
 	beat = 60 * time.Millisecond
-	// look is over how many beats a rate is measured before a trial. Not all
+	// baseBeats is over how many beats a rate is measured before a trial. Not all
 	// since the start: that has the connection's own slow start.
-	look = 2
-	// settle is for how many beats connections have time to show what they
+	baseBeats = 2
+	// trialBeats is for how many beats connections have time to show what they
 	// bring, and over how many it is measured, before they are found useless.
-	settle = 4
+	trialBeats = 4
 	// firstTrial is how many connections are added before the first judgement.
 	// A trial that has paid is followed by one twice as large.
 	firstTrial = 2
@@ -45,30 +45,29 @@ func (s *Stream) tune() {
 		starvedBefore = starved
 		t.see(s.moved)
 		t.judge(starves)
-		if starves && s.canHire() && t.more() {
+		if starves && s.canAddLocked() && t.more() {
 			t.added()
-			s.hire()
+			s.addWorkerLocked()
 		}
-		s.dismiss(&t)
+		s.removeWorkersLocked(&t)
 		s.mu.Unlock()
 	}
 }
 
-// dismiss has those of a trial leave that has brought nothing, after what they have
+// removeWorkersLocked has those of a trial leave that has brought nothing, after what they have
 // claimed. Fewer connections bring the bytes in order, and what comes in order need
-// not pass by the disk. The caller holds mu.
-func (s *Stream) dismiss(t *tuner) {
+// not pass by the disk.
+func (s *Stream) removeWorkersLocked(t *tuner) {
 	if !t.useless || t.count == 0 {
 		return
 	}
-	s.limit = min(s.limit, max(s.hands-t.count, 1))
+	s.limit = min(s.limit, max(s.active-t.count, 1))
 	t.count = 0
 }
 
-// canHire tells whether another connection would have something to do. The
-// caller holds mu.
-func (s *Stream) canHire() bool {
-	if s.err != nil || !s.segs.known || !s.ranges || s.segs.done == 0 || s.hands == 0 || s.hands >= s.limit {
+// canAddLocked tells whether another connection would have something to do.
+func (s *Stream) canAddLocked() bool {
+	if s.err != nil || !s.segs.known || !s.ranges || s.segs.done == 0 || s.active == 0 || s.active >= s.limit {
 		return false
 	}
 	incomplete, unclaimed := s.segs.left()
@@ -92,7 +91,7 @@ func (t *tuner) see(bytes int64) {
 		t.seen, t.count = nil, 0
 	}
 	t.seen = append(t.seen, bytes)
-	if len(t.seen) > settle+1 {
+	if len(t.seen) > trialBeats+1 {
 		t.seen = t.seen[1:]
 	}
 	t.since++
@@ -109,12 +108,12 @@ func (t *tuner) rate(beats int) float64 {
 func (t *tuner) judge(starves bool) {
 	whole := t.count == t.size
 	switch {
-	case t.count == 0 || t.useless || len(t.seen) <= look:
+	case t.count == 0 || t.useless || len(t.seen) <= baseBeats:
 		return
-	case whole && t.since >= look && t.rate(look) >= evident*t.base:
-	case t.since < settle || len(t.seen) <= settle || starves && !whole:
+	case whole && t.since >= baseBeats && t.rate(baseBeats) >= evident*t.base:
+	case t.since < trialBeats || len(t.seen) <= trialBeats || starves && !whole:
 		return
-	case t.rate(settle) < worth*t.base:
+	case t.rate(trialBeats) < worth*t.base:
 		t.useless = true
 		return
 	}
@@ -123,11 +122,11 @@ func (t *tuner) judge(starves bool) {
 
 // more tells whether to add one now.
 func (t *tuner) more() bool {
-	if t.useless || t.count == t.size || len(t.seen) <= look {
+	if t.useless || t.count == t.size || len(t.seen) <= baseBeats {
 		return false
 	}
 	if t.count == 0 {
-		t.base = t.rate(look)
+		t.base = t.rate(baseBeats)
 	}
 	return true
 }

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/openat"
 )
 
 // builder makes a tree below top and keeps the list of what it made. One
@@ -16,8 +18,8 @@ import (
 type builder struct {
 	names Names
 	top   *os.Root
-	place *place // the same
-	exact bool   // the modes given at creation are those that come out
+	dir   *openat.Dir // the same
+	exact bool        // the modes given at creation are those that come out
 
 	hand    *hand            // for everything but small files
 	small   *smallWriter     // nil where every file has a hand of its own
@@ -36,7 +38,7 @@ func newBuilder(dir string, names Names) (*builder, error) {
 	}
 	b := &builder{names: names, top: top, known: map[string]int32{}}
 	if b.exact, err = keepsModes(top); err == nil {
-		b.place, err = openPlace(top)
+		b.dir, err = openat.Open(top)
 	}
 	if err != nil {
 		_ = top.Close()
@@ -51,16 +53,16 @@ func (b *builder) close() {
 		b.small.close()
 	}
 	b.hand.close()
-	b.place.close()
+	b.dir.Close()
 	_ = b.top.Close()
 }
 
-// settle waits until every file that was added is there.
-func (b *builder) settle() error {
+// wait waits until every file that was added is there.
+func (b *builder) wait() error {
 	if b.small == nil {
 		return nil
 	}
-	return b.small.settle()
+	return b.small.wait()
 }
 
 // keepsModes tries whether a mode survives the umask and what the directory
@@ -175,7 +177,7 @@ func (b *builder) hardLink(name, target string) error {
 	if _, err := b.add(entry{kind: aHardLink, path: name, target: existing}); err != nil {
 		return err
 	}
-	if err := b.settle(); err != nil {
+	if err := b.wait(); err != nil {
 		return err
 	}
 	return b.top.Link(existing, name)
@@ -204,7 +206,7 @@ type hand struct {
 	buffer []byte // as large as the largest file needed
 }
 
-func (b *builder) newHand() *hand { return &hand{chain: chain{top: b.place}, exact: b.exact} }
+func (b *builder) newHand() *hand { return &hand{chain: chain{top: b.dir}, exact: b.exact} }
 
 func (h *hand) close() { h.chain.close() }
 
@@ -212,29 +214,29 @@ func (h *hand) close() { h.chain.close() }
 // end, which must come after e.size bytes.
 func (h *hand) file(ctx context.Context, e *entry, source io.Reader) error {
 	dir, base := split(e.path)
-	place, err := h.chain.at(dir)
+	parent, err := h.chain.at(dir)
 	if err != nil {
 		return err
 	}
 	// No entry may overwrite another, or write through a link.
-	file, err := place.create(base, e.perm())
+	file, err := parent.Create(base, e.perm())
 	if err != nil {
 		return fmt.Errorf("making %q: %w", e.path, err)
 	}
 	err = h.content(ctx, e, file, source)
 	if err == nil && !h.exact {
-		err = file.chmod(e.perm())
+		err = file.Chmod(e.perm())
 	}
 	if err := errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("writing %q: %w", e.path, err)
 	}
-	if err := place.touch(base, time.Unix(e.mtime, 0)); err != nil {
+	if err := parent.Touch(base, time.Unix(e.mtime, 0)); err != nil {
 		return fmt.Errorf("setting the time of %q: %w", e.path, err)
 	}
 	return nil
 }
 
-func (h *hand) content(ctx context.Context, e *entry, file *file, source io.Reader) error {
+func (h *hand) content(ctx context.Context, e *entry, file *openat.File, source io.Reader) error {
 	if want := int(min(bufferSize, max(e.size, 4<<10))); len(h.buffer) < want {
 		h.buffer = make([]byte, want)
 	}
@@ -282,11 +284,11 @@ func fillBuffer(source io.Reader, buffer []byte) (n int, err error) {
 
 func (h *hand) mkdir(name string, mode uint16) error {
 	dir, base := split(name)
-	place, err := h.chain.at(dir)
+	parent, err := h.chain.at(dir)
 	if err != nil {
 		return err
 	}
-	if err := place.mkdir(base, fs.FileMode(mode)); err != nil {
+	if err := parent.Mkdir(base, fs.FileMode(mode)); err != nil {
 		return fmt.Errorf("making directory %q: %w", name, err)
 	}
 	if h.exact {
@@ -297,11 +299,11 @@ func (h *hand) mkdir(name string, mode uint16) error {
 
 func (h *hand) chmod(name string, mode uint16) error {
 	dir, base := split(name)
-	place, err := h.chain.at(dir)
+	parent, err := h.chain.at(dir)
 	if err != nil {
 		return err
 	}
-	if err := place.chmod(base, fs.FileMode(mode)); err != nil {
+	if err := parent.Chmod(base, fs.FileMode(mode)); err != nil {
 		return fmt.Errorf("setting the mode of directory %q: %w", name, err)
 	}
 	return nil
@@ -309,11 +311,11 @@ func (h *hand) chmod(name string, mode uint16) error {
 
 func (h *hand) symlink(name, target string) error {
 	dir, base := split(name)
-	place, err := h.chain.at(dir)
+	parent, err := h.chain.at(dir)
 	if err != nil {
 		return err
 	}
-	if err := place.symlink(target, base); err != nil {
+	if err := parent.Symlink(target, base); err != nil {
 		return fmt.Errorf("making link %q: %w", name, err)
 	}
 	return nil

@@ -3,6 +3,8 @@ package unpack
 import (
 	"fmt"
 	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/openat"
 )
 
 // chain holds one directory of a tree open, and those above it. Entries come
@@ -11,20 +13,20 @@ import (
 // Each directory is opened from the one above it and must be there itself: one
 // that was swapped for a link is not entered.
 type chain struct {
-	top    *place // belongs to the caller
-	dir    string // of the last one; "" before the first
-	names  []string
-	places []*place
+	top   *openat.Dir // belongs to the caller
+	dir   string      // of the last one; "" before the first
+	names []string
+	dirs  []*openat.Dir
 }
 
 // at returns the directory dir, a clean path or ".". It stays open until the
 // next call.
-func (c *chain) at(dir string) (*place, error) {
+func (c *chain) at(dir string) (*openat.Dir, error) {
 	if dir == "." {
 		return c.top, nil // what is open below may be wanted again
 	}
 	if dir == c.dir {
-		return c.places[len(c.places)-1], nil
+		return c.dirs[len(c.dirs)-1], nil
 	}
 	c.dir = ""
 	depth, rest := 0, dir
@@ -38,26 +40,26 @@ func (c *chain) at(dir string) (*place, error) {
 		c.cut(depth)
 		above := c.top
 		if depth > 0 {
-			above = c.places[depth-1]
+			above = c.dirs[depth-1]
 		}
-		next, err := above.enter(name)
+		next, err := above.Enter(name)
 		if err != nil {
 			return nil, fmt.Errorf("entering %q: %w", dir, err)
 		}
-		c.names, c.places = append(c.names, name), append(c.places, next)
+		c.names, c.dirs = append(c.names, name), append(c.dirs, next)
 		depth++
 	}
 	c.cut(depth)
 	c.dir = dir
-	return c.places[depth-1], nil
+	return c.dirs[depth-1], nil
 }
 
 // cut closes all but the first few.
 func (c *chain) cut(depth int) {
-	for _, place := range c.places[depth:] {
-		place.close()
+	for _, dir := range c.dirs[depth:] {
+		dir.Close()
 	}
-	c.names, c.places = c.names[:depth], c.places[:depth]
+	c.names, c.dirs = c.names[:depth], c.dirs[:depth]
 }
 
 // close closes all but the top.

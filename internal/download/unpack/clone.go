@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/openat"
 )
 
 // Clone makes to a copy of the tree from. To must not exist, its directory must.
@@ -109,14 +111,14 @@ func (m *Manifest) check(ctx context.Context, dir string) error {
 }
 
 // file compares one file, and copies it.
-func (p *pair) file(ctx context.Context, e *entry, from, to *place) error {
+func (p *pair) file(ctx context.Context, e *entry, from, to *openat.Dir) error {
 	base := last(e.path)
-	source, err := from.read(base)
+	source, err := from.OpenFile(base)
 	if err != nil {
 		return missing(e.path, err)
 	}
 	defer func() { _ = source.Close() }() // nothing was written
-	found, err := source.status()
+	found, err := source.Status()
 	if err != nil {
 		return missing(e.path, err)
 	}
@@ -126,16 +128,16 @@ func (p *pair) file(ctx context.Context, e *entry, from, to *place) error {
 	if to == nil {
 		return p.content(ctx, e, source, io.Discard)
 	}
-	target, err := to.create(base, e.perm())
+	target, err := to.Create(base, e.perm())
 	if err != nil {
 		return fmt.Errorf("making %q: %w", e.path, err)
 	}
 	err = p.fill(ctx, e, source, target)
 	if err == nil && !p.exact {
-		err = p.moded(e, target.chmod(e.perm()))
+		err = p.moded(e, target.Chmod(e.perm()))
 	}
 	if err == nil && !p.owner.Keep {
-		err = p.given(e, target.chown(p.owner.UID, p.owner.GID))
+		err = p.given(e, target.Chown(p.owner.UID, p.owner.GID))
 	}
 	if errClose := target.Close(); errClose != nil {
 		err = errors.Join(err, fmt.Errorf("writing %q: %w", e.path, errClose))
@@ -161,9 +163,9 @@ func (p *pair) given(e *entry, err error) error {
 
 // fill gives target the content of source, without copying if that can be done.
 // The first file decides for all.
-func (p *pair) fill(ctx context.Context, e *entry, source, target *file) error {
+func (p *pair) fill(ctx context.Context, e *entry, source, target *openat.File) error {
 	if e.size > 0 && p.reflink.Load() {
-		err := reflink(target, source)
+		err := target.Clone(source)
 		if err == nil {
 			return ctx.Err()
 		}

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/openat"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 )
 
@@ -214,22 +215,22 @@ func shares(t *testing.T, dir string) bool {
 	if err := root.WriteFile("one", []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	here, err := openPlace(root)
+	here, err := openat.Open(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer here.close()
-	one, err := here.read("one")
+	defer here.Close()
+	one, err := here.OpenFile("one")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer one.Close()
-	other, err := here.create("other", 0o600)
+	other, err := here.Create("other", 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	return reflink(other, one) == nil
+	return other.Clone(one) == nil
 }
 
 func TestDamageIsFound(t *testing.T) {

@@ -132,7 +132,7 @@ func TestManifestThatWasCutOrChanged(t *testing.T) {
 	}
 }
 
-func TestManifestThatNobodyWrote(t *testing.T) {
+func TestForeignManifestIsRefused(t *testing.T) {
 	t.Parallel()
 	good := []string{`d 755 "a"`, `f 755 1 1 00000001 "a/b"`, `h "a/c" "a/b"`, `l "a/d" "../x"`}
 	if _, err := ReadManifest(strings.NewReader(sealed(good...))); err != nil {

@@ -92,7 +92,7 @@ func appendQuoted(line []byte, text string) []byte {
 }
 
 // ReadManifest reads what [Manifest.WriteTo] wrote, and nothing else: r ends
-// with it. A manifest that was cut or changed, or one that UnpackTar could not
+// with it. A manifest that was cut or changed, or one that Tar could not
 // have made, is [ErrDamaged]; the failure of r is returned as it is.
 func ReadManifest(r io.Reader) (*Manifest, error) {
 	m, err := readManifest(r)

@@ -37,9 +37,9 @@ func (q *queue) add(t task) {
 	q.change.Signal()
 }
 
-// take waits for a task. There is none when all are done, or after stop. The big
+// next waits for a task. There is none when all are done, or after stop. The big
 // files go first, lest one worker be left with them at the end.
-func (q *queue) take() (task, bool) {
+func (q *queue) next() (task, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for {

@@ -136,8 +136,8 @@ func (s *smallWriter) flush() {
 	s.filling = nil
 }
 
-// settle waits until all files that were taken over are there.
-func (s *smallWriter) settle() error {
+// wait waits until all files that were taken over are there.
+func (s *smallWriter) wait() error {
 	s.flush()
 	s.open.Wait()
 	for _, sum := range s.sums {

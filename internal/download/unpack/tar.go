@@ -10,7 +10,7 @@ import (
 	"github.com/mholt/archiver/v4"
 )
 
-// UnpackTar makes the files of a gzip'd tar below dir, which exists, is empty,
+// Tar makes the files of a gzip'd tar below dir, which exists, is empty,
 // and is open to this process's account only. Nothing in the archive is executed.
 //
 // Source is read to its end: the CRC-32 and the length are checked, and nothing
@@ -22,9 +22,9 @@ import (
 //
 // After a failure dir holds garbage, which the caller removes. [ErrArchive] and
 // [ErrLayout] say that the archive is to blame, [ErrSpace] that the disk is too
-// small. When ctx ends UnpackTar returns its error, once a Read of source that
+// small. When ctx ends Tar returns its error, once a Read of source that
 // was under way has returned.
-func UnpackTar(ctx context.Context, source io.Reader, dir string, names Names, disk Disk) (*Manifest, error) {
+func Tar(ctx context.Context, source io.Reader, dir string, names Names, disk Disk) (*Manifest, error) {
 	b, err := newBuilder(dir, names)
 	if err != nil {
 		return nil, fmt.Errorf("unpacking the archive: %w", hostError(err))
@@ -79,7 +79,7 @@ func (u *untar) run(ctx context.Context) error {
 	if err := u.in.zeros(); err != nil {
 		return err
 	}
-	return u.builder.settle()
+	return u.builder.wait()
 }
 
 // entry is called for each.

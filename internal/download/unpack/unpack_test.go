@@ -128,7 +128,7 @@ func wantCanary(t testing.TB, dir string) {
 func unpacked(t testing.TB, data []byte) (string, *Manifest) {
 	t.Helper()
 	dir := emptyDir(t)
-	m, err := UnpackTar(context.Background(), bytes.NewReader(data), dir, Unix, Later)
+	m, err := Tar(context.Background(), bytes.NewReader(data), dir, Unix, Later)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func TestUnpackRefusesHostileArchives(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
 			dir := emptyDir(t)
-			m, err := UnpackTar(t.Context(), bytes.NewReader(packed(t, githubtest.ArchiveSpec{Extra: c.Entries})), dir, Unix, Later)
+			m, err := Tar(t.Context(), bytes.NewReader(packed(t, githubtest.ArchiveSpec{Extra: c.Entries})), dir, Unix, Later)
 			wantCanary(t, dir)
 			if c.Name == "setuid" { // kept, without it
 				info, statErr := os.Stat(filepath.Join(dir, "bin", "setuid"))
@@ -293,7 +293,7 @@ func TestUnpackRefusesWhatIsNoRunner(t *testing.T) {
 	for name, data := range archives {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m, err := UnpackTar(t.Context(), bytes.NewReader(data), emptyDir(t), Unix, Later)
+			m, err := Tar(t.Context(), bytes.NewReader(data), emptyDir(t), Unix, Later)
 			if !errors.Is(err, ErrArchive) || m != nil || notRunner[name] != nil && !errors.Is(err, ErrLayout) {
 				t.Errorf("%v, %v, want ErrArchive", m, err)
 			}
@@ -301,7 +301,7 @@ func TestUnpackRefusesWhatIsNoRunner(t *testing.T) {
 	}
 	// What was cut above is all right otherwise.
 	for name, data := range map[string][]byte{"whole": inner, "with more zeros": append(slices.Clone(inner), make([]byte, 1<<20)...)} {
-		if m, err := UnpackTar(t.Context(), bytes.NewReader(zipped(t, data)), emptyDir(t), Unix, Later); err != nil || len(m.entries) != 4 {
+		if m, err := Tar(t.Context(), bytes.NewReader(zipped(t, data)), emptyDir(t), Unix, Later); err != nil || len(m.entries) != 4 {
 			t.Errorf("%s: %v, %v", name, m, err)
 		}
 	}
@@ -332,7 +332,7 @@ func TestUnpackIsBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := emptyDir(t)
-			_, err := UnpackTar(t.Context(), bytes.NewReader(zipped(t, c.stream)), dir, Unix, Later)
+			_, err := Tar(t.Context(), bytes.NewReader(zipped(t, c.stream)), dir, Unix, Later)
 			if !errors.Is(err, ErrArchive) || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%v, want %q", err, c.says)
 			}
@@ -432,7 +432,7 @@ func TestUnpackStopsAtTooManyEntries(t *testing.T) {
 		_ = out.Close()
 		written <- n
 	}()
-	_, err := UnpackTar(t.Context(), in, emptyDir(t), Unix, Later)
+	_, err := Tar(t.Context(), in, emptyDir(t), Unix, Later)
 	_ = in.Close()
 	if n := <-written; n > maxEntries+20*each {
 		t.Errorf("%d entries were read", n)
@@ -560,7 +560,7 @@ func TestUnpackEndsWithItsContext(t *testing.T) {
 				}
 				return nil
 			}}
-			_, err := UnpackTar(ctx, source, dir, Unix, Later)
+			_, err := Tar(ctx, source, dir, Unix, Later)
 			if !errors.Is(err, context.Canceled) || errors.Is(err, ErrArchive) {
 				t.Errorf("cancelled after %d of %d bytes: %v", after, len(data), err)
 			}
@@ -573,7 +573,7 @@ func TestUnpackEndsWithItsContext(t *testing.T) {
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
 	dir := emptyDir(t)
-	if _, err := UnpackTar(done, bytes.NewReader(data), dir, Unix, Later); !errors.Is(err, context.Canceled) {
+	if _, err := Tar(done, bytes.NewReader(data), dir, Unix, Later); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled before the start: %v", err)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
@@ -593,7 +593,7 @@ func TestUnpackEndsWhileItWaits(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		}}
-		if _, err := UnpackTar(ctx, source, dir, Unix, Later); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := Tar(ctx, source, dir, Unix, Later); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v, want the deadline", err)
 		}
 	})
@@ -607,7 +607,7 @@ func TestUnpackPassesOnTheSourcesFailure(t *testing.T) {
 	for _, failure := range []error{broken, io.ErrUnexpectedEOF} {
 		for _, after := range []int{0, 1, 1000, len(data) / 2, len(data) - 5, len(data)} {
 			source := &cutOff{bytes.NewReader(data), after, func() error { return failure }}
-			m, err := UnpackTar(t.Context(), source, emptyDir(t), Unix, Later)
+			m, err := Tar(t.Context(), source, emptyDir(t), Unix, Later)
 			if !errors.Is(err, failure) || errors.Is(err, ErrArchive) || m != nil {
 				t.Errorf("broken after %d of %d bytes: %v", after, len(data), err)
 			}
@@ -616,7 +616,7 @@ func TestUnpackPassesOnTheSourcesFailure(t *testing.T) {
 	// The archive's fault stays one, whatever the source does afterwards.
 	bad := packed(t, githubtest.ArchiveSpec{Extra: []githubtest.Entry{{Name: "../x", Body: "x"}}, Padding: 1 << 20})
 	source := &cutOff{bytes.NewReader(bad), len(bad) - 100, func() error { return broken }}
-	if _, err := UnpackTar(t.Context(), source, emptyDir(t), Unix, Later); !errors.Is(err, ErrArchive) && !errors.Is(err, broken) {
+	if _, err := Tar(t.Context(), source, emptyDir(t), Unix, Later); !errors.Is(err, ErrArchive) && !errors.Is(err, broken) {
 		t.Errorf("%v", err)
 	}
 }
@@ -625,17 +625,17 @@ func TestUnpackNeedsItsDirectory(t *testing.T) {
 	t.Parallel()
 	data := packed(t, githubtest.ArchiveSpec{})
 	none := filepath.Join(t.TempDir(), "none")
-	if _, err := UnpackTar(t.Context(), bytes.NewReader(data), none, Unix, Later); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrArchive) {
+	if _, err := Tar(t.Context(), bytes.NewReader(data), none, Unix, Later); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrArchive) {
 		t.Errorf("without a directory: %v", err)
 	}
-	if _, err := UnpackZip(t.Context(), bytes.NewReader(data), int64(len(data)), none, Windows, 2); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrArchive) {
+	if _, err := Zip(t.Context(), bytes.NewReader(data), int64(len(data)), none, Windows, 2); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrArchive) {
 		t.Errorf("without a directory: %v", err)
 	}
 	dir := emptyDir(t)
 	if err := os.WriteFile(filepath.Join(dir, "run.sh"), []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := UnpackTar(t.Context(), bytes.NewReader(data), dir, Unix, Later); err == nil {
+	if _, err := Tar(t.Context(), bytes.NewReader(data), dir, Unix, Later); err == nil {
 		t.Error("what was there is replaced")
 	}
 	if text, err := os.ReadFile(filepath.Join(dir, "run.sh")); string(text) != "mine" {

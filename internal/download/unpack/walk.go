@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/openat"
 )
 
 // Files from this size on are shared out one by one.
@@ -41,13 +43,13 @@ func newWalk(m *Manifest, from *os.Root) *walk {
 
 // run goes through the whole tree, and returns the first difference or failure.
 func (w *walk) run(ctx context.Context) error {
-	from, to, err := w.places()
+	from, to, err := w.open()
 	if err != nil {
 		return err
 	}
-	defer from.close()
+	defer from.Close()
 	if to != nil {
-		defer to.close()
+		defer to.Close()
 	}
 	workers := max(2, min(4, runtime.NumCPU()))
 	err = crew(ctx, workers, func(ctx context.Context) error {
@@ -55,7 +57,7 @@ func (w *walk) run(ctx context.Context) error {
 		p := &pair{walk: w, from: chain{top: from}, to: chain{top: to}, buffer: make([]byte, bufferSize)}
 		defer p.close()
 		for {
-			t, ok := w.tasks.take()
+			t, ok := w.tasks.next()
 			if !ok {
 				return ctx.Err()
 			}
@@ -71,16 +73,16 @@ func (w *walk) run(ctx context.Context) error {
 	return w.hardLinks()
 }
 
-// places opens both trees again; to is nil where there is none.
-func (w *walk) places() (from, to *place, err error) {
-	if from, err = openPlace(w.from); err != nil {
+// open opens both trees again; to is nil where there is none.
+func (w *walk) open() (from, to *openat.Dir, err error) {
+	if from, err = openat.Open(w.from); err != nil {
 		return nil, nil, missing(".", err)
 	}
 	if w.to == nil {
 		return from, nil, nil
 	}
-	if to, err = openPlace(w.to); err != nil {
-		from.close()
+	if to, err = openat.Open(w.to); err != nil {
+		from.Close()
 		return nil, nil, err
 	}
 	return from, to, nil
@@ -133,7 +135,7 @@ func (p *pair) do(ctx context.Context, t task) error {
 	if err != nil {
 		return missing(dir.path, err)
 	}
-	var to *place
+	var to *openat.Dir
 	if p.to.top != nil {
 		if to, err = p.to.at(dir.path); err != nil {
 			return err
@@ -170,8 +172,8 @@ func (p *pair) do(ctx context.Context, t task) error {
 
 // names looks for what should not be in a directory, or not of its type. What is
 // missing turns up when it is opened.
-func (p *pair) names(dir folder, from *place) error {
-	list, err := from.list()
+func (p *pair) names(dir folder, from *openat.Dir) error {
+	list, err := from.List()
 	if err != nil {
 		return missing(dir.path, err)
 	}
@@ -197,9 +199,9 @@ func (p *pair) names(dir folder, from *place) error {
 }
 
 // folder makes a directory; what is in it comes with a task of its own.
-func (p *pair) folder(e *entry, from, to *place) error {
+func (p *pair) folder(e *entry, from, to *openat.Dir) error {
 	base := last(e.path)
-	mode, err := from.mode(base)
+	mode, err := from.Mode(base)
 	if err != nil {
 		return missing(e.path, err)
 	}
@@ -210,18 +212,18 @@ func (p *pair) folder(e *entry, from, to *place) error {
 	if to == nil {
 		return nil
 	}
-	if err := to.mkdir(base, e.perm()); err != nil {
+	if err := to.Mkdir(base, e.perm()); err != nil {
 		return fmt.Errorf("making directory %q: %w", e.path, err)
 	}
 	if !p.exact {
-		err = p.moded(e, to.chmod(base, e.perm()))
+		err = p.moded(e, to.Chmod(base, e.perm()))
 	}
 	return errors.Join(err, p.own(e, to))
 }
 
-func (p *pair) link(e *entry, from, to *place) error {
+func (p *pair) link(e *entry, from, to *openat.Dir) error {
 	base := last(e.path)
-	target, err := from.readlink(base)
+	target, err := from.Readlink(base)
 	if err != nil {
 		return missing(e.path, err)
 	}
@@ -231,38 +233,31 @@ func (p *pair) link(e *entry, from, to *place) error {
 	if to == nil {
 		return nil
 	}
-	if err := to.symlink(target, base); err != nil {
+	if err := to.Symlink(target, base); err != nil {
 		return fmt.Errorf("making link %q: %w", e.path, err)
 	}
 	return p.own(e, to)
 }
 
 // own gives away what has no file descriptor.
-func (p *pair) own(e *entry, to *place) error {
+func (p *pair) own(e *entry, to *openat.Dir) error {
 	if p.owner.Keep {
 		return nil
 	}
-	return p.given(e, to.chown(last(e.path), p.owner.UID, p.owner.GID))
+	return p.given(e, to.Chown(last(e.path), p.owner.UID, p.owner.GID))
 }
 
-// status is what the file system tells about a file.
-type status struct {
-	mode     fs.FileMode
-	size     int64
-	modified time.Time
-}
-
-// meta compares it.
-func meta(e *entry, found status) error {
+// meta compares what the file system tells about a file.
+func meta(e *entry, found openat.Status) error {
 	switch {
-	case !found.mode.IsRegular():
+	case !found.Mode.IsRegular():
 		return fmt.Errorf("%w: %q is of another type", ErrDamaged, e.path)
-	case found.size != e.size:
-		return fmt.Errorf("%w: %q has another size, %d", ErrDamaged, e.path, found.size)
-	case hasModes() && found.mode != e.perm():
-		return fmt.Errorf("%w: %q has another mode, %v", ErrDamaged, e.path, found.mode)
-	case !found.modified.Equal(time.Unix(e.mtime, 0)):
-		return fmt.Errorf("%w: %q was changed at %v", ErrDamaged, e.path, found.modified.UTC())
+	case found.Size != e.size:
+		return fmt.Errorf("%w: %q has another size, %d", ErrDamaged, e.path, found.Size)
+	case hasModes() && found.Mode != e.perm():
+		return fmt.Errorf("%w: %q has another mode, %v", ErrDamaged, e.path, found.Mode)
+	case !found.Modified.Equal(time.Unix(e.mtime, 0)):
+		return fmt.Errorf("%w: %q was changed at %v", ErrDamaged, e.path, found.Modified.UTC())
 	}
 	return nil
 }

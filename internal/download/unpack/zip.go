@@ -25,10 +25,10 @@ const (
 	zipEncrypted = 1 << 0
 )
 
-// UnpackZip makes the files of a zip below dir, with so many workers, and with
-// the promises of [UnpackTar]. A zip of GitHub's knows neither modes nor links:
+// Zip makes the files of a zip below dir, with so many workers, and with
+// the promises of [Tar]. A zip of GitHub's knows neither modes nor links:
 // files get mode 0755, links are refused.
-func UnpackZip(ctx context.Context, archive io.ReaderAt, size int64, dir string, names Names, workers int) (*Manifest, error) {
+func Zip(ctx context.Context, archive io.ReaderAt, size int64, dir string, names Names, workers int) (*Manifest, error) {
 	b, err := newBuilder(dir, names)
 	if err != nil {
 		return nil, fmt.Errorf("unpacking the archive: %w", hostError(err))

@@ -45,7 +45,7 @@ func zipOf(t testing.TB, more func(w *zip.Writer)) []byte {
 func unzipped(t testing.TB, data []byte, names Names) (string, *Manifest, error) {
 	t.Helper()
 	dir := emptyDir(t)
-	m, err := UnpackZip(context.Background(), bytes.NewReader(data), int64(len(data)), dir, names, 2)
+	m, err := Zip(context.Background(), bytes.NewReader(data), int64(len(data)), dir, names, 2)
 	wantCanary(t, dir)
 	return dir, m, err
 }
@@ -57,7 +57,7 @@ func TestUnpackZip(t *testing.T) {
 	}})
 	for workers := range 4 {
 		dir := emptyDir(t)
-		m, err := UnpackZip(t.Context(), bytes.NewReader(data), int64(len(data)), dir, Windows, workers)
+		m, err := Zip(t.Context(), bytes.NewReader(data), int64(len(data)), dir, Windows, workers)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -281,7 +281,7 @@ func TestUnpackZipRefusesWhatIsNoRunner(t *testing.T) {
 			t.Errorf("%s: %v, want ErrLayout", name, err)
 		}
 	}
-	if _, err := UnpackZip(t.Context(), bytes.NewReader(whole), -1, emptyDir(t), Windows, 2); !errors.Is(err, ErrArchive) {
+	if _, err := Zip(t.Context(), bytes.NewReader(whole), -1, emptyDir(t), Windows, 2); !errors.Is(err, ErrArchive) {
 		t.Errorf("a negative size: %v", err)
 	}
 }
@@ -336,7 +336,7 @@ func TestUnpackZipEndsWithItsContext(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			source := brokenDisk{bytes.NewReader(data), from, func() error { cancel(); return nil }}
-			_, err := UnpackZip(ctx, source, int64(len(data)), dir, Windows, 2)
+			_, err := Zip(ctx, source, int64(len(data)), dir, Windows, 2)
 			if !errors.Is(err, context.Canceled) || errors.Is(err, ErrArchive) {
 				t.Errorf("cancelled below byte %d: %v", from, err)
 			}
@@ -344,7 +344,7 @@ func TestUnpackZipEndsWithItsContext(t *testing.T) {
 	}
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := UnpackZip(done, bytes.NewReader(data), int64(len(data)), emptyDir(t), Windows, 2); !errors.Is(err, context.Canceled) {
+	if _, err := Zip(done, bytes.NewReader(data), int64(len(data)), emptyDir(t), Windows, 2); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled before the start: %v", err)
 	}
 }
@@ -354,7 +354,7 @@ func TestUnpackZipPassesOnTheDisksFailure(t *testing.T) {
 	data := packed(t, githubtest.ArchiveSpec{Platform: "win-x64", Padding: 1 << 20})
 	for _, from := range []int64{1, int64(len(data)) / 2, int64(len(data))} {
 		source := brokenDisk{bytes.NewReader(data), from, func() error { return fs.ErrClosed }}
-		if _, err := UnpackZip(t.Context(), source, int64(len(data)), emptyDir(t), Windows, 2); !errors.Is(err, fs.ErrClosed) || errors.Is(err, ErrArchive) {
+		if _, err := Zip(t.Context(), source, int64(len(data)), emptyDir(t), Windows, 2); !errors.Is(err, fs.ErrClosed) || errors.Is(err, ErrArchive) {
 			t.Errorf("broken below byte %d: %v", from, err)
 		}
 	}

@@ -1,15 +1,12 @@
-package doctor
+package places
 
 import (
-	"errors"
 	"io/fs"
 
 	"golang.org/x/sys/windows"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 )
-
-func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 func volumeOf(dir string) (volume, error) {
 	path, err := windows.UTF16PtrFromString(dir)
@@ -26,7 +23,7 @@ func volumeOf(dir string) (volume, error) {
 func mountPoint(dir string) string { return dir }
 
 // probe leaves it to the write to find out: rights on Windows are not those of a mode.
-func probe(string, bool, account.User) *PlaceError { return nil }
+func probe(string, bool, account.User) *Error { return nil }
 
 // owns and changeable leave it to the making to find out: rights on Windows are not those of a mode.
 func owns(account.User, fs.FileInfo) bool { return true }

@@ -1,10 +1,11 @@
-package doctor
+package places
 
 import (
 	"fmt"
 	"os/exec"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
 // NoExecHome says, in a sentence, that jobs could not start what they install in the home of their account, and gives the
@@ -19,7 +20,7 @@ func NoExecHome(user account.User) (found, command string) {
 		return "", ""
 	}
 	return fmt.Sprintf("programs that jobs of account %q install in its home %q cannot be started: it is mounted with noexec", user.Name, home),
-		RemountFix(&PlaceError{Path: mountedAt(home), Reason: ErrNoExec})
+		RemountFix(&Error{Path: mountedAt(home), Reason: ErrNoExec})
 }
 
 // NoSudo says, in a sentence, why sudo will not work for jobs that are to have it, and gives the command for root that mends
@@ -33,7 +34,7 @@ func NoSudo() (found, command string) {
 		return "", ""
 	}
 	return fmt.Sprintf("sudo will not work for jobs: %q is on a file system that is mounted with nosuid", path),
-		"mount -o remount,suid " + quote(mountPoint(mountedAt(path)))
+		"mount -o remount,suid " + shell.Quote(mountPoint(mountedAt(path)))
 }
 
 // volumeAt is the file system that a path is on, or would be.

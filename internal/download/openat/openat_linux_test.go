@@ -1,4 +1,4 @@
-package unpack
+package openat
 
 import (
 	"errors"
@@ -13,24 +13,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// opened returns dir as a place.
-func opened(t *testing.T, dir string) *place {
+// opened returns dir as a Dir.
+func opened(t *testing.T, dir string) *Dir {
 	t.Helper()
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	p, err := openPlace(root)
+	p, err := Open(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.close)
+	t.Cleanup(p.Close)
 	return p
 }
 
-// TestPlaceFollowsNoLink has links to a file and a directory beside it.
-func TestPlaceFollowsNoLink(t *testing.T) {
+// TestDirFollowsNoLink has links to a file and a directory beside it.
+func TestDirFollowsNoLink(t *testing.T) {
 	t.Parallel()
 	base := t.TempDir()
 	inside, outside := filepath.Join(base, "inside"), filepath.Join(base, "outside")
@@ -49,22 +49,22 @@ func TestPlaceFollowsNoLink(t *testing.T) {
 	}
 	p := opened(t, inside)
 	for name, err := range map[string]error{
-		"entering":       second(p.enter("dir")),
-		"reading":        second(p.read("file")),
-		"making":         second(p.create("new", 0o600)),
-		"making again":   second(p.create("file", 0o600)),
-		"mode":           p.chmod("dir", 0o755),
-		"making one dir": p.mkdir("new", 0o700),
+		"entering":       second(p.Enter("dir")),
+		"reading":        second(p.OpenFile("file")),
+		"making":         second(p.Create("new", 0o600)),
+		"making again":   second(p.Create("file", 0o600)),
+		"mode":           p.Chmod("dir", 0o755),
+		"making one dir": p.Mkdir("new", 0o700),
 	} {
 		if err == nil {
 			t.Errorf("%s through a link is no error", name)
 		}
 	}
-	if err := p.touch("file", time.Unix(5, 0)); err != nil {
+	if err := p.Touch("file", time.Unix(5, 0)); err != nil {
 		t.Errorf("setting the times of a link: %v", err)
 	}
 	if os.Geteuid() == 0 {
-		if err := p.chown("file", 12345, 12345); err != nil {
+		if err := p.Chown("file", 12345, 12345); err != nil {
 			t.Errorf("giving a link away: %v", err)
 		}
 	}
@@ -78,14 +78,14 @@ func TestPlaceFollowsNoLink(t *testing.T) {
 	if _, err := os.Lstat(filepath.Join(outside, "new")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("something was made behind a link: %v", err)
 	}
-	if target, err := p.readlink("dir"); target != "../outside" || err != nil {
+	if target, err := p.Readlink("dir"); target != "../outside" || err != nil {
 		t.Errorf("the link leads to %q, %v", target, err)
 	}
 }
 
 func second[T any](_ T, err error) error { return err }
 
-func TestPlaceTakesOneName(t *testing.T) {
+func TestDirTakesOneName(t *testing.T) {
 	t.Parallel()
 	base := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(base, "a", "b"), 0o700); err != nil {
@@ -93,12 +93,12 @@ func TestPlaceTakesOneName(t *testing.T) {
 	}
 	p := opened(t, filepath.Join(base, "a"))
 	for _, name := range []string{"", ".", "..", "b/c", "../a", "/", filepath.Join(base, "new")} {
-		_, errMode := p.mode(name)
-		_, errLink := p.readlink(name)
+		_, errMode := p.Mode(name)
+		_, errLink := p.Readlink(name)
 		for what, err := range map[string]error{
-			"enter": second(p.enter(name)), "read": second(p.read(name)), "create": second(p.create(name, 0o600)),
-			"mkdir": p.mkdir(name, 0o700), "chmod": p.chmod(name, 0o700), "chown": p.chown(name, os.Getuid(), os.Getgid()),
-			"touch": p.touch(name, time.Now()), "symlink": p.symlink("b", name), "readlink": errLink, "mode": errMode,
+			"enter": second(p.Enter(name)), "read": second(p.OpenFile(name)), "create": second(p.Create(name, 0o600)),
+			"mkdir": p.Mkdir(name, 0o700), "chmod": p.Chmod(name, 0o700), "chown": p.Chown(name, os.Getuid(), os.Getgid()),
+			"touch": p.Touch(name, time.Now()), "symlink": p.Symlink("b", name), "readlink": errLink, "mode": errMode,
 		} {
 			if !errors.Is(err, unix.EINVAL) {
 				t.Errorf("%s of %q: %v, want an invalid argument", what, name, err)
@@ -112,25 +112,25 @@ func TestPlaceTakesOneName(t *testing.T) {
 	}
 }
 
-// TestPlaceTellsWhatIsThere compares with package os.
-func TestPlaceTellsWhatIsThere(t *testing.T) {
+// TestDirTellsWhatIsThere compares with package os.
+func TestDirTellsWhatIsThere(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	p := opened(t, dir)
 	want := []string{"dir", "fifo", "file", "link", "set"}
 	for _, err := range []error{
-		p.mkdir("dir", 0o750), p.symlink("file", "link"), unix.Mkfifo(filepath.Join(dir, "fifo"), 0o600),
+		p.Mkdir("dir", 0o750), p.Symlink("file", "link"), unix.Mkfifo(filepath.Join(dir, "fifo"), 0o600),
 		os.WriteFile(filepath.Join(dir, "set"), nil, 0o600), os.Chmod(filepath.Join(dir, "set"), 0o711|fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky),
 	} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	f, err := p.create("file", 0o640)
+	f, err := p.Create("file", 0o640)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.create("file", 0o640); !errors.Is(err, fs.ErrExist) {
+	if _, err := p.Create("file", 0o640); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("making it again: %v", err)
 	}
 	data := make([]byte, 1<<20)
@@ -138,21 +138,21 @@ func TestPlaceTellsWhatIsThere(t *testing.T) {
 		t.Fatalf("writing: %d, %v", n, err)
 	}
 	when := time.Unix(1_234_567_890, 0)
-	if err := errors.Join(f.chmod(0o604), f.Close(), p.touch("file", when)); err != nil {
+	if err := errors.Join(f.Chmod(0o604), f.Close(), p.Touch("file", when)); err != nil {
 		t.Fatal(err)
 	}
-	if f, err = p.read("file"); err != nil {
+	if f, err = p.OpenFile("file"); err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	found, err := f.status()
-	if err != nil || found.mode != 0o604 || found.size != int64(len(data)) || !found.modified.Equal(when) {
+	found, err := f.Status()
+	if err != nil || found.Mode != 0o604 || found.Size != int64(len(data)) || !found.Modified.Equal(when) {
 		t.Errorf("the file is %+v, %v", found, err)
 	}
 	if got, err := io.ReadAll(f); len(got) != len(data) || err != nil {
 		t.Errorf("it has %d bytes, %v", len(got), err)
 	}
-	list, err := p.list()
+	list, err := p.List()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestPlaceTellsWhatIsThere(t *testing.T) {
 		if expected.Type() == fs.ModeNamedPipe {
 			expected = expected.Perm() | fs.ModeIrregular
 		}
-		if mode, err := p.mode(entry.Name()); mode != expected || err != nil {
+		if mode, err := p.Mode(entry.Name()); mode != expected || err != nil {
 			t.Errorf("%q has mode %v, %v, want %v", entry.Name(), mode, err, expected)
 		}
 	}

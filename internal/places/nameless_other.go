@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package doctor
+package places
 
 import (
 	"os"

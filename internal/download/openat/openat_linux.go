@@ -1,6 +1,7 @@
-package unpack
+package openat
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -12,18 +13,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// place is an open directory of a tree. What is reached from it lies directly in it:
+// Dir is an open directory of a tree. What is reached from it lies directly in it:
 // a name is no path, and no link is followed. [os.Root] gives that on every system,
 // but through it and os.File one file is opened with six calls of the kernel instead of
 // one, and a tree has ten thousand files. Errors are the kernel's numbers: the caller
 // says what was done to which file.
-type place struct{ fd int }
+type Dir struct{ fd int }
 
-// file is an open regular file. Like os.File it goes on after an interrupt.
-type file struct{ fd int }
+// File is an open regular file. Like os.File it goes on after an interrupt.
+type File struct{ fd int }
 
-// openPlace opens the directory of root again. Both are closed by the caller.
-func openPlace(root *os.Root) (*place, error) {
+// Open opens the directory of root again. Both are closed by the caller.
+func Open(root *os.Root) (*Dir, error) {
 	dir, err := root.Open(".")
 	if err != nil {
 		return nil, err
@@ -33,7 +34,7 @@ func openPlace(root *os.Root) (*place, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &place{fd}, nil
+	return &Dir{fd}, nil
 }
 
 // openAt opens what bears a name in a directory, unless it is a link.
@@ -45,106 +46,111 @@ func openAt(dir int, name string, flags int, mode fs.FileMode) (fd int, err erro
 	return fd, err
 }
 
-func (p *place) close() { _ = unix.Close(p.fd) }
+// Close closes it. There is nothing that could be done about a failure.
+func (d *Dir) Close() { _ = unix.Close(d.fd) }
 
-// enter opens a directory.
-func (p *place) enter(name string) (*place, error) {
+// Enter opens a directory.
+func (d *Dir) Enter(name string) (*Dir, error) {
 	if err := oneName(name); err != nil {
 		return nil, err
 	}
-	fd, err := openAt(p.fd, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	fd, err := openAt(d.fd, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
 	}
-	return &place{fd}, nil
+	return &Dir{fd}, nil
 }
 
-// read opens a file.
-func (p *place) read(name string) (*file, error) { return p.file(name, unix.O_RDONLY, 0) }
+// OpenFile opens a file to be read.
+func (d *Dir) OpenFile(name string) (*File, error) { return d.file(name, unix.O_RDONLY, 0) }
 
-// create makes a file, where nothing bears its name.
-func (p *place) create(name string, mode fs.FileMode) (*file, error) {
-	return p.file(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, mode)
+// Create makes a file, where nothing bears its name.
+func (d *Dir) Create(name string, mode fs.FileMode) (*File, error) {
+	return d.file(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, mode)
 }
 
-func (p *place) file(name string, flags int, mode fs.FileMode) (*file, error) {
+func (d *Dir) file(name string, flags int, mode fs.FileMode) (*File, error) {
 	if err := oneName(name); err != nil {
 		return nil, err
 	}
-	fd, err := openAt(p.fd, name, flags, mode)
+	fd, err := openAt(d.fd, name, flags, mode)
 	if err != nil {
 		return nil, err
 	}
-	return &file{fd}, nil
+	return &File{fd}, nil
 }
 
-func (p *place) mkdir(name string, mode fs.FileMode) error {
+// Mkdir makes a directory.
+func (d *Dir) Mkdir(name string, mode fs.FileMode) error {
 	if err := oneName(name); err != nil {
 		return err
 	}
-	return again(func() error { return unix.Mkdirat(p.fd, name, uint32(mode.Perm())) })
+	return again(func() error { return unix.Mkdirat(d.fd, name, uint32(mode.Perm())) })
 }
 
-// chmod sets the mode of a directory. By its name alone the kernel would follow a link.
-func (p *place) chmod(name string, mode fs.FileMode) error {
-	dir, err := p.enter(name)
+// Chmod sets the mode of a directory. By its name alone the kernel would follow a link.
+func (d *Dir) Chmod(name string, mode fs.FileMode) error {
+	dir, err := d.Enter(name)
 	if err != nil {
 		return err
 	}
-	defer dir.close()
-	return (&file{dir.fd}).chmod(mode)
+	defer dir.Close()
+	return (&File{dir.fd}).Chmod(mode)
 }
 
-func (p *place) chown(name string, uid, gid int) error {
+// Chown gives away what bears the name, be it a link.
+func (d *Dir) Chown(name string, uid, gid int) error {
 	if err := oneName(name); err != nil {
 		return err
 	}
-	return again(func() error { return unix.Fchownat(p.fd, name, uid, gid, unix.AT_SYMLINK_NOFOLLOW) })
+	return again(func() error { return unix.Fchownat(d.fd, name, uid, gid, unix.AT_SYMLINK_NOFOLLOW) })
 }
 
-// touch sets both times.
-func (p *place) touch(name string, when time.Time) error {
+// Touch sets both times.
+func (d *Dir) Touch(name string, when time.Time) error {
 	if err := oneName(name); err != nil {
 		return err
 	}
 	at := unix.NsecToTimespec(when.UnixNano())
 	times := []unix.Timespec{at, at}
-	return again(func() error { return unix.UtimesNanoAt(p.fd, name, times, unix.AT_SYMLINK_NOFOLLOW) })
+	return again(func() error { return unix.UtimesNanoAt(d.fd, name, times, unix.AT_SYMLINK_NOFOLLOW) })
 }
 
-func (p *place) symlink(target, name string) error {
+// Symlink makes a link called name.
+func (d *Dir) Symlink(target, name string) error {
 	if err := oneName(name); err != nil {
 		return err
 	}
-	return again(func() error { return unix.Symlinkat(target, p.fd, name) })
+	return again(func() error { return unix.Symlinkat(target, d.fd, name) })
 }
 
-func (p *place) readlink(name string) (string, error) {
+// Readlink returns where a link leads.
+func (d *Dir) Readlink(name string) (string, error) {
 	if err := oneName(name); err != nil {
 		return "", err
 	}
 	target := make([]byte, unix.PathMax)
 	var n int
 	err := again(func() (err error) {
-		n, err = unix.Readlinkat(p.fd, name, target)
+		n, err = unix.Readlinkat(d.fd, name, target)
 		return err
 	})
 	return string(target[:max(n, 0)]), err
 }
 
-// mode is that of what bears the name, be it a link.
-func (p *place) mode(name string) (fs.FileMode, error) {
+// Mode is that of what bears the name, be it a link.
+func (d *Dir) Mode(name string) (fs.FileMode, error) {
 	if err := oneName(name); err != nil {
 		return 0, err
 	}
 	var st unix.Stat_t
-	err := again(func() error { return unix.Fstatat(p.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) })
+	err := again(func() error { return unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) })
 	return fileMode(st.Mode), err
 }
 
-// list returns what is in the directory, in no order.
-func (p *place) list() ([]fs.DirEntry, error) {
-	fd, err := openAt(p.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+// List returns what is in the directory, in no order.
+func (d *Dir) List() ([]fs.DirEntry, error) {
+	fd, err := openAt(d.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +161,7 @@ func (p *place) list() ([]fs.DirEntry, error) {
 }
 
 // Read implements io.Reader.
-func (f *file) Read(p []byte) (n int, err error) {
+func (f *File) Read(p []byte) (n int, err error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
@@ -170,7 +176,7 @@ func (f *file) Read(p []byte) (n int, err error) {
 }
 
 // Write implements io.Writer.
-func (f *file) Write(p []byte) (n int, err error) {
+func (f *File) Write(p []byte) (n int, err error) {
 	for n < len(p) {
 		written, err := unix.Write(f.fd, p[n:])
 		n += max(written, 0)
@@ -186,27 +192,48 @@ func (f *file) Write(p []byte) (n int, err error) {
 }
 
 // Close implements io.Closer. An interrupted close has closed.
-func (f *file) Close() error {
+func (f *File) Close() error {
 	if err := unix.Close(f.fd); err != unix.EINTR { //nolint:errorlint // a number of the kernel's
 		return err
 	}
 	return nil
 }
 
-func (f *file) chmod(mode fs.FileMode) error {
+// Chmod sets the mode.
+func (f *File) Chmod(mode fs.FileMode) error {
 	return again(func() error { return unix.Fchmod(f.fd, uint32(mode.Perm())) })
 }
 
-func (f *file) chown(uid, gid int) error {
+// Chown gives it away.
+func (f *File) Chown(uid, gid int) error {
 	return again(func() error { return unix.Fchown(f.fd, uid, gid) })
 }
 
-func (f *file) status() (status, error) {
+// Status tells what it is.
+func (f *File) Status() (Status, error) {
 	var st unix.Stat_t
 	if err := again(func() error { return unix.Fstat(f.fd, &st) }); err != nil {
-		return status{}, err
+		return Status{}, err
 	}
-	return status{mode: fileMode(st.Mode), size: st.Size, modified: time.Unix(st.Mtim.Unix())}, nil
+	return Status{Mode: fileMode(st.Mode), Size: st.Size, Modified: time.Unix(st.Mtim.Unix())}, nil
+}
+
+// Clone lets f share the blocks of source until one of them is written to. ErrUnsupported
+// means that these two cannot.
+func (f *File) Clone(source *File) error {
+	err := again(func() error { return unix.IoctlFileClone(f.fd, source.fd) })
+	switch {
+	case errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.EXDEV), errors.Is(err, syscall.EINVAL),
+		errors.Is(err, syscall.ENOTTY), errors.Is(err, syscall.ENOSYS), errors.Is(err, syscall.EPERM):
+		return errors.ErrUnsupported
+	}
+	return err
+}
+
+// StartWriting makes the kernel begin to write a part of the file to the disk, without
+// waiting for it. A failure shows up when the file system is synchronised.
+func (f *File) StartWriting(offset, length int64) {
+	_ = unix.SyncFileRange(f.fd, offset, length, unix.SYNC_FILE_RANGE_WRITE)
 }
 
 // again repeats a call that a signal has interrupted.

@@ -1,6 +1,6 @@
 //go:build unix
 
-package doctor
+package places
 
 import (
 	"errors"
@@ -15,8 +15,6 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 )
-
-func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 func volumeOf(dir string) (volume, error) {
 	var stat unix.Statfs_t
@@ -53,17 +51,17 @@ func mountPoint(dir string) string {
 }
 
 // probe makes a file in dir that has no name, and gives it to user.
-func probe(dir string, given bool, user account.User) *PlaceError {
+func probe(dir string, given bool, user account.User) *Error {
 	file, err := nameless(dir)
 	switch {
 	case errors.Is(err, unix.EROFS):
-		return &PlaceError{Path: dir, Reason: ErrReadOnly}
+		return &Error{Path: dir, Reason: ErrReadOnly}
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
-		return &PlaceError{Path: dir, Reason: download.ErrSpace, Detail: err.Error()}
+		return &Error{Path: dir, Reason: download.ErrSpace, Detail: err.Error()}
 	case errors.Is(err, fs.ErrPermission) && os.Geteuid() == 0:
-		return &PlaceError{Path: dir, Reason: ErrSquashed, Detail: "it may not even write there"}
+		return &Error{Path: dir, Reason: ErrSquashed, Detail: "it may not even write there"}
 	case err != nil:
-		return &PlaceError{Path: dir, Reason: err}
+		return &Error{Path: dir, Reason: err}
 	}
 	defer file.Close()
 	if problem := linkless(dir); given && problem != nil {
@@ -77,7 +75,7 @@ func probe(dir string, given bool, user account.User) *PlaceError {
 		uid, gid = someoneElse, someoneElse // an account that is yet to be created
 	}
 	if err := file.Chown(uid, gid); err != nil {
-		return &PlaceError{Path: dir, Reason: ErrSquashed, Detail: err.Error()}
+		return &Error{Path: dir, Reason: ErrSquashed, Detail: err.Error()}
 	}
 	return nil
 }
@@ -87,7 +85,7 @@ const someoneElse = 1
 
 // linkless tries a symbolic link where a file cannot be made without a name: the file systems that have none, the tables of
 // others' systems and many a network share, are among those.
-func linkless(dir string) *PlaceError {
+func linkless(dir string) *Error {
 	if unnamed(dir) {
 		return nil
 	}
@@ -103,13 +101,13 @@ func linkless(dir string) *PlaceError {
 		linked = os.Remove(name)
 	}
 	if err := errors.Join(file.Close(), os.Remove(file.Name())); err != nil {
-		return &PlaceError{Path: dir, Reason: err}
+		return &Error{Path: dir, Reason: err}
 	}
 	switch {
 	case linked != nil:
-		return &PlaceError{Path: dir, Reason: ErrPlain, Detail: "no symbolic links"}
+		return &Error{Path: dir, Reason: ErrPlain, Detail: "no symbolic links"}
 	case mode != nil, looked == nil && info.Mode().Perm() != 0o700:
-		return &PlaceError{Path: dir, Reason: ErrPlain, Detail: "no modes"}
+		return &Error{Path: dir, Reason: ErrPlain, Detail: "no modes"}
 	}
 	return nil
 }

@@ -1,9 +1,10 @@
-package doctor
+// Package shell writes words for people to paste into one.
+package shell
 
 import "strings"
 
-// quote writes a word as a shell reads it.
-func quote(word string) string {
+// Quote writes a word as a shell reads it.
+func Quote(word string) string {
 	if word != "" && !strings.ContainsAny(word, " \t\n'\"\\$`!*?[]{}()<>|&;#~") {
 		return word
 	}

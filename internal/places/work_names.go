@@ -1,4 +1,4 @@
-package doctor
+package places
 
 import (
 	"fmt"
@@ -34,7 +34,7 @@ func (w Work) checkMeant() error {
 }
 
 func (w Work) refuse(detail string) error {
-	return &WorkError{Folder: w.Folder, Reason: ErrWorkName, Detail: detail, Instead: inside}
+	return &WorkError{Folder: w.Folder, Reason: ErrWorkName, Detail: detail, Instead: Inside}
 }
 
 // checkName refuses names in the runner's directory that are not for jobs.
@@ -65,7 +65,7 @@ func (w Work) resolve(path string) (string, error) {
 	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		target, err := filepath.EvalSymlinks(path)
 		if err != nil || w.checkSystem(target) != nil {
-			target = inside
+			target = Inside
 		}
 		return "", &WorkError{Folder: w.Folder, Reason: ErrWorkKind, Detail: "it is a link", Instead: target}
 	}
@@ -79,7 +79,8 @@ func (w Work) resolve(path string) (string, error) {
 			return path, nil //nolint:nilerr // the look at it tells why
 		}
 		if _, err := os.Lstat(at); err == nil {
-			return "", &WorkError{Folder: w.Folder, Reason: ErrWorkParent, Detail: fmt.Sprintf("%q is a link to nowhere", at), Instead: inside}
+			detail := fmt.Sprintf("%q is a link to nowhere", at)
+			return "", &WorkError{Folder: w.Folder, Reason: ErrWorkParent, Detail: detail, Instead: Inside}
 		}
 		rest = filepath.Join(filepath.Base(at), rest)
 	}

@@ -1,4 +1,4 @@
-package doctor
+package places
 
 import (
 	"errors"
@@ -13,12 +13,13 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
 // ErrWork is matched by every reason why jobs cannot work in a folder, beside that reason.
 var ErrWork = errors.New("jobs cannot work there")
 
-// Why jobs cannot work in a folder, beside those of a [PlaceError].
+// Why jobs cannot work in a folder, beside those of a [Error].
 var (
 	// ErrWorkName is a name that no folder for jobs may have, whatever there is on the host.
 	ErrWorkName = errors.New("it cannot be a folder for jobs")
@@ -64,7 +65,7 @@ type Room struct {
 // WorkError says why jobs cannot work in a folder.
 type WorkError struct {
 	Folder string
-	Reason error // one of the sentinels, or what a PlaceError has
+	Reason error // one of the sentinels, or what a Error has
 	Detail string
 	// Command mends it, as root; or else another folder, Instead, is to be named.
 	Command, Instead string
@@ -82,8 +83,8 @@ func (e *WorkError) Error() string {
 
 func (e *WorkError) Unwrap() []error { return []error{e.Reason, ErrWork} }
 
-// inside is a folder for jobs that is always possible: in the runner's directory.
-const inside = "_work"
+// Inside is a folder for jobs that is always possible: in the runner's directory.
+const Inside = "_work"
 
 // CheckWork finds out where jobs of a runner can work, or returns a [*WorkError]. It is for a runner that does not work
 // there yet. A folder in the runner's directory needs no room. It changes nothing and leaves nothing.
@@ -95,7 +96,7 @@ func CheckWork(w Work) (Room, error) {
 		return Room{}, w.checkName()
 	}
 	if i := strings.IndexFunc(w.Folder, unicode.IsControl); i >= 0 || strings.Contains(w.Folder, "{{") {
-		return Room{}, &WorkError{Folder: w.Folder, Reason: ErrWorkName, Detail: "its name cannot stand in a unit", Instead: inside}
+		return Room{}, &WorkError{Folder: w.Folder, Reason: ErrWorkName, Detail: "its name cannot stand in a unit", Instead: Inside}
 	}
 	path, err := w.resolve(filepath.Clean(w.Folder))
 	if err != nil {
@@ -111,9 +112,9 @@ func CheckWork(w Work) (Room, error) {
 	case absent(err):
 		return w.fresh(path)
 	case err != nil:
-		return Room{}, &WorkError{Folder: w.Folder, Reason: ErrWorkParent, Detail: obstacle(path, err), Instead: inside}
+		return Room{}, &WorkError{Folder: w.Folder, Reason: ErrWorkParent, Detail: obstacle(path, err), Instead: Inside}
 	case !info.IsDir():
-		return Room{}, &WorkError{Folder: w.Folder, Reason: ErrWorkKind, Instead: inside}
+		return Room{}, &WorkError{Folder: w.Folder, Reason: ErrWorkKind, Instead: Inside}
 	case w.began(path):
 		return Room{Path: path, Make: true}, w.checkParents(filepath.Dir(path))
 	}
@@ -125,12 +126,13 @@ func CheckRoom(path string, user account.User) error {
 	info, err := os.Lstat(path)
 	switch {
 	case err != nil:
-		return &WorkError{Folder: path, Reason: ErrWorkParent, Detail: obstacle(path, err), Instead: inside}
+		return &WorkError{Folder: path, Reason: ErrWorkParent, Detail: obstacle(path, err), Instead: Inside}
 	case !info.IsDir():
-		return &WorkError{Folder: path, Reason: ErrWorkKind, Command: "ls -ld " + quote(path)}
+		return &WorkError{Folder: path, Reason: ErrWorkKind, Command: "ls -ld " + shell.Quote(path)}
 	case !owns(user, info):
 		return &WorkError{
-			Folder: path, Reason: ErrWorkOwner, Command: "chown " + quote(user.Name+":") + " " + quote(path) + " && sudo chmod 755 " + quote(path),
+			Folder: path, Reason: ErrWorkOwner,
+			Command: "chown " + shell.Quote(user.Name+":") + " " + shell.Quote(path) + " && sudo chmod 755 " + shell.Quote(path),
 		}
 	}
 	return Work{Folder: path, User: user}.checkParents(path)
@@ -166,7 +168,7 @@ func (w Work) checkTaken(path string) error {
 		for _, place := range places {
 			if within(path, place) {
 				e := &WorkError{
-					Folder: w.Folder, Reason: ErrWorkTaken, Detail: fmt.Sprintf("%q works in %q", record.Name, place), Instead: inside,
+					Folder: w.Folder, Reason: ErrWorkTaken, Detail: fmt.Sprintf("%q works in %q", record.Name, place), Instead: Inside,
 				}
 				if w.Part && record.Work == w.Folder && record.Dir != place {
 					// The first of several was the only one before, and has the whole folder.
@@ -180,19 +182,20 @@ func (w Work) checkTaken(path string) error {
 }
 
 func (w Work) checkTemporary(path string) error {
-	for _, dir := range []string{"/tmp", "/var/tmp"} {
-		if w.PrivateTemp && within(path, dir) {
-			return &WorkError{Folder: w.Folder, Reason: ErrWorkTemporary, Instead: inside}
-		}
+	if w.PrivateTemp && Temporary(path) {
+		return &WorkError{Folder: w.Folder, Reason: ErrWorkTemporary, Instead: Inside}
 	}
 	return nil
 }
+
+// Temporary tells whether a path is in a folder that services may have of their own.
+func Temporary(path string) bool { return within(path, "/tmp") || within(path, "/var/tmp") }
 
 // fresh is a room in a folder that is not there yet.
 func (w Work) fresh(path string) (Room, error) {
 	base, err := existing(path)
 	if err != nil {
-		return Room{}, &WorkError{Folder: w.Folder, Reason: ErrWorkParent, Detail: err.Error(), Instead: inside}
+		return Room{}, &WorkError{Folder: w.Folder, Reason: ErrWorkParent, Detail: err.Error(), Instead: Inside}
 	}
 	room := Room{Path: path, Make: true}
 	if w.Part && !w.Exact {
@@ -226,7 +229,7 @@ func (w Work) within(path string, info fs.FileInfo) (Room, error) {
 }
 
 func (w Work) notOwned(path string) error {
-	e := &WorkError{Folder: w.Folder, Reason: ErrWorkOwner, Instead: inside}
+	e := &WorkError{Folder: w.Folder, Reason: ErrWorkOwner, Instead: Inside}
 	name, err := w.stranger(path)
 	if w.User.Name == "" || err != nil || name != "" || w.User.Self {
 		return e
@@ -236,7 +239,7 @@ func (w Work) notOwned(path string) error {
 		e.Detail, e.Instead = "that is yet to be created", w.beside(path)
 		return e
 	}
-	e.Command = "chown " + quote(w.User.Name+":") + " " + quote(path)
+	e.Command = "chown " + shell.Quote(w.User.Name+":") + " " + shell.Quote(path)
 	return e
 }
 
@@ -244,7 +247,7 @@ func (w Work) notOwned(path string) error {
 func (w Work) beside(path string) string {
 	fresh := filepath.Join(path, "actions-work")
 	if _, err := os.Lstat(fresh); !absent(err) || w.checkParents(path) != nil {
-		return inside
+		return Inside
 	}
 	return fresh
 }
@@ -315,11 +318,11 @@ func (w Work) checkParents(base string) error {
 	if barrier := w.User.Barrier(filepath.Join(base, "x")); barrier != "" {
 		return &WorkError{
 			Folder: w.Folder, Reason: ErrWorkParent, Detail: fmt.Sprintf("account %q may not list %q", w.User.Name, barrier),
-			Command: "chmod a+rx " + quote(barrier), Instead: inside,
+			Command: "chmod a+rx " + shell.Quote(barrier), Instead: Inside,
 		}
 	}
 	v, err := volumeOf(base)
-	problem := (*PlaceError)(nil)
+	problem := (*Error)(nil)
 	if err == nil { // where it cannot be told, the making will tell
 		problem = v.unfit(base, true)
 	}
@@ -329,7 +332,7 @@ func (w Work) checkParents(base string) error {
 	if problem == nil {
 		return nil
 	}
-	e := &WorkError{Folder: w.Folder, Reason: problem.Reason, Detail: problem.Detail, Instead: inside}
+	e := &WorkError{Folder: w.Folder, Reason: problem.Reason, Detail: problem.Detail, Instead: Inside}
 	var system *fs.PathError
 	if errors.As(problem, &system) {
 		e.Reason, e.Detail = system.Err, fmt.Sprintf("in %q", base)
@@ -348,11 +351,11 @@ func (w Work) safe(base string) error {
 	for dir := base; ; dir = filepath.Dir(dir) {
 		info, err := os.Lstat(dir)
 		if err != nil {
-			return &WorkError{Folder: w.Folder, Reason: ErrWorkParent, Detail: err.Error(), Instead: inside}
+			return &WorkError{Folder: w.Folder, Reason: ErrWorkParent, Detail: err.Error(), Instead: Inside}
 		}
 		if whose := changeable(w.User, info); whose != "" {
 			return &WorkError{
-				Folder: w.Folder, Reason: ErrWorkParent, Detail: fmt.Sprintf("%q can be changed by %s", dir, whose), Instead: inside,
+				Folder: w.Folder, Reason: ErrWorkParent, Detail: fmt.Sprintf("%q can be changed by %s", dir, whose), Instead: Inside,
 			}
 		}
 		if dir == filepath.Dir(dir) {

@@ -21,10 +21,10 @@ const (
 	maxRestarts = 8
 )
 
-// crew is the connections, and what they have met. Stream.mu guards it.
-type crew struct {
-	hands int // goroutines that receive
-	limit int // of hands; goes down where the server refuses more of them, or more bring nothing
+// workers are the connections, and what they have met. Stream.mu guards it.
+type workers struct {
+	active int // goroutines that receive
+	limit  int // of active; goes down where the server refuses more of them, or more bring nothing
 	// high is the most that was ever on disk: what a server without ranges sends
 	// again is no progress. failedAt is what high was at the last failure.
 	high, failedAt int64
@@ -35,7 +35,7 @@ type crew struct {
 	sent403        bool // tried again after a 403 already
 }
 
-// kind is what can be done about a setback.
+// kind is what can be done about a attemptError.
 type kind int
 
 const (
@@ -44,17 +44,17 @@ const (
 	giveUp
 )
 
-// setback is a failed attempt to receive. Errors of other types are not the
+// attemptError is a failed attempt to receive. Errors of other types are not the
 // network's, and end everything.
-type setback struct {
+type attemptError struct {
 	kind     kind
 	err      error
 	after    time.Duration // for which the server asked
 	answered bool          // the server refused; otherwise the connection failed
 }
 
-func (b *setback) Error() string { return b.err.Error() }
-func (b *setback) Unwrap() error { return b.err }
+func (b *attemptError) Error() string { return b.err.Error() }
+func (b *attemptError) Unwrap() error { return b.err }
 
 // task is what one request asks for.
 type task struct {
@@ -63,133 +63,136 @@ type task struct {
 	plain    bool  // the whole file without a range: nothing is on disk
 }
 
-// hire adds a connection. The caller holds mu.
-func (s *Stream) hire() {
-	s.hands++
-	s.workers.Go(s.work)
+// addWorkerLocked adds a connection.
+func (s *Stream) addWorkerLocked() {
+	s.active++
+	s.running.Go(worker{s}.work)
 }
 
+// worker is a connection that receives for a Stream.
+type worker struct{ *Stream }
+
 // work receives until nothing is left to claim.
-func (s *Stream) work() {
+func (w worker) work() {
 	var buf []byte
 	for {
-		t, ok := s.claim()
+		t, ok := w.claim()
 		if !ok {
 			return
 		}
 		if buf == nil {
 			buf = make([]byte, bufferSize)
 		}
-		err := s.attempt(t, buf)
+		err := w.attempt(t, buf)
 		if err == nil {
-			err = s.giveBack()
+			err = w.punchConsumed()
 		}
 		if err == nil {
 			continue
 		}
-		wait, again := s.judge(t, err)
-		if !again || !s.pause(wait) {
+		wait, again := w.judge(t, err)
+		if !again || !w.pause(wait) {
 			return
 		}
 	}
 }
 
 // claim takes the lowest part that nobody receives. Where there is none, or there are
-// too many hands, the goroutine is off the crew: whoever holds the rest goes on alone
+// too many of them, the goroutine ends: whoever holds the rest goes on alone
 // if need be.
-func (s *Stream) claim() (task, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.hands > s.limit {
-		s.hands--
+func (w worker) claim() (task, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.active > w.limit {
+		w.active--
 		return task{}, false
 	}
 	// Read before the claim, which makes a first segment where the size is unknown.
-	plain := s.segs.done == 0
-	index, ok := s.segs.claimLowest()
+	plain := w.segs.done == 0
+	index, ok := w.segs.claimLowest()
 	if !ok {
-		s.hands--
+		w.active--
 		return task{}, false
 	}
-	t := task{index: index, from: s.segs.next(index), to: s.segs.end(index), plain: plain}
-	if s.hands == 1 {
-		t.to = s.segs.runEnd(index)
+	t := task{index: index, from: w.segs.next(index), to: w.segs.end(index), plain: plain}
+	if w.active == 1 {
+		t.to = w.segs.runEnd(index)
 	}
 	return t, true
 }
 
 // judge decides after a failed attempt whether its goroutine goes on, and after
 // which wait.
-func (s *Stream) judge(t task, err error) (wait time.Duration, again bool) {
-	var b *setback
+func (w worker) judge(t task, err error) (wait time.Duration, again bool) {
+	var b *attemptError
 	if !errors.As(err, &b) {
-		s.fail(err)
+		w.fail(err)
 		return 0, false
 	}
-	s.mu.Lock()
-	if s.err != nil || s.segs.complete() {
-		s.mu.Unlock()
+	w.mu.Lock()
+	if w.err != nil || w.segs.complete() {
+		w.mu.Unlock()
 		return 0, false
 	}
-	progress := s.high > s.failedAt
-	s.failedAt = s.high
+	progress := w.high > w.failedAt
+	w.failedAt = w.high
 	if progress {
-		s.failures = 0
+		w.failures = 0
 	}
-	if s.hands > 1 {
-		defer s.mu.Unlock()
-		return s.judgeOneOfMany(t, b)
+	if w.active > 1 {
+		defer w.mu.Unlock()
+		return w.judgeOneOfManyLocked(t, b)
 	}
-	wait, err = s.judgeAlone(b, progress)
-	s.mu.Unlock()
+	wait, err = w.judgeAloneLocked(b, progress)
+	w.mu.Unlock()
 	if err != nil {
-		s.fail(err)
+		w.fail(err)
 		return 0, false
 	}
 	return wait, true
 }
 
-// judgeOneOfMany: a connection beside others is never needed, so what refuses
+// judgeOneOfManyLocked: a connection beside others is never needed, so what refuses
 // it or brings nothing is let go. The others take what it had claimed.
-func (s *Stream) judgeOneOfMany(t task, b *setback) (wait time.Duration, again bool) {
+func (w worker) judgeOneOfManyLocked(t task, b *attemptError) (wait time.Duration, again bool) {
 	switch {
 	case b.answered:
-		s.hands--
-		s.limit = min(s.limit, s.hands)
+		w.active--
+		w.limit = min(w.limit, w.active)
 		return 0, false
-	case s.segs.next(t.index) > t.from:
+	case w.segs.next(t.index) > t.from:
 		return jitter(shortWait), true
 	}
-	s.hands--
+	w.active--
 	return 0, false
 }
 
-// judgeAlone returns how long to wait, or the error that ends the transfer.
-func (s *Stream) judgeAlone(b *setback, progress bool) (time.Duration, error) {
+// judgeAloneLocked returns how long to wait, or the error that ends the transfer.
+func (w worker) judgeAloneLocked(b *attemptError, progress bool) (time.Duration, error) {
 	switch {
-	case b.kind == startAgain && !s.sentAnew:
-		s.sentAnew = true
-		return 0, s.startAgain()
+	case b.kind == startAgain && !w.sentAnew:
+		w.sentAnew = true
+		return 0, w.startAgainLocked()
 	case b.kind == startAgain:
 		return 0, b.err
-	case b.kind == giveUp && statusOf(b) == http.StatusForbidden && s.moved > 0 && !s.sent403:
+	case b.kind == giveUp && statusOf(b) == http.StatusForbidden && w.moved > 0 && !w.sent403:
 		// The signature of a redirect has run out, perhaps: the next request is redirected anew.
-		s.sent403 = true
+		w.sent403 = true
 	case b.kind == giveUp:
 		return 0, b.err
 	}
 	if progress {
 		return max(b.after, jitter(shortWait)), nil
 	}
-	s.failures++
-	if s.failures >= attempts {
+	w.failures++
+	if w.failures >= attempts {
 		return 0, b.err
 	}
-	return max(b.after, jitter(firstWait<<(s.failures-1))), nil
+	return max(b.after, jitter(firstWait<<(w.failures-1))), nil
 }
 
 func statusOf(err error) int {
-	var refused *StatusError
+	var refused *statusError
 	if errors.As(err, &refused) {
 		return refused.Status
 	}
@@ -203,28 +206,28 @@ func jitter(d time.Duration) time.Duration {
 }
 
 // pause waits, unless there is nothing left to wait for.
-func (s *Stream) pause(d time.Duration) bool {
+func (w worker) pause(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return true
-	case <-s.finished:
-	case <-s.ctx.Done():
+	case <-w.finished:
+	case <-w.ctx.Done():
 	}
 	return false
 }
 
-// startAgain forgets what is on disk. The caller holds mu and is the only
+// startAgainLocked forgets what is on disk. The caller is the only
 // connection, and will be: what has confused a server once is not done again.
-func (s *Stream) startAgain() error {
-	s.generation++
-	s.limit = 1
-	s.resumed = 0
-	s.segs, s.passing.whole = segments{}, nil
+func (w worker) startAgainLocked() error {
+	w.generation++
+	w.limit = 1
+	w.resumed = 0
+	w.segs, w.direct.decided = segments{}, nil
 	// From here on the old state says more than the part file holds, so that it
 	// is not believed if this process ends before the new one is written.
-	if err := s.part.Truncate(0); err != nil {
+	if err := w.part.Truncate(0); err != nil {
 		return fmt.Errorf("emptying the part file: %w", err)
 	}
 	return nil

@@ -14,10 +14,10 @@ import (
 
 const passSize = 8*segmentSize + 12345
 
-// brief is a request that need not keep what comes within three seconds.
-func (o *origin) brief() Request {
+// fast is a request that need not keep what comes within three seconds.
+func (o *origin) fast() Request {
 	r := o.request()
-	r.Brief = 3 * time.Second
+	r.SkipDisk = 3 * time.Second
 	return r
 }
 
@@ -66,9 +66,9 @@ func steady(perSecond int) func(int, http.ResponseWriter, *http.Request, []byte)
 	}
 }
 
-func TestBriefDownloadIsPassedOn(t *testing.T) {
+func TestFastDownloadSkipsTheDisk(t *testing.T) {
 	inBubble(t, passSize, func(t *testing.T, o *origin) {
-		r := o.brief()
+		r := o.fast()
 		var told []int64
 		r.Progress = func(done, _ int64) { told = append(told, done) }
 		o.wantRead(t, r)
@@ -94,14 +94,14 @@ func TestBriefDownloadIsPassedOn(t *testing.T) {
 	})
 }
 
-func TestLongDownloadIsKeptButForItsEnd(t *testing.T) {
+func TestSlowDownloadIsKeptButForItsEnd(t *testing.T) {
 	t.Parallel()
 	// At these rates less than three seconds are left when so many segments have come.
 	for perSecond, segments := range map[int]int64{9 * mib: 2, 7 * mib: 3, 5 * mib: 5, 2 * mib: 7} {
 		t.Run(fmt.Sprint(perSecond/mib), func(t *testing.T) {
 			inBubble(t, passSize, func(t *testing.T, o *origin) {
 				o.body = steady(perSecond)
-				o.wantRead(t, o.brief())
+				o.wantRead(t, o.fast())
 				o.wantKept(t, segments*segmentSize)
 			})
 		})
@@ -117,7 +117,7 @@ func TestDownloadThatBecomesSlow(t *testing.T) {
 			steady(mib/2)(0, w, r, data[4*segmentSize:])
 		}
 		o.body = slow
-		o.interrupt(t, o.brief(), 7*segmentSize+1000)
+		o.interrupt(t, o.fast(), 7*segmentSize+1000)
 		if info, err := os.Stat(o.part()); err != nil || info.Size() <= 6*segmentSize {
 			t.Fatalf("%v, %v: nothing was kept once it was slow", info.Size(), err)
 		}
@@ -142,7 +142,7 @@ func TestDownloadThatBecomesSlow(t *testing.T) {
 }
 
 // A connection that breaks in what is passed on goes on at the very byte.
-func TestPassedDownloadThatBreaks(t *testing.T) {
+func TestDirectDownloadThatBreaksGoesOn(t *testing.T) {
 	inBubble(t, passSize, func(t *testing.T, o *origin) {
 		const after = 3*segmentSize + 777
 		o.turn = func(n int, w http.ResponseWriter, r *http.Request) bool {
@@ -151,7 +151,7 @@ func TestPassedDownloadThatBreaks(t *testing.T) {
 			}
 			return false
 		}
-		o.wantRead(t, o.brief())
+		o.wantRead(t, o.fast())
 		if asked := o.ranges(1); !slices.Equal(asked, []string{span(after)}) {
 			t.Errorf("it asked for %q", asked)
 		}
@@ -160,7 +160,7 @@ func TestPassedDownloadThatBreaks(t *testing.T) {
 
 // A server that has another file, or no ranges, begins again: what was passed on
 // is gone, so from then on everything is kept.
-func TestPassedDownloadThatStartsAgain(t *testing.T) {
+func TestDirectDownloadThatStartsAgain(t *testing.T) {
 	inBubble(t, passSize, func(t *testing.T, o *origin) {
 		o.noRanges = true
 		o.turn = func(n int, w http.ResponseWriter, r *http.Request) bool {
@@ -169,13 +169,13 @@ func TestPassedDownloadThatStartsAgain(t *testing.T) {
 			}
 			return false
 		}
-		o.mustReceive(t, o.brief())
+		o.mustReceive(t, o.fast())
 	})
 }
 
 func TestReaderThatStopsAndIsClosed(t *testing.T) {
 	inBubble(t, passSize, func(t *testing.T, o *origin) {
-		s, err := Open(t.Context(), o.client, o.brief())
+		s, err := Open(t.Context(), o.client, o.fast())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -198,9 +198,9 @@ func TestReaderThatStopsAndIsClosed(t *testing.T) {
 }
 
 // The room of what was kept is free long before the end.
-func TestRoomIsGivenBackOnTheWay(t *testing.T) {
+func TestDiskIsFreedOnTheWay(t *testing.T) {
 	inBubble(t, passSize, func(t *testing.T, o *origin) {
-		s, err := Open(t.Context(), o.client, o.brief())
+		s, err := Open(t.Context(), o.client, o.fast())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -218,8 +218,8 @@ func TestSeveralConnectionsKeepWhatTheyBring(t *testing.T) {
 		o.body = func(n int, w http.ResponseWriter, r *http.Request, data []byte) {
 			steady(12*mib)(n, w, r, data)
 		}
-		r := o.brief()
-		r.Brief, r.Connections = time.Hour, 8
+		r := o.fast()
+		r.SkipDisk, r.Connections = time.Hour, 8
 		o.wantRead(t, r)
 		o.mu.Lock()
 		most := o.most
@@ -232,26 +232,26 @@ func TestSeveralConnectionsKeepWhatTheyBring(t *testing.T) {
 }
 
 // The room of what the reader has read is given back, each segment's once.
-func TestWhatIsSpent(t *testing.T) {
+func TestNextConsumed(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		change func(*Stream)
 		want   []int
 	}{
-		"brief":             {func(*Stream) {}, []int{0, 2}},
-		"long":              {func(s *Stream) { s.moved /= 100 }, nil},
-		"resumed":           {func(s *Stream) { s.resumed = 1 }, nil},
-		"just read":         {func(s *Stream) { s.pos = 4 * segmentSize }, []int{0, 2, 3}},
-		"still to be read":  {func(s *Stream) { s.pos = segmentSize - 1 }, nil},
-		"given back before": {func(s *Stream) { s.passing.spent = 1 }, []int{2}},
+		"fast":             {func(*Stream) {}, []int{0, 2}},
+		"long":             {func(s *Stream) { s.moved /= 100 }, nil},
+		"resumed":          {func(s *Stream) { s.resumed = 1 }, nil},
+		"just read":        {func(s *Stream) { s.pos = 4 * segmentSize }, []int{0, 2, 3}},
+		"still to be read": {func(s *Stream) { s.pos = segmentSize - 1 }, nil},
+		"punched before":   {func(s *Stream) { s.direct.consumed = 1 }, []int{2}},
 	} {
-		s := &Stream{r: Request{Brief: time.Minute}, segs: emptySegments(passSize, true)}
-		s.moved, s.passing.began = 6*segmentSize, time.Now().Add(-10*time.Second)
-		s.passing.whole, s.pos = map[int]bool{0: false, 1: true, 2: false, 3: false}, 4*segmentSize-1
+		s := &Stream{r: Request{SkipDisk: time.Minute}, segs: emptySegments(passSize, true)}
+		s.moved, s.direct.began = 6*segmentSize, time.Now().Add(-10*time.Second)
+		s.direct.decided, s.pos = map[int]bool{0: false, 1: true, 2: false, 3: false}, 4*segmentSize-1
 		c.change(s)
 		var got []int
 		for {
-			index, ok := s.takeSpent()
+			index, ok := (worker{s}).nextConsumedLocked()
 			if !ok {
 				break
 			}
@@ -263,15 +263,15 @@ func TestWhatIsSpent(t *testing.T) {
 	}
 }
 
-func TestWhatMayPass(t *testing.T) {
+func TestMayGoDirect(t *testing.T) {
 	t.Parallel()
 	const index = 4
 	for name, c := range map[string]struct {
 		change func(*Stream)
 		want   bool
 	}{
-		"brief":                   {func(*Stream) {}, true},
-		"not asked for":           {func(s *Stream) { s.r.Brief = 0 }, false},
+		"fast":                    {func(*Stream) {}, true},
+		"not asked for":           {func(s *Stream) { s.r.SkipDisk = 0 }, false},
 		"too long":                {func(s *Stream) { s.moved /= 100 }, false},
 		"of unknown length":       {func(s *Stream) { s.segs.known = false }, false},
 		"resumed":                 {func(s *Stream) { s.resumed = 1 }, false},
@@ -279,38 +279,38 @@ func TestWhatMayPass(t *testing.T) {
 		"nothing came yet":        {func(s *Stream) { s.moved = 0 }, false},
 		"not what is wanted next": {func(s *Stream) { s.segs.first = index - 1 }, false},
 	} {
-		s := &Stream{r: Request{Brief: time.Minute}, segs: emptySegments(passSize, true)}
-		s.segs.first, s.moved, s.passing.began = index, index*segmentSize, time.Now().Add(-10*time.Second)
+		s := &Stream{r: Request{SkipDisk: time.Minute}, segs: emptySegments(passSize, true)}
+		s.segs.first, s.moved, s.direct.began = index, index*segmentSize, time.Now().Add(-10*time.Second)
 		c.change(s)
-		if got := s.mayPass(index); got != c.want {
+		if got := s.mayGoDirectLocked(index); got != c.want {
 			t.Errorf("%s: %t", name, got)
 		}
 	}
 }
 
 // A refusal lets nobody stay who was to leave already.
-func TestDismissedHandsStayDismissed(t *testing.T) {
+func TestRemovedWorkersStayRemoved(t *testing.T) {
 	t.Parallel()
 	s := &Stream{segs: emptySegments(passSize, true)}
-	s.hands, s.limit = 5, maxConnections
-	s.dismiss(&tuner{useless: true, count: 4})
-	refusal := &setback{kind: giveUp, err: errors.New("refused"), answered: true}
-	if _, again := s.judge(task{}, refusal); again || s.hands != 4 || s.limit != 1 {
-		t.Errorf("after a refusal there are %d hands of %d, and one more try: %t", s.hands, s.limit, again)
+	s.active, s.limit = 5, maxConnections
+	s.removeWorkersLocked(&tuner{useless: true, count: 4})
+	refusal := &attemptError{kind: giveUp, err: errors.New("refused"), answered: true}
+	if _, again := (worker{s}).judge(task{}, refusal); again || s.active != 4 || s.limit != 1 {
+		t.Errorf("after a refusal there are %d workers of %d, and one more try: %t", s.active, s.limit, again)
 	}
-	for s.hands > 1 {
-		if got, ok := s.claim(); ok {
-			t.Fatalf("one of %d hands takes %+v", s.hands, got)
+	for s.active > 1 {
+		if got, ok := (worker{s}).claim(); ok {
+			t.Fatalf("one of %d workers takes %+v", s.active, got)
 		}
 	}
-	if got, ok := s.claim(); !ok || got.to != s.segs.runEnd(0) {
+	if got, ok := (worker{s}).claim(); !ok || got.to != s.segs.runEnd(0) {
 		t.Errorf("the last hand takes %+v: %t", got, ok)
 	}
 }
 
-func TestSmallReadsOfWhatIsPassed(t *testing.T) {
+func TestSmallReadsOfAHandoff(t *testing.T) {
 	inBubble(t, keptFirst+segmentSize+4321, func(t *testing.T, o *origin) {
-		s, err := Open(t.Context(), o.client, o.brief())
+		s, err := Open(t.Context(), o.client, o.fast())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,15 @@
+// Package openat reaches files from an open directory, by one name at a time: as openat(2) and its kin do it on Linux, as
+// [os.Root] does it elsewhere. A tree that somebody else writes to cannot lead it out.
+package openat
+
+import (
+	"io/fs"
+	"time"
+)
+
+// Status is what the file system tells about a file.
+type Status struct {
+	Mode     fs.FileMode
+	Size     int64
+	Modified time.Time
+}

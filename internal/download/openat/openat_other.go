@@ -1,0 +1,118 @@
+//go:build !linux
+
+package openat
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// Dir is an open directory of a tree. What is reached from it lies directly in it,
+// or, through a link, elsewhere in the tree: os.Root sees to that.
+type Dir struct{ root *os.Root }
+
+// File is an open regular file.
+type File struct{ *os.File }
+
+// Open opens the directory of root again. Both are closed by the caller.
+func Open(root *os.Root) (*Dir, error) {
+	again, err := root.OpenRoot(".")
+	if err != nil {
+		return nil, err
+	}
+	return &Dir{again}, nil
+}
+
+// Close closes it. There is nothing that could be done about a failure.
+func (d *Dir) Close() { _ = d.root.Close() }
+
+// Enter opens a directory. os.Root follows links that stay inside, so what was
+// opened is compared with what bears the name.
+func (d *Dir) Enter(name string) (*Dir, error) {
+	next, err := d.root.OpenRoot(name)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := next.Stat(".")
+	if err == nil {
+		var named fs.FileInfo
+		named, err = d.root.Lstat(name)
+		if err == nil && !os.SameFile(opened, named) {
+			err = errors.New("it is a link")
+		}
+	}
+	if err != nil {
+		_ = next.Close()
+		return nil, err
+	}
+	return &Dir{next}, nil
+}
+
+// OpenFile opens a file to be read.
+func (d *Dir) OpenFile(name string) (*File, error) { return opened(d.root.Open(name)) }
+
+// Create makes a file, where nothing bears its name.
+func (d *Dir) Create(name string, mode fs.FileMode) (*File, error) {
+	return opened(d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode))
+}
+
+func opened(f *os.File, err error) (*File, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &File{f}, nil
+}
+
+// Mkdir makes a directory.
+func (d *Dir) Mkdir(name string, mode fs.FileMode) error { return d.root.Mkdir(name, mode) }
+
+// Chmod sets the mode of a directory.
+func (d *Dir) Chmod(name string, mode fs.FileMode) error { return d.root.Chmod(name, mode) }
+
+// Chown gives away what bears the name, be it a link.
+func (d *Dir) Chown(name string, uid, gid int) error { return d.root.Lchown(name, uid, gid) }
+
+// Touch sets both times.
+func (d *Dir) Touch(name string, when time.Time) error { return d.root.Chtimes(name, when, when) }
+
+// Symlink makes a link called name.
+func (d *Dir) Symlink(target, name string) error { return d.root.Symlink(target, name) }
+
+// Readlink returns where a link leads.
+func (d *Dir) Readlink(name string) (string, error) { return d.root.Readlink(name) }
+
+// Mode is that of what bears the name, be it a link.
+func (d *Dir) Mode(name string) (fs.FileMode, error) {
+	info, err := d.root.Lstat(name)
+	if err != nil {
+		return 0, err
+	}
+	return info.Mode(), nil
+}
+
+// List returns what is in the directory, in no order.
+func (d *Dir) List() ([]fs.DirEntry, error) {
+	dir, err := d.root.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	return dir.ReadDir(-1)
+}
+
+// Clone is not done here: the bytes are copied.
+func (f *File) Clone(*File) error { return errors.ErrUnsupported }
+
+// StartWriting is left to the kernel here.
+func (f *File) StartWriting(int64, int64) {}
+
+// Status tells what it is.
+func (f *File) Status() (Status, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return Status{}, err
+	}
+	return Status{Mode: info.Mode(), Size: info.Size(), Modified: info.ModTime()}, nil
+}
