@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"log/slog"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/control"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
@@ -96,6 +97,10 @@ func (h *Host) Tidy(ctx context.Context) error {
 // unlock gives the host's lock up, and takes its file away when nothing is
 // remembered on this host.
 func (h *Host) unlock(lock *instance.Lock) {
+	// Agents that were killed have left theirs.
+	if err := control.Sweep(context.Background(), h.Paths.Control); err != nil {
+		h.Log.Warn("cannot remove the sockets of agents that are gone", "error", err)
+	}
 	if records, err := h.Store.List(); err == nil && len(records) == 0 {
 		h.Store.DropTokens()
 		lock.Remove()

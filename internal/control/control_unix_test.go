@@ -387,3 +387,35 @@ func TestOtherAccounts(t *testing.T) {
 		t.Errorf("the socket of a stranger: %v", err)
 	}
 }
+
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	if err := Sweep(t.Context(), dir); err != nil {
+		t.Errorf("of no folder: %v", err)
+	}
+	alive, left := filepath.Join(dir, "alive.sock"), filepath.Join(dir, "left.sock")
+	server, err := Listen(alive, &recorder{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	leave(t, left)
+	leave(t, filepath.Join(dir, ".4711.sock"))
+	file := filepath.Join(dir, "file")
+	if err := errors.Join(os.WriteFile(file, nil, 0o600), Sweep(t.Context(), dir)); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 2 || entries[0].Name() != "alive.sock" || entries[1].Name() != "file" {
+		t.Errorf("left: %v, %v", entries, err)
+	}
+	if _, err := Ask(t.Context(), alive); err != nil {
+		t.Errorf("the living one: %v", err)
+	}
+	if err := errors.Join(server.Close(), os.Remove(file), Sweep(t.Context(), dir)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder is left: %v", err)
+	}
+}

@@ -30,7 +30,7 @@ func arrows() []arrow {
 		{"internal/bootstrap", []string{
 			"internal/doctor", "internal/places", "internal/download", "internal/supervise", "internal/register", "internal/svc",
 			"internal/health", "internal/metadata", "internal/workspace", "internal/sealcheck", "internal/github", "internal/instance",
-			"internal/account", "internal/refusal",
+			"internal/account", "internal/refusal", "internal/control",
 		}},
 		{"internal/agent", []string{
 			"internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health",
