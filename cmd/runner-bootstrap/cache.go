@@ -26,7 +26,7 @@ downloads have left. Installed runners do not need the cache.`, call.withHost(ca
 // withCache is withHost for what needs neither credential nor time.
 func (call *session) withCache(do func(*bootstrap.Host) error) func(context.Context) error {
 	return func(context.Context) error {
-		host, err := call.host(principal{})
+		host, err := call.host(credential{})
 		if err != nil {
 			return err
 		}

@@ -158,13 +158,13 @@ func (call *session) briefSecrets(data *userData) ([]string, error) {
 	if err := o.checkStandardInput(); err != nil {
 		return nil, err
 	}
-	m := minted{}
+	issued := issuedTokens{}
 	var words []string
-	for _, s := range call.mintedSources() {
+	for _, s := range call.issuedSources() {
 		if s.file == "" {
 			continue
 		}
-		text, err := call.mintedText(s)
+		text, err := call.issuedText(s)
 		if err == nil && strings.TrimSpace(text) == "" {
 			err = usagef("reading %s: it is empty", s.what)
 		}
@@ -178,12 +178,12 @@ func (call *session) briefSecrets(data *userData) ([]string, error) {
 		data.private(file, strings.TrimSpace(text))
 		words = append(words, "--"+s.name+"-file", file)
 		if s.name == "jitconfig" {
-			m.jit = github.NewSecret(text)
+			issued.jit = github.NewSecret(text)
 		} else {
-			m.registration = github.NewSecret(text)
+			issued.registration = github.NewSecret(text)
 		}
 	}
-	return words, m.adopt(&bootstrap.Request{}, o)
+	return words, issued.applyTo(&bootstrap.Request{}, o)
 }
 
 // lastingSecrets puts the credential into the user data where that is wanted
@@ -207,7 +207,7 @@ func (call *session) lastingSecrets(data *userData, brought bool) error {
 				hint: again(without(call.arguments, []string{s.option, ""}), strings.Replace(s.option, "-file", "-command", 1), "COMMAND"),
 			}
 		}
-		text, err := call.mintedText(mintedSource{what: s.what, file: *s.file})
+		text, err := call.issuedText(issuedSource{what: s.what, file: *s.file})
 		if err != nil {
 			return err
 		}

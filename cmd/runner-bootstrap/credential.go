@@ -25,21 +25,21 @@ const (
 	secretCommandTime = time.Minute
 )
 
-// principal is as whom we speak to GitHub; nobody if it is empty.
-type principal struct {
+// credential is as whom we speak to GitHub; nobody if it is empty.
+type credential struct {
 	token github.Secret
 	app   *github.AppConfig
 }
 
-func (p principal) empty() bool { return p.token.Empty() && p.app == nil }
+func (c credential) empty() bool { return c.token.Empty() && c.app == nil }
 
 // client speaks to GitHub about a scope. An App that cannot work says so in the
 // first answer.
-func (p principal) client(api *transport.Client, scope github.Scope) *github.Client {
-	if p.app == nil {
-		return github.NewClient(api, scope, github.Static(p.token))
+func (c credential) client(api *transport.Client, scope github.Scope) *github.Client {
+	if c.app == nil {
+		return github.NewClient(api, scope, github.Static(c.token))
 	}
-	app, err := github.NewApp(api, scope, *p.app)
+	app, err := github.NewApp(api, scope, *c.app)
 	if err != nil {
 		return github.NewClient(api, scope, unusable{err})
 	}
@@ -61,13 +61,13 @@ func tokenVariables() []string {
 	return []string{"RUNNER_BOOTSTRAP_TOKEN", "RUNNER_CFG_PAT", "GITHUB_TOKEN", "GH_TOKEN", "ACCESS_TOKEN"}
 }
 
-// takePrincipal finds the credential: an option, systemd's credential called
+// readCredential finds the credential: an option, systemd's credential called
 // token, the environment. It takes all of them out of the environment, so that no
 // program that we start inherits one.
-func (call *session) takePrincipal(ctx context.Context) (principal, error) {
-	fromVariable, err := takeVariables(tokenVariables())
+func (call *session) readCredential(ctx context.Context) (credential, error) {
+	fromVariable, err := popVariables(tokenVariables())
 	if err != nil {
-		return principal{}, err
+		return credential{}, err
 	}
 	o := call.values
 	var given []string
@@ -78,17 +78,17 @@ func (call *session) takePrincipal(ctx context.Context) (principal, error) {
 	}
 	switch {
 	case len(given) > 1:
-		return principal{}, usagef("%s: one credential is enough", strings.Join(given, " and "))
+		return credential{}, usagef("%s: one credential is enough", strings.Join(given, " and "))
 	case o.appID == "" && (o.appKeyFile != "" || o.appKeyCommand != "" || o.appInstallationID != ""):
-		return principal{}, usagef("--app-key-file, --app-key-command and --app-installation-id need --app-id")
+		return credential{}, usagef("--app-key-file, --app-key-command and --app-installation-id need --app-id")
 	case o.appKeyFile != "" && o.appKeyCommand != "":
-		return principal{}, usagef("--app-key-file and --app-key-command: one key is enough")
+		return credential{}, usagef("--app-key-file and --app-key-command: one key is enough")
 	case o.appID != "":
-		return call.takeApp(ctx)
+		return call.readApp(ctx)
 	case o.tokenCommand != "":
 		text, err := call.runSecretCommand(ctx, "--token-command", o.tokenCommand)
 		if err != nil {
-			return principal{}, err
+			return credential{}, err
 		}
 		return readToken("--token-command", strings.NewReader(text))
 	case o.tokenFile == "-":
@@ -96,25 +96,25 @@ func (call *session) takePrincipal(ctx context.Context) (principal, error) {
 	case o.tokenFile != "":
 		text, err := call.readSecretFile("the token", o.tokenFile)
 		if err != nil {
-			return principal{}, err
+			return credential{}, err
 		}
 		return readToken(fmt.Sprintf("%q", o.tokenFile), strings.NewReader(text))
 	}
 	text, err := systemdCredential("token")
 	if err != nil {
-		return principal{}, err
+		return credential{}, err
 	}
 	if text != "" {
 		return readToken("systemd's credential token", strings.NewReader(text))
 	}
 	if err := github.CheckToken(fromVariable.Reveal()); err != nil {
-		return principal{}, fmt.Errorf("reading the token from the environment: %w", err)
+		return credential{}, fmt.Errorf("reading the token from the environment: %w", err)
 	}
-	return principal{token: fromVariable}, nil
+	return credential{token: fromVariable}, nil
 }
 
-// takeVariables gives the first of the variables that is set, and unsets them all.
-func takeVariables(names []string) (github.Secret, error) {
+// popVariables gives the first of the variables that is set, and unsets them all.
+func popVariables(names []string) (github.Secret, error) {
 	var found github.Secret
 	for _, name := range names {
 		if found.Empty() {
@@ -127,25 +127,25 @@ func takeVariables(names []string) (github.Secret, error) {
 	return found, nil
 }
 
-// takeApp reads what a GitHub App signs with.
-func (call *session) takeApp(ctx context.Context) (principal, error) {
+// readApp reads what a GitHub App signs with.
+func (call *session) readApp(ctx context.Context) (credential, error) {
 	o := call.values
 	var installation int64
 	if o.appInstallationID != "" {
 		id, err := strconv.ParseInt(o.appInstallationID, 10, 64)
 		if err != nil || id <= 0 {
-			return principal{}, usagef("--app-installation-id: %q is not a number", o.appInstallationID)
+			return credential{}, usagef("--app-installation-id: %q is not a number", o.appInstallationID)
 		}
 		installation = id
 	}
 	text, err := call.appKey(ctx)
 	if err != nil {
-		return principal{}, err
+		return credential{}, err
 	}
 	if text == "" {
-		return principal{}, usagef("--app-id needs --app-key-file, --app-key-command, or systemd's credential app-key")
+		return credential{}, usagef("--app-id needs --app-key-file, --app-key-command, or systemd's credential app-key")
 	}
-	return principal{app: &github.AppConfig{ID: o.appID, Key: github.NewSecret(text), Installation: installation}}, nil
+	return credential{app: &github.AppConfig{ID: o.appID, Key: github.NewSecret(text), Installation: installation}}, nil
 }
 
 // appKey is the App's private key; empty if nobody has given one.
@@ -226,17 +226,17 @@ func systemdCredential(name string) (string, error) {
 	return string(text), nil
 }
 
-func readToken(source string, in io.Reader) (principal, error) {
+func readToken(source string, in io.Reader) (credential, error) {
 	text, err := io.ReadAll(io.LimitReader(in, maxSecret))
 	if err != nil {
-		return principal{}, usagef("reading the token from %s: %v", source, err)
+		return credential{}, usagef("reading the token from %s: %v", source, err)
 	}
 	if err := github.CheckToken(string(text)); err != nil {
-		return principal{}, fmt.Errorf("reading the token from %s: %w", source, err)
+		return credential{}, fmt.Errorf("reading the token from %s: %w", source, err)
 	}
 	token := github.NewSecret(string(text))
 	if token.Empty() {
-		return principal{}, usagef("reading the token from %s: it is empty", source)
+		return credential{}, usagef("reading the token from %s: it is empty", source)
 	}
-	return principal{token: token}, nil
+	return credential{token: token}, nil
 }

@@ -97,7 +97,7 @@ func (call *session) patient(host *bootstrap.Host) (doctor.Host, error) {
 	patient := doctor.Host{
 		Paths: host.Paths, Private: host.Private, Executable: host.Executable, User: o.user, DefaultUser: bootstrap.DefaultUser,
 		Service: !o.noService, Invariant: doctor.Invariant(os.Environ()), Group: o.runnergroup, Web: transport.NewDownload(call.web),
-		Roots: host.Roots, Proxy: http.ProxyFromEnvironment, Environment: host.Environment, Token: call.principal.token,
+		Roots: host.Roots, Proxy: http.ProxyFromEnvironment, Environment: host.Environment, Token: call.credential.token,
 		Work: o.work, Again: call.withWords,
 		AsRoot: func(words ...string) string { return underSudo(call.withWords(words...)) },
 	}

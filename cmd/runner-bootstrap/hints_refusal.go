@@ -47,7 +47,7 @@ func openPage(scope github.Scope, path string) string {
 // tokenBegins tells whether the credential is a token of one of these kinds.
 func (call *session) tokenBegins(prefixes ...string) bool {
 	for _, prefix := range prefixes {
-		if strings.HasPrefix(call.principal.token.Reveal(), prefix) {
+		if strings.HasPrefix(call.credential.token.Reveal(), prefix) {
 			return true
 		}
 	}
@@ -91,17 +91,17 @@ func hintPermission(call *session, err error) string {
 func hintTokenRefused(call *session, err error) string {
 	var refused *register.ConfigError
 	errors.As(err, &refused)
-	given := call.minted.registration
+	given := call.issued.registration
 	file, kind, page := "--registration-token-file", "registration", "/settings/actions/runners/new"
 	if refused != nil && refused.Verb == "removing" {
-		given, file, kind, page = call.minted.remove, "--remove-token-file", "remove", "/settings/actions/runners"
+		given, file, kind, page = call.issued.remove, "--remove-token-file", "remove", "/settings/actions/runners"
 	}
 	switch {
-	case !call.principal.empty() && given.Empty():
+	case !call.credential.empty() && given.Empty():
 		return again(call.arguments) // it mints another one
-	case !call.principal.empty() && len(withoutOption(call.arguments, file)) < len(call.arguments):
+	case !call.credential.empty() && len(withoutOption(call.arguments, file)) < len(call.arguments):
 		return again(withoutOption(call.arguments, file)) // it mints one by itself then
-	case !call.principal.empty():
+	case !call.credential.empty():
 		return call.atScope("token", kind)
 	case refused == nil || refused.Scope.Owner == "":
 		return ""
@@ -125,7 +125,7 @@ func settingsOf(scope github.Scope) string {
 // toDo says who has to change what; it is empty where a command does it, or where
 // GitHub's words leave nothing to add.
 func (call *session) toDo(err error, hint string) string {
-	if given := call.minted; errors.Is(err, register.ErrTokenRefused) && !(given.registration.Empty() && given.remove.Empty()) {
+	if given := call.issued; errors.Is(err, register.ErrTokenRefused) && !(given.registration.Empty() && given.remove.Empty()) {
 		return "get a new token: one for registration or removal lives for an hour, and is for one repository, organization or enterprise"
 	}
 	if errors.Is(err, register.ErrGone) {

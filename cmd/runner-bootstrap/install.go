@@ -35,10 +35,10 @@ func (call *session) install(ctx context.Context, host *bootstrap.Host) error {
 	if err != nil {
 		return err
 	}
-	if err := call.minted.adopt(&request, &call.values); err != nil {
+	if err := call.issued.applyTo(&request, &call.values); err != nil {
 		return err
 	}
-	if request.Credential, request.Keep, err = call.forSupervisor(); err != nil {
+	if request.Credential, request.Keep, err = call.credentialToRecord(); err != nil {
 		return err
 	}
 	if request.JIT != nil {

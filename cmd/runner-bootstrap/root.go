@@ -32,8 +32,8 @@ type session struct {
 	arguments   []string
 	operands    []string // what is no option: runners, labels
 	values      options
-	minted      minted
-	principal   principal
+	issued      issuedTokens
+	credential  credential
 	web         transport.Config
 	console     *console
 	interrupted bool // a signal asked us to stop
@@ -124,14 +124,14 @@ func (call *session) withHost(do func(context.Context, *bootstrap.Host) error) f
 		if err := call.values.checkStandardInput(); err != nil {
 			return err
 		}
-		if err := call.takeMinted(); err != nil {
+		if err := call.readIssuedTokens(); err != nil {
 			return err
 		}
-		who, err := call.takePrincipal(ctx)
+		who, err := call.readCredential(ctx)
 		if err != nil {
 			return err
 		}
-		call.principal = who
+		call.credential = who
 		host, err := call.host(who)
 		if err != nil {
 			return err
@@ -147,12 +147,12 @@ func (call *session) withHostAnyway(do func(context.Context, *bootstrap.Host) er
 		if err := call.values.checkStandardInput(); err != nil {
 			return err
 		}
-		for _, source := range call.mintedSources() {
-			if _, err := takeVariables(source.variables); err != nil {
+		for _, source := range call.issuedSources() {
+			if _, err := popVariables(source.variables); err != nil {
 				return err // no program that we start inherits one
 			}
 		}
-		who, unavailable := call.takePrincipal(ctx)
+		who, unavailable := call.readCredential(ctx)
 		host, err := call.host(who)
 		if err != nil {
 			return err
@@ -177,7 +177,7 @@ func (call *session) bounded(ctx context.Context, do func(context.Context) error
 }
 
 // host puts together what the phases need.
-func (call *session) host(who principal) (*bootstrap.Host, error) {
+func (call *session) host(who credential) (*bootstrap.Host, error) {
 	dir, err := call.values.directory()
 	if err != nil {
 		return nil, err

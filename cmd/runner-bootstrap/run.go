@@ -37,8 +37,8 @@ func (call *session) supervise(ctx context.Context) error {
 	signal.Notify(heard, orderSignals()...)
 	defer signal.Stop(heard)
 	// A token that was minted for an install is not for jobs.
-	for _, source := range call.mintedSources() {
-		if _, err := takeVariables(source.variables); err != nil {
+	for _, source := range call.issuedSources() {
+		if _, err := popVariables(source.variables); err != nil {
 			return err
 		}
 	}
@@ -49,10 +49,10 @@ func (call *session) supervise(ctx context.Context) error {
 	if record.Name == "" {
 		return nil // it was told to stop while it waited
 	}
-	if err := adoptEnvironment(record.Environment); err != nil {
+	if err := restoreEnvironment(record.Environment); err != nil {
 		return err
 	}
-	who, err := call.takePrincipal(ctx)
+	who, err := call.readCredential(ctx)
 	if err != nil {
 		return err
 	}
@@ -118,9 +118,9 @@ func (call *session) recordToRun(ctx context.Context) (instance.Record, error) {
 	return record, err
 }
 
-// adoptEnvironment sets how the network is reached as it was at the install,
+// restoreEnvironment sets how the network is reached as it was at the install,
 // where this environment says nothing of it: a service has nearly none.
-func adoptEnvironment(variables []string) error {
+func restoreEnvironment(variables []string) error {
 	for _, variable := range variables {
 		name, value, _ := strings.Cut(variable, "=")
 		if os.Getenv(name) != "" || os.Getenv(strings.ToUpper(name)) != "" {

@@ -10,15 +10,15 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
-// minted is what somebody else had made at GitHub for this host: each does without
+// issuedTokens are what somebody else had made at GitHub for this host: each does without
 // a credential here.
-type minted struct {
+type issuedTokens struct {
 	registration, remove, jit github.Secret
 }
 
-// mintedSource is where one of them may come from: an option, systemd's credential
+// issuedSource is where one of them may come from: an option, systemd's credential
 // of the name, a variable.
-type mintedSource struct {
+type issuedSource struct {
 	what      string
 	file      string
 	name      string
@@ -26,21 +26,21 @@ type mintedSource struct {
 	into      *github.Secret
 }
 
-func (call *session) mintedSources() []mintedSource {
-	o, m := call.values, &call.minted
-	return []mintedSource{
-		{"the registration token", o.registrationTokenFile, "registration-token", registrationVariables(), &m.registration},
-		{"the just-in-time configuration", o.jitConfigFile, "jitconfig", []string{"RUNNER_BOOTSTRAP_JITCONFIG"}, &m.jit},
-		{"the remove token", o.removeTokenFile, "remove-token", []string{"RUNNER_BOOTSTRAP_REMOVE_TOKEN"}, &m.remove},
+func (call *session) issuedSources() []issuedSource {
+	o, tokens := call.values, &call.issued
+	return []issuedSource{
+		{"the registration token", o.registrationTokenFile, "registration-token", registrationVariables(), &tokens.registration},
+		{"the just-in-time configuration", o.jitConfigFile, "jitconfig", []string{"RUNNER_BOOTSTRAP_JITCONFIG"}, &tokens.jit},
+		{"the remove token", o.removeTokenFile, "remove-token", []string{"RUNNER_BOOTSTRAP_REMOVE_TOKEN"}, &tokens.remove},
 	}
 }
 
-// takeMinted reads what was minted elsewhere, and takes it out of the environment.
-func (call *session) takeMinted() error {
-	for _, source := range call.mintedSources() {
-		found, err := takeVariables(source.variables)
+// readIssuedTokens reads what was minted elsewhere, and takes it out of the environment.
+func (call *session) readIssuedTokens() error {
+	for _, source := range call.issuedSources() {
+		found, err := popVariables(source.variables)
 		if err == nil {
-			*source.into, err = call.readMinted(source, found)
+			*source.into, err = call.readIssuedToken(source, found)
 		}
 		if err != nil {
 			return err
@@ -55,8 +55,8 @@ func registrationVariables() []string {
 	return []string{"RUNNER_BOOTSTRAP_REGISTRATION_TOKEN", "RUNNER_TOKEN"}
 }
 
-func (call *session) readMinted(s mintedSource, fromVariable github.Secret) (github.Secret, error) {
-	text, err := call.mintedText(s)
+func (call *session) readIssuedToken(s issuedSource, fromVariable github.Secret) (github.Secret, error) {
+	text, err := call.issuedText(s)
 	switch {
 	case err != nil:
 		return github.Secret{}, err
@@ -72,7 +72,7 @@ func (call *session) readMinted(s mintedSource, fromVariable github.Secret) (git
 	return github.NewSecret(text), nil
 }
 
-func (call *session) mintedText(s mintedSource) (string, error) {
+func (call *session) issuedText(s issuedSource) (string, error) {
 	switch s.file {
 	case "":
 		return systemdCredential(s.name)
@@ -103,20 +103,20 @@ func (o *options) checkStandardInput() error {
 	return nil
 }
 
-// adopt makes a request of a just-in-time configuration: it says itself who the
+// applyTo makes a request of a just-in-time configuration: it says itself who the
 // runner is.
-func (m minted) adopt(request *bootstrap.Request, o *options) error {
-	request.RegistrationToken = m.registration
-	if m.jit.Empty() {
-		if o.jit && !m.registration.Empty() {
+func (t issuedTokens) applyTo(request *bootstrap.Request, o *options) error {
+	request.RegistrationToken = t.registration
+	if t.jit.Empty() {
+		if o.jit && !t.registration.Empty() {
 			return usagef("--jit: a registration token cannot make a just-in-time configuration; give a credential, or --ephemeral")
 		}
 		return nil
 	}
-	if !m.registration.Empty() {
+	if !t.registration.Empty() {
 		return usagef("a just-in-time configuration and a registration token: one of them is enough")
 	}
-	config, err := register.ParseJITConfig(m.jit)
+	config, err := register.ParseJITConfig(t.jit)
 	if err != nil {
 		return fmt.Errorf("reading the just-in-time configuration: %w", err)
 	}

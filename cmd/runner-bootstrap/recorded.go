@@ -11,40 +11,40 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
-// forSupervisor says where the supervisor of an installed runner finds the
+// credentialToRecord says where the supervisor of an installed runner finds the
 // credential of this call: where this call found it, if that is a place. What
 // came through standard input or the environment has none; it is for the plan to
 // decide whether it is kept.
-func (call *session) forSupervisor() (instance.Credential, github.Secret, error) {
+func (call *session) credentialToRecord() (instance.Credential, github.Secret, error) {
 	o := call.values
 	var found instance.Credential
 	var err error
 	switch {
 	case o.appID != "":
 		found.AppID = o.appID
-		found.InstallationID, _ = strconv.ParseInt(o.appInstallationID, 10, 64) // checked by takeApp
+		found.InstallationID, _ = strconv.ParseInt(o.appInstallationID, 10, 64) // checked by readApp
 		if found.AppKeyCommand = o.appKeyCommand; found.AppKeyCommand != "" {
 			return found, github.Secret{}, nil
 		}
-		if lasting(o.appKeyFile) {
+		if outlivesCall(o.appKeyFile) {
 			found.AppKeyFile, err = filepath.Abs(o.appKeyFile)
 			return found, github.Secret{}, err
 		}
 		found.Kept = true
-		return found, call.principal.app.Key, nil
+		return found, call.credential.app.Key, nil
 	case o.tokenCommand != "":
 		found.TokenCommand = o.tokenCommand
-	case lasting(o.tokenFile):
+	case outlivesCall(o.tokenFile):
 		found.TokenFile, err = filepath.Abs(o.tokenFile)
-	case !call.principal.token.Empty():
+	case !call.credential.token.Empty():
 		found.Kept = true
 	}
-	return found, call.principal.token, err
+	return found, call.credential.token, err
 }
 
-// lasting tells whether a credential is in a file that is there later: standard
+// outlivesCall tells whether a credential is in a file that is there later: standard
 // input and a shell's <(COMMAND) are not.
-func lasting(file string) bool {
+func outlivesCall(file string) bool {
 	return file != "" && file != "-" && !strings.HasPrefix(file, "/dev/") && !strings.HasPrefix(file, "/proc/")
 }
 
@@ -61,7 +61,7 @@ func (call *session) recordedCredential(record instance.Record) func(github.Scop
 	}
 }
 
-func (call *session) readRecorded(record instance.Record) (principal, error) {
+func (call *session) readRecorded(record instance.Record) (credential, error) {
 	c := record.Credential
 	reader := &session{streams: call.streams, console: call.console}
 	o := &reader.values
@@ -71,18 +71,18 @@ func (call *session) readRecorded(record instance.Record) (principal, error) {
 		o.appInstallationID = strconv.FormatInt(c.InstallationID, 10)
 	}
 	if !c.Kept {
-		return reader.takePrincipal(context.Background())
+		return reader.readCredential(context.Background())
 	}
 	dir, err := call.values.directory()
 	if err != nil {
-		return principal{}, err
+		return credential{}, err
 	}
 	kept, err := instance.NewStore(instance.DefaultPaths(dir).State).KeptCredential(record.Name)
 	switch {
 	case err != nil:
-		return principal{}, err
+		return credential{}, err
 	case c.AppID == "":
-		return principal{token: github.NewSecret(kept)}, nil
+		return credential{token: github.NewSecret(kept)}, nil
 	}
-	return principal{app: &github.AppConfig{ID: c.AppID, Key: github.NewSecret(kept), Installation: c.InstallationID}}, nil
+	return credential{app: &github.AppConfig{ID: c.AppID, Key: github.NewSecret(kept), Installation: c.InstallationID}}, nil
 }
