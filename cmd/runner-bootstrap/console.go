@@ -49,42 +49,28 @@ type console struct {
 	since time.Time
 }
 
-func newConsole(out io.Writer, values options) *console {
-	c := &console{out: out, plain: &printableWriter{to: out}, quiet: values.noProgress}
+func newConsole(out io.Writer, o callOptions) *console {
+	c := &console{out: out, plain: &printableWriter{to: out}, quiet: o.noProgress}
 	if file, ok := out.(*os.File); ok {
 		c.terminal = term.IsTerminal(int(file.Fd()))
 	}
-	c.person = values.logFormat == "lines" || values.logFormat == "auto" && c.terminal
-	c.log = slog.New(c.handler(values))
+	c.person = o.logFormat == "lines" || o.logFormat == "auto" && c.terminal
+	c.log = slog.New(c.handler(o))
 	return c
 }
 
-func (c *console) handler(values options) slog.Handler {
+func (c *console) handler(o callOptions) slog.Handler {
 	level := slog.LevelInfo
-	_ = level.UnmarshalText([]byte(values.logLevel)) // checked by checkLog
+	_ = level.UnmarshalText([]byte(o.logLevel)) // callOptions.check has refused what it is not
 	if c.person && level == slog.LevelInfo {
 		// The lines for each phase say it already.
 		level = slog.LevelWarn
 	}
 	config := &slog.HandlerOptions{Level: level}
-	if values.logFormat == "json" {
+	if o.logFormat == "json" {
 		return slog.NewJSONHandler(c.plain, config)
 	}
 	return slog.NewTextHandler(c.plain, config)
-}
-
-func checkLog(values options) error {
-	switch values.logFormat {
-	case "auto", "lines", "text", "json":
-	default:
-		return usagef("--log-format: %q is not lines, text, json or auto", values.logFormat)
-	}
-	switch values.logLevel {
-	case "debug", "info", "warn", "error":
-		return nil
-	default:
-		return usagef("--log-level: %q is not debug, info, warn or error", values.logLevel)
-	}
 }
 
 // Begin implements bootstrap.Observer.

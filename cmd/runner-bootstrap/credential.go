@@ -2,13 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -17,13 +12,69 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
-const (
-	// maxSecret is far beyond the longest token, and any key, of GitHub's.
-	maxSecret = 64 << 10
-	// secretCommandTime bounds a --token-command or --app-key-command: whoever asks
-	// a vault, or a person, is done by then.
-	secretCommandTime = time.Minute
-)
+// credentialOptions say as whom GitHub is asked.
+type credentialOptions struct {
+	tokenFile         string
+	tokenCommand      string
+	appID             string
+	appKeyFile        string
+	appKeyCommand     string
+	appInstallationID string
+}
+
+func (o *credentialOptions) options() []option {
+	return []option{
+		{
+			name: "token-file", value: "FILE", commands: credentialCommands,
+			usage: "file that holds the access token; - reads standard input",
+			text:  &o.tokenFile,
+		},
+		{
+			name: "token-command", value: "COMMAND", commands: credentialCommands,
+			usage: "shell command that prints the access token",
+			text:  &o.tokenCommand,
+		},
+		{
+			name: "app-id", value: "ID", commands: credentialCommands,
+			usage: "GitHub App to act as, by its client ID or its number",
+			text:  &o.appID,
+		},
+		{
+			name: "app-key-file", value: "FILE", commands: credentialCommands,
+			usage: "private key of the GitHub App, as GitHub gave it",
+			text:  &o.appKeyFile,
+		},
+		{
+			name: "app-key-command", value: "COMMAND", commands: credentialCommands,
+			usage: "shell command that prints the private key of the GitHub App; the key is then on no disk",
+			text:  &o.appKeyCommand,
+		},
+		{
+			name: "app-installation-id", value: "ID", commands: credentialCommands,
+			usage: "installation of the GitHub App; found by --url if not given",
+			text:  &o.appInstallationID,
+		},
+	}
+}
+
+// check refuses what does not go together.
+func (o *credentialOptions) check() error {
+	var given []string
+	for _, source := range [][2]string{{"--token-file", o.tokenFile}, {"--token-command", o.tokenCommand}, {"--app-id", o.appID}} {
+		if source[1] != "" {
+			given = append(given, source[0])
+		}
+	}
+	switch {
+	case len(given) > 1:
+		return usagef("%s: one credential is enough", strings.Join(given, " and "))
+	case o.appID == "" && (o.appKeyFile != "" || o.appKeyCommand != "" || o.appInstallationID != ""):
+		return usagef("--app-key-file, --app-key-command and --app-installation-id need --app-id")
+	case o.appKeyFile != "" && o.appKeyCommand != "":
+		return usagef("--app-key-file and --app-key-command: one key is enough")
+	}
+	return nil
+}
 
 // credential is as whom we speak to GitHub; nobody if it is empty.
 type credential struct {
@@ -64,37 +115,27 @@ func tokenVariables() []string {
 // readCredential finds the credential: an option, systemd's credential called
 // token, the environment. It takes all of them out of the environment, so that no
 // program that we start inherits one.
-func (call *session) readCredential(ctx context.Context) (credential, error) {
+func (r secretReader) readCredential(ctx context.Context, o *credentialOptions) (credential, error) {
 	fromVariable, err := popVariables(tokenVariables())
 	if err != nil {
 		return credential{}, err
 	}
-	o := call.values
-	var given []string
-	for _, source := range [][2]string{{"--token-file", o.tokenFile}, {"--token-command", o.tokenCommand}, {"--app-id", o.appID}} {
-		if source[1] != "" {
-			given = append(given, source[0])
-		}
+	if err := o.check(); err != nil {
+		return credential{}, err
 	}
 	switch {
-	case len(given) > 1:
-		return credential{}, usagef("%s: one credential is enough", strings.Join(given, " and "))
-	case o.appID == "" && (o.appKeyFile != "" || o.appKeyCommand != "" || o.appInstallationID != ""):
-		return credential{}, usagef("--app-key-file, --app-key-command and --app-installation-id need --app-id")
-	case o.appKeyFile != "" && o.appKeyCommand != "":
-		return credential{}, usagef("--app-key-file and --app-key-command: one key is enough")
 	case o.appID != "":
-		return call.readApp(ctx)
+		return r.readApp(ctx, o)
 	case o.tokenCommand != "":
-		text, err := call.runSecretCommand(ctx, "--token-command", o.tokenCommand)
+		text, err := r.run(ctx, "--token-command", o.tokenCommand)
 		if err != nil {
 			return credential{}, err
 		}
 		return readToken("--token-command", strings.NewReader(text))
 	case o.tokenFile == "-":
-		return readToken("standard input", call.in)
+		return readToken("standard input", r.in)
 	case o.tokenFile != "":
-		text, err := call.readSecretFile("the token", o.tokenFile)
+		text, err := r.readFile("the token", o.tokenFile)
 		if err != nil {
 			return credential{}, err
 		}
@@ -113,23 +154,8 @@ func (call *session) readCredential(ctx context.Context) (credential, error) {
 	return credential{token: fromVariable}, nil
 }
 
-// popVariables gives the first of the variables that is set, and unsets them all.
-func popVariables(names []string) (github.Secret, error) {
-	var found github.Secret
-	for _, name := range names {
-		if found.Empty() {
-			found = github.NewSecret(os.Getenv(name))
-		}
-		if err := os.Unsetenv(name); err != nil {
-			return github.Secret{}, fmt.Errorf("taking %s out of the environment: %w", name, err)
-		}
-	}
-	return found, nil
-}
-
 // readApp reads what a GitHub App signs with.
-func (call *session) readApp(ctx context.Context) (credential, error) {
-	o := call.values
+func (r secretReader) readApp(ctx context.Context, o *credentialOptions) (credential, error) {
 	var installation int64
 	if o.appInstallationID != "" {
 		id, err := strconv.ParseInt(o.appInstallationID, 10, 64)
@@ -138,7 +164,7 @@ func (call *session) readApp(ctx context.Context) (credential, error) {
 		}
 		installation = id
 	}
-	text, err := call.appKey(ctx)
+	text, err := r.readAppKey(ctx, o)
 	if err != nil {
 		return credential{}, err
 	}
@@ -148,9 +174,8 @@ func (call *session) readApp(ctx context.Context) (credential, error) {
 	return credential{app: &github.AppConfig{ID: o.appID, Key: github.NewSecret(text), Installation: installation}}, nil
 }
 
-// appKey is the App's private key; empty if nobody has given one.
-func (call *session) appKey(ctx context.Context) (string, error) {
-	o := call.values
+// readAppKey reads the App's private key; empty if nobody has given one.
+func (r secretReader) readAppKey(ctx context.Context, o *credentialOptions) (string, error) {
 	if o.appKeyCommand == "" && o.appKeyFile == "" {
 		return systemdCredential("app-key")
 	}
@@ -159,71 +184,14 @@ func (call *session) appKey(ctx context.Context) (string, error) {
 	from := fmt.Sprintf("%q", o.appKeyFile)
 	if o.appKeyCommand != "" {
 		from = "--app-key-command"
-		text, err = call.runSecretCommand(ctx, from, o.appKeyCommand)
+		text, err = r.run(ctx, from, o.appKeyCommand)
 	} else {
-		text, err = call.readSecretFile("the App's key", o.appKeyFile)
+		text, err = r.readFile("the App's key", o.appKeyFile)
 	}
 	if err == nil && strings.TrimSpace(text) == "" {
 		err = usagef("reading the App's key from %s: it is empty", from)
 	}
 	return text, err
-}
-
-// runSecretCommand asks a program of the user's for a secret.
-func (call *session) runSecretCommand(ctx context.Context, option, line string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, secretCommandTime)
-	defer cancel()
-	shell := []string{"sh", "-c", line}
-	if runtime.GOOS == "windows" {
-		shell = []string{"cmd", "/C", line}
-	}
-	command := exec.CommandContext(ctx, shell[0], shell[1:]...)
-	command.Stdin, command.Stderr = call.in, call.err
-	command.WaitDelay = time.Second
-	text, err := command.Output()
-	if errors.Is(err, exec.ErrWaitDelay) {
-		err = nil // it went well, and something that it started holds its output
-	}
-	if err != nil {
-		return "", usagef("%s: %v", option, err)
-	}
-	return string(text), nil
-}
-
-// readSecretFile reads a file, and warns if others can read it too.
-func (call *session) readSecretFile(what, path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", usagef("reading %s: %v", what, err)
-	}
-	defer file.Close()
-	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o044 != 0 && runtime.GOOS != "windows" {
-		call.console.log.Warn("other accounts of this host can read a credential", "path", path, "mode", info.Mode().Perm().String())
-	}
-	text, err := io.ReadAll(io.LimitReader(file, maxSecret))
-	if err != nil {
-		return "", usagef("reading %s: %v", what, err)
-	}
-	return string(text), nil
-}
-
-// systemdCredential reads what a unit's LoadCredential=NAME:... gave; empty if it
-// gave nothing.
-func systemdCredential(name string) (string, error) {
-	dir := os.Getenv("CREDENTIALS_DIRECTORY")
-	if dir == "" {
-		return "", nil
-	}
-	text, err := os.ReadFile(filepath.Join(dir, name))
-	switch {
-	case os.IsNotExist(err):
-		return "", nil
-	case err != nil:
-		return "", usagef("reading the systemd credential %s: %v", name, err)
-	case strings.TrimSpace(string(text)) == "":
-		return "", usagef("reading the systemd credential %s: it is empty", name)
-	}
-	return string(text), nil
 }
 
 func readToken(source string, in io.Reader) (credential, error) {

@@ -10,9 +10,12 @@ import (
 )
 
 func newDownloads(call *session) *cobra.Command {
+	o := &gitHubOptions{}
 	return call.command("downloads", "List the runners that GitHub offers", `
 Lists the runner archives on offer, one for each platform. The one that this host
-would take is marked.`, call.withScope(call.listDownloads))
+would take is marked.`, o.groups(), call.withScope(func(ctx context.Context, client *github.Client) error {
+		return listDownloads(ctx, call, client, o)
+	}))
 }
 
 // offered is one archive on offer, as --json shows it.
@@ -26,7 +29,7 @@ type offered struct {
 	ThisHost bool   `json:"this_host"`
 }
 
-func (call *session) listDownloads(ctx context.Context, client *github.Client) error {
+func listDownloads(ctx context.Context, call *session, client *github.Client, o *gitHubOptions) error {
 	applications, err := client.Applications(ctx)
 	if err != nil {
 		return err
@@ -40,7 +43,7 @@ func (call *session) listDownloads(ctx context.Context, client *github.Client) e
 			ThisHost: host == download.Platform{OS: a.OS, Arch: a.Architecture},
 		})
 	}
-	if call.values.json {
+	if o.output.json {
 		return printJSON(call.out, all)
 	}
 	return table(call.out, "\tPLATFORM\tVERSION\tSHA-256\tFILE", func(line func(string, ...any)) {

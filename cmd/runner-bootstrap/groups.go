@@ -9,17 +9,20 @@ import (
 )
 
 func newGroups(call *session) *cobra.Command {
-	return call.family("groups", "List the runner groups of an organization or enterprise",
+	o := &gitHubOptions{}
+	return family("groups", "List the runner groups of an organization or enterprise",
 		call.command("list", "List the runner groups", `
-Lists the runner groups of the organization or enterprise. A repository has none.`, call.withScope(call.listGroups)))
+Lists the runner groups of the organization or enterprise. A repository has none.`, o.groups(), call.withScope(func(ctx context.Context, client *github.Client) error {
+			return listGroups(ctx, call, client, o)
+		})))
 }
 
-func (call *session) listGroups(ctx context.Context, client *github.Client) error {
+func listGroups(ctx context.Context, call *session, client *github.Client, o *gitHubOptions) error {
 	groups, err := client.Groups(ctx)
 	if err != nil {
 		return err
 	}
-	if call.values.json {
+	if o.output.json {
 		return printJSON(call.out, groups)
 	}
 	return table(call.out, "ID\tNAME\tVISIBILITY\tDEFAULT\tINHERITED\tPUBLIC", func(line func(string, ...any)) {

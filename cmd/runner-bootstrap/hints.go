@@ -29,8 +29,8 @@ func refusalOf(err error) refusal.Error {
 
 func (call *session) here(words ...string) string {
 	words = append([]string{"runner-bootstrap"}, words...)
-	if call.values.dir != "" {
-		words = append(words, "--dir", call.values.dir)
+	if dir := optionsOf[placeOptions](call).dir; dir != "" {
+		words = append(words, "--dir", dir)
 	}
 	return shellWords(words)
 }
@@ -159,7 +159,7 @@ func hintWork(call *session, err error) string {
 		return again(call.arguments, "--work", "_work")
 	case work.Command != "":
 		return "sudo " + work.Command
-	case call.values.jitConfigFile != "":
+	case optionsOf[issuedOptions](call).jitConfigFile != "":
 		return hintJITConfig(call, err)
 	case work.Anew:
 		return again(without(call.arguments, []string{"--work", ""}), "--work", work.Instead, "--replace")
@@ -200,8 +200,8 @@ func hintOutdated(call *session, err error) string {
 }
 
 func hintAbsent(call *session, _ error) string {
-	if call.values.archive != "" {
-		return shellWords([]string{"ls", "-l", filepath.Dir(call.values.archive)})
+	if archive := optionsOf[sourceOptions](call).archive; archive != "" {
+		return shellWords([]string{"ls", "-l", filepath.Dir(archive)})
 	}
 	return call.here("cache", "list")
 }
@@ -214,23 +214,12 @@ func hintTemporary(_ *session, err error) string {
 }
 
 func hintLibraries(call *session, _ error) string {
-	root := instance.DefaultPaths(call.values.dir).Root("NAME")
-	if call.values.name != "" {
-		root = instance.DefaultPaths(call.values.dir).Root(call.values.name)
-	}
+	root := instance.DefaultPaths(optionsOf[placeOptions](call).dir).Root(firstOf(optionsOf[nameOptions](call).name, "NAME"))
 	return "sudo " + shellWords([]string{filepath.Join(root, "bin", "installdependencies.sh")})
 }
 
 // hintDoctor installs what is missing.
 func hintDoctor(call *session, _ error) string { return underSudo(call.here("doctor", "--fix")) }
-
-// hintLabels says where labels are given.
-func hintLabels(call *session, _ error) string {
-	if firstOf(call.arguments...) == "labels" {
-		return "runner-bootstrap labels --help"
-	}
-	return again(call.arguments, "--labels", "LABEL,LABEL")
-}
 
 func hintRunners(call *session, _ error) string { return call.atScope("runners", "list") }
 
@@ -241,11 +230,11 @@ func hintGroups(call *session, _ error) string { return call.atScope("groups", "
 // atScope is another command about the same scope.
 func (call *session) atScope(words ...string) string {
 	words = append([]string{"runner-bootstrap"}, words...)
-	if call.values.url != "" {
-		words = append(words, "--url", call.values.url)
+	if url := optionsOf[scopeOptions](call).url; url != "" {
+		words = append(words, "--url", url)
 	}
-	if call.values.tokenFile != "" {
-		words = append(words, "--token-file", call.values.tokenFile)
+	if file := optionsOf[credentialOptions](call).tokenFile; file != "" {
+		words = append(words, "--token-file", file)
 	}
 	return shellWords(words)
 }
@@ -273,7 +262,7 @@ func hintName(call *session, _ error) string {
 
 // hintMoved asks under which name the scope is known today.
 func hintMoved(call *session, _ error) string {
-	scope, err := github.ParseScope(call.values.url, call.values.apiURL)
+	scope, err := optionsOf[scopeOptions](call).parse()
 	if err != nil || scope.Kind != github.Repository {
 		return again(call.arguments)
 	}
@@ -290,7 +279,7 @@ func hintLimit(call *session, err error) string {
 }
 
 func hintNotGitHub(call *session, _ error) string {
-	scope, err := github.ParseScope(call.values.url, call.values.apiURL)
+	scope, err := optionsOf[scopeOptions](call).parse()
 	if err != nil {
 		return again(call.arguments)
 	}
@@ -325,7 +314,7 @@ func (call *session) hintWords(start *bootstrap.StartError) string {
 		return hintDoctor(call, nil)
 	case says("SSL connection", "certificate"):
 		return again(call.arguments, "--ca-file", "FILE")
-	case says("CoreCLR") && !slices.Contains(call.values.allow, bootstrap.AllowAll):
+	case says("CoreCLR") && !slices.Contains(optionsOf[lifecycleOptions](call).allow, bootstrap.AllowAll):
 		return again(call.arguments, "--allow", bootstrap.AllowAll) // what keeps .NET from starting is most often the sandbox
 	case start.AtOnce && start.User != "":
 		return shellWords([]string{"sudo", "-u", start.User, filepath.Join(start.Dir, "bin", "Runner.Listener"), "--version"})
@@ -346,7 +335,7 @@ func hintCertificate(call *session, err error) string {
 	for _, name := range []string{"SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"} {
 		switch {
 		case !strings.Contains(text, "("+name+")"):
-		case slices.ContainsFunc(call.values.env, func(v string) bool { return strings.HasPrefix(v, name+"=") }):
+		case slices.ContainsFunc(optionsOf[registrationOptions](call).env, func(v string) bool { return strings.HasPrefix(v, name+"=") }):
 			return again(call.arguments) // with VALUE in the place of what was wrong
 		case name != "SSL_CERT_FILE":
 			return "env -u " + name + " " + again(call.arguments)

@@ -65,12 +65,12 @@ func hintPermission(call *session, err error) string {
 	case refused == nil:
 		return "gh auth status"
 	case errors.As(err, &byConfig):
-		return "" // the token was minted already: it is not a scope that is missing
+		return "" // the token was issued already: it is not a scope that is missing
 	case errors.Is(err, github.ErrRole) && refused.MissingScope() == "":
 		return ""
-	case call.values.appID != "" && refused.Scope.Kind == github.Organization:
+	case optionsOf[credentialOptions](call).appID != "" && refused.Scope.Kind == github.Organization:
 		return openPage(refused.Scope, "/organizations/"+refused.Scope.Slug()+"/settings/installations")
-	case call.values.appID != "":
+	case optionsOf[credentialOptions](call).appID != "":
 		return openPage(refused.Scope, "/settings/installations")
 	case errors.Is(err, github.ErrIntegration):
 		return ""

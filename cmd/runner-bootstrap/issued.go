@@ -10,6 +10,33 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
+// issuedOptions name files with what was made elsewhere.
+type issuedOptions struct {
+	registrationTokenFile string
+	jitConfigFile         string
+	removeTokenFile       string
+}
+
+func (o *issuedOptions) options() []option {
+	return []option{
+		{
+			name: "registration-token-file", value: "FILE", commands: "install cloud-init",
+			usage: "file with a registration token that was minted elsewhere; no other credential is needed then",
+			text:  &o.registrationTokenFile,
+		},
+		{
+			name: "jitconfig-file", value: "FILE", commands: "install cloud-init",
+			usage: "file with a just-in-time configuration that was made elsewhere; no credential is needed then",
+			text:  &o.jitConfigFile,
+		},
+		{
+			name: "remove-token-file", value: "FILE", commands: "uninstall",
+			usage: "file with a remove token that was minted elsewhere; no other credential is needed then",
+			text:  &o.removeTokenFile,
+		},
+	}
+}
+
 // issuedTokens are what somebody else had made at GitHub for this host: each does without
 // a credential here.
 type issuedTokens struct {
@@ -23,26 +50,46 @@ type issuedSource struct {
 	file      string
 	name      string
 	variables []string
-	into      *github.Secret
+	into      func(*issuedTokens) *github.Secret
 }
 
-func (call *session) issuedSources() []issuedSource {
-	o, tokens := call.values, &call.issued
+func issuedSources(o *issuedOptions) []issuedSource {
 	return []issuedSource{
-		{"the registration token", o.registrationTokenFile, "registration-token", registrationVariables(), &tokens.registration},
-		{"the just-in-time configuration", o.jitConfigFile, "jitconfig", []string{"RUNNER_BOOTSTRAP_JITCONFIG"}, &tokens.jit},
-		{"the remove token", o.removeTokenFile, "remove-token", []string{"RUNNER_BOOTSTRAP_REMOVE_TOKEN"}, &tokens.remove},
+		{
+			"the registration token", o.registrationTokenFile, "registration-token", registrationVariables(),
+			func(t *issuedTokens) *github.Secret { return &t.registration },
+		},
+		{
+			"the just-in-time configuration", o.jitConfigFile, "jitconfig", []string{"RUNNER_BOOTSTRAP_JITCONFIG"},
+			func(t *issuedTokens) *github.Secret { return &t.jit },
+		},
+		{
+			"the remove token", o.removeTokenFile, "remove-token", []string{"RUNNER_BOOTSTRAP_REMOVE_TOKEN"},
+			func(t *issuedTokens) *github.Secret { return &t.remove },
+		},
 	}
 }
 
-// readIssuedTokens reads what was minted elsewhere, and takes it out of the environment.
-func (call *session) readIssuedTokens() error {
-	for _, source := range call.issuedSources() {
+// readIssuedTokens reads what was issued elsewhere, and takes it out of the environment.
+func (r secretReader) readIssuedTokens(o *issuedOptions) (issuedTokens, error) {
+	var tokens issuedTokens
+	for _, source := range issuedSources(o) {
 		found, err := popVariables(source.variables)
 		if err == nil {
-			*source.into, err = call.readIssuedToken(source, found)
+			*source.into(&tokens), err = r.readIssuedToken(source, found)
 		}
 		if err != nil {
+			return tokens, err
+		}
+	}
+	return tokens, nil
+}
+
+// dropIssuedVariables takes what was issued elsewhere out of the environment, where it
+// is not wanted: no program that we start inherits it.
+func dropIssuedVariables() error {
+	for _, source := range issuedSources(&issuedOptions{}) {
+		if _, err := popVariables(source.variables); err != nil {
 			return err
 		}
 	}
@@ -55,8 +102,8 @@ func registrationVariables() []string {
 	return []string{"RUNNER_BOOTSTRAP_REGISTRATION_TOKEN", "RUNNER_TOKEN"}
 }
 
-func (call *session) readIssuedToken(s issuedSource, fromVariable github.Secret) (github.Secret, error) {
-	text, err := call.issuedText(s)
+func (r secretReader) readIssuedToken(s issuedSource, fromVariable github.Secret) (github.Secret, error) {
+	text, err := r.readIssuedText(s)
 	switch {
 	case err != nil:
 		return github.Secret{}, err
@@ -72,26 +119,26 @@ func (call *session) readIssuedToken(s issuedSource, fromVariable github.Secret)
 	return github.NewSecret(text), nil
 }
 
-func (call *session) issuedText(s issuedSource) (string, error) {
+func (r secretReader) readIssuedText(s issuedSource) (string, error) {
 	switch s.file {
 	case "":
 		return systemdCredential(s.name)
 	case "-":
-		text, err := io.ReadAll(io.LimitReader(call.in, maxSecret))
+		text, err := io.ReadAll(io.LimitReader(r.in, maxSecret))
 		return string(text), err
 	}
-	return call.readSecretFile(s.what, s.file)
+	return r.readFile(s.what, s.file)
 }
 
 // checkStandardInput refuses to read two things from one stream.
-func (o *options) checkStandardInput() error {
+func checkStandardInput(o *credentialOptions, issued *issuedOptions) error {
 	var readers []string
 	for _, option := range [][2]string{
 		{"--token-file", o.tokenFile},
 		{"--app-key-file", o.appKeyFile},
-		{"--registration-token-file", o.registrationTokenFile},
-		{"--jitconfig-file", o.jitConfigFile},
-		{"--remove-token-file", o.removeTokenFile},
+		{"--registration-token-file", issued.registrationTokenFile},
+		{"--jitconfig-file", issued.jitConfigFile},
+		{"--remove-token-file", issued.removeTokenFile},
 	} {
 		if option[1] == "-" {
 			readers = append(readers, option[0])
@@ -105,10 +152,10 @@ func (o *options) checkStandardInput() error {
 
 // applyTo makes a request of a just-in-time configuration: it says itself who the
 // runner is.
-func (t issuedTokens) applyTo(request *bootstrap.Request, o *options) error {
+func (t issuedTokens) applyTo(request *bootstrap.Request, o *installOptions) error {
 	request.RegistrationToken = t.registration
 	if t.jit.Empty() {
-		if o.jit && !t.registration.Empty() {
+		if o.lifecycle.jit && !t.registration.Empty() {
 			return usagef("--jit: a registration token cannot make a just-in-time configuration; give a credential, or --ephemeral")
 		}
 		return nil
@@ -124,15 +171,15 @@ func (t issuedTokens) applyTo(request *bootstrap.Request, o *options) error {
 		given bool
 		name  string
 	}{
-		{len(o.labels) > 0, "labels"},
-		{o.noDefaultLabels, "no-default-labels"},
-		{o.runnergroup != "", "runnergroup"},
-		{o.ephemeral, "ephemeral"},
-		{o.jit, "jit"},
-		{o.count > 1, "count"},
-		{o.disableUpdate, "disableupdate"},
-		{o.work != defaultWork, "work"},
-		{o.name != "" && o.name != config.Settings.Name, "name"},
+		{len(o.identity.labels) > 0, "labels"},
+		{o.identity.noDefaultLabels, "no-default-labels"},
+		{o.identity.group != "", "runnergroup"},
+		{o.registration.ephemeral, "ephemeral"},
+		{o.lifecycle.jit, "jit"},
+		{o.count.count > 1, "count"},
+		{o.registration.disableUpdate, "disableupdate"},
+		{o.identity.work != defaultWork, "work"},
+		{o.name.name != "" && o.name.name != config.Settings.Name, "name"},
 	} {
 		if option.given {
 			return usagef("--%s: the just-in-time configuration has settled that already", option.name)

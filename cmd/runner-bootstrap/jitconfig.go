@@ -9,35 +9,48 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 )
 
+// jitConfigOptions are what jitconfig takes.
+type jitConfigOptions struct {
+	gitHub   gitHubOptions
+	name     nameOptions
+	identity identityOptions
+}
+
+func (o *jitConfigOptions) groups() []group { return append(o.gitHub.groups(), &o.name, &o.identity) }
+
 func newJITConfig(call *session) *cobra.Command {
+	o := &jitConfigOptions{}
 	return call.command("jitconfig", "Register an ephemeral runner and print its configuration", `
 Registers a runner for one job and prints its just-in-time configuration, and
 nothing else, to standard output: for controllers that hand it to a host, which
 then needs no credential. It can be had only once. If the name is taken by a runner
-that never connected, the new one gets a suffix.`, call.withScope(call.makeJITConfig))
+that never connected, the new one gets a suffix.`, o.groups(), call.withScope(func(ctx context.Context, client *github.Client) error {
+		return makeJITConfig(ctx, call, client, o)
+	}))
 }
 
-func (call *session) makeJITConfig(ctx context.Context, client *github.Client) error {
-	o := call.values
-	if o.name == "" {
+func makeJITConfig(ctx context.Context, call *session, client *github.Client, o *jitConfigOptions) error {
+	if o.name.name == "" {
 		return usagef("--name is missing: what shall the runner be called?")
 	}
-	if err := o.checkIdentity(client.Scope()); err != nil {
+	if err := o.identity.check(client.Scope()); err != nil {
 		return err
 	}
-	labels := o.labels
-	if !o.noDefaultLabels {
+	labels := o.identity.labels
+	if !o.identity.noDefaultLabels {
 		labels = append([]string{"self-hosted"}, labels...)
 	}
-	group, err := client.GroupID(ctx, o.runnergroup)
+	group, err := client.GroupID(ctx, o.identity.group)
 	if err != nil {
 		return err
 	}
-	made, err := client.JITConfig(ctx, github.JITRequest{Name: o.name, GroupID: group, Labels: github.Distinct(labels), WorkFolder: o.work})
+	made, err := client.JITConfig(ctx, github.JITRequest{
+		Name: o.name.name, GroupID: group, Labels: github.Distinct(labels), WorkFolder: o.identity.work,
+	})
 	if err != nil {
 		return err
 	}
-	if o.json {
+	if o.gitHub.output.json {
 		return printJSON(call.out, map[string]any{"runner": made.Runner, "encoded_jit_config": made.Config.Reveal()})
 	}
 	_, err = fmt.Fprintln(call.out, made.Config.Reveal())

@@ -15,8 +15,7 @@ import (
 // credential of this call: where this call found it, if that is a place. What
 // came through standard input or the environment has none; it is for the plan to
 // decide whether it is kept.
-func (call *session) credentialToRecord() (instance.Credential, github.Secret, error) {
-	o := call.values
+func credentialToRecord(o *credentialOptions, who credential) (instance.Credential, github.Secret, error) {
 	var found instance.Credential
 	var err error
 	switch {
@@ -31,15 +30,15 @@ func (call *session) credentialToRecord() (instance.Credential, github.Secret, e
 			return found, github.Secret{}, err
 		}
 		found.Kept = true
-		return found, call.credential.app.Key, nil
+		return found, who.app.Key, nil
 	case o.tokenCommand != "":
 		found.TokenCommand = o.tokenCommand
 	case outlivesCall(o.tokenFile):
 		found.TokenFile, err = filepath.Abs(o.tokenFile)
-	case !call.credential.token.Empty():
+	case !who.token.Empty():
 		found.Kept = true
 	}
-	return found, call.credential.token, err
+	return found, who.token, err
 }
 
 // outlivesCall tells whether a credential is in a file that is there later: standard
@@ -48,12 +47,12 @@ func outlivesCall(file string) bool {
 	return file != "" && file != "-" && !strings.HasPrefix(file, "/dev/") && !strings.HasPrefix(file, "/proc/")
 }
 
-// recordedCredential speaks to GitHub with what the record names, which is read
-// each time: a file may have been replaced by a newer token.
-func (call *session) recordedCredential(record instance.Record) func(github.Scope) *github.Client {
+// connectAsRecorded speaks to GitHub with what the record names, which is read each
+// time: a file may have been replaced by a newer token.
+func connectAsRecorded(call *session, record instance.Record) func(github.Scope) *github.Client {
 	api := transport.NewAPI(call.web)
 	return func(scope github.Scope) *github.Client {
-		who, err := call.readRecorded(record)
+		who, err := readRecorded(call, record)
 		if err != nil {
 			return github.NewClient(api, scope, unusable{err})
 		}
@@ -61,19 +60,19 @@ func (call *session) recordedCredential(record instance.Record) func(github.Scop
 	}
 }
 
-func (call *session) readRecorded(record instance.Record) (credential, error) {
+func readRecorded(call *session, record instance.Record) (credential, error) {
 	c := record.Credential
-	reader := &session{streams: call.streams, console: call.console}
-	o := &reader.values
-	o.tokenFile, o.tokenCommand, o.appID = c.TokenFile, c.TokenCommand, c.AppID
-	o.appKeyFile, o.appKeyCommand = c.AppKeyFile, c.AppKeyCommand
-	if c.InstallationID != 0 {
-		o.appInstallationID = strconv.FormatInt(c.InstallationID, 10)
-	}
 	if !c.Kept {
-		return reader.readCredential(context.Background())
+		o := &credentialOptions{
+			tokenFile: c.TokenFile, tokenCommand: c.TokenCommand,
+			appID: c.AppID, appKeyFile: c.AppKeyFile, appKeyCommand: c.AppKeyCommand,
+		}
+		if c.InstallationID != 0 {
+			o.appInstallationID = strconv.FormatInt(c.InstallationID, 10)
+		}
+		return call.secrets().readCredential(context.Background(), o)
 	}
-	dir, err := call.values.directory()
+	dir, err := optionsOf[placeOptions](call).absolute()
 	if err != nil {
 		return credential{}, err
 	}

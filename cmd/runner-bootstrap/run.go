@@ -17,32 +17,44 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
+// runOptions are what run takes.
+type runOptions struct {
+	credential credentialOptions
+	name       nameOptions
+	place      placeOptions
+	network    networkOptions
+	call       callOptions
+}
+
+func (o *runOptions) groups() []group {
+	return []group{&o.credential, &o.name, &o.place, &o.network, &o.call}
+}
+
 func newRun(call *session) *cobra.Command {
+	o := &runOptions{}
 	return call.command("run", "Supervise an installed runner in the foreground", `
 This is what the service runs. It starts the runner's listener as the account
 that jobs run as, understands how it ends, and has the runner registered anew
 where that is needed and there is a credential. On SIGTERM the running job may
 finish within --drain-timeout; on SIGINT, or on a second signal, nothing is
-waited for. SIGUSR1 drains the runner, SIGUSR2 lets it go on.`, call.supervise)
+waited for. SIGUSR1 drains the runner, SIGUSR2 lets it go on.`, o.groups(), func(ctx context.Context) error { return runSupervisor(ctx, call, o) })
 }
 
-func (call *session) supervise(ctx context.Context) error {
-	call.outlive()
-	if call.values.logFormat == "auto" {
-		call.values.logFormat = "text"
+func runSupervisor(ctx context.Context, call *session, o *runOptions) error {
+	outliveReader(call)
+	if o.call.logFormat == "auto" {
+		o.call.logFormat = "text"
 	}
-	call.console = newConsole(call.err, call.values)
+	call.console = newConsole(call.err, o.call)
 	// Before anybody can know that this process is the supervisor.
 	heard := make(chan os.Signal, 8)
 	signal.Notify(heard, orderSignals()...)
 	defer signal.Stop(heard)
-	// A token that was minted for an install is not for jobs.
-	for _, source := range call.issuedSources() {
-		if _, err := popVariables(source.variables); err != nil {
-			return err
-		}
+	// A token that was issued for an install is not for jobs.
+	if err := dropIssuedVariables(); err != nil {
+		return err
 	}
-	record, err := call.recordToRun(ctx)
+	record, err := recordToRun(ctx, call, o)
 	if err != nil {
 		return err
 	}
@@ -52,7 +64,7 @@ func (call *session) supervise(ctx context.Context) error {
 	if err := restoreEnvironment(record.Environment); err != nil {
 		return err
 	}
-	who, err := call.readCredential(ctx)
+	who, err := call.secrets().readCredential(ctx, &o.credential)
 	if err != nil {
 		return err
 	}
@@ -61,10 +73,10 @@ func (call *session) supervise(ctx context.Context) error {
 		return err
 	}
 	if who.empty() && !record.Credential.Empty() {
-		host.Connect = call.recordedCredential(record)
+		host.Connect = connectAsRecorded(call, record)
 	}
 	// What is started later must not look around where jobs write.
-	if call.values.dir, err = call.values.directory(); err != nil {
+	if o.place.dir, err = o.place.absolute(); err != nil {
 		return err
 	}
 	if err := os.Chdir("/"); err != nil {
@@ -79,9 +91,9 @@ func (call *session) supervise(ctx context.Context) error {
 	return svc.Run(ctx, record.Name, func(ctx context.Context) error { return keeps.Run(ctx, record.Name) })
 }
 
-// outlive lets the supervisor go on when nobody reads its output any more: a journal
+// outliveReader lets the supervisor go on when nobody reads its output any more: a journal
 // that is stopped, the other end of a pipe. A job is worth more than its log.
-func (call *session) outlive() {
+func outliveReader(call *session) {
 	ignoreBrokenPipe()
 	journal := ""
 	if file, ok := call.err.(*os.File); ok {
@@ -91,13 +103,13 @@ func (call *session) outlive() {
 }
 
 // recordToRun is that of the runner to supervise.
-func (call *session) recordToRun(ctx context.Context) (instance.Record, error) {
-	dir, err := call.values.directory()
+func recordToRun(ctx context.Context, call *session, o *runOptions) (instance.Record, error) {
+	dir, err := o.place.absolute()
 	if err != nil {
 		return instance.Record{}, err
 	}
 	store := instance.NewStore(instance.DefaultPaths(dir).State)
-	name, err := call.theRunner(store)
+	name, err := call.theRunner(store, o.name.name)
 	if err != nil {
 		return instance.Record{}, err
 	}

@@ -27,21 +27,38 @@ func (e *unwellError) Error() string {
 
 func (e *unwellError) Unwrap() error { return errUnhealthy }
 
+// statusOptions are what status takes.
+type statusOptions struct {
+	credential credentialOptions
+	name       nameOptions
+	place      placeOptions
+	network    networkOptions
+	output     outputOptions
+	call       callOptions
+}
+
+func (o *statusOptions) groups() []group {
+	return []group{&o.credential, &o.name, &o.place, &o.network, &o.output, &o.call}
+}
+
 func newStatus(call *session) *cobra.Command {
+	o := &statusOptions{}
 	return call.command("status", "Compare what was installed with the service and with GitHub", `
 Shows the record, the service, the listener and, with a token, what GitHub says
 of each runner of this host, and names where they disagree. It ends with exit
 code 9 if they do. What this host knows is printed whatever GitHub answers; the
-exit code is then that of the reason.`, call.withHostAnyway(call.status))
+exit code is then that of the reason.`, o.groups(), call.withHostAnyway(func(ctx context.Context, host *bootstrap.Host) error {
+		return runStatus(ctx, call, host, o)
+	}))
 }
 
-func (call *session) status(ctx context.Context, host *bootstrap.Host) error {
-	if call.values.name != "" {
-		if err := instance.CheckName(call.values.name); err != nil {
+func runStatus(ctx context.Context, call *session, host *bootstrap.Host, o *statusOptions) error {
+	if o.name.name != "" {
+		if err := instance.CheckName(o.name.name); err != nil {
 			return err
 		}
 	}
-	all, failed := host.Status(ctx, call.values.name)
+	all, failed := host.Status(ctx, o.name.name)
 	if errors.Is(failed, instance.ErrUnknown) {
 		return fmt.Errorf("%w: %w", errUnhealthy, failed)
 	}
@@ -49,7 +66,7 @@ func (call *session) status(ctx context.Context, host *bootstrap.Host) error {
 		return failed
 	}
 	var err error
-	if call.values.json {
+	if o.output.json {
 		err = printJSON(call.out, all)
 	} else {
 		err = printStatus(call.out, all)
