@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -113,3 +114,12 @@ func tabulate(out io.Writer, entries []download.Entry) error {
 	}
 	return table.Flush()
 }
+
+func hintAbsent(call *session, _ error) string {
+	if archive := optionsOf[sourceOptions](call).archive; archive != "" {
+		return shellWords([]string{"ls", "-l", filepath.Dir(archive)})
+	}
+	return call.here("cache", "list")
+}
+
+func hintDamaged(call *session, _ error) string { return call.here("cache", "prune", "--keep", "0") }

@@ -173,3 +173,6 @@ func printFindings(out io.Writer, all []doctor.Finding) error {
 	}
 	return nil
 }
+
+// hintDoctor installs what is missing.
+func hintDoctor(call *session, _ error) string { return underSudo(call.here("doctor", "--fix")) }

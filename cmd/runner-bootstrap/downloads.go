@@ -56,3 +56,5 @@ func listDownloads(ctx context.Context, call *session, client *github.Client, o 
 		}
 	})
 }
+
+func hintDownloads(call *session, _ error) string { return call.atScope("downloads") }

@@ -31,3 +31,5 @@ func listGroups(ctx context.Context, call *session, client *github.Client, o *gi
 		}
 	})
 }
+
+func hintGroups(call *session, _ error) string { return call.atScope("groups", "list") }

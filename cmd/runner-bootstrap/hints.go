@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,66 +32,6 @@ func (call *session) here(words ...string) string {
 		words = append(words, "--dir", dir)
 	}
 	return shellWords(words)
-}
-
-func hintUnhealthy(call *session, err error) string {
-	var sick *sickError
-	if errors.As(err, &sick) {
-		return sick.fix
-	}
-	var unwell *unwellError
-	if errors.As(err, &unwell) {
-		return call.hintUnwell(unwell.Status)
-	}
-	return call.here("status") // there is no runner of that name
-}
-
-// hintUnwell brings a runner back, or shows what is wrong with it. It never takes
-// one away that may be well again in a moment.
-func (call *session) hintUnwell(s bootstrap.Status) string {
-	_, gone := os.Stat(s.Dir)
-	late := doctor.Unmounted(s.Dir)
-	switch {
-	case s.Phase == instance.Removing:
-		return call.here("uninstall", "--name", s.Name)
-	case late != "":
-		return shellWords([]string{"sudo", "mount", late})
-	case s.Phase != instance.Installed, errors.Is(gone, fs.ErrNotExist), s.GitHub.State == bootstrap.GitHubAbsent:
-		words := []string{"install", "--url", s.ScopeURL, "--name", s.Name, "--token-file", "FILE"}
-		if s.Service.Name == "" {
-			words = append(words, "--no-service")
-		}
-		return call.here(words...)
-	case s.Service.Name == "" && s.Listener.PID == 0:
-		return call.here("run", "--name", s.Name)
-	case s.Listener.Trouble == instance.Conflict:
-		return shellWords([]string{"runner-bootstrap", "runners", "get", s.Name, "--url", s.ScopeURL, "--token-file", "FILE"})
-	case s.Listener.Trouble != "":
-		return call.here("doctor", "--url", s.ScopeURL)
-	case s.Service.Name == "":
-		return call.here("status", "--name", s.Name, "--json")
-	case s.Service.State == string(svc.Failed), s.Service.State == string(svc.Stopped):
-		return shellWords([]string{"sudo", "systemctl", "restart", s.Service.Name})
-	}
-	return shellWords([]string{"journalctl", "--no-pager", "-u", s.Service.Name})
-}
-
-func hintUninstall(call *session, err error) string {
-	name := refusalOf(err).Name
-	if name == "" {
-		return call.here("uninstall", "--token-file", "FILE")
-	}
-	return call.here("uninstall", "--name", name, "--token-file", "FILE")
-}
-
-// hintNotClean takes the runner away, or shows what was found; whether it can go is
-// not for us to say.
-func hintNotClean(call *session, err error) string {
-	if refusalOf(err).Name != "" {
-		return call.here("uninstall", "--all", "--token-file", "FILE")
-	}
-	file, _, _ := strings.Cut(refusalOf(err).Detail, " (")
-	return shellWords([]string{"ls", "-ld", file})
 }
 
 func hintLocked(_ *session, err error) string {
@@ -199,15 +138,6 @@ func hintOutdated(call *session, err error) string {
 	return again(call.arguments, "--runner-version", version)
 }
 
-func hintAbsent(call *session, _ error) string {
-	if archive := optionsOf[sourceOptions](call).archive; archive != "" {
-		return shellWords([]string{"ls", "-l", filepath.Dir(archive)})
-	}
-	return call.here("cache", "list")
-}
-
-func hintDamaged(call *session, _ error) string { return call.here("cache", "prune", "--keep", "0") }
-
 func hintTemporary(_ *session, err error) string {
 	program := refusalOf(err).Name
 	return shellWords([]string{"sudo", "install", "-m", "755", program, installedAs()})
@@ -217,15 +147,6 @@ func hintLibraries(call *session, _ error) string {
 	root := instance.DefaultPaths(optionsOf[placeOptions](call).dir).Root(firstOf(optionsOf[nameOptions](call).name, "NAME"))
 	return "sudo " + shellWords([]string{filepath.Join(root, "bin", "installdependencies.sh")})
 }
-
-// hintDoctor installs what is missing.
-func hintDoctor(call *session, _ error) string { return underSudo(call.here("doctor", "--fix")) }
-
-func hintRunners(call *session, _ error) string { return call.atScope("runners", "list") }
-
-func hintDownloads(call *session, _ error) string { return call.atScope("downloads") }
-
-func hintGroups(call *session, _ error) string { return call.atScope("groups", "list") }
 
 // atScope is another command about the same scope.
 func (call *session) atScope(words ...string) string {
@@ -241,16 +162,6 @@ func (call *session) atScope(words ...string) string {
 
 func hintToken(call *session, _ error) string {
 	return "gh auth token | " + again(call.arguments, "--token-file", "-")
-}
-
-// hintEphemeral does on an old server what a just-in-time configuration does.
-func hintEphemeral(call *session, _ error) string {
-	return call.atScope("install", "--ephemeral")
-}
-
-// hintJITConfig makes another one, where there is a credential.
-func hintJITConfig(call *session, _ error) string {
-	return call.atScope("jitconfig", "--name", "NAME") + " >FILE"
 }
 
 func hintName(call *session, _ error) string {

@@ -56,3 +56,13 @@ func makeJITConfig(ctx context.Context, call *session, client *github.Client, o 
 	_, err = fmt.Fprintln(call.out, made.Config.Reveal())
 	return err
 }
+
+// hintJITConfig makes another one, where there is a credential.
+func hintJITConfig(call *session, _ error) string {
+	return call.atScope("jitconfig", "--name", "NAME") + " >FILE"
+}
+
+// hintEphemeral does on an old server what a just-in-time configuration does.
+func hintEphemeral(call *session, _ error) string {
+	return call.atScope("install", "--ephemeral")
+}

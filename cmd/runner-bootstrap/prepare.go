@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -78,4 +79,14 @@ func runPrepare(ctx context.Context, call *session, host *bootstrap.Host, o *pre
 		return printJSON(call.out, prepared)
 	}
 	return nil
+}
+
+// hintNotClean takes the runner away, or shows what was found; whether it can go is
+// not for us to say.
+func hintNotClean(call *session, err error) string {
+	if refusalOf(err).Name != "" {
+		return call.here("uninstall", "--all", "--token-file", "FILE")
+	}
+	file, _, _ := strings.Cut(refusalOf(err).Detail, " (")
+	return shellWords([]string{"ls", "-ld", file})
 }

@@ -245,3 +245,5 @@ func printPruned(out io.Writer, verb string, runners []github.Runner, asJSON boo
 	}
 	return nil
 }
+
+func hintRunners(call *session, _ error) string { return call.atScope("runners", "list") }

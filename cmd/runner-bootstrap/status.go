@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -12,7 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
 // errUnhealthy means that status found something that is not as it should be.
@@ -154,4 +158,46 @@ func gitHubLine(g bootstrap.GitHubStatus) string {
 		line += ", labels " + strings.Join(g.Labels, ",")
 	}
 	return line
+}
+
+func hintUnhealthy(call *session, err error) string {
+	var sick *sickError
+	if errors.As(err, &sick) {
+		return sick.fix
+	}
+	var unwell *unwellError
+	if errors.As(err, &unwell) {
+		return call.hintUnwell(unwell.Status)
+	}
+	return call.here("status") // there is no runner of that name
+}
+
+// hintUnwell brings a runner back, or shows what is wrong with it. It never takes
+// one away that may be well again in a moment.
+func (call *session) hintUnwell(s bootstrap.Status) string {
+	_, gone := os.Stat(s.Dir)
+	late := doctor.Unmounted(s.Dir)
+	switch {
+	case s.Phase == instance.Removing:
+		return call.here("uninstall", "--name", s.Name)
+	case late != "":
+		return shellWords([]string{"sudo", "mount", late})
+	case s.Phase != instance.Installed, errors.Is(gone, fs.ErrNotExist), s.GitHub.State == bootstrap.GitHubAbsent:
+		words := []string{"install", "--url", s.ScopeURL, "--name", s.Name, "--token-file", "FILE"}
+		if s.Service.Name == "" {
+			words = append(words, "--no-service")
+		}
+		return call.here(words...)
+	case s.Service.Name == "" && s.Listener.PID == 0:
+		return call.here("run", "--name", s.Name)
+	case s.Listener.Trouble == instance.Conflict:
+		return shellWords([]string{"runner-bootstrap", "runners", "get", s.Name, "--url", s.ScopeURL, "--token-file", "FILE"})
+	case s.Listener.Trouble != "":
+		return call.here("doctor", "--url", s.ScopeURL)
+	case s.Service.Name == "":
+		return call.here("status", "--name", s.Name, "--json")
+	case s.Service.State == string(svc.Failed), s.Service.State == string(svc.Stopped):
+		return shellWords([]string{"sudo", "systemctl", "restart", s.Service.Name})
+	}
+	return shellWords([]string{"journalctl", "--no-pager", "-u", s.Service.Name})
 }

@@ -124,3 +124,11 @@ func toRemove(call *session, store *instance.Store, o *uninstallOptions) ([]stri
 	}
 	return names, nil
 }
+
+func hintUninstall(call *session, err error) string {
+	name := refusalOf(err).Name
+	if name == "" {
+		return call.here("uninstall", "--token-file", "FILE")
+	}
+	return call.here("uninstall", "--name", name, "--token-file", "FILE")
+}
