@@ -76,7 +76,7 @@ func (o *credentialOptions) check() error {
 	return nil
 }
 
-// credential is as whom we speak to GitHub; nobody if it is empty.
+// credential is as whom we speak to GitHub; an empty one is for what is public.
 type credential struct {
 	token github.Secret
 	app   *github.AppConfig
@@ -174,7 +174,7 @@ func (r secretReader) readApp(ctx context.Context, o *credentialOptions) (creden
 	return credential{app: &github.AppConfig{ID: o.appID, Key: github.NewSecret(text), Installation: installation}}, nil
 }
 
-// readAppKey reads the App's private key; empty if nobody has given one.
+// readAppKey reads the App's private key; empty if none was given.
 func (r secretReader) readAppKey(ctx context.Context, o *credentialOptions) (string, error) {
 	if o.appKeyCommand == "" && o.appKeyFile == "" {
 		return systemdCredential("app-key")

@@ -47,17 +47,17 @@ func (o *repairOptions) options() []option {
 	}}
 }
 
-// sickError means that doctor has found what would stop an install.
-type sickError struct {
+// checksError means that doctor has found what would stop an install.
+type checksError struct {
 	checks []string
 	fix    string // of the first one
 }
 
-func (e *sickError) Error() string {
+func (e *checksError) Error() string {
 	return fmt.Sprintf("this host is %v: %s", errUnhealthy, strings.Join(e.checks, ", "))
 }
 
-func (e *sickError) Unwrap() error { return errUnhealthy }
+func (e *checksError) Unwrap() error { return errUnhealthy }
 
 func newDoctor(call *session) *cobra.Command {
 	o := &doctorOptions{}
@@ -105,12 +105,12 @@ func runDoctor(ctx context.Context, call *session, host *bootstrap.Host, o *doct
 	if len(failed) == 0 {
 		return nil
 	}
-	sick := &sickError{fix: failed[0].Fix}
+	report := &checksError{fix: failed[0].Fix}
 	for _, f := range failed {
-		sick.checks = append(sick.checks, f.Check)
+		report.checks = append(report.checks, f.Check)
 	}
-	sick.checks = slices.Compact(sick.checks)
-	return sick
+	report.checks = slices.Compact(report.checks)
+	return report
 }
 
 // patientFor is the host as an install would find it.

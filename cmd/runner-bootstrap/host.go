@@ -49,8 +49,8 @@ func (call *session) withHostAnyway(do func(context.Context, *bootstrap.Host) er
 		if err := dropIssuedVariables(); err != nil {
 			return err
 		}
-		who, unavailable := call.secrets().readCredential(ctx, given)
-		host, err := call.host(who)
+		cred, unavailable := call.secrets().readCredential(ctx, given)
+		host, err := call.host(cred)
 		if err != nil {
 			return err
 		}
@@ -74,7 +74,7 @@ func (call *session) bounded(ctx context.Context, do func(context.Context) error
 }
 
 // host puts together what the phases need.
-func (call *session) host(who credential) (*bootstrap.Host, error) {
+func (call *session) host(cred credential) (*bootstrap.Host, error) {
 	dir, err := optionsOf[placeOptions](call).absolute()
 	if err != nil {
 		return nil, err
@@ -112,13 +112,13 @@ func (call *session) host(who credential) (*bootstrap.Host, error) {
 	host.Anonymous = func(scope github.Scope) *github.Client {
 		return github.NewClient(api, scope, github.Static(github.Secret{}))
 	}
-	if !who.empty() {
+	if !cred.empty() {
 		// One client for each scope: an App's has a token that it keeps.
 		clients := map[string]*github.Client{}
 		host.Connect = func(scope github.Scope) *github.Client {
 			key := scope.API() + " " + scope.URL()
 			if clients[key] == nil {
-				clients[key] = who.client(api, scope)
+				clients[key] = cred.client(api, scope)
 			}
 			return clients[key]
 		}
@@ -154,8 +154,12 @@ func (call *session) theRunner(store *instance.Store, named string) (string, err
 	for _, record := range records {
 		names = append(names, record.Name)
 	}
+	all := ""
+	if call.running.Flags().Lookup("all") != nil {
+		all = ", or --all"
+	}
 	return "", &usageError{
-		text: "this host has several runners (" + strings.Join(names, ", ") + "): which one?",
+		text: "several runners here (" + strings.Join(names, ", ") + "): choose one with --name" + all,
 		hint: again(call.arguments, "--name", names[0]),
 	}
 }

@@ -41,9 +41,9 @@ func (o *installOptions) groups() []group {
 func newInstall(call *session) *cobra.Command {
 	o := &installOptions{}
 	return call.command("install", "Make this host a runner", `
-Plans by reading alone, fetches and verifies the runner, registers it, and puts
-it under the service manager. It may be repeated: what is so already is kept,
-and a run that was interrupted, even killed, is continued.
+Checks first, then downloads, verifies, registers and starts the runner. Safe to
+repeat: finished steps are skipped, and a run that was interrupted, even killed,
+is continued.
 
 --name and --labels may have {hostname}, {random} and {n} (the number among
 --count), and what a cloud knows of its machine: {instance_id}, {region}, {zone}
@@ -134,7 +134,7 @@ func printPlans(ctx context.Context, call *session, host *bootstrap.Host, o *ins
 func (o *installOptions) request() (bootstrap.Request, error) {
 	if o.scope.url == "" {
 		return bootstrap.Request{}, &usageError{
-			text: "--url is missing: what shall the runner belong to?",
+			text: "--url is required: https://github.com/OWNER/REPO",
 			hint: "runner-bootstrap install --url https://github.com/OWNER/REPO --token-file FILE",
 		}
 	}

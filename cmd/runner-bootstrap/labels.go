@@ -31,7 +31,7 @@ gave it (self-hosted, the operating system, the architecture) stay.`,
 				return c.SetLabels(ctx, id, names)
 			}), "RUNNER LABEL...", 2, -1),
 		call.taking(labelCommand(call, "remove", "Remove labels from a runner", `
-Removes labels that were given to the runner. One that it does not have is done.`,
+Removes labels that were given to the runner. Already absent is not an error.`,
 			removeLabels), "RUNNER LABEL...", 2, -1),
 		call.taking(labelCommand(call, "clear", "Remove all of a runner's own labels", `
 Removes all labels that were given to the runner.`,

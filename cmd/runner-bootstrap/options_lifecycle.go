@@ -17,7 +17,7 @@ import (
 const defaultDrain = "5m"
 
 // lifecycleOptions say when a runner ends, and how. A later install may change
-// them without registering the runner anew.
+// them without registering the runner again.
 type lifecycleOptions struct {
 	jit              bool
 	maxJobs          int

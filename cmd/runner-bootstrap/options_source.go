@@ -7,7 +7,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 )
 
-// maxConnections is what a download may use: more helps nobody and offends the
+// maxConnections is what a download may use: more does not help and offends the
 // server.
 const maxConnections = 8
 
@@ -50,7 +50,7 @@ func (o *sourceOptions) options() []option {
 		},
 		{
 			name: "no-sync", commands: "install cloud-init prepare",
-			usage: "do not wait until the runner is on the disk; for hosts that do not outlive a power cut anyway",
+			usage: "skip fsync; for throw-away hosts",
 			on:    &o.noSync,
 		},
 	}

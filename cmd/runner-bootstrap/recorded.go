@@ -15,7 +15,7 @@ import (
 // credential of this call: where this call found it, if that is a place. What
 // came through standard input or the environment has none; it is for the plan to
 // decide whether it is kept.
-func credentialToRecord(o *credentialOptions, who credential) (instance.Credential, github.Secret, error) {
+func credentialToRecord(o *credentialOptions, cred credential) (instance.Credential, github.Secret, error) {
 	var found instance.Credential
 	var err error
 	switch {
@@ -30,15 +30,15 @@ func credentialToRecord(o *credentialOptions, who credential) (instance.Credenti
 			return found, github.Secret{}, err
 		}
 		found.Kept = true
-		return found, who.app.Key, nil
+		return found, cred.app.Key, nil
 	case o.tokenCommand != "":
 		found.TokenCommand = o.tokenCommand
 	case outlivesCall(o.tokenFile):
 		found.TokenFile, err = filepath.Abs(o.tokenFile)
-	case !who.token.Empty():
+	case !cred.token.Empty():
 		found.Kept = true
 	}
-	return found, who.token, err
+	return found, cred.token, err
 }
 
 // outlivesCall tells whether a credential is in a file that is there later: standard
@@ -52,11 +52,11 @@ func outlivesCall(file string) bool {
 func connectAsRecorded(call *session, record instance.Record) func(github.Scope) *github.Client {
 	api := transport.NewAPI(call.web)
 	return func(scope github.Scope) *github.Client {
-		who, err := readRecorded(call, record)
+		cred, err := readRecorded(call, record)
 		if err != nil {
 			return github.NewClient(api, scope, unusable{err})
 		}
-		return who.client(api, scope)
+		return cred.client(api, scope)
 	}
 }
 

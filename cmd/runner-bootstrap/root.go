@@ -109,7 +109,7 @@ func (call *session) command(use, short, long string, groups []group, do func(co
 			}
 			call.console = newConsole(call.err, *o)
 			if use == "install" || use == "uninstall" || use == "prepare" {
-				ignoreBrokenPipe() // what has begun is finished, whoever listens; a list may end with its reader
+				ignoreBrokenPipe() // what has begun is finished, read or not; a list may end with its reader
 			}
 			return do(c.Context())
 		},

@@ -64,15 +64,15 @@ func runSupervisor(ctx context.Context, call *session, o *runOptions) error {
 	if err := restoreEnvironment(record.Environment); err != nil {
 		return err
 	}
-	who, err := call.secrets().readCredential(ctx, &o.credential)
+	cred, err := call.secrets().readCredential(ctx, &o.credential)
 	if err != nil {
 		return err
 	}
-	host, err := call.host(who)
+	host, err := call.host(cred)
 	if err != nil {
 		return err
 	}
-	if who.empty() && !record.Credential.Empty() {
+	if cred.empty() && !record.Credential.Empty() {
 		host.Connect = connectAsRecorded(call, record)
 	}
 	// What is started later must not look around where jobs write.
@@ -91,7 +91,7 @@ func runSupervisor(ctx context.Context, call *session, o *runOptions) error {
 	return svc.Run(ctx, record.Name, func(ctx context.Context) error { return keeps.Run(ctx, record.Name) })
 }
 
-// outliveReader lets the supervisor go on when nobody reads its output any more: a journal
+// outliveReader lets the supervisor go on when its output is not read any more: by a journal
 // that is stopped, the other end of a pipe. A job is worth more than its log.
 func outliveReader(call *session) {
 	ignoreBrokenPipe()
@@ -120,7 +120,7 @@ func recordToRun(ctx context.Context, call *session, o *runOptions) (instance.Re
 	if manager, _ := serviceManager(); !errors.Is(err, instance.ErrUnknown) || !manager.Listens() {
 		return record, err
 	}
-	call.console.log.Warn("waiting for the runner's record", "runner", name, "reason", err.Error())
+	call.console.log.Warn("cannot find the runner's record yet, waiting for it", "runner", name, "reason", err.Error())
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	record, err = agent.LoadLate(ctx, store, name)

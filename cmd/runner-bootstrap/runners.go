@@ -65,9 +65,9 @@ patterns (* and ? as in a shell) and that have every --label.`, listRunners), "[
 		call.taking(runnersCommand(call, "get", "Show one runner", `
 Shows one runner, named by its id or its name.`, getRunner), "RUNNER", 1, 1),
 		call.taking(runnersCommand(call, "delete", "Delete runners", `
-Deletes runners at GitHub, each named by its id or its name. One that is gone
-already is done. One that runs a job is refused. A runner of this host is better
-removed with uninstall.`, deleteRunners), "RUNNER...", 1, -1),
+Deletes runners at GitHub, each named by its id or its name. Already absent is not
+an error. One that runs a job is refused. A runner of this host is better removed
+with uninstall.`, deleteRunners), "RUNNER...", 1, -1),
 		call.taking(runnersCommand(call, "prune", "Delete runners that are offline for good", `
 Deletes the runners that match one of the patterns, have every --label, and are
 offline at two looks, --confirm-after apart; never one that runs a job. Without

@@ -53,7 +53,7 @@ func (call *session) withScope(do func(context.Context, *github.Client) error) f
 		o := optionsOf[scopeOptions](call)
 		if o.url == "" {
 			return &usageError{
-				text: "--url is missing: whose runners?",
+				text: "--url is required: https://github.com/OWNER/REPO",
 				hint: again(call.arguments, "--url", "https://github.com/OWNER/REPO"),
 			}
 		}

@@ -19,8 +19,8 @@ import (
 const (
 	// maxSecret is far beyond the longest token, and any key, of GitHub's.
 	maxSecret = 64 << 10
-	// secretCommandTime bounds a --token-command or --app-key-command: whoever asks
-	// a vault, or a person, is done by then.
+	// secretCommandTime bounds a --token-command or --app-key-command: a vault that is
+	// asked, or a person, has answered by then.
 	secretCommandTime = time.Minute
 )
 
@@ -79,7 +79,8 @@ func (r secretReader) readFile(what, path string) (string, error) {
 	}
 	defer file.Close()
 	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o044 != 0 && runtime.GOOS != "windows" {
-		r.log.Warn("other accounts of this host can read a credential", "path", path, "mode", info.Mode().Perm().String())
+		r.log.Warn("a credential file is readable by other users",
+			"path", path, "mode", info.Mode().Perm().String(), "fix", shellWords([]string{"chmod", "600", path}))
 	}
 	text, err := io.ReadAll(io.LimitReader(file, maxSecret))
 	if err != nil {

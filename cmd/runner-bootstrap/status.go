@@ -22,14 +22,14 @@ import (
 // errUnhealthy means that status found something that is not as it should be.
 var errUnhealthy = errors.New("not healthy")
 
-// unwellError is a runner that is not as it should be.
-type unwellError struct{ bootstrap.Status }
+// unhealthyRunnerError is a runner that is not as it should be.
+type unhealthyRunnerError struct{ bootstrap.Status }
 
-func (e *unwellError) Error() string {
+func (e *unhealthyRunnerError) Error() string {
 	return fmt.Sprintf("runner %q is %v: %s", e.Name, errUnhealthy, strings.Join(e.Problems, "; "))
 }
 
-func (e *unwellError) Unwrap() error { return errUnhealthy }
+func (e *unhealthyRunnerError) Unwrap() error { return errUnhealthy }
 
 // statusOptions are what status takes.
 type statusOptions struct {
@@ -81,7 +81,7 @@ func runStatus(ctx context.Context, call *session, host *bootstrap.Host, o *stat
 	}
 	for _, one := range all {
 		if !one.Healthy {
-			return &unwellError{one}
+			return &unhealthyRunnerError{one}
 		}
 	}
 	return nil
@@ -161,20 +161,20 @@ func gitHubLine(g bootstrap.GitHubStatus) string {
 }
 
 func hintUnhealthy(call *session, err error) string {
-	var sick *sickError
-	if errors.As(err, &sick) {
-		return sick.fix
+	var failed *checksError
+	if errors.As(err, &failed) {
+		return failed.fix
 	}
-	var unwell *unwellError
-	if errors.As(err, &unwell) {
-		return call.hintUnwell(unwell.Status)
+	var unhealthy *unhealthyRunnerError
+	if errors.As(err, &unhealthy) {
+		return call.hintUnhealthyRunner(unhealthy.Status)
 	}
 	return call.here("status") // there is no runner of that name
 }
 
-// hintUnwell brings a runner back, or shows what is wrong with it. It never takes
+// hintUnhealthyRunner brings a runner back, or shows what is wrong with it. It never takes
 // one away that may be well again in a moment.
-func (call *session) hintUnwell(s bootstrap.Status) string {
+func (call *session) hintUnhealthyRunner(s bootstrap.Status) string {
 	_, gone := os.Stat(s.Dir)
 	late := doctor.Unmounted(s.Dir)
 	switch {

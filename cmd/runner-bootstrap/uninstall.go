@@ -42,12 +42,12 @@ func (o *removalOptions) options() []option {
 		},
 		{
 			name: "force", commands: "uninstall",
-			usage: "even while it runs a job",
+			usage: "remove even if a job is running",
 			on:    &o.force,
 		},
 		{
 			name: "local", commands: "uninstall",
-			usage: "without telling GitHub, which goes on listing the runner; for a scope that is gone",
+			usage: "skip GitHub, which goes on listing the runner; for a repository or organization that was deleted",
 			on:    &o.skipGitHub,
 		},
 	}
@@ -57,7 +57,7 @@ func newUninstall(call *session) *cobra.Command {
 	o := &uninstallOptions{}
 	return call.command("uninstall", "Remove the runner from this host and from GitHub", `
 Stops the runner, removes its service, takes it away from GitHub and proves
-that, and removes its files. What is gone already is done. The account that
+that, and removes its files. Already absent is not an error. The account that
 jobs ran as and the cache of verified archives stay.`, o.groups(), call.withHost(func(ctx context.Context, host *bootstrap.Host) error {
 		return runUninstall(ctx, call, host, o)
 	}))

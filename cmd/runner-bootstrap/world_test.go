@@ -211,7 +211,10 @@ func simFault(w *world, _ *testscript.TestScript, args []string) error {
 	return nil
 }
 
-func simClear(w *world, _ *testscript.TestScript, _ []string) error { w.server.ClearFaults(); return nil }
+func simClear(w *world, _ *testscript.TestScript, _ []string) error {
+	w.server.ClearFaults()
+	return nil
+}
 
 // sim group SCOPE NAME [no-public] [workflows=[A,B]]: the group Default is there already.
 func simGroup(w *world, _ *testscript.TestScript, args []string) error {
