@@ -51,9 +51,7 @@ Shows version, platform, digest, size and age of every runner that was fetched,
 verified and unpacked.`, list.groups(), func(context.Context) error { return listCache(call, list) }),
 		call.command("prune", "Remove old runners from the cache", `
 Keeps the newest runner of each platform, removes the others and what interrupted
-downloads have left. Installed runners do not need the cache.`, prune.groups(), call.withHost(func(ctx context.Context, host *bootstrap.Host) error {
-			return pruneCache(ctx, call, host, prune)
-		})),
+downloads have left. Installed runners do not need the cache.`, prune.groups(), call.withHost(bind(call, prune, pruneCache))),
 	)
 }
 

@@ -66,9 +66,7 @@ Looks at this host, at the way to GitHub, and at what the credential may do ther
 for everything that would stop an install or the runner after it, and names a
 command for each. It changes nothing, needs no root, and without --url asks nobody.
 With --fix it installs missing libraries first. It ends with exit code 9 if a check
-has failed; warnings do not count.`, o.groups(), call.withHost(func(ctx context.Context, host *bootstrap.Host) error {
-		return runDoctor(ctx, call, host, o)
-	}))
+has failed; warnings do not count.`, o.groups(), call.withHost(bind(call, o, runDoctor)))
 }
 
 func runDoctor(ctx context.Context, call *session, host *bootstrap.Host, o *doctorOptions) error {
@@ -117,7 +115,8 @@ func runDoctor(ctx context.Context, call *session, host *bootstrap.Host, o *doct
 func patientFor(call *session, host *bootstrap.Host, o *doctorOptions) (doctor.Host, error) {
 	patient := doctor.Host{
 		Paths: host.Paths, Private: host.Private, Executable: host.Executable, User: o.account.user, DefaultUser: bootstrap.DefaultUser,
-		Service: !o.account.noService, Invariant: doctor.Invariant(os.Environ()), Group: o.identity.group, Web: transport.NewDownload(call.web),
+		Service: !o.account.noService, Invariant: doctor.Invariant(os.Environ()), Group: o.identity.group,
+		Web:   transport.NewDownload(call.web),
 		Roots: host.Roots, Proxy: http.ProxyFromEnvironment, Environment: host.Environment, Token: call.credential.token,
 		Work: o.identity.work, Again: call.withWords,
 		AsRoot: func(words ...string) string { return underSudo(call.withWords(words...)) },

@@ -13,9 +13,7 @@ func newDownloads(call *session) *cobra.Command {
 	o := &gitHubOptions{}
 	return call.command("downloads", "List the runners that GitHub offers", `
 Lists the runner archives on offer, one for each platform. The one that this host
-would take is marked.`, o.groups(), call.withScope(func(ctx context.Context, client *github.Client) error {
-		return listDownloads(ctx, call, client, o)
-	}))
+would take is marked.`, o.groups(), call.withScope(bind(call, o, listDownloads)))
 }
 
 // offered is one archive on offer, as --json shows it.

@@ -36,9 +36,7 @@ func newDrain(call *session) *cobra.Command {
 	return call.command("drain", "Let the running job finish and take no other", `
 Returns when the runner's listener has ended, which is when its job has, or its
 --drain-timeout is over. The service goes on without it until drain --resume, or
-until it is started again.`, o.groups(), call.withHost(func(ctx context.Context, host *bootstrap.Host) error {
-		return runDrain(ctx, call, host, o)
-	}))
+until it is started again.`, o.groups(), call.withHost(bind(call, o, runDrain)))
 }
 
 func runDrain(ctx context.Context, call *session, host *bootstrap.Host, o *drainOptions) error {

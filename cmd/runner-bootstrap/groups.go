@@ -12,9 +12,7 @@ func newGroups(call *session) *cobra.Command {
 	o := &gitHubOptions{}
 	return family("groups", "List the runner groups of an organization or enterprise",
 		call.command("list", "List the runner groups", `
-Lists the runner groups of the organization or enterprise. A repository has none.`, o.groups(), call.withScope(func(ctx context.Context, client *github.Client) error {
-			return listGroups(ctx, call, client, o)
-		})))
+Lists the runner groups of the organization or enterprise. A repository has none.`, o.groups(), call.withScope(bind(call, o, listGroups))))
 }
 
 func listGroups(ctx context.Context, call *session, client *github.Client, o *gitHubOptions) error {

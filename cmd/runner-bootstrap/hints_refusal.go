@@ -125,11 +125,12 @@ func settingsOf(scope github.Scope) string {
 // toDo says who has to change what; it is empty where a command does it, or where
 // GitHub's words leave nothing to add.
 func (call *session) toDo(err error, hint string) string {
-	if given := call.issued; errors.Is(err, register.ErrTokenRefused) && !(given.registration.Empty() && given.remove.Empty()) {
+	if given := call.issued; errors.Is(err, register.ErrTokenRefused) && (!given.registration.Empty() || !given.remove.Empty()) {
 		return "get a new token: one for registration or removal lives for an hour, and is for one repository, organization or enterprise"
 	}
 	if errors.Is(err, register.ErrGone) {
-		return "get a new remove token, which lives for an hour; if GitHub does not list the runner any more, leave it as it is with --local"
+		return "get a new remove token, which lives for an hour; " +
+			"if GitHub does not list the runner any more, leave it as it is with --local"
 	}
 	refused := refusedBy(err)
 	if refused == nil || hint != "" {
@@ -145,11 +146,13 @@ func (call *session) toDo(err error, hint string) string {
 	case errors.Is(err, github.ErrWithdrawn):
 		return "install a newer version of runner-bootstrap"
 	case errors.Is(err, github.ErrTokenKind):
-		return fmt.Sprintf("use a kind of credential that %s lets in, such as a GitHub App (--app-id), or ask its owner to allow this one", at)
+		return fmt.Sprintf("use a kind of credential that %s lets in, such as a GitHub App (--app-id), "+
+			"or ask its owner to allow this one", at)
 	case errors.Is(err, github.ErrSuspended):
 		return fmt.Sprintf("an owner of %s has to end the suspension of the App's installation, or use another credential", at)
 	case errors.Is(err, github.ErrIntegration):
-		return fmt.Sprintf("use the token of an App that has the permission %s; a workflow's own GITHUB_TOKEN cannot have it", permissionFor(refused.Scope))
+		return fmt.Sprintf("use the token of an App that has the permission %s; a workflow's own GITHUB_TOKEN cannot have it",
+			permissionFor(refused.Scope))
 	case errors.Is(err, github.ErrForbidden), errors.Is(err, github.ErrNotFound):
 		who := "an admin of the repository"
 		if refused.Scope.Kind != github.Repository {

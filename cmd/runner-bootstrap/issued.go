@@ -56,16 +56,19 @@ type issuedSource struct {
 func issuedSources(o *issuedOptions) []issuedSource {
 	return []issuedSource{
 		{
-			"the registration token", o.registrationTokenFile, "registration-token", registrationVariables(),
-			func(t *issuedTokens) *github.Secret { return &t.registration },
+			what: "the registration token", file: o.registrationTokenFile, name: "registration-token",
+			variables: registrationVariables(),
+			into:      func(t *issuedTokens) *github.Secret { return &t.registration },
 		},
 		{
-			"the just-in-time configuration", o.jitConfigFile, "jitconfig", []string{"RUNNER_BOOTSTRAP_JITCONFIG"},
-			func(t *issuedTokens) *github.Secret { return &t.jit },
+			what: "the just-in-time configuration", file: o.jitConfigFile, name: "jitconfig",
+			variables: []string{"RUNNER_BOOTSTRAP_JITCONFIG"},
+			into:      func(t *issuedTokens) *github.Secret { return &t.jit },
 		},
 		{
-			"the remove token", o.removeTokenFile, "remove-token", []string{"RUNNER_BOOTSTRAP_REMOVE_TOKEN"},
-			func(t *issuedTokens) *github.Secret { return &t.remove },
+			what: "the remove token", file: o.removeTokenFile, name: "remove-token",
+			variables: []string{"RUNNER_BOOTSTRAP_REMOVE_TOKEN"},
+			into:      func(t *issuedTokens) *github.Secret { return &t.remove },
 		},
 	}
 }

@@ -24,9 +24,7 @@ func newJITConfig(call *session) *cobra.Command {
 Registers a runner for one job and prints its just-in-time configuration, and
 nothing else, to standard output: for controllers that hand it to a host, which
 then needs no credential. It can be had only once. If the name is taken by a runner
-that never connected, the new one gets a suffix.`, o.groups(), call.withScope(func(ctx context.Context, client *github.Client) error {
-		return makeJITConfig(ctx, call, client, o)
-	}))
+that never connected, the new one gets a suffix.`, o.groups(), call.withScope(bind(call, o, makeJITConfig)))
 }
 
 func makeJITConfig(ctx context.Context, call *session, client *github.Client, o *jitConfigOptions) error {

@@ -49,9 +49,7 @@ it without a download. It needs no credential, writes no secret and registers
 nothing. With --url and a token it takes what GitHub offers there, otherwise the
 latest public release. It may be repeated, and continues what was interrupted.
 With --seal, the last step of an image's making, it proves that this host has no
-runner, no service of one, and no secret where those of runners are left.`, o.groups(), call.withHost(func(ctx context.Context, host *bootstrap.Host) error {
-		return runPrepare(ctx, call, host, o)
-	}))
+runner, no service of one, and no secret where those of runners are left.`, o.groups(), call.withHost(bind(call, o, runPrepare)))
 }
 
 func runPrepare(ctx context.Context, call *session, host *bootstrap.Host, o *prepareOptions) error {

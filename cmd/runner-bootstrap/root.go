@@ -121,6 +121,11 @@ func (call *session) command(use, short, long string, groups []group, do func(co
 	return command
 }
 
+// bind makes of a verb what can be done once its host, or its client, is there.
+func bind[T, O any](call *session, o O, do func(context.Context, *session, T, O) error) func(context.Context, T) error {
+	return func(ctx context.Context, of T) error { return do(ctx, call, of, o) }
+}
+
 // given tells whether the command that runs was given an option, wherever.
 func (call *session) given(name string) bool { return call.running.Flags().Changed(name) }
 

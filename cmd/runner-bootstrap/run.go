@@ -37,7 +37,8 @@ This is what the service runs. It starts the runner's listener as the account
 that jobs run as, understands how it ends, and has the runner registered anew
 where that is needed and there is a credential. On SIGTERM the running job may
 finish within --drain-timeout; on SIGINT, or on a second signal, nothing is
-waited for. SIGUSR1 drains the runner, SIGUSR2 lets it go on.`, o.groups(), func(ctx context.Context) error { return runSupervisor(ctx, call, o) })
+waited for. SIGUSR1 drains the runner, SIGUSR2 lets it go on.`, o.groups(),
+		func(ctx context.Context) error { return runSupervisor(ctx, call, o) })
 }
 
 func runSupervisor(ctx context.Context, call *session, o *runOptions) error {

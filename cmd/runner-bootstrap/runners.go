@@ -80,9 +80,7 @@ type runnersWork func(ctx context.Context, call *session, client *github.Client,
 
 func runnersCommand(call *session, use, short, long string, do runnersWork) *cobra.Command {
 	o := &runnersOptions{}
-	return call.command(use, short, long, o.groups(), call.withScope(func(ctx context.Context, client *github.Client) error {
-		return do(ctx, call, client, o)
-	}))
+	return call.command(use, short, long, o.groups(), call.withScope(bind(call, o, do)))
 }
 
 func listRunners(ctx context.Context, call *session, client *github.Client, o *runnersOptions) error {

@@ -51,9 +51,7 @@ func newStatus(call *session) *cobra.Command {
 Shows the record, the service, the listener and, with a token, what GitHub says
 of each runner of this host, and names where they disagree. It ends with exit
 code 9 if they do. What this host knows is printed whatever GitHub answers; the
-exit code is then that of the reason.`, o.groups(), call.withHostAnyway(func(ctx context.Context, host *bootstrap.Host) error {
-		return runStatus(ctx, call, host, o)
-	}))
+exit code is then that of the reason.`, o.groups(), call.withHostAnyway(bind(call, o, runStatus)))
 }
 
 func runStatus(ctx context.Context, call *session, host *bootstrap.Host, o *statusOptions) error {

@@ -58,9 +58,7 @@ func newUninstall(call *session) *cobra.Command {
 	return call.command("uninstall", "Remove the runner from this host and from GitHub", `
 Stops the runner, removes its service, takes it away from GitHub and proves
 that, and removes its files. Already absent is not an error. The account that
-jobs ran as and the cache of verified archives stay.`, o.groups(), call.withHost(func(ctx context.Context, host *bootstrap.Host) error {
-		return runUninstall(ctx, call, host, o)
-	}))
+jobs ran as and the cache of verified archives stay.`, o.groups(), call.withHost(bind(call, o, runUninstall)))
 }
 
 func runUninstall(ctx context.Context, call *session, host *bootstrap.Host, o *uninstallOptions) error {
@@ -95,7 +93,8 @@ func uninstallOne(ctx context.Context, call *session, host *bootstrap.Host, remo
 		return err
 	}
 	if host.Connect == nil || removal.Local {
-		call.console.summary(fmt.Sprintf("runner %s is removed from this host; GitHub was not asked whether it still lists it", removal.Name))
+		call.console.summary(fmt.Sprintf(
+			"runner %s is removed from this host; GitHub was not asked whether it still lists it", removal.Name))
 		return nil
 	}
 	call.console.summary(fmt.Sprintf("runner %s is removed", removal.Name))
