@@ -67,15 +67,29 @@ func optionsFor(command string, groups []group) []option {
 	return all
 }
 
-// optionsOf is one group of the command that runs; an empty one if the command does
-// not take it. It is for what several commands do, and for hints.
+// optionsOf is one group of the command that runs; one with the defaults if the
+// command does not take it. It is for what several commands do, and for hints.
 func optionsOf[T any](call *session) *T {
 	for _, g := range call.options {
 		if found, ok := any(g).(*T); ok {
 			return found
 		}
 	}
-	return new(T)
+	none := new(T)
+	if g, ok := any(none).(group); ok {
+		setDefaults(g)
+	}
+	return none
+}
+
+// setDefaults gives all options of the groups their defaults, those that the command
+// does not have as well: run downloads, and has no --connections.
+func setDefaults(groups ...group) {
+	for _, option := range optionsIn(groups...) {
+		if option.fallback != "" {
+			_ = (&binding{option: option}).Set(option.fallback) // a test sets every default
+		}
+	}
 }
 
 // environmentPrefix stands before the names of our own variables.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -109,6 +110,32 @@ func TestOptionsFillTheirOwnCommand(t *testing.T) {
 	}
 	if got := optionsOf[removalOptions](call); got == nil || got.all {
 		t.Errorf("a group that install does not take is %+v", got)
+	}
+}
+
+// TestDefaultsHoldForEveryCommand: a command may do what an option is about without having
+// the option. Run downloads, as fast as install does.
+func TestDefaultsHoldForEveryCommand(t *testing.T) {
+	call := &session{}
+	newRoot(call)
+	for command, groups := range call.groups {
+		for _, o := range optionsIn(groups...) {
+			if o.fallback == "" {
+				continue
+			}
+			want := &binding{option: o}
+			got := fmt.Sprint(o.setting())
+			if err := want.Set(o.fallback); err != nil {
+				t.Fatal(err)
+			}
+			if got != fmt.Sprint(o.setting()) {
+				t.Errorf("command %s: --%s is %s, want %v", commandKey(command), o.name, got, o.setting())
+			}
+		}
+		call.options = groups
+		if got := optionsOf[sourceOptions](call).connections; got != maxConnections {
+			t.Errorf("command %s: a download uses %d connections", commandKey(command), got)
+		}
 	}
 }
 

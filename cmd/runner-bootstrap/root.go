@@ -114,6 +114,7 @@ func (call *session) command(use, short, long string, groups []group, do func(co
 			return do(c.Context())
 		},
 	}
+	setDefaults(groups...)
 	if call.groups == nil {
 		call.groups = map[*cobra.Command][]group{}
 	}

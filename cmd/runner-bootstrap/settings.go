@@ -117,8 +117,7 @@ func addOptions(command *cobra.Command, groups []group) {
 			flag.NoOptDefVal = "true"
 		}
 		if option.fallback != "" {
-			_ = bound.Set(option.fallback) // a test sets every default
-			flag.DefValue = option.fallback
+			bound.typed, flag.DefValue = option.fallback, option.fallback // its place has it by setDefaults
 		}
 	}
 	// Accepted so that it can be answered; see refuseToken.
