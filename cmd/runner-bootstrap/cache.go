@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -12,46 +13,71 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 )
 
+// cacheListOptions are what cache list takes.
+type cacheListOptions struct {
+	place  placeOptions
+	output outputOptions
+	call   callOptions
+}
+
+func (o *cacheListOptions) groups() []group { return []group{&o.place, &o.output, &o.call} }
+
+// cachePruneOptions are what cache prune takes.
+type cachePruneOptions struct {
+	place  placeOptions
+	keep   keepOptions
+	output outputOptions
+	call   callOptions
+}
+
+func (o *cachePruneOptions) groups() []group { return []group{&o.place, &o.keep, &o.output, &o.call} }
+
+// keepOptions say what stays in the cache.
+type keepOptions struct{ keep int }
+
+func (o *keepOptions) options() []option {
+	return []option{{
+		name: "keep", value: "N", fallback: "1", commands: "cache-prune",
+		usage: "runner versions to keep of each platform, the newest ones",
+		count: &o.keep,
+	}}
+}
+
 func newCache(call *session) *cobra.Command {
-	return call.family("cache", "List or prune the runners that lie ready",
+	list, prune := &cacheListOptions{}, &cachePruneOptions{}
+	return family("cache", "List or clean the download cache",
 		call.command("list", "List the runners in the cache", `
 Shows version, platform, digest, size and age of every runner that was fetched,
-verified and unpacked.`, call.withCache(call.listCache)),
+verified and unpacked.`, list.groups(), func(context.Context) error { return listCache(call, list) }),
 		call.command("prune", "Remove old runners from the cache", `
 Keeps the newest runner of each platform, removes the others and what interrupted
-downloads have left. Installed runners do not need the cache.`, call.withHost(call.pruneCache)),
+downloads have left. Installed runners do not need the cache.`, prune.groups(), call.withHost(bind(call, prune, pruneCache))),
 	)
 }
 
-// withCache is withHost for what needs neither credential nor time.
-func (call *session) withCache(do func(*bootstrap.Host) error) func(context.Context) error {
-	return func(context.Context) error {
-		host, err := call.host(principal{})
-		if err != nil {
-			return err
-		}
-		return do(host)
+// listCache needs neither a credential nor a bound in time.
+func listCache(call *session, o *cacheListOptions) error {
+	host, err := call.host(credential{})
+	if err != nil {
+		return err
 	}
-}
-
-func (call *session) listCache(host *bootstrap.Host) error {
 	entries, err := host.ListCache()
 	if err != nil {
 		return err
 	}
-	return call.printEntries(entries, "the cache is empty")
+	return printEntries(call.out, entries, o.output.json, "the cache is empty")
 }
 
-func (call *session) pruneCache(ctx context.Context, host *bootstrap.Host) error {
-	gone, err := host.PruneCache(ctx, call.values.keep, call.values.dryRun)
+func pruneCache(ctx context.Context, call *session, host *bootstrap.Host, o *cachePruneOptions) error {
+	gone, err := host.PruneCache(ctx, o.keep.keep, o.output.dryRun)
 	if err != nil {
 		return err
 	}
-	if call.values.json {
-		return call.printEntries(gone, "")
+	if o.output.json {
+		return printEntries(call.out, gone, true, "")
 	}
 	verb := "removed"
-	if call.values.dryRun {
+	if o.output.dryRun {
 		verb = "would remove"
 	}
 	for _, entry := range gone {
@@ -63,18 +89,18 @@ func (call *session) pruneCache(ctx context.Context, host *bootstrap.Host) error
 	return nil
 }
 
-func (call *session) printEntries(entries []download.Entry, none string) error {
-	if call.values.json {
+func printEntries(out io.Writer, entries []download.Entry, asJSON bool, none string) error {
+	if asJSON {
 		if entries == nil {
 			entries = []download.Entry{}
 		}
-		return printJSON(call.out, entries)
+		return printJSON(out, entries)
 	}
 	if len(entries) == 0 {
-		fmt.Fprintln(call.out, none)
+		fmt.Fprintln(out, none)
 		return nil
 	}
-	return tabulate(call.out, entries)
+	return tabulate(out, entries)
 }
 
 func tabulate(out io.Writer, entries []download.Entry) error {
@@ -86,3 +112,12 @@ func tabulate(out io.Writer, entries []download.Entry) error {
 	}
 	return table.Flush()
 }
+
+func hintAbsent(call *session, _ error) string {
+	if archive := optionsOf[sourceOptions](call).archive; archive != "" {
+		return shellWords([]string{"ls", "-l", filepath.Dir(archive)})
+	}
+	return call.here("cache", "list")
+}
+
+func hintDamaged(call *session, _ error) string { return call.here("cache", "prune", "--keep", "0") }

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
@@ -21,14 +20,56 @@ import (
 
 const (
 	releases = "https://github.com/runner-bootstrap/runner-bootstrap/releases"
-	// brief is where a secret lies that is worthless after the install: it is gone
+	// volatile is where a secret lies that is worthless after the install: it is gone
 	// with the next boot.
-	brief = "/run/runner-bootstrap"
+	volatile = "/run/runner-bootstrap"
 )
 
+// cloudInitOptions are those of the install that the machine shall run, and of the
+// way in which it gets this program.
+type cloudInitOptions struct {
+	install  installOptions
+	userData userDataOptions
+}
+
+func (o *cloudInitOptions) groups() []group { return append(o.install.groups(), &o.userData) }
+
+// userDataOptions say how the machine gets this program, and what its user data may hold.
+type userDataOptions struct {
+	baked         bool
+	packageURL    string
+	packageSHA256 string
+	exposeSecrets bool
+}
+
+func (o *userDataOptions) options() []option {
+	return []option{
+		{
+			name: "baked", commands: "cloud-init",
+			usage: "the image has this program already, and best the runner in its cache (see prepare)",
+			on:    &o.baked,
+		},
+		{
+			name: "package", value: "URL", commands: "cloud-init",
+			usage: "deb or rpm of this program that the machine shall install, instead of the latest release by its script",
+			text:  &o.packageURL,
+		},
+		{
+			name: "package-sha256", value: "HEX", commands: "cloud-init",
+			usage: "digest that the package must have",
+			text:  &o.packageSHA256,
+		},
+		{
+			name: "i-know", commands: "cloud-init",
+			usage: "put the long-lived credential into the user data, where every process of the machine may be able to read it",
+			on:    &o.exposeSecrets,
+		},
+	}
+}
+
 func newCloudInit(call *session) *cobra.Command {
-	var command *cobra.Command
-	command = call.command("cloud-init", "Print user data that makes a machine a runner at its first boot", `
+	o := &cloudInitOptions{}
+	return call.command("cloud-init", "Print user data that makes a machine a runner at its first boot", `
 Takes the options of install, and prints them as user data for cloud-init: the
 machine gets this program (unless --baked), a configuration file, and runs install.
 GitHub is not asked.
@@ -37,8 +78,7 @@ Everybody on the machine, jobs included, can usually read user data from the clo
 metadata service. So a long-lived credential does not belong into it: let the machine
 fetch one (--token-command, --app-key-command), or bring a registration token or a
 just-in-time configuration, which is of no use after it was used.`,
-		func(context.Context) error { return call.cloudInit(command.Flags()) })
-	return command
+		o.groups(), func(context.Context) error { return makeUserData(call, o) })
 }
 
 // userData is the part of cloud-init's format that we need (modules write_files
@@ -58,42 +98,41 @@ func (d *userData) private(path, content string) {
 	d.Files = append(d.Files, userFile{path, "0600", strings.TrimRight(content, "\n") + "\n"})
 }
 
-func (call *session) cloudInit(flags *pflag.FlagSet) error {
-	o := &call.values
-	scope, err := o.futureScope()
+func makeUserData(call *session, o *cloudInitOptions) error {
+	scope, err := o.install.futureScope()
 	if err != nil {
 		return err
 	}
-	if err := o.checkPackage(); err != nil {
+	if err := o.userData.check(); err != nil {
 		return err
 	}
 	data := userData{Commands: []string{"set -e"}}
 	install := []string{"runner-bootstrap", "install"}
-	brought, err := call.briefSecrets(&data)
+	issued, err := addIssuedTokens(call, o, &data)
 	if err != nil {
 		return err
 	}
-	if err := call.lastingSecrets(&data, len(brought) > 0); err != nil {
+	if err := addCredential(call, o, &data, len(issued) > 0); err != nil {
 		return err
 	}
-	config, err := o.configFile(flags)
+	config, err := o.install.configFile(call.given)
 	if err != nil {
 		return err
 	}
 	if config != "" {
-		data.private(o.futurePaths().Config, config)
-		if o.dir != "" {
-			install = append(install, "--dir", o.dir)
+		data.private(o.install.futurePaths().Config, config)
+		if o.install.place.dir != "" {
+			install = append(install, "--dir", o.install.place.dir)
 		}
 	}
-	data.Commands = append(data.Commands, o.fetchProgram()...)
-	data.Commands = append(data.Commands, shellWords(append(install, brought...)))
-	return call.printUserData(scope, data)
+	data.Commands = append(data.Commands, fetchProgram(&o.userData, &o.install.network)...)
+	data.Commands = append(data.Commands, shellWords(append(install, issued...)))
+	return printUserData(call, o, scope, data)
 }
 
-func (call *session) printUserData(scope github.Scope, data userData) error {
+func printUserData(call *session, o *cloudInitOptions, scope github.Scope, data userData) error {
 	what := "A GitHub Actions runner"
-	if call.values.url != "" {
+	if o.install.scope.url != "" {
 		what += " for " + scope.URL()
 	}
 	fmt.Fprintf(call.out, "#cloud-config\n# %s. Made by:\n#   %s\n", what, again(call.arguments))
@@ -117,24 +156,27 @@ func yamlText(value any) (string, error) {
 
 // futureScope checks what the install on the machine would refuse, as far as that
 // can be known here.
-func (o *options) futureScope() (github.Scope, error) {
+func (o *installOptions) futureScope() (github.Scope, error) {
 	var scope github.Scope
 	var err error
-	if o.url != "" || o.jitConfigFile == "" {
-		if scope, err = github.ParseScope(o.url, o.apiURL); err != nil {
+	if o.scope.url != "" || o.issued.jitConfigFile == "" {
+		if scope, err = o.scope.parse(); err != nil {
 			return scope, err
 		}
 	}
 	if err := o.check(scope); err != nil {
 		return scope, err
 	}
-	if _, err := o.source(); err != nil {
+	if _, err := o.source.source(); err != nil {
 		return scope, err
 	}
-	return scope, o.checkLife()
+	if err := o.lifecycle.check(); err != nil {
+		return scope, err
+	}
+	return scope, o.report.check()
 }
 
-func (o *options) checkPackage() error {
+func (o *userDataOptions) check() error {
 	digest, err := hex.DecodeString(o.packageSHA256)
 	switch {
 	case o.packageURL == "" && o.packageSHA256 != "":
@@ -151,20 +193,19 @@ func (o *options) checkPackage() error {
 	return nil
 }
 
-// briefSecrets puts what is of no use later into the user data, and returns the
+// addIssuedTokens puts what is of no use later into the user data, and returns the
 // words by which install finds it.
-func (call *session) briefSecrets(data *userData) ([]string, error) {
-	o := &call.values
-	if err := o.checkStandardInput(); err != nil {
+func addIssuedTokens(call *session, o *cloudInitOptions, data *userData) ([]string, error) {
+	if err := checkStandardInput(&o.install.credential, &o.install.issued); err != nil {
 		return nil, err
 	}
-	m := minted{}
+	issued := issuedTokens{}
 	var words []string
-	for _, s := range call.mintedSources() {
+	for _, s := range issuedSources(&o.install.issued) {
 		if s.file == "" {
 			continue
 		}
-		text, err := call.mintedText(s)
+		text, err := call.secrets().readIssuedText(s)
 		if err == nil && strings.TrimSpace(text) == "" {
 			err = usagef("reading %s: it is empty", s.what)
 		}
@@ -174,81 +215,76 @@ func (call *session) briefSecrets(data *userData) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		file := path.Join(brief, s.name)
+		file := path.Join(volatile, s.name)
 		data.private(file, strings.TrimSpace(text))
 		words = append(words, "--"+s.name+"-file", file)
-		if s.name == "jitconfig" {
-			m.jit = github.NewSecret(text)
-		} else {
-			m.registration = github.NewSecret(text)
-		}
+		*s.into(&issued) = github.NewSecret(text)
 	}
-	return words, m.adopt(&bootstrap.Request{}, o)
+	return words, issued.applyTo(&bootstrap.Request{}, &o.install)
 }
 
-// lastingSecrets puts the credential into the user data where that is wanted
+// addCredential puts the credential into the user data where that is wanted
 // knowingly. Otherwise the machine must be able to fetch one.
-func (call *session) lastingSecrets(data *userData, brought bool) error {
-	o := &call.values
+func addCredential(call *session, o *cloudInitOptions, data *userData, issued bool) error {
+	given := &o.install.credential
 	for _, s := range []struct {
 		option, what, name string
 		file               *string
 	}{
-		{"--token-file", "the token", "token", &o.tokenFile},
-		{"--app-key-file", "the App's key", "app-key.pem", &o.appKeyFile},
+		{"--token-file", "the token", "token", &given.tokenFile},
+		{"--app-key-file", "the App's key", "app-key.pem", &given.appKeyFile},
 	} {
 		if *s.file == "" {
 			continue
 		}
-		if !o.iKnow {
+		if !o.userData.exposeSecrets {
 			return &usageError{
 				text: s.option + ": every process on the machine could read it from user data; let the machine fetch it, " +
 					"or say that you know with --i-know",
 				hint: again(without(call.arguments, []string{s.option, ""}), strings.Replace(s.option, "-file", "-command", 1), "COMMAND"),
 			}
 		}
-		text, err := call.mintedText(mintedSource{what: s.what, file: *s.file})
+		text, err := call.secrets().readIssuedText(issuedSource{what: s.what, file: *s.file})
 		if err != nil {
 			return err
 		}
 		if strings.TrimSpace(text) == "" {
 			return usagef("reading %s: it is empty", s.what)
 		}
-		*s.file = path.Join(path.Dir(o.futurePaths().Config), s.name)
+		*s.file = path.Join(path.Dir(o.install.futurePaths().Config), s.name)
 		data.private(*s.file, text)
 	}
-	fetches := o.tokenCommand != "" || o.appKeyCommand != "" || o.tokenFile != "" || o.appKeyFile != ""
+	fetches := given.tokenCommand != "" || given.appKeyCommand != "" || given.tokenFile != "" || given.appKeyFile != ""
 	switch {
-	case !fetches && !brought:
+	case !fetches && !issued:
 		return &usageError{
 			text: "the machine would have no credential",
 			hint: again(call.arguments, "--token-command", "COMMAND"),
 		}
-	case o.appID == "" && (o.appKeyFile != "" || o.appKeyCommand != ""):
+	case given.appID == "" && (given.appKeyFile != "" || given.appKeyCommand != ""):
 		return usagef("--app-key-file and --app-key-command need --app-id")
 	}
 	return nil
 }
 
 // futurePaths are those of the machine: it runs Linux.
-func (o *options) futurePaths() instance.Paths {
-	if o.dir != "" {
-		return instance.DefaultPaths(o.dir)
+func (o *installOptions) futurePaths() instance.Paths {
+	if o.place.dir != "" {
+		return instance.DefaultPaths(o.place.dir)
 	}
 	return instance.Paths{Config: "/etc/runner-bootstrap/config.yaml"}
 }
 
 // configFile writes what install is to be told, in the order of help. What was
-// brought is not in it: a configuration stays, and it does not.
-func (o *options) configFile(flags *pflag.FlagSet) (string, error) {
+// issued elsewhere is not in it: a configuration stays, and it does not.
+func (o *installOptions) configFile(given func(name string) bool) (string, error) {
 	mapping := &yaml.Node{Kind: yaml.MappingNode}
-	for _, option := range declaredOptions() {
-		flag := flags.Lookup(option.name)
-		if flag == nil || !flag.Changed || !option.of("install") || !option.lasts() {
+	for _, option := range optionsFor("install", o.groups()) {
+		if !given(option.name) || !option.lasts() {
 			continue
 		}
 		value := &yaml.Node{}
-		if err := value.Encode(option.setting(o)); err != nil {
+		if err := value.Encode(option.setting()); err != nil {
 			return "", fmt.Errorf("writing option %q: %w", option.name, err)
 		}
 		mapping.Content = append(mapping.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: option.name}, value)
@@ -269,32 +305,32 @@ func (o option) lasts() bool {
 }
 
 // setting is the option's value as YAML has it.
-func (o option) setting(values *options) any {
+func (o option) setting() any {
 	switch {
 	case o.on != nil:
-		return *o.on(values)
+		return *o.on
 	case o.count != nil:
-		return *o.count(values)
+		return *o.count
 	case o.span != nil:
-		return o.span(values).String()
+		return o.span.String()
 	case o.list != nil:
-		return *o.list(values)
+		return *o.list
 	case o.lines != nil:
-		return *o.lines(values)
+		return *o.lines
 	}
-	return *o.text(values)
+	return *o.text
 }
 
 // fetchProgram are the commands that bring this program to the machine.
-func (o *options) fetchProgram() []string {
+func fetchProgram(o *userDataOptions, network *networkOptions) []string {
 	if o.baked {
 		return nil
 	}
 	var commands []string
-	if o.proxy != "" {
-		words := []string{"export", "https_proxy=" + o.proxy, "http_proxy=" + o.proxy}
-		if o.noProxy != "" {
-			words = append(words, "no_proxy="+o.noProxy)
+	if network.proxy != "" {
+		words := []string{"export", "https_proxy=" + network.proxy, "http_proxy=" + network.proxy}
+		if network.noProxy != "" {
+			words = append(words, "no_proxy="+network.noProxy)
 		}
 		commands = append(commands, shellWords(words))
 	}

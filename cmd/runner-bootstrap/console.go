@@ -43,61 +43,47 @@ type console struct {
 	begun  time.Time
 	logged time.Time
 	bar    *progressbar.ProgressBar
-	// kept is what an interrupted run had received already: it tells nothing of
+	// resumed is what an interrupted run had received already: it tells nothing of
 	// the rate. It is negative before the first word of progress.
-	kept  int64
-	since time.Time
+	resumed int64
+	since   time.Time
 }
 
-func newConsole(out io.Writer, values options) *console {
-	c := &console{out: out, plain: &printableWriter{to: out}, quiet: values.noProgress}
+func newConsole(out io.Writer, o callOptions) *console {
+	c := &console{out: out, plain: &printableWriter{to: out}, quiet: o.noProgress}
 	if file, ok := out.(*os.File); ok {
 		c.terminal = term.IsTerminal(int(file.Fd()))
 	}
-	c.person = values.logFormat == "lines" || values.logFormat == "auto" && c.terminal
-	c.log = slog.New(c.handler(values))
+	c.person = o.logFormat == "lines" || o.logFormat == "auto" && c.terminal
+	c.log = slog.New(c.handler(o))
 	return c
 }
 
-func (c *console) handler(values options) slog.Handler {
+func (c *console) handler(o callOptions) slog.Handler {
 	level := slog.LevelInfo
-	_ = level.UnmarshalText([]byte(values.logLevel)) // checked by checkLog
+	_ = level.UnmarshalText([]byte(o.logLevel)) // callOptions.check has refused what it is not
 	if c.person && level == slog.LevelInfo {
 		// The lines for each phase say it already.
 		level = slog.LevelWarn
 	}
 	config := &slog.HandlerOptions{Level: level}
-	if values.logFormat == "json" {
+	if o.logFormat == "json" {
 		return slog.NewJSONHandler(c.plain, config)
 	}
 	return slog.NewTextHandler(c.plain, config)
 }
 
-func checkLog(values options) error {
-	switch values.logFormat {
-	case "auto", "lines", "text", "json":
-	default:
-		return usagef("--log-format: %q is not lines, text, json or auto", values.logFormat)
-	}
-	switch values.logLevel {
-	case "debug", "info", "warn", "error":
-		return nil
-	default:
-		return usagef("--log-level: %q is not debug, info, warn or error", values.logLevel)
-	}
-}
-
 // Begin implements bootstrap.Observer.
 func (c *console) Begin(phase bootstrap.Phase, object string) {
 	c.phase, c.object, c.begun, c.logged = phase, object, time.Now(), time.Now()
-	c.kept = -1
+	c.resumed = -1
 	c.log.Debug("begin", "phase", phase, "object", object)
 }
 
 // Progress implements bootstrap.Observer.
 func (c *console) Progress(done, total int64) {
-	if c.kept < 0 || done < c.kept {
-		c.kept, c.since = done, time.Now()
+	if c.resumed < 0 || done < c.resumed {
+		c.resumed, c.since = done, time.Now()
 	}
 	switch {
 	case c.quiet:
@@ -112,9 +98,9 @@ func (c *console) Progress(done, total int64) {
 // line tells the progress where there is no bar.
 func (c *console) line(done, total int64) {
 	took := time.Since(c.since)
-	left := timeLeft(done-c.kept, total-done, took)
+	left := timeLeft(done-c.resumed, total-done, took)
 	if !c.person {
-		attributes := []any{"phase", c.phase, "object", c.object, "bytes", done, "rate", rate(done-c.kept, took)}
+		attributes := []any{"phase", c.phase, "object", c.object, "bytes", done, "rate", rate(done-c.resumed, took)}
 		if total > 0 {
 			attributes = append(attributes, "total", total, "left", left)
 		}
@@ -128,7 +114,7 @@ func (c *console) line(done, total int64) {
 	if left != "" {
 		left = ", " + left + " left"
 	}
-	fmt.Fprintf(c.plain, "  %-11s %s: %s (%s%s)\n", c.phase, c.object, amount, rate(done-c.kept, took), left)
+	fmt.Fprintf(c.plain, "  %-11s %s: %s (%s%s)\n", c.phase, c.object, amount, rate(done-c.resumed, took), left)
 }
 
 // paint moves the bar. What the bar says of its own troubles never ends a

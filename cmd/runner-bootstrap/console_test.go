@@ -15,13 +15,13 @@ import (
 // every ten seconds, in both forms, and not with --no-progress.
 func TestProgressLines(t *testing.T) {
 	for name, c := range map[string]struct {
-		values options
+		values callOptions
 		want   string
 		count  int
 	}{
-		"log":    {options{logFormat: "text", logLevel: "info"}, "msg=progress phase=fetch", 3},
-		"person": {options{logFormat: "lines", logLevel: "info"}, "  fetch       runner.tar.gz: ", 3},
-		"silent": {options{logFormat: "text", logLevel: "info", noProgress: true}, "progress", 0},
+		"log":    {callOptions{logFormat: "text", logLevel: "info"}, "msg=progress phase=fetch", 3},
+		"person": {callOptions{logFormat: "lines", logLevel: "info"}, "  fetch       runner.tar.gz: ", 3},
+		"silent": {callOptions{logFormat: "text", logLevel: "info", noProgress: true}, "progress", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -58,7 +58,7 @@ func TestProgressTells(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var out bytes.Buffer
-				console := newConsole(&out, options{logFormat: c.format, logLevel: "info"})
+				console := newConsole(&out, callOptions{logFormat: c.format, logLevel: "info"})
 				console.Begin(bootstrap.FetchPhase, "runner.tar.gz")
 				for second := range int64(11) {
 					done := c.from + second*1e6
@@ -79,7 +79,7 @@ func TestProgressTells(t *testing.T) {
 // TestConsoleKeys: log lines have fixed keys that people build alerts on.
 func TestConsoleKeys(t *testing.T) {
 	var out bytes.Buffer
-	console := newConsole(&out, options{logFormat: "json", logLevel: "info"})
+	console := newConsole(&out, callOptions{logFormat: "json", logLevel: "info"})
 	console.Begin(bootstrap.FetchPhase, "runner.tar.gz")
 	console.End(bootstrap.FetchPhase, "ok", false, nil)
 	console.Begin(bootstrap.RegisterPhase, "web-1")

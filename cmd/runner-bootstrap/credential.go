@@ -2,13 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -17,29 +12,85 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
-const (
-	// maxSecret is far beyond the longest token, and any key, of GitHub's.
-	maxSecret = 64 << 10
-	// secretCommandTime bounds a --token-command or --app-key-command: whoever asks
-	// a vault, or a person, is done by then.
-	secretCommandTime = time.Minute
-)
+// credentialOptions say as whom GitHub is asked.
+type credentialOptions struct {
+	tokenFile         string
+	tokenCommand      string
+	appID             string
+	appKeyFile        string
+	appKeyCommand     string
+	appInstallationID string
+}
 
-// principal is as whom we speak to GitHub; nobody if it is empty.
-type principal struct {
+func (o *credentialOptions) options() []option {
+	return []option{
+		{
+			name: "token-file", value: "FILE", commands: credentialCommands,
+			usage: "file that holds the access token; - reads standard input",
+			text:  &o.tokenFile,
+		},
+		{
+			name: "token-command", value: "COMMAND", commands: credentialCommands,
+			usage: "shell command that prints the access token",
+			text:  &o.tokenCommand,
+		},
+		{
+			name: "app-id", value: "ID", commands: credentialCommands,
+			usage: "GitHub App to act as, by its client ID or its number",
+			text:  &o.appID,
+		},
+		{
+			name: "app-key-file", value: "FILE", commands: credentialCommands,
+			usage: "private key of the GitHub App, as GitHub gave it",
+			text:  &o.appKeyFile,
+		},
+		{
+			name: "app-key-command", value: "COMMAND", commands: credentialCommands,
+			usage: "shell command that prints the private key of the GitHub App; the key is then on no disk",
+			text:  &o.appKeyCommand,
+		},
+		{
+			name: "app-installation-id", value: "ID", commands: credentialCommands,
+			usage: "installation of the GitHub App; found by --url if not given",
+			text:  &o.appInstallationID,
+		},
+	}
+}
+
+// check refuses what does not go together.
+func (o *credentialOptions) check() error {
+	var given []string
+	for _, source := range [][2]string{{"--token-file", o.tokenFile}, {"--token-command", o.tokenCommand}, {"--app-id", o.appID}} {
+		if source[1] != "" {
+			given = append(given, source[0])
+		}
+	}
+	switch {
+	case len(given) > 1:
+		return usagef("%s: one credential is enough", strings.Join(given, " and "))
+	case o.appID == "" && (o.appKeyFile != "" || o.appKeyCommand != "" || o.appInstallationID != ""):
+		return usagef("--app-key-file, --app-key-command and --app-installation-id need --app-id")
+	case o.appKeyFile != "" && o.appKeyCommand != "":
+		return usagef("--app-key-file and --app-key-command: one key is enough")
+	}
+	return nil
+}
+
+// credential is as whom we speak to GitHub; an empty one is for what is public.
+type credential struct {
 	token github.Secret
 	app   *github.AppConfig
 }
 
-func (p principal) empty() bool { return p.token.Empty() && p.app == nil }
+func (c credential) empty() bool { return c.token.Empty() && c.app == nil }
 
 // client speaks to GitHub about a scope. An App that cannot work says so in the
 // first answer.
-func (p principal) client(api *transport.Client, scope github.Scope) *github.Client {
-	if p.app == nil {
-		return github.NewClient(api, scope, github.Static(p.token))
+func (c credential) client(api *transport.Client, scope github.Scope) *github.Client {
+	if c.app == nil {
+		return github.NewClient(api, scope, github.Static(c.token))
 	}
-	app, err := github.NewApp(api, scope, *p.app)
+	app, err := github.NewApp(api, scope, *c.app)
 	if err != nil {
 		return github.NewClient(api, scope, unusable{err})
 	}
@@ -61,96 +112,70 @@ func tokenVariables() []string {
 	return []string{"RUNNER_BOOTSTRAP_TOKEN", "RUNNER_CFG_PAT", "GITHUB_TOKEN", "GH_TOKEN", "ACCESS_TOKEN"}
 }
 
-// takePrincipal finds the credential: an option, systemd's credential called
+// readCredential finds the credential: an option, systemd's credential called
 // token, the environment. It takes all of them out of the environment, so that no
 // program that we start inherits one.
-func (call *session) takePrincipal(ctx context.Context) (principal, error) {
-	fromVariable, err := takeVariables(tokenVariables())
+func (r secretReader) readCredential(ctx context.Context, o *credentialOptions) (credential, error) {
+	fromVariable, err := popVariables(tokenVariables())
 	if err != nil {
-		return principal{}, err
+		return credential{}, err
 	}
-	o := call.values
-	var given []string
-	for _, source := range [][2]string{{"--token-file", o.tokenFile}, {"--token-command", o.tokenCommand}, {"--app-id", o.appID}} {
-		if source[1] != "" {
-			given = append(given, source[0])
-		}
+	if err := o.check(); err != nil {
+		return credential{}, err
 	}
 	switch {
-	case len(given) > 1:
-		return principal{}, usagef("%s: one credential is enough", strings.Join(given, " and "))
-	case o.appID == "" && (o.appKeyFile != "" || o.appKeyCommand != "" || o.appInstallationID != ""):
-		return principal{}, usagef("--app-key-file, --app-key-command and --app-installation-id need --app-id")
-	case o.appKeyFile != "" && o.appKeyCommand != "":
-		return principal{}, usagef("--app-key-file and --app-key-command: one key is enough")
 	case o.appID != "":
-		return call.takeApp(ctx)
+		return r.readApp(ctx, o)
 	case o.tokenCommand != "":
-		text, err := call.runSecretCommand(ctx, "--token-command", o.tokenCommand)
+		text, err := r.run(ctx, "--token-command", o.tokenCommand)
 		if err != nil {
-			return principal{}, err
+			return credential{}, err
 		}
 		return readToken("--token-command", strings.NewReader(text))
 	case o.tokenFile == "-":
-		return readToken("standard input", call.in)
+		return readToken("standard input", r.in)
 	case o.tokenFile != "":
-		text, err := call.readSecretFile("the token", o.tokenFile)
+		text, err := r.readFile("the token", o.tokenFile)
 		if err != nil {
-			return principal{}, err
+			return credential{}, err
 		}
 		return readToken(fmt.Sprintf("%q", o.tokenFile), strings.NewReader(text))
 	}
 	text, err := systemdCredential("token")
 	if err != nil {
-		return principal{}, err
+		return credential{}, err
 	}
 	if text != "" {
 		return readToken("systemd's credential token", strings.NewReader(text))
 	}
 	if err := github.CheckToken(fromVariable.Reveal()); err != nil {
-		return principal{}, fmt.Errorf("reading the token from the environment: %w", err)
+		return credential{}, fmt.Errorf("reading the token from the environment: %w", err)
 	}
-	return principal{token: fromVariable}, nil
+	return credential{token: fromVariable}, nil
 }
 
-// takeVariables gives the first of the variables that is set, and unsets them all.
-func takeVariables(names []string) (github.Secret, error) {
-	var found github.Secret
-	for _, name := range names {
-		if found.Empty() {
-			found = github.NewSecret(os.Getenv(name))
-		}
-		if err := os.Unsetenv(name); err != nil {
-			return github.Secret{}, fmt.Errorf("taking %s out of the environment: %w", name, err)
-		}
-	}
-	return found, nil
-}
-
-// takeApp reads what a GitHub App signs with.
-func (call *session) takeApp(ctx context.Context) (principal, error) {
-	o := call.values
+// readApp reads what a GitHub App signs with.
+func (r secretReader) readApp(ctx context.Context, o *credentialOptions) (credential, error) {
 	var installation int64
 	if o.appInstallationID != "" {
 		id, err := strconv.ParseInt(o.appInstallationID, 10, 64)
 		if err != nil || id <= 0 {
-			return principal{}, usagef("--app-installation-id: %q is not a number", o.appInstallationID)
+			return credential{}, usagef("--app-installation-id: %q is not a number", o.appInstallationID)
 		}
 		installation = id
 	}
-	text, err := call.appKey(ctx)
+	text, err := r.readAppKey(ctx, o)
 	if err != nil {
-		return principal{}, err
+		return credential{}, err
 	}
 	if text == "" {
-		return principal{}, usagef("--app-id needs --app-key-file, --app-key-command, or systemd's credential app-key")
+		return credential{}, usagef("--app-id needs --app-key-file, --app-key-command, or systemd's credential app-key")
 	}
-	return principal{app: &github.AppConfig{ID: o.appID, Key: github.NewSecret(text), Installation: installation}}, nil
+	return credential{app: &github.AppConfig{ID: o.appID, Key: github.NewSecret(text), Installation: installation}}, nil
 }
 
-// appKey is the App's private key; empty if nobody has given one.
-func (call *session) appKey(ctx context.Context) (string, error) {
-	o := call.values
+// readAppKey reads the App's private key; empty if none was given.
+func (r secretReader) readAppKey(ctx context.Context, o *credentialOptions) (string, error) {
 	if o.appKeyCommand == "" && o.appKeyFile == "" {
 		return systemdCredential("app-key")
 	}
@@ -159,9 +184,9 @@ func (call *session) appKey(ctx context.Context) (string, error) {
 	from := fmt.Sprintf("%q", o.appKeyFile)
 	if o.appKeyCommand != "" {
 		from = "--app-key-command"
-		text, err = call.runSecretCommand(ctx, from, o.appKeyCommand)
+		text, err = r.run(ctx, from, o.appKeyCommand)
 	} else {
-		text, err = call.readSecretFile("the App's key", o.appKeyFile)
+		text, err = r.readFile("the App's key", o.appKeyFile)
 	}
 	if err == nil && strings.TrimSpace(text) == "" {
 		err = usagef("reading the App's key from %s: it is empty", from)
@@ -169,80 +194,17 @@ func (call *session) appKey(ctx context.Context) (string, error) {
 	return text, err
 }
 
-// runSecretCommand asks a program of the user's for a secret.
-func (call *session) runSecretCommand(ctx context.Context, option, line string) (string, error) {
-	allowed := ctx
-	ctx, cancel := context.WithTimeout(ctx, secretCommandTime)
-	defer cancel()
-	shell := []string{"sh", "-c", line}
-	if runtime.GOOS == "windows" {
-		shell = []string{"cmd", "/C", line}
-	}
-	command := exec.CommandContext(ctx, shell[0], shell[1:]...)
-	command.Stdin, command.Stderr = call.in, call.err
-	command.WaitDelay = time.Second
-	text, err := command.Output()
-	if errors.Is(err, exec.ErrWaitDelay) {
-		err = nil // it went well, and something that it started holds its output
-	}
-	switch {
-	case err == nil:
-		return string(text), nil
-	case allowed.Err() != nil:
-		return "", fmt.Errorf("waiting for %s: %w", option, allowed.Err())
-	case ctx.Err() != nil:
-		return "", usagef("%s: it did not end within %v", option, secretCommandTime)
-	}
-	return "", usagef("%s: %v", option, err)
-}
-
-// readSecretFile reads a file, and warns if others can read it too.
-func (call *session) readSecretFile(what, path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", usagef("reading %s: %v", what, err)
-	}
-	defer file.Close()
-	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o044 != 0 && runtime.GOOS != "windows" {
-		call.console.log.Warn("other accounts of this host can read a credential", "path", path, "mode", info.Mode().Perm().String())
-	}
-	text, err := io.ReadAll(io.LimitReader(file, maxSecret))
-	if err != nil {
-		return "", usagef("reading %s: %v", what, err)
-	}
-	return string(text), nil
-}
-
-// systemdCredential reads what a unit's LoadCredential=NAME:... gave; empty if it
-// gave nothing.
-func systemdCredential(name string) (string, error) {
-	dir := os.Getenv("CREDENTIALS_DIRECTORY")
-	if dir == "" {
-		return "", nil
-	}
-	text, err := os.ReadFile(filepath.Join(dir, name))
-	switch {
-	case os.IsNotExist(err):
-		return "", nil
-	case err != nil:
-		return "", usagef("reading the systemd credential %s: %v", name, err)
-	case strings.TrimSpace(string(text)) == "":
-		return "", usagef("reading the systemd credential %s: it is empty", name)
-	}
-	return string(text), nil
-}
-
-func readToken(source string, in io.Reader) (principal, error) {
+func readToken(source string, in io.Reader) (credential, error) {
 	text, err := io.ReadAll(io.LimitReader(in, maxSecret))
 	if err != nil {
-		return principal{}, usagef("reading the token from %s: %v", source, err)
+		return credential{}, usagef("reading the token from %s: %v", source, err)
 	}
 	if err := github.CheckToken(string(text)); err != nil {
-		return principal{}, fmt.Errorf("reading the token from %s: %w", source, err)
+		return credential{}, fmt.Errorf("reading the token from %s: %w", source, err)
 	}
 	token := github.NewSecret(string(text))
 	if token.Empty() {
-		return principal{}, usagef("reading the token from %s: it is empty", source)
+		return credential{}, usagef("reading the token from %s: it is empty", source)
 	}
-	return principal{token: token}, nil
+	return credential{token: token}, nil
 }

@@ -15,47 +15,67 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
-func doctorOptions() []option {
+// doctorOptions are what doctor takes.
+type doctorOptions struct {
+	scope      scopeOptions
+	credential credentialOptions
+	identity   identityOptions
+	account    accountOptions
+	place      placeOptions
+	network    networkOptions
+	repair     repairOptions
+	output     outputOptions
+	call       callOptions
+}
+
+func (o *doctorOptions) groups() []group {
+	return []group{&o.scope, &o.credential, &o.identity, &o.account, &o.place, &o.network, &o.repair, &o.output, &o.call}
+}
+
+// repairOptions say whether doctor may mend what it finds.
+type repairOptions struct{ fix bool }
+
+func (o *repairOptions) options() []option {
 	return []option{{
 		name: "fix", commands: "doctor",
 		usage: "install the libraries that are missing, with the package manager of the distribution; needs root",
-		on:    func(o *options) *bool { return &o.fix },
+		on:    &o.fix,
 	}}
 }
 
-// sickError means that doctor has found what would stop an install.
-type sickError struct {
+// checksError means that doctor has found what would stop an install.
+type checksError struct {
 	checks []string
 	fix    string // of the first one
 }
 
-func (e *sickError) Error() string {
+func (e *checksError) Error() string {
 	return fmt.Sprintf("this host is %v: %s", errUnhealthy, strings.Join(e.checks, ", "))
 }
 
-func (e *sickError) Unwrap() error { return errUnhealthy }
+func (e *checksError) Unwrap() error { return errUnhealthy }
 
 func newDoctor(call *session) *cobra.Command {
+	o := &doctorOptions{}
 	return call.command("doctor", "Look for everything that would stop an install", `
 Looks at this host, at the way to GitHub, and at what the credential may do there,
 for everything that would stop an install or the runner after it, and names a
 command for each. It changes nothing, needs no root, and without --url asks nobody.
 With --fix it installs missing libraries first. It ends with exit code 9 if a check
-has failed; warnings do not count.`, call.withHost(call.doctor))
+has failed; warnings do not count.`, o.groups(), call.withHost(bind(call, o, runDoctor)))
 }
 
-func (call *session) doctor(ctx context.Context, host *bootstrap.Host) error {
-	patient, err := call.patient(host)
+func runDoctor(ctx context.Context, call *session, host *bootstrap.Host, o *doctorOptions) error {
+	patient, err := patientFor(call, host, o)
 	if err != nil {
 		return err
 	}
-	if call.values.fix {
-		if err := call.repair(ctx, &patient); err != nil {
+	if o.repair.fix {
+		if err := repair(ctx, call, &patient); err != nil {
 			return err
 		}
 	}
@@ -71,7 +91,7 @@ func (call *session) doctor(ctx context.Context, host *bootstrap.Host) error {
 			}
 		}
 	}
-	if call.values.json {
+	if o.output.json {
 		err = printJSON(call.out, all)
 	} else {
 		err = printFindings(call.out, all)
@@ -83,28 +103,28 @@ func (call *session) doctor(ctx context.Context, host *bootstrap.Host) error {
 	if len(failed) == 0 {
 		return nil
 	}
-	sick := &sickError{fix: failed[0].Fix}
+	report := &checksError{fix: failed[0].Fix}
 	for _, f := range failed {
-		sick.checks = append(sick.checks, f.Check)
+		report.checks = append(report.checks, f.Check)
 	}
-	sick.checks = slices.Compact(sick.checks)
-	return sick
+	report.checks = slices.Compact(report.checks)
+	return report
 }
 
-// patient is the host as an install would find it.
-func (call *session) patient(host *bootstrap.Host) (doctor.Host, error) {
-	o := call.values
+// patientFor is the host as an install would find it.
+func patientFor(call *session, host *bootstrap.Host, o *doctorOptions) (doctor.Host, error) {
 	patient := doctor.Host{
-		Paths: host.Paths, Private: host.Private, Executable: host.Executable, User: o.user, DefaultUser: bootstrap.DefaultUser,
-		Service: !o.noService, Invariant: doctor.Invariant(os.Environ()), Group: o.runnergroup, Web: transport.NewDownload(call.web),
-		Roots: host.Roots, Proxy: http.ProxyFromEnvironment, Environment: host.Environment, Token: call.principal.token,
-		Work: o.workFolder(), Again: call.withWords,
+		Paths: host.Paths, Private: host.Private, Executable: host.Executable, User: o.account.user, DefaultUser: bootstrap.DefaultUser,
+		Service: !o.account.noService, Invariant: doctor.Invariant(os.Environ()), Group: o.identity.group,
+		Web:   transport.NewDownload(call.web),
+		Roots: host.Roots, Proxy: http.ProxyFromEnvironment, Environment: host.Environment, Token: call.credential.token,
+		Work: o.identity.folder(), Again: call.withWords,
 		AsRoot: func(words ...string) string { return underSudo(call.withWords(words...)) },
 	}
-	if o.url == "" {
+	if o.scope.url == "" {
 		return patient, nil
 	}
-	scope, err := github.ParseScope(o.url, o.apiURL)
+	scope, err := o.scope.parse()
 	if err != nil {
 		return doctor.Host{}, err
 	}
@@ -124,7 +144,7 @@ func (call *session) withWords(words ...string) string {
 }
 
 // repair installs what is missing. A package database that stays in use is a finding like the others.
-func (call *session) repair(ctx context.Context, patient *doctor.Host) error {
+func repair(ctx context.Context, call *session, patient *doctor.Host) error {
 	if !account.Privileged() {
 		return &refusal.Error{Object: "installing libraries", Reason: bootstrap.ErrPrivilege}
 	}
@@ -152,3 +172,6 @@ func printFindings(out io.Writer, all []doctor.Finding) error {
 	}
 	return nil
 }
+
+// hintDoctor installs what is missing.
+func hintDoctor(call *session, _ error) string { return underSudo(call.here("doctor", "--fix")) }

@@ -10,22 +10,44 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
 
+// drainOptions are what drain takes.
+type drainOptions struct {
+	name   nameOptions
+	place  placeOptions
+	resume resumeOptions
+	call   callOptions
+}
+
+func (o *drainOptions) groups() []group { return []group{&o.name, &o.place, &o.resume, &o.call} }
+
+// resumeOptions say in which direction.
+type resumeOptions struct{ resume bool }
+
+func (o *resumeOptions) options() []option {
+	return []option{{
+		name: "resume", commands: "drain",
+		usage: "take jobs again",
+		on:    &o.resume,
+	}}
+}
+
 func newDrain(call *session) *cobra.Command {
+	o := &drainOptions{}
 	return call.command("drain", "Let the running job finish and take no other", `
 Returns when the runner's listener has ended, which is when its job has, or its
 --drain-timeout is over. The service goes on without it until drain --resume, or
-until it is started again.`, call.withHost(call.drain))
+until it is started again.`, o.groups(), call.withHost(bind(call, o, runDrain)))
 }
 
-func (call *session) drain(ctx context.Context, host *bootstrap.Host) error {
-	name, err := call.theRunner(host.Store)
+func runDrain(ctx context.Context, call *session, host *bootstrap.Host, o *drainOptions) error {
+	name, err := call.theRunner(host.Store, o.name.name)
 	if err != nil {
 		return err
 	}
 	if name == "" {
 		return fmt.Errorf("draining: %w", instance.ErrUnknown)
 	}
-	if call.values.resume {
+	if o.resume.resume {
 		if err := host.Resume(ctx, name); err != nil {
 			return err
 		}

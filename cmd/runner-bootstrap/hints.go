@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,70 +28,10 @@ func refusalOf(err error) refusal.Error {
 
 func (call *session) here(words ...string) string {
 	words = append([]string{"runner-bootstrap"}, words...)
-	if call.values.dir != "" {
-		words = append(words, "--dir", call.values.dir)
+	if dir := optionsOf[placeOptions](call).dir; dir != "" {
+		words = append(words, "--dir", dir)
 	}
 	return shellWords(words)
-}
-
-func hintUnhealthy(call *session, err error) string {
-	var sick *sickError
-	if errors.As(err, &sick) {
-		return sick.fix
-	}
-	var unwell *unwellError
-	if errors.As(err, &unwell) {
-		return call.hintUnwell(unwell.Status)
-	}
-	return call.here("status") // there is no runner of that name
-}
-
-// hintUnwell brings a runner back, or shows what is wrong with it. It never takes
-// one away that may be well again in a moment.
-func (call *session) hintUnwell(s bootstrap.Status) string {
-	_, gone := os.Stat(s.Dir)
-	late := places.Unmounted(s.Dir)
-	switch {
-	case s.Phase == instance.Removing:
-		return call.here("uninstall", "--name", s.Name)
-	case late != "":
-		return shellWords([]string{"sudo", "mount", late})
-	case s.Phase != instance.Installed, errors.Is(gone, fs.ErrNotExist), s.GitHub.State == bootstrap.GitHubAbsent:
-		words := []string{"install", "--url", s.ScopeURL, "--name", s.Name, "--token-file", "FILE"}
-		if s.Service.Name == "" {
-			words = append(words, "--no-service")
-		}
-		return call.here(words...)
-	case s.Service.Name == "" && s.Listener.PID == 0:
-		return call.here("run", "--name", s.Name)
-	case s.Listener.Trouble == instance.Conflict:
-		return shellWords([]string{"runner-bootstrap", "runners", "get", s.Name, "--url", s.ScopeURL, "--token-file", "FILE"})
-	case s.Listener.Trouble != "":
-		return call.here("doctor", "--url", s.ScopeURL)
-	case s.Service.Name == "":
-		return call.here("status", "--name", s.Name, "--json")
-	case s.Service.State == string(svc.Failed), s.Service.State == string(svc.Stopped):
-		return shellWords([]string{"sudo", "systemctl", "restart", s.Service.Name})
-	}
-	return shellWords([]string{"journalctl", "--no-pager", "-u", s.Service.Name})
-}
-
-func hintUninstall(call *session, err error) string {
-	name := refusalOf(err).Name
-	if name == "" {
-		return call.here("uninstall", "--token-file", "FILE")
-	}
-	return call.here("uninstall", "--name", name, "--token-file", "FILE")
-}
-
-// hintNotClean takes the runner away, or shows what was found; whether it can go is
-// not for us to say.
-func hintNotClean(call *session, err error) string {
-	if refusalOf(err).Name != "" {
-		return call.here("uninstall", "--all", "--token-file", "FILE")
-	}
-	file, _, _ := strings.Cut(refusalOf(err).Detail, " (")
-	return shellWords([]string{"ls", "-ld", file})
 }
 
 func hintLocked(_ *session, err error) string {
@@ -165,7 +104,7 @@ func hintWork(call *session, err error) string {
 		return again(call.arguments, "--work", "_work")
 	case work.Command != "":
 		return "sudo " + work.Command
-	case call.values.jitConfigFile != "":
+	case optionsOf[issuedOptions](call).jitConfigFile != "":
 		return hintJITConfig(call, err)
 	case work.Anew:
 		return again(without(call.arguments, []string{"--work", ""}), "--work", work.Instead, "--replace")
@@ -209,69 +148,30 @@ func hintOutdated(call *session, err error) string {
 	return again(call.arguments, "--runner-version", version)
 }
 
-func hintAbsent(call *session, _ error) string {
-	if call.values.archive != "" {
-		return shellWords([]string{"ls", "-l", filepath.Dir(call.values.archive)})
-	}
-	return call.here("cache", "list")
-}
-
-func hintDamaged(call *session, _ error) string { return call.here("cache", "prune", "--keep", "0") }
-
 func hintTemporary(_ *session, err error) string {
 	program := refusalOf(err).Name
 	return shellWords([]string{"sudo", "install", "-m", "755", program, installedAs()})
 }
 
 func hintLibraries(call *session, _ error) string {
-	root := instance.DefaultPaths(call.values.dir).Root("NAME")
-	if call.values.name != "" {
-		root = instance.DefaultPaths(call.values.dir).Root(call.values.name)
-	}
+	root := instance.DefaultPaths(optionsOf[placeOptions](call).dir).Root(firstOf(optionsOf[nameOptions](call).name, "NAME"))
 	return "sudo " + shellWords([]string{filepath.Join(root, "bin", "installdependencies.sh")})
 }
-
-// hintDoctor installs what is missing.
-func hintDoctor(call *session, _ error) string { return underSudo(call.here("doctor", "--fix")) }
-
-// hintLabels says where labels are given.
-func hintLabels(call *session, _ error) string {
-	if firstOf(call.arguments...) == "labels" {
-		return "runner-bootstrap labels --help"
-	}
-	return again(call.arguments, "--labels", "LABEL,LABEL")
-}
-
-func hintRunners(call *session, _ error) string { return call.atScope("runners", "list") }
-
-func hintDownloads(call *session, _ error) string { return call.atScope("downloads") }
-
-func hintGroups(call *session, _ error) string { return call.atScope("groups", "list") }
 
 // atScope is another command about the same scope.
 func (call *session) atScope(words ...string) string {
 	words = append([]string{"runner-bootstrap"}, words...)
-	if call.values.url != "" {
-		words = append(words, "--url", call.values.url)
+	if url := optionsOf[scopeOptions](call).url; url != "" {
+		words = append(words, "--url", url)
 	}
-	if call.values.tokenFile != "" {
-		words = append(words, "--token-file", call.values.tokenFile)
+	if file := optionsOf[credentialOptions](call).tokenFile; file != "" {
+		words = append(words, "--token-file", file)
 	}
 	return shellWords(words)
 }
 
 func hintToken(call *session, _ error) string {
 	return "gh auth token | " + again(call.arguments, "--token-file", "-")
-}
-
-// hintEphemeral does on an old server what a just-in-time configuration does.
-func hintEphemeral(call *session, _ error) string {
-	return call.atScope("install", "--ephemeral")
-}
-
-// hintJITConfig makes another one, where there is a credential.
-func hintJITConfig(call *session, _ error) string {
-	return call.atScope("jitconfig", "--name", "NAME") + " >FILE"
 }
 
 func hintName(call *session, _ error) string {
@@ -283,7 +183,7 @@ func hintName(call *session, _ error) string {
 
 // hintMoved asks under which name the scope is known today.
 func hintMoved(call *session, _ error) string {
-	scope, err := github.ParseScope(call.values.url, call.values.apiURL)
+	scope, err := optionsOf[scopeOptions](call).parse()
 	if err != nil || scope.Kind != github.Repository {
 		return again(call.arguments)
 	}
@@ -300,7 +200,7 @@ func hintLimit(call *session, err error) string {
 }
 
 func hintNotGitHub(call *session, _ error) string {
-	scope, err := github.ParseScope(call.values.url, call.values.apiURL)
+	scope, err := optionsOf[scopeOptions](call).parse()
 	if err != nil {
 		return again(call.arguments)
 	}
@@ -335,7 +235,7 @@ func (call *session) hintWords(start *bootstrap.StartError) string {
 		return hintDoctor(call, nil)
 	case says("SSL connection", "certificate"):
 		return again(call.arguments, "--ca-file", "FILE")
-	case says("CoreCLR") && !slices.Contains(call.values.allow, bootstrap.AllowAll):
+	case says("CoreCLR") && !slices.Contains(optionsOf[lifecycleOptions](call).allow, bootstrap.AllowAll):
 		return again(call.arguments, "--allow", bootstrap.AllowAll) // what keeps .NET from starting is most often the sandbox
 	case start.AtOnce && start.User != "":
 		return shellWords([]string{"sudo", "-u", start.User, filepath.Join(start.Dir, "bin", "Runner.Listener"), "--version"})
@@ -356,7 +256,7 @@ func hintCertificate(call *session, err error) string {
 	for _, name := range []string{"SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"} {
 		switch {
 		case !strings.Contains(text, "("+name+")"):
-		case slices.ContainsFunc(call.values.env, func(v string) bool { return strings.HasPrefix(v, name+"=") }):
+		case slices.ContainsFunc(optionsOf[registrationOptions](call).env, func(v string) bool { return strings.HasPrefix(v, name+"=") }):
 			return again(call.arguments) // with VALUE in the place of what was wrong
 		case name != "SSL_CERT_FILE":
 			return "env -u " + name + " " + again(call.arguments)

@@ -47,7 +47,7 @@ func openPage(scope github.Scope, path string) string {
 // tokenBegins tells whether the credential is a token of one of these kinds.
 func (call *session) tokenBegins(prefixes ...string) bool {
 	for _, prefix := range prefixes {
-		if strings.HasPrefix(call.principal.token.Reveal(), prefix) {
+		if strings.HasPrefix(call.credential.token.Reveal(), prefix) {
 			return true
 		}
 	}
@@ -65,12 +65,12 @@ func hintPermission(call *session, err error) string {
 	case refused == nil:
 		return "gh auth status"
 	case errors.As(err, &byConfig):
-		return "" // the token was minted already: it is not a scope that is missing
+		return "" // the token was issued already: it is not a scope that is missing
 	case errors.Is(err, github.ErrRole) && refused.MissingScope() == "":
 		return ""
-	case call.values.appID != "" && refused.Scope.Kind == github.Organization:
+	case optionsOf[credentialOptions](call).appID != "" && refused.Scope.Kind == github.Organization:
 		return openPage(refused.Scope, "/organizations/"+refused.Scope.Slug()+"/settings/installations")
-	case call.values.appID != "":
+	case optionsOf[credentialOptions](call).appID != "":
 		return openPage(refused.Scope, "/settings/installations")
 	case errors.Is(err, github.ErrIntegration):
 		return ""
@@ -91,17 +91,17 @@ func hintPermission(call *session, err error) string {
 func hintTokenRefused(call *session, err error) string {
 	var refused *register.ConfigError
 	errors.As(err, &refused)
-	given := call.minted.registration
+	given := call.issued.registration
 	file, kind, page := "--registration-token-file", "registration", "/settings/actions/runners/new"
 	if refused != nil && refused.Verb == "removing" {
-		given, file, kind, page = call.minted.remove, "--remove-token-file", "remove", "/settings/actions/runners"
+		given, file, kind, page = call.issued.remove, "--remove-token-file", "remove", "/settings/actions/runners"
 	}
 	switch {
-	case !call.principal.empty() && given.Empty():
+	case !call.credential.empty() && given.Empty():
 		return again(call.arguments) // it mints another one
-	case !call.principal.empty() && len(withoutOption(call.arguments, file)) < len(call.arguments):
+	case !call.credential.empty() && len(withoutOption(call.arguments, file)) < len(call.arguments):
 		return again(withoutOption(call.arguments, file)) // it mints one by itself then
-	case !call.principal.empty():
+	case !call.credential.empty():
 		return call.atScope("token", kind)
 	case refused == nil || refused.Scope.Owner == "":
 		return ""
@@ -125,11 +125,12 @@ func settingsOf(scope github.Scope) string {
 // toDo says who has to change what; it is empty where a command does it, or where
 // GitHub's words leave nothing to add.
 func (call *session) toDo(err error, hint string) string {
-	if given := call.minted; errors.Is(err, register.ErrTokenRefused) && !(given.registration.Empty() && given.remove.Empty()) {
+	if given := call.issued; errors.Is(err, register.ErrTokenRefused) && (!given.registration.Empty() || !given.remove.Empty()) {
 		return "get a new token: one for registration or removal lives for an hour, and is for one repository, organization or enterprise"
 	}
 	if errors.Is(err, register.ErrGone) {
-		return "get a new remove token, which lives for an hour; if GitHub does not list the runner any more, leave it as it is with --local"
+		return "get a new remove token, which lives for an hour; " +
+			"if GitHub does not list the runner any more, leave it as it is with --local"
 	}
 	refused := refusedBy(err)
 	if refused == nil || hint != "" {
@@ -145,11 +146,13 @@ func (call *session) toDo(err error, hint string) string {
 	case errors.Is(err, github.ErrWithdrawn):
 		return "install a newer version of runner-bootstrap"
 	case errors.Is(err, github.ErrTokenKind):
-		return fmt.Sprintf("use a kind of credential that %s lets in, such as a GitHub App (--app-id), or ask its owner to allow this one", at)
+		return fmt.Sprintf("use a kind of credential that %s lets in, such as a GitHub App (--app-id), "+
+			"or ask its owner to allow this one", at)
 	case errors.Is(err, github.ErrSuspended):
 		return fmt.Sprintf("an owner of %s has to end the suspension of the App's installation, or use another credential", at)
 	case errors.Is(err, github.ErrIntegration):
-		return fmt.Sprintf("use the token of an App that has the permission %s; a workflow's own GITHUB_TOKEN cannot have it", permissionFor(refused.Scope))
+		return fmt.Sprintf("use the token of an App that has the permission %s; a workflow's own GITHUB_TOKEN cannot have it",
+			permissionFor(refused.Scope))
 	case errors.Is(err, github.ErrForbidden), errors.Is(err, github.ErrNotFound):
 		who := "an admin of the repository"
 		if refused.Scope.Kind != github.Repository {

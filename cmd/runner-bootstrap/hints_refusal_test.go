@@ -82,8 +82,8 @@ func TestEveryRefusalHasARemedy(t *testing.T) {
 		{name: "not found, and nothing is known", slug: repo, status: 404, said: "Not Found", code: exitCredential, hint: "gh auth refresh --scopes repo"},
 		{name: "no word", slug: org, status: 403, said: "Forbidden", header: scopes("admin:org", "admin:org"), code: exitCredential, todo: "who administers organization octo-org"},
 	} {
-		call := &session{values: options{appID: c.appID}, arguments: []string{"install"}}
-		call.principal.token = github.NewSecret(c.token)
+		call := &session{options: []group{&credentialOptions{appID: c.appID}}, arguments: []string{"install"}}
+		call.credential.token = github.NewSecret(c.token)
 		err := refusalFor(t, c.slug, c.status, c.header, c.said)
 		code, hint := call.explain(err)
 		todo := call.toDo(err, hint)

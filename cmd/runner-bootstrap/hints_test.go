@@ -28,7 +28,7 @@ func TestHintForWhatAListenerSaid(t *testing.T) {
 			t.Errorf("for %q code %d and\n%s, want\n%s", words, code, hint, want)
 		}
 	}
-	call := &session{arguments: []string{"install", "--allow", "all"}, values: options{allow: []string{"all"}}}
+	call := &session{arguments: []string{"install", "--allow", "all"}, options: []group{&lifecycleOptions{allow: []string{"all"}}}}
 	err := &bootstrap.StartError{Service: "unit", Words: "exit code 137: Failed to create CoreCLR, HRESULT: 0x8007000E"}
 	if _, hint := call.explain(err); hint != "journalctl --no-pager -u unit" {
 		t.Errorf("without a sandbox the hint is %s", hint)

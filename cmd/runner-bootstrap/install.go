@@ -2,55 +2,76 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 )
 
+// installOptions are what install takes.
+type installOptions struct {
+	scope        scopeOptions
+	credential   credentialOptions
+	issued       issuedOptions
+	name         nameOptions
+	count        countOptions
+	identity     identityOptions
+	registration registrationOptions
+	account      accountOptions
+	place        placeOptions
+	lifecycle    lifecycleOptions
+	report       reportOptions
+	source       sourceOptions
+	network      networkOptions
+	output       outputOptions
+	call         callOptions
+}
+
+func (o *installOptions) groups() []group {
+	return []group{
+		&o.scope, &o.credential, &o.issued, &o.name, &o.count, &o.identity, &o.registration, &o.account, &o.place,
+		&o.lifecycle, &o.report, &o.source, &o.network, &o.output, &o.call,
+	}
+}
+
 func newInstall(call *session) *cobra.Command {
+	o := &installOptions{}
 	return call.command("install", "Make this host a runner", `
-Plans by reading alone, fetches and verifies the runner, registers it, and puts
-it under the service manager. It may be repeated: what is so already is kept,
-and a run that was interrupted, even killed, is continued.
+Checks first, then downloads, verifies, registers and starts the runner. Safe to
+repeat: finished steps are skipped, and a run that was interrupted, even killed,
+is continued.
 
 --name and --labels may have {hostname}, {random} and {n} (the number among
 --count), and what a cloud knows of its machine: {instance_id}, {region}, {zone}
 and {instance_type} of AWS, Azure, Google Cloud or OpenStack. Where that is not
-known, a label is left out, and a name goes without it.`, call.withHost(call.install))
+known, a label is left out, and a name goes without it.`, o.groups(), call.withHost(bind(call, o, runInstall)))
 }
 
-func (call *session) install(ctx context.Context, host *bootstrap.Host) error {
-	request, err := call.values.request()
+func runInstall(ctx context.Context, call *session, host *bootstrap.Host, o *installOptions) error {
+	request, err := o.request()
 	if err != nil {
 		return err
 	}
-	if err := call.minted.adopt(&request, &call.values); err != nil {
+	if err := call.issued.applyTo(&request, o); err != nil {
 		return err
 	}
-	if request.Credential, request.Keep, err = call.forSupervisor(); err != nil {
+	if request.Credential, request.Keep, err = credentialToRecord(&o.credential, call.credential); err != nil {
 		return err
 	}
 	if request.JIT != nil {
 		request.Credential, request.Keep = instance.Credential{}, github.Secret{} // its one job is all that it is for
 	}
-	request.Thorough = call.values.dryRun || call.console.person
-	requests, err := host.Spread(request, call.values.count)
+	request.Thorough = o.output.dryRun || call.console.person
+	requests, err := host.Spread(request, o.count.count)
 	if err != nil {
 		return err
 	}
-	if call.values.dryRun {
-		return call.printPlans(ctx, host, requests)
+	if o.output.dryRun {
+		return printPlans(ctx, call, host, o, requests)
 	}
 	var plans []*bootstrap.Plan
 	for _, one := range requests {
@@ -58,34 +79,34 @@ func (call *session) install(ctx context.Context, host *bootstrap.Host) error {
 		if err != nil {
 			return err
 		}
-		call.console.summary(installed(plan, call.values))
+		call.console.summary(installed(plan, o.place.dir))
 		plans = append(plans, plan)
 	}
-	if err := call.removeSurplus(ctx, host, request); err != nil {
+	if err := removeExcess(ctx, call, host, o, request); err != nil {
 		return err
 	}
-	if call.values.json {
-		return call.printPlan(plans...)
+	if o.output.json {
+		return printPlan(call.out, true, plans...)
 	}
 	return nil
 }
 
-// removeSurplus takes away the runners that an earlier install with a higher
+// removeExcess takes away the runners that an earlier install with a higher
 // --count has made.
-func (call *session) removeSurplus(ctx context.Context, host *bootstrap.Host, request bootstrap.Request) error {
-	names, err := host.Surplus(request, call.values.count)
+func removeExcess(ctx context.Context, call *session, host *bootstrap.Host, o *installOptions, request bootstrap.Request) error {
+	names, err := host.Surplus(request, o.count.count)
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		if err := call.removeOne(ctx, host, name); err != nil {
+		if err := uninstallOne(ctx, call, host, bootstrap.Removal{Name: name, RemoveToken: call.issued.remove}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (call *session) printPlans(ctx context.Context, host *bootstrap.Host, requests []bootstrap.Request) error {
+func printPlans(ctx context.Context, call *session, host *bootstrap.Host, o *installOptions, requests []bootstrap.Request) error {
 	var plans []*bootstrap.Plan
 	for _, one := range requests {
 		plan, err := host.MakePlan(ctx, one)
@@ -94,143 +115,100 @@ func (call *session) printPlans(ctx context.Context, host *bootstrap.Host, reque
 		}
 		plans = append(plans, plan)
 	}
-	surplus, err := host.Surplus(requests[0], call.values.count)
+	excess, err := host.Surplus(requests[0], o.count.count)
 	if err != nil {
 		return err
 	}
-	if err := call.printPlan(plans...); err != nil || call.values.json {
+	if err := printPlan(call.out, o.output.json, plans...); err != nil || o.output.json {
 		return err
 	}
-	for _, name := range surplus {
+	for _, name := range excess {
 		fmt.Fprintf(call.out, "uninstall    change  %s (more than --count)\n", name)
 	}
 	return nil
 }
 
-// request checks the options that only together make sense.
-func (o *options) request() (bootstrap.Request, error) {
-	if o.url == "" {
+// request is what the phases know of the options.
+func (o *installOptions) request() (bootstrap.Request, error) {
+	if o.scope.url == "" {
 		return bootstrap.Request{}, &usageError{
-			text: "--url is missing: what shall the runner belong to?",
+			text: "--url is required: https://github.com/OWNER/REPO",
 			hint: "runner-bootstrap install --url https://github.com/OWNER/REPO --token-file FILE",
 		}
 	}
-	scope, err := github.ParseScope(o.url, o.apiURL)
+	scope, err := o.scope.parse()
 	if err != nil {
 		return bootstrap.Request{}, err
 	}
 	if err := o.check(scope); err != nil {
 		return bootstrap.Request{}, err
 	}
-	source, err := o.source()
+	source, err := o.source.source()
 	if err != nil {
 		return bootstrap.Request{}, err
 	}
-	life, err := o.life()
+	kept, err := lifecycle(&o.lifecycle, &o.report)
 	if err != nil {
 		return bootstrap.Request{}, err
-	}
-	template := o.name
-	if template == "" {
-		template = "{hostname}"
 	}
 	return bootstrap.Request{
-		Scope: scope, Template: template, Replace: o.replace,
+		Scope: scope, Template: firstOf(o.name.name, "{hostname}"), Replace: o.registration.replace,
 		Identity: instance.Identity{
-			Labels: o.labels, NoDefaultLabels: o.noDefaultLabels, Group: o.runnergroup, Work: o.workFolder(),
-			Ephemeral: o.ephemeral || o.jit, JIT: o.jit, DisableUpdate: o.disableUpdate,
+			Labels: o.identity.labels, NoDefaultLabels: o.identity.noDefaultLabels, Group: o.identity.group, Work: o.identity.folder(),
+			Ephemeral: o.registration.ephemeral || o.lifecycle.jit, JIT: o.lifecycle.jit, DisableUpdate: o.registration.disableUpdate,
 		},
-		Metadata: bootstrap.Metadata{Policy: o.metadata, Wait: o.metadataWait},
-		User:     o.user, CreateUser: o.createUser, UserPerRunner: o.userPerRunner, Service: !o.noService,
-		Source: source, Variables: o.env, Life: life,
+		Metadata: bootstrap.Metadata{Policy: o.identity.metadata, Wait: o.identity.metadataWait},
+		User:     o.account.user, CreateUser: o.account.createUser, UserPerRunner: o.account.userPerRunner, Service: !o.account.noService,
+		Source: source, Variables: o.registration.env, Life: kept,
 	}, nil
 }
 
-// workFolder is the folder for jobs in the one way in which it is compared: "_work/" is no other than "_work".
-func (o *options) workFolder() string {
-	if o.work == "" {
-		return ""
-	}
-	return filepath.Clean(o.work)
-}
-
-func (o *options) check(scope github.Scope) error {
-	switch {
-	case o.createUser && o.user == "":
-		return usagef("--create-user needs --user")
-	case o.count < 1:
-		return usagef("--count: at least one runner")
-	case !slices.Contains([]string{bootstrap.MetadataOff, bootstrap.MetadataAuto, bootstrap.MetadataRequired}, o.metadata):
-		return usagef("--metadata: %q is not auto, required or off", o.metadata)
-	case o.metadataWait <= 0:
-		return usagef("--metadata-wait: a duration above zero")
-	case o.userPerRunner && o.noService && !account.Privileged():
-		return usagef("--user-per-runner needs root")
-	}
-	if err := o.checkIdentity(scope); err != nil {
+// check checks the options that only together make sense.
+func (o *installOptions) check(scope github.Scope) error {
+	if err := o.account.check(); err != nil {
 		return err
 	}
-	for _, variable := range o.env {
-		if key, _, found := strings.Cut(variable, "="); !found || key == "" {
-			return usagef("--env: %q is not KEY=VALUE", key)
-		}
+	if o.count.count < 1 {
+		return usagef("--count: at least one runner")
 	}
-	return nil
-}
-
-// checkIdentity checks how a runner is to present itself.
-func (o *options) checkIdentity(scope github.Scope) error {
-	switch {
-	case o.noDefaultLabels && len(o.labels) == 0:
-		return usagef("--no-default-labels needs --labels: a runner without any label gets no job")
-	case o.runnergroup != "" && scope.Kind == github.Repository:
-		return usagef("--runnergroup: a repository has no runner groups; give the organization's URL")
+	if err := o.identity.checkMetadata(); err != nil {
+		return err
 	}
-	if !filepath.IsAbs(o.work) {
-		if _, err := places.CheckWork(places.Work{Folder: o.work}); err != nil {
-			return err
-		}
+	if err := o.identity.check(scope); err != nil {
+		return err
 	}
-	for _, value := range append([]string{o.runnergroup, o.work}, o.labels...) {
-		// The runner's own parser takes such a value for the next option.
-		if strings.HasPrefix(value, "-") {
-			return usagef("%q cannot be a label, a runner group or a folder: it begins with a hyphen", value)
-		}
-	}
-	// One with a placeholder is looked at by the plan, which fills it.
-	plain := slices.DeleteFunc(slices.Clone(o.labels), func(label string) bool { return strings.Contains(label, "{") })
-	return github.CheckLabels(github.Distinct(plain), 0)
+	return o.registration.check()
 }
 
 // printPlan prints one plan, or several: as JSON these are a list.
-func (call *session) printPlan(plans ...*bootstrap.Plan) error {
-	if call.values.json && len(plans) == 1 {
-		return printJSON(call.out, plans[0])
+func printPlan(out io.Writer, asJSON bool, plans ...*bootstrap.Plan) error {
+	if asJSON && len(plans) == 1 {
+		return printJSON(out, plans[0])
 	}
-	if call.values.json {
-		return printJSON(call.out, plans)
+	if asJSON {
+		return printJSON(out, plans)
 	}
 	for _, plan := range plans {
-		fmt.Fprintf(call.out, "runner   %s\nscope    %s\ndir      %s\naccount  %s\n", plan.Name, plan.ScopeURL, plan.Dir, plan.User)
+		fmt.Fprintf(out, "runner   %s\nscope    %s\ndir      %s\naccount  %s\n", plan.Name, plan.ScopeURL, plan.Dir, plan.User)
 		for _, step := range plan.Steps {
 			verb := "keep"
 			if step.Change {
 				verb = "change"
 			}
-			fmt.Fprintf(call.out, "%-12s %-7s %s (%s)\n", step.Phase, verb, step.Object, step.Reason)
+			fmt.Fprintf(out, "%-12s %-7s %s (%s)\n", step.Phase, verb, step.Object, step.Reason)
 		}
 		for _, warning := range plan.Warnings {
-			fmt.Fprintf(call.out, "warning  %s\n", oneCell(warning))
+			fmt.Fprintf(out, "warning  %s\n", oneCell(warning))
 		}
 		if !plan.Changes() {
-			fmt.Fprintln(call.out, "nothing to do")
+			fmt.Fprintln(out, "nothing to do")
 		}
 	}
 	return nil
 }
 
 // installed says what comes next.
-func installed(plan *bootstrap.Plan, o options) string {
+func installed(plan *bootstrap.Plan, dir string) string {
 	switch {
 	case !plan.Changes():
 		return fmt.Sprintf("runner %s is installed already, nothing was changed", plan.Name)
@@ -238,16 +216,9 @@ func installed(plan *bootstrap.Plan, o options) string {
 		return fmt.Sprintf("runner %s is listening for jobs; look with: runner-bootstrap status", plan.Name)
 	default:
 		words := []string{"runner-bootstrap", "run", "--name", plan.Name}
-		if o.dir != "" {
-			words = append(words, "--dir", o.dir)
+		if dir != "" {
+			words = append(words, "--dir", dir)
 		}
 		return fmt.Sprintf("runner %s is registered; start it with: %s", plan.Name, shellWords(words))
 	}
-}
-
-func printJSON(out io.Writer, value any) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(value)
 }

@@ -8,36 +8,44 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 )
 
+// labelWork does something to the labels of a runner, and returns those that it has
+// then.
+type labelWork func(ctx context.Context, client *github.Client, id int64, names []string) ([]github.Label, error)
+
 func newLabels(call *session) *cobra.Command {
-	one := func(do func(context.Context, *github.Client, int64, []string) ([]github.Label, error)) func(context.Context) error {
-		return call.withScope(func(ctx context.Context, client *github.Client) error { return call.label(ctx, client, do) })
-	}
-	return call.family("labels", "List or change the labels of a runner at GitHub",
-		call.taking(call.command("list", "List a runner's labels", `
+	return family("labels", "List or change the labels of a runner at GitHub",
+		call.taking(labelCommand(call, "list", "List a runner's labels", `
 Lists the labels of a runner, named by its id or its name.`,
-			one(func(ctx context.Context, c *github.Client, id int64, _ []string) ([]github.Label, error) {
+			func(ctx context.Context, c *github.Client, id int64, _ []string) ([]github.Label, error) {
 				return c.Labels(ctx, id)
-			})), "RUNNER", 1, 1),
-		call.taking(call.command("add", "Add labels to a runner", `
+			}), "RUNNER", 1, 1),
+		call.taking(labelCommand(call, "add", "Add labels to a runner", `
 Adds labels to those that the runner has.`,
-			one(func(ctx context.Context, c *github.Client, id int64, names []string) ([]github.Label, error) {
+			func(ctx context.Context, c *github.Client, id int64, names []string) ([]github.Label, error) {
 				return c.AddLabels(ctx, id, names)
-			})), "RUNNER LABEL...", 2, -1),
-		call.taking(call.command("set", "Replace a runner's own labels", `
+			}), "RUNNER LABEL...", 2, -1),
+		call.taking(labelCommand(call, "set", "Replace a runner's own labels", `
 Replaces the labels that were given to the runner by others. Those that GitHub
 gave it (self-hosted, the operating system, the architecture) stay.`,
-			one(func(ctx context.Context, c *github.Client, id int64, names []string) ([]github.Label, error) {
+			func(ctx context.Context, c *github.Client, id int64, names []string) ([]github.Label, error) {
 				return c.SetLabels(ctx, id, names)
-			})), "RUNNER LABEL...", 2, -1),
-		call.taking(call.command("remove", "Remove labels from a runner", `
-Removes labels that were given to the runner. One that it does not have is done.`,
-			one(removeLabels)), "RUNNER LABEL...", 2, -1),
-		call.taking(call.command("clear", "Remove all of a runner's own labels", `
+			}), "RUNNER LABEL...", 2, -1),
+		call.taking(labelCommand(call, "remove", "Remove labels from a runner", `
+Removes labels that were given to the runner. Already absent is not an error.`,
+			removeLabels), "RUNNER LABEL...", 2, -1),
+		call.taking(labelCommand(call, "clear", "Remove all of a runner's own labels", `
 Removes all labels that were given to the runner.`,
-			one(func(ctx context.Context, c *github.Client, id int64, _ []string) ([]github.Label, error) {
+			func(ctx context.Context, c *github.Client, id int64, _ []string) ([]github.Label, error) {
 				return c.ClearLabels(ctx, id)
-			})), "RUNNER", 1, 1),
+			}), "RUNNER", 1, 1),
 	)
+}
+
+func labelCommand(call *session, use, short, long string, do labelWork) *cobra.Command {
+	o := &gitHubOptions{}
+	return call.command(use, short, long, o.groups(), call.withScope(func(ctx context.Context, client *github.Client) error {
+		return runLabels(ctx, call, client, o, do)
+	}))
 }
 
 func removeLabels(ctx context.Context, c *github.Client, id int64, names []string) (left []github.Label, err error) {
@@ -49,11 +57,9 @@ func removeLabels(ctx context.Context, c *github.Client, id int64, names []strin
 	return left, nil
 }
 
-// label does something to the labels of the runner that the first operand names,
+// runLabels does something to the labels of the runner that the first operand names,
 // and prints those that it has then.
-func (call *session) label(ctx context.Context, client *github.Client,
-	do func(context.Context, *github.Client, int64, []string) ([]github.Label, error),
-) error {
+func runLabels(ctx context.Context, call *session, client *github.Client, o *gitHubOptions, do labelWork) error {
 	runner, err := findRunner(ctx, client, call.operands[0])
 	if err != nil {
 		return err
@@ -62,7 +68,7 @@ func (call *session) label(ctx context.Context, client *github.Client,
 	if err != nil {
 		return err
 	}
-	if call.values.json {
+	if o.output.json {
 		return printJSON(call.out, labels)
 	}
 	return table(call.out, "LABEL\tTYPE", func(line func(string, ...any)) {
@@ -70,4 +76,12 @@ func (call *session) label(ctx context.Context, client *github.Client,
 			line("%s\t%s", l.Name, l.Type)
 		}
 	})
+}
+
+// hintLabels says where labels are given.
+func hintLabels(call *session, _ error) string {
+	if firstOf(call.arguments...) == "labels" {
+		return "runner-bootstrap labels --help"
+	}
+	return again(call.arguments, "--labels", "LABEL,LABEL")
 }

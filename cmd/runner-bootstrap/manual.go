@@ -61,7 +61,7 @@ func writeManual(root *cobra.Command, dir, date string) error {
 		{"runner-bootstrap.bash", 0o644, func(w io.Writer) error { return root.GenBashCompletionV2(w, true) }},
 		{"_runner-bootstrap", 0o644, root.GenZshCompletion},
 		{"runner-bootstrap.fish", 0o644, func(w io.Writer) error { return root.GenFishCompletion(w, true) }},
-		// Whoever adds a variable for jobs, or a command that prints a token, may write secrets into it.
+		// A variable for jobs, or a command that prints a token, may bring secrets into it.
 		{"config.yaml", 0o600, writeConfigTemplate},
 	} {
 		var text bytes.Buffer

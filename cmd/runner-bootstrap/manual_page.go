@@ -152,7 +152,7 @@ func (p *page) environment() {
 	for _, name := range tokenVariables() {
 		p.term("The access token. The first of these that is set is taken.", name)
 	}
-	for _, source := range new(session).mintedSources() {
+	for _, source := range issuedSources(&issuedOptions{}) {
 		for _, name := range source.variables {
 			p.term("For "+source.what+", which was made elsewhere.", name)
 		}

@@ -9,10 +9,37 @@ import (
 	"strings"
 )
 
-// network turns the options about the network into the variables that everybody
+// networkOptions say how the network is reached.
+type networkOptions struct {
+	proxy   string
+	noProxy string
+	caFile  string
+}
+
+func (o *networkOptions) options() []option {
+	return []option{
+		{
+			name: "proxy", value: "URL", commands: credentialCommands,
+			usage: "HTTP proxy for everything, the runner and its jobs included; instead of the variable https_proxy",
+			text:  &o.proxy,
+		},
+		{
+			name: "no-proxy", value: "HOST,HOST", commands: credentialCommands,
+			usage: "hosts that are reached without the proxy; instead of the variable no_proxy",
+			text:  &o.noProxy,
+		},
+		{
+			name: "ca-file", value: "FILE", commands: credentialCommands,
+			usage: "certificate authorities in PEM to trust beside the system's, for the runner and its jobs as well",
+			text:  &o.caFile,
+		},
+	}
+}
+
+// apply turns the options about the network into the variables that everybody
 // reads: our own clients, config.sh, the runner. It returns the authorities to
 // trust, nil for the system's.
-func (o *options) network() (*x509.CertPool, error) {
+func (o *networkOptions) apply() (*x509.CertPool, error) {
 	if o.proxy != "" {
 		if err := checkProxy(o.proxy); err != nil {
 			return nil, err
@@ -59,7 +86,7 @@ func setVariables(value string, names ...string) error {
 
 // authorities adds those of --ca-file to the system's, and tells the runner of
 // them: .NET and Node.js each read a variable of their own.
-func (o *options) authorities() (*x509.CertPool, error) {
+func (o *networkOptions) authorities() (*x509.CertPool, error) {
 	path, err := filepath.Abs(o.caFile)
 	if err != nil {
 		return nil, usagef("--ca-file: %v", err)

@@ -110,7 +110,7 @@ func driveOperations(t *testing.T, common *shared, seen *performed, root, scope 
 	// The releases are public. One that is not the latest is found by its tag; the end of
 	// a version's life is looked up for what is pinned.
 	d.world.server.SetPublished("2.338.0", time.Now().Add(-72*time.Hour))
-	if err := d.world.offer(nil, []string{"2.338.0"}); err != nil {
+	if err := simOffer(d.world, nil, []string{"2.338.0"}); err != nil {
 		t.Fatal(err)
 	}
 	d.run([]string{"prepare", "--api-url", d.api, "--runner-version", simulatedVersion}, nil)

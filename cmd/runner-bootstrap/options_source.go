@@ -1,96 +1,85 @@
 package main
 
-import "time"
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+)
+
+// maxConnections is what a download may use: more does not help and offends the
+// server.
+const maxConnections = 8
 
 // sourceOptions say where the runner comes from.
-func sourceOptions() []option {
+type sourceOptions struct {
+	version     string
+	sha256      string
+	mirror      string
+	archive     string
+	connections int
+	noSync      bool
+}
+
+func (o *sourceOptions) options() []option {
 	return []option{
 		{
 			name: "runner-version", value: "VERSION", commands: "install cloud-init prepare",
 			usage: "exactly this version of the runner, instead of the one that GitHub offers",
-			text:  func(o *options) *string { return &o.runnerVersion },
+			text:  &o.version,
 		},
 		{
 			name: "sha256", value: "HEX", commands: "install cloud-init prepare",
 			usage: "digest that the runner archive must have, beside the one that GitHub gives",
-			text:  func(o *options) *string { return &o.sha256 },
+			text:  &o.sha256,
 		},
 		{
 			name: "mirror", value: "URL", commands: "install cloud-init prepare",
 			usage: "directory that holds the archives under GitHub's names: http, https or file",
-			text:  func(o *options) *string { return &o.mirror },
+			text:  &o.mirror,
 		},
 		{
 			name: "archive", value: "FILE", commands: "install cloud-init prepare",
 			usage: "runner archive on this host; nothing is downloaded",
-			text:  func(o *options) *string { return &o.archive },
+			text:  &o.archive,
 		},
 		{
 			name: "connections", value: "N", fallback: "8", commands: "install cloud-init prepare",
 			usage: "connections that a download may use, added one by one while one is too slow; at most 8",
-			count: func(o *options) *int { return &o.connections },
+			count: &o.connections,
 		},
 		{
 			name: "no-sync", commands: "install cloud-init prepare",
-			usage: "do not wait until the runner is on the disk; for hosts that do not outlive a power cut anyway",
-			on:    func(o *options) *bool { return &o.noSync },
-		},
-		{
-			name: "seal", commands: "prepare",
-			usage: "prove that an image of this host would hold no secret and no runner; fails with what was found",
-			on:    func(o *options) *bool { return &o.seal },
-		},
-		{
-			name: "keep", value: "N", fallback: "1", commands: "cache-prune",
-			usage: "runner versions to keep of each platform, the newest ones",
-			count: func(o *options) *int { return &o.keep },
+			usage: "skip fsync; for throw-away hosts",
+			on:    &o.noSync,
 		},
 	}
 }
 
-// userDataOptions are for cloud-init alone.
-func userDataOptions() []option {
-	return []option{
-		{
-			name: "baked", commands: "cloud-init",
-			usage: "the image has this program already, and best the runner in its cache (see prepare)",
-			on:    func(o *options) *bool { return &o.baked },
-		},
-		{
-			name: "package", value: "URL", commands: "cloud-init",
-			usage: "deb or rpm of this program that the machine shall install, instead of the latest release by its script",
-			text:  func(o *options) *string { return &o.packageURL },
-		},
-		{
-			name: "package-sha256", value: "HEX", commands: "cloud-init",
-			usage: "digest that the package must have",
-			text:  func(o *options) *string { return &o.packageSHA256 },
-		},
-		{
-			name: "i-know", commands: "cloud-init",
-			usage: "put the long-lived credential into the user data, where every process of the machine may be able to read it",
-			on:    func(o *options) *bool { return &o.iKnow },
-		},
+// source is what the phases know of these options.
+func (o *sourceOptions) source() (download.Source, error) {
+	switch {
+	case o.sha256 != "" && !download.ValidDigest(o.sha256):
+		return download.Source{}, usagef("--sha256: %q is not a SHA-256 in hexadecimal", o.sha256)
+	case o.version != "" && !download.ValidVersion(o.version):
+		return download.Source{}, usagef("--runner-version: %q is not a version such as 2.337.0", o.version)
+	case o.archive != "" && o.mirror != "":
+		return download.Source{}, usagef("--archive and --mirror: the runner comes from one place")
+	case o.connections < 1 || o.connections > maxConnections:
+		return download.Source{}, usagef("--connections: %d is not 1 to %d", o.connections, maxConnections)
 	}
-}
-
-// pruneOptions choose runners at GitHub.
-func pruneOptions() []option {
-	return []option{
-		{
-			name: "label", value: "LABEL", commands: "runners-list runners-prune",
-			usage: "only runners that have this label; may be repeated",
-			list:  func(o *options) *[]string { return &o.label },
-		},
-		{
-			name: "delete", commands: "runners-prune",
-			usage: "really delete; without it nothing is changed",
-			on:    func(o *options) *bool { return &o.remove },
-		},
-		{
-			name: "confirm-after", value: "DURATION", fallback: "1m", commands: "runners-prune",
-			usage: "time between the two looks at which a runner must be offline",
-			span:  func(o *options) *time.Duration { return &o.confirmAfter },
-		},
+	if o.mirror != "" {
+		if _, err := download.ParseMirror(o.mirror); err != nil {
+			return download.Source{}, fmt.Errorf("--mirror: %w", err)
+		}
 	}
+	archive := o.archive
+	if archive != "" {
+		absolute, err := filepath.Abs(archive)
+		if err != nil {
+			return download.Source{}, usagef("--archive: %v", err)
+		}
+		archive = absolute
+	}
+	return download.Source{Version: o.version, SHA256: o.sha256, Mirror: o.mirror, Archive: archive}, nil
 }

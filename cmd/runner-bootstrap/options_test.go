@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -8,7 +9,7 @@ import (
 
 // TestOptions checks the declaration itself.
 func TestOptions(t *testing.T) {
-	names := map[string]bool{}
+	names, places := map[string]bool{}, map[any]string{}
 	for _, o := range declaredOptions() {
 		t.Run(o.name, func(t *testing.T) {
 			if names[o.name] {
@@ -16,9 +17,15 @@ func TestOptions(t *testing.T) {
 			}
 			names[o.name] = true
 			targets := 0
-			for _, set := range []bool{o.text != nil, o.on != nil, o.list != nil, o.lines != nil, o.span != nil, o.count != nil} {
+			for place, set := range map[any]bool{
+				o.text: o.text != nil, o.on: o.on != nil, o.list: o.list != nil, o.lines: o.lines != nil, o.span: o.span != nil, o.count: o.count != nil,
+			} {
 				if set {
 					targets++
+					if places[place] != "" {
+						t.Errorf("its value goes where that of --%s goes", places[place])
+					}
+					places[place] = o.name
 				}
 			}
 			if targets != 1 {
@@ -30,7 +37,7 @@ func TestOptions(t *testing.T) {
 			if o.usage == "" || o.commands == "" {
 				t.Error("no usage, or no command has it")
 			}
-			b := &binding{option: o, values: &options{}}
+			b := &binding{option: o}
 			if o.fallback != "" {
 				if err := b.Set(o.fallback); err != nil {
 					t.Errorf("its default %q: %v", o.fallback, err)
@@ -61,6 +68,73 @@ func TestCommandsHaveTheirOptions(t *testing.T) {
 	for name := range map[string]bool{"install": true, "uninstall": true, "status": true, "run": true, "version": true, "prepare": true, "cache-list": true, "cache-prune": true} {
 		if commands[name] == nil {
 			t.Errorf("there is no command %s", name)
+		}
+	}
+}
+
+// TestGroupsAreDeclared: a group that is not among the declared ones would give its
+// options to no command.
+func TestGroupsAreDeclared(t *testing.T) {
+	declared := map[string]bool{}
+	for _, o := range declaredOptions() {
+		declared[o.name] = true
+	}
+	call := &session{}
+	newRoot(call)
+	if len(call.groups) < 20 {
+		t.Errorf("%d commands have options", len(call.groups))
+	}
+	for command, groups := range call.groups {
+		for _, o := range optionsIn(groups...) {
+			if !declared[o.name] {
+				t.Errorf("command %s takes --%s, which is not declared", commandKey(command), o.name)
+			}
+		}
+	}
+}
+
+// TestOptionsFillTheirOwnCommand: one call cannot give a command what was meant for another.
+func TestOptionsFillTheirOwnCommand(t *testing.T) {
+	install, uninstall := &installOptions{}, &uninstallOptions{}
+	call := &session{options: install.groups()}
+	for _, o := range optionsFor("install", install.groups()) {
+		if o.name == "name" || o.name == "dir" {
+			*o.text = "here"
+		}
+	}
+	if install.name.name != "here" || install.place.dir != "here" || uninstall.name.name != "" || uninstall.place.dir != "" {
+		t.Errorf("install has %+v and %+v, uninstall %+v and %+v", install.name, install.place, uninstall.name, uninstall.place)
+	}
+	if got := optionsOf[placeOptions](call).dir; got != "here" {
+		t.Errorf("--dir of the command that runs is %q", got)
+	}
+	if got := optionsOf[removalOptions](call); got == nil || got.all {
+		t.Errorf("a group that install does not take is %+v", got)
+	}
+}
+
+// TestDefaultsHoldForEveryCommand: a command may do what an option is about without having
+// the option. Run downloads, as fast as install does.
+func TestDefaultsHoldForEveryCommand(t *testing.T) {
+	call := &session{}
+	newRoot(call)
+	for command, groups := range call.groups {
+		for _, o := range optionsIn(groups...) {
+			if o.fallback == "" {
+				continue
+			}
+			want := &binding{option: o}
+			got := fmt.Sprint(o.setting())
+			if err := want.Set(o.fallback); err != nil {
+				t.Fatal(err)
+			}
+			if got != fmt.Sprint(o.setting()) {
+				t.Errorf("command %s: --%s is %s, want %v", commandKey(command), o.name, got, o.setting())
+			}
+		}
+		call.options = groups
+		if got := optionsOf[sourceOptions](call).connections; got != maxConnections {
+			t.Errorf("command %s: a download uses %d connections", commandKey(command), got)
 		}
 	}
 }

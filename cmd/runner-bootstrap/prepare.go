@@ -3,44 +3,67 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 )
 
 // publicRunner is whose releases are looked at without --url.
 const publicRunner = "https://github.com/actions/runner"
 
-// maxConnections is what a download may use: more helps nobody and offends the
-// server.
-const maxConnections = 8
+// prepareOptions are what prepare takes.
+type prepareOptions struct {
+	scope      scopeOptions
+	credential credentialOptions
+	place      placeOptions
+	source     sourceOptions
+	seal       sealOptions
+	network    networkOptions
+	output     outputOptions
+	call       callOptions
+}
+
+func (o *prepareOptions) groups() []group {
+	return []group{&o.scope, &o.credential, &o.place, &o.source, &o.seal, &o.network, &o.output, &o.call}
+}
+
+// sealOptions are for the making of an image.
+type sealOptions struct{ seal bool }
+
+func (o *sealOptions) options() []option {
+	return []option{{
+		name: "seal", commands: "prepare",
+		usage: "prove that an image of this host would hold no secret and no runner; fails with what was found",
+		on:    &o.seal,
+	}}
+}
 
 func newPrepare(call *session) *cobra.Command {
+	o := &prepareOptions{}
 	return call.command("prepare", "Fill the cache, for an image or for the runners to come", `
 Fetches, verifies and unpacks the runner into the cache, from where install takes
 it without a download. It needs no credential, writes no secret and registers
 nothing. With --url and a token it takes what GitHub offers there, otherwise the
 latest public release. It may be repeated, and continues what was interrupted.
 With --seal, the last step of an image's making, it proves that this host has no
-runner, no service of one, and no secret where those of runners are left.`, call.withHost(call.prepare))
+runner, no service of one, and no secret where those of runners are left.`, o.groups(), call.withHost(bind(call, o, runPrepare)))
 }
 
-func (call *session) prepare(ctx context.Context, host *bootstrap.Host) error {
-	source, err := call.values.source()
+func runPrepare(ctx context.Context, call *session, host *bootstrap.Host, o *prepareOptions) error {
+	source, err := o.source.source()
 	if err != nil {
 		return err
 	}
-	url := firstOf(call.values.url, publicRunner)
-	scope, err := github.ParseScope(url, call.values.apiURL)
+	url := firstOf(o.scope.url, publicRunner)
+	scope, err := github.ParseScope(url, o.scope.apiURL)
 	if err != nil {
 		return err
 	}
 	prepared, err := host.Prepare(ctx, bootstrap.PrepareRequest{
-		Scope: scope, Scoped: call.values.url != "", Source: source, Seal: call.values.seal,
+		Scope: scope, Scoped: o.scope.url != "", Source: source, Seal: o.seal.seal,
 	})
 	if err != nil {
 		return err
@@ -50,36 +73,18 @@ func (call *session) prepare(ctx context.Context, host *bootstrap.Host) error {
 		summary += ", and this host can become an image"
 	}
 	call.console.summary(summary)
-	if call.values.json {
+	if o.output.json {
 		return printJSON(call.out, prepared)
 	}
 	return nil
 }
 
-// source checks the options that say where the runner comes from.
-func (o *options) source() (download.Source, error) {
-	switch {
-	case o.sha256 != "" && !download.ValidDigest(o.sha256):
-		return download.Source{}, usagef("--sha256: %q is not a SHA-256 in hexadecimal", o.sha256)
-	case o.runnerVersion != "" && !download.ValidVersion(o.runnerVersion):
-		return download.Source{}, usagef("--runner-version: %q is not a version such as 2.337.0", o.runnerVersion)
-	case o.archive != "" && o.mirror != "":
-		return download.Source{}, usagef("--archive and --mirror: the runner comes from one place")
-	case o.connections < 1 || o.connections > maxConnections:
-		return download.Source{}, usagef("--connections: %d is not 1 to %d", o.connections, maxConnections)
+// hintNotClean takes the runner away, or shows what was found; whether it can go is
+// not for us to say.
+func hintNotClean(call *session, err error) string {
+	if refusalOf(err).Name != "" {
+		return call.here("uninstall", "--all", "--token-file", "FILE")
 	}
-	if o.mirror != "" {
-		if _, err := download.ParseMirror(o.mirror); err != nil {
-			return download.Source{}, fmt.Errorf("--mirror: %w", err)
-		}
-	}
-	archive := o.archive
-	if archive != "" {
-		absolute, err := filepath.Abs(archive)
-		if err != nil {
-			return download.Source{}, usagef("--archive: %v", err)
-		}
-		archive = absolute
-	}
-	return download.Source{Version: o.runnerVersion, SHA256: o.sha256, Mirror: o.mirror, Archive: archive}, nil
+	file, _, _ := strings.Cut(refusalOf(err).Detail, " (")
+	return shellWords([]string{"ls", "-ld", file})
 }

@@ -10,7 +10,7 @@ import (
 
 // printableWriter writes what a terminal would obey, or what would turn the
 // direction of a line, as JSON escapes it (\u001b): names and words come from
-// GitHub, and from whoever stands between it and us. In JSON that means the same as
+// GitHub, and from what stands between it and us. In JSON that means the same as
 // before.
 type printableWriter struct {
 	to   io.Writer

@@ -17,54 +17,67 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
+// runOptions are what run takes.
+type runOptions struct {
+	credential credentialOptions
+	name       nameOptions
+	place      placeOptions
+	network    networkOptions
+	call       callOptions
+}
+
+func (o *runOptions) groups() []group {
+	return []group{&o.credential, &o.name, &o.place, &o.network, &o.call}
+}
+
 func newRun(call *session) *cobra.Command {
+	o := &runOptions{}
 	return call.command("run", "Supervise an installed runner in the foreground", `
 This is what the service runs. It starts the runner's listener as the account
 that jobs run as, understands how it ends, and has the runner registered anew
 where that is needed and there is a credential. On SIGTERM the running job may
 finish within --drain-timeout; on SIGINT, or on a second signal, nothing is
-waited for. SIGUSR1 drains the runner, SIGUSR2 lets it go on.`, call.supervise)
+waited for. SIGUSR1 drains the runner, SIGUSR2 lets it go on.`, o.groups(),
+		func(ctx context.Context) error { return runSupervisor(ctx, call, o) })
 }
 
-func (call *session) supervise(ctx context.Context) error {
-	call.outlive()
-	if call.values.logFormat == "auto" {
-		call.values.logFormat = "text"
+func runSupervisor(ctx context.Context, call *session, o *runOptions) error {
+	outliveReader(call)
+	if o.call.logFormat == "auto" {
+		o.call.logFormat = "text"
 	}
-	call.console = newConsole(call.err, call.values)
+	call.console = newConsole(call.err, o.call)
 	// Before anybody can know that this process is the supervisor.
 	heard := make(chan os.Signal, 8)
 	signal.Notify(heard, orderSignals()...)
 	defer signal.Stop(heard)
-	// A token that was minted for an install is not for jobs.
-	for _, source := range call.mintedSources() {
-		if _, err := takeVariables(source.variables); err != nil {
-			return err
-		}
+	// A token that was issued for an install is not for jobs.
+	if err := dropIssuedVariables(); err != nil {
+		return err
 	}
-	record, err := call.recordToRun(ctx)
+	record, err := recordToRun(ctx, call, o)
 	if err != nil {
 		return err
 	}
 	if record.Name == "" {
 		return nil // it was told to stop while it waited
 	}
-	if err := adoptEnvironment(record.Environment); err != nil {
+	if err := restoreEnvironment(record.Environment); err != nil {
 		return err
 	}
-	who, err := call.takePrincipal(ctx)
+	cred, err := call.secrets().readCredential(ctx, &o.credential)
 	if err != nil {
 		return err
 	}
-	host, err := call.host(who)
+	host, err := call.host(cred)
 	if err != nil {
 		return err
 	}
-	if who.empty() && !record.Credential.Empty() {
-		host.Connect = call.recordedCredential(record)
+	if cred.empty() && !record.Credential.Empty() {
+		host.Connect = connectAsRecorded(call, record)
 	}
 	// What is started later must not look around where jobs write.
-	if call.values.dir, err = call.values.directory(); err != nil {
+	if o.place.dir, err = o.place.absolute(); err != nil {
 		return err
 	}
 	if err := os.Chdir("/"); err != nil {
@@ -79,9 +92,9 @@ func (call *session) supervise(ctx context.Context) error {
 	return svc.Run(ctx, record.Name, func(ctx context.Context) error { return keeps.Run(ctx, record.Name) })
 }
 
-// outlive lets the supervisor go on when nobody reads its output any more: a journal
+// outliveReader lets the supervisor go on when its output is not read any more: by a journal
 // that is stopped, the other end of a pipe. A job is worth more than its log.
-func (call *session) outlive() {
+func outliveReader(call *session) {
 	ignoreBrokenPipe()
 	journal := ""
 	if file, ok := call.err.(*os.File); ok {
@@ -91,13 +104,13 @@ func (call *session) outlive() {
 }
 
 // recordToRun is that of the runner to supervise.
-func (call *session) recordToRun(ctx context.Context) (instance.Record, error) {
-	dir, err := call.values.directory()
+func recordToRun(ctx context.Context, call *session, o *runOptions) (instance.Record, error) {
+	dir, err := o.place.absolute()
 	if err != nil {
 		return instance.Record{}, err
 	}
 	store := instance.NewStore(instance.DefaultPaths(dir).State)
-	name, err := call.theRunner(store)
+	name, err := call.theRunner(store, o.name.name)
 	if err != nil {
 		return instance.Record{}, err
 	}
@@ -108,7 +121,7 @@ func (call *session) recordToRun(ctx context.Context) (instance.Record, error) {
 	if manager, _ := serviceManager(); !errors.Is(err, instance.ErrUnknown) || !manager.Listens() {
 		return record, err
 	}
-	call.console.log.Warn("waiting for the runner's record", "runner", name, "reason", err.Error())
+	call.console.log.Warn("cannot find the runner's record yet, waiting for it", "runner", name, "reason", err.Error())
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	record, err = agent.LoadLate(ctx, store, name)
@@ -118,9 +131,9 @@ func (call *session) recordToRun(ctx context.Context) (instance.Record, error) {
 	return record, err
 }
 
-// adoptEnvironment sets how the network is reached as it was at the install,
+// restoreEnvironment sets how the network is reached as it was at the install,
 // where this environment says nothing of it: a service has nearly none.
-func adoptEnvironment(variables []string) error {
+func restoreEnvironment(variables []string) error {
 	for _, variable := range variables {
 		name, value, _ := strings.Cut(variable, "=")
 		if os.Getenv(name) != "" || os.Getenv(strings.ToUpper(name)) != "" {

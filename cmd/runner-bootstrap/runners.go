@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"slices"
 	"strconv"
@@ -15,78 +16,127 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 )
 
+// runnersOptions are what runners list and runners prune take.
+type runnersOptions struct {
+	gitHub gitHubOptions
+	filter filterOptions
+	prune  pruneOptions
+}
+
+func (o *runnersOptions) groups() []group { return append(o.gitHub.groups(), &o.filter, &o.prune) }
+
+// filterOptions choose among the runners at GitHub.
+type filterOptions struct{ labels []string }
+
+func (o *filterOptions) options() []option {
+	return []option{{
+		name: "label", value: "LABEL", commands: "runners-list runners-prune",
+		usage: "only runners that have this label; may be repeated",
+		list:  &o.labels,
+	}}
+}
+
+// pruneOptions say whether and when runners are deleted that are offline.
+type pruneOptions struct {
+	remove       bool
+	confirmAfter time.Duration
+}
+
+func (o *pruneOptions) options() []option {
+	return []option{
+		{
+			name: "delete", commands: "runners-prune",
+			usage: "really delete; without it nothing is changed",
+			on:    &o.remove,
+		},
+		{
+			name: "confirm-after", value: "DURATION", fallback: "1m", commands: "runners-prune",
+			usage: "time between the two looks at which a runner must be offline",
+			span:  &o.confirmAfter,
+		},
+	}
+}
+
 func newRunners(call *session) *cobra.Command {
-	return call.family("runners", "List, show, delete or prune the runners at GitHub",
-		call.taking(call.command("list", "List the runners", `
+	return family("runners", "List, show, delete or prune the runners at GitHub",
+		call.taking(runnersCommand(call, "list", "List the runners", `
 Lists the runners of --url, all of them or those whose name matches one of the
-patterns (* and ? as in a shell) and that have every --label.`, call.withScope(call.listRunners)), "[PATTERN...]", 0, -1),
-		call.taking(call.command("get", "Show one runner", `
-Shows one runner, named by its id or its name.`, call.withScope(call.getRunner)), "RUNNER", 1, 1),
-		call.taking(call.command("delete", "Delete runners", `
-Deletes runners at GitHub, each named by its id or its name. One that is gone
-already is done. One that runs a job is refused. A runner of this host is better
-removed with uninstall.`, call.withScope(call.deleteRunners)), "RUNNER...", 1, -1),
-		call.taking(call.command("prune", "Delete runners that are offline for good", `
+patterns (* and ? as in a shell) and that have every --label.`, listRunners), "[PATTERN...]", 0, -1),
+		call.taking(runnersCommand(call, "get", "Show one runner", `
+Shows one runner, named by its id or its name.`, getRunner), "RUNNER", 1, 1),
+		call.taking(runnersCommand(call, "delete", "Delete runners", `
+Deletes runners at GitHub, each named by its id or its name. Already absent is not
+an error. One that runs a job is refused. A runner of this host is better removed
+with uninstall.`, deleteRunners), "RUNNER...", 1, -1),
+		call.taking(runnersCommand(call, "prune", "Delete runners that are offline for good", `
 Deletes the runners that match one of the patterns, have every --label, and are
 offline at two looks, --confirm-after apart; never one that runs a job. Without
---delete it only says what it would delete, after one look.`, call.withScope(call.pruneRunners)), "PATTERN...", 1, -1),
+--delete it only says what it would delete, after one look.`, pruneRunners), "PATTERN...", 1, -1),
 	)
 }
 
-func (call *session) listRunners(ctx context.Context, client *github.Client) error {
-	runners, err := call.matching(ctx, client)
+// runnersWork does something about the runners that the operands name.
+type runnersWork func(ctx context.Context, call *session, client *github.Client, o *runnersOptions) error
+
+func runnersCommand(call *session, use, short, long string, do runnersWork) *cobra.Command {
+	o := &runnersOptions{}
+	return call.command(use, short, long, o.groups(), call.withScope(bind(call, o, do)))
+}
+
+func listRunners(ctx context.Context, call *session, client *github.Client, o *runnersOptions) error {
+	runners, err := matchingRunners(ctx, client, call.operands, &o.filter)
 	if err != nil {
 		return err
 	}
-	return call.printRunners(runners)
+	return printRunners(call.out, runners, o.gitHub.output.json)
 }
 
-// matching lists the runners that the operands and --label describe. A single
+// matchingRunners lists the runners that the patterns and --label describe. A single
 // name without a pattern is left to GitHub to find.
-func (call *session) matching(ctx context.Context, client *github.Client) ([]github.Runner, error) {
-	for _, pattern := range call.operands {
+func matchingRunners(ctx context.Context, client *github.Client, patterns []string, filter *filterOptions) ([]github.Runner, error) {
+	for _, pattern := range patterns {
 		if _, err := path.Match(pattern, ""); err != nil {
 			return nil, usagef("%q is not a pattern", pattern)
 		}
 	}
 	name := ""
-	if len(call.operands) == 1 && !strings.ContainsAny(call.operands[0], `*?[\`) {
-		name = call.operands[0]
+	if len(patterns) == 1 && !strings.ContainsAny(patterns[0], `*?[\`) {
+		name = patterns[0]
 	}
 	all, err := client.Runners(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(all, func(r github.Runner) bool { return !call.wants(r) }), nil
+	return slices.DeleteFunc(all, func(r github.Runner) bool { return !filter.matches(r, patterns) }), nil
 }
 
-func (call *session) wants(r github.Runner) bool {
-	for _, label := range call.values.label {
+func (o *filterOptions) matches(r github.Runner, patterns []string) bool {
+	for _, label := range o.labels {
 		if !slices.ContainsFunc(r.Labels, func(l github.Label) bool { return strings.EqualFold(l.Name, label) }) {
 			return false
 		}
 	}
-	if len(call.operands) == 0 {
+	if len(patterns) == 0 {
 		return true
 	}
-	return slices.ContainsFunc(call.operands, func(pattern string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
 		matched, err := path.Match(strings.ToLower(pattern), strings.ToLower(r.Name))
 		return err == nil && matched
 	})
 }
 
-func (call *session) printRunners(runners []github.Runner) error {
-	if call.values.json {
+func printRunners(out io.Writer, runners []github.Runner, asJSON bool) error {
+	if asJSON {
 		if runners == nil {
 			runners = []github.Runner{}
 		}
-		return printJSON(call.out, runners)
+		return printJSON(out, runners)
 	}
 	if len(runners) == 0 {
-		fmt.Fprintln(call.out, "no runner")
+		fmt.Fprintln(out, "no runner")
 		return nil
 	}
-	return table(call.out, "ID\tNAME\tSTATUS\tBUSY\tEPHEMERAL\tVERSION\tOS\tLABELS", func(line func(string, ...any)) {
+	return table(out, "ID\tNAME\tSTATUS\tBUSY\tEPHEMERAL\tVERSION\tOS\tLABELS", func(line func(string, ...any)) {
 		for _, r := range runners {
 			line("%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s", r.ID, r.Name, r.Status, yes(r.Busy), yes(r.Ephemeral),
 				firstOf(r.Version, "-"), r.OS, labelNames(r.Labels))
@@ -102,26 +152,26 @@ func labelNames(labels []github.Label) string {
 	return strings.Join(names, ",")
 }
 
-func (call *session) getRunner(ctx context.Context, client *github.Client) error {
+func getRunner(ctx context.Context, call *session, client *github.Client, o *runnersOptions) error {
 	runner, err := findRunner(ctx, client, call.operands[0])
 	if err != nil {
 		return err
 	}
-	if call.values.json {
+	if o.gitHub.output.json {
 		return printJSON(call.out, runner)
 	}
-	return call.printRunners([]github.Runner{runner})
+	return printRunners(call.out, []github.Runner{runner}, false)
 }
 
-func (call *session) deleteRunners(ctx context.Context, client *github.Client) error {
+func deleteRunners(ctx context.Context, call *session, client *github.Client, _ *runnersOptions) error {
 	var failed error
 	for _, word := range call.operands {
-		failed = errors.Join(failed, call.deleteOne(ctx, client, word))
+		failed = errors.Join(failed, deleteOne(ctx, call, client, word))
 	}
 	return failed
 }
 
-func (call *session) deleteOne(ctx context.Context, client *github.Client, word string) error {
+func deleteOne(ctx context.Context, call *session, client *github.Client, word string) error {
 	runner, err := findRunner(ctx, client, word)
 	if errors.Is(err, github.ErrNoRunner) {
 		call.console.summary(fmt.Sprintf("there is no runner %s", word))
@@ -139,20 +189,20 @@ func (call *session) deleteOne(ctx context.Context, client *github.Client, word 
 
 // pruneRunners takes two looks: GitHub does not tell since when a runner is
 // offline, and one that restarts is offline for a moment.
-func (call *session) pruneRunners(ctx context.Context, client *github.Client) error {
-	first, err := call.offline(ctx, client)
-	if err != nil || len(first) == 0 || !call.values.remove {
-		return errors.Join(err, call.printPruned("would delete", first))
+func pruneRunners(ctx context.Context, call *session, client *github.Client, o *runnersOptions) error {
+	first, err := offlineRunners(ctx, client, call.operands, &o.filter)
+	if err != nil || len(first) == 0 || !o.prune.remove {
+		return errors.Join(err, printPruned(call.out, "would delete", first, o.gitHub.output.json))
 	}
-	call.console.summary(fmt.Sprintf("%d offline; looking again in %s", len(first), call.values.confirmAfter))
-	timer := time.NewTimer(call.values.confirmAfter)
+	call.console.summary(fmt.Sprintf("%d offline; looking again in %s", len(first), o.prune.confirmAfter))
+	timer := time.NewTimer(o.prune.confirmAfter)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-timer.C:
 	}
-	second, err := call.offline(ctx, client)
+	second, err := offlineRunners(ctx, client, call.operands, &o.filter)
 	if err != nil {
 		return err
 	}
@@ -171,25 +221,27 @@ func (call *session) pruneRunners(ctx context.Context, client *github.Client) er
 			gone = append(gone, runner)
 		}
 	}
-	return errors.Join(failed, call.printPruned("deleted", gone))
+	return errors.Join(failed, printPruned(call.out, "deleted", gone, o.gitHub.output.json))
 }
 
-// offline lists what could be pruned.
-func (call *session) offline(ctx context.Context, client *github.Client) ([]github.Runner, error) {
-	runners, err := call.matching(ctx, client)
+// offlineRunners lists what could be pruned.
+func offlineRunners(ctx context.Context, client *github.Client, patterns []string, filter *filterOptions) ([]github.Runner, error) {
+	runners, err := matchingRunners(ctx, client, patterns, filter)
 	return slices.DeleteFunc(runners, func(r github.Runner) bool { return r.Online() || r.Busy }), err
 }
 
-func (call *session) printPruned(verb string, runners []github.Runner) error {
-	if call.values.json {
-		return call.printRunners(runners)
+func printPruned(out io.Writer, verb string, runners []github.Runner, asJSON bool) error {
+	if asJSON {
+		return printRunners(out, runners, true)
 	}
 	for _, r := range runners {
-		fmt.Fprintf(call.out, "%s %s (id %s, version %s, labels %s)\n", verb, oneCell(r.Name), strconv.FormatInt(r.ID, 10),
+		fmt.Fprintf(out, "%s %s (id %s, version %s, labels %s)\n", verb, oneCell(r.Name), strconv.FormatInt(r.ID, 10),
 			oneCell(firstOf(r.Version, "none")), oneCell(labelNames(r.Labels)))
 	}
 	if len(runners) == 0 {
-		fmt.Fprintln(call.out, "no runner to delete")
+		fmt.Fprintln(out, "no runner to delete")
 	}
 	return nil
 }
+
+func hintRunners(call *session, _ error) string { return call.atScope("runners", "list") }

@@ -36,8 +36,7 @@ func usagef(format string, values ...any) error {
 // binding is an option as a flag of one command.
 type binding struct {
 	option
-	values *options
-	typed  string
+	typed string
 }
 
 // Type is what help calls the value.
@@ -56,30 +55,30 @@ func (b *binding) Set(typed string) error {
 	b.typed = typed
 	switch {
 	case b.text != nil:
-		*b.text(b.values) = typed
+		*b.text = typed
 	case b.list != nil:
 		for word := range strings.FieldsFuncSeq(typed, func(r rune) bool { return r == ',' || r == '\n' }) {
 			if word = strings.TrimSpace(word); word != "" {
-				*b.list(b.values) = append(*b.list(b.values), word)
+				*b.list = append(*b.list, word)
 			}
 		}
 	case b.lines != nil:
 		for line := range strings.Lines(typed) {
 			if line = strings.TrimSpace(line); line != "" {
-				*b.lines(b.values) = append(*b.lines(b.values), line)
+				*b.lines = append(*b.lines, line)
 			}
 		}
 	case b.on != nil:
 		on, err := strconv.ParseBool(typed)
-		*b.on(b.values) = on
+		*b.on = on
 		return bare(err)
 	case b.count != nil:
 		count, err := strconv.ParseUint(typed, 10, 16)
-		*b.count(b.values) = int(count)
+		*b.count = int(count)
 		return bare(err)
 	case b.span != nil:
 		span, err := time.ParseDuration(typed)
-		*b.span(b.values) = span
+		*b.span = span
 		return bare(err)
 	}
 	return nil
@@ -107,22 +106,18 @@ func typedCommand(key string) string {
 	return strings.ReplaceAll(key, "-", " ")
 }
 
-// addOptions gives command its flags.
-func addOptions(command *cobra.Command, values *options) {
+// addOptions gives command its flags, which fill its groups.
+func addOptions(command *cobra.Command, groups []group) {
 	flags := command.Flags()
 	flags.SortFlags = false
-	for _, option := range declaredOptions() {
-		if !option.of(commandKey(command)) {
-			continue
-		}
-		bound := &binding{option: option, values: values}
+	for _, option := range optionsFor(commandKey(command), groups) {
+		bound := &binding{option: option}
 		flag := flags.VarPF(bound, option.name, "", option.usage)
 		if option.on != nil {
 			flag.NoOptDefVal = "true"
 		}
 		if option.fallback != "" {
-			_ = bound.Set(option.fallback) // a test sets every default
-			flag.DefValue = option.fallback
+			bound.typed, flag.DefValue = option.fallback, option.fallback // its place has it by setDefaults
 		}
 	}
 	// Accepted so that it can be answered; see refuseToken.
@@ -132,7 +127,7 @@ func addOptions(command *cobra.Command, values *options) {
 
 // resolve fills what no flag has set from the environment, and then from the
 // configuration file.
-func resolve(command *cobra.Command, values *options) error {
+func resolve(command *cobra.Command, call *session) error {
 	if err := refuseToken(command.Flags()); err != nil {
 		return err
 	}
@@ -141,14 +136,11 @@ func resolve(command *cobra.Command, values *options) error {
 			return err
 		}
 	}
-	file, err := readConfig(values)
+	file, err := readConfig(optionsOf[callOptions](call).config, optionsOf[placeOptions](call).dir)
 	if err != nil {
 		return err
 	}
-	for _, option := range declaredOptions() {
-		if !option.of(commandKey(command)) {
-			continue
-		}
+	for _, option := range optionsFor(commandKey(command), call.options) {
 		if err := fromEnvironment(command.Flags(), option.name); err != nil {
 			return err
 		}
@@ -192,16 +184,13 @@ func fromEnvironment(flags *pflag.FlagSet, name string) error {
 	return nil
 }
 
-// readConfig reads the configuration file as one text for each key. A missing
-// file is an error only if it was asked for.
-func readConfig(values *options) (map[string]string, error) {
-	name := values.config
-	if name == "" {
-		name = instance.DefaultPaths(values.dir).Config
-	}
+// readConfig reads the configuration file as one text for each key. Without a
+// name it is the one of dir, which may be missing.
+func readConfig(named, dir string) (map[string]string, error) {
+	name := firstOf(named, instance.DefaultPaths(dir).Config)
 	text, err := os.ReadFile(name)
 	// What only root may read is only for what root does.
-	if values.config == "" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)) {
+	if named == "" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)) {
 		return nil, nil //nolint:nilnil // no file is no setting
 	}
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -13,35 +15,52 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
 // errUnhealthy means that status found something that is not as it should be.
 var errUnhealthy = errors.New("not healthy")
 
-// unwellError is a runner that is not as it should be.
-type unwellError struct{ bootstrap.Status }
+// unhealthyRunnerError is a runner that is not as it should be.
+type unhealthyRunnerError struct{ bootstrap.Status }
 
-func (e *unwellError) Error() string {
+func (e *unhealthyRunnerError) Error() string {
 	return fmt.Sprintf("runner %q is %v: %s", e.Name, errUnhealthy, strings.Join(e.Problems, "; "))
 }
 
-func (e *unwellError) Unwrap() error { return errUnhealthy }
+func (e *unhealthyRunnerError) Unwrap() error { return errUnhealthy }
+
+// statusOptions are what status takes.
+type statusOptions struct {
+	credential credentialOptions
+	name       nameOptions
+	place      placeOptions
+	network    networkOptions
+	output     outputOptions
+	call       callOptions
+}
+
+func (o *statusOptions) groups() []group {
+	return []group{&o.credential, &o.name, &o.place, &o.network, &o.output, &o.call}
+}
 
 func newStatus(call *session) *cobra.Command {
+	o := &statusOptions{}
 	return call.command("status", "Compare what was installed with the service and with GitHub", `
 Shows the record, the service, the listener and, with a token, what GitHub says
 of each runner of this host, and names where they disagree. It ends with exit
 code 9 if they do. What this host knows is printed whatever GitHub answers; the
-exit code is then that of the reason.`, call.withHostAnyway(call.status))
+exit code is then that of the reason.`, o.groups(), call.withHostAnyway(bind(call, o, runStatus)))
 }
 
-func (call *session) status(ctx context.Context, host *bootstrap.Host) error {
-	if call.values.name != "" {
-		if err := instance.CheckName(call.values.name); err != nil {
+func runStatus(ctx context.Context, call *session, host *bootstrap.Host, o *statusOptions) error {
+	if o.name.name != "" {
+		if err := instance.CheckName(o.name.name); err != nil {
 			return err
 		}
 	}
-	all, failed := host.Status(ctx, host.Store.Called(call.values.name))
+	all, failed := host.Status(ctx, host.Store.Called(o.name.name))
 	if errors.Is(failed, instance.ErrUnknown) {
 		return fmt.Errorf("%w: %w", errUnhealthy, failed)
 	}
@@ -49,7 +68,7 @@ func (call *session) status(ctx context.Context, host *bootstrap.Host) error {
 		return failed
 	}
 	var err error
-	if call.values.json {
+	if o.output.json {
 		err = printJSON(call.out, all)
 	} else {
 		err = printStatus(call.out, all)
@@ -60,7 +79,7 @@ func (call *session) status(ctx context.Context, host *bootstrap.Host) error {
 	}
 	for _, one := range all {
 		if !one.Healthy {
-			return &unwellError{one}
+			return &unhealthyRunnerError{one}
 		}
 	}
 	return nil
@@ -137,4 +156,46 @@ func gitHubLine(g bootstrap.GitHubStatus) string {
 		line += ", labels " + strings.Join(g.Labels, ",")
 	}
 	return line
+}
+
+func hintUnhealthy(call *session, err error) string {
+	var failed *checksError
+	if errors.As(err, &failed) {
+		return failed.fix
+	}
+	var unhealthy *unhealthyRunnerError
+	if errors.As(err, &unhealthy) {
+		return call.hintUnhealthyRunner(unhealthy.Status)
+	}
+	return call.here("status") // there is no runner of that name
+}
+
+// hintUnhealthyRunner brings a runner back, or shows what is wrong with it. It never takes
+// one away that may be well again in a moment.
+func (call *session) hintUnhealthyRunner(s bootstrap.Status) string {
+	_, gone := os.Stat(s.Dir)
+	late := places.Unmounted(s.Dir)
+	switch {
+	case s.Phase == instance.Removing:
+		return call.here("uninstall", "--name", s.Name)
+	case late != "":
+		return shellWords([]string{"sudo", "mount", late})
+	case s.Phase != instance.Installed, errors.Is(gone, fs.ErrNotExist), s.GitHub.State == bootstrap.GitHubAbsent:
+		words := []string{"install", "--url", s.ScopeURL, "--name", s.Name, "--token-file", "FILE"}
+		if s.Service.Name == "" {
+			words = append(words, "--no-service")
+		}
+		return call.here(words...)
+	case s.Service.Name == "" && s.Listener.PID == 0:
+		return call.here("run", "--name", s.Name)
+	case s.Listener.Trouble == instance.Conflict:
+		return shellWords([]string{"runner-bootstrap", "runners", "get", s.Name, "--url", s.ScopeURL, "--token-file", "FILE"})
+	case s.Listener.Trouble != "":
+		return call.here("doctor", "--url", s.ScopeURL)
+	case s.Service.Name == "":
+		return call.here("status", "--name", s.Name, "--json")
+	case s.Service.State == string(svc.Failed), s.Service.State == string(svc.Stopped):
+		return shellWords([]string{"sudo", "systemctl", "restart", s.Service.Name})
+	}
+	return shellWords([]string{"journalctl", "--no-pager", "-u", s.Service.Name})
 }

@@ -11,15 +11,58 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
 
-func newUninstall(call *session) *cobra.Command {
-	return call.command("uninstall", "Remove the runner from this host and from GitHub", `
-Stops the runner, removes its service, takes it away from GitHub and proves
-that, and removes its files. What is gone already is done. The account that
-jobs ran as and the cache of verified archives stay.`, call.withHost(call.uninstall))
+// uninstallOptions are what uninstall takes.
+type uninstallOptions struct {
+	credential credentialOptions
+	issued     issuedOptions
+	name       nameOptions
+	place      placeOptions
+	network    networkOptions
+	removal    removalOptions
+	call       callOptions
 }
 
-func (call *session) uninstall(ctx context.Context, host *bootstrap.Host) error {
-	names, err := call.toRemove(host.Store)
+func (o *uninstallOptions) groups() []group {
+	return []group{&o.credential, &o.issued, &o.name, &o.place, &o.network, &o.removal, &o.call}
+}
+
+// removalOptions say what is removed, and at what price.
+type removalOptions struct {
+	all        bool
+	force      bool
+	skipGitHub bool
+}
+
+func (o *removalOptions) options() []option {
+	return []option{
+		{
+			name: "all", commands: "uninstall",
+			usage: "every runner of this host",
+			on:    &o.all,
+		},
+		{
+			name: "force", commands: "uninstall",
+			usage: "remove even if a job is running",
+			on:    &o.force,
+		},
+		{
+			name: "local", commands: "uninstall",
+			usage: "skip GitHub, which goes on listing the runner; for a repository or organization that was deleted",
+			on:    &o.skipGitHub,
+		},
+	}
+}
+
+func newUninstall(call *session) *cobra.Command {
+	o := &uninstallOptions{}
+	return call.command("uninstall", "Remove the runner from this host and from GitHub", `
+Stops the runner, removes its service, takes it away from GitHub and proves
+that, and removes its files. Already absent is not an error. The account that
+jobs ran as and the cache of verified archives stay.`, o.groups(), call.withHost(bind(call, o, runUninstall)))
+}
+
+func runUninstall(ctx context.Context, call *session, host *bootstrap.Host, o *uninstallOptions) error {
+	names, err := toRemove(call, host.Store, o)
 	if err != nil {
 		return err
 	}
@@ -32,36 +75,39 @@ func (call *session) uninstall(ctx context.Context, host *bootstrap.Host) error 
 	}
 	var failed error
 	for _, name := range names {
-		failed = errors.Join(failed, call.removeOne(ctx, host, name))
+		failed = errors.Join(failed, uninstallOne(ctx, call, host, bootstrap.Removal{
+			Name: name, Force: o.removal.force, Local: o.removal.skipGitHub, RemoveToken: call.issued.remove,
+		}))
 	}
 	return failed
 }
 
-func (call *session) removeOne(ctx context.Context, host *bootstrap.Host, name string) error {
-	err := host.Uninstall(ctx, bootstrap.Removal{
-		Name: name, Force: call.values.force, Local: call.values.local, RemoveToken: call.minted.remove,
-	})
+// uninstallOne removes one runner; that it is gone already is told and no error.
+func uninstallOne(ctx context.Context, call *session, host *bootstrap.Host, removal bootstrap.Removal) error {
+	err := host.Uninstall(ctx, removal)
 	if errors.Is(err, instance.ErrUnknown) {
-		call.console.summary(fmt.Sprintf("there is no runner %s on this host", name))
+		call.console.summary(fmt.Sprintf("there is no runner %s on this host", removal.Name))
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if host.Connect == nil || call.values.local {
-		call.console.summary(fmt.Sprintf("runner %s is removed from this host; GitHub was not asked whether it still lists it", name))
+	if host.Connect == nil || removal.Local {
+		call.console.summary(fmt.Sprintf(
+			"runner %s is removed from this host; GitHub was not asked whether it still lists it", removal.Name))
 		return nil
 	}
-	call.console.summary(fmt.Sprintf("runner %s is removed", name))
+	call.console.summary(fmt.Sprintf("runner %s is removed", removal.Name))
 	return nil
 }
 
-func (call *session) toRemove(store *instance.Store) ([]string, error) {
-	if call.values.all && call.values.name != "" {
+// toRemove are the names of the runners that the options describe.
+func toRemove(call *session, store *instance.Store, o *uninstallOptions) ([]string, error) {
+	if o.removal.all && o.name.name != "" {
 		return nil, usagef("--all and --name exclude each other")
 	}
-	if !call.values.all {
-		name, err := call.theRunner(store)
+	if !o.removal.all {
+		name, err := call.theRunner(store, o.name.name)
 		if name == "" || err != nil {
 			return nil, err
 		}
@@ -76,4 +122,12 @@ func (call *session) toRemove(store *instance.Store) ([]string, error) {
 		names = append(names, record.Name)
 	}
 	return names, nil
+}
+
+func hintUninstall(call *session, err error) string {
+	name := refusalOf(err).Name
+	if name == "" {
+		return call.here("uninstall", "--token-file", "FILE")
+	}
+	return call.here("uninstall", "--name", name, "--token-file", "FILE")
 }

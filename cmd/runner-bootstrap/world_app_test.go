@@ -12,7 +12,7 @@ import (
 
 // sim app ID FILE SCOPE...: a GitHub App that is installed on these scopes, with
 // its key in FILE.
-func (w *world) app(ts *testscript.TestScript, args []string) error {
+func simApp(w *world, ts *testscript.TestScript, args []string) error {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return err

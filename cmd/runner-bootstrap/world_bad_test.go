@@ -46,7 +46,7 @@ const (
 //	clock HOURS       takes an App's web tokens by a clock that is so far ahead
 //	elsewhere         must not be asked anything
 //	elsewhere open    has nothing and may be asked, but by nobody who shows a credential
-func (w *world) bad(ts *testscript.TestScript, args []string) error {
+func simBad(w *world, ts *testscript.TestScript, args []string) error {
 	if len(args) == 0 {
 		return fmt.Errorf("usage: sim bad KIND [WORD...]")
 	}
@@ -237,7 +237,7 @@ func inTime(r *http.Request, now time.Time) bool {
 }
 
 // sim badkey KIND FILE: something that is not a GitHub App's key.
-func (w *world) badKey(ts *testscript.TestScript, args []string) error {
+func simBadKey(w *world, ts *testscript.TestScript, args []string) error {
 	block, err := badKey(args[0])
 	if err != nil {
 		return err

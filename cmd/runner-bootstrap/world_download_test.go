@@ -14,7 +14,7 @@ import (
 )
 
 // sim offer VERSION: from now on downloads list this version for this host.
-func (w *world) offer(_ *testscript.TestScript, args []string) error {
+func simOffer(w *world, _ *testscript.TestScript, args []string) error {
 	host, err := download.Host()
 	if err != nil {
 		return err
@@ -28,7 +28,7 @@ func (w *world) offer(_ *testscript.TestScript, args []string) error {
 }
 
 // sim release NOTES ASSET: the digests that releases tell; - for none.
-func (w *world) release(_ *testscript.TestScript, args []string) error {
+func simRelease(w *world, _ *testscript.TestScript, args []string) error {
 	host, err := download.Host()
 	if err != nil {
 		return err
@@ -43,14 +43,14 @@ func (w *world) release(_ *testscript.TestScript, args []string) error {
 }
 
 // sim published VERSION DAYS: the version was released so many days ago.
-func (w *world) published(_ *testscript.TestScript, args []string) error {
+func simPublished(w *world, _ *testscript.TestScript, args []string) error {
 	at, err := inDays("-" + args[1])
 	w.server.SetPublished(args[0], at)
 	return err
 }
 
 // sim schedule VERSION REGISTRATION RUNTIME: days from now; - for no end.
-func (w *world) schedule(_ *testscript.TestScript, args []string) error {
+func simSchedule(w *world, _ *testscript.TestScript, args []string) error {
 	registration, err := inDays(args[1])
 	if err != nil {
 		return err
@@ -70,7 +70,7 @@ func inDays(word string) (time.Time, error) {
 
 // sim archive DIR: puts a copy of the first archive, 2.337.0, into DIR, sets
 // $FILE to its path, and $DIGEST to its SHA-256.
-func (w *world) archive(ts *testscript.TestScript, args []string) error {
+func simArchive(w *world, ts *testscript.TestScript, args []string) error {
 	dir := ts.MkAbs(args[0])
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

@@ -98,23 +98,23 @@ func simCommand(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: sim VERB [WORD...]")
 	}
 	w := theWorld(ts)
-	verbs := map[string]func(*testscript.TestScript, []string) error{
-		"start": w.startVerb, "fault": w.fault, "clear": w.clear, "group": w.group, "runner": w.foreign,
-		"runners": w.runners, "token": w.token, "digest": w.digest, "mark": w.mark, "requests": w.requests,
-		"job": w.job, "tell": w.tell, "delete": w.deleteRunner, "listening": w.listening, "witness": w.witness,
-		"minimum": w.minimum, "begin": w.begin, "stop": w.stop, "offer": w.offer, "release": w.release,
-		"app": w.app, "published": w.published, "schedule": w.schedule, "archive": w.archive,
-		"listed": w.listed, "bad": w.bad, "badkey": w.badKey, "lose-labels": w.loseLabels, "lag": w.lag, "asked": w.asked,
+	verbs := map[string]func(*world, *testscript.TestScript, []string) error{
+		"start": simStart, "fault": simFault, "clear": simClear, "group": simGroup, "runner": simForeign,
+		"runners": simRunners, "token": simToken, "digest": simDigest, "mark": simMark, "requests": simRequests,
+		"job": simJob, "tell": simTell, "delete": simDeleteRunner, "listening": simListening, "witness": simWitness,
+		"minimum": simMinimum, "begin": simBegin, "stop": simStop, "offer": simOffer, "release": simRelease,
+		"app": simApp, "published": simPublished, "schedule": simSchedule, "archive": simArchive,
+		"listed": simListed, "bad": simBad, "badkey": simBadKey, "lose-labels": simLoseLabels, "lag": simLag, "asked": simAsked,
 	}
 	verb, ok := verbs[args[0]]
 	if !ok {
 		ts.Fatalf("sim has no verb %q", args[0])
 	}
-	ts.Check(verb(ts, args[1:]))
+	ts.Check(verb(w, ts, args[1:]))
 }
 
 // sim start [hostile NAME | broken NAME | other-platform]
-func (w *world) startVerb(ts *testscript.TestScript, args []string) error {
+func simStart(w *world, ts *testscript.TestScript, args []string) error {
 	host, err := download.Host()
 	if err != nil {
 		return err
@@ -148,7 +148,7 @@ func (w *world) tellScript(ts *testscript.TestScript) error {
 }
 
 // sim token other|weak FILE
-func (w *world) token(ts *testscript.TestScript, args []string) error {
+func simToken(w *world, ts *testscript.TestScript, args []string) error {
 	token := w.server.AddToken("somebody-else")
 	if args[0] == "weak" {
 		token = w.server.AddWeakToken("octo-org", "octo-org/hello")
@@ -157,7 +157,7 @@ func (w *world) token(ts *testscript.TestScript, args []string) error {
 }
 
 // sim fault METHOD PATH [KEY=VALUE...]; the path - is any.
-func (w *world) fault(_ *testscript.TestScript, args []string) error {
+func simFault(w *world, _ *testscript.TestScript, args []string) error {
 	f := githubtest.Fault{Method: args[0], Path: args[1], Header: http.Header{}}
 	if f.Path == "-" {
 		f.Path = ""
@@ -211,10 +211,13 @@ func (w *world) fault(_ *testscript.TestScript, args []string) error {
 	return nil
 }
 
-func (w *world) clear(*testscript.TestScript, []string) error { w.server.ClearFaults(); return nil }
+func simClear(w *world, _ *testscript.TestScript, _ []string) error {
+	w.server.ClearFaults()
+	return nil
+}
 
 // sim group SCOPE NAME [no-public] [workflows=[A,B]]: the group Default is there already.
-func (w *world) group(_ *testscript.TestScript, args []string) error {
+func simGroup(w *world, _ *testscript.TestScript, args []string) error {
 	if args[1] != "Default" {
 		w.server.AddGroup(args[0], args[1])
 	}
@@ -229,7 +232,7 @@ func (w *world) group(_ *testscript.TestScript, args []string) error {
 }
 
 // sim runner SCOPE NAME [online|never]: a stranger's, which may never have run.
-func (w *world) foreign(_ *testscript.TestScript, args []string) error {
+func simForeign(w *world, _ *testscript.TestScript, args []string) error {
 	r := githubtest.Runner{Name: args[1], OS: "Linux", Status: "offline", Version: "2.300.0"}
 	switch {
 	case len(args) > 2 && args[2] == "never":
@@ -242,7 +245,7 @@ func (w *world) foreign(_ *testscript.TestScript, args []string) error {
 }
 
 // sim begin NAME SCRIPTFILE: starts a job and does not wait for its end.
-func (w *world) begin(ts *testscript.TestScript, args []string) error {
+func simBegin(w *world, ts *testscript.TestScript, args []string) error {
 	job := w.server.QueueJob(args[0], githubtest.Job{Name: "build", Script: ts.ReadFile(args[1])})
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -250,10 +253,10 @@ func (w *world) begin(ts *testscript.TestScript, args []string) error {
 	return err
 }
 
-func (w *world) stop(*testscript.TestScript, []string) error { w.close(); return nil }
+func simStop(w *world, _ *testscript.TestScript, _ []string) error { w.close(); return nil }
 
 // sim runners: prints what GitHub lists, "none" if that is nothing.
-func (w *world) runners(ts *testscript.TestScript, _ []string) error {
+func simRunners(w *world, ts *testscript.TestScript, _ []string) error {
 	if len(w.server.Runners("")) == 0 {
 		fmt.Fprintln(ts.Stdout(), "none")
 	}
@@ -269,7 +272,7 @@ func (w *world) runners(ts *testscript.TestScript, _ []string) error {
 }
 
 // sim digest VALUE: what the downloads endpoint says; - for none.
-func (w *world) digest(_ *testscript.TestScript, args []string) error {
+func simDigest(w *world, _ *testscript.TestScript, args []string) error {
 	platform, err := download.Host()
 	if err != nil {
 		return err
@@ -283,32 +286,32 @@ func (w *world) digest(_ *testscript.TestScript, args []string) error {
 }
 
 // sim lose-labels TIMES: so many registrations lose the labels that they ask for.
-func (w *world) loseLabels(_ *testscript.TestScript, args []string) error {
+func simLoseLabels(w *world, _ *testscript.TestScript, args []string) error {
 	times, err := strconv.Atoi(args[0])
 	w.server.LoseLabels(times)
 	return err
 }
 
 // sim lag LISTS: a deleted runner stays in so many lists.
-func (w *world) lag(_ *testscript.TestScript, args []string) error {
+func simLag(w *world, _ *testscript.TestScript, args []string) error {
 	lists, err := strconv.Atoi(args[0])
 	w.server.Lag(lists)
 	return err
 }
 
-func (w *world) minimum(_ *testscript.TestScript, args []string) error {
+func simMinimum(w *world, _ *testscript.TestScript, args []string) error {
 	w.server.SetMinimumVersion(args[0])
 	return nil
 }
 
 // sim mark: forget the requests so far.
-func (w *world) mark(*testscript.TestScript, []string) error {
+func simMark(w *world, _ *testscript.TestScript, _ []string) error {
 	w.marked = len(w.server.Requests())
 	return nil
 }
 
 // sim requests: prints the requests since the mark.
-func (w *world) requests(ts *testscript.TestScript, _ []string) error {
+func simRequests(w *world, ts *testscript.TestScript, _ []string) error {
 	fmt.Fprintln(ts.Stdout(), "requests:")
 	for _, r := range w.server.Requests()[w.marked:] {
 		fmt.Fprintf(ts.Stdout(), "%s %s %s %d\n", r.Root, r.Method, r.Path, r.Status)
@@ -317,7 +320,7 @@ func (w *world) requests(ts *testscript.TestScript, _ []string) error {
 }
 
 // sim job NAME SCRIPTFILE: runs a job and prints its conclusion and output.
-func (w *world) job(ts *testscript.TestScript, args []string) error {
+func simJob(w *world, ts *testscript.TestScript, args []string) error {
 	job := w.server.QueueJob(args[0], githubtest.Job{Name: "build", Script: ts.ReadFile(args[1])})
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -330,7 +333,7 @@ func (w *world) job(ts *testscript.TestScript, args []string) error {
 }
 
 // sim tell NAME exit CODE | update VERSION | deprecate | forget
-func (w *world) tell(_ *testscript.TestScript, args []string) error {
+func simTell(w *world, _ *testscript.TestScript, args []string) error {
 	switch args[1] {
 	case "exit":
 		code, err := strconv.Atoi(args[2])
@@ -349,7 +352,7 @@ func (w *world) tell(_ *testscript.TestScript, args []string) error {
 }
 
 // sim delete NAME: as somebody on the web page would.
-func (w *world) deleteRunner(_ *testscript.TestScript, args []string) error {
+func simDeleteRunner(w *world, _ *testscript.TestScript, args []string) error {
 	for _, r := range w.server.Runners("") {
 		if r.Name == args[0] {
 			w.server.DeleteRunner(r.ID)
@@ -359,14 +362,14 @@ func (w *world) deleteRunner(_ *testscript.TestScript, args []string) error {
 	return fmt.Errorf("GitHub lists no runner %q", args[0])
 }
 
-func (w *world) listening(_ *testscript.TestScript, args []string) error {
+func simListening(w *world, _ *testscript.TestScript, args []string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	return w.server.WaitListening(ctx, args[0])
 }
 
 // sim listed NAME: waits until GitHub lists it.
-func (w *world) listed(_ *testscript.TestScript, args []string) error {
+func simListed(w *world, _ *testscript.TestScript, args []string) error {
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		for _, r := range w.server.Runners("") {
 			if r.Name == args[0] {
@@ -378,7 +381,7 @@ func (w *world) listed(_ *testscript.TestScript, args []string) error {
 }
 
 // sim asked METHOD PATH: waits until that was asked since the mark, and answered.
-func (w *world) asked(_ *testscript.TestScript, args []string) error {
+func simAsked(w *world, _ *testscript.TestScript, args []string) error {
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		for _, r := range w.server.Requests()[w.marked:] {
 			if r.Method == args[0] && r.Path == args[1] && r.Status != 0 {
@@ -390,7 +393,7 @@ func (w *world) asked(_ *testscript.TestScript, args []string) error {
 }
 
 // sim witness: prints how each simulated program was started.
-func (w *world) witness(ts *testscript.TestScript, _ []string) error {
+func simWitness(w *world, ts *testscript.TestScript, _ []string) error {
 	for _, one := range w.server.Witnesses() {
 		fmt.Fprintf(ts.Stdout(), "%s uid=%d argv=%q environ=%q\n", one.Command, one.UID, one.Argv, one.Environ)
 	}

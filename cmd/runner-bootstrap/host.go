@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
+)
+
+// withHost reads the credential, puts the host together, and bounds what is
+// done to it.
+func (call *session) withHost(do func(context.Context, *bootstrap.Host) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		given, issued := optionsOf[credentialOptions](call), optionsOf[issuedOptions](call)
+		err := checkStandardInput(given, issued)
+		if err != nil {
+			return err
+		}
+		if call.issued, err = call.secrets().readIssuedTokens(issued); err != nil {
+			return err
+		}
+		return call.bounded(ctx, func(ctx context.Context) error {
+			if call.credential, err = call.secrets().readCredential(ctx, given); err != nil {
+				return err
+			}
+			host, err := call.host(call.credential)
+			if err != nil {
+				return err
+			}
+			return do(ctx, host)
+		})
+	}
+}
+
+// withHostAnyway is withHost for what also works without GitHub: a credential that
+// cannot be had is an answer that GitHub does not give.
+func (call *session) withHostAnyway(do func(context.Context, *bootstrap.Host) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		given := optionsOf[credentialOptions](call)
+		if err := checkStandardInput(given, optionsOf[issuedOptions](call)); err != nil {
+			return err
+		}
+		if err := dropIssuedVariables(); err != nil {
+			return err
+		}
+		var cred credential
+		unavailable := call.bounded(ctx, func(ctx context.Context) (err error) {
+			cred, err = call.secrets().readCredential(ctx, given)
+			return err
+		})
+		if call.interrupted {
+			return unavailable
+		}
+		host, err := call.host(cred)
+		if err != nil {
+			return err
+		}
+		if unavailable != nil {
+			api := transport.NewAPI(call.web)
+			host.Connect = func(scope github.Scope) *github.Client { return github.NewClient(api, scope, unusable{unavailable}) }
+		}
+		return call.bounded(ctx, func(ctx context.Context) error { return do(ctx, host) })
+	}
+}
+
+// bounded gives do a context that ends with the time allowed or with a signal.
+func (call *session) bounded(ctx context.Context, do func(context.Context) error) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	timed, cancel := context.WithTimeout(ctx, optionsOf[callOptions](call).timeout)
+	defer cancel()
+	err := do(timed)
+	call.interrupted = ctx.Err() != nil
+	return err
+}
+
+// host puts together what the phases need.
+func (call *session) host(cred credential) (*bootstrap.Host, error) {
+	dir, err := optionsOf[placeOptions](call).absolute()
+	if err != nil {
+		return nil, err
+	}
+	executable, err := ownPath()
+	if err != nil {
+		return nil, err
+	}
+	roots, err := optionsOf[networkOptions](call).apply()
+	if err != nil {
+		return nil, err
+	}
+	source := optionsOf[sourceOptions](call)
+	call.web = transport.Config{UserAgent: "runner-bootstrap/" + versionText(), Roots: roots, Log: call.console.log}
+	paths := instance.DefaultPaths(dir)
+	host := &bootstrap.Host{
+		Paths: paths,
+		Store: instance.NewStore(paths.State),
+		Fetcher: &download.Fetcher{
+			Client: transport.NewDownload(call.web), Connections: source.connections,
+			Cache: download.Cache{Dir: paths.Cache, Volatile: source.noSync},
+		},
+		Observer:    call.console,
+		Log:         call.console.log,
+		Executable:  executable,
+		Private:     dir != "",
+		Roots:       roots,
+		UserAgent:   call.web.UserAgent,
+		Environment: passedOn(),
+	}
+	if dir != "" {
+		host.Arguments = []string{"--dir", dir}
+	}
+	api := transport.NewAPI(call.web)
+	host.Anonymous = func(scope github.Scope) *github.Client {
+		return github.NewClient(api, scope, github.Static(github.Secret{}))
+	}
+	if !cred.empty() {
+		// One client for each scope: an App's has a token that it keeps.
+		clients := map[string]*github.Client{}
+		host.Connect = func(scope github.Scope) *github.Client {
+			key := scope.API() + " " + scope.URL()
+			if clients[key] == nil {
+				clients[key] = cred.client(api, scope)
+			}
+			return clients[key]
+		}
+	}
+	return host, nil
+}
+
+func ownPath() (string, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(path)
+}
+
+// theRunner is the runner that a command is about: the one named, or the only
+// one there is.
+func (call *session) theRunner(store *instance.Store, named string) (string, error) {
+	if named != "" {
+		return store.Called(named), instance.CheckName(named)
+	}
+	records, err := store.List()
+	if err != nil {
+		return "", err
+	}
+	switch len(records) {
+	case 0:
+		return "", nil
+	case 1:
+		return records[0].Name, nil
+	}
+	names := make([]string, 0, len(records))
+	for _, record := range records {
+		names = append(names, record.Name)
+	}
+	all := ""
+	if call.running.Flags().Lookup("all") != nil {
+		all = ", or --all"
+	}
+	return "", &usageError{
+		text: "several runners here (" + strings.Join(names, ", ") + "): choose one with --name" + all,
+		hint: again(call.arguments, "--name", names[0]),
+	}
+}

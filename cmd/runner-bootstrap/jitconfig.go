@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+)
+
+// jitConfigOptions are what jitconfig takes.
+type jitConfigOptions struct {
+	gitHub   gitHubOptions
+	name     nameOptions
+	identity identityOptions
+}
+
+func (o *jitConfigOptions) groups() []group { return append(o.gitHub.groups(), &o.name, &o.identity) }
+
+func newJITConfig(call *session) *cobra.Command {
+	o := &jitConfigOptions{}
+	return call.command("jitconfig", "Register an ephemeral runner and print its configuration", `
+Registers a runner for one job and prints its just-in-time configuration, and
+nothing else, to standard output: for controllers that hand it to a host, which
+then needs no credential. It can be had only once. If the name is taken by a runner
+that never connected, the new one gets a suffix.`, o.groups(), call.withScope(bind(call, o, makeJITConfig)))
+}
+
+func makeJITConfig(ctx context.Context, call *session, client *github.Client, o *jitConfigOptions) error {
+	if o.name.name == "" {
+		return usagef("--name is missing: what shall the runner be called?")
+	}
+	if err := o.identity.check(client.Scope()); err != nil {
+		return err
+	}
+	labels := o.identity.labels
+	if !o.identity.noDefaultLabels {
+		labels = append([]string{"self-hosted"}, labels...)
+	}
+	group, err := client.GroupID(ctx, o.identity.group)
+	if err != nil {
+		return err
+	}
+	made, err := client.JITConfig(ctx, github.JITRequest{
+		Name: o.name.name, GroupID: group, Labels: github.Distinct(labels), WorkFolder: o.identity.folder(),
+	})
+	if err != nil {
+		return err
+	}
+	if o.gitHub.output.json {
+		return printJSON(call.out, map[string]any{"runner": made.Runner, "encoded_jit_config": made.Config.Reveal()})
+	}
+	_, err = fmt.Fprintln(call.out, made.Config.Reveal())
+	return err
+}
+
+// hintJITConfig makes another one, where there is a credential.
+func hintJITConfig(call *session, _ error) string {
+	return call.atScope("jitconfig", "--name", "NAME") + " >FILE"
+}
+
+// hintEphemeral does on an old server what a just-in-time configuration does.
+func hintEphemeral(call *session, _ error) string {
+	return call.atScope("install", "--ephemeral")
+}

@@ -1,0 +1,78 @@
+package main
+
+import "time"
+
+// outputOptions say whether a result is printed as data, or only what it would be.
+type outputOptions struct {
+	dryRun bool
+	json   bool
+}
+
+func (o *outputOptions) options() []option {
+	return []option{
+		{
+			name: "dry-run", commands: "install cache-prune",
+			usage: "print what would be done and change nothing",
+			on:    &o.dryRun,
+		},
+		{
+			name: "json", commands: "install status prepare doctor cache-list cache-prune " + scopeCommands,
+			usage: "print the result as JSON",
+			on:    &o.json,
+		},
+	}
+}
+
+// callOptions are about the call itself: whence its options come, how long it may
+// take, and how it is logged.
+type callOptions struct {
+	config     string
+	timeout    time.Duration
+	noProgress bool
+	logFormat  string
+	logLevel   string
+}
+
+func (o *callOptions) options() []option {
+	return []option{
+		{
+			name: "config", value: "FILE", commands: everyCommand,
+			usage: "configuration file with these options as keys; /etc/runner-bootstrap/config.yaml is read if it is there",
+			text:  &o.config,
+		},
+		{
+			name: "timeout", value: "DURATION", fallback: "15m", commands: "cache-prune drain " + networkCommands,
+			usage: "give up after this long, waits for rate limits included",
+			span:  &o.timeout,
+		},
+		{
+			name: "no-progress", commands: everyCommand,
+			usage: "no progress bar, and no progress lines in a log",
+			on:    &o.noProgress,
+		},
+		{
+			name: "log-format", value: "FORMAT", fallback: "auto", commands: everyCommand,
+			usage: "lines (for a person), text or json (log lines), auto: lines on a terminal, text elsewhere",
+			text:  &o.logFormat,
+		},
+		{
+			name: "log-level", value: "LEVEL", fallback: "info", commands: everyCommand,
+			usage: "debug, info, warn or error",
+			text:  &o.logLevel,
+		},
+	}
+}
+
+func (o *callOptions) check() error {
+	switch o.logFormat {
+	case "auto", "lines", "text", "json":
+	default:
+		return usagef("--log-format: %q is not lines, text, json or auto", o.logFormat)
+	}
+	switch o.logLevel {
+	case "debug", "info", "warn", "error":
+		return nil
+	default:
+		return usagef("--log-level: %q is not debug, info, warn or error", o.logLevel)
+	}
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/agent"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
+)
+
+// defaultDrain is how long a running job may go on when its runner stops.
+const defaultDrain = "5m"
+
+// lifecycleOptions say when a runner ends, and how. A later install may change
+// them without registering the runner again.
+type lifecycleOptions struct {
+	jit              bool
+	maxJobs          int
+	maxIdle          time.Duration
+	maxLifetime      time.Duration
+	onExit           string
+	drainTimeout     time.Duration
+	deregisterOnStop bool
+	preemption       string
+	allow            []string
+}
+
+func (o *lifecycleOptions) options() []option {
+	return []option{
+		{
+			name: "jit", commands: "install cloud-init",
+			usage: "like --ephemeral, but registered by just-in-time configurations instead of config.sh",
+			on:    &o.jit,
+		},
+		{
+			name: "max-jobs", value: "N", fallback: "0", commands: "install cloud-init",
+			usage: "end after so many jobs; 0 is no limit",
+			count: &o.maxJobs,
+		},
+		{
+			name: "max-idle", value: "DURATION", fallback: "0s", commands: "install cloud-init",
+			usage: "end after so long without a job; 0 is no limit",
+			span:  &o.maxIdle,
+		},
+		{
+			name: "max-lifetime", value: "DURATION", fallback: "0s", commands: "install cloud-init",
+			usage: "end after so long, a running job may finish; 0 is no limit",
+			span:  &o.maxLifetime,
+		},
+		{
+			name: "on-exit", value: "COMMAND", commands: "install cloud-init",
+			usage: "poweroff, or a shell command, for when the runner has ended of its own accord",
+			text:  &o.onExit,
+		},
+		{
+			name: "drain-timeout", value: "DURATION", fallback: defaultDrain, commands: "install cloud-init",
+			usage: "how long a running job may go on when the service stops",
+			span:  &o.drainTimeout,
+		},
+		{
+			name: "deregister-on-stop", commands: "install cloud-init",
+			usage: "take the runner away from GitHub whenever its service stops, and join anew when it starts",
+			on:    &o.deregisterOnStop,
+		},
+		{
+			name: "preemption", value: "CLOUD", fallback: "auto", commands: "install cloud-init",
+			usage: "stop in time when aws, gcp or azure gives notice that it takes this machine away; auto finds out which it is, off",
+			text:  &o.preemption,
+		},
+		{
+			name: "allow", value: "A,B", commands: "install cloud-init",
+			usage: "what the service's sandbox leaves to jobs: sudo, docker, or all (no sandbox)",
+			list:  &o.allow,
+		},
+	}
+}
+
+func (o *lifecycleOptions) check() error {
+	if o.maxIdle < 0 || o.maxLifetime < 0 || o.drainTimeout < 0 {
+		return usagef("--max-idle, --max-lifetime and --drain-timeout: a duration is not negative")
+	}
+	switch o.preemption {
+	case agent.PreemptionAuto, agent.PreemptionOff:
+	default:
+		if _, err := metadata.ParseCloud(o.preemption); err != nil {
+			return usagef("--preemption: %q is not auto, off, aws, gcp or azure", o.preemption)
+		}
+	}
+	for _, word := range o.allow {
+		if !slices.Contains([]string{bootstrap.AllowSudo, bootstrap.AllowDocker, bootstrap.AllowAll}, word) {
+			return usagef("--allow: %q is not sudo, docker or all", word)
+		}
+	}
+	return nil
+}
+
+// reportOptions say who is told how a runner is.
+type reportOptions struct {
+	webhook       string
+	webhookSecret string // a file
+	metricsFile   string
+}
+
+func (o *reportOptions) options() []option {
+	return []option{
+		{
+			name: "status-webhook", value: "URL", commands: "install cloud-init",
+			usage: "where each change of the runner's state is posted as JSON",
+			text:  &o.webhook,
+		},
+		{
+			name: "status-webhook-secret-file", value: "FILE", commands: "install cloud-init",
+			usage: "file with the secret that signs what is posted; it must stay there",
+			text:  &o.webhookSecret,
+		},
+		{
+			name: "metrics-file", value: "FILE", commands: "install cloud-init",
+			usage: "file of metrics for the node exporter's textfile collector; {name} is the runner",
+			text:  &o.metricsFile,
+		},
+	}
+}
+
+func (o *reportOptions) check() error {
+	if o.webhookSecret != "" && o.webhook == "" {
+		return usagef("--status-webhook-secret-file needs --status-webhook")
+	}
+	if err := health.CheckURL(o.webhook); o.webhook != "" && err != nil {
+		return usagef("--status-webhook: %v", err)
+	}
+	return nil
+}
+
+// lifecycle is what the record keeps of these options.
+func lifecycle(o *lifecycleOptions, report *reportOptions) (instance.Life, error) {
+	if err := o.check(); err != nil {
+		return instance.Life{}, err
+	}
+	if err := report.check(); err != nil {
+		return instance.Life{}, err
+	}
+	kept := instance.Life{
+		MaxJobs: o.maxJobs, MaxIdle: instance.Duration(o.maxIdle), MaxLifetime: instance.Duration(o.maxLifetime),
+		DrainTimeout: instance.Duration(o.drainTimeout), DeregisterOnStop: o.deregisterOnStop,
+		OnExit: o.onExit, Preemption: o.preemption, Webhook: report.webhook,
+		Allow: slices.Sorted(slices.Values(o.allow)),
+	}
+	if kept.OnExit == "none" {
+		kept.OnExit = ""
+	}
+	var err error
+	if report.webhookSecret != "" {
+		if kept.WebhookSecret, err = filepath.Abs(report.webhookSecret); err == nil {
+			_, err = os.ReadFile(kept.WebhookSecret)
+		}
+		if err != nil {
+			return instance.Life{}, usagef("--status-webhook-secret-file: %v", err)
+		}
+	}
+	if report.metricsFile != "" {
+		if kept.MetricsFile, err = filepath.Abs(report.metricsFile); err != nil {
+			return instance.Life{}, usagef("--metrics-file: %v", err)
+		}
+	}
+	return kept, nil
+}

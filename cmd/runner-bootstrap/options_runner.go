@@ -1,0 +1,167 @@
+package main
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
+)
+
+// defaultWork is the runner's own default.
+const defaultWork = "_work"
+
+// nameOptions say which runner a command is about.
+type nameOptions struct{ name string }
+
+func (o *nameOptions) options() []option {
+	return []option{{
+		name: "name", value: "NAME", commands: runnerCommands + " cloud-init jitconfig",
+		usage: "name of the runner; install takes a template, {hostname} if none is given",
+		text:  &o.name,
+	}}
+}
+
+// countOptions say how many runners of a kind a host has.
+type countOptions struct{ count int }
+
+func (o *countOptions) options() []option {
+	return []option{{
+		name: "count", value: "N", fallback: "1", commands: "install cloud-init",
+		usage: "runners of this kind on this host, from one cache, a service each; those beyond N are removed",
+		count: &o.count,
+	}}
+}
+
+// identityOptions say how a runner presents itself at GitHub.
+type identityOptions struct {
+	labels          []string
+	metadata        string
+	metadataWait    time.Duration
+	noDefaultLabels bool
+	group           string
+	work            string
+}
+
+func (o *identityOptions) options() []option {
+	return []option{
+		{
+			name: "labels", value: "A,B", commands: "install cloud-init jitconfig",
+			usage: "labels of the runner beside the default ones; install takes templates",
+			list:  &o.labels,
+		},
+		{
+			name: "metadata", value: "POLICY", fallback: "auto", commands: "install cloud-init",
+			usage: "ask the cloud for {instance_id}, {region}, {zone}, {instance_type}: auto, required (no runner without), off",
+			text:  &o.metadata,
+		},
+		{
+			name: "metadata-wait", value: "DURATION", fallback: "30s", commands: "install cloud-init",
+			usage: "how long a cloud's metadata service, which may be late at boot, is waited for",
+			span:  &o.metadataWait,
+		},
+		{
+			name: "no-default-labels", commands: "install cloud-init jitconfig",
+			usage: "leave out self-hosted, the operating system and the architecture; needs --labels",
+			on:    &o.noDefaultLabels,
+		},
+		{
+			name: "runnergroup", value: "GROUP", commands: "install cloud-init jitconfig doctor",
+			usage: "runner group, by name; organizations and enterprises alone have them",
+			text:  &o.group,
+		},
+		{
+			name: "work", value: "DIR", fallback: defaultWork, commands: "install cloud-init jitconfig doctor",
+			usage: "folder for jobs, in the runner's directory unless absolute",
+			text:  &o.work,
+		},
+	}
+}
+
+// folder is the folder for jobs in the one way in which it is compared: "_work/" is no other than "_work".
+func (o *identityOptions) folder() string {
+	if o.work == "" {
+		return ""
+	}
+	return filepath.Clean(o.work)
+}
+
+// check checks what any runner of the scope would be refused for.
+func (o *identityOptions) check(scope github.Scope) error {
+	switch {
+	case o.noDefaultLabels && len(o.labels) == 0:
+		return usagef("--no-default-labels needs --labels: a runner without any label gets no job")
+	case o.group != "" && scope.Kind == github.Repository:
+		return usagef("--runnergroup: a repository has no runner groups; give the organization's URL")
+	}
+	if !filepath.IsAbs(o.work) {
+		if _, err := places.CheckWork(places.Work{Folder: o.work}); err != nil {
+			return err
+		}
+	}
+	for _, value := range append([]string{o.group, o.work}, o.labels...) {
+		// The runner's own parser takes such a value for the next option.
+		if strings.HasPrefix(value, "-") {
+			return usagef("%q cannot be a label, a runner group or a folder: it begins with a hyphen", value)
+		}
+	}
+	// One with a placeholder is looked at by the plan, which fills it.
+	plain := slices.DeleteFunc(slices.Clone(o.labels), func(label string) bool { return strings.Contains(label, "{") })
+	return github.CheckLabels(github.Distinct(plain), 0)
+}
+
+// checkMetadata checks how a cloud is to be asked.
+func (o *identityOptions) checkMetadata() error {
+	switch {
+	case !slices.Contains([]string{bootstrap.MetadataOff, bootstrap.MetadataAuto, bootstrap.MetadataRequired}, o.metadata):
+		return usagef("--metadata: %q is not auto, required or off", o.metadata)
+	case o.metadataWait <= 0:
+		return usagef("--metadata-wait: a duration above zero")
+	}
+	return nil
+}
+
+// registrationOptions say how a runner is registered, and what its jobs get.
+type registrationOptions struct {
+	replace       bool
+	ephemeral     bool
+	disableUpdate bool
+	env           []string
+}
+
+func (o *registrationOptions) options() []option {
+	return []option{
+		{
+			name: "replace", commands: "install cloud-init",
+			usage: "take over a name that GitHub knows already, or register anew with other options",
+			on:    &o.replace,
+		},
+		{
+			name: "ephemeral", commands: "install cloud-init",
+			usage: "leave GitHub after each job, and join anew if there is a credential to do it with",
+			on:    &o.ephemeral,
+		},
+		{
+			name: "disableupdate", commands: "install cloud-init",
+			usage: "the runner does not update itself; GitHub refuses it 30 days after a new version",
+			on:    &o.disableUpdate,
+		},
+		{
+			name: "env", value: "KEY=VALUE", commands: "install cloud-init",
+			usage: "variable for the runner's .env, which jobs see; may be repeated",
+			lines: &o.env,
+		},
+	}
+}
+
+func (o *registrationOptions) check() error {
+	for _, variable := range o.env {
+		if key, _, found := strings.Cut(variable, "="); !found || key == "" {
+			return usagef("--env: %q is not KEY=VALUE", key)
+		}
+	}
+	return nil
+}

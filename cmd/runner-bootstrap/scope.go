@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
+)
+
+// scopeOptions say what the runner belongs to.
+type scopeOptions struct {
+	url    string
+	apiURL string
+}
+
+func (o *scopeOptions) options() []option {
+	return []option{
+		{
+			name: "url", value: "URL", commands: "install cloud-init prepare doctor " + scopeCommands,
+			usage: "what the runner belongs to: https://HOST/ORG, https://HOST/OWNER/REPO or https://HOST/enterprises/SLUG",
+			text:  &o.url,
+		},
+		{
+			name: "api-url", value: "URL", commands: "install cloud-init prepare doctor " + scopeCommands,
+			usage: "root of the REST API, where it does not follow from --url",
+			text:  &o.apiURL,
+		},
+	}
+}
+
+func (o *scopeOptions) parse() (github.Scope, error) { return github.ParseScope(o.url, o.apiURL) }
+
+// gitHubOptions are what every command takes that speaks to GitHub and leaves this
+// host alone.
+type gitHubOptions struct {
+	scope      scopeOptions
+	credential credentialOptions
+	network    networkOptions
+	output     outputOptions
+	call       callOptions
+}
+
+func (o *gitHubOptions) groups() []group {
+	return []group{&o.scope, &o.credential, &o.network, &o.output, &o.call}
+}
+
+// withScope reads the credential, and gives do a client for the scope of --url.
+func (call *session) withScope(do func(context.Context, *github.Client) error) func(context.Context) error {
+	return call.withHost(func(ctx context.Context, host *bootstrap.Host) error {
+		o := optionsOf[scopeOptions](call)
+		if o.url == "" {
+			return &usageError{
+				text: "--url is required: https://github.com/OWNER/REPO",
+				hint: again(call.arguments, "--url", "https://github.com/OWNER/REPO"),
+			}
+		}
+		scope, err := o.parse()
+		if err != nil {
+			return err
+		}
+		if host.Connect == nil {
+			return &refusal.Error{Object: "asking GitHub about " + scope.String(), Reason: bootstrap.ErrNoCredential, Scope: scope}
+		}
+		return do(ctx, host.Connect(scope))
+	})
+}
+
+// findRunner finds a runner by its id or its name. Digits are an id, unless there is
+// none of it: a name may consist of digits.
+func findRunner(ctx context.Context, client *github.Client, word string) (github.Runner, error) {
+	if word == "" {
+		return github.Runner{}, usagef("RUNNER: it is empty")
+	}
+	if id, err := strconv.ParseInt(word, 10, 64); err == nil && id > 0 {
+		runner, err := client.Runner(ctx, id)
+		if !errors.Is(err, github.ErrNotFound) {
+			return runner, err
+		}
+	}
+	return client.RunnerNamed(ctx, word)
+}

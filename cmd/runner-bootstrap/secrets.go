@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+)
+
+const (
+	// maxSecret is far beyond the longest token, and any key, of GitHub's.
+	maxSecret = 64 << 10
+	// secretCommandTime bounds a --token-command or --app-key-command: a vault that is
+	// asked, or a person, has answered by then.
+	secretCommandTime = time.Minute
+)
+
+// secretReader reads secrets from where options, systemd and the environment have
+// them. No secret is ever a value of an option.
+type secretReader struct {
+	in  io.Reader
+	err io.Writer // for what a command of the user's has to say
+	log *slog.Logger
+}
+
+func (call *session) secrets() secretReader {
+	return secretReader{in: call.in, err: call.err, log: call.console.log}
+}
+
+// popVariables gives the first of the variables that is set, and unsets them all.
+func popVariables(names []string) (github.Secret, error) {
+	var found github.Secret
+	for _, name := range names {
+		if found.Empty() {
+			found = github.NewSecret(os.Getenv(name))
+		}
+		if err := os.Unsetenv(name); err != nil {
+			return github.Secret{}, fmt.Errorf("taking %s out of the environment: %w", name, err)
+		}
+	}
+	return found, nil
+}
+
+// run asks a program of the user's for a secret.
+func (r secretReader) run(ctx context.Context, option, line string) (string, error) {
+	allowed := ctx
+	ctx, cancel := context.WithTimeout(ctx, secretCommandTime)
+	defer cancel()
+	shell := []string{"sh", "-c", line}
+	if runtime.GOOS == "windows" {
+		shell = []string{"cmd", "/C", line}
+	}
+	command := exec.CommandContext(ctx, shell[0], shell[1:]...)
+	command.Stdin, command.Stderr = r.in, r.err
+	command.WaitDelay = time.Second
+	text, err := command.Output()
+	if errors.Is(err, exec.ErrWaitDelay) {
+		err = nil // it went well, and something that it started holds its output
+	}
+	switch {
+	case err == nil:
+		return string(text), nil
+	case allowed.Err() != nil:
+		return "", fmt.Errorf("waiting for %s: %w", option, allowed.Err())
+	case ctx.Err() != nil:
+		return "", usagef("%s: it did not end within %v", option, secretCommandTime)
+	}
+	return "", usagef("%s: %v", option, err)
+}
+
+// readFile reads a file, and warns if others can read it too.
+func (r secretReader) readFile(what, path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", usagef("reading %s: %v", what, err)
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o044 != 0 && runtime.GOOS != "windows" {
+		r.log.Warn("a credential file is readable by other users",
+			"path", path, "mode", info.Mode().Perm().String(), "fix", shellWords([]string{"chmod", "600", path}))
+	}
+	text, err := io.ReadAll(io.LimitReader(file, maxSecret))
+	if err != nil {
+		return "", usagef("reading %s: %v", what, err)
+	}
+	return string(text), nil
+}
+
+// systemdCredential reads what a unit's LoadCredential=NAME:... gave; empty if it
+// gave nothing.
+func systemdCredential(name string) (string, error) {
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	if dir == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(filepath.Join(dir, name))
+	switch {
+	case os.IsNotExist(err):
+		return "", nil
+	case err != nil:
+		return "", usagef("reading the systemd credential %s: %v", name, err)
+	case strings.TrimSpace(string(text)) == "":
+		return "", usagef("reading the systemd credential %s: it is empty", name)
+	}
+	return string(text), nil
+}
