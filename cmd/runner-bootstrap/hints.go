@@ -71,9 +71,9 @@ func (call *session) hintUnwell(s bootstrap.Status) string {
 	case s.Service.Name == "":
 		return call.here("status", "--name", s.Name, "--json")
 	case s.Service.State == string(svc.Failed), s.Service.State == string(svc.Stopped):
-		return shellWords([]string{"sudo", "systemctl", "restart", s.Service.Name})
+		return "sudo " + shellWords(svc.RestartCommand(s.Service.Name))
 	}
-	return shellWords([]string{"journalctl", "--no-pager", "-u", s.Service.Name})
+	return shellWords(svc.ShowLog(s.Service.Name))
 }
 
 func hintUninstall(call *session, err error) string {
@@ -181,7 +181,7 @@ func hintForeignDir(_ *session, err error) string {
 }
 
 func hintForeignService(_ *session, err error) string {
-	return shellWords([]string{"systemctl", "cat", "--no-pager", refusalOf(err).Name + ".service"})
+	return shellWords(svc.ShowDescription(refusalOf(err).Name))
 }
 
 // hintForeign only looks: what belongs to a stranger is not ours to remove.
@@ -302,13 +302,13 @@ func hintLog(call *session, err error) string {
 		if hint := call.hintWords(start); hint != "" {
 			return hint
 		}
-		return shellWords([]string{"journalctl", "--no-pager", "-u", start.Service})
+		return shellWords(svc.ShowLog(start.Service))
 	}
 	var refused *svc.Error
 	if errors.As(err, &refused) {
-		return shellWords([]string{"systemctl", "status", "--no-pager", refused.Unit})
+		return shellWords(svc.ShowState(refused))
 	}
-	return "systemctl --failed"
+	return shellWords(svc.ShowFailed())
 }
 
 // hintWords mends what a listener has said before it ended; empty where that is not

@@ -201,6 +201,7 @@ func (call *session) host(who principal) (*bootstrap.Host, error) {
 		},
 		Observer:    call.console,
 		Log:         call.console.log,
+		Services:    services{},
 		Executable:  executable,
 		Private:     dir != "",
 		Roots:       roots,

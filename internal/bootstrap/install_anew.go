@@ -19,7 +19,7 @@ const giveUpTime = 3 * time.Second
 
 // former is the service that an install has found, and has to stop or to change.
 type former struct {
-	service *svc.Service // nil: there was none
+	service Service // nil: there was none
 	ran     bool
 }
 
@@ -55,7 +55,7 @@ func (i *installer) stopFirst(ctx context.Context) error {
 	if i.record.Service == "" {
 		return nil
 	}
-	service, err := svc.Named(i.record.Service)
+	service, err := i.Services.Named(i.record.Service)
 	if err != nil {
 		return err
 	}
@@ -63,12 +63,9 @@ func (i *installer) stopFirst(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	i.former = former{service: service, ran: up(state)}
-	return service.Stop(ctx)
+	i.former = former{service: service, ran: state.Up()}
+	return service.Stop(ctx, svc.Gently)
 }
-
-// up tells whether a service runs, or is about to.
-func up(state svc.State) bool { return state.Active == svc.Running || state.Active == svc.Starting }
 
 // leaveFirst clears the way: an earlier registration with other options, or one
 // that an interrupted run left at GitHub.
@@ -111,7 +108,7 @@ func (i *installer) runAgain(ctx context.Context, failed error) error {
 	}
 	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
-	if state, err := i.former.service.State(undo); err == nil && up(state) {
+	if state, err := i.former.service.State(undo); err == nil && state.Up() {
 		return failed // the start of the service was not waited for to its end
 	}
 	if _, err := register.ReadSettings(i.Dir); err != nil {
@@ -119,34 +116,35 @@ func (i *installer) runAgain(ctx context.Context, failed error) error {
 	}
 	// Leaving begins with taking this away.
 	if _, err := os.Lstat(filepath.Join(i.Dir, serviceFile)); errors.Is(err, os.ErrNotExist) {
-		if err := register.WriteFile(i.Dir, serviceFile, []byte(i.record.Service+".service\n"), i.jobUser); err != nil {
+		if err := register.WriteFile(i.Dir, serviceFile, []byte(svc.StockName(i.record.Service)+"\n"), i.jobUser); err != nil {
 			i.Log.Warn("writing the service's name", "runner", i.Name, "error", err) // it is for GitHub's own scripts
 		}
 	}
-	err := i.former.service.Start(undo)
+	err := i.former.service.Restart(undo)
 	state, stateErr := i.former.service.State(context.WithoutCancel(ctx))
 	switch {
 	case err == nil:
 		return &LeftError{Left: "the runner goes on as before", Cause: failed}
-	case stateErr == nil && (up(state) || state.Active == svc.Stopping):
+	case stateErr == nil && (state.Up() || state.Active == svc.Stopping):
 		return &LeftError{Left: "the runner goes on as before as soon as its service has come up", Cause: failed}
 	}
 	return &LeftError{Left: fmt.Sprintf("and its service %s is stopped: %v", i.record.Service, errors.Join(err, stateErr)), Cause: failed}
 }
 
 // putBack gives the unit that was there before its place again, where the new one does
-// not come up, and has it run if it ran.
-func (i *installer) putBack(ctx context.Context, found svc.Found, failed error) error {
+// not come up, and has it run if it ran. Without an undo it was the same unit: nothing
+// that was there before would come up.
+func (i *installer) putBack(ctx context.Context, before svc.State, undoInstall func(context.Context) error, failed error) error {
 	i.former = former{} // what there is to say is said here
 	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime+unitStop(i.record))
 	defer cancel()
-	changed, err := i.unit.Restore(undo, found)
-	switch {
-	case err != nil:
+	if undoInstall == nil {
+		return failed
+	}
+	if err := undoInstall(undo); err != nil {
 		return &LeftError{Left: fmt.Sprintf("and its unit before could not be put back: %v", err), Cause: failed}
-	case !changed:
-		return failed // the same unit: nothing that was there before would come up
-	case !found.Up():
+	}
+	if !before.Up() {
 		return &LeftError{Left: "its unit is as before", Cause: failed}
 	}
 	if err := i.liveAsBefore(undo); err != nil {

@@ -34,7 +34,7 @@ func (i *installer) service(ctx context.Context) (string, error) {
 	if i.Service == "" {
 		return "removed", i.removeService(ctx)
 	}
-	before, err := i.unit.Find(ctx)
+	before, err := i.unit.State(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -45,7 +45,7 @@ func (i *installer) service(ctx context.Context) (string, error) {
 	if err := i.note(ctx, instance.Registered); err != nil {
 		return "", err
 	}
-	took, err := i.bringUp(ctx)
+	took, undoInstall, err := i.bringUp(ctx)
 	if err != nil && ctx.Err() == nil {
 		err = fmt.Errorf("%w: %w", ErrService, err)
 	}
@@ -56,7 +56,7 @@ func (i *installer) service(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if before.Installed {
-		return "", i.putBack(ctx, before, err)
+		return "", i.putBack(ctx, before, undoInstall, err)
 	}
 	i.former = former{}
 	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime+unitStop(i.record))
@@ -80,25 +80,27 @@ func (i *installer) reportFailure(failed error) error {
 	return i.Store.SaveReport(i.Name, report)
 }
 
-// bringUp installs the unit, starts it anew and waits for its listener.
-func (i *installer) bringUp(ctx context.Context) (time.Duration, error) {
-	if _, err := i.unit.Install(ctx); err != nil {
-		return 0, err
+// bringUp installs the unit, starts it anew and waits for its listener. Undo gives back
+// the unit that was there before; it is nil where there was none, or the same.
+func (i *installer) bringUp(ctx context.Context) (took time.Duration, undo func(context.Context) error, err error) {
+	change, err := i.unit.Install(ctx)
+	if err != nil {
+		return 0, nil, err
 	}
-	if err := register.WriteFile(i.Dir, serviceFile, []byte(i.Service+".service\n"), i.jobUser); err != nil {
-		return 0, fmt.Errorf("writing the service's name: %w", err)
+	if err := register.WriteFile(i.Dir, serviceFile, []byte(svc.StockName(i.Service)+"\n"), i.jobUser); err != nil {
+		return 0, change.Undo, fmt.Errorf("writing the service's name: %w", err)
 	}
 	begin := time.Now()
 	// What an earlier supervisor has reported says nothing of the one to come.
 	before, err := i.Store.Running(i.Name)
 	if err != nil {
-		return 0, err
+		return 0, change.Undo, err
 	}
 	if err := i.restart(ctx, before); err != nil {
-		return 0, err
+		return 0, change.Undo, err
 	}
 	err = i.awaitListening(ctx)
-	return time.Since(begin), err
+	return time.Since(begin), change.Undo, err
 }
 
 // restart returns when the listener listens, after the stop of an earlier one; or
@@ -152,11 +154,11 @@ func (i *installer) refused(report instance.Report) *StartError {
 
 // dropService takes the service of the record away; gone already is done.
 func (h *Host) dropService(ctx context.Context, record instance.Record) error {
-	service, err := svc.Named(record.Service)
+	service, err := h.Services.Named(record.Service)
 	if err != nil {
 		return err
 	}
-	if err := service.Stop(ctx); err != nil {
+	if err := service.Stop(ctx, svc.Gently); err != nil {
 		return err
 	}
 	if _, err := service.Uninstall(ctx); err != nil {

@@ -9,7 +9,6 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
 // DefaultUser is the account that jobs run as when none is named; it is created
@@ -70,7 +69,7 @@ type Plan struct {
 	record  instance.Record
 	was     instance.Record // the record as it was found
 	jobUser account.User
-	unit    *svc.Service
+	unit    Service
 	chooser *chooser
 	// given are the labels of the request without placeholders; nil if it has none.
 	given []string

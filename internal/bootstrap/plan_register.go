@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
@@ -188,7 +187,7 @@ func (p *planner) planService(ctx context.Context) error {
 	}
 	record := p.record
 	record.Work = p.request.wantedWork() // as it will be registered
-	unit, err := svc.New(p.describe(p.Service, record, p.jobUser))
+	unit, err := p.Services.Describe(p.describe(p.Service, record, p.jobUser))
 	if err != nil {
 		return err
 	}
@@ -205,11 +204,10 @@ func (p *planner) planService(ctx context.Context) error {
 			Detail: state.UnitPath, Name: p.Service,
 		}
 	}
-	text, err := os.ReadFile(state.UnitPath)
 	switch {
-	case state.Active == svc.Absent || err != nil:
+	case state.Active == svc.Absent || !state.Installed:
 		p.change(ServicePhase, p.Service, "not installed yet")
-	case string(text) != unit.Text() || !state.Enabled:
+	case !state.AsDescribed || !state.Enabled:
 		p.change(ServicePhase, p.Service, "its unit differs")
 	case p.changes(RegisterPhase) || p.changes(EnvironmentPhase) || p.changes(WorkPhase) || p.changes(LifePhase):
 		p.change(ServicePhase, p.Service, "what it runs has changed")

@@ -10,14 +10,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
 // MakePlan compares the request with this host and with GitHub. It reads and
@@ -151,10 +149,11 @@ func (p *planner) checkService(context.Context) error {
 	if !p.request.Service {
 		return nil
 	}
-	if !account.Privileged() {
+	err := p.Services.Available()
+	if errors.Is(err, ErrPrivilege) {
 		return &RefusedError{Object: "installing a service", Reason: ErrPrivilege}
 	}
-	if err := svc.Available(); err != nil {
+	if err != nil {
 		return err
 	}
 	for _, dir := range []string{os.TempDir(), "/tmp", "/var/tmp"} {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/sealcheck"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
 // SealPhase proves that a host can become an image.
@@ -56,7 +57,7 @@ func (h *Host) imagePlaces() sealcheck.Places {
 		places.Secrets = []string{filepath.Dir(h.Paths.Config)}
 		return places
 	}
-	places.Units = "/etc/systemd/system"
+	places.Units = svc.Folder()
 	places.Secrets = []string{
 		filepath.Dir(h.Paths.Config), h.Paths.State, "/etc/environment", "/etc/profile.d",
 		"/var/lib/cloud", "/var/log/cloud-init.log", "/var/log/cloud-init-output.log",

@@ -234,7 +234,7 @@ func (h *Host) lookAtService(ctx context.Context, record instance.Record, s *Sta
 	if record.Service == "" {
 		return nil
 	}
-	service, err := svc.Named(record.Service)
+	service, err := h.Services.Named(record.Service)
 	if err != nil {
 		return err
 	}

@@ -191,15 +191,15 @@ func (u *uninstaller) lookAgain(ctx context.Context) error {
 
 func (u *uninstaller) stop(ctx context.Context) (string, error) {
 	if u.record.Service != "" {
-		service, err := svc.Named(u.record.Service)
+		service, err := u.Services.Named(u.record.Service)
 		if err != nil {
 			return "", err
 		}
-		stop := service.Stop
+		how := svc.Gently
 		if u.Force {
-			stop = service.StopNow
+			how = svc.Now
 		}
-		if err := stop(ctx); err != nil {
+		if err := service.Stop(ctx, how); err != nil {
 			return "", err
 		}
 	}
