@@ -39,7 +39,7 @@ func (call *session) uninstall(ctx context.Context, host *bootstrap.Host) error 
 
 func (call *session) removeOne(ctx context.Context, host *bootstrap.Host, name string) error {
 	err := host.Uninstall(ctx, bootstrap.Removal{
-		Name: name, Force: call.values.force, Local: call.values.local, RemoveToken: call.minted.remove,
+		Name: name, Force: call.values.force, SkipGitHub: call.values.local, RemoveToken: call.minted.remove,
 	})
 	if errors.Is(err, instance.ErrUnknown) {
 		call.console.summary(fmt.Sprintf("there is no runner %s on this host", name))

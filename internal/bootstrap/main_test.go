@@ -318,12 +318,19 @@ func (l *text) String() string {
 
 // phases notes what an observer is told: "service: kept", "service: RESULT", "service failed".
 type phases struct {
+	// begin, if set, is called when a phase does.
+	begin func(phase bootstrap.Phase)
+
 	mu  sync.Mutex
 	all []string
 }
 
-func (p *phases) Begin(bootstrap.Phase, string) {}
-func (p *phases) Progress(int64, int64)         {}
+func (p *phases) Begin(phase bootstrap.Phase, _ string) {
+	if p.begin != nil {
+		p.begin(phase)
+	}
+}
+func (p *phases) Progress(int64, int64) {}
 func (p *phases) End(phase bootstrap.Phase, result string, kept bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

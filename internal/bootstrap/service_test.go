@@ -287,8 +287,8 @@ func TestServiceInterrupted(t *testing.T) {
 				r := w.brought()
 				if before {
 					w.install(r)
-					r.Life.DrainTimeout = instance.Duration(time.Minute) // so that there is something to do
 				}
+				// Each has something of its own to do.
 				for place, start := range map[string]func(context.Context, supervisor) error{
 					"starting": func(ctx context.Context, s supervisor) error { <-ctx.Done(); return context.Cause(ctx) },
 					"waiting": func(_ context.Context, s supervisor) error {
@@ -297,6 +297,7 @@ func TestServiceInterrupted(t *testing.T) {
 					},
 				} {
 					w.manager.start = start
+					r.Life.DrainTimeout += instance.Duration(time.Minute)
 					ctx, cancel := context.WithCancel(t.Context())
 					time.AfterFunc(5*time.Second, cancel)
 					_, err := w.host.Install(ctx, r)

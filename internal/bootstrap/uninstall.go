@@ -28,7 +28,8 @@ const (
 type Removal struct {
 	Name  string
 	Force bool // even while it runs a job
-	Local bool // without telling GitHub
+	// SkipGitHub leaves the runner listed there.
+	SkipGitHub bool
 	// RemoveToken was minted elsewhere; empty: minted here. It alone does for a
 	// runner that config.sh has registered, but then nothing can be proven.
 	RemoveToken github.Secret
@@ -100,7 +101,7 @@ type uninstaller struct {
 	registration *instance.Lock
 	client       *github.Client
 	id           int64 // at GitHub; 0 if it was never registered
-	local        bool  // config.sh made the registration on disk, so it can take it away
+	configured   bool  // config.sh made the registration on disk, so it can take it away
 	listed       bool  // GitHub lists it, as far as we know
 	never        bool  // this host has not registered it
 	// stopped is set when it no longer matters whether it runs a job.
@@ -111,22 +112,22 @@ type uninstaller struct {
 func (u *uninstaller) look(ctx context.Context) error {
 	settings, err := register.ReadSettings(u.record.Dir)
 	// Jobs can write to the runner's directory, so the record counts where it knows.
-	u.id, u.local = u.record.RunnerID, false
+	u.id, u.configured = u.record.RunnerID, false
 	if err == nil && (settings.ID == u.id || u.id == 0 && strings.EqualFold(settings.Name, u.record.Name)) {
-		u.id, u.local = settings.ID, settings.URL != ""
+		u.id, u.configured = settings.ID, settings.URL != ""
 	}
 	if err := u.refuseBusy(); err != nil {
 		return err
 	}
 	u.never = u.id == 0 && !registering(u.record) && len(u.record.Owed) == 0
-	if u.Local || u.never && u.Connect == nil {
+	if u.SkipGitHub || u.never && u.Connect == nil {
 		return nil
 	}
 	scope, err := github.ParseScope(u.record.ScopeURL, u.record.APIURL)
 	if err != nil {
 		return fmt.Errorf("reading the record of %q: %w", u.record.Name, err)
 	}
-	if u.Connect == nil && u.local && !u.RemoveToken.Empty() {
+	if u.Connect == nil && u.configured && !u.RemoveToken.Empty() {
 		u.listed = true
 		return nil
 	}
@@ -178,7 +179,7 @@ func (u *uninstaller) lookAgain(ctx context.Context) error {
 	u.record.Owed = record.Owed
 	settings, err := register.ReadSettings(u.record.Dir)
 	if errors.Is(err, register.ErrNotConfigured) {
-		u.local = false
+		u.configured = false
 	}
 	known := err != nil || settings.ID == u.id || !strings.EqualFold(settings.Name, u.record.Name)
 	if known && !record.Renewing && (record.RunnerID == u.id || record.RunnerID == 0) {
@@ -257,7 +258,7 @@ func (u *uninstaller) deregister(ctx context.Context) (string, error) {
 	if err := u.lookAgain(ctx); err != nil {
 		return "", err
 	}
-	if u.Local {
+	if u.SkipGitHub {
 		return fmt.Sprintf("GitHub was not told (--local), id %d may still be listed there", u.id), register.Forget(u.record.Dir)
 	}
 	if u.never {
@@ -308,7 +309,7 @@ func (u *uninstaller) leave(ctx context.Context) (string, error) {
 	if u.client == nil && err != nil {
 		return "", err
 	}
-	if u.local && err == nil {
+	if u.configured && err == nil {
 		token, err := u.removeToken(ctx)
 		if err != nil {
 			return "", err
