@@ -49,6 +49,13 @@ type built struct {
 var shared built
 
 func TestMain(m *testing.M) {
+	if state := os.Getenv(holdVariable); state != "" {
+		if err := holdRunner(state); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	dir, err := os.MkdirTemp("", "bootstrap-")
 	code := 1
 	if err == nil {
