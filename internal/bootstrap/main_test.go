@@ -197,6 +197,15 @@ func (w *world) brought() bootstrap.Request {
 	return r
 }
 
+// atGitHub wants one that GitHub lists already. It spares a test config.sh, and so half a second for a key.
+func (w *world) atGitHub() bootstrap.Request {
+	r := w.brought()
+	id := w.server.AddRunner(organization, githubtest.Runner{Name: runnerName, Status: "offline", Ephemeral: true}).ID
+	config := w.jit(runnerName, id, nil)
+	r.JIT = &config
+	return r
+}
+
 // jit is a just-in-time configuration.
 func (w *world) jit(name string, id int64, more map[string]string) register.JITConfig {
 	w.t.Helper()

@@ -63,7 +63,7 @@ func TestStatus(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t).withGitHub()
-			w.install(w.request())
+			w.install(w.atGitHub())
 			// What a listener would have GitHub say, as none runs here.
 			mustDo(t, w.store.SaveReport(runnerName, instance.Report{State: instance.Starting, PID: os.Getpid(), Since: time.Now(), Version: "2.400.0"}))
 			if c.set != nil {

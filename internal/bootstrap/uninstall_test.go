@@ -127,13 +127,9 @@ func TestUninstallIsRefused(t *testing.T) {
 			mustDo(w.t, w.store.SaveReport(runnerName, instance.Report{State: instance.Busy, Job: "build", PID: os.Getpid()}))
 		}, bootstrap.ErrBusy},
 		"GitHub says that a job runs": {func(w *world) {
-			id := w.server.AddRunner(organization, githubtest.Runner{Name: runnerName + "x", Status: "online", Busy: true}).ID
-			mustDo(w.t, register.Forget(w.root()))
+			w.server.DeleteRunner(w.record().RunnerID)
+			id := w.server.AddRunner(organization, githubtest.Runner{Name: runnerName, Status: "online", Busy: true}).ID
 			_, err := w.store.Update(w.t.Context(), runnerName, func(r *instance.Record) { r.RunnerID = id })
-			mustDo(w.t, err)
-			w.server.DeleteRunner(id)
-			busy := w.server.AddRunner(organization, githubtest.Runner{ID: id, Name: "web-1", Status: "online", Busy: true})
-			_, err = w.store.Update(w.t.Context(), runnerName, func(r *instance.Record) { r.RunnerID = busy.ID })
 			mustDo(w.t, err)
 		}, bootstrap.ErrBusy},
 		"the record is odd": {func(w *world) {
@@ -146,7 +142,7 @@ func TestUninstallIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t).withGitHub()
-			w.install(w.request())
+			w.install(w.atGitHub())
 			w.manager.changes()
 			c.set(w)
 			w.stays(bootstrap.Removal{}, c.reason)
@@ -184,7 +180,11 @@ func TestUninstallFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t).withGitHub()
-			w.install(w.request())
+			if name == "no token to remove it" {
+				w.install(w.request())
+			} else {
+				w.install(w.atGitHub())
+			}
 			c.set(w)
 			err := w.stays(bootstrap.Removal{}, nil, c.words)
 			if errors.As(err, new(*bootstrap.LeftError)) != c.left || w.record().Phase != instance.Removing {
