@@ -45,7 +45,7 @@ func (i *installer) prepareToLeave(ctx context.Context) error {
 // byItsID tells whether the registration is one that config.sh cannot take away: it was
 // made by a just-in-time configuration.
 func (i *installer) byItsID() bool {
-	settings, err := register.ReadSettings(i.Dir)
+	settings, err := register.ReadSettings(i.plan.Dir)
 	return err == nil && settings.URL == ""
 }
 
@@ -55,7 +55,7 @@ func (i *installer) stopFirst(ctx context.Context) error {
 	if i.record.Service == "" {
 		return nil
 	}
-	service, err := i.Services.Named(i.record.Service)
+	service, err := i.host.Services.Named(i.record.Service)
 	if err != nil {
 		return err
 	}
@@ -80,11 +80,11 @@ func (i *installer) leaveFirst(ctx context.Context, runner register.Runner) erro
 	if !i.leave {
 		return nil
 	}
-	if settings, err := register.ReadSettings(i.Dir); err == nil && settings.URL == "" {
+	if settings, err := register.ReadSettings(i.plan.Dir); err == nil && settings.URL == "" {
 		if err := deleteByID(ctx, i.client, settings.ID); err != nil {
 			return err // the registration is still good, and stays
 		}
-		return register.Forget(i.Dir)
+		return register.Forget(i.plan.Dir)
 	}
 	token := i.removal
 	if time.Until(token.Expires) < tokenReserve { // a job was waited for
@@ -111,13 +111,13 @@ func (i *installer) runAgain(ctx context.Context, failed error) error {
 	if state, err := i.former.service.State(undo); err == nil && state.Up() {
 		return failed // the start of the service was not waited for to its end
 	}
-	if _, err := register.ReadSettings(i.Dir); err != nil {
+	if _, err := register.ReadSettings(i.plan.Dir); err != nil {
 		return &LeftError{Left: "the runner has left GitHub, and is stopped until install is run again", Cause: failed}
 	}
 	// Leaving begins with taking this away.
-	if _, err := os.Lstat(filepath.Join(i.Dir, serviceFile)); errors.Is(err, os.ErrNotExist) {
-		if err := register.WriteFile(i.Dir, serviceFile, []byte(svc.StockName(i.record.Service)+"\n"), i.jobUser); err != nil {
-			i.Log.Warn("writing the service's name", "runner", i.Name, "error", err) // it is for GitHub's own scripts
+	if _, err := os.Lstat(filepath.Join(i.plan.Dir, serviceFile)); errors.Is(err, os.ErrNotExist) {
+		if err := register.WriteFile(i.plan.Dir, serviceFile, []byte(svc.StockName(i.record.Service)+"\n"), i.jobUser); err != nil {
+			i.host.Log.Warn("writing the service's name", "runner", i.plan.Name, "error", err) // it is for GitHub's own scripts
 		}
 	}
 	err := i.former.service.Restart(undo)
@@ -150,7 +150,7 @@ func (i *installer) putBack(ctx context.Context, before svc.State, undoInstall f
 	if err := i.liveAsBefore(undo); err != nil {
 		return &LeftError{Left: fmt.Sprintf("its unit is as before, and its record could not be: %v", err), Cause: failed}
 	}
-	if err := i.unit.Restart(undo); err != nil {
+	if err := i.service.Restart(undo); err != nil {
 		return &LeftError{Left: fmt.Sprintf("its unit is as before, and does not start either: %v", err), Cause: failed}
 	}
 	return &LeftError{Left: "its unit is as before, and runs", Cause: failed}
@@ -159,7 +159,7 @@ func (i *installer) putBack(ctx context.Context, before svc.State, undoInstall f
 // liveAsBefore has the supervisor do what it did: it reads the record when it starts. The
 // credential stays the new one, which may have taken the place of the one before.
 func (i *installer) liveAsBefore(ctx context.Context) error {
-	_, err := i.Store.Update(ctx, i.Name, func(r *instance.Record) {
+	_, err := i.host.Store.Update(ctx, i.plan.Name, func(r *instance.Record) {
 		r.Life = i.was.Life
 		if i.was.Phase == instance.Installed {
 			r.Phase = instance.Installed

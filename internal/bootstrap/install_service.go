@@ -30,18 +30,18 @@ const (
 // service puts the supervisor under the service manager and waits until the
 // listener says that it listens. After a failure a service that was not there
 // before is gone again.
-func (i *installer) service(ctx context.Context) (string, error) {
-	if i.Service == "" {
+func (i *installer) installService(ctx context.Context) (string, error) {
+	if i.plan.ServiceName == "" {
 		return "removed", i.removeService(ctx)
 	}
-	before, err := i.unit.State(ctx)
+	before, err := i.service.State(ctx)
 	if err != nil {
 		return "", err
 	}
 	if i.former.service == nil {
-		i.former = former{service: i.unit, ran: before.Up()}
+		i.former = former{service: i.service, ran: before.Up()}
 	}
-	i.record.Service = i.Service
+	i.record.Service = i.plan.ServiceName
 	if err := i.note(ctx, instance.Registered); err != nil {
 		return "", err
 	}
@@ -67,7 +67,7 @@ func (i *installer) service(ctx context.Context) (string, error) {
 // reportFailure has status say why there is no listener: its supervisor knows only that
 // it was asked to stop, which was our doing.
 func (i *installer) reportFailure(failed error) error {
-	report, alive, err := i.report(i.Name)
+	report, alive, err := i.host.report(i.plan.Name)
 	if err != nil || alive {
 		return err
 	}
@@ -77,22 +77,22 @@ func (i *installer) reportFailure(failed error) error {
 		reason = start.Reason
 	}
 	report.State, report.Reason = instance.Ended, "install has failed: "+reason
-	return i.Store.SaveReport(i.Name, report)
+	return i.host.Store.SaveReport(i.plan.Name, report)
 }
 
 // bringUp installs the unit, starts it anew and waits for its listener. Undo gives back
 // the unit that was there before; it is nil where there was none, or the same.
 func (i *installer) bringUp(ctx context.Context) (took time.Duration, undo func(context.Context) error, err error) {
-	change, err := i.unit.Install(ctx)
+	change, err := i.service.Install(ctx)
 	if err != nil {
 		return 0, nil, err
 	}
-	if err := register.WriteFile(i.Dir, serviceFile, []byte(svc.StockName(i.Service)+"\n"), i.jobUser); err != nil {
+	if err := register.WriteFile(i.plan.Dir, serviceFile, []byte(svc.StockName(i.plan.ServiceName)+"\n"), i.jobUser); err != nil {
 		return 0, change.Undo, fmt.Errorf("writing the service's name: %w", err)
 	}
 	begin := time.Now()
 	// What an earlier supervisor has reported says nothing of the one to come.
-	before, err := i.Store.Running(i.Name)
+	before, err := i.host.Store.Running(i.plan.Name)
 	if err != nil {
 		return 0, change.Undo, err
 	}
@@ -110,7 +110,7 @@ func (i *installer) restart(ctx context.Context, before int) error {
 	starting, cancel := context.WithTimeout(ctx, comeUp+unitStop(i.record))
 	defer cancel()
 	restarted := make(chan error, 1)
-	go func() { restarted <- i.unit.Restart(starting) }()
+	go func() { restarted <- i.service.Restart(starting) }()
 	tick := time.NewTicker(lookEach)
 	defer tick.Stop()
 	for {
@@ -119,7 +119,7 @@ func (i *installer) restart(ctx context.Context, before int) error {
 			if err == nil || errors.Is(err, svc.ErrSandbox) {
 				return err // of a sandbox: the listener was not even tried
 			}
-			report, _, reportErr := i.report(i.Name)
+			report, _, reportErr := i.host.report(i.plan.Name)
 			if ctx.Err() != nil || reportErr != nil {
 				return errors.Join(err, reportErr)
 			}
@@ -128,7 +128,7 @@ func (i *installer) restart(ctx context.Context, before int) error {
 			return refused
 		case <-tick.C:
 		}
-		report, alive, err := i.report(i.Name)
+		report, alive, err := i.host.report(i.plan.Name)
 		if err == nil && alive && report.PID != before && report.EndedAtOnce >= hopeless {
 			cancel()
 			<-restarted // it was given up
@@ -140,8 +140,8 @@ func (i *installer) restart(ctx context.Context, before int) error {
 // refused says what the supervisor knows of a listener that did not come up.
 func (i *installer) refused(report instance.Report) *StartError {
 	e := &StartError{
-		Service: i.Service, Reason: reasonOf(report), Words: report.LastWords, AtOnce: report.EndedAtOnce >= hopeless,
-		Dir: i.Dir, User: i.User,
+		Service: i.plan.ServiceName, Reason: reasonOf(report), Words: report.LastWords, AtOnce: report.EndedAtOnce >= hopeless,
+		Dir: i.plan.Dir, User: i.plan.User,
 	}
 	if report.Trouble != "" {
 		e.Reason, e.Words = "it cannot connect to GitHub", report.TroubleWords
@@ -171,7 +171,7 @@ func (h *Host) dropService(ctx context.Context, record instance.Record) error {
 }
 
 func (i *installer) removeService(ctx context.Context) error {
-	if err := i.dropService(ctx, i.record); err != nil {
+	if err := i.host.dropService(ctx, i.record); err != nil {
 		return err
 	}
 	i.record.Service = ""
@@ -186,14 +186,14 @@ func (i *installer) awaitListening(ctx context.Context) error {
 	tick := time.NewTicker(lookEach)
 	defer tick.Stop()
 	for {
-		report, alive, err := i.report(i.Name)
+		report, alive, err := i.host.report(i.plan.Name)
 		if err != nil {
 			return err
 		}
 		if alive && (report.State == instance.Idle || report.State == instance.Busy) {
 			return nil
 		}
-		state, err := i.unit.State(ctx)
+		state, err := i.service.State(ctx)
 		if err != nil {
 			return err
 		}
@@ -217,7 +217,7 @@ func (i *installer) awaitListening(ctx context.Context) error {
 }
 
 func (i *installer) startError(ctx context.Context, report instance.Report) error {
-	lines, err := i.unit.Log(ctx, logTail)
+	lines, err := i.service.Log(ctx, logTail)
 	refused := i.refused(report)
 	if refused.Words == "" {
 		refused.Log = lines

@@ -61,7 +61,7 @@ func (i *installer) registrationToken(ctx context.Context) minted {
 // are open, nobody takes over what its config.sh does, nor plans meanwhile.
 func (i *installer) joiner(hold ...*os.File) joiner {
 	return joiner{
-		Host: i.Host, client: i.client, record: i.record, user: i.jobUser,
-		runner: i.runner(i.record, i.jobUser, append(hold, i.lock.File())...), replace: i.request.Replace,
+		Host: i.host, client: i.client, record: i.record, user: i.jobUser,
+		runner: i.host.runner(i.record, i.jobUser, append(hold, i.lock.File())...), replace: i.request.Replace,
 	}
 }

@@ -28,16 +28,16 @@ func (p *planner) planAccount(context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.jobUser, p.User = user, user.Name // as the system calls it
-	if p.known && p.record.User != "" && p.record.User != p.User {
+	p.jobUser, p.plan.User = user, user.Name // as the system calls it
+	if p.known && p.record.User != "" && p.record.User != p.plan.User {
 		// All its files are the other one's.
 		return &RefusedError{
-			Object: fmt.Sprintf("running jobs of %q as account %q", p.Name, p.User), Reason: ErrOtherAccount,
-			Detail: p.record.User, Name: p.Name,
+			Object: fmt.Sprintf("running jobs of %q as account %q", p.plan.Name, p.plan.User), Reason: ErrOtherAccount,
+			Detail: p.record.User, Name: p.plan.Name,
 		}
 	}
 	if user.UID == 0 {
-		return &RefusedError{Object: fmt.Sprintf("account %q", p.User), Reason: ErrAccount, Detail: "a job would own this host", Name: p.User}
+		return &RefusedError{Object: fmt.Sprintf("account %q", p.plan.User), Reason: ErrAccount, Detail: "a job would own this host", Name: p.plan.User}
 	}
 	p.warnOfAccount()
 	return p.checkBarrier()
@@ -51,14 +51,14 @@ func (p *planner) planNewAccount(name string) (account.User, error) {
 			Detail: "a name has up to 32 of a-z, 0-9, - and _, and begins with a letter", Name: name,
 		}
 	}
-	p.change(AccountPhase, name, "no such account yet")
+	p.plan.change(AccountPhase, name, "no such account yet")
 	// It will be one of those that directories call others.
 	return account.User{Name: name, UID: -1, GID: -1}, nil
 }
 
 func (p *planner) planOwnAccount(name string) error {
-	if !p.Private {
-		return &RefusedError{Object: fmt.Sprintf("writing below %q", p.Paths.State), Reason: ErrPrivilege}
+	if !p.host.Private {
+		return &RefusedError{Object: fmt.Sprintf("writing below %q", p.host.Paths.State), Reason: ErrPrivilege}
 	}
 	user, err := account.Lookup("")
 	if err != nil {
@@ -70,7 +70,7 @@ func (p *planner) planOwnAccount(name string) error {
 			return &RefusedError{Object: fmt.Sprintf("running jobs as account %q", name), Reason: ErrPrivilege}
 		}
 	}
-	p.jobUser, p.User = user, user.Name
+	p.jobUser, p.plan.User = user, user.Name
 	return nil
 }
 
@@ -80,14 +80,14 @@ func (p *planner) warnOfAccount() {
 		return // it will be made as it should be
 	}
 	if p.jobUser.Doubt != nil {
-		p.warn(fmt.Sprintf("jobs may lack groups of account %q that only a directory knows: %v", p.User, p.jobUser.Doubt))
+		p.warn(fmt.Sprintf("jobs may lack groups of account %q that only a directory knows: %v", p.plan.User, p.jobUser.Doubt))
 	}
 	if p.jobUser.OwnHome() == "" {
-		p.Log.Info("the account has no home that it can write to: jobs have the runner's directory as HOME", "account", p.User, "home", p.jobUser.Home)
+		p.host.Log.Info("the account has no home that it can write to: jobs have the runner's directory as HOME", "account", p.plan.User, "home", p.jobUser.Home)
 	}
 	for _, group := range p.jobUser.Powers() {
 		if !p.expected(group) {
-			p.warn(fmt.Sprintf("account %q is in group %q, whose members can become root, and so can every job", p.User, group))
+			p.warn(fmt.Sprintf("account %q is in group %q, whose members can become root, and so can every job", p.plan.User, group))
 		}
 	}
 }
@@ -108,9 +108,9 @@ func (p *planner) expected(group string) bool {
 }
 
 func (p *planner) checkBarrier() error {
-	if dir := p.jobUser.Barrier(p.Dir); dir != "" {
+	if dir := p.jobUser.Barrier(p.plan.Dir); dir != "" {
 		return &RefusedError{
-			Object: fmt.Sprintf("account %q", p.User), Reason: ErrUnreachable,
+			Object: fmt.Sprintf("account %q", p.plan.User), Reason: ErrUnreachable,
 			Detail: fmt.Sprintf("it may not list %q", dir), Name: dir,
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // has the word.
 func (p *planner) planGroup(ctx context.Context) error {
 	r := p.request
-	if p.client == nil || r.JIT != nil || r.Scope.Kind == github.Repository || !p.changes(RegisterPhase) {
+	if p.client == nil || r.JIT != nil || r.Scope.Kind == github.Repository || !p.plan.changes(RegisterPhase) {
 		return nil
 	}
 	name := r.Identity.Group
@@ -26,7 +26,7 @@ func (p *planner) planGroup(ctx context.Context) error {
 	hidden := errors.Is(err, github.ErrForbidden) || errors.Is(err, github.ErrNotFound)
 	switch {
 	case err != nil && name == "" && ctx.Err() == nil:
-		p.Log.Debug("the default runner group was not looked at", "error", err) // it is there in any case
+		p.host.Log.Debug("the default runner group was not looked at", "error", err) // it is there in any case
 		return nil
 	case hidden && !r.Identity.JIT:
 		p.warn(fmt.Sprintf("runner group %q could not be looked at: %v", name, err))
@@ -35,7 +35,7 @@ func (p *planner) planGroup(ctx context.Context) error {
 		return err
 	case group.Closed() && name != "":
 		return &RefusedError{
-			Object: fmt.Sprintf("joining runner group %q of %s", group.Name, p.Scope), Reason: ErrGroupClosed,
+			Object: fmt.Sprintf("joining runner group %q of %s", group.Name, p.plan.Scope), Reason: ErrGroupClosed,
 			Detail: "it is restricted to selected workflows, and none is selected", Scope: r.Scope,
 		}
 	}
@@ -47,7 +47,7 @@ func (p *planner) planGroup(ctx context.Context) error {
 
 // warn notes what does not stop the plan, and may stop jobs.
 func (p *planner) warn(text string) {
-	if !slices.Contains(p.Warnings, text) {
-		p.Warnings = append(p.Warnings, text)
+	if !slices.Contains(p.plan.Warnings, text) {
+		p.plan.Warnings = append(p.plan.Warnings, text)
 	}
 }

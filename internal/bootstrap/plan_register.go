@@ -14,14 +14,14 @@ import (
 
 // planRegister compares the registration on disk with GitHub's list.
 func (p *planner) planRegister(ctx context.Context) error {
-	object := fmt.Sprintf("%s at %s", p.Name, p.ScopeURL)
+	object := fmt.Sprintf("%s at %s", p.plan.Name, p.plan.ScopeURL)
 	if !p.whole {
 		return p.planJoin(ctx, object, "not registered yet")
 	}
-	settings, err := register.ReadSettings(p.Dir)
+	settings, err := register.ReadSettings(p.plan.Dir)
 	if errors.Is(err, register.ErrNotConfigured) {
 		if p.betweenLives() {
-			p.keep(RegisterPhase, object, "its supervisor registers it anew")
+			p.plan.keep(RegisterPhase, object, "its supervisor registers it anew")
 			return nil
 		}
 		return p.planJoin(ctx, object, "not registered yet")
@@ -30,10 +30,10 @@ func (p *planner) planRegister(ctx context.Context) error {
 		return err
 	}
 	// A just-in-time configuration does not say where it belongs.
-	if settings.URL != "" && !p.request.Scope.Same(settings.URL) || !strings.EqualFold(settings.Name, p.Name) && settings.ID != p.record.RunnerID {
+	if settings.URL != "" && !p.request.Scope.Same(settings.URL) || !strings.EqualFold(settings.Name, p.plan.Name) && settings.ID != p.record.RunnerID {
 		return &RefusedError{
-			Object: fmt.Sprintf("directory %q", p.Dir), Reason: ErrForeign,
-			Detail: fmt.Sprintf("%s at %s", settings.Name, settings.URL), Name: p.Name,
+			Object: fmt.Sprintf("directory %q", p.plan.Dir), Reason: ErrForeign,
+			Detail: fmt.Sprintf("%s at %s", settings.Name, settings.URL), Name: p.plan.Name,
 		}
 	}
 	reason := fmt.Sprintf("registered already, id %d", settings.ID)
@@ -41,7 +41,7 @@ func (p *planner) planRegister(ctx context.Context) error {
 		reason += "; GitHub was not asked"
 	} else if _, err = p.client.Runner(ctx, settings.ID); errors.Is(err, github.ErrNotFound) {
 		if p.known && !p.record.Credential.Empty() && !p.record.Brought && p.running() {
-			p.keep(RegisterPhase, object, "GitHub no longer lists it, and its supervisor registers it anew")
+			p.plan.keep(RegisterPhase, object, "GitHub no longer lists it, and its supervisor registers it anew")
 			return nil
 		}
 		return p.planJoin(ctx, object, "GitHub no longer lists it")
@@ -57,7 +57,7 @@ func (p *planner) planRegister(ctx context.Context) error {
 	if names := p.record.Differs(p.request.Identity); len(names) > 0 {
 		return p.planAnew(object, strings.Join(names, ", "))
 	}
-	p.keep(RegisterPhase, object, reason)
+	p.plan.keep(RegisterPhase, object, reason)
 	return nil
 }
 
@@ -66,24 +66,24 @@ func (p *planner) planRegister(ctx context.Context) error {
 func (p *planner) planAnew(object, differing string) error {
 	if !p.request.Replace {
 		return &RefusedError{
-			Object: fmt.Sprintf("runner %q on this host", p.Name), Reason: ErrDiffers, Detail: differing, Name: p.Name,
+			Object: fmt.Sprintf("runner %q on this host", p.plan.Name), Reason: ErrDiffers, Detail: differing, Name: p.plan.Name,
 		}
 	}
 	if p.client == nil {
 		return &RefusedError{
-			Object: fmt.Sprintf("registering runner %q anew", p.Name), Reason: ErrNoCredential,
-			Detail: "a registration token cannot take it away first", Name: p.Name, Scope: p.request.Scope,
+			Object: fmt.Sprintf("registering runner %q anew", p.plan.Name), Reason: ErrNoCredential,
+			Detail: "a registration token cannot take it away first", Name: p.plan.Name, Scope: p.request.Scope,
 		}
 	}
 	p.leave = true
-	p.change(RegisterPhase, object, "registered with other "+differing)
+	p.plan.change(RegisterPhase, object, "registered with other "+differing)
 	return nil
 }
 
 // running tells whether a supervisor of this runner is alive: what concerns the
 // registration is its business then.
 func (p *planner) running() bool {
-	pid, err := p.Store.Running(p.Name)
+	pid, err := p.host.Store.Running(p.plan.Name)
 	return err == nil && pid != 0
 }
 
@@ -96,21 +96,21 @@ func (p *planner) betweenLives() bool {
 // planAdopt compares the registration on disk with the one that was brought.
 // An ephemeral runner that waits or works is not taken its registration.
 func (p *planner) planAdopt(settings register.Settings, object, reason string) error {
-	running, err := p.Store.Running(p.Name)
+	running, err := p.host.Store.Running(p.plan.Name)
 	if err != nil {
 		return err
 	}
 	switch {
 	case settings.ID == p.request.JIT.Settings.ID:
-		p.keep(RegisterPhase, object, reason)
+		p.plan.keep(RegisterPhase, object, reason)
 		return nil
 	case settings.Ephemeral && running == 0 || p.request.Replace:
-		p.change(RegisterPhase, object, fmt.Sprintf("registered as id %d before", settings.ID))
+		p.plan.change(RegisterPhase, object, fmt.Sprintf("registered as id %d before", settings.ID))
 		return nil
 	}
 	return &RefusedError{
-		Object: fmt.Sprintf("runner %q on this host", p.Name), Reason: ErrDiffers,
-		Detail: fmt.Sprintf("it is registered as id %d, not as %d", settings.ID, p.request.JIT.Settings.ID), Name: p.Name,
+		Object: fmt.Sprintf("runner %q on this host", p.plan.Name), Reason: ErrDiffers,
+		Detail: fmt.Sprintf("it is registered as id %d, not as %d", settings.ID, p.request.JIT.Settings.ID), Name: p.plan.Name,
 	}
 }
 
@@ -123,18 +123,18 @@ func (p *planner) planJoin(ctx context.Context, object, reason string) error {
 	if jit := p.request.JIT; jit != nil {
 		if p.record.RunnerID == jit.Settings.ID && p.record.Phase == instance.Installed {
 			return &RefusedError{
-				Object: fmt.Sprintf("runner %q on this host", p.Name), Reason: ErrSpent,
-				Detail: fmt.Sprintf("id %d", jit.Settings.ID), Name: p.Name, Scope: p.request.Scope,
+				Object: fmt.Sprintf("runner %q on this host", p.plan.Name), Reason: ErrSpent,
+				Detail: fmt.Sprintf("id %d", jit.Settings.ID), Name: p.plan.Name, Scope: p.request.Scope,
 			}
 		}
-		p.change(RegisterPhase, object, fmt.Sprintf("by its just-in-time configuration, id %d", jit.Settings.ID))
+		p.plan.change(RegisterPhase, object, fmt.Sprintf("by its just-in-time configuration, id %d", jit.Settings.ID))
 		return nil
 	}
 	if p.client == nil {
-		p.change(RegisterPhase, object, reason+"; GitHub was not asked")
+		p.plan.change(RegisterPhase, object, reason+"; GitHub was not asked")
 		return nil
 	}
-	runners, err := p.client.Runners(ctx, p.Name)
+	runners, err := p.client.Runners(ctx, p.plan.Name)
 	if err != nil {
 		return err
 	}
@@ -148,19 +148,19 @@ func (p *planner) planJoin(ctx context.Context, object, reason string) error {
 			p.ghost, reason = runner.ID, "an interrupted run left it at GitHub"
 		case !p.request.Replace:
 			return &RefusedError{
-				Object: fmt.Sprintf("runner %q", p.Name), Reason: ErrNameTaken,
-				Detail: fmt.Sprintf("id %d, %s", runner.ID, runner.Status), Name: p.Name, Scope: p.request.Scope,
+				Object: fmt.Sprintf("runner %q", p.plan.Name), Reason: ErrNameTaken,
+				Detail: fmt.Sprintf("id %d, %s", runner.ID, runner.Status), Name: p.plan.Name, Scope: p.request.Scope,
 			}
 		}
 	}
-	p.change(RegisterPhase, object, reason)
+	p.plan.change(RegisterPhase, object, reason)
 	return nil
 }
 
 // checkFiles refuses what the service could not find: in its sandbox it has
 // temporary folders of its own.
 func (p *planner) checkFiles() error {
-	if !p.sandbox(p.record, p.jobUser).PrivateTemp() {
+	if !p.host.sandbox(p.record, p.jobUser).PrivateTemp() {
 		return nil
 	}
 	c, l := p.record.Credential, p.record.Life
@@ -176,45 +176,45 @@ func (p *planner) checkFiles() error {
 func (p *planner) planService(ctx context.Context) error {
 	if !p.request.Service {
 		if p.record.Service != "" {
-			p.change(ServicePhase, p.record.Service, "it is to go")
+			p.plan.change(ServicePhase, p.record.Service, "it is to go")
 		}
 		return nil
 	}
-	p.Service = serviceName(p.request.Scope, p.Name)
-	p.record.User = p.User
+	p.plan.ServiceName = serviceName(p.request.Scope, p.plan.Name)
+	p.record.User = p.plan.User
 	if err := p.checkFiles(); err != nil {
 		return err
 	}
 	record := p.record
 	record.Work = p.request.wantedWork() // as it will be registered
-	unit, err := p.Services.Describe(p.describe(p.Service, record, p.jobUser))
+	unit, err := p.host.Services.Describe(p.host.describe(p.plan.ServiceName, record, p.jobUser))
 	if err != nil {
 		return err
 	}
-	p.unit = unit
+	p.service = unit
 	state, err := unit.State(ctx)
 	if err != nil {
 		return err
 	}
-	if state.Active != svc.Absent && p.record.Service != p.Service {
+	if state.Active != svc.Absent && p.record.Service != p.plan.ServiceName {
 		// GitHub's own installer gives the same names, and so does an install in
 		// another directory.
 		return &RefusedError{
-			Object: fmt.Sprintf("installing service %q", p.Service), Reason: ErrForeignService,
-			Detail: state.UnitPath, Name: p.Service,
+			Object: fmt.Sprintf("installing service %q", p.plan.ServiceName), Reason: ErrForeignService,
+			Detail: state.UnitPath, Name: p.plan.ServiceName,
 		}
 	}
 	switch {
 	case state.Active == svc.Absent || !state.Installed:
-		p.change(ServicePhase, p.Service, "not installed yet")
+		p.plan.change(ServicePhase, p.plan.ServiceName, "not installed yet")
 	case !state.AsDescribed || !state.Enabled:
-		p.change(ServicePhase, p.Service, "its unit differs")
-	case p.changes(RegisterPhase) || p.changes(EnvironmentPhase) || p.changes(WorkPhase) || p.changes(LifePhase):
-		p.change(ServicePhase, p.Service, "what it runs has changed")
+		p.plan.change(ServicePhase, p.plan.ServiceName, "its unit differs")
+	case p.plan.changes(RegisterPhase) || p.plan.changes(EnvironmentPhase) || p.plan.changes(WorkPhase) || p.plan.changes(LifePhase):
+		p.plan.change(ServicePhase, p.plan.ServiceName, "what it runs has changed")
 	case state.Active != svc.Running:
-		p.change(ServicePhase, p.Service, "it is "+string(state.Active))
+		p.plan.change(ServicePhase, p.plan.ServiceName, "it is "+string(state.Active))
 	default:
-		p.keep(ServicePhase, p.Service, "running already")
+		p.plan.keep(ServicePhase, p.plan.ServiceName, "running already")
 	}
 	return nil
 }

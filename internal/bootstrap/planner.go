@@ -26,8 +26,8 @@ func (h *Host) MakePlan(ctx context.Context, r Request) (*Plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("choosing a runner for this host: %w", err)
 	}
-	p := &Plan{Scope: r.Scope.String(), ScopeURL: r.Scope.URL(), Platform: platform, request: r}
-	planner := planner{Host: h, Plan: p}
+	p := &Plan{Scope: r.Scope.String(), ScopeURL: r.Scope.URL(), Platform: platform, draft: &draft{request: r}}
+	planner := planner{draft: p.draft, host: h, plan: p}
 	switch {
 	case h.Connect != nil:
 		planner.client = h.Connect(r.Scope)
@@ -60,7 +60,7 @@ func (p *planner) checkJIT(context.Context) error {
 				host = at.Host
 			}
 			return &RefusedError{
-				Object: fmt.Sprintf("registering a runner of %s at %s", p.Scope, p.request.Scope.Server()), Reason: ErrOtherServer, Detail: host,
+				Object: fmt.Sprintf("registering a runner of %s at %s", p.plan.Scope, p.request.Scope.Server()), Reason: ErrOtherServer, Detail: host,
 				Scope: p.request.Scope,
 			}
 		}
@@ -70,8 +70,9 @@ func (p *planner) checkJIT(context.Context) error {
 
 // planner fills one plan.
 type planner struct {
-	*Host
-	*Plan
+	*draft
+	host   *Host
+	plan   *Plan
 	client *github.Client // nil without a credential: GitHub is not asked then
 	known  bool           // there is a record
 	whole  bool           // the runner root is complete
@@ -80,7 +81,7 @@ type planner struct {
 // identify finds the record that the request is about, or begins a new one.
 func (p *planner) identify(ctx context.Context) error {
 	r := p.request
-	records, err := p.Store.List()
+	records, err := p.host.Store.List()
 	if err != nil {
 		return err
 	}
@@ -102,9 +103,9 @@ func (p *planner) identify(ctx context.Context) error {
 	}
 	p.record = instance.Record{
 		Name: name, Template: r.Template, Index: r.Index, ScopeURL: r.Scope.URL(), APIURL: r.Scope.API(),
-		Dir: p.Paths.Root(name), Identity: r.Identity, Phase: instance.Planned,
+		Dir: p.host.Paths.Root(name), Identity: r.Identity, Phase: instance.Planned,
 	}
-	p.Name, p.Dir = name, p.record.Dir
+	p.plan.Name, p.plan.Dir = name, p.record.Dir
 	return nil
 }
 
@@ -112,7 +113,7 @@ func (p *planner) identify(ctx context.Context) error {
 func (p *planner) runnerName(ctx context.Context) (string, error) {
 	r := p.request
 	if r.JIT == nil {
-		return p.filler(ctx, r).name(r.Template)
+		return p.host.filler(ctx, r).name(r.Template)
 	}
 	return r.JIT.Settings.Name, instance.CheckName(r.JIT.Settings.Name)
 }
@@ -126,13 +127,13 @@ func (p *planner) fillLabels(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	p.given, err = p.filler(ctx, r).labels(r.Identity)
+	p.given, err = p.host.filler(ctx, r).labels(r.Identity)
 	return err
 }
 
 func (p *planner) take(record instance.Record) error {
 	p.record, p.was, p.known = record, record, true
-	p.Name, p.Dir = record.Name, record.Dir
+	p.plan.Name, p.plan.Dir = record.Name, record.Dir
 	object := fmt.Sprintf("runner %q on this host", record.Name)
 	if !p.request.Scope.Same(record.ScopeURL) {
 		return &RefusedError{Object: object, Reason: ErrOtherScope, Detail: record.ScopeURL, Name: record.Name}
@@ -149,7 +150,7 @@ func (p *planner) checkService(context.Context) error {
 	if !p.request.Service {
 		return nil
 	}
-	err := p.Services.Available()
+	err := p.host.Services.Available()
 	if errors.Is(err, ErrPrivilege) {
 		return &RefusedError{Object: "installing a service", Reason: ErrPrivilege}
 	}
@@ -157,8 +158,8 @@ func (p *planner) checkService(context.Context) error {
 		return err
 	}
 	for _, dir := range []string{os.TempDir(), "/tmp", "/var/tmp"} {
-		if inside, err := filepath.Rel(dir, p.Executable); err == nil && filepath.IsLocal(inside) {
-			return &RefusedError{Object: fmt.Sprintf("installing a service for %q", p.Executable), Reason: ErrTemporary, Name: p.Executable}
+		if inside, err := filepath.Rel(dir, p.host.Executable); err == nil && filepath.IsLocal(inside) {
+			return &RefusedError{Object: fmt.Sprintf("installing a service for %q", p.host.Executable), Reason: ErrTemporary, Name: p.host.Executable}
 		}
 	}
 	return nil
@@ -167,26 +168,26 @@ func (p *planner) checkService(context.Context) error {
 // planFetch asks what is on offer only when something has to be fetched: the
 // runner updates itself.
 func (p *planner) planFetch(ctx context.Context) error {
-	if _, err := os.Lstat(p.Dir); err == nil {
+	if _, err := os.Lstat(p.plan.Dir); err == nil {
 		if !p.known {
-			return &RefusedError{Object: fmt.Sprintf("directory %q", p.Dir), Reason: ErrForeignDir, Name: p.Dir}
+			return &RefusedError{Object: fmt.Sprintf("directory %q", p.plan.Dir), Reason: ErrForeignDir, Name: p.plan.Dir}
 		}
-		if p.whole = supervise.CheckListener(p.Dir) == nil; p.whole {
-			p.keep(FetchPhase, p.Dir, "unpacked already")
+		if p.whole = supervise.CheckListener(p.plan.Dir) == nil; p.whole {
+			p.plan.keep(FetchPhase, p.plan.Dir, "unpacked already")
 			return nil
 		}
-		if _, err := register.ReadSettings(p.Dir); !errors.Is(err, register.ErrNotConfigured) {
-			return &RefusedError{Object: fmt.Sprintf("directory %q", p.Dir), Reason: ErrDamaged, Name: p.Name}
+		if _, err := register.ReadSettings(p.plan.Dir); !errors.Is(err, register.ErrNotConfigured) {
+			return &RefusedError{Object: fmt.Sprintf("directory %q", p.plan.Dir), Reason: ErrDamaged, Name: p.plan.Name}
 		}
 	}
 	// A runner that may not update itself is soon too old, so it begins with the
 	// newest version.
 	p.chooser = &chooser{
-		Host: p.Host, source: p.request.Source, platform: p.Platform, client: p.client, scoped: p.client != nil,
+		Host: p.host, source: p.request.Source, platform: p.plan.Platform, client: p.client, scoped: p.client != nil,
 		latest: p.request.Identity.DisableUpdate,
 	}
 	if p.client == nil {
-		p.chooser.client = p.Anonymous(p.request.Scope)
+		p.chooser.client = p.host.Anonymous(p.request.Scope)
 	}
 	chosen, err := p.chooser.choose(ctx)
 	if err != nil {
@@ -194,20 +195,20 @@ func (p *planner) planFetch(ctx context.Context) error {
 	}
 	// How many bytes it takes is known when the archive is: the fetch looks for them.
 	need := doctor.Need{Files: doctor.Usual().Files}
-	if err := doctor.CheckPlaces(doctor.Places(p.Paths, need, chosen.cached), p.jobUser); err != nil {
+	if err := doctor.CheckPlaces(doctor.Places(p.host.Paths, need, chosen.cached), p.jobUser); err != nil {
 		return err
 	}
-	p.Asset, p.Cached = &chosen.asset, chosen.cached
-	p.change(FetchPhase, chosen.asset.Filename, chosen.reason)
+	p.plan.Asset, p.plan.Cached = &chosen.asset, chosen.cached
+	p.plan.change(FetchPhase, chosen.asset.Filename, chosen.reason)
 	return nil
 }
 
 // planEnvironment compares the runner's .env with what is wanted in it. A variable
 // that an earlier install has written, and that is not given any more, is to go.
 func (p *planner) planEnvironment(context.Context) error {
-	want := p.variables(p.Host)
+	want := p.variables(p.host.Environment)
 	if p.known {
-		kept, err := p.Store.KeptVariables(p.Name)
+		kept, err := p.host.Store.KeptVariables(p.plan.Name)
 		if err != nil {
 			return err
 		}
@@ -220,17 +221,17 @@ func (p *planner) planEnvironment(context.Context) error {
 		return nil
 	}
 	if !p.whole {
-		p.change(EnvironmentPhase, ".env", "not written yet")
+		p.plan.change(EnvironmentPhase, ".env", "not written yet")
 		return nil
 	}
-	differs, err := register.EnvironmentDiffers(p.Dir, want, p.drop)
+	differs, err := register.EnvironmentDiffers(p.plan.Dir, want, p.drop)
 	if err != nil {
 		return err
 	}
 	if differs || len(p.drop) > 0 {
-		p.change(EnvironmentPhase, ".env", "its content differs")
+		p.plan.change(EnvironmentPhase, ".env", "its content differs")
 	} else {
-		p.keep(EnvironmentPhase, ".env", "its content is right")
+		p.plan.keep(EnvironmentPhase, ".env", "its content is right")
 	}
 	return nil
 }

@@ -39,8 +39,8 @@ func TestServiceComesUp(t *testing.T) {
 			t.Errorf("the service manager was asked to %q", got)
 		}
 		unit := w.manager.unit(serviceName)
-		if plan.Service != serviceName || unit == nil || !unit.enabled {
-			t.Fatalf("service %q, unit %+v", plan.Service, unit)
+		if plan.ServiceName != serviceName || unit == nil || !unit.enabled {
+			t.Fatalf("service %q, unit %+v", plan.ServiceName, unit)
 		}
 		text := unit.text
 		if want := []string{"run", "--name", runnerName, "--dir", w.base + "/rb"}; !slices.Equal(text.Args, want) || text.Executable != w.host.Executable {

@@ -56,7 +56,7 @@ func (h *Host) namedAtStart(record instance.Record) []string {
 // would fail much later, and would not say why.
 func (p *planner) checkTrust(context.Context) error {
 	named := map[string]string{}
-	for _, variable := range p.variables(p.Host) {
+	for _, variable := range p.variables(p.host.Environment) {
 		name, value, _ := strings.Cut(variable, "=")
 		named[name] = value // the last one counts, as in .env
 	}
@@ -87,12 +87,12 @@ func (p *planner) checkTrusted(name, path string, holds func(path string) error)
 	}
 	if barrier := p.jobUser.Unreadable(path); barrier != "" {
 		refused.Reason = ErrUnreadable
-		refused.Detail = fmt.Sprintf("account %q may not read %q", p.User, barrier)
+		refused.Detail = fmt.Sprintf("account %q may not read %q", p.plan.User, barrier)
 		return refused
 	}
 	record := p.record
-	record.User, record.Life = p.User, p.request.Life
-	if p.request.Service && p.sandbox(record, p.jobUser).PrivateTemp() && temporary(path) {
+	record.User, record.Life = p.plan.User, p.request.Life
+	if p.request.Service && p.host.sandbox(record, p.jobUser).PrivateTemp() && temporary(path) {
 		refused.Reason, refused.Detail = ErrUnreadable, ErrPrivateTemp.Error()
 		return refused
 	}
@@ -153,7 +153,7 @@ func (p *planner) folderHoldsCertificate(path string) error {
 		if barrier == "" || barrier != file {
 			return nil // what bars the folder itself is found by itself
 		}
-		found = fmt.Sprintf("account %q may not read %q", p.User, file)
+		found = fmt.Sprintf("account %q may not read %q", p.plan.User, file)
 	}
 	return errors.New(found)
 }

@@ -50,7 +50,7 @@ func (h *Host) Uninstall(ctx context.Context, r Removal) error {
 	if err != nil {
 		return err
 	}
-	u := &uninstaller{Host: h, Removal: r, record: record, lock: lock}
+	u := &uninstaller{host: h, removal: r, record: record, lock: lock}
 	object := fmt.Sprintf("%s at %s", record.Name, record.ScopeURL)
 	if err := u.look(ctx); err != nil {
 		return err
@@ -93,10 +93,10 @@ func (u *uninstaller) leftBy(phase Phase, err error) error {
 
 // uninstaller takes one runner away.
 type uninstaller struct {
-	*Host
-	Removal
-	record instance.Record
-	lock   *instance.Lock
+	host    *Host
+	removal Removal
+	record  instance.Record
+	lock    *instance.Lock
 	// registration is held while the runner leaves GitHub.
 	registration *instance.Lock
 	client       *github.Client
@@ -120,21 +120,21 @@ func (u *uninstaller) look(ctx context.Context) error {
 		return err
 	}
 	u.never = u.id == 0 && !registering(u.record) && len(u.record.Owed) == 0
-	if u.SkipGitHub || u.never && u.Connect == nil {
+	if u.removal.SkipGitHub || u.never && u.host.Connect == nil {
 		return nil
 	}
 	scope, err := github.ParseScope(u.record.ScopeURL, u.record.APIURL)
 	if err != nil {
 		return fmt.Errorf("reading the record of %q: %w", u.record.Name, err)
 	}
-	if u.Connect == nil && u.configured && !u.RemoveToken.Empty() {
+	if u.host.Connect == nil && u.configured && !u.removal.RemoveToken.Empty() {
 		u.listed = true
 		return nil
 	}
-	if u.Connect == nil {
-		return &RefusedError{Object: fmt.Sprintf("removing runner %q", u.Name), Reason: ErrNoCredential, Name: u.Name, Scope: scope}
+	if u.host.Connect == nil {
+		return &RefusedError{Object: fmt.Sprintf("removing runner %q", u.removal.Name), Reason: ErrNoCredential, Name: u.removal.Name, Scope: scope}
 	}
-	u.client = u.Connect(scope)
+	u.client = u.host.Connect(scope)
 	if u.never {
 		return nil
 	}
@@ -149,8 +149,8 @@ func (u *uninstaller) look(ctx context.Context) error {
 			continue
 		}
 		u.id, u.listed = runner.ID, true
-		if runner.Busy && !u.Force && !u.stopped {
-			return &RefusedError{Object: fmt.Sprintf("runner %q", u.Name), Reason: ErrBusy, Name: u.Name, Scope: scope}
+		if runner.Busy && !u.removal.Force && !u.stopped {
+			return &RefusedError{Object: fmt.Sprintf("runner %q", u.removal.Name), Reason: ErrBusy, Name: u.removal.Name, Scope: scope}
 		}
 	}
 	return nil
@@ -159,20 +159,20 @@ func (u *uninstaller) look(ctx context.Context) error {
 // refuseBusy asks the nearest witness, the runner's own supervisor, whether a job
 // runs: GitHub may not be asked at all, and learns of a job a little later.
 func (u *uninstaller) refuseBusy() error {
-	if u.Force || u.stopped {
+	if u.removal.Force || u.stopped {
 		return nil
 	}
-	report, alive, err := u.report(u.Name)
+	report, alive, err := u.host.report(u.removal.Name)
 	if err != nil || !alive || report.State != instance.Busy {
 		return err
 	}
-	return &RefusedError{Object: fmt.Sprintf("runner %q", u.Name), Reason: ErrBusy, Detail: report.Job, Name: u.Name}
+	return &RefusedError{Object: fmt.Sprintf("runner %q", u.removal.Name), Reason: ErrBusy, Detail: report.Job, Name: u.removal.Name}
 }
 
 // lookAgain is for what the supervisor has done before it was stopped: it may have
 // registered the runner anew, or taken it away.
 func (u *uninstaller) lookAgain(ctx context.Context) error {
-	record, err := u.Store.Load(u.Name)
+	record, err := u.host.Store.Load(u.removal.Name)
 	if err != nil {
 		return err
 	}
@@ -192,12 +192,12 @@ func (u *uninstaller) lookAgain(ctx context.Context) error {
 
 func (u *uninstaller) stop(ctx context.Context) (string, error) {
 	if u.record.Service != "" {
-		service, err := u.Services.Named(u.record.Service)
+		service, err := u.host.Services.Named(u.record.Service)
 		if err != nil {
 			return "", err
 		}
 		how := svc.Gently
-		if u.Force {
+		if u.removal.Force {
 			how = svc.Now
 		}
 		if err := service.Stop(ctx, how); err != nil {
@@ -205,7 +205,7 @@ func (u *uninstaller) stop(ctx context.Context) (string, error) {
 		}
 	}
 	// The supervisor in the foreground, or of a service that is not there.
-	pid, err := u.Store.Running(u.Name)
+	pid, err := u.host.Store.Running(u.removal.Name)
 	if err != nil || pid == 0 {
 		return "stopped", err
 	}
@@ -218,7 +218,7 @@ func (u *uninstaller) stopProcess(ctx context.Context, pid int) error {
 		return fmt.Errorf("finding process %d: %w", pid, err)
 	}
 	ask := terminate
-	if u.Force {
+	if u.removal.Force {
 		ask = hurry
 	}
 	if err := ask(process); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -229,7 +229,7 @@ func (u *uninstaller) stopProcess(ctx context.Context, pid int) error {
 	tick := time.NewTicker(lookEach)
 	defer tick.Stop()
 	for {
-		now, err := u.Store.Running(u.Name)
+		now, err := u.host.Store.Running(u.removal.Name)
 		if err != nil || now != pid {
 			return err
 		}
@@ -242,14 +242,14 @@ func (u *uninstaller) stopProcess(ctx context.Context, pid int) error {
 }
 
 func (u *uninstaller) removeService(ctx context.Context) (string, error) {
-	return "removed", u.dropService(ctx, u.record)
+	return "removed", u.host.dropService(ctx, u.record)
 }
 
 // deregister takes the runner away from GitHub: with a remove token, as its
 // own program does it, or by id where that program cannot do it any more. Then
 // GitHub's list is the proof.
 func (u *uninstaller) deregister(ctx context.Context) (string, error) {
-	lock, err := u.Store.LockRegistration(ctx, u.Name)
+	lock, err := u.host.Store.LockRegistration(ctx, u.removal.Name)
 	if err != nil {
 		return "", err
 	}
@@ -258,7 +258,7 @@ func (u *uninstaller) deregister(ctx context.Context) (string, error) {
 	if err := u.lookAgain(ctx); err != nil {
 		return "", err
 	}
-	if u.SkipGitHub {
+	if u.removal.SkipGitHub {
 		return fmt.Sprintf("GitHub was not told (--local), id %d may still be listed there", u.id), register.Forget(u.record.Dir)
 	}
 	if u.never {
@@ -280,8 +280,8 @@ func (u *uninstaller) deregister(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	u.tellOthers(u.record, others)
-	u.tellOnce(u.record, health.EventDeregistered)
+	u.host.tellOthers(u.record, others)
+	u.host.tellOnce(u.record, health.EventDeregistered)
 	return how + ", GitHub no longer lists it", register.Forget(u.record.Dir)
 }
 
@@ -294,10 +294,10 @@ func (u *uninstaller) neverRegistered(ctx context.Context) string {
 	}
 	others, err := u.client.Runners(ctx, u.record.Name)
 	if err != nil {
-		u.Log.Warn("GitHub could not be asked whether it lists a runner of this name", "runner", u.Name, "error", err)
+		u.host.Log.Warn("GitHub could not be asked whether it lists a runner of this name", "runner", u.removal.Name, "error", err)
 		return never + "; GitHub was not asked"
 	}
-	u.tellOthers(u.record, others)
+	u.host.tellOthers(u.record, others)
 	if len(others) > 0 {
 		return never
 	}
@@ -314,14 +314,14 @@ func (u *uninstaller) leave(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		err = u.runner(u.record, user, u.lock.File(), u.registration.File()).Leave(ctx, token)
+		err = u.host.runner(u.record, user, u.lock.File(), u.registration.File()).Leave(ctx, token)
 		if err == nil {
 			return "removed by config.sh", nil
 		}
 		if ctx.Err() != nil || u.client == nil {
 			return "", register.About(err, u.record.ScopeURL)
 		}
-		u.Log.Warn("config.sh remove failed, deleting the runner by its id", "runner", u.Name, "error", err)
+		u.host.Log.Warn("config.sh remove failed, deleting the runner by its id", "runner", u.removal.Name, "error", err)
 	}
 	return "deleted by id", deleteByID(ctx, u.client, u.id)
 }
@@ -329,15 +329,15 @@ func (u *uninstaller) leave(ctx context.Context) (string, error) {
 // owing is the record with the runners that this one's supervisor could not take
 // away in time.
 func (u *uninstaller) owing() instance.Record {
-	if record, err := u.Store.Load(u.Name); err == nil {
+	if record, err := u.host.Store.Load(u.removal.Name); err == nil {
 		return record
 	}
 	return u.record
 }
 
 func (u *uninstaller) removeToken(ctx context.Context) (github.Secret, error) {
-	if !u.RemoveToken.Empty() {
-		return u.RemoveToken, nil
+	if !u.removal.RemoveToken.Empty() {
+		return u.removal.RemoveToken, nil
 	}
 	token, err := u.client.RemoveToken(ctx)
 	return token.Value, err
@@ -359,5 +359,5 @@ func (u *uninstaller) removeFiles(context.Context) (string, error) {
 	}
 	// Fails, rightly, while other runners live there.
 	_ = os.Remove(filepath.Dir(u.record.Dir))
-	return "removed", u.Store.Forget(u.Name)
+	return "removed", u.host.Store.Forget(u.removal.Name)
 }

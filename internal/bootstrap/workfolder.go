@@ -27,21 +27,21 @@ func (r Request) wantedWork() string {
 // checkWork refuses a folder in which jobs cannot work, or which has something in
 // it that is not theirs, before anything is fetched.
 func (p *planner) checkWork(context.Context) error {
-	if at := doctor.Unmounted(p.Dir); at != "" {
-		p.Log.Warn("nothing is mounted yet where the runner's directory is to be; mount it first, or it hides the runner later",
-			"runner", p.Name, "mount", at)
+	if at := doctor.Unmounted(p.plan.Dir); at != "" {
+		p.host.Log.Warn("nothing is mounted yet where the runner's directory is to be; mount it first, or it hides the runner later",
+			"runner", p.plan.Name, "mount", at)
 	}
 	folder := p.request.wantedWork()
 	settled := p.known && p.record.Work == folder && p.record.Phase != instance.Planned && p.record.Phase != instance.Fetched
 	if folder == "" || settled && !filepath.IsAbs(folder) {
 		return nil
 	}
-	records, err := p.Store.List()
+	records, err := p.host.Store.List()
 	if err != nil {
 		return err
 	}
 	want := doctor.Work{
-		Folder: folder, Name: p.Name, Part: p.request.Index > 0, Exact: p.request.JIT != nil, Paths: p.Paths, User: p.jobUser,
+		Folder: folder, Name: p.plan.Name, Part: p.request.Index > 0, Exact: p.request.JIT != nil, Paths: p.host.Paths, User: p.jobUser,
 		PrivateTemp: p.privateTemp(), Records: records,
 	}
 	if settled {
@@ -71,8 +71,8 @@ func (p *planner) settledRoom(want doctor.Work) (doctor.Room, error) {
 // privateTemp tells whether the service will have temporary folders of its own.
 func (p *planner) privateTemp() bool {
 	record := p.record
-	record.User, record.Allow = p.User, p.request.Life.Allow
-	return p.request.Service && p.sandbox(record, p.jobUser).PrivateTemp()
+	record.User, record.Allow = p.plan.User, p.request.Life.Allow
+	return p.request.Service && p.host.sandbox(record, p.jobUser).PrivateTemp()
 }
 
 // planWork says what becomes of a folder for jobs outside of the runner's.
@@ -85,15 +85,15 @@ func (p *planner) planWork(context.Context) error {
 	_, made := p.record.WorkFolder.Find(p.room.Path)
 	switch {
 	case p.room.Make:
-		p.change(WorkPhase, p.room.Path, "not there yet; it will be the account's")
+		p.plan.change(WorkPhase, p.room.Path, "not there yet; it will be the account's")
 	case before != p.room.Path:
-		p.change(WorkPhase, p.room.Path, "it is the account's, and stays as it is")
+		p.plan.change(WorkPhase, p.room.Path, "it is the account's, and stays as it is")
 	default:
-		p.keep(WorkPhase, p.room.Path, "it is there")
+		p.plan.keep(WorkPhase, p.room.Path, "it is there")
 	}
 	if !p.room.Make && !made {
-		p.Log.Warn("the folder for jobs was not made by this program, so what jobs leave there is never removed",
-			"runner", p.Name, "folder", p.room.Path)
+		p.host.Log.Warn("the folder for jobs was not made by this program, so what jobs leave there is never removed",
+			"runner", p.plan.Name, "folder", p.room.Path)
 	}
 	return nil
 }
@@ -132,7 +132,7 @@ func (i *installer) makeWork(ctx context.Context) (string, error) {
 			w.Made[n].Inode = inode
 		}
 	}
-	return "made for account " + i.User, i.noteWork(ctx)
+	return "made for account " + i.plan.User, i.noteWork(ctx)
 }
 
 // makeRoom makes the folder, and those above it as root's.
@@ -150,7 +150,7 @@ func makeRoom(room doctor.Room, user account.User) (inode uint64, err error) {
 
 // noteWork saves this alone: a supervisor may be at work.
 func (i *installer) noteWork(ctx context.Context) error {
-	_, err := i.Store.Update(ctx, i.Name, func(r *instance.Record) { r.WorkFolder = i.record.WorkFolder })
+	_, err := i.host.Store.Update(ctx, i.plan.Name, func(r *instance.Record) { r.WorkFolder = i.record.WorkFolder })
 	return err
 }
 
@@ -212,7 +212,7 @@ func (u *uninstaller) removeWork() error {
 	for _, made := range w.Made {
 		err := workspace.Remove(made.Path, made.Inode)
 		if errors.Is(err, workspace.ErrMounted) || errors.Is(err, workspace.ErrOther) || errors.Is(err, workspace.ErrNotFolder) {
-			u.Log.Warn("a folder for jobs is left, since not all of it is ours", "runner", u.Name, "folder", made.Path, "reason", err.Error())
+			u.host.Log.Warn("a folder for jobs is left, since not all of it is ours", "runner", u.removal.Name, "folder", made.Path, "reason", err.Error())
 			continue
 		}
 		if err != nil {
@@ -223,7 +223,7 @@ func (u *uninstaller) removeWork() error {
 		workspace.RemoveEmpty(dir) // one that others use stays
 	}
 	if filepath.IsAbs(u.record.Work) && len(w.Made) == 0 {
-		u.Log.Warn("the folder for jobs was not made by this program, and stays", "runner", u.Name, "folder", u.record.WorkDir())
+		u.host.Log.Warn("the folder for jobs was not made by this program, and stays", "runner", u.removal.Name, "folder", u.record.WorkDir())
 	}
 	return nil
 }
