@@ -34,7 +34,7 @@ func (i *installer) prepareToLeave(ctx context.Context) error {
 		i.ahead = make(chan minted, 1)
 		i.ahead <- token
 	}
-	if i.byItsID() {
+	if byItsID(i.plan.Dir) {
 		return nil
 	}
 	var err error
@@ -44,8 +44,8 @@ func (i *installer) prepareToLeave(ctx context.Context) error {
 
 // byItsID tells whether the registration is one that config.sh cannot take away: it was
 // made by a just-in-time configuration.
-func (i *installer) byItsID() bool {
-	settings, err := register.ReadSettings(i.plan.Dir)
+func byItsID(dir string) bool {
+	settings, err := register.ReadSettings(dir)
 	return err == nil && settings.URL == ""
 }
 
@@ -147,7 +147,7 @@ func (i *installer) putBack(ctx context.Context, before svc.State, undoInstall f
 	if !before.Up() {
 		return &LeftError{Left: "its unit is as before", Cause: failed}
 	}
-	if err := i.liveAsBefore(undo); err != nil {
+	if err := liveAsBefore(undo, i.host.Store, i.was); err != nil {
 		return &LeftError{Left: fmt.Sprintf("its unit is as before, and its record could not be: %v", err), Cause: failed}
 	}
 	if err := i.service.Restart(undo); err != nil {
@@ -158,10 +158,10 @@ func (i *installer) putBack(ctx context.Context, before svc.State, undoInstall f
 
 // liveAsBefore has the supervisor do what it did: it reads the record when it starts. The
 // credential stays the new one, which may have taken the place of the one before.
-func (i *installer) liveAsBefore(ctx context.Context) error {
-	_, err := i.host.Store.Update(ctx, i.plan.Name, func(r *instance.Record) {
-		r.Life = i.was.Life
-		if i.was.Phase == instance.Installed {
+func liveAsBefore(ctx context.Context, store *instance.Store, was instance.Record) error {
+	_, err := store.Update(ctx, was.Name, func(r *instance.Record) {
+		r.Life = was.Life
+		if was.Phase == instance.Installed {
 			r.Phase = instance.Installed
 		}
 	})

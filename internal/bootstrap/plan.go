@@ -137,3 +137,10 @@ func (p *Plan) changes(phase Phase) bool {
 	}
 	return false
 }
+
+// warn notes what does not stop the plan, and may stop jobs.
+func (p *Plan) warn(text string) {
+	if !slices.Contains(p.Warnings, text) {
+		p.Warnings = append(p.Warnings, text)
+	}
+}

@@ -40,7 +40,7 @@ func (p *planner) planAccount(context.Context) error {
 		return &RefusedError{Object: fmt.Sprintf("account %q", p.plan.User), Reason: ErrAccount, Detail: "a job would own this host", Name: p.plan.User}
 	}
 	p.warnOfAccount()
-	return p.checkBarrier()
+	return checkBarrier(p.jobUser, p.plan.Dir)
 }
 
 // planNewAccount has an account created.
@@ -80,37 +80,37 @@ func (p *planner) warnOfAccount() {
 		return // it will be made as it should be
 	}
 	if p.jobUser.Doubt != nil {
-		p.warn(fmt.Sprintf("jobs may lack groups of account %q that only a directory knows: %v", p.plan.User, p.jobUser.Doubt))
+		p.plan.warn(fmt.Sprintf("jobs may lack groups of account %q that only a directory knows: %v", p.plan.User, p.jobUser.Doubt))
 	}
 	if p.jobUser.OwnHome() == "" {
 		p.host.Log.Info("the account has no home that it can write to: jobs have the runner's directory as HOME", "account", p.plan.User, "home", p.jobUser.Home)
 	}
 	for _, group := range p.jobUser.Powers() {
-		if !p.expected(group) {
-			p.warn(fmt.Sprintf("account %q is in group %q, whose members can become root, and so can every job", p.plan.User, group))
+		if !p.request.expects(group) {
+			p.plan.warn(fmt.Sprintf("account %q is in group %q, whose members can become root, and so can every job", p.plan.User, group))
 		}
 	}
 }
 
-// expected tells whether jobs are meant to have what a group gives, or cannot use it:
+// expects tells whether jobs are meant to have what a group gives, or cannot use it:
 // the sandbox of a service lets nobody become root by sudo.
-func (p *planner) expected(group string) bool {
-	allow := p.request.Life.Allow
+func (r Request) expects(group string) bool {
+	allow := r.Life.Allow
 	switch {
 	case slices.Contains(allow, AllowAll):
 		return true
 	case group == "docker":
 		return slices.Contains(allow, AllowDocker)
 	case group == "sudo" || group == "wheel":
-		return p.request.Service || slices.Contains(allow, AllowSudo)
+		return r.Service || slices.Contains(allow, AllowSudo)
 	}
 	return false
 }
 
-func (p *planner) checkBarrier() error {
-	if dir := p.jobUser.Barrier(p.plan.Dir); dir != "" {
+func checkBarrier(user account.User, root string) error {
+	if dir := user.Barrier(root); dir != "" {
 		return &RefusedError{
-			Object: fmt.Sprintf("account %q", p.plan.User), Reason: ErrUnreachable,
+			Object: fmt.Sprintf("account %q", user.Name), Reason: ErrUnreachable,
 			Detail: fmt.Sprintf("it may not list %q", dir), Name: dir,
 		}
 	}

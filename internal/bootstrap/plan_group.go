@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 )
@@ -29,7 +28,7 @@ func (p *planner) planGroup(ctx context.Context) error {
 		p.host.Log.Debug("the default runner group was not looked at", "error", err) // it is there in any case
 		return nil
 	case hidden && !r.Identity.JIT:
-		p.warn(fmt.Sprintf("runner group %q could not be looked at: %v", name, err))
+		p.plan.warn(fmt.Sprintf("runner group %q could not be looked at: %v", name, err))
 		return nil
 	case err != nil:
 		return err
@@ -40,14 +39,7 @@ func (p *planner) planGroup(ctx context.Context) error {
 		}
 	}
 	for _, limit := range group.Limits() {
-		p.warn(limit)
+		p.plan.warn(limit)
 	}
 	return nil
-}
-
-// warn notes what does not stop the plan, and may stop jobs.
-func (p *planner) warn(text string) {
-	if !slices.Contains(p.plan.Warnings, text) {
-		p.plan.Warnings = append(p.plan.Warnings, text)
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
 
@@ -27,7 +28,7 @@ func (p *planner) planLife(context.Context) error {
 	if len(p.host.Environment) > 0 {
 		p.record.Environment = p.host.Environment // without any, this shell may just not know them
 	}
-	p.keepSecret = p.record.Credential.Kept && !r.Keep.Empty() && !p.keptAlready()
+	p.keepSecret = p.record.Credential.Kept && !r.Keep.Empty() && (!p.known || !keptAlready(p.host.Store, p.plan.Name, p.request.Keep))
 	same := reflect.DeepEqual(before.Life, p.record.Life) && before.Credential == p.record.Credential &&
 		before.Source == p.record.Source && slices.Equal(before.Environment, p.record.Environment) && !p.keepSecret
 	if err := p.warnOfCompany(); err != nil {
@@ -78,9 +79,9 @@ func (p *planner) credential() instance.Credential {
 }
 
 // keptAlready tells whether the request's credential is the one that is kept.
-func (p *planner) keptAlready() bool {
-	kept, err := p.host.Store.KeptCredential(p.plan.Name)
-	return p.known && err == nil && kept == p.request.Keep.Reveal()
+func keptAlready(store *instance.Store, name string, secret github.Secret) bool {
+	kept, err := store.KeptCredential(name)
+	return err == nil && kept == secret.Reveal()
 }
 
 // lifeWords say how a runner is kept, as far as that is not the usual way.

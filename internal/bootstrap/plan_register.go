@@ -40,7 +40,7 @@ func (p *planner) planRegister(ctx context.Context) error {
 	if p.client == nil {
 		reason += "; GitHub was not asked"
 	} else if _, err = p.client.Runner(ctx, settings.ID); errors.Is(err, github.ErrNotFound) {
-		if p.known && !p.record.Credential.Empty() && !p.record.Brought && p.running() {
+		if p.known && !p.record.Credential.Empty() && !p.record.Brought && running(p.host.Store, p.plan.Name) {
 			p.plan.keep(RegisterPhase, object, "GitHub no longer lists it, and its supervisor registers it anew")
 			return nil
 		}
@@ -48,7 +48,7 @@ func (p *planner) planRegister(ctx context.Context) error {
 	} else if err != nil {
 		return err
 	}
-	if !p.running() {
+	if !running(p.host.Store, p.plan.Name) {
 		p.record.RunnerID = settings.ID
 	}
 	if p.request.JIT != nil {
@@ -82,15 +82,15 @@ func (p *planner) planAnew(object, differing string) error {
 
 // running tells whether a supervisor of this runner is alive: what concerns the
 // registration is its business then.
-func (p *planner) running() bool {
-	pid, err := p.host.Store.Running(p.plan.Name)
+func running(store *instance.Store, name string) bool {
+	pid, err := store.Running(name)
 	return err == nil && pid != 0
 }
 
 // betweenLives tells whether an ephemeral runner's supervisor is about to register
 // it anew.
 func (p *planner) betweenLives() bool {
-	return p.known && (p.record.Ephemeral || p.record.JIT) && !p.record.Credential.Empty() && p.running()
+	return p.known && (p.record.Ephemeral || p.record.JIT) && !p.record.Credential.Empty() && running(p.host.Store, p.plan.Name)
 }
 
 // planAdopt compares the registration on disk with the one that was brought.
@@ -159,11 +159,11 @@ func (p *planner) planJoin(ctx context.Context, object, reason string) error {
 
 // checkFiles refuses what the service could not find: in its sandbox it has
 // temporary folders of its own.
-func (p *planner) checkFiles() error {
-	if !p.host.sandbox(p.record, p.jobUser).PrivateTemp() {
+func checkFiles(record instance.Record, sandbox svc.Sandbox) error {
+	if !sandbox.PrivateTemp() {
 		return nil
 	}
-	c, l := p.record.Credential, p.record.Life
+	c, l := record.Credential, record.Life
 	for _, file := range []string{c.TokenFile, c.AppKeyFile, l.WebhookSecret, l.MetricsFile} {
 		if file != "" && temporary(file) {
 			return &RefusedError{Object: fmt.Sprintf("a service that needs %q", file), Reason: ErrPrivateTemp, Name: file}
@@ -182,7 +182,7 @@ func (p *planner) planService(ctx context.Context) error {
 	}
 	p.plan.ServiceName = serviceName(p.request.Scope, p.plan.Name)
 	p.record.User = p.plan.User
-	if err := p.checkFiles(); err != nil {
+	if err := checkFiles(p.record, p.host.sandbox(p.record, p.jobUser)); err != nil {
 		return err
 	}
 	record := p.record

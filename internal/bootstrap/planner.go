@@ -34,8 +34,11 @@ func (h *Host) MakePlan(ctx context.Context, r Request) (*Plan, error) {
 	case !r.selfSufficient():
 		return nil, &RefusedError{Object: "planning for " + p.Scope, Reason: ErrNoCredential, Scope: r.Scope}
 	}
+	if err := r.checkJIT(); err != nil {
+		return nil, err
+	}
 	for _, step := range []func(context.Context) error{
-		planner.checkJIT, planner.identify, planner.fillLabels, planner.checkLabels, planner.planAccount, planner.checkService,
+		planner.identify, planner.fillLabels, planner.checkLabels, planner.planAccount, planner.checkService,
 		planner.checkTrust, planner.checkWork, planner.planFetch, planner.planEnvironment, planner.planWork, planner.planRegister,
 		planner.planGroup, planner.planLife, planner.planService,
 	} {
@@ -48,20 +51,20 @@ func (h *Host) MakePlan(ctx context.Context, r Request) (*Plan, error) {
 
 // checkJIT refuses a registration that was made on another server than the one that
 // is named: its runner would listen there.
-func (p *planner) checkJIT(context.Context) error {
-	if p.request.JIT == nil {
+func (r Request) checkJIT() error {
+	if r.JIT == nil {
 		return nil
 	}
-	for _, address := range p.request.JIT.Servers {
-		if !p.request.Scope.Serves(address) {
+	for _, address := range r.JIT.Servers {
+		if !r.Scope.Serves(address) {
 			at, _ := url.Parse(address) // one that is no URL has no host
 			host := "an unknown one"
 			if at != nil && at.Host != "" {
 				host = at.Host
 			}
 			return &RefusedError{
-				Object: fmt.Sprintf("registering a runner of %s at %s", p.plan.Scope, p.request.Scope.Server()), Reason: ErrOtherServer, Detail: host,
-				Scope: p.request.Scope,
+				Object: fmt.Sprintf("registering a runner of %s at %s", r.Scope, r.Scope.Server()), Reason: ErrOtherServer, Detail: host,
+				Scope: r.Scope,
 			}
 		}
 	}

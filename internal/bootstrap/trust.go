@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
 
@@ -68,7 +69,7 @@ func (p *planner) checkTrust(context.Context) error {
 		}
 	}
 	for _, folder := range filepath.SplitList(named[trustFolder]) {
-		if err := p.checkTrusted(trustFolder, folder, p.folderHoldsCertificate); err != nil {
+		if err := p.checkTrusted(trustFolder, folder, func(path string) error { return folderHoldsCertificate(path, p.jobUser) }); err != nil {
 			return err
 		}
 	}
@@ -138,7 +139,7 @@ func hasCertificate(text []byte) bool {
 
 // folderHoldsCertificate looks at the files of a folder as those who trust it do:
 // all of them, whatever their names, that the account can read.
-func (p *planner) folderHoldsCertificate(path string) error {
+func folderHoldsCertificate(path string, user account.User) error {
 	entries, err := os.ReadDir(path)
 	if err != nil {
 		return err
@@ -149,11 +150,11 @@ func (p *planner) folderHoldsCertificate(path string) error {
 		if holdsCertificate(file) != nil {
 			continue
 		}
-		barrier := p.jobUser.Unreadable(file)
+		barrier := user.Unreadable(file)
 		if barrier == "" || barrier != file {
 			return nil // what bars the folder itself is found by itself
 		}
-		found = fmt.Sprintf("account %q may not read %q", p.plan.User, file)
+		found = fmt.Sprintf("account %q may not read %q", user.Name, file)
 	}
 	return errors.New(found)
 }

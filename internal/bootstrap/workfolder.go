@@ -45,7 +45,7 @@ func (p *planner) checkWork(context.Context) error {
 		PrivateTemp: p.privateTemp(), Records: records,
 	}
 	if settled {
-		p.room, err = p.settledRoom(want)
+		p.room, err = settledRoom(p.record, want)
 		return err
 	}
 	p.room, err = doctor.CheckWork(want)
@@ -53,8 +53,8 @@ func (p *planner) checkWork(context.Context) error {
 }
 
 // settledRoom is where the runner works already. What has gone is made again.
-func (p *planner) settledRoom(want doctor.Work) (doctor.Room, error) {
-	path := p.record.WorkFolder.Path
+func settledRoom(record instance.Record, want doctor.Work) (doctor.Room, error) {
+	path := record.WorkFolder.Path
 	if path == "" {
 		path = filepath.Clean(want.Folder) // of a time when this was not noted
 	}
@@ -62,10 +62,10 @@ func (p *planner) settledRoom(want doctor.Work) (doctor.Room, error) {
 		want.Folder, want.Exact = path, true
 		return doctor.CheckWork(want)
 	}
-	if p.record.WorkFolder.Path == "" {
+	if record.WorkFolder.Path == "" {
 		return doctor.Room{Path: path}, nil // what has worked so far is not refused
 	}
-	return doctor.Room{Path: path}, doctor.CheckRoom(path, p.jobUser)
+	return doctor.Room{Path: path}, doctor.CheckRoom(path, want.User)
 }
 
 // privateTemp tells whether the service will have temporary folders of its own.
@@ -106,7 +106,7 @@ func (i *installer) makeWork(ctx context.Context) (string, error) {
 	w := &i.record.WorkFolder
 	w.Path = i.room.Path
 	if !i.room.Make {
-		return "left as it is", i.noteWork(ctx)
+		return "left as it is", noteWork(ctx, i.host.Store, i.record)
 	}
 	for _, dir := range slices.Concat(i.room.Shared, i.room.Above) {
 		if !slices.Contains(w.Above, dir) {
@@ -116,7 +116,7 @@ func (i *installer) makeWork(ctx context.Context) (string, error) {
 	if _, found := w.Find(w.Path); !found {
 		w.Made = append(w.Made, instance.MadeFolder{Path: w.Path})
 	}
-	if err := i.noteWork(ctx); err != nil {
+	if err := noteWork(ctx, i.host.Store, i.record); err != nil {
 		return "", err
 	}
 	inode, err := makeRoom(i.room, i.jobUser)
@@ -125,14 +125,14 @@ func (i *installer) makeWork(ctx context.Context) (string, error) {
 			workspace.RemoveEmpty(dir) // one that is in use stays
 		}
 		i.record.WorkFolder = before
-		return "", errors.Join(err, i.noteWork(context.WithoutCancel(ctx)))
+		return "", errors.Join(err, noteWork(context.WithoutCancel(ctx), i.host.Store, i.record))
 	}
 	for n := range w.Made {
 		if w.Made[n].Path == w.Path {
 			w.Made[n].Inode = inode
 		}
 	}
-	return "made for account " + i.plan.User, i.noteWork(ctx)
+	return "made for account " + i.plan.User, noteWork(ctx, i.host.Store, i.record)
 }
 
 // makeRoom makes the folder, and those above it as root's.
@@ -149,8 +149,8 @@ func makeRoom(room doctor.Room, user account.User) (inode uint64, err error) {
 }
 
 // noteWork saves this alone: a supervisor may be at work.
-func (i *installer) noteWork(ctx context.Context) error {
-	_, err := i.host.Store.Update(ctx, i.plan.Name, func(r *instance.Record) { r.WorkFolder = i.record.WorkFolder })
+func noteWork(ctx context.Context, store *instance.Store, record instance.Record) error {
+	_, err := store.Update(ctx, record.Name, func(r *instance.Record) { r.WorkFolder = record.WorkFolder })
 	return err
 }
 
