@@ -33,7 +33,7 @@ func (i *installer) installService(ctx context.Context) (string, error) {
 	if err := i.note(ctx, instance.Registered); err != nil {
 		return "", err
 	}
-	start := startup{host: i.host, service: i.service, record: i.record, user: i.jobUser}
+	start := startup{store: i.host.Store, service: i.service, record: i.record, user: i.jobUser}
 	took, undoInstall, err := start.bringUp(ctx)
 	if err != nil && ctx.Err() == nil {
 		err = fmt.Errorf("%w: %w", ErrService, err)
@@ -54,8 +54,8 @@ func (i *installer) installService(ctx context.Context) (string, error) {
 }
 
 // dropService takes the service of the record away; gone already is done.
-func (h *Host) dropService(ctx context.Context, record instance.Record) error {
-	service, err := h.Services.Named(record.Service)
+func dropService(ctx context.Context, services Services, record instance.Record) error {
+	service, err := services.Named(record.Service)
 	if err != nil {
 		return err
 	}
@@ -72,20 +72,20 @@ func (h *Host) dropService(ctx context.Context, record instance.Record) error {
 }
 
 func (i *installer) removeService(ctx context.Context) error {
-	if err := i.host.dropService(ctx, i.record); err != nil {
+	if err := dropService(ctx, i.host.Services, i.record); err != nil {
 		return err
 	}
 	i.record.Service = ""
 	return i.note(ctx, instance.Registered)
 }
 
-// report is the latest word of the supervisor of name, and whether the one who
+// reportOf is the latest word of the supervisor of name, and whether the one who
 // gave it is alive.
-func (h *Host) report(name string) (report instance.Report, alive bool, err error) {
-	pid, err := h.Store.Running(name)
+func reportOf(store *instance.Store, name string) (report instance.Report, alive bool, err error) {
+	pid, err := store.Running(name)
 	if err != nil {
 		return report, false, err
 	}
-	report, err = h.Store.LoadReport(name)
+	report, err = store.LoadReport(name)
 	return report, pid != 0 && pid == report.PID, err
 }

@@ -12,7 +12,9 @@ import (
 // planAccount finds who runs the jobs: never root.
 func (p *planner) planAccount(context.Context) error {
 	if !account.Privileged() {
-		return p.planOwnAccount(p.request.User)
+		user, err := ownAccount(p.host, p.request.User)
+		p.jobUser, p.plan.User = user, user.Name
+		return err
 	}
 	name := p.request.User
 	if name == "" {
@@ -56,22 +58,22 @@ func (p *planner) planNewAccount(name string) (account.User, error) {
 	return account.User{Name: name, UID: -1, GID: -1}, nil
 }
 
-func (p *planner) planOwnAccount(name string) error {
-	if !p.host.Private {
-		return &RefusedError{Object: fmt.Sprintf("writing below %q", p.host.Paths.State), Reason: ErrPrivilege}
+// ownAccount is the account of whoever runs this, which needs no privileges.
+func ownAccount(h *Host, name string) (account.User, error) {
+	if !h.Private {
+		return account.User{}, &RefusedError{Object: fmt.Sprintf("writing below %q", h.Paths.State), Reason: ErrPrivilege}
 	}
 	user, err := account.Lookup("")
 	if err != nil {
-		return err
+		return account.User{}, err
 	}
 	if name != "" && name != user.Name {
 		// The same account may have other names; one that is not found is another one.
 		if named, err := account.Lookup(name); err != nil || named.UID != user.UID {
-			return &RefusedError{Object: fmt.Sprintf("running jobs as account %q", name), Reason: ErrPrivilege}
+			return account.User{}, &RefusedError{Object: fmt.Sprintf("running jobs as account %q", name), Reason: ErrPrivilege}
 		}
 	}
-	p.jobUser, p.plan.User = user, user.Name
-	return nil
+	return user, nil
 }
 
 // warnOfAccount says what of an account jobs will miss, or should not have.

@@ -159,8 +159,8 @@ func (p *planner) planJoin(ctx context.Context, object, reason string) error {
 
 // checkFiles refuses what the service could not find: in its sandbox it has
 // temporary folders of its own.
-func checkFiles(record instance.Record, sandbox svc.Sandbox) error {
-	if !sandbox.PrivateTemp() {
+func checkFiles(record instance.Record, within svc.Sandbox) error {
+	if !within.PrivateTemp() {
 		return nil
 	}
 	c, l := record.Credential, record.Life
@@ -182,7 +182,7 @@ func (p *planner) planService(ctx context.Context) error {
 	}
 	p.plan.ServiceName = serviceName(p.request.Scope, p.plan.Name)
 	p.record.User = p.plan.User
-	if err := checkFiles(p.record, p.host.sandbox(p.record, p.jobUser)); err != nil {
+	if err := checkFiles(p.record, sandbox(p.host.Paths, p.record, p.jobUser)); err != nil {
 		return err
 	}
 	record := p.record

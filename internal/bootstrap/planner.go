@@ -95,7 +95,7 @@ func (p *planner) identify(ctx context.Context) error {
 			return p.take(record)
 		}
 	}
-	name, err := p.runnerName(ctx)
+	name, err := r.runnerName(p.host.filler(ctx, r))
 	if err != nil {
 		return err
 	}
@@ -113,10 +113,9 @@ func (p *planner) identify(ctx context.Context) error {
 }
 
 // runnerName is the runner's: a just-in-time configuration has one.
-func (p *planner) runnerName(ctx context.Context) (string, error) {
-	r := p.request
+func (r Request) runnerName(fill filler) (string, error) {
 	if r.JIT == nil {
-		return p.host.filler(ctx, r).name(r.Template)
+		return fill.name(r.Template)
 	}
 	return r.JIT.Settings.Name, instance.CheckName(r.JIT.Settings.Name)
 }

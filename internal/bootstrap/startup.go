@@ -26,7 +26,7 @@ const (
 
 // startup brings one service up, and knows what is to be said where it does not come.
 type startup struct {
-	host    *Host
+	store   *instance.Store
 	service Service
 	record  instance.Record
 	user    account.User // who jobs run as
@@ -44,7 +44,7 @@ func (s startup) bringUp(ctx context.Context) (took time.Duration, undo func(con
 	}
 	begin := time.Now()
 	// What an earlier supervisor has reported says nothing of the one to come.
-	before, err := s.host.Store.Running(s.record.Name)
+	before, err := s.store.Running(s.record.Name)
 	if err != nil {
 		return 0, change.Undo, err
 	}
@@ -71,7 +71,7 @@ func (s startup) restart(ctx context.Context, before int) error {
 			if err == nil || errors.Is(err, svc.ErrSandbox) {
 				return err // of a sandbox: the listener was not even tried
 			}
-			report, _, reportErr := s.host.report(s.record.Name)
+			report, _, reportErr := reportOf(s.store, s.record.Name)
 			if ctx.Err() != nil || reportErr != nil {
 				return errors.Join(err, reportErr)
 			}
@@ -80,7 +80,7 @@ func (s startup) restart(ctx context.Context, before int) error {
 			return refused
 		case <-tick.C:
 		}
-		report, alive, err := s.host.report(s.record.Name)
+		report, alive, err := reportOf(s.store, s.record.Name)
 		if err == nil && alive && report.PID != before && report.EndedAtOnce >= hopeless {
 			cancel()
 			<-restarted // it was given up
@@ -112,7 +112,7 @@ func (s startup) awaitListening(ctx context.Context) error {
 	tick := time.NewTicker(lookEach)
 	defer tick.Stop()
 	for {
-		report, alive, err := s.host.report(s.record.Name)
+		report, alive, err := reportOf(s.store, s.record.Name)
 		if err != nil {
 			return err
 		}
@@ -154,7 +154,7 @@ func (s startup) startError(ctx context.Context, report instance.Report) error {
 // reportFailure has status say why there is no listener: its supervisor knows only that
 // it was asked to stop, which was our doing.
 func (s startup) reportFailure(failed error) error {
-	report, alive, err := s.host.report(s.record.Name)
+	report, alive, err := reportOf(s.store, s.record.Name)
 	if err != nil || alive {
 		return err
 	}
@@ -164,7 +164,7 @@ func (s startup) reportFailure(failed error) error {
 		reason = start.Reason
 	}
 	report.State, report.Reason = instance.Ended, "install has failed: "+reason
-	return s.host.Store.SaveReport(s.record.Name, report)
+	return s.store.SaveReport(s.record.Name, report)
 }
 
 // reasonOf is why a listener does not listen. That it was asked to stop is the end of the

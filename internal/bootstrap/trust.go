@@ -93,7 +93,7 @@ func (p *planner) checkTrusted(name, path string, holds func(path string) error)
 	}
 	record := p.record
 	record.User, record.Life = p.plan.User, p.request.Life
-	if p.request.Service && p.host.sandbox(record, p.jobUser).PrivateTemp() && temporary(path) {
+	if p.request.Service && sandbox(p.host.Paths, record, p.jobUser).PrivateTemp() && temporary(path) {
 		refused.Reason, refused.Detail = ErrUnreadable, ErrPrivateTemp.Error()
 		return refused
 	}

@@ -162,7 +162,7 @@ func (u *uninstaller) refuseBusy() error {
 	if u.removal.Force || u.stopped {
 		return nil
 	}
-	report, alive, err := u.host.report(u.removal.Name)
+	report, alive, err := reportOf(u.host.Store, u.removal.Name)
 	if err != nil || !alive || report.State != instance.Busy {
 		return err
 	}
@@ -242,7 +242,7 @@ func (u *uninstaller) stopProcess(ctx context.Context, pid int) error {
 }
 
 func (u *uninstaller) removeService(ctx context.Context) (string, error) {
-	return "removed", u.host.dropService(ctx, u.record)
+	return "removed", dropService(ctx, u.host.Services, u.record)
 }
 
 // deregister takes the runner away from GitHub: with a remove token, as its

@@ -72,7 +72,7 @@ func settledRoom(record instance.Record, want doctor.Work) (doctor.Room, error) 
 func (p *planner) privateTemp() bool {
 	record := p.record
 	record.User, record.Allow = p.plan.User, p.request.Life.Allow
-	return p.request.Service && p.host.sandbox(record, p.jobUser).PrivateTemp()
+	return p.request.Service && sandbox(p.host.Paths, record, p.jobUser).PrivateTemp()
 }
 
 // planWork says what becomes of a folder for jobs outside of the runner's.
