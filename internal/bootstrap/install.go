@@ -350,7 +350,8 @@ func (i *installer) undoRegistration(ctx context.Context, cause error) error {
 	if i.client != nil && !errors.Is(cause, register.ErrNameTaken) {
 		others, err := takeAway(ctx, i.client, i.record)
 		if err != nil {
-			i.host.Log.Warn("GitHub may list the runner; the next install or uninstall looks for it again", "runner", i.plan.Name, "error", err)
+			i.host.Log.Warn("GitHub may list the runner; the next install or uninstall looks for it again",
+				"runner", i.plan.Name, "error", err)
 			return nil
 		}
 		i.host.tellOthers(i.record, others)

@@ -1,3 +1,5 @@
+//go:build unix
+
 package bootstrap_test
 
 import (

@@ -39,7 +39,9 @@ func (p *planner) planAccount(context.Context) error {
 		}
 	}
 	if user.UID == 0 {
-		return &RefusedError{Object: fmt.Sprintf("account %q", p.plan.User), Reason: ErrAccount, Detail: "a job would own this host", Name: p.plan.User}
+		return &RefusedError{
+			Object: fmt.Sprintf("account %q", p.plan.User), Reason: ErrAccount, Detail: "a job would own this host", Name: p.plan.User,
+		}
 	}
 	p.warnOfAccount()
 	return checkBarrier(p.jobUser, p.plan.Dir)
@@ -85,7 +87,8 @@ func (p *planner) warnOfAccount() {
 		p.plan.warn(fmt.Sprintf("jobs may lack groups of account %q that only a directory knows: %v", p.plan.User, p.jobUser.Doubt))
 	}
 	if p.jobUser.OwnHome() == "" {
-		p.host.Log.Info("the account has no home that it can write to: jobs have the runner's directory as HOME", "account", p.plan.User, "home", p.jobUser.Home)
+		p.host.Log.Info("the account has no home that it can write to: jobs have the runner's directory as HOME",
+			"account", p.plan.User, "home", p.jobUser.Home)
 	}
 	for _, group := range p.jobUser.Powers() {
 		if !p.request.expects(group) {

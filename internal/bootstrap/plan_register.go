@@ -30,7 +30,8 @@ func (p *planner) planRegister(ctx context.Context) error {
 		return err
 	}
 	// A just-in-time configuration does not say where it belongs.
-	if settings.URL != "" && !p.request.Scope.Same(settings.URL) || !strings.EqualFold(settings.Name, p.plan.Name) && settings.ID != p.record.RunnerID {
+	elsewhere := settings.URL != "" && !p.request.Scope.Same(settings.URL)
+	if elsewhere || !strings.EqualFold(settings.Name, p.plan.Name) && settings.ID != p.record.RunnerID {
 		return &RefusedError{
 			Object: fmt.Sprintf("directory %q", p.plan.Dir), Reason: ErrForeign,
 			Detail: fmt.Sprintf("%s at %s", settings.Name, settings.URL), Name: p.plan.Name,

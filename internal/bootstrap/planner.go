@@ -161,7 +161,9 @@ func (p *planner) checkService(context.Context) error {
 	}
 	for _, dir := range []string{os.TempDir(), "/tmp", "/var/tmp"} {
 		if inside, err := filepath.Rel(dir, p.host.Executable); err == nil && filepath.IsLocal(inside) {
-			return &RefusedError{Object: fmt.Sprintf("installing a service for %q", p.host.Executable), Reason: ErrTemporary, Name: p.host.Executable}
+			return &RefusedError{
+				Object: fmt.Sprintf("installing a service for %q", p.host.Executable), Reason: ErrTemporary, Name: p.host.Executable,
+			}
 		}
 	}
 	return nil

@@ -83,7 +83,7 @@ func (s startup) restart(ctx context.Context, before int) error {
 		report, alive, err := reportOf(s.store, s.record.Name)
 		if err == nil && alive && report.PID != before && report.EndedAtOnce >= hopeless {
 			cancel()
-			<-restarted // it was given up
+			_ = <-restarted // that it was given up is our own doing
 			return s.refused(report)
 		}
 	}
@@ -116,21 +116,8 @@ func (s startup) awaitListening(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if alive && (report.State == instance.Idle || report.State == instance.Busy) {
-			return nil
-		}
-		state, err := s.service.State(ctx)
-		if err != nil {
+		if over, err := s.judge(ctx, report, alive); over || err != nil {
 			return err
-		}
-		if state.Active == svc.Stopped && report.State == instance.Ended && state.ExitStatus == 0 {
-			return nil // an ephemeral runner may have done its job by now
-		}
-		if alive && report.EndedAtOnce >= hopeless {
-			return s.refused(report)
-		}
-		if state.Active == svc.Failed || state.Active == svc.Stopped && report.State == instance.Ended {
-			return s.startError(ctx, report)
 		}
 		select {
 		case <-ctx.Done():
@@ -140,6 +127,27 @@ func (s startup) awaitListening(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// judge tells from a report, and from what the service manager says, whether there is
+// anything left to wait for.
+func (s startup) judge(ctx context.Context, report instance.Report, alive bool) (over bool, err error) {
+	if alive && (report.State == instance.Idle || report.State == instance.Busy) {
+		return true, nil
+	}
+	state, err := s.service.State(ctx)
+	ended := state.Active == svc.Stopped && report.State == instance.Ended
+	switch {
+	case err != nil:
+		return true, err
+	case ended && state.ExitStatus == 0:
+		return true, nil // an ephemeral runner may have done its job by now
+	case alive && report.EndedAtOnce >= hopeless:
+		return true, s.refused(report)
+	case ended || state.Active == svc.Failed:
+		return true, s.startError(ctx, report)
+	}
+	return false, nil
 }
 
 func (s startup) startError(ctx context.Context, report instance.Report) error {

@@ -69,7 +69,8 @@ func (p *planner) checkTrust(context.Context) error {
 		}
 	}
 	for _, folder := range filepath.SplitList(named[trustFolder]) {
-		if err := p.checkTrusted(trustFolder, folder, func(path string) error { return folderHoldsCertificate(path, p.jobUser) }); err != nil {
+		holds := func(path string) error { return folderHoldsCertificate(path, p.jobUser) }
+		if err := p.checkTrusted(trustFolder, folder, holds); err != nil {
 			return err
 		}
 	}

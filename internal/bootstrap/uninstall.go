@@ -132,12 +132,19 @@ func (u *uninstaller) look(ctx context.Context) error {
 		return nil
 	}
 	if u.host.Connect == nil {
-		return &RefusedError{Object: fmt.Sprintf("removing runner %q", u.removal.Name), Reason: ErrNoCredential, Name: u.removal.Name, Scope: scope}
+		return &RefusedError{
+			Object: fmt.Sprintf("removing runner %q", u.removal.Name), Reason: ErrNoCredential, Name: u.removal.Name, Scope: scope,
+		}
 	}
 	u.client = u.host.Connect(scope)
 	if u.never {
 		return nil
 	}
+	return u.lookAtGitHub(ctx, scope)
+}
+
+// lookAtGitHub finds the runner in GitHub's list, and refuses one that runs a job.
+func (u *uninstaller) lookAtGitHub(ctx context.Context, scope github.Scope) error {
 	// A list that shows the scope's runners also proves that the credential may
 	// see them; a single runner's 404 would not.
 	runners, err := u.client.Runners(ctx, u.record.Name)

@@ -212,7 +212,8 @@ func (u *uninstaller) removeWork() error {
 	for _, made := range w.Made {
 		err := workspace.Remove(made.Path, made.Inode)
 		if errors.Is(err, workspace.ErrMounted) || errors.Is(err, workspace.ErrOther) || errors.Is(err, workspace.ErrNotFolder) {
-			u.host.Log.Warn("a folder for jobs is left, since not all of it is ours", "runner", u.removal.Name, "folder", made.Path, "reason", err.Error())
+			u.host.Log.Warn("a folder for jobs is left, since not all of it is ours",
+				"runner", u.removal.Name, "folder", made.Path, "reason", err.Error())
 			continue
 		}
 		if err != nil {
@@ -223,7 +224,8 @@ func (u *uninstaller) removeWork() error {
 		workspace.RemoveEmpty(dir) // one that others use stays
 	}
 	if filepath.IsAbs(u.record.Work) && len(w.Made) == 0 {
-		u.host.Log.Warn("the folder for jobs was not made by this program, and stays", "runner", u.removal.Name, "folder", u.record.WorkDir())
+		u.host.Log.Warn("the folder for jobs was not made by this program, and stays",
+			"runner", u.removal.Name, "folder", u.record.WorkDir())
 	}
 	return nil
 }
