@@ -58,14 +58,20 @@ func failures() []failure {
 			w.manager.breaksAt("install", func(int) error { return os.MkdirAll(w.root(".service", "x"), 0o755) })
 		}, words: []string{"writing the service's name", "removing the service's name"}, left: true},
 		{name: "the manager refuses", start: refusedWith(instance.Report{}), reason: bootstrap.ErrNotListening, words: []string{"Job failed"}},
-		{name: "the manager refuses, and its supervisor knows why",
+		{
+			name:   "the manager refuses, and its supervisor knows why",
 			start:  refusedWith(instance.Report{Reason: "the version is refused", LastWords: "exit code 7"}),
-			reason: bootstrap.ErrNotListening, words: []string{"the version is refused: exit code 7"}, status: "install has failed: the version is refused"},
+			reason: bootstrap.ErrNotListening, words: []string{"the version is refused: exit code 7"}, status: "install has failed: the version is refused",
+		},
 		{name: "it was stopped", start: refusedWith(instance.Report{Reason: "stopped"}), reason: bootstrap.ErrNotListening},
-		{name: "no connection", start: refusedWith(instance.Report{Trouble: instance.Connecting, TroubleWords: "no route"}),
-			reason: bootstrap.ErrNotListening, words: []string{"it cannot connect to GitHub: no route"}},
-		{name: "another session", start: refusedWith(instance.Report{Trouble: instance.Conflict, TroubleWords: "a session exists"}),
-			reason: bootstrap.ErrNotListening, words: []string{": a session exists"}},
+		{
+			name: "no connection", start: refusedWith(instance.Report{Trouble: instance.Connecting, TroubleWords: "no route"}),
+			reason: bootstrap.ErrNotListening, words: []string{"it cannot connect to GitHub: no route"},
+		},
+		{
+			name: "another session", start: refusedWith(instance.Report{Trouble: instance.Conflict, TroubleWords: "a session exists"}),
+			reason: bootstrap.ErrNotListening, words: []string{": a session exists"},
+		},
 		{name: "a sandbox", start: func(_ context.Context, s supervisor) error {
 			s.ends(svc.Failed, 226)
 			return &svc.SandboxError{Op: "starting", Unit: "x", Step: "226/NAMESPACE"}
@@ -79,18 +85,24 @@ func failures() []failure {
 			<-ctx.Done() // systemd would wait for five minutes
 			return ctx.Err()
 		}, reason: bootstrap.ErrNotListening, words: []string{"it ended at once, 3 times in a row: exit code 1: no"}, atOnce: true, within: 15 * time.Second},
-		{name: "it ends at once after it was started", start: up(instance.Report{State: instance.Starting, EndedAtOnce: 3, LastWords: "exit code 1: no"}),
-			reason: bootstrap.ErrNotListening, words: []string{"it ended at once"}, atOnce: true, within: time.Second},
+		{
+			name: "it ends at once after it was started", start: up(instance.Report{State: instance.Starting, EndedAtOnce: 3, LastWords: "exit code 1: no"}),
+			reason: bootstrap.ErrNotListening, words: []string{"it ended at once"}, atOnce: true, within: time.Second,
+		},
 		{name: "it is never up", start: func(ctx context.Context, s supervisor) error {
 			s.becomes(svc.Starting, 0)
 			<-ctx.Done()
 			return ctx.Err()
 		}, reason: bootstrap.ErrNotListening, within: 5 * time.Minute},
-		{name: "it never listens", set: func(w *world) { w.manager.lines = []string{"first", "second"} },
+		{
+			name: "it never listens", set: func(w *world) { w.manager.lines = []string{"first", "second"} },
 			start:  up(instance.Report{State: instance.Starting}),
-			reason: bootstrap.ErrNotListening, words: []string{"first\n  second"}, within: 91 * time.Second},
-		{name: "it never listens, and has no log", set: func(w *world) { w.manager.breaks("log", errBroken) },
-			start: up(instance.Report{State: instance.Starting}), reason: errBroken, within: 91 * time.Second},
+			reason: bootstrap.ErrNotListening, words: []string{"first\n  second"}, within: 91 * time.Second,
+		},
+		{
+			name: "it never listens, and has no log", set: func(w *world) { w.manager.breaks("log", errBroken) },
+			start: up(instance.Report{State: instance.Starting}), reason: errBroken, within: 91 * time.Second,
+		},
 		{name: "it fails a little later", start: func(_ context.Context, s supervisor) error {
 			s.becomes(svc.Running, 0)
 			go func() {

@@ -118,11 +118,15 @@ func TestServiceInterrupted(t *testing.T) {
 				} {
 					w.manager.start = start
 					r.Life.DrainTimeout += instance.Duration(time.Minute)
+					w.manager.changes()
 					ctx, cancel := context.WithCancel(t.Context())
 					time.AfterFunc(5*time.Second, cancel)
 					_, err := w.host.Install(ctx, r)
 					if !errors.Is(err, context.Canceled) || errors.Is(err, bootstrap.ErrService) {
 						t.Errorf("%s: error %v", place, err)
+					}
+					if got := w.manager.changes(); before && !slices.Equal(got, []string{"install", "restart"}) {
+						t.Errorf("%s: the service manager was asked to %q", place, got)
 					}
 					if there := w.manager.unit(serviceName) != nil; there != before {
 						t.Errorf("%s: the service is there: %v", place, there)

@@ -83,7 +83,7 @@ func (s startup) restart(ctx context.Context, before int) error {
 		report, alive, err := reportOf(s.store, s.record.Name)
 		if err == nil && alive && report.PID != before && report.EndedAtOnce >= hopeless {
 			cancel()
-			_ = <-restarted // that it was given up is our own doing
+			<-restarted //nolint:errcheck // that it was given up is our own doing
 			return s.refused(report)
 		}
 	}
