@@ -16,6 +16,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -125,7 +126,7 @@ func (call *session) withWords(words ...string) string {
 // repair installs what is missing. A package database that stays in use is a finding like the others.
 func (call *session) repair(ctx context.Context, patient *doctor.Host) error {
 	if !account.Privileged() {
-		return &bootstrap.RefusedError{Object: "installing libraries", Reason: bootstrap.ErrPrivilege}
+		return &refusal.Error{Object: "installing libraries", Reason: bootstrap.ErrPrivilege}
 	}
 	err := patient.Repair(ctx, func(line string) { fmt.Fprintln(call.console.plain, oneCell(line)) })
 	if errors.Is(err, doctor.ErrPackagesLocked) {

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/agent"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
@@ -122,8 +123,8 @@ func callMeanings() []meaning {
 		{github.ErrScope, exitUsage, fixed("runner-bootstrap install --url https://github.com/OWNER/REPO --token-file FILE")},
 		{bootstrap.ErrOtherServer, exitUsage, plus("--url", "https://HOST/OWNER/REPO")},
 		{bootstrap.ErrTemplate, exitUsage, plus("--name", "{hostname}")},
-		{bootstrap.ErrUnnamed, exitUsage, plus("--runner-version", "VERSION")},
-		{bootstrap.ErrOtherVersion, exitUsage, fixed("runner-bootstrap install --help")},
+		{download.ErrUnnamed, exitUsage, plus("--runner-version", "VERSION")},
+		{download.ErrOtherVersion, exitUsage, fixed("runner-bootstrap install --help")},
 		{bootstrap.ErrNoCertificate, exitUsage, hintCertificate},
 		{download.ErrMirror, exitUsage, plus("--mirror", "https://HOST/DIRECTORY")},
 		{instance.ErrName, exitUsage, hintName},
@@ -144,7 +145,7 @@ func hostMeanings() []meaning {
 		{bootstrap.ErrPrivilege, exitHost, asRoot},
 		{bootstrap.ErrAccount, exitHost, hintAccount},
 		{account.ErrCreate, exitHost, hintCreate},
-		{bootstrap.ErrAccountAway, exitService, hintAskAccount},
+		{agent.ErrAccountAway, exitService, hintAskAccount},
 		{account.ErrUnanswered, exitHost, hintAskAccount},
 		{bootstrap.ErrUnreachable, exitHost, hintUnreachable},
 		{bootstrap.ErrForeignDir, exitHost, hintForeignDir},
@@ -154,7 +155,7 @@ func hostMeanings() []meaning {
 		{bootstrap.ErrPrivateTemp, exitHost, hintPrivateTemp},
 		{bootstrap.ErrNotClean, exitHost, hintNotClean},
 		{bootstrap.ErrDamaged, exitHost, hintUninstall},
-		{bootstrap.ErrRemoving, exitHost, hintUninstall},
+		{instance.ErrRemoving, exitHost, hintUninstall},
 		{instance.ErrUnknown, exitHost, fixed("runner-bootstrap status")},
 		{account.ErrAbsent, exitHost, hintNoAccount},
 		{svc.ErrUnavailable, exitHost, plus("--no-service")},
@@ -207,8 +208,8 @@ func refusalMeanings() []meaning {
 		{download.ErrNoDigest, exitArchive, plus("--sha256", "HEX")},
 		{download.ErrArchive, exitArchive, same},
 
-		{bootstrap.ErrOutdated, exitRefused, hintOutdated},
-		{bootstrap.ErrNameTaken, exitRefused, plus("--replace")},
+		{download.ErrOutdated, exitRefused, hintOutdated},
+		{register.ErrNameListed, exitRefused, plus("--replace")},
 		{register.ErrNameTaken, exitRefused, plus("--replace")},
 		{register.ErrConflict, exitRefused, same},
 		{github.ErrNameTaken, exitRefused, plus("--name", "OTHER")},
@@ -228,10 +229,10 @@ func refusalMeanings() []meaning {
 		{supervise.ErrVersionRefused, exitRefused, fixed("runner-bootstrap status")},
 		{supervise.ErrNotConfigured, exitRefused, fixed("runner-bootstrap status")},
 
-		{bootstrap.ErrOnExit, exitHost, fixed("runner-bootstrap install --help")},
+		{agent.ErrOnExit, exitHost, fixed("runner-bootstrap install --help")},
 		{svc.ErrSandbox, exitService, plus("--allow", "all")},
 		{bootstrap.ErrNotSupervised, exitService, hintStart},
-		{bootstrap.ErrLate, exitService, fixed("findmnt --verify")},
+		{agent.ErrLate, exitService, fixed("findmnt --verify")},
 		{bootstrap.ErrNotListening, exitService, hintLog},
 		{bootstrap.ErrService, exitService, hintLog},
 		{supervise.ErrNoListener, exitService, fixed("runner-bootstrap status")},
@@ -240,7 +241,7 @@ func refusalMeanings() []meaning {
 
 func networkMeanings() []meaning {
 	return []meaning{
-		{bootstrap.ErrStillListed, exitNetwork, same},
+		{register.ErrStillListed, exitNetwork, same},
 		{github.ErrServer, exitNetwork, fixed("curl -sS https://www.githubstatus.com/api/v2/status.json")},
 		{github.ErrNotGitHub, exitNetwork, hintNotGitHub},
 		{download.ErrTransfer, exitNetwork, same},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 )
 
 // The commands that speak to GitHub and leave this host alone.
@@ -64,7 +65,7 @@ func (call *session) withScope(do func(context.Context, *github.Client) error) f
 			return err
 		}
 		if host.Connect == nil {
-			return &bootstrap.RefusedError{Object: "asking GitHub about " + scope.String(), Reason: bootstrap.ErrNoCredential, Scope: scope}
+			return &refusal.Error{Object: "asking GitHub about " + scope.String(), Reason: bootstrap.ErrNoCredential, Scope: scope}
 		}
 		return do(ctx, host.Connect(scope))
 	})

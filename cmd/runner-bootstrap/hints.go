@@ -15,15 +15,16 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
-func refusalOf(err error) bootstrap.RefusedError {
-	var refusal *bootstrap.RefusedError
-	if errors.As(err, &refusal) {
-		return *refusal
+func refusalOf(err error) refusal.Error {
+	var refused *refusal.Error
+	if errors.As(err, &refused) {
+		return *refused
 	}
-	return bootstrap.RefusedError{}
+	return refusal.Error{}
 }
 
 func (call *session) here(words ...string) string {

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/agent"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -50,7 +51,7 @@ func (o *options) checkLife() error {
 		return usagef("--status-webhook-secret-file needs --status-webhook")
 	}
 	switch o.preemption {
-	case bootstrap.PreemptionAuto, bootstrap.PreemptionOff:
+	case agent.PreemptionAuto, agent.PreemptionOff:
 	default:
 		if _, err := metadata.ParseCloud(o.preemption); err != nil {
 			return usagef("--preemption: %q is not auto, off, aws, gcp or azure", o.preemption)

@@ -57,29 +57,29 @@ func (call *session) prepare(ctx context.Context, host *bootstrap.Host) error {
 }
 
 // source checks the options that say where the runner comes from.
-func (o *options) source() (bootstrap.Source, error) {
+func (o *options) source() (download.Source, error) {
 	switch {
 	case o.sha256 != "" && !download.ValidDigest(o.sha256):
-		return bootstrap.Source{}, usagef("--sha256: %q is not a SHA-256 in hexadecimal", o.sha256)
+		return download.Source{}, usagef("--sha256: %q is not a SHA-256 in hexadecimal", o.sha256)
 	case o.runnerVersion != "" && !download.ValidVersion(o.runnerVersion):
-		return bootstrap.Source{}, usagef("--runner-version: %q is not a version such as 2.337.0", o.runnerVersion)
+		return download.Source{}, usagef("--runner-version: %q is not a version such as 2.337.0", o.runnerVersion)
 	case o.archive != "" && o.mirror != "":
-		return bootstrap.Source{}, usagef("--archive and --mirror: the runner comes from one place")
+		return download.Source{}, usagef("--archive and --mirror: the runner comes from one place")
 	case o.connections < 1 || o.connections > maxConnections:
-		return bootstrap.Source{}, usagef("--connections: %d is not 1 to %d", o.connections, maxConnections)
+		return download.Source{}, usagef("--connections: %d is not 1 to %d", o.connections, maxConnections)
 	}
 	if o.mirror != "" {
 		if _, err := download.ParseMirror(o.mirror); err != nil {
-			return bootstrap.Source{}, fmt.Errorf("--mirror: %w", err)
+			return download.Source{}, fmt.Errorf("--mirror: %w", err)
 		}
 	}
 	archive := o.archive
 	if archive != "" {
 		absolute, err := filepath.Abs(archive)
 		if err != nil {
-			return bootstrap.Source{}, usagef("--archive: %v", err)
+			return download.Source{}, usagef("--archive: %v", err)
 		}
 		archive = absolute
 	}
-	return bootstrap.Source{Version: o.runnerVersion, SHA256: o.sha256, Mirror: o.mirror, Archive: archive}, nil
+	return download.Source{Version: o.runnerVersion, SHA256: o.sha256, Mirror: o.mirror, Archive: archive}, nil
 }

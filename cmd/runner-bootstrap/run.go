@@ -8,10 +8,11 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/agent"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -69,9 +70,13 @@ func (call *session) supervise(ctx context.Context) error {
 	if err := os.Chdir("/"); err != nil {
 		return err
 	}
-	with := supervision()
-	with.Orders = orders(ctx, heard)
-	return svc.Run(ctx, record.Name, func(ctx context.Context) error { return host.Run(ctx, record.Name, with) })
+	manager, watchdog := serviceManager()
+	keeps := &agent.Agent{
+		Store: host.Store, Fetcher: host.Fetcher, Log: host.Log, Connect: host.Connect, Anonymous: host.Anonymous,
+		Roots: host.Roots, UserAgent: host.UserAgent, Environment: host.Environment,
+		Orders: orders(ctx, heard), Manager: manager, Watchdog: watchdog,
+	}
+	return svc.Run(ctx, record.Name, func(ctx context.Context) error { return keeps.Run(ctx, record.Name) })
 }
 
 // outlive lets the supervisor go on when nobody reads its output any more: a journal
@@ -100,13 +105,13 @@ func (call *session) recordToRun(ctx context.Context) (instance.Record, error) {
 		return instance.Record{}, fmt.Errorf("supervising: %w", instance.ErrUnknown)
 	}
 	record, err := store.Load(name)
-	if !errors.Is(err, instance.ErrUnknown) || !supervision().Manager.Listens() {
+	if manager, _ := serviceManager(); !errors.Is(err, instance.ErrUnknown) || !manager.Listens() {
 		return record, err
 	}
 	call.console.log.Warn("waiting for the runner's record", "runner", name, "reason", err.Error())
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	record, err = bootstrap.LoadLate(ctx, store, name)
+	record, err = agent.LoadLate(ctx, store, name)
 	if ctx.Err() != nil {
 		return instance.Record{}, nil
 	}
@@ -128,10 +133,8 @@ func adoptEnvironment(variables []string) error {
 	return nil
 }
 
-// supervision is what the service manager's environment says.
-func supervision() bootstrap.Supervision {
-	return bootstrap.Supervision{
-		Manager:  svc.NewNotifier(os.Getenv("NOTIFY_SOCKET")),
-		Watchdog: svc.WatchdogInterval(os.Getenv("WATCHDOG_USEC"), os.Getenv("WATCHDOG_PID")),
-	}
+// serviceManager is who started this process, as its environment says, and how often
+// it wants to hear anything; zero if not at all.
+func serviceManager() (manager *svc.Notifier, watchdog time.Duration) {
+	return svc.NewNotifier(os.Getenv("NOTIFY_SOCKET")), svc.WatchdogInterval(os.Getenv("WATCHDOG_USEC"), os.Getenv("WATCHDOG_PID"))
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 )
 
 var (
@@ -69,6 +70,25 @@ func Lookup(name string) (User, error) {
 		return User{}, &LookupError{Name: name, Cause: err}
 	}
 	return found, nil
+}
+
+// OfJobs finds the account that jobs run as, which a record calls name. Without
+// privileges, and on Windows, that is the account this process runs as. It fails as
+// [Lookup] does.
+func OfJobs(name string) (User, error) {
+	if runtime.GOOS == "windows" || !Privileged() {
+		return Lookup("")
+	}
+	return Lookup(name)
+}
+
+// Owner is whom a file is given to that this account is to have, as chown takes it:
+// -1 for both leaves it as it is made, where this process is that account.
+func (u User) Owner() (uid, gid int) {
+	if u.Self {
+		return -1, -1
+	}
+	return u.UID, u.GID
 }
 
 // LookupError says why an account was not found, and where it was looked for.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 )
 
 // Drain lets the runner finish the job that it runs and take no other, and returns
@@ -40,7 +41,7 @@ func (h *Host) order(ctx context.Context, name, verb string, tell func(*os.Proce
 			return err
 		}
 		if pid == 0 {
-			return &RefusedError{Object: object, Reason: ErrNotSupervised, Name: name}
+			return &refusal.Error{Object: object, Reason: ErrNotSupervised, Name: name}
 		}
 		// Another supervisor than the one that was told knows nothing of the order.
 		if pid != told {

@@ -4,65 +4,35 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-
-	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 )
 
 // Why a host, a name or a state of things is refused.
 var (
 	ErrPrivilege      = errors.New("root is needed")
 	ErrAccount        = errors.New("not an account that jobs may run as")
-	ErrAccountAway    = errors.New("the account is not known yet")
 	ErrForeignDir     = errors.New("the directory is not ours")
 	ErrForeignService = errors.New("a service of this name exists that is not ours")
 	ErrForeign        = errors.New("it holds a runner that is not ours")
 	ErrDamaged        = errors.New("the runner's files are damaged")
-	ErrRemoving       = errors.New("its removal was interrupted")
 	ErrOtherAccount   = errors.New("they run as another account")
 	ErrNoCertificate  = errors.New("these are no certificates to trust")
 	ErrUnreadable     = errors.New("jobs cannot read these certificates")
 	ErrPrivateTemp    = errors.New("the service has a temporary folder of its own")
 	ErrNotClean       = errors.New("it is not clean")
 	ErrOtherScope     = errors.New("the runner belongs to another scope")
-	ErrNameTaken      = errors.New("a runner of this name exists at GitHub")
 	ErrGroupClosed    = errors.New("its runners get no job")
 	ErrDiffers        = errors.New("the runner is registered with other options")
 	ErrBusy           = errors.New("the runner is running a job")
 	ErrSpent          = errors.New("the just-in-time configuration has served its job")
 	ErrOtherServer    = errors.New("the just-in-time configuration is of another server")
-	ErrStillListed    = errors.New("GitHub still lists the runner")
 	ErrNoCredential   = errors.New("there is no credential")
 	ErrUnreachable    = errors.New("the account cannot reach the runner's directory")
 	ErrTemporary      = errors.New("the program lies in a temporary directory")
-	ErrOutdated       = errors.New("GitHub refuses it")
-	ErrUnnamed        = errors.New("its name does not tell the version")
-	ErrOtherVersion   = errors.New("it holds another version")
 	ErrTemplate       = errors.New("not a name template")
 	ErrService        = errors.New("the service could not be set up")
 	ErrNotSupervised  = errors.New("nothing supervises it")
-	ErrOnExit         = errors.New("what is to happen on exit has failed")
 	ErrNotListening   = errors.New("the listener did not come up")
 )
-
-// RefusedError is a state that stops an install or uninstall before it changes
-// anything. It carries what a message and a hint need.
-type RefusedError struct {
-	Object string // what is refused, `runner "web-1"`
-	Reason error  // one of the sentinels above
-	Detail string
-	Name   string // of the runner, if there is one
-	Scope  github.Scope
-}
-
-func (e *RefusedError) Error() string {
-	text := fmt.Sprintf("%s: %v", e.Object, e.Reason)
-	if e.Detail != "" {
-		text += ": " + e.Detail
-	}
-	return text
-}
-
-func (e *RefusedError) Unwrap() error { return e.Reason }
 
 // StartError says that a service was started and its listener did not come up.
 type StartError struct {

@@ -5,19 +5,13 @@ package bootstrap
 import (
 	"context"
 	"crypto/x509"
-	"fmt"
 	"log/slog"
-	"os"
-	"runtime"
-	"slices"
-	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
 // Phase is a step of an installation or of its removal.
@@ -79,56 +73,6 @@ type Host struct {
 	Environment []string
 }
 
-// runner is the runner root of a record, for the programs in it.
-func (h *Host) runner(record instance.Record, user account.User, hold ...*os.File) register.Runner {
-	environment := append(slices.Clone(h.Environment), h.namedAtStart(record)...)
-	return register.Runner{Root: record.Dir, User: user, Environment: environment, Hold: hold, Log: h.Log}
-}
-
-// userOf finds the account of a record.
-func userOf(record instance.Record) (account.User, error) {
-	if runtime.GOOS == "windows" || !account.Privileged() {
-		return account.Lookup("")
-	}
-	return account.Lookup(record.User)
-}
-
-const (
-	// accountWait is how long a service that is starting waits for its account: a
-	// directory (SSSD, LDAP) may come up after it. It ends before the start's own time.
-	accountWait = startTimeout - time.Minute
-	accountEach = 2 * time.Second
-)
-
-// awaitUser finds the account of a record. Under a service manager it waits for one
-// that is not known yet, and then fails in such a way that the service is started
-// again. The error is that of ctx if that ends first.
-func (h *Host) awaitUser(ctx context.Context, record instance.Record, with Supervision) (account.User, error) {
-	user, err := userOf(record)
-	if err != nil && with.Watchdog > 0 {
-		h.Log.Warn("waiting for the runner's account", "runner", record.Name, "error", err)
-		if err := with.Manager.Status("waiting for account " + record.User); err != nil {
-			h.Log.Warn("telling the service manager", "error", err) // it is a word for people
-		}
-		end := time.Now().Add(accountWait)
-		for err != nil && time.Now().Before(end) {
-			select {
-			case <-ctx.Done():
-				return account.User{}, context.Cause(ctx)
-			case <-time.After(accountEach):
-			}
-			user, err = userOf(record)
-		}
-		if err != nil {
-			return account.User{}, fmt.Errorf("%w: %w", ErrAccountAway, err)
-		}
-	}
-	if err == nil && user.Doubt != nil {
-		h.Log.Warn("jobs may lack groups of the account that only a directory knows", "runner", record.Name, "error", user.Doubt)
-	}
-	return user, err
-}
-
 // phase runs one phase under the observer's eyes.
 func (h *Host) phase(phase Phase, object string, do func() (result string, err error)) error {
 	h.Observer.Begin(phase, object)
@@ -160,4 +104,17 @@ func (h *Host) unlock(lock *instance.Lock) {
 		return
 	}
 	lock.Release()
+}
+
+// tellOnce sends one event of an install or uninstall.
+func (h *Host) tellOnce(record instance.Record, kind string) {
+	if record.Webhook == "" {
+		return
+	}
+	err := health.SendOnce(health.WebhookConfig{
+		URL: record.Webhook, SecretFile: record.WebhookSecret, Roots: h.Roots, UserAgent: h.UserAgent, Log: h.Log,
+	}, health.NewEvent(kind, record.Name, record.ScopeURL, record.RunnerID, record.Version))
+	if err != nil {
+		h.Log.Warn("telling the webhook", "event", kind, "error", err)
+	}
 }

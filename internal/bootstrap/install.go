@@ -14,6 +14,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
@@ -79,7 +80,7 @@ func (h *Host) Install(ctx context.Context, r Request) (*Plan, error) {
 // directory where that is not allowed anyway.
 func (h *Host) lock(ctx context.Context, object string) (*instance.Lock, error) {
 	if !h.Private && !account.Privileged() {
-		return nil, &RefusedError{Object: object, Reason: ErrPrivilege}
+		return nil, &refusal.Error{Object: object, Reason: ErrPrivilege}
 	}
 	return h.Store.LockHost(ctx)
 }
@@ -91,7 +92,7 @@ type installer struct {
 	plan   *Plan
 	client *github.Client // nil where the request brings what registers
 	lock   *instance.Lock
-	ahead  chan minted // nil if no token was asked for ahead
+	ahead  chan issued // nil if no token was asked for ahead
 	// removal takes the earlier registration away; former is the service that kept it.
 	removal github.Token
 	former  former
@@ -200,11 +201,11 @@ func (i *installer) place(ctx context.Context) (cached bool, err error) {
 		}
 		// The cache has lost that entry, so the next choice is another one.
 		i.host.Log.Warn("a cached runner was damaged", "version", i.plan.Asset.Version, "reason", err.Error())
-		chosen, err := i.chooser.choose(ctx)
+		chosen, err := i.chooser.Choose(ctx)
 		if err != nil {
 			return false, err
 		}
-		i.plan.Asset = &chosen.asset
+		i.plan.Asset = &chosen.Asset
 	}
 }
 
@@ -260,20 +261,20 @@ func (i *installer) register(ctx context.Context) (string, error) {
 		return fmt.Sprintf("id %d, by its supervisor", id), err
 	}
 	joiner := i.joiner(lock.File())
-	if err := i.leaveFirst(ctx, joiner.runner); err != nil {
+	if err := i.leaveFirst(ctx, joiner.Runner); err != nil {
 		return "", err
 	}
 	if i.request.JIT != nil {
-		return i.adopt(joiner.runner)
+		return i.adopt(joiner.Runner)
 	}
-	var token minted
+	var token register.Token
 	if !i.request.Identity.JIT {
-		if token = i.registrationToken(ctx); token.err != nil {
-			return "", token.err
+		if token, err = i.registrationToken(ctx); err != nil {
+			return "", err
 		}
 	}
-	i.record.Identity, i.record.Given, i.record.RunnerID, i.record.Owed = i.request.Identity, i.given, 0, nil
-	i.record.Renewing, i.record.Brought, i.record.Before = false, false, i.before
+	i.record.Identity, i.record.ResolvedLabels, i.record.RunnerID, i.record.PendingDeletes = i.request.Identity, i.given, 0, nil
+	i.record.Renewing, i.record.PreRegistered, i.record.Before = false, false, i.before
 	// Registering claims a runner of this name that was never started. Where nobody
 	// looked whether the name is free, it may be a stranger's.
 	announced := instance.Registering
@@ -283,7 +284,7 @@ func (i *installer) register(ctx context.Context) (string, error) {
 	if err := i.save(announced); err != nil {
 		return "", err
 	}
-	joiner.record = i.record
+	joiner.Record = i.record
 	settings, err := i.join(ctx, joiner, token)
 	if err != nil {
 		return "", errors.Join(err, i.undoRegistration(ctx, err))
@@ -297,11 +298,11 @@ func (i *installer) register(ctx context.Context) (string, error) {
 }
 
 // join uses the token that was minted while the runner was fetched.
-func (i *installer) join(ctx context.Context, joiner joiner, token minted) (register.Settings, error) {
+func (i *installer) join(ctx context.Context, joiner register.Joiner, token register.Token) (register.Settings, error) {
 	if i.record.JIT {
-		return joiner.adopt(ctx)
+		return joiner.JoinByConfig(ctx)
 	}
-	return joiner.joinWith(ctx, token)
+	return joiner.JoinWith(ctx, token)
 }
 
 // adopt takes over the registration that the request brings. GitHub lists the
@@ -309,7 +310,7 @@ func (i *installer) join(ctx context.Context, joiner joiner, token minted) (regi
 func (i *installer) adopt(runner register.Runner) (string, error) {
 	settings := i.request.JIT.Settings
 	i.record.Identity = instance.Identity{Work: settings.Work, Ephemeral: settings.Ephemeral}
-	i.record.RunnerID, i.record.Brought = settings.ID, true
+	i.record.RunnerID, i.record.PreRegistered = settings.ID, true
 	if err := i.save(instance.Fetched); err != nil {
 		return "", err
 	}
@@ -337,27 +338,13 @@ func (i *installer) joinedMeanwhile() (already bool, id int64, err error) {
 	return true, record.RunnerID, nil
 }
 
-// undoRegistration takes away what a failed registration may have left at GitHub,
-// and proves that: a runner that was not there before and never connected. Where
-// GitHub cannot be asked, the record goes on saying that it may list one.
+// undoRegistration takes away what a failed registration may have left. Where GitHub
+// cannot be asked, the record goes on saying that it may list a runner.
 func (i *installer) undoRegistration(ctx context.Context, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()
-	if err := register.Forget(i.plan.Dir); err != nil {
+	if settled, err := register.Undo(ctx, i.client, i.record, cause, i.host.Log); err != nil || !settled {
 		return err
-	}
-	// A name that was taken in the meantime is somebody else's.
-	if i.client != nil && !errors.Is(cause, register.ErrNameTaken) {
-		others, err := takeAway(ctx, i.client, i.record)
-		if err != nil {
-			i.host.Log.Warn("GitHub may list the runner; the next install or uninstall looks for it again",
-				"runner", i.plan.Name, "error", err)
-			return nil
-		}
-		i.host.tellOthers(i.record, others)
-	}
-	if i.client == nil && mayBeListed(cause) {
-		i.host.Log.Warn("GitHub may list the runner all the same; without a credential it was not asked", "runner", i.plan.Name)
 	}
 	i.record.Before = nil
 	return i.save(instance.Fetched)

@@ -27,12 +27,12 @@ type former struct {
 // before anything is changed: what it refuses now leaves the runner as it is.
 func (i *installer) prepareToLeave(ctx context.Context) error {
 	if i.mints() && i.ahead == nil {
-		token := i.joiner().mint(ctx)
-		if token.err != nil {
-			return token.err
+		token, err := i.joiner().Mint(ctx)
+		if err != nil {
+			return err
 		}
-		i.ahead = make(chan minted, 1)
-		i.ahead <- token
+		i.ahead = make(chan issued, 1)
+		i.ahead <- issued{Token: token}
 	}
 	if byItsID(i.plan.Dir) {
 		return nil
@@ -71,23 +71,23 @@ func (i *installer) stopFirst(ctx context.Context) error {
 // that an interrupted run left at GitHub.
 func (i *installer) leaveFirst(ctx context.Context, runner register.Runner) error {
 	if i.ghost != 0 {
-		if err := deleteByID(ctx, i.client, i.ghost); err != nil {
+		if err := register.DeleteByID(ctx, i.client, i.ghost); err != nil {
 			return err
 		}
-		_, err := proveGone(ctx, i.client, i.record, []int64{i.ghost})
+		_, err := register.ProveGone(ctx, i.client, i.record, []int64{i.ghost})
 		return err
 	}
 	if !i.leave {
 		return nil
 	}
 	if settings, err := register.ReadSettings(i.plan.Dir); err == nil && settings.URL == "" {
-		if err := deleteByID(ctx, i.client, settings.ID); err != nil {
+		if err := register.DeleteByID(ctx, i.client, settings.ID); err != nil {
 			return err // the registration is still good, and stays
 		}
 		return register.Forget(i.plan.Dir)
 	}
 	token := i.removal
-	if time.Until(token.Expires) < tokenReserve { // a job was waited for
+	if !register.Lasts(token) { // a job was waited for
 		var err error
 		if token, err = i.client.RemoveToken(ctx); err != nil {
 			return err

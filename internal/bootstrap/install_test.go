@@ -45,7 +45,7 @@ func TestInstall(t *testing.T) {
 	if len(listed) != 1 || listed[0].Name != runnerName || !slices.ContainsFunc(listed[0].Labels, func(l githubtest.Label) bool { return l.Name == "n-1" }) {
 		t.Fatalf("GitHub lists %+v", listed)
 	}
-	if r := w.record(); r.RunnerID != listed[0].ID || r.Phase != instance.Installed || r.Version != version || !slices.Equal(r.Given, []string{"gpu", "n-1"}) {
+	if r := w.record(); r.RunnerID != listed[0].ID || r.Phase != instance.Installed || r.Version != version || !slices.Equal(r.ResolvedLabels, []string{"gpu", "n-1"}) {
 		t.Errorf("the record is %+v", r)
 	}
 	if env, err := os.ReadFile(w.root(".env")); err != nil || !strings.Contains(string(env), "COLOR=blue\n") {

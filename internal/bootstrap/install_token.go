@@ -3,19 +3,15 @@ package bootstrap
 import (
 	"context"
 	"os"
-	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
-// tokenReserve is what a registration token must still live for config.sh.
-const tokenReserve = 5 * time.Minute
-
-// minted is a registration token, or why there is none.
-type minted struct {
-	token github.Token
-	kept  bool // from an earlier install
-	err   error
+// issued is a registration token, or why there is none.
+type issued struct {
+	register.Token
+	err error
 }
 
 // mints tells whether GitHub has to be asked for what registers the runner.
@@ -26,42 +22,43 @@ func (i *installer) mints() bool {
 // mintAhead asks for the registration token while the runner is fetched, and
 // ends that with cancel if there is none to be had.
 func (i *installer) mintAhead(ctx context.Context, cancel func(error)) {
-	i.ahead = make(chan minted, 1)
+	i.ahead = make(chan issued, 1)
 	joiner := i.joiner() // the record goes on changing meanwhile
 	go func() {
-		token := joiner.mint(ctx)
-		i.ahead <- token
-		if token.err != nil {
-			cancel(token.err)
+		token, err := joiner.Mint(ctx)
+		i.ahead <- issued{token, err}
+		if err != nil {
+			cancel(err)
 		}
 	}()
 }
 
 // registrationToken gives the token that the request brings, or the one that was
 // minted ahead, unless it has grown old over a slow download.
-func (i *installer) registrationToken(ctx context.Context) minted {
+func (i *installer) registrationToken(ctx context.Context) (register.Token, error) {
 	if given := i.request.RegistrationToken; !given.Empty() {
-		return minted{token: github.Token{Value: given}}
+		return register.Token{Token: github.Token{Value: given}}, nil
 	}
 	if i.ahead != nil {
 		select {
 		case <-ctx.Done():
-			return minted{err: ctx.Err()}
+			return register.Token{}, ctx.Err()
 		case early := <-i.ahead:
 			i.ahead = nil
-			if early.err != nil || time.Until(early.token.Expires) > tokenReserve {
-				return early
+			if early.err != nil || register.Lasts(early.Token.Token) {
+				return early.Token, early.err
 			}
 		}
 	}
-	return i.joiner().mint(ctx)
+	return i.joiner().Mint(ctx)
 }
 
 // joiner joins the runner that is being installed. While hold and the host's lock
 // are open, nobody takes over what its config.sh does, nor plans meanwhile.
-func (i *installer) joiner(hold ...*os.File) joiner {
-	return joiner{
-		Host: i.host, client: i.client, record: i.record, user: i.jobUser,
-		runner: i.host.runner(i.record, i.jobUser, append(hold, i.lock.File())...), replace: i.request.Replace,
+func (i *installer) joiner(hold ...*os.File) register.Joiner {
+	h := i.host
+	return register.Joiner{
+		Client: i.client, Store: h.Store, Record: i.record, Replace: i.request.Replace,
+		Runner: register.NewRunner(h.Store, i.record, i.jobUser, h.Environment, h.Log, append(hold, i.lock.File())...),
 	}
 }

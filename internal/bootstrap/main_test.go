@@ -103,7 +103,7 @@ type world struct {
 	base    string
 	host    *bootstrap.Host
 	store   *instance.Store
-	manager *manager
+	manager *fakeServices
 	server  *githubtest.Server // nil: there is no GitHub
 	scope   github.Scope
 	log     *text
@@ -118,7 +118,7 @@ func newWorld(t *testing.T) *world {
 	paths.Cache = shared.cache
 	w.store = instance.NewStore(paths.State)
 	w.phases = &phases{}
-	w.manager = &manager{t: t, store: w.store, units: map[string]*unit{}}
+	w.manager = &fakeServices{t: t, store: w.store, units: map[string]*unit{}}
 	t.Cleanup(w.manager.end)
 	scope, err := github.ParseScope("https://ghes.example.com/"+organization, "")
 	if err != nil {
@@ -195,7 +195,7 @@ func (w *world) request() bootstrap.Request {
 func (w *world) brought() bootstrap.Request {
 	r := w.request()
 	config := w.jit(runnerName, broughtID, nil)
-	r.JIT, r.Source = &config, bootstrap.Source{Version: version}
+	r.JIT, r.Source = &config, download.Source{Version: version}
 	return r
 }
 

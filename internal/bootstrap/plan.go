@@ -27,7 +27,7 @@ type Request struct {
 	// UserPerRunner gives each of several runners an account of its own.
 	UserPerRunner bool
 	Service       bool
-	Source        Source
+	Source        download.Source
 	Metadata      Metadata
 	Variables     []string // "KEY=VALUE", for the runner's .env
 	Life          instance.Life
@@ -76,7 +76,7 @@ type draft struct {
 	was     instance.Record // the record as it was found
 	jobUser account.User
 	service Service // nil without one
-	chooser *chooser
+	chooser *download.Chooser
 	// given are the labels of the request without placeholders; nil if it has none.
 	given []string
 	// drop are variables that an earlier install has written, and that are to go.

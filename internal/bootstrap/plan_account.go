@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 )
 
 // planAccount finds who runs the jobs: never root.
@@ -33,13 +34,13 @@ func (p *planner) planAccount(context.Context) error {
 	p.jobUser, p.plan.User = user, user.Name // as the system calls it
 	if p.known && p.record.User != "" && p.record.User != p.plan.User {
 		// All its files are the other one's.
-		return &RefusedError{
+		return &refusal.Error{
 			Object: fmt.Sprintf("running jobs of %q as account %q", p.plan.Name, p.plan.User), Reason: ErrOtherAccount,
 			Detail: p.record.User, Name: p.plan.Name,
 		}
 	}
 	if user.UID == 0 {
-		return &RefusedError{
+		return &refusal.Error{
 			Object: fmt.Sprintf("account %q", p.plan.User), Reason: ErrAccount, Detail: "a job would own this host", Name: p.plan.User,
 		}
 	}
@@ -50,7 +51,7 @@ func (p *planner) planAccount(context.Context) error {
 // planNewAccount has an account created.
 func (p *planner) planNewAccount(name string) (account.User, error) {
 	if !account.Creatable(name) {
-		return account.User{}, &RefusedError{
+		return account.User{}, &refusal.Error{
 			Object: fmt.Sprintf("creating account %q", name), Reason: account.ErrCreate,
 			Detail: "a name has up to 32 of a-z, 0-9, - and _, and begins with a letter", Name: name,
 		}
@@ -63,7 +64,7 @@ func (p *planner) planNewAccount(name string) (account.User, error) {
 // ownAccount is the account of whoever runs this, which needs no privileges.
 func ownAccount(h *Host, name string) (account.User, error) {
 	if !h.Private {
-		return account.User{}, &RefusedError{Object: fmt.Sprintf("writing below %q", h.Paths.State), Reason: ErrPrivilege}
+		return account.User{}, &refusal.Error{Object: fmt.Sprintf("writing below %q", h.Paths.State), Reason: ErrPrivilege}
 	}
 	user, err := account.Lookup("")
 	if err != nil {
@@ -72,7 +73,7 @@ func ownAccount(h *Host, name string) (account.User, error) {
 	if name != "" && name != user.Name {
 		// The same account may have other names; one that is not found is another one.
 		if named, err := account.Lookup(name); err != nil || named.UID != user.UID {
-			return account.User{}, &RefusedError{Object: fmt.Sprintf("running jobs as account %q", name), Reason: ErrPrivilege}
+			return account.User{}, &refusal.Error{Object: fmt.Sprintf("running jobs as account %q", name), Reason: ErrPrivilege}
 		}
 	}
 	return user, nil
@@ -114,7 +115,7 @@ func (r Request) expects(group string) bool {
 
 func checkBarrier(user account.User, root string) error {
 	if dir := user.Barrier(root); dir != "" {
-		return &RefusedError{
+		return &refusal.Error{
 			Object: fmt.Sprintf("account %q", user.Name), Reason: ErrUnreachable,
 			Detail: fmt.Sprintf("it may not list %q", dir), Name: dir,
 		}

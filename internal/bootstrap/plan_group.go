@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 )
 
 // planGroup looks the runner's group up before anything is fetched for it: config.sh
@@ -33,7 +34,7 @@ func (p *planner) planGroup(ctx context.Context) error {
 	case err != nil:
 		return err
 	case group.Closed() && name != "":
-		return &RefusedError{
+		return &refusal.Error{
 			Object: fmt.Sprintf("joining runner group %q of %s", group.Name, p.plan.Scope), Reason: ErrGroupClosed,
 			Detail: "it is restricted to selected workflows, and none is selected", Scope: r.Scope,
 		}

@@ -10,9 +10,11 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
 // What is refused before anything is done.
@@ -25,7 +27,7 @@ func TestPlanRefuses(t *testing.T) {
 		"no credential": {func(w *world, _ *bootstrap.Request) { w.host.Connect = nil }, bootstrap.ErrNoCredential, organization},
 		"the name is taken": {func(w *world, _ *bootstrap.Request) {
 			w.server.AddRunner(organization, githubtest.Runner{Name: "WEB-1", Status: "online", Version: version})
-		}, bootstrap.ErrNameTaken, "online"},
+		}, register.ErrNameListed, "online"},
 		"no such group": {func(_ *world, r *bootstrap.Request) { r.Identity.Group = "Nowhere" }, github.ErrGroupUnknown, "Nowhere"},
 		"a closed group": {func(w *world, r *bootstrap.Request) {
 			r.Identity.Group = "Closed"
@@ -50,7 +52,7 @@ func TestPlanRefuses(t *testing.T) {
 		"no folder": {func(w *world, r *bootstrap.Request) {
 			r.Variables = []string{"SSL_CERT_DIR=" + filepath.Join(w.base, "nowhere")}
 		}, bootstrap.ErrNoCertificate, "no such file"},
-		"an old archive": {func(_ *world, r *bootstrap.Request) { r.Source.Archive = "/x/runner.tar.gz" }, bootstrap.ErrUnnamed, "runner.tar.gz"},
+		"an old archive": {func(_ *world, r *bootstrap.Request) { r.Source.Archive = "/x/runner.tar.gz" }, download.ErrUnnamed, "runner.tar.gz"},
 		"a work folder":  {func(_ *world, r *bootstrap.Request) { r.Identity.Work = "/etc" }, nil, "/etc"},
 		"an odd record":  {func(w *world, _ *bootstrap.Request) { w.write("rb/state/instances/web-2/record.json", "{") }, nil, "web-2"},
 	} {
@@ -86,7 +88,7 @@ func TestPlanRefusesWhatIsThere(t *testing.T) {
 		}, bootstrap.ErrOtherScope},
 		"being removed": {func(w *world, _ *bootstrap.Request) {
 			change(w, func(r *instance.Record) { r.Phase = instance.Removing })
-		}, bootstrap.ErrRemoving},
+		}, instance.ErrRemoving},
 		"of another account":      {func(w *world, _ *bootstrap.Request) { change(w, func(r *instance.Record) { r.User = "somebody" }) }, bootstrap.ErrOtherAccount},
 		"of another registration": {func(w *world, r *bootstrap.Request) { config := w.jit(runnerName, 78, nil); r.JIT = &config }, bootstrap.ErrDiffers},
 		"of a stranger": {func(w *world, _ *bootstrap.Request) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -32,7 +33,7 @@ func (p *planner) planRegister(ctx context.Context) error {
 	// A just-in-time configuration does not say where it belongs.
 	elsewhere := settings.URL != "" && !p.request.Scope.Same(settings.URL)
 	if elsewhere || !strings.EqualFold(settings.Name, p.plan.Name) && settings.ID != p.record.RunnerID {
-		return &RefusedError{
+		return &refusal.Error{
 			Object: fmt.Sprintf("directory %q", p.plan.Dir), Reason: ErrForeign,
 			Detail: fmt.Sprintf("%s at %s", settings.Name, settings.URL), Name: p.plan.Name,
 		}
@@ -41,7 +42,7 @@ func (p *planner) planRegister(ctx context.Context) error {
 	if p.client == nil {
 		reason += "; GitHub was not asked"
 	} else if _, err = p.client.Runner(ctx, settings.ID); errors.Is(err, github.ErrNotFound) {
-		if p.known && !p.record.Credential.Empty() && !p.record.Brought && running(p.host.Store, p.plan.Name) {
+		if p.known && !p.record.Credential.Empty() && !p.record.PreRegistered && running(p.host.Store, p.plan.Name) {
 			p.plan.keep(RegisterPhase, object, "GitHub no longer lists it, and its supervisor registers it anew")
 			return nil
 		}
@@ -66,12 +67,12 @@ func (p *planner) planRegister(ctx context.Context) error {
 // options than it is to have now.
 func (p *planner) planAnew(object, differing string) error {
 	if !p.request.Replace {
-		return &RefusedError{
+		return &refusal.Error{
 			Object: fmt.Sprintf("runner %q on this host", p.plan.Name), Reason: ErrDiffers, Detail: differing, Name: p.plan.Name,
 		}
 	}
 	if p.client == nil {
-		return &RefusedError{
+		return &refusal.Error{
 			Object: fmt.Sprintf("registering runner %q anew", p.plan.Name), Reason: ErrNoCredential,
 			Detail: "a registration token cannot take it away first", Name: p.plan.Name, Scope: p.request.Scope,
 		}
@@ -109,7 +110,7 @@ func (p *planner) planAdopt(settings register.Settings, object, reason string) e
 		p.plan.change(RegisterPhase, object, fmt.Sprintf("registered as id %d before", settings.ID))
 		return nil
 	}
-	return &RefusedError{
+	return &refusal.Error{
 		Object: fmt.Sprintf("runner %q on this host", p.plan.Name), Reason: ErrDiffers,
 		Detail: fmt.Sprintf("it is registered as id %d, not as %d", settings.ID, p.request.JIT.Settings.ID), Name: p.plan.Name,
 	}
@@ -123,7 +124,7 @@ func (p *planner) planAdopt(settings register.Settings, object, reason string) e
 func (p *planner) planJoin(ctx context.Context, object, reason string) error {
 	if jit := p.request.JIT; jit != nil {
 		if p.record.RunnerID == jit.Settings.ID && p.record.Phase == instance.Installed {
-			return &RefusedError{
+			return &refusal.Error{
 				Object: fmt.Sprintf("runner %q on this host", p.plan.Name), Reason: ErrSpent,
 				Detail: fmt.Sprintf("id %d", jit.Settings.ID), Name: p.plan.Name, Scope: p.request.Scope,
 			}
@@ -140,7 +141,7 @@ func (p *planner) planJoin(ctx context.Context, object, reason string) error {
 		return err
 	}
 	for _, runner := range runners {
-		ours := claims(p.record, runner)
+		ours := register.Claims(p.record, runner)
 		if !ours {
 			p.before = append(p.before, runner.ID)
 		}
@@ -148,8 +149,8 @@ func (p *planner) planJoin(ctx context.Context, object, reason string) error {
 		case ours && !runner.Online():
 			p.ghost, reason = runner.ID, "an interrupted run left it at GitHub"
 		case !p.request.Replace:
-			return &RefusedError{
-				Object: fmt.Sprintf("runner %q", p.plan.Name), Reason: ErrNameTaken,
+			return &refusal.Error{
+				Object: fmt.Sprintf("runner %q", p.plan.Name), Reason: register.ErrNameListed,
 				Detail: fmt.Sprintf("id %d, %s", runner.ID, runner.Status), Name: p.plan.Name, Scope: p.request.Scope,
 			}
 		}
@@ -167,7 +168,7 @@ func checkFiles(record instance.Record, within svc.Sandbox) error {
 	c, l := record.Credential, record.Life
 	for _, file := range []string{c.TokenFile, c.AppKeyFile, l.WebhookSecret, l.MetricsFile} {
 		if file != "" && temporary(file) {
-			return &RefusedError{Object: fmt.Sprintf("a service that needs %q", file), Reason: ErrPrivateTemp, Name: file}
+			return &refusal.Error{Object: fmt.Sprintf("a service that needs %q", file), Reason: ErrPrivateTemp, Name: file}
 		}
 	}
 	return nil
@@ -200,7 +201,7 @@ func (p *planner) planService(ctx context.Context) error {
 	if state.Active != svc.Absent && p.record.Service != p.plan.ServiceName {
 		// GitHub's own installer gives the same names, and so does an install in
 		// another directory.
-		return &RefusedError{
+		return &refusal.Error{
 			Object: fmt.Sprintf("installing service %q", p.plan.ServiceName), Reason: ErrForeignService,
 			Detail: state.UnitPath, Name: p.plan.ServiceName,
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 )
@@ -32,7 +33,7 @@ func (h *Host) MakePlan(ctx context.Context, r Request) (*Plan, error) {
 	case h.Connect != nil:
 		planner.client = h.Connect(r.Scope)
 	case !r.selfSufficient():
-		return nil, &RefusedError{Object: "planning for " + p.Scope, Reason: ErrNoCredential, Scope: r.Scope}
+		return nil, &refusal.Error{Object: "planning for " + p.Scope, Reason: ErrNoCredential, Scope: r.Scope}
 	}
 	if err := r.checkJIT(); err != nil {
 		return nil, err
@@ -62,7 +63,7 @@ func (r Request) checkJIT() error {
 			if at != nil && at.Host != "" {
 				host = at.Host
 			}
-			return &RefusedError{
+			return &refusal.Error{
 				Object: fmt.Sprintf("registering a runner of %s at %s", r.Scope, r.Scope.Server()), Reason: ErrOtherServer, Detail: host,
 				Scope: r.Scope,
 			}
@@ -124,8 +125,8 @@ func (r Request) runnerName(fill filler) (string, error) {
 // has, also where its cloud does not answer today.
 func (p *planner) fillLabels(ctx context.Context) error {
 	r := p.request
-	if p.known && p.record.Given != nil && slices.Equal(p.record.Labels, r.Identity.Labels) {
-		p.given = p.record.Given
+	if p.known && p.record.ResolvedLabels != nil && slices.Equal(p.record.Labels, r.Identity.Labels) {
+		p.given = p.record.ResolvedLabels
 		return nil
 	}
 	var err error
@@ -138,10 +139,10 @@ func (p *planner) take(record instance.Record) error {
 	p.plan.Name, p.plan.Dir = record.Name, record.Dir
 	object := fmt.Sprintf("runner %q on this host", record.Name)
 	if !p.request.Scope.Same(record.ScopeURL) {
-		return &RefusedError{Object: object, Reason: ErrOtherScope, Detail: record.ScopeURL, Name: record.Name}
+		return &refusal.Error{Object: object, Reason: ErrOtherScope, Detail: record.ScopeURL, Name: record.Name}
 	}
 	if record.Phase == instance.Removing {
-		return &RefusedError{Object: object, Reason: ErrRemoving, Name: record.Name}
+		return &refusal.Error{Object: object, Reason: instance.ErrRemoving, Name: record.Name}
 	}
 	return nil
 }
@@ -154,14 +155,14 @@ func (p *planner) checkService(context.Context) error {
 	}
 	err := p.host.Services.Available()
 	if errors.Is(err, ErrPrivilege) {
-		return &RefusedError{Object: "installing a service", Reason: ErrPrivilege}
+		return &refusal.Error{Object: "installing a service", Reason: ErrPrivilege}
 	}
 	if err != nil {
 		return err
 	}
 	for _, dir := range []string{os.TempDir(), "/tmp", "/var/tmp"} {
 		if inside, err := filepath.Rel(dir, p.host.Executable); err == nil && filepath.IsLocal(inside) {
-			return &RefusedError{
+			return &refusal.Error{
 				Object: fmt.Sprintf("installing a service for %q", p.host.Executable), Reason: ErrTemporary, Name: p.host.Executable,
 			}
 		}
@@ -174,36 +175,36 @@ func (p *planner) checkService(context.Context) error {
 func (p *planner) planFetch(ctx context.Context) error {
 	if _, err := os.Lstat(p.plan.Dir); err == nil {
 		if !p.known {
-			return &RefusedError{Object: fmt.Sprintf("directory %q", p.plan.Dir), Reason: ErrForeignDir, Name: p.plan.Dir}
+			return &refusal.Error{Object: fmt.Sprintf("directory %q", p.plan.Dir), Reason: ErrForeignDir, Name: p.plan.Dir}
 		}
 		if p.whole = supervise.CheckListener(p.plan.Dir) == nil; p.whole {
 			p.plan.keep(FetchPhase, p.plan.Dir, "unpacked already")
 			return nil
 		}
 		if _, err := register.ReadSettings(p.plan.Dir); !errors.Is(err, register.ErrNotConfigured) {
-			return &RefusedError{Object: fmt.Sprintf("directory %q", p.plan.Dir), Reason: ErrDamaged, Name: p.plan.Name}
+			return &refusal.Error{Object: fmt.Sprintf("directory %q", p.plan.Dir), Reason: ErrDamaged, Name: p.plan.Name}
 		}
 	}
 	// A runner that may not update itself is soon too old, so it begins with the
 	// newest version.
-	p.chooser = &chooser{
-		Host: p.host, source: p.request.Source, platform: p.plan.Platform, client: p.client, scoped: p.client != nil,
-		latest: p.request.Identity.DisableUpdate,
+	p.chooser = &download.Chooser{
+		Cache: p.host.Fetcher.Cache, Log: p.host.Log, Source: p.request.Source, Platform: p.plan.Platform,
+		Client: p.client, Scoped: p.client != nil, Latest: p.request.Identity.DisableUpdate,
 	}
 	if p.client == nil {
-		p.chooser.client = p.host.Anonymous(p.request.Scope)
+		p.chooser.Client = p.host.Anonymous(p.request.Scope)
 	}
-	chosen, err := p.chooser.choose(ctx)
+	chosen, err := p.chooser.Choose(ctx)
 	if err != nil {
 		return err
 	}
 	// How many bytes it takes is known when the archive is: the fetch looks for them.
 	need := doctor.Need{Files: doctor.Usual().Files}
-	if err := doctor.CheckPlaces(doctor.Places(p.host.Paths, need, chosen.cached), p.jobUser); err != nil {
+	if err := doctor.CheckPlaces(doctor.Places(p.host.Paths, need, chosen.Cached), p.jobUser); err != nil {
 		return err
 	}
-	p.plan.Asset, p.plan.Cached = &chosen.asset, chosen.cached
-	p.plan.change(FetchPhase, chosen.asset.Filename, chosen.reason)
+	p.plan.Asset, p.plan.Cached = &chosen.Asset, chosen.Cached
+	p.plan.change(FetchPhase, chosen.Asset.Filename, chosen.Reason)
 	return nil
 }
 

@@ -22,7 +22,7 @@ type PrepareRequest struct {
 	// and Scoped is set; otherwise its server's public releases are.
 	Scope  github.Scope
 	Scoped bool
-	Source Source
+	Source download.Source
 	// Seal proves at the end that this host can become an image.
 	Seal bool
 }
@@ -43,25 +43,25 @@ func (h *Host) Prepare(ctx context.Context, r PrepareRequest) (Prepared, error) 
 	if err != nil {
 		return Prepared{}, fmt.Errorf("choosing a runner for this host: %w", err)
 	}
-	chooser := &chooser{
-		Host: h, source: r.Source, platform: platform, latest: true,
-		client: h.Anonymous(r.Scope), scoped: r.Scoped && h.Connect != nil,
+	chooser := &download.Chooser{
+		Cache: h.Fetcher.Cache, Log: h.Log, Source: r.Source, Platform: platform, Latest: true,
+		Client: h.Anonymous(r.Scope), Scoped: r.Scoped && h.Connect != nil,
 	}
-	if chooser.scoped {
-		chooser.client = h.Connect(r.Scope)
+	if chooser.Scoped {
+		chooser.Client = h.Connect(r.Scope)
 	}
-	var chosen choice
+	var chosen download.Choice
 	err = h.phase(PlanPhase, h.Paths.Cache, func() (string, error) {
-		chosen, err = chooser.choose(ctx)
-		return "runner version " + chosen.asset.Version + ", " + chosen.reason, err
+		chosen, err = chooser.Choose(ctx)
+		return "runner version " + chosen.Asset.Version + ", " + chosen.Reason, err
 	})
 	if err != nil {
 		return Prepared{}, err
 	}
 	var prepared Prepared
-	h.Observer.Begin(FetchPhase, chosen.asset.Filename)
-	prepared.Entry, prepared.Cached, err = h.Fetcher.Ensure(ctx, chosen.asset, h.Observer.Progress)
-	h.Observer.End(FetchPhase, fetched(chosen.asset, prepared.Cached), prepared.Cached, err)
+	h.Observer.Begin(FetchPhase, chosen.Asset.Filename)
+	prepared.Entry, prepared.Cached, err = h.Fetcher.Ensure(ctx, chosen.Asset, h.Observer.Progress)
+	h.Observer.End(FetchPhase, fetched(chosen.Asset, prepared.Cached), prepared.Cached, err)
 	if err != nil || !r.Seal {
 		return prepared, err
 	}

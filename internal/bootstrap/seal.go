@@ -3,6 +3,7 @@ package bootstrap
 import (
 	"encoding/hex"
 	"fmt"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -37,7 +38,7 @@ func (s sealer) seal() (string, error) {
 		for _, record := range records {
 			names = append(names, record.Name)
 		}
-		return "", &RefusedError{
+		return "", &refusal.Error{
 			Object: "sealing this host", Reason: ErrNotClean, Name: records[0].Name,
 			Detail: "it has " + strings.Join(names, ", ") + ", and each copy would be the same runner",
 		}
@@ -52,7 +53,7 @@ func (s sealer) seal() (string, error) {
 		for _, f := range found {
 			texts = append(texts, f.Path+" ("+f.What+")")
 		}
-		return "", &RefusedError{Object: "sealing this host", Reason: ErrNotClean, Detail: strings.Join(texts, ", ")}
+		return "", &refusal.Error{Object: "sealing this host", Reason: ErrNotClean, Detail: strings.Join(texts, ", ")}
 	}
 	s.warnOfIdentity()
 	return fmt.Sprintf("no runner, no service of one, and no secret in %s", strings.Join(places.Secrets, ", ")), nil

@@ -65,11 +65,11 @@ func failures() []failure {
 		},
 		{name: "it was stopped", start: refusedWith(instance.Report{Reason: "stopped"}), reason: bootstrap.ErrNotListening},
 		{
-			name: "no connection", start: refusedWith(instance.Report{Trouble: instance.Connecting, TroubleWords: "no route"}),
+			name: "no connection", start: refusedWith(instance.Report{Connection: instance.Connection{Trouble: instance.Connecting, TroubleWords: "no route"}}),
 			reason: bootstrap.ErrNotListening, words: []string{"it cannot connect to GitHub: no route"},
 		},
 		{
-			name: "another session", start: refusedWith(instance.Report{Trouble: instance.Conflict, TroubleWords: "a session exists"}),
+			name: "another session", start: refusedWith(instance.Report{Connection: instance.Connection{Trouble: instance.Conflict, TroubleWords: "a session exists"}}),
 			reason: bootstrap.ErrNotListening, words: []string{": a session exists"},
 		},
 		{name: "a sandbox", start: func(_ context.Context, s supervisor) error {
@@ -197,7 +197,7 @@ func TestServiceAfterAFailure(t *testing.T) {
 func TestServiceThatIsDoneAtOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.manager.start = func(_ context.Context, s supervisor) error {
-			s.reports(instance.Report{State: instance.Ended, Reason: "its job is done", Succeeded: 1})
+			s.reports(instance.Report{State: instance.Ended, Reason: "its job is done"})
 			s.ends(svc.Stopped, 0)
 			return nil
 		}

@@ -53,7 +53,7 @@ func TestServiceComesUp(t *testing.T) {
 		if got, err := os.ReadFile(w.root(".service")); err != nil || string(got) != serviceName+".service\n" {
 			t.Errorf("GitHub's scripts are told %q, %v", got, err)
 		}
-		if r := w.record(); r.Service != serviceName || r.Phase != instance.Installed || r.RunnerID != broughtID || !r.Brought {
+		if r := w.record(); r.Service != serviceName || r.Phase != instance.Installed || r.RunnerID != broughtID || !r.PreRegistered {
 			t.Errorf("the record is %+v", r)
 		}
 		w.install(w.brought())

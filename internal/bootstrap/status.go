@@ -301,9 +301,9 @@ func (w witnesses) lookAtGitHub(ctx context.Context, record instance.Record, s *
 
 // listed is what GitHub lists of the runner.
 func (w witnesses) listed(ctx context.Context, record instance.Record) ([]github.Runner, error) {
-	scope, err := github.ParseScope(record.ScopeURL, record.APIURL)
+	scope, err := register.ScopeOf(record)
 	if err != nil {
-		return nil, fmt.Errorf("reading the record of %q: %w", record.Name, err)
+		return nil, err
 	}
 	return w.connect(scope).Runners(ctx, record.Name)
 }

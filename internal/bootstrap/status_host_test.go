@@ -14,6 +14,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -148,7 +149,7 @@ func TestPrepare(t *testing.T) {
 		t.Fatalf("prepared %+v, %v", prepared, err)
 	}
 	secret := w.write("rb/x.txt", "ghp_"+strings.Repeat("a", 36))
-	_, err = w.host.Prepare(t.Context(), bootstrap.PrepareRequest{Scope: w.scope, Seal: true, Source: bootstrap.Source{Archive: shared.archiveFile, SHA256: shared.archive.SHA256}})
+	_, err = w.host.Prepare(t.Context(), bootstrap.PrepareRequest{Scope: w.scope, Seal: true, Source: download.Source{Archive: shared.archiveFile, SHA256: shared.archive.SHA256}})
 	expect(t, err, bootstrap.ErrNotClean, secret)
 	mustDo(t, os.Remove(secret))
 	r := w.request()
@@ -160,14 +161,14 @@ func TestPrepare(t *testing.T) {
 	if err != nil || !again.Cached || again.Sealed {
 		t.Errorf("again %+v, %v", again, err)
 	}
-	_, err = w.host.Prepare(t.Context(), bootstrap.PrepareRequest{Scope: w.scope, Source: bootstrap.Source{Version: "2.0.0"}})
+	_, err = w.host.Prepare(t.Context(), bootstrap.PrepareRequest{Scope: w.scope, Source: download.Source{Version: "2.0.0"}})
 	expect(t, err, nil)
 }
 
 func TestCache(t *testing.T) {
 	w := newWorld(t).withGitHub()
 	w.ownCache()
-	_, err := w.host.Prepare(t.Context(), bootstrap.PrepareRequest{Scope: w.scope, Source: bootstrap.Source{Archive: shared.archiveFile, SHA256: shared.archive.SHA256}})
+	_, err := w.host.Prepare(t.Context(), bootstrap.PrepareRequest{Scope: w.scope, Source: download.Source{Archive: shared.archiveFile, SHA256: shared.archive.SHA256}})
 	mustDo(t, err)
 	if got := w.phases.of(bootstrap.FetchPhase); got != "version "+version+", SHA-256 verified, from "+filepath.Dir(shared.archiveFile) {
 		t.Errorf("the phase says %q", got)
@@ -194,7 +195,7 @@ func TestCache(t *testing.T) {
 func TestMetadata(t *testing.T) {
 	w := newWorld(t)
 	r := w.request()
-	r.RegistrationToken, r.Source = github.NewSecret("x"), bootstrap.Source{Version: version}
+	r.RegistrationToken, r.Source = github.NewSecret("x"), download.Source{Version: version}
 	r.Template, r.Metadata = runnerName+"-{region}", bootstrap.Metadata{Policy: bootstrap.MetadataOff}
 	_, err := w.host.MakePlan(t.Context(), r)
 	expect(t, err, bootstrap.ErrTemplate, "--metadata off")

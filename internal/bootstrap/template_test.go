@@ -129,7 +129,7 @@ func TestCompareGitHub(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := Status{Listener: ListenerStatus{State: c.listener}, GitHub: GitHubStatus{State: c.github}}
-			s.compareGitHub(instance.Record{RunnerID: c.id})
+			s.compareGitHub(instance.Record{Registration: instance.Registration{RunnerID: c.id}})
 			got := strings.Join(s.Problems, "; ")
 			if (c.problem == "") != (got == "") || !strings.Contains(got, c.problem) {
 				t.Errorf("problems %q, want %q", got, c.problem)

@@ -7,14 +7,13 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
 
 // The variables that say whom to trust.
@@ -26,32 +25,6 @@ const (
 
 // maxBundle is far beyond any list of authorities.
 const maxBundle = 16 << 20
-
-// atStart tells whether .NET reads a variable when its process starts. The runner
-// loads .env after that.
-func atStart(variable string) bool {
-	name, _, _ := strings.Cut(variable, "=")
-	return name == trustFile || name == trustFolder || strings.HasPrefix(name, "DOTNET_") || strings.HasPrefix(name, "COMPlus_")
-}
-
-// startEnvironment is what the listener of a record has to be started with.
-func (h *Host) startEnvironment(record instance.Record) []string {
-	start := slices.DeleteFunc(slices.Clone(h.Environment), func(variable string) bool { return !atStart(variable) })
-	return append(start, h.namedAtStart(record)...)
-}
-
-// namedAtStart are those variables that the user has named for jobs: they win, as
-// they do in .env. What is kept for .env has those of the network as well.
-func (h *Host) namedAtStart(record instance.Record) []string {
-	kept, err := h.Store.KeptVariables(record.Name)
-	if err != nil {
-		h.Log.Warn("reading which variables the runner has", "runner", record.Name, "error", err)
-		return nil
-	}
-	return slices.DeleteFunc(kept, func(variable string) bool {
-		return !atStart(variable) || slices.Contains(record.Environment, variable) || slices.Contains(h.Environment, variable)
-	})
-}
 
 // checkTrust refuses certificates that the listener or its jobs could not use: they
 // would fail much later, and would not say why.
@@ -78,7 +51,7 @@ func (p *planner) checkTrust(context.Context) error {
 }
 
 func (p *planner) checkTrusted(name, path string, holds func(path string) error) error {
-	refused := &RefusedError{Object: fmt.Sprintf("trusting %q (%s)", path, name), Name: path}
+	refused := &refusal.Error{Object: fmt.Sprintf("trusting %q (%s)", path, name), Name: path}
 	if !filepath.IsAbs(path) {
 		refused.Reason, refused.Detail = ErrNoCertificate, "not an absolute path, and the runner works in another directory"
 		return refused

@@ -10,18 +10,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
-)
-
-const (
-	// busyWait is how long GitHub may go on calling a stopped runner busy.
-	busyWait = time.Minute
-	busyEach = 3 * time.Second
 )
 
 // Removal says how a runner is to be taken away.
@@ -119,20 +115,20 @@ func (u *uninstaller) look(ctx context.Context) error {
 	if err := u.refuseBusy(); err != nil {
 		return err
 	}
-	u.never = u.id == 0 && !registering(u.record) && len(u.record.Owed) == 0
+	u.never = u.id == 0 && !register.Unconfirmed(u.record) && len(u.record.PendingDeletes) == 0
 	if u.removal.SkipGitHub || u.never && u.host.Connect == nil {
 		return nil
 	}
-	scope, err := github.ParseScope(u.record.ScopeURL, u.record.APIURL)
+	scope, err := register.ScopeOf(u.record)
 	if err != nil {
-		return fmt.Errorf("reading the record of %q: %w", u.record.Name, err)
+		return err
 	}
 	if u.host.Connect == nil && u.configured && !u.removal.RemoveToken.Empty() {
 		u.listed = true
 		return nil
 	}
 	if u.host.Connect == nil {
-		return &RefusedError{
+		return &refusal.Error{
 			Object: fmt.Sprintf("removing runner %q", u.removal.Name), Reason: ErrNoCredential, Name: u.removal.Name, Scope: scope,
 		}
 	}
@@ -152,12 +148,12 @@ func (u *uninstaller) lookAtGitHub(ctx context.Context, scope github.Scope) erro
 		return err
 	}
 	for _, runner := range runners {
-		if runner.ID != u.id && (u.id != 0 || !claims(u.record, runner)) {
+		if runner.ID != u.id && (u.id != 0 || !register.Claims(u.record, runner)) {
 			continue
 		}
 		u.id, u.listed = runner.ID, true
 		if runner.Busy && !u.removal.Force && !u.stopped {
-			return &RefusedError{Object: fmt.Sprintf("runner %q", u.removal.Name), Reason: ErrBusy, Name: u.removal.Name, Scope: scope}
+			return &refusal.Error{Object: fmt.Sprintf("runner %q", u.removal.Name), Reason: ErrBusy, Name: u.removal.Name, Scope: scope}
 		}
 	}
 	return nil
@@ -173,7 +169,7 @@ func (u *uninstaller) refuseBusy() error {
 	if err != nil || !alive || report.State != instance.Busy {
 		return err
 	}
-	return &RefusedError{Object: fmt.Sprintf("runner %q", u.removal.Name), Reason: ErrBusy, Detail: report.Job, Name: u.removal.Name}
+	return &refusal.Error{Object: fmt.Sprintf("runner %q", u.removal.Name), Reason: ErrBusy, Detail: report.Job, Name: u.removal.Name}
 }
 
 // lookAgain is for what the supervisor has done before it was stopped: it may have
@@ -183,7 +179,7 @@ func (u *uninstaller) lookAgain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	u.record.Owed = record.Owed
+	u.record.PendingDeletes = record.PendingDeletes
 	settings, err := register.ReadSettings(u.record.Dir)
 	if errors.Is(err, register.ErrNotConfigured) {
 		u.configured = false
@@ -283,11 +279,11 @@ func (u *uninstaller) deregister(ctx context.Context) (string, error) {
 	if u.client == nil {
 		return how + ", GitHub was not asked for the proof", register.Forget(u.record.Dir)
 	}
-	others, err := takeAway(ctx, u.client, u.owing(), gone...)
+	others, err := register.DeletePending(ctx, u.client, u.owing(), gone...)
 	if err != nil {
 		return "", err
 	}
-	u.host.tellOthers(u.record, others)
+	register.WarnOfOthers(u.host.Log, u.record.Name, others)
 	u.host.tellOnce(u.record, health.EventDeregistered)
 	return how + ", GitHub no longer lists it", register.Forget(u.record.Dir)
 }
@@ -304,7 +300,7 @@ func (u *uninstaller) neverRegistered(ctx context.Context) string {
 		u.host.Log.Warn("GitHub could not be asked whether it lists a runner of this name", "runner", u.removal.Name, "error", err)
 		return never + "; GitHub was not asked"
 	}
-	u.host.tellOthers(u.record, others)
+	register.WarnOfOthers(u.host.Log, u.record.Name, others)
 	if len(others) > 0 {
 		return never
 	}
@@ -312,7 +308,7 @@ func (u *uninstaller) neverRegistered(ctx context.Context) string {
 }
 
 func (u *uninstaller) leave(ctx context.Context) (string, error) {
-	user, err := userOf(u.record)
+	user, err := account.OfJobs(u.record.User)
 	if u.client == nil && err != nil {
 		return "", err
 	}
@@ -321,7 +317,7 @@ func (u *uninstaller) leave(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		err = u.host.runner(u.record, user, u.lock.File(), u.registration.File()).Leave(ctx, token)
+		err = register.NewRunner(u.host.Store, u.record, user, u.host.Environment, u.host.Log, u.lock.File(), u.registration.File()).Leave(ctx, token)
 		if err == nil {
 			return "removed by config.sh", nil
 		}
@@ -330,7 +326,7 @@ func (u *uninstaller) leave(ctx context.Context) (string, error) {
 		}
 		u.host.Log.Warn("config.sh remove failed, deleting the runner by its id", "runner", u.removal.Name, "error", err)
 	}
-	return "deleted by id", deleteByID(ctx, u.client, u.id)
+	return "deleted by id", register.DeleteByID(ctx, u.client, u.id)
 }
 
 // owing is the record with the runners that this one's supervisor could not take

@@ -178,7 +178,7 @@ func TestUninstallFails(t *testing.T) {
 		"no token to remove it": {func(w *world) {
 			w.server.Fault(githubtest.Fault{Method: "POST", Path: runnersPath + "/remove-token", Status: 403})
 		}, "403", true},
-		"GitHub goes on listing it": {func(w *world) { w.server.Lag(1000) }, bootstrap.ErrStillListed.Error(), true},
+		"GitHub goes on listing it": {func(w *world) { w.server.Lag(1000) }, register.ErrStillListed.Error(), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t).withGitHub()

@@ -12,16 +12,12 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
 const (
-	// stopTimeout is how long a listener may take to cancel its job.
-	stopTimeout = 30 * time.Second
-	// startTimeout is how long a service may take until its listener listens; its
-	// supervisor tries again and again meanwhile.
-	startTimeout = 5 * time.Minute
 	// watchdogTime is how long a supervisor may say nothing. Stopping a listener,
 	// and what it has left, is what it does longest without a word.
 	watchdogTime = 3 * time.Minute
@@ -40,7 +36,7 @@ func (h *Host) describe(service string, record instance.Record, user account.Use
 		Directory:     "/", // not where jobs write: root's programs look around in theirs
 		StopTimeout:   unitStop(record),
 		Notify:        true,
-		StartTimeout:  startTimeout,
+		StartTimeout:  instance.StartTimeout,
 		Watchdog:      watchdogTime,
 		Mounts:        mounts(h, record),
 		Sandbox:       sandbox(h.Paths, record, user),
@@ -66,7 +62,7 @@ func mounts(h *Host, record instance.Record) []string {
 // unitStop is how long the service of a record may take to stop: the running job
 // may finish, the listener ends, the runner leaves GitHub, the last events go out.
 func unitStop(record instance.Record) time.Duration {
-	return time.Duration(record.DrainTimeout) + stopTimeout + leaveTime + farewell + 30*time.Second
+	return time.Duration(record.DrainTimeout) + instance.StopTimeout + instance.DeregisterTimeout + health.FlushTimeout + 30*time.Second
 }
 
 // What the sandbox of the service may leave to jobs.

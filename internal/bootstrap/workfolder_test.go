@@ -11,6 +11,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 )
 
 // A folder for jobs outside of the runner's directory.
@@ -19,7 +20,7 @@ func TestInstallWorkFolder(t *testing.T) {
 	work := filepath.Join(w.base, "data", "work")
 	r := w.request()
 	config := w.jit(runnerName, broughtID, map[string]string{"WorkFolder": work})
-	r.JIT, r.Source, r.Service = &config, bootstrap.Source{Version: version}, false
+	r.JIT, r.Source, r.Service = &config, download.Source{Version: version}, false
 	w.install(r)
 	if got := w.phases.of(bootstrap.WorkPhase); !strings.HasPrefix(got, "made for account ") {
 		t.Errorf("the phase says %q", got)
@@ -53,7 +54,7 @@ func TestInstallWorkFolderOfOthers(t *testing.T) {
 	}
 	r := w.request()
 	config := w.jit(runnerName, broughtID, map[string]string{"WorkFolder": work})
-	r.JIT, r.Source, r.Service = &config, bootstrap.Source{Version: version}, false
+	r.JIT, r.Source, r.Service = &config, download.Source{Version: version}, false
 	w.install(r)
 	if got := w.phases.of(bootstrap.WorkPhase); got != "left as it is" {
 		t.Errorf("the phase says %q", got)

@@ -28,6 +28,12 @@ var (
 	ErrMirror = errors.New("not an http, https or file URL")
 	// ErrAbsent means that there is nothing where an archive was said to be.
 	ErrAbsent = errors.New("there is no such archive")
+	// ErrOutdated means that GitHub takes no runner of that version any more.
+	ErrOutdated = errors.New("GitHub refuses it")
+	// ErrUnnamed means that an archive's name does not tell what it holds.
+	ErrUnnamed = errors.New("its name does not tell the version")
+	// ErrOtherVersion means that an archive holds another version than is wanted.
+	ErrOtherVersion = errors.New("it holds another version")
 )
 
 // DigestError says that an archive's SHA-256 is not the promised one.

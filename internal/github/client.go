@@ -25,7 +25,10 @@ const brokenTries = 2
 
 // Client performs operations on the runners of one scope with one credential.
 // It may be used by many goroutines at once.
-type Client struct {
+type Client struct{ caller }
+
+// caller sends what the operations of a Client ask for.
+type caller struct {
 	http       *transport.Client
 	scope      Scope
 	credential Credential
@@ -34,7 +37,7 @@ type Client struct {
 // NewClient returns a client. The credential's tokens are sent to the scope's
 // API root and nowhere else.
 func NewClient(http *transport.Client, scope Scope, credential Credential) *Client {
-	return &Client{http: http, scope: scope, credential: credential}
+	return &Client{caller{http: http, scope: scope, credential: credential}}
 }
 
 // Scope is what the client's operations act on.
@@ -58,7 +61,7 @@ type request struct {
 
 // do sends a request, and once more where the credential has another token than
 // one that was refused. That is safe for every method: a 401 had no effect.
-func (c *Client) do(ctx context.Context, r request) error {
+func (c *caller) do(ctx context.Context, r request) error {
 	op := r.op
 	if !r.whole {
 		op = fmt.Sprintf("%s of %s", r.op, c.scope)
@@ -85,7 +88,7 @@ func (c *Client) do(ctx context.Context, r request) error {
 }
 
 // send asks, and asks again where the answer to what only reads breaks off.
-func (c *Client) send(ctx context.Context, r request, token Secret) (reply, error) {
+func (c *caller) send(ctx context.Context, r request, token Secret) (reply, error) {
 	for try := 0; ; try++ {
 		got, broken, err := c.once(ctx, r, token)
 		if !broken || r.method != http.MethodGet || try == brokenTries || !pause(ctx, try) {
@@ -95,7 +98,7 @@ func (c *Client) send(ctx context.Context, r request, token Secret) (reply, erro
 }
 
 // once sends one request. Broken says that the answer came and did not end well.
-func (c *Client) once(ctx context.Context, r request, token Secret) (got reply, broken bool, err error) {
+func (c *caller) once(ctx context.Context, r request, token Secret) (got reply, broken bool, err error) {
 	req, err := c.newRequest(ctx, r, token)
 	if err != nil {
 		return reply{}, false, err
@@ -113,7 +116,7 @@ func (c *Client) once(ctx context.Context, r request, token Secret) (got reply, 
 }
 
 // accept takes an answer apart, or says why it is none.
-func (c *Client) accept(op string, r request, got reply) error {
+func (c *caller) accept(op string, r request, got reply) error {
 	if got.status != r.want {
 		return got.refusal(op, c.scope, time.Now())
 	}
@@ -135,7 +138,7 @@ func (c *Client) accept(op string, r request, got reply) error {
 	return nil
 }
 
-func (c *Client) newRequest(ctx context.Context, r request, token Secret) (*http.Request, error) {
+func (c *caller) newRequest(ctx context.Context, r request, token Secret) (*http.Request, error) {
 	target := c.scope.API() + r.path
 	if r.path == "" {
 		target += c.scope.path(r.suffix)

@@ -12,7 +12,7 @@ import (
 
 // AddArchive offers an archive. The last one added for a platform is what downloads list; earlier ones stay where they
 // are, as releases do.
-func (s *Server) AddArchive(a *Archive) {
+func (s archiveHost) AddArchive(a *Archive) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.archives = append(s.archives, a)
@@ -21,7 +21,7 @@ func (s *Server) AddArchive(a *Archive) {
 }
 
 // SetDigest makes the server tell a digest other than the true one for a platform; "" makes it tell none.
-func (s *Server) SetDigest(platform, digest string) {
+func (s archiveHost) SetDigest(platform, digest string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.digests[platform] = digest
@@ -76,13 +76,13 @@ func listDownloads(c *call) answer {
 }
 
 // archiveOrigin is the address of the archive host for whoever sent r to the API host.
-func (s *Server) archiveOrigin(r *http.Request) string {
+func (s archiveHost) archiveOrigin(r *http.Request) string {
 	return s.scheme + "://" + reachable(s.archAddr, r.Host)
 }
 
 // archiveHandler is a plain file server on a host of its own, so that a header that strays there is seen. Besides the
 // two addresses GitHub hands out it serves /FILE and /vVERSION/FILE, as a mirror would.
-func (s *Server) archiveHandler() http.Handler {
+func (s archiveHost) archiveHandler() http.Handler {
 	root := func(r *http.Request) (string, string) { return rootArchive, r.URL.Path }
 	files := http.HandlerFunc(s.serveArchive)
 	return s.recorded(root, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -90,7 +90,7 @@ func (s *Server) archiveHandler() http.Handler {
 	}))
 }
 
-func (s *Server) serveArchive(w http.ResponseWriter, r *http.Request) {
+func (s archiveHost) serveArchive(w http.ResponseWriter, r *http.Request) {
 	a, token := s.archiveAt(r.URL.Path)
 	if a == nil || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
 		s.Report(fmt.Errorf("unexpected request to the archive host: %s %s", r.Method, r.URL.Path))
@@ -118,7 +118,7 @@ func (s *Server) serveArchive(w http.ResponseWriter, r *http.Request) {
 }
 
 // archiveAt finds the archive of a path, and the token that opens it if one is needed.
-func (s *Server) archiveAt(at string) (*Archive, string) {
+func (s archiveHost) archiveAt(at string) (*Archive, string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, a := range slices.Backward(s.archives) {

@@ -109,7 +109,7 @@ func (st *state) endSession(r *record) {
 }
 
 // reapSessions ends those whose listener stopped asking without a word, as a killed one does.
-func (s *Server) reapSessions() {
+func (s broker) reapSessions() {
 	for _, r := range s.runners {
 		if r.session != nil && r.session.polling == 0 && time.Since(r.session.seen) > s.sessionTTL {
 			s.endSession(r)
@@ -118,7 +118,7 @@ func (s *Server) reapSessions() {
 }
 
 // poll holds a request until there is a message, or for two seconds.
-func (s *Server) poll(w http.ResponseWriter, r *http.Request) {
+func (s broker) poll(w http.ResponseWriter, r *http.Request) {
 	id, begun := s.beginPoll(r)
 	if begun != nil {
 		writeAnswer(w, *begun)
@@ -140,7 +140,7 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request) {
 	writeAnswer(w, out)
 }
 
-func (s *Server) beginPoll(r *http.Request) (int64, *answer) {
+func (s broker) beginPoll(r *http.Request) (int64, *answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id, known := s.accessTokens[bearer(r.Header.Get("Authorization"))]
@@ -156,7 +156,7 @@ func (s *Server) beginPoll(r *http.Request) (int64, *answer) {
 	return id, nil
 }
 
-func (s *Server) endPoll(id int64) {
+func (s broker) endPoll(id int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if rec := s.runner("", id); rec != nil && rec.session != nil {
@@ -166,7 +166,7 @@ func (s *Server) endPoll(id int64) {
 }
 
 // polled is the answer for a waiting runner, or nil if there is nothing to say yet. The caller holds the lock.
-func (s *Server) polled(id int64, r *http.Request) *answer {
+func (s broker) polled(id int64, r *http.Request) *answer {
 	q := r.URL.Query()
 	rec := s.runner("", id)
 	var a answer
@@ -191,7 +191,7 @@ func (s *Server) polled(id int64, r *http.Request) *answer {
 }
 
 // nextMessage takes the oldest message, or gives out a job if the runner is free.
-func (s *Server) nextMessage(r *record, origin string) *message {
+func (s broker) nextMessage(r *record, origin string) *message {
 	if len(r.inbox) == 0 && r.job == nil {
 		s.assignJob(r, origin)
 	}
@@ -204,7 +204,7 @@ func (s *Server) nextMessage(r *record, origin string) *message {
 }
 
 // WaitListening waits until the runner of that name has a live session and has asked for messages.
-func (s *Server) WaitListening(ctx context.Context, runnerName string) error {
+func (s broker) WaitListening(ctx context.Context, runnerName string) error {
 	return s.await(ctx, func() bool {
 		r := s.runnerNamed("", runnerName)
 		return r != nil && r.session != nil && r.session.polls > 0
@@ -212,7 +212,7 @@ func (s *Server) WaitListening(ctx context.Context, runnerName string) error {
 }
 
 // DropSessions ends the live session of a runner, as GitHub does some time after it lost sight of a listener.
-func (s *Server) DropSessions(runnerName string) {
+func (s broker) DropSessions(runnerName string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r := s.runnerNamed("", runnerName); r != nil {

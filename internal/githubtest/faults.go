@@ -41,7 +41,7 @@ type activeFault struct {
 }
 
 // Fault makes the server fail from now on; the first fault that matches a request wins.
-func (s *Server) Fault(f Fault) {
+func (s faultInjector) Fault(f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f.Host == "" {
@@ -54,13 +54,13 @@ func (s *Server) Fault(f Fault) {
 }
 
 // ClearFaults forgets all faults, used up or not.
-func (s *Server) ClearFaults() {
+func (s faultInjector) ClearFaults() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = nil
 }
 
-func (s *Server) pickFault(host, at, method string) *Fault {
+func (s faultInjector) pickFault(host, at, method string) *Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.faults {
@@ -81,7 +81,7 @@ func (s *Server) pickFault(host, at, method string) *Fault {
 }
 
 // withFaults lets a request through to next, or what a fault leaves of it.
-func (s *Server) withFaults(host, at string, next http.Handler) http.Handler {
+func (s faultInjector) withFaults(host, at string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f := s.pickFault(host, at, r.Method)
 		if f == nil {
@@ -99,7 +99,7 @@ func (s *Server) withFaults(host, at string, next http.Handler) http.Handler {
 		}
 		if f.CutAfter != 0 || f.StallAfter != 0 || f.RatePerSecond != 0 {
 			w.Header().Set(FaultHeader, "shaped")
-			w = &shapedWriter{ResponseWriter: w, s: s, r: r, fault: f}
+			w = &shapedWriter{ResponseWriter: w, s: s.Server, r: r, fault: f}
 		}
 		switch {
 		case f.CloseConnection:
@@ -152,7 +152,7 @@ func orElse(n, otherwise int) int {
 }
 
 // pause waits, unless the client or the server goes first.
-func (s *Server) pause(r *http.Request, d time.Duration) bool {
+func (s faultInjector) pause(r *http.Request, d time.Duration) bool {
 	if d <= 0 {
 		return true
 	}

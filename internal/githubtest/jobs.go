@@ -31,13 +31,13 @@ type JobRun struct {
 }
 
 // QueueJob queues a job for the runner of that name, which need not exist yet; "" is any runner.
-func (s *Server) QueueJob(runnerName string, j Job) *JobRun {
+func (s jobQueue) QueueJob(runnerName string, j Job) *JobRun {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if j.Name == "" {
 		j.Name = "build"
 	}
-	run := &JobRun{s: s, job: j, id: newGUID()}
+	run := &JobRun{s: s.Server, job: j, id: newGUID()}
 	run.token = s.remember(newJWTLike(fmt.Sprintf(`{"orch_id":%q,"scp":"Actions.Results"}`, run.id)))
 	key := strings.ToLower(runnerName)
 	s.jobs[key] = append(s.jobs[key], run)
@@ -95,7 +95,7 @@ func (j *JobRun) conclude(conclusion, output string) {
 }
 
 // assignJob gives a free runner the next job queued for its name, or for anybody.
-func (s *Server) assignJob(r *record, origin string) {
+func (s jobQueue) assignJob(r *record, origin string) {
 	for _, key := range []string{strings.ToLower(r.Name), ""} {
 		queue := s.jobs[key]
 		if len(queue) == 0 {
@@ -205,14 +205,14 @@ func (Deprecate) tell(s *Server, r *record) { s.deprecated[r.Version] = true }
 func (ForgetRegistration) tell(s *Server, r *record) { s.drop(r) }
 
 // Tell gives a directive to the runner of that name.
-func (s *Server) Tell(runnerName string, d Directive) error {
+func (s jobQueue) Tell(runnerName string, d Directive) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.runnerNamed("", runnerName)
 	if r == nil {
 		return fmt.Errorf("telling runner %q to do %T: there is no such runner", runnerName, d)
 	}
-	d.tell(s, r)
+	d.tell(s.Server, r)
 	s.notify()
 	return nil
 }

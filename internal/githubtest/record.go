@@ -49,7 +49,7 @@ type Witness struct {
 }
 
 // Requests lists every request so far, in the order in which they came. Reports of witnesses are not among them.
-func (s *Server) Requests() []Request {
+func (s observer) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := make([]Request, len(s.requests))
@@ -60,14 +60,14 @@ func (s *Server) Requests() []Request {
 }
 
 // Witnesses lists what simulated programs reported, in order.
-func (s *Server) Witnesses() []Witness {
+func (s observer) Witnesses() []Witness {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.witnesses)
 }
 
 // Report adds to the problems of this server; a contract is given it.
-func (s *Server) Report(err error) {
+func (s observer) Report(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.problems = append(s.problems, err)
@@ -75,7 +75,7 @@ func (s *Server) Report(err error) {
 
 // Problems lists what should not have happened: violations of the contract, requests nobody expects, and faults with a
 // number of times that were not used up.
-func (s *Server) Problems() []error {
+func (s observer) Problems() []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := slices.Clone(s.problems)
@@ -87,7 +87,7 @@ func (s *Server) Problems() []error {
 	return out
 }
 
-func (s *Server) takeWitness(w http.ResponseWriter, r *http.Request) {
+func (s observer) takeWitness(w http.ResponseWriter, r *http.Request) {
 	var report Witness
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&report); err != nil {
 		s.Report(fmt.Errorf("reading the report of a simulated program: %w", err))
@@ -102,7 +102,7 @@ func (s *Server) takeWitness(w http.ResponseWriter, r *http.Request) {
 }
 
 // recorded notes every request and the status of its answer, and takes internal marks off the answer.
-func (s *Server) recorded(rootOf func(*http.Request) (root, path string), next http.Handler) http.Handler {
+func (s observer) recorded(rootOf func(*http.Request) (root, path string), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		if err != nil {
@@ -133,7 +133,7 @@ func (s *Server) recorded(rootOf func(*http.Request) (root, path string), next h
 }
 
 // misplacedSecret looks for secrets where none belongs. The caller holds the lock.
-func (s *Server) misplacedSecret(root string, r *http.Request) bool {
+func (s observer) misplacedSecret(root string, r *http.Request) bool {
 	places := []string{r.URL.String()}
 	for name, values := range r.Header {
 		if name != "Authorization" {
@@ -189,4 +189,4 @@ func (r *recorder) Write(p []byte) (int, error) {
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 // Problem joins the problems into one error, nil if there are none.
-func (s *Server) Problem() error { return errors.Join(s.Problems()...) }
+func (s observer) Problem() error { return errors.Join(s.Problems()...) }

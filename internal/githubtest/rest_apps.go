@@ -36,7 +36,7 @@ type installation struct {
 
 // AddApp registers a GitHub App, by its numeric id or its client id, installed on the accounts of these scopes. Its
 // installation tokens reach exactly the scopes named.
-func (s *Server) AddApp(id string, key *rsa.PublicKey, scopePaths ...string) {
+func (s appStore) AddApp(id string, key *rsa.PublicKey, scopePaths ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	number, err := strconv.ParseInt(id, 10, 64)
@@ -73,7 +73,7 @@ func (a *app) on(account string) *installation {
 	return nil
 }
 
-func (s *Server) appOperations(mux *http.ServeMux) {
+func (s appStore) appOperations(mux *http.ServeMux) {
 	handle := func(pattern string, kind scopeKind, h func(*call, *app) answer) {
 		mux.HandleFunc(pattern, s.handle(kind, asApp(h)))
 	}
@@ -103,7 +103,7 @@ type appClaims struct {
 }
 
 // appOf verifies a JSON web token as GitHub does, against the real clock: the skew of Advance is the server's affair.
-func (s *Server) appOf(token string) (*app, string) {
+func (s appStore) appOf(token string) (*app, string) {
 	const undecodable = "A JSON web token could not be decoded"
 	var claims appClaims
 	signed, signature, err := splitJWT(token, "RS256", &claims)

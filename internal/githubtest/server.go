@@ -61,7 +61,45 @@ type Server struct {
 	mu      sync.Mutex
 	changed chan struct{}
 	state
+
+	topics
 }
+
+// topics are what can be asked of the server and told to it: each is the whole server seen from one side.
+type topics struct {
+	archiveHost
+	broker
+	faultInjector
+	jobQueue
+	observer
+	appStore
+	tokenStore
+	runnerStore
+}
+
+// archiveHost offers archives.
+type archiveHost struct{ *Server }
+
+// broker speaks to listeners.
+type broker struct{ *Server }
+
+// faultInjector lets things go wrong.
+type faultInjector struct{ *Server }
+
+// jobQueue gives jobs.
+type jobQueue struct{ *Server }
+
+// observer remembers what was asked, and what must not have been.
+type observer struct{ *Server }
+
+// appStore knows GitHub Apps.
+type appStore struct{ *Server }
+
+// tokenStore knows tokens.
+type tokenStore struct{ *Server }
+
+// runnerStore knows runners and groups.
+type runnerStore struct{ *Server }
 
 // Start serves a simulated GitHub until Close.
 func Start(cfg Config) (*Server, error) {
@@ -91,6 +129,14 @@ func Start(cfg Config) (*Server, error) {
 		api, archives = tls.NewListener(api, cfg.TLS), tls.NewListener(archives, cfg.TLS)
 	}
 	s.state = newState()
+	s.archiveHost = archiveHost{s}
+	s.broker = broker{s}
+	s.faultInjector = faultInjector{s}
+	s.jobQueue = jobQueue{s}
+	s.observer = observer{s}
+	s.appStore = appStore{s}
+	s.tokenStore = tokenStore{s}
+	s.runnerStore = runnerStore{s}
 	s.adminToken = s.addCredential(&credential{secret: newClassicToken()})
 	if cfg.Archive != nil {
 		s.AddArchive(cfg.Archive)

@@ -44,23 +44,33 @@ type state struct {
 	groups       map[string][]group
 	defaultRules map[string]GroupRules // of the group Default, by scope
 	apps         []*app
-	archives     []*Archive
-	digests      map[string]string // platform -> digest told instead of the true one
-	downloads    map[string]string // archive path -> token that opens it
 	jobs         map[string][]*JobRun
-	deprecated   map[string]bool
-	schedules    map[string]schedule
-	published    map[string]time.Time      // version -> date of its release
-	released     map[string]ReleaseDigests // platform -> what releases tell
 	faults       []*activeFault
-	requests     []*Request
-	witnesses    []Witness
-	secrets      []string
-	problems     []error
-	restCalls    int
-	loseLabels   int // so many more registrations lose their custom labels
-	lag          int // a deleted runner stays in so many lists
-	lingering    []*lingering
+	offered
+	observed
+	loseLabels int // so many more registrations lose their custom labels
+	lag        int // a deleted runner stays in so many lists
+	lingering  []*lingering
+}
+
+// offered is which versions of the runner there are, and what is said of them.
+type offered struct {
+	archives   []*Archive
+	digests    map[string]string // platform -> digest told instead of the true one
+	downloads  map[string]string // archive path -> token that opens it
+	deprecated map[string]bool
+	schedules  map[string]schedule
+	published  map[string]time.Time      // version -> date of its release
+	released   map[string]ReleaseDigests // platform -> what releases tell
+}
+
+// observed is what was asked of the server, and what must not have been.
+type observed struct {
+	requests  []*Request
+	witnesses []Witness
+	secrets   []string
+	problems  []error
+	restCalls int
 }
 
 // lingering is a runner that is deleted and still listed, so many times.
@@ -116,13 +126,11 @@ func newState() state {
 		accessTokens: map[string]int64{},
 		groups:       map[string][]group{},
 		defaultRules: map[string]GroupRules{},
-		digests:      map[string]string{},
-		downloads:    map[string]string{},
 		jobs:         map[string][]*JobRun{},
-		deprecated:   map[string]bool{},
-		schedules:    map[string]schedule{},
-		published:    map[string]time.Time{},
-		released:     map[string]ReleaseDigests{},
+		offered: offered{
+			digests: map[string]string{}, downloads: map[string]string{}, deprecated: map[string]bool{},
+			schedules: map[string]schedule{}, published: map[string]time.Time{}, released: map[string]ReleaseDigests{},
+		},
 	}
 }
 
@@ -199,7 +207,7 @@ func (st *state) labelled(have []Label, names []string, kind string) []Label {
 }
 
 // Lag lets every runner that is deleted from now on stay in so many lists: GitHub's are not up to date at once.
-func (s *Server) Lag(lists int) {
+func (s runnerStore) Lag(lists int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lag = lists
@@ -218,7 +226,7 @@ func (st *state) stale(scope, name string) []Runner {
 }
 
 // LoseLabels makes so many registrations from now on lose the custom labels that they ask for.
-func (s *Server) LoseLabels(times int) {
+func (s runnerStore) LoseLabels(times int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loseLabels = times
@@ -234,7 +242,7 @@ func (st *state) kept(labels []Label) []Label {
 }
 
 // Runners lists the runners of a scope, or all with "".
-func (s *Server) Runners(scopePath string) []Runner {
+func (s runnerStore) Runners(scopePath string) []Runner {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reapSessions()
@@ -250,7 +258,7 @@ func (s *Server) Runners(scopePath string) []Runner {
 
 // AddRunner puts in a foreign runner, which no simulated program stands for: its status and its being busy stay as
 // told.
-func (s *Server) AddRunner(scopePath string, r Runner) Runner {
+func (s runnerStore) AddRunner(scopePath string, r Runner) Runner {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r.ID == 0 {
@@ -274,7 +282,7 @@ func (s *Server) AddRunner(scopePath string, r Runner) Runner {
 }
 
 // DeleteRunner removes a runner as somebody on the web page would, busy or not. It says whether there was one.
-func (s *Server) DeleteRunner(id int64) bool {
+func (s runnerStore) DeleteRunner(id int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.runner("", id)
@@ -287,7 +295,7 @@ func (s *Server) DeleteRunner(id int64) bool {
 }
 
 // AddGroup adds a runner group and returns its id. The group "Default" with id 1 is always there.
-func (s *Server) AddGroup(scopePath, name string) int64 {
+func (s runnerStore) AddGroup(scopePath, name string) int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	scope := normalScope(scopePath)
@@ -297,7 +305,7 @@ func (s *Server) AddGroup(scopePath, name string) int64 {
 }
 
 // SetGroup changes who may use the runners of a group that is there.
-func (s *Server) SetGroup(scopePath, name string, rules GroupRules) {
+func (s runnerStore) SetGroup(scopePath, name string, rules GroupRules) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	scope := normalScope(scopePath)
@@ -312,7 +320,7 @@ func (s *Server) SetGroup(scopePath, name string, rules GroupRules) {
 }
 
 // SetMinimumVersion changes the oldest runner version that may register.
-func (s *Server) SetMinimumVersion(version string) {
+func (s runnerStore) SetMinimumVersion(version string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.minVersion = version

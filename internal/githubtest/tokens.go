@@ -31,21 +31,21 @@ func (c *credential) covers(scope string) bool {
 }
 
 // Token is a classic personal access token that may do everything.
-func (s *Server) Token() string { return s.adminToken }
+func (s tokenStore) Token() string { return s.adminToken }
 
 // AddToken makes a personal access token that may do everything to exactly these scopes. GitHub hides the others from
 // it: they answer 404.
-func (s *Server) AddToken(scopePaths ...string) string {
+func (s tokenStore) AddToken(scopePaths ...string) string {
 	return s.addScoped(scopePaths, false)
 }
 
 // AddWeakToken makes a classic token that sees these scopes and lacks the permission for their runners: they answer 403.
-func (s *Server) AddWeakToken(scopePaths ...string) string {
+func (s tokenStore) AddWeakToken(scopePaths ...string) string {
 	return s.addScoped(scopePaths, true)
 }
 
 // RevokeToken makes the server forget a token of any kind; it stays among the secrets.
-func (s *Server) RevokeToken(secret string) {
+func (s tokenStore) RevokeToken(secret string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.credentials, secret)
@@ -53,7 +53,7 @@ func (s *Server) RevokeToken(secret string) {
 	delete(s.accessTokens, secret)
 }
 
-func (s *Server) addScoped(scopePaths []string, weak bool) string {
+func (s tokenStore) addScoped(scopePaths []string, weak bool) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	scopes := make([]string, len(scopePaths))
@@ -69,27 +69,27 @@ func (st *state) addCredential(c *credential) string {
 }
 
 // RegistrationToken mints a registration token for a scope without a request, as somebody on the web page would.
-func (s *Server) RegistrationToken(scopePath string) string {
+func (s tokenStore) RegistrationToken(scopePath string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.newJoinToken(normalScope(scopePath), purposeRegister)
 }
 
 // RemoveToken does the same for a remove token.
-func (s *Server) RemoveToken(scopePath string) string {
+func (s tokenStore) RemoveToken(scopePath string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.newJoinToken(normalScope(scopePath), purposeRemove)
 }
 
-func (s *Server) newJoinToken(scope, purpose string) string {
+func (s tokenStore) newJoinToken(scope, purpose string) string {
 	secret := s.remember("A" + randomString(joinAlphabet, 28))
 	s.joinTokens[secret] = &joinToken{scope: scope, purpose: purpose, expires: s.now().Add(joinTokenLife)}
 	return secret
 }
 
 // Secrets lists every secret the server ever accepted or issued.
-func (s *Server) Secrets() []string {
+func (s tokenStore) Secrets() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.secrets)

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"os"
 	"regexp"
 	"time"
 )
@@ -45,6 +46,15 @@ type Event struct {
 	Reason   string    `json:"reason"`
 	ExitCode *int      `json:"exit_code"` // nil: nothing has ended
 	Sequence int64     `json:"sequence"`  // counts from 1; a gap is an event that was dropped
+}
+
+// NewEvent is an event of a runner on this host.
+func NewEvent(kind, runner, scope string, id int64, version string) Event {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "" // a receiver can do without
+	}
+	return Event{Type: kind, Runner: runner, Scope: scope, RunnerID: id, Host: host, Version: version}
 }
 
 // MarshalJSON writes the event as receivers get it: its fields, and "schema".

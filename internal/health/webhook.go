@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -34,8 +35,10 @@ type WebhookConfig struct {
 	// URL is where events are posted: https, or http on loopback. Its path and
 	// query may hold a secret, so logs name its host alone.
 	URL string
-	// Secret signs every delivery as [Verify] describes; nil: unsigned.
-	Secret interface{ Reveal() string }
+	// Secret signs every delivery as [Verify] describes; nil: unsigned, unless
+	// SecretFile names the file that it is in.
+	Secret     interface{ Reveal() string }
+	SecretFile string
 	// Roots are the certificate authorities that are trusted; nil: the system's.
 	Roots *x509.CertPool
 	// UserAgent names this program and its version.
@@ -81,6 +84,13 @@ func NewWebhook(c WebhookConfig) (*Webhook, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.SecretFile != "" {
+		secret, err := readSecret(c.SecretFile)
+		if err != nil {
+			return nil, err
+		}
+		c.Secret = secret
+	}
 	if c.Secret != nil && c.Secret.Reveal() == "" {
 		return nil, fmt.Errorf("%w: its secret is empty", ErrWebhook)
 	}
@@ -95,6 +105,36 @@ func NewWebhook(c WebhookConfig) (*Webhook, error) {
 	}
 	go w.run(ctx)
 	return w, nil
+}
+
+// FlushTimeout is how long the last events may take to be delivered where somebody
+// waits for it.
+const FlushTimeout = 5 * time.Second
+
+// SendOnce delivers one event, within [FlushTimeout].
+func SendOnce(c WebhookConfig, e Event) error {
+	webhook, err := NewWebhook(c)
+	if err != nil {
+		return err
+	}
+	webhook.Send(e)
+	ctx, cancel := context.WithTimeout(context.Background(), FlushTimeout)
+	defer cancel()
+	return webhook.Close(ctx)
+}
+
+// fileSecret is a secret that no format prints.
+type fileSecret func() string
+
+// Reveal gives the secret.
+func (s fileSecret) Reveal() string { return s() }
+
+func readSecret(file string) (fileSecret, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the webhook's secret: %w", err)
+	}
+	return func() string { return strings.TrimSpace(string(text)) }, nil
 }
 
 // parseTarget repeats nothing of the URL but its host: the rest may be secret.

@@ -24,25 +24,33 @@ func arrows() []arrow {
 		{"cmd/runner-bootstrap", []string{
 			"internal/bootstrap", "internal/doctor", "internal/download", "internal/supervise", "internal/register", "internal/svc",
 			"internal/health", "internal/metadata", "internal/github", "internal/instance", "internal/account", "internal/transport",
+			"internal/refusal", "internal/agent",
 		}},
+		// Neither of the next two imports the other: they meet in the record.
 		{"internal/bootstrap", []string{
 			"internal/doctor", "internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health",
-			"internal/metadata", "internal/reaper", "internal/workspace", "internal/sealcheck", "internal/github", "internal/instance",
-			"internal/account",
+			"internal/metadata", "internal/workspace", "internal/sealcheck", "internal/github", "internal/instance",
+			"internal/account", "internal/refusal", "internal/transport", // the clients that its tests speak to the simulator with
+		}},
+		{"internal/agent", []string{
+			"internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health", "internal/metadata",
+			"internal/reaper", "internal/workspace", "internal/github", "internal/instance", "internal/account", "internal/refusal",
 		}},
 		{"internal/doctor", []string{
 			"internal/download", "internal/svc", "internal/github", "internal/instance", "internal/account", "internal/transport",
 		}},
-		{"internal/supervise", []string{"internal/register", "internal/reaper", "internal/github", "internal/account"}},
-		{"internal/register", []string{"internal/github", "internal/account"}},
+		{"internal/supervise", []string{"internal/register", "internal/reaper", "internal/github", "internal/instance", "internal/account"}},
+		{"internal/register", []string{"internal/github", "internal/instance", "internal/account", "internal/refusal"}}, // the record says who joins
 		{"internal/download", []string{
 			"internal/download/transfer", "internal/download/unpack", "internal/github", "internal/transport", "internal/atomicfile",
+			"internal/refusal",
 		}},
 		{"internal/download/transfer", []string{"internal/transport"}}, // for the rules of redirects
 		{"internal/download/unpack", []string{"internal/inflate"}},
 		{"internal/control", []string{"internal/instance"}},
 		{"internal/svc", []string{"internal/atomicfile"}},
 		{"internal/health", []string{"internal/atomicfile", "internal/retry"}},
+		{"internal/refusal", []string{"internal/github"}}, // for the scope that a hint is about
 		{"internal/github", []string{"internal/transport"}},
 		{"internal/transport", []string{"internal/retry"}},
 		{"internal/instance", []string{"internal/atomicfile"}},

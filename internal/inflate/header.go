@@ -66,7 +66,7 @@ func (d *decoder) setFixed() error {
 			lengths[i] = 5
 		}
 	}
-	if !d.buildLit(lengths[:fixedLit]) || !d.buildDist(lengths[fixedLit:]) {
+	if !d.code.build(d.lit[:], litBits, lengths[:fixedLit], d.symbols.lit[:]) || !d.code.build(d.dist[:], distBits, lengths[fixedLit:], d.symbols.dist[:]) {
 		return d.corrupt("fixed codes that do not fit together") // they do
 	}
 	d.fixed = true
@@ -92,16 +92,16 @@ func (d *decoder) readCodes() error {
 		pre[order[i]] = uint8(v & 7)
 	}
 	d.fixed = false
-	if !d.buildPre(pre[:]) { // the table is free until the lengths are known
+	if !d.code.build(d.lit[:], preBits, pre[:], d.symbols.pre[:]) { // the table is free until the lengths are known
 		return d.corrupt("code lengths with a code that does not fit together")
 	}
 	if err = d.readLengths(lits + dists); err != nil {
 		return err
 	}
-	if !d.buildLit(d.lengths[:lits]) {
+	if !d.code.build(d.lit[:], litBits, d.lengths[:lits], d.symbols.lit[:]) {
 		return d.corrupt("literal codes that do not fit together")
 	}
-	if !d.buildDist(d.lengths[lits : lits+dists]) {
+	if !d.code.build(d.dist[:], distBits, d.lengths[lits:lits+dists], d.symbols.dist[:]) {
 		return d.corrupt("distance codes that do not fit together")
 	}
 	return nil
@@ -190,16 +190,4 @@ func (d *decoder) pull() error {
 	d.pos++
 	d.count += 8
 	return nil
-}
-
-func (d *decoder) buildLit(lengths []uint8) bool {
-	return d.code.build(d.lit[:], litBits, lengths, d.symbols.lit[:])
-}
-
-func (d *decoder) buildDist(lengths []uint8) bool {
-	return d.code.build(d.dist[:], distBits, lengths, d.symbols.dist[:])
-}
-
-func (d *decoder) buildPre(lengths []uint8) bool {
-	return d.code.build(d.lit[:], preBits, lengths, d.symbols.pre[:])
 }

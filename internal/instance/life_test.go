@@ -101,15 +101,15 @@ func TestUpdate(t *testing.T) {
 	var all sync.WaitGroup
 	for id := range int64(20) {
 		all.Go(func() {
-			if _, err := s.Update(t.Context(), "web-1", func(r *Record) { r.Owed = append(r.Owed, id) }); err != nil {
+			if _, err := s.Update(t.Context(), "web-1", func(r *Record) { r.PendingDeletes = append(r.PendingDeletes, id) }); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	all.Wait()
 	record, err := s.Load("web-1")
-	if err != nil || len(record.Owed) != 20 {
-		t.Errorf("of 20 changes %d are there: %v", len(record.Owed), err)
+	if err != nil || len(record.PendingDeletes) != 20 {
+		t.Errorf("of 20 changes %d are there: %v", len(record.PendingDeletes), err)
 	}
 	if _, err := s.Update(t.Context(), "web-2", func(*Record) {}); err == nil {
 		t.Error("a record that is not there was changed")

@@ -25,6 +25,9 @@ const (
 	Removing    Phase = "removing"    // an uninstall has begun
 )
 
+// ErrRemoving means that an uninstall has begun and was not finished.
+var ErrRemoving = errors.New("its removal was interrupted")
+
 // schema is raised when the meaning of a field changes.
 const schema = 1
 
@@ -39,8 +42,8 @@ type Record struct {
 	Dir      string `json:"dir"`
 	User     string `json:"user"`
 	Identity `json:"identity"`
-	// Given are the labels that GitHub got, where those of Identity have placeholders.
-	Given []string `json:"given_labels,omitempty"`
+	// ResolvedLabels are the labels that GitHub got, where those of Identity have placeholders.
+	ResolvedLabels []string `json:"given_labels,omitempty"`
 	// WorkFolder is where jobs work, if that is outside of Dir.
 	WorkFolder WorkFolder `json:"work_folder,omitzero"`
 	Life       `json:"life"`
@@ -48,27 +51,37 @@ type Record struct {
 	Credential Credential `json:"credential"`
 	// Environment ("KEY=VALUE") is how the network is reached: proxies, certificates.
 	Environment []string `json:"environment,omitempty"`
-	// Source is where a newer version of the runner may be fetched from.
-	Source   Source `json:"source"`
-	Version  string `json:"version"`
-	SHA256   string `json:"sha256"`
-	RunnerID int64  `json:"runner_id"`
-	// Brought is set for a registration that was made elsewhere: another one would
-	// not be the same.
-	Brought bool `json:"brought,omitempty"`
-	// Renewing is set while the supervisor registers the runner anew: GitHub may list
-	// it already.
-	Renewing bool `json:"renewing,omitempty"`
-	// Owed are runners of ours that GitHub may list and should not: their removal
-	// was not proven.
-	Owed []int64 `json:"owed,omitempty"`
-	// Before are runners of this name that GitHub listed before this one was
-	// registered: whatever comes of that, they are somebody else's.
-	Before  []int64   `json:"before,omitempty"`
+	Origin
+	Registration
 	Service string    `json:"service"` // empty: runs without one
 	Phase   Phase     `json:"phase"`
 	Created time.Time `json:"created"`
 	Updated time.Time `json:"updated"`
+}
+
+// Origin is what the runner's directory was made of.
+type Origin struct {
+	// Source is where a newer version of the runner may be fetched from.
+	Source  Source `json:"source"`
+	Version string `json:"version"`
+	SHA256  string `json:"sha256"`
+}
+
+// Registration is what we know of the runner at GitHub.
+type Registration struct {
+	RunnerID int64 `json:"runner_id"`
+	// PreRegistered is set for a registration that was made elsewhere: another one would
+	// not be the same.
+	PreRegistered bool `json:"brought,omitempty"`
+	// Renewing is set while the supervisor registers the runner anew: GitHub may list
+	// it already.
+	Renewing bool `json:"renewing,omitempty"`
+	// PendingDeletes are runners of ours that GitHub may list and should not: their removal
+	// was not proven.
+	PendingDeletes []int64 `json:"owed,omitempty"`
+	// Before are runners of this name that GitHub listed before this one was
+	// registered: whatever comes of that, they are somebody else's.
+	Before []int64 `json:"before,omitempty"`
 }
 
 // Identity is how the runner presents itself at GitHub.
@@ -82,10 +95,10 @@ type Identity struct {
 	DisableUpdate   bool     `json:"disable_update"`
 }
 
-// GivenLabels are the labels that GitHub gets.
-func (r Record) GivenLabels() []string {
-	if r.Given != nil {
-		return r.Given
+// EffectiveLabels are the labels that GitHub gets.
+func (r Record) EffectiveLabels() []string {
+	if r.ResolvedLabels != nil {
+		return r.ResolvedLabels
 	}
 	return r.Labels
 }

@@ -39,22 +39,35 @@ type Report struct {
 	Job      string    `json:"job,omitempty"`
 	ExitCode *int      `json:"exit_code,omitempty"` // the listener's latest
 	Reason   string    `json:"reason,omitempty"`
-	// Trouble is what is wrong with the connection to GitHub: Connecting, Conflict or
-	// Reconnecting, which a busy one has beside its state.
-	Trouble      string     `json:"trouble,omitempty"`
-	TroubleSince *time.Time `json:"trouble_since,omitempty"`
-	TroubleWords string     `json:"trouble_words,omitempty"`
+	Connection
 	// LastWords is how the latest listener that ended did so, and what it printed last.
 	LastWords string `json:"last_words,omitempty"`
 	// EndedAtOnce counts the listeners in a row that ended within seconds.
 	EndedAtOnce   int `json:"ended_at_once,omitempty"`
 	Starts        int `json:"starts"`
 	Registrations int `json:"registrations,omitempty"`
-	Succeeded     int `json:"jobs_succeeded,omitempty"`
-	Failed        int `json:"jobs_failed,omitempty"`
-	Canceled      int `json:"jobs_canceled,omitempty"`
-	// Which process the listener is: its number, its start in clock ticks since
-	// boot, and which boot that was.
+	JobCounts
+	ListenerProcess
+}
+
+// Connection is what is wrong with the listener's connection to GitHub.
+type Connection struct {
+	// Trouble is Connecting, Conflict or Reconnecting, which a busy one has beside its state; empty if nothing is wrong.
+	Trouble      string     `json:"trouble,omitempty"`
+	TroubleSince *time.Time `json:"trouble_since,omitempty"`
+	TroubleWords string     `json:"trouble_words,omitempty"`
+}
+
+// JobCounts is how the jobs of a runner have ended.
+type JobCounts struct {
+	Succeeded int `json:"jobs_succeeded,omitempty"`
+	Failed    int `json:"jobs_failed,omitempty"`
+	Canceled  int `json:"jobs_canceled,omitempty"`
+}
+
+// ListenerProcess tells which process the listener is: its number, its start in clock ticks since boot, and which boot
+// that was.
+type ListenerProcess struct {
 	ListenerPID   int    `json:"listener_pid,omitempty"`
 	ListenerStart uint64 `json:"listener_start,omitempty"`
 	Boot          string `json:"boot,omitempty"`

@@ -20,6 +20,7 @@ const (
 	runLock    = "run.lock"
 	recordLock = "record.lock"
 	hostLock   = "lock"
+	homes      = "instances" // a folder for each runner
 )
 
 // ErrUnknown means that there is no record of that name.
@@ -39,8 +40,7 @@ func (s *Store) Exists() bool {
 	return err == nil
 }
 
-func (s *Store) instances() string       { return filepath.Join(s.dir, "instances") }
-func (s *Store) home(name string) string { return filepath.Join(s.instances(), name) }
+func (s *Store) home(name string) string { return filepath.Join(s.dir, homes, name) }
 
 // Load reads the record called name; [ErrUnknown] if there is none.
 func (s *Store) Load(name string) (Record, error) {
@@ -71,7 +71,7 @@ func (s *Store) Load(name string) (Record, error) {
 // List reads all records, by name. The error is for those that could not be read,
 // and the others come beside it.
 func (s *Store) List() ([]Record, error) {
-	entries, err := os.ReadDir(s.instances())
+	entries, err := os.ReadDir(filepath.Join(s.dir, homes))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -132,7 +132,7 @@ func (s *Store) Forget(name string) error {
 		return fmt.Errorf("removing record: %w", err)
 	}
 	// Fails, rightly, while other runners are remembered.
-	_ = os.Remove(s.instances())
+	_ = os.Remove(filepath.Join(s.dir, homes))
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -20,7 +21,8 @@ func newStore(t *testing.T) *Store {
 func aRecord(name string) Record {
 	return Record{
 		Name: name, Template: "{hostname}", ScopeURL: "https://github.com/octo-org", APIURL: "https://api.github.com",
-		Dir: "/opt/actions-runner/" + name, User: "runner", Version: "2.337.0", SHA256: "00ff", RunnerID: 7,
+		Dir: "/opt/actions-runner/" + name, User: "runner",
+		Origin: Origin{Version: "2.337.0", SHA256: "00ff"}, Registration: Registration{RunnerID: 7},
 		Service: "actions.runner.octo-org." + name, Phase: Installed,
 		Identity: Identity{Labels: []string{"a", "b"}, NoDefaultLabels: true, Group: "g", Work: "_w", Ephemeral: true, DisableUpdate: true},
 	}
@@ -121,12 +123,12 @@ func TestList(t *testing.T) {
 	}
 	// Half made, half removed, and not ours.
 	for _, dir := range []string{"half", "lost+found", ".hidden"} {
-		if err := os.Mkdir(filepath.Join(s.instances(), dir), 0o700); err != nil {
+		if err := os.Mkdir(filepath.Join(filepath.Join(s.dir, homes), dir), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, file := range []string{".DS_Store", "file", "half/" + runLock} {
-		if err := os.WriteFile(filepath.Join(s.instances(), file), nil, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(filepath.Join(s.dir, homes), file), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -317,5 +319,36 @@ func TestPaths(t *testing.T) {
 		if !filepath.IsAbs(path) {
 			t.Errorf("%q is not absolute", path)
 		}
+	}
+}
+
+// A record keeps the words in which it was written before their names in this program changed.
+func TestRecordsOfEarlierVersionsAreRead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	home := filepath.Join(dir, "instances", "web-1")
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	text := `{"schema":1,"name":"web-1","template":"web-1","index":2,"scope_url":"https://github.com/octo-org","api_url":"https://api.github.com",
+		"dir":"/opt/web-1","user":"runner","identity":{"labels":["z-{zone}"],"no_default_labels":true,"runner_group":"g","work":"_w",
+		"ephemeral":true,"jit":true,"disable_update":true},"given_labels":["z-a"],"life":{"max_jobs":3},"credential":{"kept":true},
+		"environment":["A=1"],"source":{"pinned":true},"version":"2.337.0","sha256":"ab","runner_id":7,"brought":true,"renewing":true,
+		"owed":[5,6],"before":[4],"service":"s","phase":"installed"}`
+	if err := os.WriteFile(filepath.Join(home, recordFile), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := NewStore(dir).Load("web-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(r.PendingDeletes, []int64{5, 6}) || !r.PreRegistered || !slices.Equal(r.EffectiveLabels(), []string{"z-a"}) {
+		t.Errorf("what GitHub may list: %v, registered elsewhere: %t, labels %q", r.PendingDeletes, r.PreRegistered, r.EffectiveLabels())
+	}
+	if r.RunnerID != 7 || !r.Renewing || !slices.Equal(r.Before, []int64{4}) || r.Dir != "/opt/web-1" || r.Version != "2.337.0" || r.SHA256 != "ab" {
+		t.Errorf("%+v", r)
+	}
+	if want := (Identity{[]string{"z-{zone}"}, true, "g", "_w", true, true, true}); !reflect.DeepEqual(r.Identity, want) {
+		t.Errorf("%+v", r.Identity)
 	}
 }

@@ -29,6 +29,12 @@ var (
 	ErrUnknown = errors.New("the runner's configuration program failed")
 )
 
+// What GitHub's list of runners says against a registration, or a removal.
+var (
+	ErrNameListed  = errors.New("a runner of this name exists at GitHub")
+	ErrStillListed = errors.New("GitHub still lists the runner")
+)
+
 // ConfigError is a refusal of config.sh.
 type ConfigError struct {
 	Verb   string // "configuring", "removing"

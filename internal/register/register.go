@@ -15,6 +15,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
 
 // tokenVariable is where config.sh looks for its token (actions/runner,
@@ -35,30 +36,22 @@ type Runner struct {
 	grace time.Duration // zero is defaultGrace
 }
 
-// Identity is how the runner presents itself at GitHub.
-type Identity struct {
-	Labels          []string
-	NoDefaultLabels bool
-	Group           string
-	Work            string
-	Ephemeral       bool
-	DisableUpdate   bool
-}
-
 // Join registers the runner under name at the scope and returns what the
 // runner wrote down. Leftovers of a failed registration are deleted first,
 // since config.sh would reuse a key from them. After a failure the root holds
 // no registration, but GitHub may list the runner if its answer was lost: the
 // caller looks. With replace, a runner of the same name at GitHub is replaced.
-func (r Runner) Join(ctx context.Context, scopeURL, name string, id Identity, replace bool, token github.Secret) (Settings, error) {
+func (r Runner) Join(
+	ctx context.Context, scopeURL, name string, id instance.Identity, replace bool, token github.Secret,
+) (Settings, error) {
 	if err := Forget(r.Root); err != nil {
 		return Settings{}, err
 	}
-	arguments := append([]string{"--unattended", "--url", scopeURL, "--name", name}, id.arguments()...)
+	words := append([]string{"--unattended", "--url", scopeURL, "--name", name}, arguments(id)...)
 	if replace {
-		arguments = append(arguments, "--replace")
+		words = append(words, "--replace")
 	}
-	if err := r.config(ctx, "configuring", arguments, token); err != nil {
+	if err := r.config(ctx, "configuring", words, token); err != nil {
 		return Settings{}, About(err, scopeURL)
 	}
 	settings, err := ReadSettings(r.Root)
@@ -66,6 +59,15 @@ func (r Runner) Join(ctx context.Context, scopeURL, name string, id Identity, re
 		return Settings{}, fmt.Errorf("configuring the runner: config.sh ended well, but: %w", err)
 	}
 	return settings, nil
+}
+
+// ScopeOf is where the runner of a record belongs.
+func ScopeOf(record instance.Record) (github.Scope, error) {
+	scope, err := github.ParseScope(record.ScopeURL, record.APIURL)
+	if err != nil {
+		return github.Scope{}, fmt.Errorf("reading the record of %q: %w", record.Name, err)
+	}
+	return scope, nil
 }
 
 // About says in a refusal which scope it is about.
@@ -82,7 +84,7 @@ func About(err error, scopeURL string) error {
 	return err
 }
 
-func (id Identity) arguments() []string {
+func arguments(id instance.Identity) []string {
 	var arguments []string
 	add := func(on bool, words ...string) {
 		if on {

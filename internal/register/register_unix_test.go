@@ -22,6 +22,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
 
 // archive is a simulated runner, made once.
@@ -120,7 +121,7 @@ func newWorld(t *testing.T) *world {
 
 const slug = "octo-org"
 
-func (w *world) join(ctx context.Context, id Identity, replace bool, token string) (Settings, error) {
+func (w *world) join(ctx context.Context, id instance.Identity, replace bool, token string) (Settings, error) {
 	return w.Join(ctx, w.URL()+"/"+slug, "web-1", id, replace, github.NewSecret(token))
 }
 
@@ -130,7 +131,7 @@ func TestJoinAndLeave(t *testing.T) {
 	group := w.AddGroup(slug, "builders")
 	w.Environment = []string{"https_proxy=http://127.0.0.1:1", "no_proxy=127.0.0.1"}
 	token := w.RegistrationToken(slug)
-	id := Identity{Labels: []string{"gpu", "big"}, NoDefaultLabels: true, Group: "Builders", Work: "_w", Ephemeral: true, DisableUpdate: true}
+	id := instance.Identity{Labels: []string{"gpu", "big"}, NoDefaultLabels: true, Group: "Builders", Work: "_w", Ephemeral: true, DisableUpdate: true}
 	got, err := w.join(t.Context(), id, false, token)
 	if err != nil {
 		t.Fatal(err)
@@ -210,11 +211,11 @@ func TestJoinReplaces(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	other := w.AddRunner(slug, githubtest.Runner{Name: "web-1"})
-	got, err := w.join(t.Context(), Identity{}, true, w.RegistrationToken(slug))
+	got, err := w.join(t.Context(), instance.Identity{}, true, w.RegistrationToken(slug))
 	if err != nil || got.ID != other.ID || got.Ephemeral || got.Work != "_work" {
 		t.Errorf("%+v, %v, want id %d", got, err, other.ID)
 	}
-	if again, err := w.join(t.Context(), Identity{}, true, w.RegistrationToken(slug)); err != nil || again.ID != other.ID {
+	if again, err := w.join(t.Context(), instance.Identity{}, true, w.RegistrationToken(slug)); err != nil || again.ID != other.ID {
 		t.Errorf("configured already: %+v, %v", again, err)
 	}
 }
@@ -226,7 +227,7 @@ func TestJoinBeginsAnew(t *testing.T) {
 	for _, name := range credentialFiles() {
 		put(t, w.Root, map[string]string{name: "garbage"})
 	}
-	if got, err := w.join(t.Context(), Identity{}, false, w.RegistrationToken(slug)); err != nil || got.Name != "web-1" {
+	if got, err := w.join(t.Context(), instance.Identity{}, false, w.RegistrationToken(slug)); err != nil || got.Name != "web-1" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if _, err := os.Lstat(filepath.Join(w.Root, ".credentials_migrated")); !os.IsNotExist(err) {
@@ -241,7 +242,7 @@ func TestJoinRefused(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name    string
-		id      Identity
+		id      instance.Identity
 		prepare func(*world) string // gives the token
 		want    error
 		says    string
@@ -259,12 +260,12 @@ func TestJoinRefused(t *testing.T) {
 			w.AddRunner(slug, githubtest.Runner{Name: "WEB-1"})
 			return w.RegistrationToken(slug)
 		}, want: ErrNameTaken, says: "same name"},
-		{name: "no such group", id: Identity{Group: "none"}, prepare: fault(githubtest.Fault{}), want: ErrGroupUnknown, says: "none"},
+		{name: "no such group", id: instance.Identity{Group: "none"}, prepare: fault(githubtest.Fault{}), want: ErrGroupUnknown, says: "none"},
 		{name: "too old", prepare: func(w *world) string {
 			w.SetMinimumVersion("2.400.0")
 			return w.RegistrationToken(slug)
 		}, want: ErrTooOld, says: "2.400.0"},
-		{name: "no labels at all", id: Identity{NoDefaultLabels: true}, prepare: fault(githubtest.Fault{}), want: ErrUnknown, says: "--no-default-labels"},
+		{name: "no labels at all", id: instance.Identity{NoDefaultLabels: true}, prepare: fault(githubtest.Fault{}), want: ErrUnknown, says: "--no-default-labels"},
 		{name: "503", prepare: fault(githubtest.Fault{Path: "/actions/*", Status: 503}), want: ErrUnreachable},
 		{name: "500", prepare: fault(githubtest.Fault{Path: "/actions/*", Status: 500}), want: ErrUnreachable},
 		{name: "unreachable", prepare: func(w *world) string {
@@ -314,7 +315,7 @@ func TestLeaveRefused(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			settings, err := w.join(t.Context(), Identity{}, false, w.RegistrationToken(slug))
+			settings, err := w.join(t.Context(), instance.Identity{}, false, w.RegistrationToken(slug))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -346,7 +347,7 @@ func TestEndOfContextEndsTheWholeGroup(t *testing.T) {
 	why := errors.New("the user has had enough")
 	ended := make(chan error, 1)
 	go func() {
-		_, err := w.join(ctx, Identity{}, false, w.RegistrationToken(slug))
+		_, err := w.join(ctx, instance.Identity{}, false, w.RegistrationToken(slug))
 		ended <- err
 	}()
 	for begun := time.Now(); len(w.Requests()) == 0; time.Sleep(10 * time.Millisecond) {
@@ -566,14 +567,14 @@ func TestConfigThatCannotBeStarted(t *testing.T) {
 	t.Parallel()
 	for name, root := range map[string]string{"absent": t.TempDir(), "no root": filepath.Join(t.TempDir(), "none")} {
 		r := Runner{Root: root, User: us(t), Log: quiet()}
-		if _, err := r.Join(t.Context(), "https://github.com/octo-org", "web-1", Identity{}, false, secret()); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "starting config.sh") {
+		if _, err := r.Join(t.Context(), "https://github.com/octo-org", "web-1", instance.Identity{}, false, secret()); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "starting config.sh") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	root := t.TempDir()
 	script(t, root, "exit 0")
 	r := Runner{Root: root, User: us(t), Log: quiet()}
-	if _, err := r.Join(t.Context(), "https://github.com/octo-org", "web-1", Identity{}, false, secret()); !errors.Is(err, ErrNotConfigured) {
+	if _, err := r.Join(t.Context(), "https://github.com/octo-org", "web-1", instance.Identity{}, false, secret()); !errors.Is(err, ErrNotConfigured) {
 		t.Errorf("it ended well and did nothing: %v", err)
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
@@ -148,7 +149,7 @@ func newWorldAt(t *testing.T, at githubtest.Config, environment []string, epheme
 		}
 	})
 	joiner := register.Runner{Root: root, User: user(), Log: quiet(), Environment: environment}
-	settings, err := joiner.Join(t.Context(), server.URL()+"/"+slug, "web-1", register.Identity{Ephemeral: ephemeral}, false,
+	settings, err := joiner.Join(t.Context(), server.URL()+"/"+slug, "web-1", instance.Identity{Ephemeral: ephemeral}, false,
 		github.NewSecret(server.RegistrationToken(slug)))
 	if err != nil {
 		t.Fatal(err)

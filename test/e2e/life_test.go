@@ -173,6 +173,12 @@ func (h *host) searched(t *testing.T) {
 func (h *host) drained(t *testing.T) {
 	h.ready(t)
 	job := h.job(t, `while ! test -e /opt/actions-runner/`+name+`/_work/go; do sleep 0.1; done`)
+	// GitHub knows of the job a moment before the supervisor does.
+	for deadline := time.Now().Add(30 * time.Second); !strings.HasPrefix(h.property("StatusText"), "busy"); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it is %q", h.property("StatusText"))
+		}
+	}
 	h.Must("systemctl", "stop", "--no-block", unit)
 	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(h.property("StatusText"), "draining"); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {

@@ -358,8 +358,8 @@ func (l *life) up() error {
 		if online := l.server.Runners("")[0].Status; online != "online" {
 			return fmt.Errorf("GitHub calls it %s", online)
 		}
-		if record, err := l.store.Load(runnerName); err != nil || record.RunnerID != ids[0] || record.Phase != instance.Installed || len(record.Owed) != 0 {
-			said := fmt.Errorf("the record has id %d, phase %s, owes %v; GitHub lists %v", record.RunnerID, record.Phase, record.Owed, ids)
+		if record, err := l.store.Load(runnerName); err != nil || record.RunnerID != ids[0] || record.Phase != instance.Installed || len(record.PendingDeletes) != 0 {
+			said := fmt.Errorf("the record has id %d, phase %s, owes %v; GitHub lists %v", record.RunnerID, record.Phase, record.PendingDeletes, ids)
 			return errors.Join(said, err)
 		}
 		return l.alone()

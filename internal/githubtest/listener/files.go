@@ -80,7 +80,7 @@ type credentialData struct {
 }
 
 // save writes a file as .NET does: with a byte order mark.
-func (p *program) save(name string, content any, mode os.FileMode) error {
+func (p folder) save(name string, content any, mode os.FileMode) error {
 	raw, err := json.MarshalIndent(content, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", name, err)
@@ -92,7 +92,7 @@ func (p *program) save(name string, content any, mode os.FileMode) error {
 }
 
 // load reads a file, or its migrated form, which takes precedence.
-func (p *program) load(name string, into any) error {
+func (p folder) load(name string, into any) error {
 	raw, err := os.ReadFile(p.path(name + migratedSuffix))
 	if os.IsNotExist(err) {
 		raw, err = os.ReadFile(p.path(name))
@@ -106,17 +106,17 @@ func (p *program) load(name string, into any) error {
 	return nil
 }
 
-func (p *program) exists(name string) bool {
+func (p folder) exists(name string) bool {
 	_, err := os.Lstat(p.path(name))
 	return err == nil
 }
 
-func (p *program) isConfigured() bool {
+func (p folder) isConfigured() bool {
 	return p.exists(runnerFile) || p.exists(runnerFile+migratedSuffix)
 }
 
 // forget deletes the local configuration. What is already gone is as good.
-func (p *program) forget() error {
+func (p folder) forget() error {
 	for _, name := range []string{credentialsFile, keyFile, runnerFile} {
 		for _, suffix := range []string{"", migratedSuffix} {
 			if err := os.Remove(p.path(name + suffix)); err != nil && !os.IsNotExist(err) {
@@ -128,7 +128,7 @@ func (p *program) forget() error {
 }
 
 // unpackJIT writes the files of a JIT configuration into the root.
-func (p *program) unpackJIT(blob string) error {
+func (p folder) unpackJIT(blob string) error {
 	raw, err := base64.StdEncoding.DecodeString(blob)
 	if err != nil {
 		return fmt.Errorf("reading the JIT configuration: %w", err)

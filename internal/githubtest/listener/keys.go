@@ -27,7 +27,7 @@ type rsaParams struct {
 }
 
 // key loads the runner's key, or makes and saves one. A key left by an earlier try is used again.
-func (p *program) key() (*rsa.PrivateKey, error) {
+func (p folder) key() (*rsa.PrivateKey, error) {
 	if p.exists(keyFile) {
 		return p.loadKey()
 	}
@@ -43,7 +43,7 @@ func (p *program) key() (*rsa.PrivateKey, error) {
 	return key, p.save(keyFile, params, 0o600)
 }
 
-func (p *program) loadKey() (*rsa.PrivateKey, error) {
+func (p folder) loadKey() (*rsa.PrivateKey, error) {
 	var params rsaParams
 	if err := p.load(keyFile, &params); err != nil {
 		return nil, err

@@ -26,7 +26,7 @@ const (
 
 // program is one start of the listener.
 type program struct {
-	root    string // the folder that holds bin
+	folder
 	bin     string // where this program lies: bin itself, or what bin links to
 	version string
 	opts    options
@@ -35,6 +35,9 @@ type program struct {
 	err     io.Writer
 	report  witness
 }
+
+// folder is where a runner lives, and what it keeps there.
+type folder struct{ root string } // the folder that holds bin
 
 func main() {
 	// .NET does: a listener whose supervisor was killed has nobody to print to, and
@@ -60,7 +63,7 @@ func start() int {
 	}
 	bin := filepath.Dir(exe)
 	p := &program{
-		root: filepath.Dir(bin), bin: bin, version: readVersion(bin), in: os.Stdin, out: os.Stdout, err: os.Stderr,
+		folder: folder{root: filepath.Dir(bin)}, bin: bin, version: readVersion(bin), in: os.Stdin, out: os.Stdout, err: os.Stderr,
 		report: report,
 	}
 	p.report.Version = p.version
@@ -145,7 +148,7 @@ func (p *program) loadEnv() error {
 	return nil
 }
 
-func (p *program) path(name string) string { return filepath.Join(p.root, name) }
+func (p folder) path(name string) string { return filepath.Join(p.root, name) }
 
 func (p *program) say(format string, args ...any) {
 	// Nobody may be listening; that must not stop a runner.

@@ -1,4 +1,4 @@
-package bootstrap
+package agent
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"slices"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 )
@@ -20,7 +19,7 @@ import (
 // and everything else in the root stay. [supervise.ErrNothingNewer] if there is
 // no other version. After a failure either the old or the new version is there.
 func (k *keeper) replace(ctx context.Context) error {
-	record, err := k.Store.Load(k.name)
+	record, err := k.store.Load(k.name)
 	if err != nil {
 		return err
 	}
@@ -33,46 +32,42 @@ func (k *keeper) replace(ctx context.Context) error {
 		return err
 	}
 	before := k.running(record)
-	if chosen.asset.Version == before {
+	if chosen.Asset.Version == before {
 		return supervise.ErrNothingNewer
 	}
-	log := k.Log.With("runner", k.name, "version", before, "by", chosen.asset.Version)
+	log := k.log.With("runner", k.name, "version", before, "by", chosen.Asset.Version)
 	log.Warn("GitHub refuses this runner version, and it is replaced")
 	next := k.next(record)
-	if err := k.place(ctx, chosen.asset, next); err != nil {
+	if err := k.place(ctx, chosen.Asset, next); err != nil {
 		return err
 	}
-	if err := k.swap(record.Dir, next, chosen.asset.Version, before); err != nil {
+	if err := k.swap(record.Dir, next, chosen.Asset.Version, before); err != nil {
 		return fmt.Errorf("replacing the runner in %q: %w", record.Dir, err)
 	}
 	log.Info("the runner version is replaced")
-	_, err = k.Store.Update(ctx, k.name, func(r *instance.Record) {
-		r.Version, r.SHA256 = chosen.asset.Version, chosen.asset.SHA256
+	_, err = k.store.Update(ctx, k.name, func(r *instance.Record) {
+		r.Version, r.SHA256 = chosen.Asset.Version, chosen.Asset.SHA256
 	})
 	return errors.Join(err, download.Discard(next))
 }
 
 // offered is the newest version that GitHub offers for the runner's scope.
-func (k *keeper) offered(ctx context.Context, record instance.Record, platform download.Platform) (choice, error) {
-	scope, err := github.ParseScope(record.ScopeURL, record.APIURL)
-	if err != nil {
-		return choice{}, fmt.Errorf("reading the record of %q: %w", record.Name, err)
+func (k *keeper) offered(ctx context.Context, record instance.Record, platform download.Platform) (download.Choice, error) {
+	chooser := &download.Chooser{
+		Cache: k.fetcher.Cache, Log: k.log, Source: download.Source{Mirror: record.Source.Mirror}, Platform: platform, Latest: true,
+		Scoped: k.connect != nil,
 	}
-	chooser := &chooser{
-		Host: k.Host, source: Source{Mirror: record.Source.Mirror}, platform: platform, latest: true,
-		scoped: k.Connect != nil,
-	}
-	if k.Connect != nil {
-		chooser.client = k.Connect(scope)
+	if k.connect != nil {
+		chooser.Client = k.connect()
 	} else {
-		chooser.client = k.Anonymous(scope)
+		chooser.Client = k.anonymous()
 	}
-	return chooser.choose(ctx)
+	return chooser.Choose(ctx)
 }
 
 // running is the version that the listener has told, else what was installed.
 func (k *keeper) running(record instance.Record) string {
-	if report, err := k.Store.LoadReport(k.name); err == nil && report.Version != "" {
+	if report, err := k.store.LoadReport(k.name); err == nil && report.Version != "" {
 		return report.Version
 	}
 	return record.Version

@@ -1,4 +1,4 @@
-package bootstrap
+package agent
 
 import (
 	"context"
@@ -42,7 +42,7 @@ func (k *keeper) freshen(ctx context.Context, record instance.Record) error {
 		return fmt.Errorf("renewing the runner in %q: %w", record.Dir, err)
 	}
 	if asset.Version != record.Version || asset.SHA256 != record.SHA256 {
-		_, err = k.Store.Update(ctx, k.name, func(r *instance.Record) { r.Version, r.SHA256 = asset.Version, asset.SHA256 })
+		_, err = k.store.Update(ctx, k.name, func(r *instance.Record) { r.Version, r.SHA256 = asset.Version, asset.SHA256 })
 	}
 	return err
 }
@@ -62,7 +62,7 @@ func (k *keeper) renewRoot(ctx context.Context, dir, next string, asset download
 	if err := k.place(ctx, asset, next); err != nil {
 		return err
 	}
-	variables, err := k.Store.KeptVariables(k.name)
+	variables, err := k.store.KeptVariables(k.name)
 	if err == nil && len(variables) > 0 {
 		_, err = register.WriteEnvironment(next, k.user, variables, nil)
 	}
@@ -95,7 +95,7 @@ func (k *keeper) restore(record instance.Record) error {
 // discardOld removes the copy before, or what has become of the next one.
 func (k *keeper) discardOld(record instance.Record) {
 	if err := download.Discard(k.next(record)); err != nil {
-		k.Log.Warn("removing the copy of the runner before", "runner", k.name, "error", err)
+		k.log.Warn("removing the copy of the runner before", "runner", k.name, "error", err)
 	}
 }
 
@@ -111,7 +111,7 @@ func (k *keeper) place(ctx context.Context, asset download.Asset, dir string) er
 		return err
 	}
 	owner := download.Owner{UID: k.user.UID, GID: k.user.GID, Keep: k.user.Self}
-	_, err := k.Fetcher.Place(ctx, asset, dir, owner, func(int64, int64) {})
+	_, err := k.fetcher.Place(ctx, asset, dir, owner, func(int64, int64) {})
 	return err
 }
 
@@ -123,11 +123,11 @@ func (k *keeper) sameAgain(ctx context.Context, record instance.Record) (downloa
 		return download.Asset{}, err
 	}
 	asset := download.Asset{Platform: platform, Version: record.Version, SHA256: record.SHA256}
-	if entry, found := k.Fetcher.Cache.Find(asset); found && (k.running(record) == record.Version || record.Source.Pinned) {
+	if entry, found := k.fetcher.Cache.Find(asset); found && (k.running(record) == record.Version || record.Source.Pinned) {
 		return entry.Asset(platform), nil
 	}
 	chosen, err := k.offered(ctx, record, platform)
-	return chosen.asset, err
+	return chosen.Asset, err
 }
 
 // moveFolder takes a folder along into another copy; one that is none stays.

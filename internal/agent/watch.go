@@ -1,4 +1,4 @@
-package bootstrap
+package agent
 
 import (
 	"context"
@@ -27,7 +27,7 @@ const (
 
 // watch joins the orders of the owner of the host with those that a cloud's notice
 // makes: this machine is about to be taken away.
-func (h *Host) watch(ctx context.Context, record instance.Record, orders <-chan supervise.Order, log *slog.Logger) <-chan supervise.Order {
+func watch(ctx context.Context, record instance.Record, orders <-chan supervise.Order, log *slog.Logger) <-chan supervise.Order {
 	if record.Preemption == "" || record.Preemption == PreemptionOff {
 		return orders
 	}

@@ -17,10 +17,10 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
-// manager is a service manager without a system: it holds units as texts, and what it starts is a supervisor that a
+// fakeServices is a service manager without a system: it holds units as texts, and what it starts is a supervisor that a
 // test describes. It does what the real one was seen to do: an absent unit is a state and no error, Install does not
 // start, Restart returns when the supervisor is ready or has failed, a stop ends the supervisor.
-type manager struct {
+type fakeServices struct {
 	t     *testing.T
 	store *instance.Store
 
@@ -49,27 +49,27 @@ type unit struct {
 	lock    *instance.Lock
 }
 
-func (m *manager) Available() error { return m.away }
+func (m *fakeServices) Available() error { return m.away }
 
-func (m *manager) Describe(u svc.Unit) (bootstrap.Service, error) {
+func (m *fakeServices) Describe(u svc.Unit) (bootstrap.Service, error) {
 	if err := m.called("describe"); err != nil {
 		return nil, err
 	}
 	if _, err := svc.New(u); err != nil { // what the real one refuses
 		return nil, err
 	}
-	return &service{manager: m, name: u.Name, text: &u}, nil
+	return &service{fakeServices: m, name: u.Name, text: &u}, nil
 }
 
-func (m *manager) Named(name string) (bootstrap.Service, error) {
+func (m *fakeServices) Named(name string) (bootstrap.Service, error) {
 	if _, err := svc.Named(name); err != nil {
 		return nil, err
 	}
-	return &service{manager: m, name: name}, nil
+	return &service{fakeServices: m, name: name}, nil
 }
 
 // called notes a call and tells whether it fails.
-func (m *manager) called(what string) error {
+func (m *fakeServices) called(what string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.calls = append(m.calls, what)
@@ -85,7 +85,7 @@ func (m *manager) called(what string) error {
 }
 
 // changes are the calls since the last time that change something.
-func (m *manager) changes() []string {
+func (m *fakeServices) changes() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	calls := slices.DeleteFunc(m.calls, func(c string) bool { return c == "state" || c == "describe" || c == "log" })
@@ -94,10 +94,12 @@ func (m *manager) changes() []string {
 }
 
 // breaks has calls of a kind fail from now on.
-func (m *manager) breaks(what string, err error) { m.breaksAt(what, func(int) error { return err }) }
+func (m *fakeServices) breaks(what string, err error) {
+	m.breaksAt(what, func(int) error { return err })
+}
 
 // breaksAt decides call by call, counted from now on.
-func (m *manager) breaksAt(what string, decide func(n int) error) {
+func (m *fakeServices) breaksAt(what string, decide func(n int) error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fail == nil {
@@ -108,14 +110,14 @@ func (m *manager) breaksAt(what string, decide func(n int) error) {
 }
 
 // end ends what runs when the test does.
-func (m *manager) end() {
+func (m *fakeServices) end() {
 	for _, u := range m.units {
 		m.halt(u, svc.Stopped)
 	}
 }
 
 // halt ends a unit's supervisor.
-func (m *manager) halt(u *unit, active svc.Active) {
+func (m *fakeServices) halt(u *unit, active svc.Active) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	u.active = active
@@ -126,7 +128,7 @@ func (m *manager) halt(u *unit, active svc.Active) {
 }
 
 // unit is what there is of a service; nil if there is none.
-func (m *manager) unit(name string) *unit {
+func (m *fakeServices) unit(name string) *unit {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.units[name]
@@ -134,7 +136,7 @@ func (m *manager) unit(name string) *unit {
 
 // supervisor is the process that a unit starts, as far as others see it.
 type supervisor struct {
-	*manager
+	*fakeServices
 	*unit
 }
 
@@ -181,7 +183,7 @@ func listens(_ context.Context, s supervisor) error {
 
 // service is one unit of the manager.
 type service struct {
-	*manager
+	*fakeServices
 	name string
 	text *svc.Unit // nil: only its name is known
 }
@@ -240,9 +242,9 @@ func (s *service) Restart(ctx context.Context) error {
 	}
 	s.halt(u, svc.Starting)
 	if s.start == nil {
-		return listens(ctx, supervisor{s.manager, u})
+		return listens(ctx, supervisor{s.fakeServices, u})
 	}
-	return s.start(ctx, supervisor{s.manager, u})
+	return s.start(ctx, supervisor{s.fakeServices, u})
 }
 
 func (s *service) Stop(_ context.Context, how svc.StopMode) error {

@@ -1,22 +1,47 @@
-package bootstrap
+// Package agent is what the service runs: it keeps one runner registered, fresh,
+// current, confined and reported, until it is told to end.
+package agent
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"runtime/debug"
 	"strings"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
-// Supervision is what the process that supervises has beside its Host.
-type Supervision struct {
+// Agent keeps one runner of this host, and has the means to do it.
+type Agent struct {
+	Store   *instance.Store
+	Fetcher *download.Fetcher
+	Log     *slog.Logger
+	// Connect gives the client for a scope; nil if there is no credential. It is
+	// called each time: the credential may have been replaced.
+	Connect func(github.Scope) *github.Client
+	// Anonymous gives one without a credential, for what is public.
+	Anonymous func(github.Scope) *github.Client
+	// Roots are the certificate authorities that a webhook is trusted by; nil: the
+	// system's. UserAgent is who we are to it.
+	Roots     *x509.CertPool
+	UserAgent string
+	// Environment ("KEY=VALUE": proxies, certificates) passes on to config.sh
+	// and the listener.
+	Environment []string
+	// Orders asks for what the end of a context cannot say; may be nil.
 	Orders <-chan supervise.Order
 	// Manager is told how the runner is; Watchdog is how often it wants to hear
 	// anything, zero if not at all.
@@ -29,66 +54,87 @@ type Supervision struct {
 // of its own accord leaves GitHub, and so does one that is told to by its record
 // when it is stopped. What the listener does is written into the report that
 // status reads.
-func (h *Host) Run(ctx context.Context, name string, with Supervision) error {
-	record, err := h.Store.Load(name)
+func (a *Agent) Run(ctx context.Context, name string) error {
+	record, err := a.Store.Load(name)
 	if err != nil {
 		return err
 	}
 	if record.Phase == instance.Removing {
-		return &RefusedError{Object: fmt.Sprintf("runner %q on this host", name), Reason: ErrRemoving, Name: name}
+		return &refusal.Error{Object: fmt.Sprintf("runner %q on this host", name), Reason: instance.ErrRemoving, Name: name}
 	}
-	lock, err := h.Store.LockRunner(ctx, name)
+	scope, err := register.ScopeOf(record)
+	if err != nil {
+		return err
+	}
+	lock, err := a.Store.LockRunner(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer lock.Release()
-	user, err := h.awaitUser(ctx, record, with)
+	user, err := a.awaitUser(ctx, record)
 	if err != nil && ctx.Err() != nil {
 		return nil //nolint:nilerr // it was asked to stop, and has not begun
 	}
 	if err != nil {
 		return fmt.Errorf("finding the runner's account: %w", err)
 	}
-	if err := h.awaitRoot(ctx, record, with); err != nil {
+	if err := a.awaitRoot(ctx, record); err != nil {
 		return stoppedOr(ctx, err)
 	}
-	k := &keeper{Host: h, name: name, user: user}
+	k := a.keeper(record, scope, user)
 	if record, err = k.reconcile(ctx, record); err != nil {
 		return err
 	}
 	k.mendWork(ctx, record)
-	log := h.Log.With("runner", name)
-	outside := h.openOutside(record, with, log)
-	defer outside.close()
+	return a.supervise(ctx, k, record)
+}
+
+// keeper keeps the registration of one runner.
+func (a *Agent) keeper(record instance.Record, scope github.Scope, user account.User) *keeper {
+	k := &keeper{
+		store: a.Store, fetcher: a.Fetcher, log: a.Log, environment: a.Environment, name: record.Name, user: user,
+		anonymous: func() *github.Client { return a.Anonymous(scope) },
+	}
+	if a.Connect != nil {
+		k.connect = func() *github.Client { return a.Connect(scope) }
+	}
+	return k
+}
+
+// supervise has the listener run, and does what its end asks for.
+func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record) error {
+	log := a.Log.With("runner", record.Name)
+	reporter := a.newReporter(record, log)
+	defer reporter.close()
 	// An order to hurry, and a cloud's notice, count most while it is stopping.
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	config := supervise.Config{
 		Root:         record.Dir,
-		User:         user,
-		Environment:  h.startEnvironment(record),
-		StopTimeout:  stopTimeout,
+		User:         k.user,
+		Environment:  register.StartEnvironment(a.Store, record, a.Environment, a.Log),
+		StopTimeout:  instance.StopTimeout,
 		DrainTimeout: time.Duration(record.DrainTimeout),
 		Backoff:      supervise.DefaultBackoff(),
 		Limits: supervise.Limits{
 			Jobs: record.MaxJobs, Idle: time.Duration(record.MaxIdle), Lifetime: time.Duration(record.MaxLifetime),
 		},
 		Alone:    true,
-		Previous: h.previousListener(name),
+		Previous: previousListener(a.Store, record.Name),
 		Log:      log,
-		Report:   outside.report,
-		Orders:   h.watch(watching, record, with.Orders, log),
-		Beat:     outside.beat,
-		BeatEach: beatEach(with.Watchdog),
+		Report:   reporter.report,
+		Orders:   watch(watching, record, a.Orders, log),
+		Beat:     reporter.heartbeat,
+		BeatEach: heartbeatEach(a.Watchdog),
 	}
-	if h.Connect != nil && !record.Brought {
+	if k.connect != nil && !record.PreRegistered {
 		config.Renew = sparing(k.renew)
 	}
 	if !record.Source.Pinned && !record.DisableUpdate {
 		config.Replace = sparing(k.replace)
 	}
 	outcome, err := supervise.Run(ctx, config)
-	return errors.Join(err, k.finish(ctx, record, outcome, err, outside))
+	return errors.Join(err, k.finish(ctx, record, outcome, err, reporter))
 }
 
 // stoppedOr is nil where nothing has failed but a wait, which was to end.
@@ -108,9 +154,9 @@ func sparing(do func(context.Context) error) func(context.Context) error {
 	}
 }
 
-// beatEach is how often the supervisor shows that it is in order: as often as the
+// heartbeatEach is how often the supervisor shows that it is in order: as often as the
 // service manager wants, and for the metrics at least once a minute.
-func beatEach(watchdog time.Duration) time.Duration {
+func heartbeatEach(watchdog time.Duration) time.Duration {
 	if watchdog > 0 {
 		return min(watchdog, time.Minute)
 	}
@@ -119,17 +165,17 @@ func beatEach(watchdog time.Duration) time.Duration {
 
 // finish takes the runner away from GitHub where it is not to come back, and
 // then does what the host is to do without it.
-func (k *keeper) finish(ctx context.Context, record instance.Record, outcome supervise.Outcome, failed error, outside *outside) error {
+func (k *keeper) finish(ctx context.Context, record instance.Record, outcome supervise.Outcome, failed error, reporter *reporter) error {
 	ended := outcome != "" && outcome != supervise.Stopped
-	if k.Connect != nil && (ended || outcome != "" && record.DeregisterOnStop) {
-		left, err := k.leave(ctx)
+	if k.connect != nil && (ended || outcome != "" && record.DeregisterOnStop) {
+		left, err := k.deregister(ctx)
 		switch {
 		case err != nil:
 			// The record says what is owed.
-			k.Log.Warn("taking the runner away from GitHub; it is done at the next start, or by uninstall", "runner", k.name, "error", err)
+			k.log.Warn("taking the runner away from GitHub; it is done at the next start, or by uninstall", "runner", k.name, "error", err)
 		case left:
-			k.Log.Info("GitHub no longer lists the runner", "runner", k.name)
-			outside.deregistered()
+			k.log.Info("GitHub no longer lists the runner", "runner", k.name)
+			reporter.deregistered()
 		}
 	}
 	refused := errors.Is(failed, supervise.ErrRegistrationEnd) || errors.Is(failed, supervise.ErrVersionRefused) ||
@@ -141,8 +187,8 @@ func (k *keeper) finish(ctx context.Context, record instance.Record, outcome sup
 }
 
 // previousListener is the listener that the latest supervisor of this boot had.
-func (h *Host) previousListener(name string) reaper.Process {
-	report, err := h.Store.LoadReport(name)
+func previousListener(store *instance.Store, name string) reaper.Process {
+	report, err := store.LoadReport(name)
 	if err != nil || report.Boot != bootID() || report.ListenerPID == 0 {
 		return reaper.Process{}
 	}

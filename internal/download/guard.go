@@ -1,4 +1,4 @@
-package bootstrap
+package download
 
 import (
 	"context"
@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 )
 
 const (
@@ -23,9 +23,9 @@ const (
 type standing int
 
 const (
-	current standing = iota // nothing is known against it
-	ending                  // GitHub will soon refuse it
-	ended                   // GitHub refuses it
+	accepted standing = iota // nothing is known against it
+	expiring                 // GitHub will soon refuse it
+	expired                  // GitHub refuses it
 )
 
 type verdict struct {
@@ -36,42 +36,42 @@ type verdict struct {
 // guard refuses a version that the user has pinned and that GitHub refuses, and
 // warns of one that it will refuse soon. A runner that is too old registers and
 // then waits for jobs for ever.
-func (c *chooser) guard(ctx context.Context, version string) error {
+func (c *Chooser) guard(ctx context.Context, version string) error {
 	found := c.judge(ctx, version)
 	switch found.state {
-	case ended:
-		refusal := &RefusedError{Object: "runner version " + version, Reason: ErrOutdated, Detail: found.reason}
+	case expired:
+		refused := &refusal.Error{Object: "runner version " + version, Reason: ErrOutdated, Detail: found.reason}
 		if offer, err := c.offer(ctx); err == nil {
-			refusal.Name = offer.Version
+			refused.Name = offer.Version
 		}
-		return refusal
-	case ending:
+		return refused
+	case expiring:
 		c.Log.Warn("GitHub will soon refuse this runner version", "version", version, "reason", found.reason)
-	case current:
+	case accepted:
 	}
 	return nil
 }
 
-// taken tells whether GitHub takes a cached version for certain, without asking: it
+// acceptedByGitHub tells whether GitHub takes a cached version for certain, without asking: it
 // was on offer so lately that a newer one cannot have been out for long. A clock
 // that stands before that time proves nothing.
-func (c *chooser) taken(entry download.Entry) bool {
+func (c *Chooser) acceptedByGitHub(entry Entry) bool {
 	age := time.Since(entry.Offered)
-	return (c.source.SHA256 == "" || c.source.SHA256 == entry.SHA256) && age >= 0 && age < grace-soon
+	return (c.Source.SHA256 == "" || c.Source.SHA256 == entry.SHA256) && age >= 0 && age < grace-soon
 }
 
 // judge asks GitHub only where the version is not the one on offer. What cannot
 // be found out is not held against a version.
-func (c *chooser) judge(ctx context.Context, version string) verdict {
-	if c.asked != nil && download.CompareVersions(version, c.asked.Version) >= 0 {
+func (c *Chooser) judge(ctx context.Context, version string) verdict {
+	if c.offered != nil && CompareVersions(version, c.offered.Version) >= 0 {
 		return verdict{}
 	}
-	cloud := c.client.Scope().Cloud()
-	if cloud && download.CompareVersions(version, minimumVersion) < 0 {
-		return verdict{ended, "GitHub registers none below " + minimumVersion}
+	cloud := c.Client.Scope().Cloud()
+	if cloud && CompareVersions(version, minimumVersion) < 0 {
+		return verdict{expired, "GitHub registers none below " + minimumVersion}
 	}
-	if c.scoped {
-		schedule, err := c.client.VersionSchedule(ctx, version)
+	if c.Scoped {
+		schedule, err := c.Client.VersionSchedule(ctx, version)
 		if err == nil {
 			return judgeSchedule(schedule)
 		}
@@ -79,14 +79,14 @@ func (c *chooser) judge(ctx context.Context, version string) verdict {
 			c.Log.Warn("the end of this runner version is not known", "version", version, "reason", err.Error())
 		}
 	}
-	if !c.scoped && c.asked == nil {
+	if !c.Scoped && c.offered == nil {
 		return verdict{} // an image is baked away from GitHub; install judges again
 	}
 	offer, err := c.offer(ctx)
-	if err != nil || download.CompareVersions(version, offer.Version) >= 0 {
+	if err != nil || CompareVersions(version, offer.Version) >= 0 {
 		return verdict{}
 	}
-	release, err := c.client.RunnerRelease(ctx, offer.Version)
+	release, err := c.Client.RunnerRelease(ctx, offer.Version)
 	if err != nil || release.Published.IsZero() {
 		return verdict{}
 	}
@@ -109,9 +109,9 @@ func judgeDate(now, end time.Time, reason string) verdict {
 	case end.IsZero():
 		return verdict{}
 	case !now.Before(end):
-		return verdict{ended, reason}
+		return verdict{expired, reason}
 	case !now.Before(end.Add(-soon)):
-		return verdict{ending, reason}
+		return verdict{expiring, reason}
 	}
 	return verdict{}
 }

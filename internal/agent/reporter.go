@@ -1,80 +1,66 @@
-package bootstrap
+package agent
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
-// farewell is how long the last events may take to be delivered.
-const farewell = 5 * time.Second
-
-// outside is who is told what a runner does: status by its report, the service
+// reporter is who is told what a runner does: status by its report, the service
 // manager, a webhook, a file of metrics. A runner runs on if they cannot be told.
-type outside struct {
-	host    *Host
+type reporter struct {
+	store   *instance.Store
 	record  instance.Record
-	with    Supervision
+	manager *svc.Notifier
 	log     *slog.Logger
 	webhook *health.Webhook // nil without one
 	boot    string
 	begun   time.Time
 	tidier  *tidier
 
-	mu     sync.Mutex // of what follows: changes and beats come from different goroutines
+	mu     sync.Mutex // of what follows: changes and heartbeats come from different goroutines
 	ready  bool
 	since  time.Time
 	last   supervise.Change
 	warned map[string]bool
 }
 
-func (h *Host) openOutside(record instance.Record, with Supervision, log *slog.Logger) *outside {
-	o := &outside{host: h, record: record, with: with, log: log, boot: bootID(), begun: time.Now(), warned: map[string]bool{}}
+func (a *Agent) newReporter(record instance.Record, log *slog.Logger) *reporter {
+	o := &reporter{
+		store: a.Store, record: record, manager: a.Manager, log: log, boot: bootID(), begun: time.Now(), warned: map[string]bool{},
+	}
 	o.tidier = &tidier{record: record, log: log}
-	webhook, err := h.openWebhook(record.Life, log)
-	o.try("opening the webhook", err)
-	o.webhook = webhook
+	if record.Webhook != "" {
+		webhook, err := health.NewWebhook(health.WebhookConfig{
+			URL: record.Webhook, SecretFile: record.WebhookSecret, Roots: a.Roots, UserAgent: a.UserAgent, Log: log,
+		})
+		o.try("opening the webhook", err)
+		o.webhook = webhook
+	}
 	return o
 }
 
-func (h *Host) openWebhook(life instance.Life, log *slog.Logger) (*health.Webhook, error) {
-	if life.Webhook == "" {
-		return nil, nil //nolint:nilnil // there is none, and that is no error
-	}
-	config := health.WebhookConfig{URL: life.Webhook, Roots: h.Roots, UserAgent: h.UserAgent, Log: log}
-	if life.WebhookSecret != "" {
-		text, err := os.ReadFile(life.WebhookSecret)
-		if err != nil {
-			return nil, fmt.Errorf("reading the webhook's secret: %w", err)
-		}
-		config.Secret = github.NewSecret(strings.TrimSpace(string(text)))
-	}
-	return health.NewWebhook(config)
-}
-
 // report takes in one change of the listener's state.
-func (o *outside) report(c supervise.Change) {
+func (o *reporter) report(c supervise.Change) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if c.Shown() != o.last.Shown() || c.Draining != o.last.Draining || c.Job != o.last.Job {
 		o.since = time.Now().UTC()
 	}
-	o.tidier.heed(c.State)
+	o.tidier.onState(c.State)
 	before := o.last
 	o.last = c
-	o.try("saving the report", o.host.Store.SaveReport(o.record.Name, o.reportOf(c)))
+	o.try("saving the report", o.store.SaveReport(o.record.Name, o.reportOf(c)))
 	o.tellManager(c)
 	if c.Registrations != before.Registrations {
-		if record, err := o.host.Store.Load(o.record.Name); err == nil {
+		if record, err := o.store.Load(o.record.Name); err == nil {
 			o.record.RunnerID = record.RunnerID
 		}
 	}
@@ -85,13 +71,13 @@ func (o *outside) report(c supervise.Change) {
 }
 
 // reportOf is what status reads.
-func (o *outside) reportOf(c supervise.Change) instance.Report {
+func (o *reporter) reportOf(c supervise.Change) instance.Report {
 	report := instance.Report{
 		State: string(c.Shown()), Draining: c.Draining, Since: o.since, PID: os.Getpid(), Version: c.Version,
 		Job: c.Job, ExitCode: c.ExitCode, Reason: c.Reason, Starts: c.Starts, Registrations: c.Registrations,
-		Succeeded: c.Results.Succeeded, Failed: c.Results.Failed, Canceled: c.Results.Canceled,
+		JobCounts: instance.JobCounts{Succeeded: c.Results.Succeeded, Failed: c.Results.Failed, Canceled: c.Results.Canceled},
 		LastWords: c.LastWords, EndedAtOnce: c.EndedAtOnce,
-		ListenerPID: c.Listener.PID, ListenerStart: c.Listener.Start, Boot: o.boot,
+		ListenerProcess: instance.ListenerProcess{ListenerPID: c.Listener.PID, ListenerStart: c.Listener.Start, Boot: o.boot},
 	}
 	if trouble := c.Trouble; trouble.State != "" {
 		report.Trouble, report.TroubleWords, report.TroubleSince = string(trouble.State), trouble.Words, &trouble.Since
@@ -101,7 +87,7 @@ func (o *outside) reportOf(c supervise.Change) instance.Report {
 
 // tellManager says to systemd that the service is up once the listener listens:
 // what is started after this service can rely on that.
-func (o *outside) tellManager(c supervise.Change) {
+func (o *reporter) tellManager(c supervise.Change) {
 	status := string(c.Shown())
 	for _, part := range []struct{ before, text string }{{" on ", c.Job}, {": ", why(c)}} {
 		if part.text != "" {
@@ -113,12 +99,12 @@ func (o *outside) tellManager(c supervise.Change) {
 	}
 	switch {
 	case c.State == supervise.Ended:
-		o.try("telling the service manager", o.with.Manager.Stopping(status))
+		o.try("telling the service manager", o.manager.Stopping(status))
 	case !o.ready && (c.State == supervise.Idle || c.State == supervise.Busy || c.State == supervise.Drained):
 		o.ready = true
-		o.try("telling the service manager", o.with.Manager.Ready(status))
+		o.try("telling the service manager", o.manager.Ready(status))
 	default:
-		o.try("telling the service manager", o.with.Manager.Status(status))
+		o.try("telling the service manager", o.manager.Status(status))
 	}
 }
 
@@ -134,22 +120,22 @@ func why(c supervise.Change) string {
 	}
 }
 
-// beat shows that the supervisor is in order.
-func (o *outside) beat() {
+// heartbeat shows that the supervisor is in order.
+func (o *reporter) heartbeat() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.tidier.heed(o.last.State)
-	o.try("telling the service manager", o.with.Manager.Watchdog())
+	o.tidier.onState(o.last.State)
+	o.try("telling the service manager", o.manager.Watchdog())
 	switch {
 	case o.ready:
-	case time.Since(o.begun) < startTimeout:
+	case time.Since(o.begun) < instance.StartTimeout:
 		// GitHub may take minutes until it frees the session of a host that was cut off.
-		o.try("telling the service manager", o.with.Manager.ExtendTimeout(startTimeout))
+		o.try("telling the service manager", o.manager.ExtendTimeout(instance.StartTimeout))
 	default:
 		// Whoever waits for this service, the end of the boot above all, has waited long
 		// enough; the watchdog begins now.
 		o.ready = true
-		o.try("telling the service manager", o.with.Manager.Ready("not listening yet: "+string(o.last.Shown())))
+		o.try("telling the service manager", o.manager.Ready("not listening yet: "+string(o.last.Shown())))
 	}
 	o.writeMetrics()
 }
@@ -188,32 +174,23 @@ func eventOf(before, c supervise.Change) string {
 	}
 }
 
-func (o *outside) send(kind string, c supervise.Change) {
+func (o *reporter) send(kind string, c supervise.Change) {
 	if o.webhook == nil {
 		return
 	}
-	o.webhook.Send(event(o.record, kind, c))
-}
-
-func event(record instance.Record, kind string, c supervise.Change) health.Event {
-	host, err := os.Hostname()
-	if err != nil {
-		host = ""
-	}
-	return health.Event{
-		Type: kind, Runner: record.Name, Scope: record.ScopeURL, RunnerID: record.RunnerID, Host: host,
-		Version: c.Version, Job: c.Job, Reason: why(c), ExitCode: c.ExitCode,
-	}
+	event := health.NewEvent(kind, o.record.Name, o.record.ScopeURL, o.record.RunnerID, c.Version)
+	event.Job, event.Reason, event.ExitCode = c.Job, why(c), c.ExitCode
+	o.webhook.Send(event)
 }
 
 // deregistered tells that GitHub no longer lists the runner.
-func (o *outside) deregistered() {
+func (o *reporter) deregistered() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.send(health.EventDeregistered, o.last)
 }
 
-func (o *outside) writeMetrics() {
+func (o *reporter) writeMetrics() {
 	if o.record.MetricsFile == "" {
 		return
 	}
@@ -232,7 +209,7 @@ func (o *outside) writeMetrics() {
 }
 
 // try warns of each kind of failure once.
-func (o *outside) try(what string, err error) {
+func (o *reporter) try(what string, err error) {
 	if err == nil || o.warned[what] {
 		return
 	}
@@ -242,29 +219,12 @@ func (o *outside) try(what string, err error) {
 
 // close delivers the last events, if that does not take long. The metrics stay:
 // they say that the runner has ended.
-func (o *outside) close() {
+func (o *reporter) close() {
 	o.tidier.end()
 	if o.webhook == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	ctx, cancel := context.WithTimeout(context.Background(), health.FlushTimeout)
 	defer cancel()
 	o.try("delivering the last events", o.webhook.Close(ctx))
-}
-
-// tellOnce sends one event of an install or uninstall.
-func (h *Host) tellOnce(record instance.Record, kind string) {
-	webhook, err := h.openWebhook(record.Life, h.Log)
-	if err == nil && webhook == nil {
-		return
-	}
-	if err == nil {
-		webhook.Send(event(record, kind, supervise.Change{Version: record.Version}))
-		ctx, cancel := context.WithTimeout(context.Background(), farewell)
-		defer cancel()
-		err = webhook.Close(ctx)
-	}
-	if err != nil {
-		h.Log.Warn("telling the webhook", "event", kind, "error", err)
-	}
 }

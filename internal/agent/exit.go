@@ -1,4 +1,4 @@
-package bootstrap
+package agent
 
 import (
 	"context"
@@ -39,7 +39,7 @@ func (k *keeper) onExit(ctx context.Context, record instance.Record, outcome sup
 	cmd.Env = us.Environment("/", "RUNNER_NAME="+record.Name, "RUNNER_DIR="+record.Dir, "RUNNER_END="+string(outcome))
 	cmd.Dir = "/"
 	cmd.WaitDelay = time.Second
-	k.Log.Info("running what is to happen on exit", "runner", k.name, "command", words[0])
+	k.log.Info("running what is to happen on exit", "runner", k.name, "command", words[0])
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %w: %s", ErrOnExit, err, strings.TrimSpace(string(output)))
 	}

@@ -1,4 +1,4 @@
-package bootstrap
+package agent
 
 import (
 	"context"
@@ -26,8 +26,8 @@ type tidier struct {
 	done   chan struct{}
 }
 
-// heed takes in one change of the listener's state, or none.
-func (t *tidier) heed(state supervise.State) {
+// onState takes in one change of the listener's state, or none.
+func (t *tidier) onState(state supervise.State) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if state != supervise.Idle {
@@ -58,7 +58,7 @@ func (t *tidier) heed(state supervise.State) {
 
 // end waits for the one at work.
 func (t *tidier) end() {
-	t.heed(supervise.Ended)
+	t.onState(supervise.Ended)
 	t.mu.Lock()
 	done := t.done
 	t.mu.Unlock()

@@ -1,4 +1,4 @@
-package bootstrap
+package agent
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
 
@@ -38,20 +39,20 @@ func LoadLate(ctx context.Context, store *instance.Store, name string) (instance
 }
 
 // awaitRoot does the same for the runner's directory. Status and log say so.
-func (h *Host) awaitRoot(ctx context.Context, record instance.Record, with Supervision) error {
+func (a *Agent) awaitRoot(ctx context.Context, record instance.Record) error {
 	there := func() bool { return !hollow(record.Dir) }
-	if !with.Manager.Listens() || there() {
+	if !a.Manager.Listens() || there() {
 		return nil
 	}
 	reason := fmt.Sprintf("directory %q: %v", record.Dir, ErrLate)
-	h.Log.Warn("waiting for the runner's directory", "runner", record.Name, "reason", reason)
-	report, err := h.Store.LoadReport(record.Name)
+	a.Log.Warn("waiting for the runner's directory", "runner", record.Name, "reason", reason)
+	report, err := a.Store.LoadReport(record.Name)
 	if err == nil {
 		report.State, report.Reason, report.PID, report.Since = instance.Failing, reason, os.Getpid(), time.Now().UTC()
-		err = h.Store.SaveReport(record.Name, report)
+		err = a.Store.SaveReport(record.Name, report)
 	}
-	if err := errors.Join(err, with.Manager.Status(reason)); err != nil {
-		h.Log.Warn("saying that the runner's directory is waited for", "runner", record.Name, "error", err)
+	if err := errors.Join(err, a.Manager.Status(reason)); err != nil {
+		a.Log.Warn("saying that the runner's directory is waited for", "runner", record.Name, "error", err)
 	}
 	if err := await(ctx, there); err != nil {
 		return fmt.Errorf("looking at directory %q: %w", record.Dir, err)
@@ -86,4 +87,40 @@ func await(ctx context.Context, there func() bool) error {
 		}
 	}
 	return nil
+}
+
+const (
+	// accountWait is how long a service that is starting waits for its account: a
+	// directory (SSSD, LDAP) may come up after it. It ends before the start's own time.
+	accountWait = instance.StartTimeout - time.Minute
+	accountEach = 2 * time.Second
+)
+
+// awaitUser finds the account of a record. Under a service manager it waits for one
+// that is not known yet, and then fails in such a way that the service is started
+// again. The error is that of ctx if that ends first.
+func (a *Agent) awaitUser(ctx context.Context, record instance.Record) (account.User, error) {
+	user, err := account.OfJobs(record.User)
+	if err != nil && a.Watchdog > 0 {
+		a.Log.Warn("waiting for the runner's account", "runner", record.Name, "error", err)
+		if err := a.Manager.Status("waiting for account " + record.User); err != nil {
+			a.Log.Warn("telling the service manager", "error", err) // it is a word for people
+		}
+		end := time.Now().Add(accountWait)
+		for err != nil && time.Now().Before(end) {
+			select {
+			case <-ctx.Done():
+				return account.User{}, context.Cause(ctx)
+			case <-time.After(accountEach):
+			}
+			user, err = account.OfJobs(record.User)
+		}
+		if err != nil {
+			return account.User{}, fmt.Errorf("%w: %w", ErrAccountAway, err)
+		}
+	}
+	if err == nil && user.Doubt != nil {
+		a.Log.Warn("jobs may lack groups of the account that only a directory knows", "runner", record.Name, "error", user.Doubt)
+	}
+	return user, err
 }

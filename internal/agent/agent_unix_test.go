@@ -1,0 +1,156 @@
+//go:build unix
+
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
+)
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// Which change of a listener is an event, and which one.
+func TestEventOf(t *testing.T) {
+	t.Parallel()
+	idle := supervise.Change{State: supervise.Idle}
+	lost := supervise.Change{State: supervise.Idle, Trouble: supervise.Trouble{State: supervise.Reconnecting}}
+	for name, c := range map[string]struct {
+		before, now supervise.Change
+		want        string
+	}{
+		"nothing new":       {idle, idle, ""},
+		"a job":             {idle, supervise.Change{State: supervise.Busy, Job: "a"}, health.EventBusy},
+		"the next job":      {supervise.Change{State: supervise.Busy, Job: "a"}, supervise.Change{State: supervise.Busy, Job: "b"}, health.EventBusy},
+		"joined anew":       {idle, supervise.Change{State: supervise.Idle, Registrations: 1}, health.EventRegistered},
+		"told to drain":     {idle, supervise.Change{State: supervise.Idle, Draining: true}, health.EventDraining},
+		"lost GitHub":       {idle, lost, health.EventDisconnected},
+		"found it again":    {lost, idle, health.EventIdle},
+		"ended":             {idle, supervise.Change{State: supervise.Ended, Reason: string(supervise.Stopped)}, health.EventStopped},
+		"the machine goes":  {idle, supervise.Change{State: supervise.Ended, Reason: string(supervise.Preempted)}, health.EventPreempted},
+		"starting is quiet": {supervise.Change{}, supervise.Change{State: supervise.Starting}, ""},
+	} {
+		if got := eventOf(c.before, c.now); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// Without a cloud to watch, orders are passed on as they are.
+func TestWatchOff(t *testing.T) {
+	t.Parallel()
+	orders := make(chan supervise.Order)
+	for _, preemption := range []string{"", PreemptionOff} {
+		record := instance.Record{Life: instance.Life{Preemption: preemption}}
+		if got := watch(t.Context(), record, orders, quiet()); got != (<-chan supervise.Order)(orders) {
+			t.Errorf("%q: another channel", preemption)
+		}
+	}
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// Two directories change places, with one call or with three.
+func TestExchange(t *testing.T) {
+	t.Parallel()
+	for name, do := range map[string]func(a, b string) error{"at once": exchange, "by three": exchangeByThree} {
+		dir := t.TempDir()
+		a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+		write(t, filepath.Join(a, "file"), "a")
+		write(t, filepath.Join(b, "file"), "b")
+		if err := do(a, b); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if entries, err := os.ReadDir(dir); read(t, filepath.Join(a, "file")) != "b" || read(t, filepath.Join(b, "file")) != "a" || len(entries) != 2 || err != nil {
+			t.Errorf("%s: %v, %v", name, entries, err)
+		}
+	}
+}
+
+// A folder is taken along; what a job has put in its place is not.
+func TestMoveFolder(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	from, to, aside := filepath.Join(dir, "from"), filepath.Join(dir, "to"), filepath.Join(dir, "aside")
+	write(t, filepath.Join(from, "_diag", "log"), "new")
+	write(t, filepath.Join(to, "_diag", "log"), "old")
+	write(t, filepath.Join(aside, "secret"), "root's")
+	if err := os.Symlink(aside, filepath.Join(from, "_work")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"_diag", "_work", "none"} {
+		if err := moveFolder(from, to, name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got := read(t, filepath.Join(to, "_diag", "log")); got != "new" {
+		t.Errorf("the log says %q", got)
+	}
+	if _, err := os.Lstat(filepath.Join(to, "_work")); !os.IsNotExist(err) {
+		t.Errorf("a link was taken along: %v", err)
+	}
+	if got := read(t, filepath.Join(aside, "secret")); got != "root's" {
+		t.Errorf("what the link leads to holds %q", got)
+	}
+}
+
+// A record that comes late is waited for; whoever stops does not wait.
+func TestLoadLate(t *testing.T) {
+	t.Parallel()
+	store := instance.NewStore(t.TempDir())
+	stopped, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := LoadLate(stopped, store, "web-1"); !errors.Is(err, context.Canceled) {
+		t.Errorf("stopped: %v", err)
+	}
+	saved := make(chan error, 1)
+	time.AfterFunc(lateEach, func() { saved <- store.Save(instance.Record{Name: "web-1"}) })
+	record, err := LoadLate(t.Context(), store, "web-1")
+	if err := errors.Join(err, <-saved); err != nil || record.Name != "web-1" {
+		t.Errorf("%q, %v", record.Name, err)
+	}
+}
+
+// What the owner of the host asks for sees which runner has ended, and its failure is told with its words.
+func TestOnExit(t *testing.T) {
+	t.Parallel()
+	k := &keeper{log: quiet(), name: "web-1"}
+	record := instance.Record{Name: "web-1", Dir: "/opt/web-1"}
+	out := filepath.Join(t.TempDir(), "out")
+	record.OnExit = `printf '%s' "$RUNNER_NAME $RUNNER_DIR $RUNNER_END" > ` + out
+	if err := k.onExit(t.Context(), record, supervise.Served); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := read(t, out), "web-1 /opt/web-1 "+string(supervise.Served); got != want {
+		t.Errorf("it saw %q, want %q", got, want)
+	}
+	record.OnExit = "echo no power >&2; exit 3"
+	if err := k.onExit(t.Context(), record, supervise.Served); !errors.Is(err, ErrOnExit) || err.Error() != ErrOnExit.Error()+": exit status 3: no power" {
+		t.Errorf("%v", err)
+	}
+}

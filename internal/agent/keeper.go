@@ -1,0 +1,156 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+)
+
+// keeper changes the registration of one runner while it is supervised. Each
+// change holds the registration's lock, and is announced in the record first.
+type keeper struct {
+	store   *instance.Store
+	fetcher *download.Fetcher
+	log     *slog.Logger
+	// connect gives a client with the credential as it is now; nil without one.
+	connect func() *github.Client
+	// anonymous gives one without a credential, for what is public.
+	anonymous   func() *github.Client
+	environment []string
+	name        string
+	user        account.User
+}
+
+// renew registers the runner anew. The remains of the job before are removed
+// first, and so is what GitHub still lists of this runner. After a failure, or
+// a kill, it may be repeated.
+func (k *keeper) renew(ctx context.Context) error {
+	lock, err := k.store.LockRegistration(ctx, k.name)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	record, err := k.store.Load(k.name)
+	if err != nil {
+		return err
+	}
+	if record.Phase == instance.Removing {
+		return &refusal.Error{Object: fmt.Sprintf("runner %q on this host", k.name), Reason: instance.ErrRemoving, Name: k.name}
+	}
+	if err := k.freshen(ctx, record); err != nil {
+		return err
+	}
+	defer k.discardOld(record)
+	client := k.connect()
+	if err := k.deleteStaleRunners(ctx, client, record); err != nil {
+		return err
+	}
+	record, err = k.store.Update(ctx, k.name, func(r *instance.Record) {
+		r.Renewing, r.RunnerID, r.PendingDeletes, r.Before = true, 0, nil, nil
+	})
+	if err != nil {
+		return err
+	}
+	settings, err := register.Joiner{
+		Client: client, Store: k.store, Record: record,
+		Runner: register.NewRunner(k.store, record, k.user, k.environment, k.log, lock.File()),
+	}.Join(ctx)
+	if err == nil && !record.Ephemeral && !record.JIT {
+		err = k.restore(record)
+	}
+	if err != nil {
+		return err // the record says so: the next one looks for what it may have left
+	}
+	_, err = k.store.Update(ctx, k.name, func(r *instance.Record) {
+		r.Renewing, r.RunnerID = false, settings.ID
+	})
+	return err
+}
+
+// reconcile notes what a supervisor that was killed has registered and not noted,
+// and that the runner, which comes back now, is not to leave any more.
+func (k *keeper) reconcile(ctx context.Context, record instance.Record) (instance.Record, error) {
+	if id := record.RunnerID; id != 0 && slices.Contains(record.PendingDeletes, id) {
+		return k.store.Update(ctx, k.name, func(r *instance.Record) {
+			r.PendingDeletes = slices.DeleteFunc(r.PendingDeletes, func(pending int64) bool { return pending == id })
+		})
+	}
+	// Otherwise the record knows better: jobs can write to the runner's directory.
+	if !record.Renewing && record.RunnerID != 0 {
+		return record, nil
+	}
+	settings, err := register.ReadSettings(record.Dir)
+	if err != nil {
+		return record, nil //nolint:nilerr // whoever needs a registration will say what is wrong with it
+	}
+	return k.store.Update(ctx, k.name, func(r *instance.Record) { r.Renewing, r.RunnerID = false, settings.ID })
+}
+
+// deleteStaleRunners removes what GitHub still lists of this runner; a stranger of its name is
+// an error.
+func (k *keeper) deleteStaleRunners(ctx context.Context, client *github.Client, record instance.Record) error {
+	runners, err := client.Runners(ctx, record.Name)
+	if err != nil {
+		return err
+	}
+	stale := slices.Clone(record.PendingDeletes)
+	for _, runner := range runners {
+		switch {
+		case slices.Contains(stale, runner.ID):
+		case register.Claims(record, runner):
+			stale = append(stale, runner.ID)
+		default:
+			return &refusal.Error{
+				Object: fmt.Sprintf("runner %q", record.Name), Reason: register.ErrNameListed,
+				Detail: fmt.Sprintf("id %d, %s", runner.ID, runner.Status), Name: record.Name,
+			}
+		}
+	}
+	for _, id := range stale {
+		if err := register.DeleteByID(ctx, client, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deregister takes the runner away from GitHub and proves that. What could not be done
+// in time stays in the record as pending, and is done at the next start or by
+// uninstall. It tells whether there was anything to take away.
+func (k *keeper) deregister(ctx context.Context) (left bool, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), instance.DeregisterTimeout)
+	defer cancel()
+	lock, err := k.store.LockRegistration(ctx, k.name)
+	if err != nil {
+		return false, err
+	}
+	defer lock.Release()
+	record, err := k.store.Update(ctx, k.name, func(r *instance.Record) {
+		if r.RunnerID != 0 && !slices.Contains(r.PendingDeletes, r.RunnerID) {
+			r.PendingDeletes = append(r.PendingDeletes, r.RunnerID)
+		}
+	})
+	if err != nil || len(record.PendingDeletes) == 0 && !record.Renewing {
+		return false, err
+	}
+	// Where it was stopped while it joined, GitHub may list it all the same.
+	others, err := register.DeletePending(ctx, k.connect(), record)
+	if err != nil {
+		return false, err
+	}
+	register.WarnOfOthers(k.log, record.Name, others)
+	// Not before: without it the next start would not know the runner any more.
+	if err := register.Forget(record.Dir); err != nil {
+		return false, err
+	}
+	_, err = k.store.Update(ctx, k.name, func(r *instance.Record) { r.PendingDeletes, r.RunnerID, r.Renewing = nil, 0, false })
+	return true, err
+}

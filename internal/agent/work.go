@@ -1,0 +1,64 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/workspace"
+)
+
+// ownWork tells why what is in the folder for jobs may not be removed; nil if it
+// may. That in the runner's directory always may.
+func ownWork(record instance.Record) error {
+	if !filepath.IsAbs(record.Work) {
+		return nil
+	}
+	made, found := record.WorkFolder.Find(record.WorkDir())
+	if !found {
+		return fmt.Errorf("looking at folder %q: %w", record.WorkDir(), errNotMade)
+	}
+	return workspace.Check(made.Path, made.Inode)
+}
+
+var errNotMade = errors.New("it was not made by this program")
+
+// emptyWork removes what an ephemeral job has left. What cannot be removed is
+// better than no runner, and what is not ours stays.
+func (k *keeper) emptyWork(record instance.Record) {
+	err := ownWork(record)
+	if err == nil {
+		err = workspace.Empty(record.Dir, record.WorkDir())
+	} else {
+		err = errors.Join(err, workspace.EmptyLogs(record.Dir))
+	}
+	if err != nil {
+		k.log.Warn("emptying the folder for jobs; the next job may see what an earlier one has left", "runner", k.name, "error", err)
+	}
+}
+
+// mendWork makes a folder for jobs again that we have made and that is gone, as on
+// a disk which a cloud gives anew at each start.
+func (k *keeper) mendWork(ctx context.Context, record instance.Record) {
+	made, found := record.WorkFolder.Find(record.WorkDir())
+	if !found || !errors.Is(workspace.Check(made.Path, made.Inode), fs.ErrNotExist) {
+		return
+	}
+	uid, gid := k.user.Owner()
+	inode, err := workspace.Make(made.Path, uid, gid)
+	if err == nil {
+		_, err = k.store.Update(ctx, k.name, func(r *instance.Record) {
+			for i := range r.WorkFolder.Made {
+				if r.WorkFolder.Made[i].Path == made.Path {
+					r.WorkFolder.Made[i].Inode = inode
+				}
+			}
+		})
+	}
+	if err != nil {
+		k.log.Warn("making the folder for jobs again, which is gone", "runner", k.name, "error", err)
+	}
+}
