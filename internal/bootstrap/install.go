@@ -45,7 +45,7 @@ func (h *Host) Install(ctx context.Context, r Request) (*Plan, error) {
 		return nil, err
 	}
 	for _, warning := range plan.Warnings {
-		h.Log.Warn(warning, "runner", plan.Name)
+		h.Log.Warn(warning, "runner", plan.Name) //nolint:sloglint // a sentence of the plan's
 	}
 	i := &installer{draft: plan.draft, host: h, plan: plan, lock: lock}
 	if plan.Changes() {

@@ -3,13 +3,13 @@ package bootstrap
 import (
 	"encoding/hex"
 	"fmt"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/sealcheck"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )

@@ -7,13 +7,13 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 )
 
 // The variables that say whom to trust.

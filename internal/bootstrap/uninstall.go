@@ -317,7 +317,8 @@ func (u *uninstaller) leave(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		err = register.NewRunner(u.host.Store, u.record, user, u.host.Environment, u.host.Log, u.lock.File(), u.registration.File()).Leave(ctx, token)
+		runner := register.NewRunner(u.host.Store, u.record, user, u.host.Environment, u.host.Log, u.lock.File(), u.registration.File())
+		err = runner.Leave(ctx, token)
 		if err == nil {
 			return "removed by config.sh", nil
 		}
