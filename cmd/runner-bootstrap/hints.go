@@ -131,7 +131,7 @@ func hintForeignDir(call *session, err error) string {
 }
 
 func hintForeignService(_ *session, err error) string {
-	return shellWords([]string{"systemctl", "cat", "--no-pager", refusalOf(err).Name + ".service"})
+	return shellWords(svc.ShowDescription(refusalOf(err).Name))
 }
 
 // hintForeign only looks: what belongs to a stranger is not ours to remove.
@@ -213,13 +213,13 @@ func hintLog(call *session, err error) string {
 		if hint := call.hintWords(start); hint != "" {
 			return hint
 		}
-		return shellWords([]string{"journalctl", "--no-pager", "-u", start.Service})
+		return shellWords(svc.ShowLog(start.Service))
 	}
 	var refused *svc.Error
 	if errors.As(err, &refused) {
-		return shellWords([]string{"systemctl", "status", "--no-pager", refused.Unit})
+		return shellWords(svc.ShowState(refused))
 	}
-	return "systemctl --failed"
+	return shellWords(svc.ShowFailed())
 }
 
 // hintWords mends what a listener has said before it ended; empty where that is not

@@ -107,6 +107,7 @@ func (call *session) host(cred credential) (*bootstrap.Host, error) {
 			Cache: download.Cache{Dir: paths.Cache, Volatile: source.noSync},
 		},
 		Observer:    call.console,
+		Services:    services{},
 		Log:         call.console.log,
 		Executable:  executable,
 		Private:     dir != "",

@@ -212,7 +212,7 @@ func installed(plan *bootstrap.Plan, dir string) string {
 	switch {
 	case !plan.Changes():
 		return fmt.Sprintf("runner %s is installed already, nothing was changed", plan.Name)
-	case plan.Service != "":
+	case plan.ServiceName != "":
 		return fmt.Sprintf("runner %s is listening for jobs; look with: runner-bootstrap status", plan.Name)
 	default:
 		words := []string{"runner-bootstrap", "run", "--name", plan.Name}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
 // pageWidth leaves room for what roff needs to be told: its judges want lines of 80.
@@ -171,6 +172,6 @@ func (p *page) files() {
 	p.term("The runners.", paths.Runners)
 	p.term("Verified and unpacked runners. It may be removed at any time.", paths.Cache)
 	if runtime.GOOS == "linux" {
-		p.term("The services of the runners.", "/etc/systemd/system/actions.runner.*.service")
+		p.term("The services of the runners.", svc.Path("actions.runner.*"))
 	}
 }

@@ -195,7 +195,7 @@ func (call *session) hintUnhealthyRunner(s bootstrap.Status) string {
 	case s.Service.Name == "":
 		return call.here("status", "--name", s.Name, "--json")
 	case s.Service.State == string(svc.Failed), s.Service.State == string(svc.Stopped):
-		return shellWords([]string{"sudo", "systemctl", "restart", s.Service.Name})
+		return "sudo " + shellWords(svc.RestartCommand(s.Service.Name))
 	}
-	return shellWords([]string{"journalctl", "--no-pager", "-u", s.Service.Name})
+	return shellWords(svc.ShowLog(s.Service.Name))
 }

@@ -76,7 +76,7 @@ func runUninstall(ctx context.Context, call *session, host *bootstrap.Host, o *u
 	var failed error
 	for _, name := range names {
 		failed = errors.Join(failed, uninstallOne(ctx, call, host, bootstrap.Removal{
-			Name: name, Force: o.removal.force, Local: o.removal.skipGitHub, RemoveToken: call.issued.remove,
+			Name: name, Force: o.removal.force, SkipGitHub: o.removal.skipGitHub, RemoveToken: call.issued.remove,
 		}))
 	}
 	return failed
@@ -92,7 +92,7 @@ func uninstallOne(ctx context.Context, call *session, host *bootstrap.Host, remo
 	if err != nil {
 		return err
 	}
-	if host.Connect == nil || removal.Local {
+	if host.Connect == nil || removal.SkipGitHub {
 		call.console.summary(fmt.Sprintf(
 			"runner %s is removed from this host; GitHub was not asked whether it still lists it", removal.Name))
 		return nil

@@ -11,7 +11,7 @@ import (
 // Spread makes of one request those for so many runners of this host, numbered
 // from 1. One runner alone has no number, unless there were several before.
 func (h *Host) Spread(r Request, count int) ([]Request, error) {
-	mine, err := h.numbered(r)
+	mine, err := numbered(h.Store, r)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (h *Host) Spread(r Request, count int) ([]Request, error) {
 // Surplus names the runners beyond count that an earlier request of the same kind
 // has made, the last ones first.
 func (h *Host) Surplus(r Request, count int) ([]string, error) {
-	mine, err := h.numbered(r)
+	mine, err := numbered(h.Store, r)
 	if err != nil {
 		return nil, err
 	}
@@ -57,8 +57,8 @@ func (h *Host) Surplus(r Request, count int) ([]string, error) {
 }
 
 // numbered are the records of the runners that one request has made.
-func (h *Host) numbered(r Request) ([]instance.Record, error) {
-	records, err := h.Store.List()
+func numbered(store *instance.Store, r Request) ([]instance.Record, error) {
+	records, err := store.List()
 	if err != nil {
 		return nil, fmt.Errorf("looking for the runners of this host: %w", err)
 	}

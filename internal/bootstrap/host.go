@@ -51,6 +51,8 @@ type Host struct {
 	Fetcher  *download.Fetcher
 	Observer Observer
 	Log      *slog.Logger
+	// Services is where services are installed and looked at.
+	Services Services
 	// Connect gives the client for a scope; nil if there is no credential.
 	Connect func(github.Scope) *github.Client
 	// Anonymous gives one without a credential, for what is public.

@@ -45,11 +45,11 @@ func (h *Host) Install(ctx context.Context, r Request) (*Plan, error) {
 		return nil, err
 	}
 	for _, warning := range plan.Warnings {
-		h.Log.Warn(warning, "runner", plan.Name)
+		h.Log.Warn(warning, "runner", plan.Name) //nolint:sloglint // a sentence of the plan's
 	}
-	i := &installer{Host: h, Plan: plan, lock: lock}
+	i := &installer{draft: plan.draft, host: h, plan: plan, lock: lock}
 	if plan.Changes() {
-		h.tellOnce(plan.record, health.EventInstalling)
+		h.tellOnce(plan.draft.record, health.EventInstalling)
 	}
 	if h.Connect != nil {
 		i.client = h.Connect(r.Scope)
@@ -61,7 +61,7 @@ func (h *Host) Install(ctx context.Context, r Request) (*Plan, error) {
 		WorkPhase:        i.makeWork,
 		RegisterPhase:    i.register,
 		LifePhase:        i.keepLife,
-		ServicePhase:     i.service,
+		ServicePhase:     i.installService,
 	}
 	for _, step := range plan.Steps {
 		if !step.Change {
@@ -87,8 +87,9 @@ func (h *Host) lock(ctx context.Context, object string) (*instance.Lock, error) 
 
 // installer carries one plan out.
 type installer struct {
-	*Host
-	*Plan
+	*draft
+	host   *Host
+	plan   *Plan
 	client *github.Client // nil where the request brings what registers
 	lock   *instance.Lock
 	ahead  chan issued // nil if no token was asked for ahead
@@ -101,19 +102,19 @@ type installer struct {
 
 // save writes the record before the phase that it announces.
 func (i *installer) save(phase instance.Phase) error {
-	i.record.Phase, i.record.User = phase, i.User
-	return i.Store.Save(i.record)
+	i.record.Phase, i.record.User = phase, i.plan.User
+	return i.host.Store.Save(i.record)
 }
 
 // finish notes that nothing is left to do, and that a power cut will not undo
 // it. A record that says so already is not touched.
 func (i *installer) finish(ctx context.Context) error {
-	if i.record.Phase == instance.Installed && !i.Changes() {
+	if i.record.Phase == instance.Installed && !i.plan.Changes() {
 		return nil
 	}
-	if i.changes(FetchPhase) {
+	if i.plan.changes(FetchPhase) {
 		// While it registered, the kernel has written most of it.
-		if err := i.Fetcher.Sync(i.Dir); err != nil {
+		if err := i.host.Fetcher.Sync(i.plan.Dir); err != nil {
 			return err
 		}
 	}
@@ -123,8 +124,8 @@ func (i *installer) finish(ctx context.Context) error {
 // note saves what the later phases have decided. The supervisor may be at work by
 // now, and what it has noted of the registration stays.
 func (i *installer) note(ctx context.Context, phase instance.Phase) error {
-	record, err := i.Store.Update(ctx, i.Name, func(r *instance.Record) {
-		r.Service, r.User, r.Index = i.record.Service, i.User, i.record.Index
+	record, err := i.host.Store.Update(ctx, i.plan.Name, func(r *instance.Record) {
+		r.Service, r.User, r.Index = i.record.Service, i.plan.User, i.record.Index
 		r.Life, r.Credential, r.Environment = i.record.Life, i.record.Credential, i.record.Environment
 		r.Source = i.record.Source
 		if r.RunnerID == 0 {
@@ -145,12 +146,12 @@ func (i *installer) keepLife(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if i.keepSecret {
-		if err := i.Store.KeepCredential(i.Name, i.request.Keep); err != nil {
+		if err := i.host.Store.KeepCredential(i.plan.Name, i.request.Keep); err != nil {
 			return "", err
 		}
 	}
 	if !i.record.Credential.Kept {
-		if err := i.Store.DropCredential(i.Name); err != nil {
+		if err := i.host.Store.DropCredential(i.plan.Name); err != nil {
 			return "", err
 		}
 	}
@@ -158,7 +159,7 @@ func (i *installer) keepLife(ctx context.Context) (string, error) {
 }
 
 func (i *installer) createAccount(ctx context.Context) (string, error) {
-	user, err := account.Create(ctx, i.User)
+	user, err := account.Create(ctx, i.plan.User)
 	if err != nil {
 		return "", err
 	}
@@ -186,30 +187,30 @@ func (i *installer) fetch(ctx context.Context) (string, error) {
 			i.ahead = nil
 		}
 		// Nothing of the runner is on this host, so nothing is remembered.
-		return "", errors.Join(err, i.Store.Forget(i.Name))
+		return "", errors.Join(err, i.host.Store.Forget(i.plan.Name))
 	}
-	i.record.Version, i.record.SHA256 = i.Asset.Version, i.Asset.SHA256
-	return fetched(*i.Asset, cached), i.save(instance.Fetched)
+	i.record.Version, i.record.SHA256 = i.plan.Asset.Version, i.plan.Asset.SHA256
+	return fetched(*i.plan.Asset, cached), i.save(instance.Fetched)
 }
 
 func (i *installer) place(ctx context.Context) (cached bool, err error) {
 	// What is there is ours, by the record, and incomplete, by the plan.
-	if err := download.Discard(i.Dir); err != nil {
+	if err := download.Discard(i.plan.Dir); err != nil {
 		return false, err
 	}
 	owner := download.Owner{UID: i.jobUser.UID, GID: i.jobUser.GID, Keep: i.jobUser.Self}
 	for {
-		cached, err = i.Fetcher.Place(ctx, *i.Asset, i.Dir, owner, i.Observer.Progress)
-		if !errors.Is(err, download.ErrDamaged) || i.Asset.Fetchable() {
+		cached, err = i.host.Fetcher.Place(ctx, *i.plan.Asset, i.plan.Dir, owner, i.host.Observer.Progress)
+		if !errors.Is(err, download.ErrDamaged) || i.plan.Asset.Fetchable() {
 			return cached, err
 		}
 		// The cache has lost that entry, so the next choice is another one.
-		i.Log.Warn("a cached runner was damaged", "version", i.Asset.Version, "reason", err.Error())
+		i.host.Log.Warn("a cached runner was damaged", "version", i.plan.Asset.Version, "reason", err.Error())
 		chosen, err := i.chooser.Choose(ctx)
 		if err != nil {
 			return false, err
 		}
-		i.Asset = &chosen.Asset
+		i.plan.Asset = &chosen.Asset
 	}
 }
 
@@ -217,12 +218,12 @@ func (i *installer) writeEnvironment(context.Context) (string, error) {
 	if err := i.rememberVariables(); err != nil {
 		return "", err
 	}
-	variables := i.variables(i.Host)
+	variables := i.variables(i.host.Environment)
 	// Until it is done, what is to go is remembered: whoever comes after a kill drops it.
-	if err := i.Store.KeepVariables(i.Name, slices.Concat(i.drop, variables)); err != nil {
+	if err := i.host.Store.KeepVariables(i.plan.Name, slices.Concat(i.drop, variables)); err != nil {
 		return "", err
 	}
-	if _, err := register.WriteEnvironment(i.Dir, i.jobUser, variables, i.drop); err != nil {
+	if _, err := register.WriteEnvironment(i.plan.Dir, i.jobUser, variables, i.drop); err != nil {
 		return "", err
 	}
 	words := strings.Join(variableNames(variables), ", ")
@@ -232,7 +233,7 @@ func (i *installer) writeEnvironment(context.Context) (string, error) {
 	if words != "" {
 		words += "; "
 	}
-	return words + "without " + strings.Join(variableNames(i.drop), ", "), i.Store.KeepVariables(i.Name, variables)
+	return words + "without " + strings.Join(variableNames(i.drop), ", "), i.host.Store.KeepVariables(i.plan.Name, variables)
 }
 
 // variableNames leaves out the values: they may be secrets of the jobs'.
@@ -248,7 +249,7 @@ func variableNames(variables []string) []string {
 // register joins GitHub. The record announces it first, so that whoever comes
 // after a kill knows that GitHub may list the runner.
 func (i *installer) register(ctx context.Context) (string, error) {
-	if err := doctor.Libraries(i.Dir, doctor.Invariant(i.request.Variables)); err != nil {
+	if err := doctor.Libraries(i.plan.Dir, doctor.Invariant(i.request.Variables)); err != nil {
 		return "", err
 	}
 	if i.leave {
@@ -261,7 +262,7 @@ func (i *installer) register(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
-	lock, err := i.Store.LockRegistration(ctx, i.Name)
+	lock, err := i.host.Store.LockRegistration(ctx, i.plan.Name)
 	if err != nil {
 		return "", err
 	}
@@ -302,7 +303,7 @@ func (i *installer) register(ctx context.Context) (string, error) {
 	if err := i.save(instance.Registered); err != nil {
 		return "", err
 	}
-	i.tellOnce(i.record, health.EventRegistered)
+	i.host.tellOnce(i.record, health.EventRegistered)
 	return fmt.Sprintf("id %d", settings.ID), nil
 }
 
@@ -335,11 +336,11 @@ func (i *installer) joinedMeanwhile() (already bool, id int64, err error) {
 	if i.leave || i.request.JIT != nil {
 		return false, 0, nil
 	}
-	record, err := i.Store.Load(i.Name)
+	record, err := i.host.Store.Load(i.plan.Name)
 	if err != nil || record.RunnerID == 0 || record.RunnerID == i.record.RunnerID || record.Renewing {
 		return false, 0, err
 	}
-	settings, err := register.ReadSettings(i.Dir)
+	settings, err := register.ReadSettings(i.plan.Dir)
 	if err != nil || settings.ID != record.RunnerID {
 		return false, 0, nil //nolint:nilerr // what is there is not that registration
 	}
@@ -352,7 +353,7 @@ func (i *installer) joinedMeanwhile() (already bool, id int64, err error) {
 func (i *installer) undoRegistration(ctx context.Context, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()
-	if settled, err := register.Undo(ctx, i.client, i.record, cause, i.Log); err != nil || !settled {
+	if settled, err := register.Undo(ctx, i.client, i.record, cause, i.host.Log); err != nil || !settled {
 		return err
 	}
 	i.record.Before = nil

@@ -20,7 +20,7 @@ const giveUpTime = 3 * time.Second
 
 // former is the service that an install has found, and has to stop or to change.
 type former struct {
-	service *svc.Service // nil: there was none
+	service Service // nil: there was none
 	ran     bool
 }
 
@@ -35,7 +35,7 @@ func (i *installer) prepareToLeave(ctx context.Context) error {
 		i.ahead = make(chan issued, 1)
 		i.ahead <- issued{Token: token}
 	}
-	if i.byItsID() {
+	if byItsID(i.plan.Dir) {
 		return nil
 	}
 	var err error
@@ -45,8 +45,8 @@ func (i *installer) prepareToLeave(ctx context.Context) error {
 
 // byItsID tells whether the registration is one that config.sh cannot take away: it was
 // made by a just-in-time configuration.
-func (i *installer) byItsID() bool {
-	settings, err := register.ReadSettings(i.Dir)
+func byItsID(dir string) bool {
+	settings, err := register.ReadSettings(dir)
 	return err == nil && settings.URL == ""
 }
 
@@ -56,7 +56,7 @@ func (i *installer) stopFirst(ctx context.Context) error {
 	if i.record.Service == "" {
 		return nil
 	}
-	service, err := svc.Named(i.record.Service)
+	service, err := i.host.Services.Named(i.record.Service)
 	if err != nil {
 		return err
 	}
@@ -64,15 +64,12 @@ func (i *installer) stopFirst(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	i.former = former{service: service, ran: up(state)}
-	if err := service.Stop(ctx); err != nil {
+	i.former = former{service: service, ran: state.Up()}
+	if err := service.Stop(ctx, svc.Gently); err != nil {
 		return err
 	}
-	return i.atWork(i.Name)
+	return atWork(i.host.Store, i.plan.Name)
 }
-
-// up tells whether a service runs, or is about to.
-func up(state svc.State) bool { return state.Active == svc.Running || state.Active == svc.Starting }
 
 // leaveFirst clears the way: an earlier registration with other options, or one
 // that an interrupted run left at GitHub.
@@ -87,11 +84,11 @@ func (i *installer) leaveFirst(ctx context.Context, runner register.Runner) erro
 	if !i.leave {
 		return nil
 	}
-	if settings, err := register.ReadSettings(i.Dir); err == nil && settings.URL == "" {
+	if settings, err := register.ReadSettings(i.plan.Dir); err == nil && settings.URL == "" {
 		if err := register.DeleteByID(ctx, i.client, settings.ID); err != nil {
 			return err // the registration is still good, and stays
 		}
-		return register.Forget(i.Dir)
+		return register.Forget(i.plan.Dir)
 	}
 	token := i.removal
 	if !register.Lasts(token) { // a job was waited for
@@ -115,49 +112,51 @@ func (i *installer) runAgain(ctx context.Context, failed error) error {
 	}
 	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
-	if state, err := i.former.service.State(undo); err == nil && up(state) {
+	if state, err := i.former.service.State(undo); err == nil && state.Up() {
 		return failed // the start of the service was not waited for to its end
 	}
-	if _, err := register.ReadSettings(i.Dir); err != nil {
+	if _, err := register.ReadSettings(i.plan.Dir); err != nil {
 		return &LeftError{Left: "the runner has left GitHub, and is stopped until install is run again", Cause: failed}
 	}
 	// Leaving begins with taking this away.
-	if _, err := os.Lstat(filepath.Join(i.Dir, serviceFile)); errors.Is(err, os.ErrNotExist) {
-		if err := register.WriteFile(i.Dir, serviceFile, []byte(i.record.Service+".service\n"), i.jobUser); err != nil {
-			i.Log.Warn("writing the service's name", "runner", i.Name, "error", err) // it is for GitHub's own scripts
+	if _, err := os.Lstat(filepath.Join(i.plan.Dir, serviceFile)); errors.Is(err, os.ErrNotExist) {
+		if err := register.WriteFile(i.plan.Dir, serviceFile, []byte(svc.StockName(i.record.Service)+"\n"), i.jobUser); err != nil {
+			i.host.Log.Warn("writing the service's name", "runner", i.plan.Name, "error", err) // it is for GitHub's own scripts
 		}
 	}
-	err := i.former.service.Start(undo)
+	err := i.former.service.Restart(undo)
 	state, stateErr := i.former.service.State(context.WithoutCancel(ctx))
 	switch {
 	case err == nil:
 		return &LeftError{Left: "the runner goes on as before", Cause: failed}
-	case stateErr == nil && (up(state) || state.Active == svc.Stopping):
+	case stateErr == nil && (state.Up() || state.Active == svc.Stopping):
 		return &LeftError{Left: "the runner goes on as before as soon as its service has come up", Cause: failed}
 	}
 	return &LeftError{Left: fmt.Sprintf("and its service %s is stopped: %v", i.record.Service, errors.Join(err, stateErr)), Cause: failed}
 }
 
 // putBack gives the unit that was there before its place again, where the new one does
-// not come up, and has it run if it ran.
-func (i *installer) putBack(ctx context.Context, found svc.Found, failed error) error {
+// not come up, and has it run if it ran. Without an undo it was the same unit: nothing
+// that was there before would come up.
+func (i *installer) putBack(ctx context.Context, before svc.State, undoInstall func(context.Context) error, failed error) error {
 	i.former = former{} // what there is to say is said here
 	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime+unitStop(i.record))
 	defer cancel()
-	changed, err := i.unit.Restore(undo, found)
-	switch {
-	case err != nil:
-		return &LeftError{Left: fmt.Sprintf("and its unit before could not be put back: %v", err), Cause: failed}
-	case !changed && len(i.undo) == 0:
+	if undoInstall == nil && len(i.undo) == 0 {
 		return failed // the same as before: that would not come up either
+	}
+	if undoInstall != nil {
+		if err := undoInstall(undo); err != nil {
+			return &LeftError{Left: fmt.Sprintf("and its unit before could not be put back: %v", err), Cause: failed}
+		}
 	}
 	if err := i.liveAsBefore(undo); err != nil {
 		return &LeftError{Left: fmt.Sprintf("its unit is as before, and what it runs with could not be: %v", err), Cause: failed}
 	}
-	if !found.Up() {
+	if !before.Up() {
 		return &LeftError{Left: "its unit is as before", Cause: failed}
 	}
-	if err := i.unit.Restart(undo); err != nil {
+	if err := i.service.Restart(undo); err != nil {
 		return &LeftError{Left: fmt.Sprintf("its unit is as before, and does not start either: %v", err), Cause: failed}
 	}
 	return &LeftError{Left: "its unit is as before, and runs", Cause: failed}
@@ -169,16 +168,16 @@ func (i *installer) rememberVariables() error {
 	if i.was.Service == "" {
 		return nil
 	}
-	text, err := register.ReadFile(i.Dir, ".env")
+	text, err := register.ReadFile(i.plan.Dir, ".env")
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("reading the runner's .env: %w", err)
 	}
-	kept, err := i.Store.KeptVariables(i.Name)
+	kept, err := i.host.Store.KeptVariables(i.plan.Name)
 	if err != nil {
 		return err
 	}
 	i.undo = append(i.undo, func() error {
-		return errors.Join(i.Store.KeepVariables(i.Name, kept), register.WriteFile(i.Dir, ".env", text, i.jobUser))
+		return errors.Join(i.host.Store.KeepVariables(i.plan.Name, kept), register.WriteFile(i.plan.Dir, ".env", text, i.jobUser))
 	})
 	return nil
 }
@@ -188,15 +187,15 @@ func (i *installer) rememberCredential() error {
 	if i.was.Service == "" {
 		return nil
 	}
-	kept, err := i.Store.KeptCredential(i.Name)
+	kept, err := i.host.Store.KeptCredential(i.plan.Name)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	i.undo = append(i.undo, func() error {
 		if kept == "" {
-			return i.Store.DropCredential(i.Name)
+			return i.host.Store.DropCredential(i.plan.Name)
 		}
-		return i.Store.KeepCredential(i.Name, github.NewSecret(kept))
+		return i.host.Store.KeepCredential(i.plan.Name, github.NewSecret(kept))
 	})
 	return nil
 }
@@ -209,7 +208,7 @@ func (i *installer) liveAsBefore(ctx context.Context) error {
 			return err
 		}
 	}
-	_, err := i.Store.Update(ctx, i.Name, func(r *instance.Record) {
+	_, err := i.host.Store.Update(ctx, i.plan.Name, func(r *instance.Record) {
 		r.Life, r.Credential, r.Environment, r.Source = i.was.Life, i.was.Credential, i.was.Environment, i.was.Source
 		if i.was.Phase == instance.Installed {
 			r.Phase = instance.Installed

@@ -56,8 +56,9 @@ func (i *installer) registrationToken(ctx context.Context) (register.Token, erro
 // joiner joins the runner that is being installed. While hold and the host's lock
 // are open, nobody takes over what its config.sh does, nor plans meanwhile.
 func (i *installer) joiner(hold ...*os.File) register.Joiner {
+	h := i.host
 	return register.Joiner{
-		Client: i.client, Store: i.Store, Record: i.record, Replace: i.request.Replace,
-		Runner: register.NewRunner(i.Store, i.record, i.jobUser, i.Environment, i.Log, append(hold, i.lock.File())...),
+		Client: i.client, Store: h.Store, Record: i.record, Replace: i.request.Replace,
+		Runner: register.NewRunner(h.Store, i.record, i.jobUser, h.Environment, h.Log, append(hold, i.lock.File())...),
 	}
 }

@@ -22,7 +22,7 @@ func (p *planner) checkLabels(context.Context) error {
 		err = register.CheckLabels(register.AskedLabels(record))
 	}
 	if err != nil {
-		return fmt.Errorf("planning for %s: %w", p.Scope, err)
+		return fmt.Errorf("planning for %s: %w", p.plan.Scope, err)
 	}
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
 // DefaultUser is the account that jobs run as when none is named; it is created
@@ -61,16 +60,22 @@ type Plan struct {
 	Platform download.Platform `json:"platform"`
 	Asset    *download.Asset   `json:"asset"`  // nil when the runner is there
 	Cached   bool              `json:"cached"` // the asset lies in the cache: nothing is downloaded
-	Service  string            `json:"service"`
-	Steps    []Step            `json:"steps"`
+	// ServiceName is empty where the runner is to have no service.
+	ServiceName string `json:"service"`
+	Steps       []Step `json:"steps"`
 	// Warnings are about jobs that the runner will not get, in sentences.
 	Warnings []string `json:"warnings,omitempty"`
 
+	draft *draft
+}
+
+// draft is what carries a plan out and is nobody else's business.
+type draft struct {
 	request Request
 	record  instance.Record
 	was     instance.Record // the record as it was found
 	jobUser account.User
-	unit    *svc.Service
+	service Service // nil without one
 	chooser *download.Chooser
 	// given are the labels of the request without placeholders; nil if it has none.
 	given []string
@@ -92,12 +97,11 @@ type Plan struct {
 
 // variables is everything that belongs into .env; what the user names wins. A shell
 // that knows of no proxy may just not know it: then the network is reached as before.
-func (p *Plan) variables(h *Host) []string {
-	network := h.Environment
+func (d *draft) variables(network []string) []string {
 	if len(network) == 0 {
-		network = p.record.Environment
+		network = d.record.Environment
 	}
-	return slices.Concat(network, p.request.Variables)
+	return slices.Concat(network, d.request.Variables)
 }
 
 // Step is one phase of a plan.
@@ -134,4 +138,11 @@ func (p *Plan) changes(phase Phase) bool {
 		}
 	}
 	return false
+}
+
+// warn notes what does not stop the plan, and may stop jobs.
+func (p *Plan) warn(text string) {
+	if !slices.Contains(p.Warnings, text) {
+		p.Warnings = append(p.Warnings, text)
+	}
 }

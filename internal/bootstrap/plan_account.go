@@ -14,7 +14,9 @@ import (
 // planAccount finds who runs the jobs: never root.
 func (p *planner) planAccount(context.Context) error {
 	if !account.Privileged() {
-		return p.planOwnAccount(p.request.User)
+		user, err := ownAccount(p.host, p.request.User)
+		p.jobUser, p.plan.User = user, user.Name
+		return err
 	}
 	name := p.request.User
 	if name == "" {
@@ -30,21 +32,21 @@ func (p *planner) planAccount(context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.jobUser, p.User = user, user.Name // as the system calls it
-	if p.known && p.record.User != "" && p.record.User != p.User {
+	p.jobUser, p.plan.User = user, user.Name // as the system calls it
+	if p.known && p.record.User != "" && p.record.User != p.plan.User {
 		// All its files are the other one's.
 		return &refusal.Error{
-			Object: fmt.Sprintf("running jobs of %q as account %q", p.Name, p.User), Reason: ErrOtherAccount,
-			Detail: p.record.User, Name: p.Name,
+			Object: fmt.Sprintf("running jobs of %q as account %q", p.plan.Name, p.plan.User), Reason: ErrOtherAccount,
+			Detail: p.record.User, Name: p.plan.Name,
 		}
 	}
 	if user.UID == 0 {
 		return &refusal.Error{
-			Object: fmt.Sprintf("account %q", p.User), Reason: ErrAccount, Detail: "a job would own this host", Name: p.User,
+			Object: fmt.Sprintf("account %q", p.plan.User), Reason: ErrAccount, Detail: "a job would own this host", Name: p.plan.User,
 		}
 	}
 	p.warnOfAccount()
-	return p.checkBarrier()
+	return checkBarrier(p.jobUser, p.plan.Dir)
 }
 
 // planNewAccount has an account created.
@@ -55,33 +57,33 @@ func (p *planner) planNewAccount(name string) (account.User, error) {
 			Detail: "a name has up to 32 of a-z, 0-9, - and _, and begins with a letter", Name: name,
 		}
 	}
-	p.change(AccountPhase, name, "no such account yet")
+	p.plan.change(AccountPhase, name, "no such account yet")
 	// It will be one of those that directories call others.
 	return account.User{Name: name, UID: -1, GID: -1}, nil
 }
 
-func (p *planner) planOwnAccount(name string) error {
-	if !p.Private {
-		return &refusal.Error{Object: fmt.Sprintf("writing below %q", p.Paths.State), Reason: ErrPrivilege}
+// ownAccount is the account of whoever runs this, which needs no privileges.
+func ownAccount(h *Host, name string) (account.User, error) {
+	if !h.Private {
+		return account.User{}, &refusal.Error{Object: fmt.Sprintf("writing below %q", h.Paths.State), Reason: ErrPrivilege}
 	}
 	user, err := account.Lookup("")
 	if err != nil {
-		return err
+		return account.User{}, err
 	}
 	if name != "" && name != user.Name {
 		// The same account may have other names; one that is not found is another one.
 		if named, err := account.Lookup(name); err != nil || named.UID != user.UID {
-			return &refusal.Error{Object: fmt.Sprintf("running jobs as account %q", name), Reason: ErrPrivilege}
+			return account.User{}, &refusal.Error{Object: fmt.Sprintf("running jobs as account %q", name), Reason: ErrPrivilege}
 		}
 	}
-	p.jobUser, p.User = user, user.Name
-	return nil
+	return user, nil
 }
 
 // warnOfAccount says what of an account jobs will miss, or should not have.
 func (p *planner) warnOfAccount() {
 	if found, command := places.NoExecHome(p.jobUser); found != "" {
-		p.warn(found + "; to mend it: sudo " + command)
+		p.plan.warn(found + "; to mend it: sudo " + command)
 	}
 	if slices.Contains(p.request.Life.Allow, AllowSudo) {
 		found, command := places.NoSudo()
@@ -89,44 +91,45 @@ func (p *planner) warnOfAccount() {
 			found += "; to mend it: sudo " + command
 		}
 		if found != "" {
-			p.warn(found)
+			p.plan.warn(found)
 		}
 	}
 	if p.jobUser.UID < 0 {
 		return // it will be made as it should be
 	}
 	if p.jobUser.Doubt != nil {
-		p.warn(fmt.Sprintf("jobs may lack groups of account %q that only a directory knows: %v", p.User, p.jobUser.Doubt))
+		p.plan.warn(fmt.Sprintf("jobs may lack groups of account %q that only a directory knows: %v", p.plan.User, p.jobUser.Doubt))
 	}
 	if p.jobUser.OwnHome() == "" {
-		p.Log.Info("the account has no home that it can write to: jobs have the runner's directory as HOME", "account", p.User, "home", p.jobUser.Home)
+		p.host.Log.Info("the account has no home that it can write to: jobs have the runner's directory as HOME",
+			"account", p.plan.User, "home", p.jobUser.Home)
 	}
 	for _, group := range p.jobUser.Powers() {
-		if !p.expected(group) {
-			p.warn(fmt.Sprintf("account %q is in group %q, whose members can become root, and so can every job", p.User, group))
+		if !p.request.expects(group) {
+			p.plan.warn(fmt.Sprintf("account %q is in group %q, whose members can become root, and so can every job", p.plan.User, group))
 		}
 	}
 }
 
-// expected tells whether jobs are meant to have what a group gives, or cannot use it:
+// expects tells whether jobs are meant to have what a group gives, or cannot use it:
 // the sandbox of a service lets nobody become root by sudo.
-func (p *planner) expected(group string) bool {
-	allow := p.request.Life.Allow
+func (r Request) expects(group string) bool {
+	allow := r.Life.Allow
 	switch {
 	case slices.Contains(allow, AllowAll):
 		return true
 	case group == "docker":
 		return slices.Contains(allow, AllowDocker)
 	case group == "sudo" || group == "wheel":
-		return p.request.Service || slices.Contains(allow, AllowSudo)
+		return r.Service || slices.Contains(allow, AllowSudo)
 	}
 	return false
 }
 
-func (p *planner) checkBarrier() error {
-	if dir := p.jobUser.Barrier(p.Dir); dir != "" {
+func checkBarrier(user account.User, root string) error {
+	if dir := user.Barrier(root); dir != "" {
 		return &refusal.Error{
-			Object: fmt.Sprintf("account %q", p.User), Reason: ErrUnreachable,
+			Object: fmt.Sprintf("account %q", user.Name), Reason: ErrUnreachable,
 			Detail: fmt.Sprintf("it may not list %q", dir), Name: dir,
 		}
 	}

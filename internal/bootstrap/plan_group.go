@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
@@ -16,7 +15,7 @@ import (
 // has the word.
 func (p *planner) planGroup(ctx context.Context) error {
 	r := p.request
-	if p.client == nil || r.JIT != nil || r.Scope.Kind == github.Repository || !p.changes(RegisterPhase) {
+	if p.client == nil || r.JIT != nil || r.Scope.Kind == github.Repository || !p.plan.changes(RegisterPhase) {
 		return nil
 	}
 	name := r.Identity.Group
@@ -27,28 +26,21 @@ func (p *planner) planGroup(ctx context.Context) error {
 	hidden := errors.Is(err, github.ErrForbidden) || errors.Is(err, github.ErrNotFound)
 	switch {
 	case err != nil && name == "" && ctx.Err() == nil:
-		p.Log.Debug("the default runner group was not looked at", "error", err) // it is there in any case
+		p.host.Log.Debug("the default runner group was not looked at", "error", err) // it is there in any case
 		return nil
 	case hidden && !r.Identity.JIT:
-		p.warn(fmt.Sprintf("runner group %q could not be looked at: %v", name, err))
+		p.plan.warn(fmt.Sprintf("runner group %q could not be looked at: %v", name, err))
 		return nil
 	case err != nil:
 		return err
 	case group.Closed() && name != "":
 		return &refusal.Error{
-			Object: fmt.Sprintf("joining runner group %q of %s", group.Name, p.Scope), Reason: ErrGroupClosed,
+			Object: fmt.Sprintf("joining runner group %q of %s", group.Name, p.plan.Scope), Reason: ErrGroupClosed,
 			Detail: "it is restricted to selected workflows, and none is selected", Scope: r.Scope,
 		}
 	}
 	for _, limit := range group.Limits() {
-		p.warn(limit)
+		p.plan.warn(limit)
 	}
 	return nil
-}
-
-// warn notes what does not stop the plan, and may stop jobs.
-func (p *planner) warn(text string) {
-	if !slices.Contains(p.Warnings, text) {
-		p.Warnings = append(p.Warnings, text)
-	}
 }

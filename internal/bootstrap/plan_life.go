@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
 
@@ -21,13 +22,13 @@ func (p *planner) planLife(context.Context) error {
 	r := p.request
 	before := p.record
 	life := r.Life
-	life.MetricsFile = strings.ReplaceAll(life.MetricsFile, "{name}", p.Name)
+	life.MetricsFile = strings.ReplaceAll(life.MetricsFile, "{name}", p.plan.Name)
 	p.record.Life, p.record.Credential = life, p.credential()
 	p.record.Source = instance.Source{Pinned: r.Source.Version != "" || r.Source.Archive != "", Mirror: r.Source.Mirror}
-	if len(p.Environment) > 0 {
-		p.record.Environment = p.Environment // without any, this shell may just not know them
+	if len(p.host.Environment) > 0 {
+		p.record.Environment = p.host.Environment // without any, this shell may just not know them
 	}
-	p.keepSecret = p.record.Credential.Kept && !r.Keep.Empty() && !p.keptAlready()
+	p.keepSecret = p.record.Credential.Kept && !r.Keep.Empty() && (!p.known || !keptAlready(p.host.Store, p.plan.Name, p.request.Keep))
 	same := reflect.DeepEqual(before.Life, p.record.Life) && before.Credential == p.record.Credential &&
 		before.Source == p.record.Source && slices.Equal(before.Environment, p.record.Environment) && !p.keepSecret
 	if err := p.warnOfCompany(); err != nil {
@@ -36,9 +37,9 @@ func (p *planner) planLife(context.Context) error {
 	words := lifeWords(p.record)
 	switch {
 	case !same && p.known, !p.known && words != "":
-		p.change(LifePhase, p.Name, words)
+		p.plan.change(LifePhase, p.plan.Name, words)
 	case words != "":
-		p.keep(LifePhase, p.Name, words)
+		p.plan.keep(LifePhase, p.plan.Name, words)
 	}
 	return nil
 }
@@ -49,14 +50,14 @@ func (p *planner) warnOfCompany() error {
 	if p.jobUser.Self || !needsCredential(p.request.Identity, p.request.Life) {
 		return nil
 	}
-	records, err := p.Store.List()
+	records, err := p.host.Store.List()
 	if err != nil {
 		return err
 	}
 	for _, record := range records {
-		if record.Name != p.Name && record.User == p.User {
-			p.Log.Warn("jobs of another runner run as the same account and can interfere; --user-per-runner or --user keep them apart",
-				"runner", p.Name, "other", record.Name, "account", p.User)
+		if record.Name != p.plan.Name && record.User == p.plan.User {
+			p.host.Log.Warn("jobs of another runner run as the same account and can interfere; --user-per-runner or --user keep them apart",
+				"runner", p.plan.Name, "other", record.Name, "account", p.plan.User)
 			return nil
 		}
 	}
@@ -69,7 +70,7 @@ func (p *planner) warnOfCompany() error {
 func (p *planner) credential() instance.Credential {
 	given, needed := p.request.Credential, needsCredential(p.request.Identity, p.request.Life)
 	if given.Kept && needed && p.jobUser.Self {
-		p.Log.Warn("jobs run as this account, so the credential is not kept: the runner will not be registered again by itself")
+		p.host.Log.Warn("jobs run as this account, so the credential is not kept: the runner will not be registered again by itself")
 	}
 	if given.Kept && (!needed || p.jobUser.Self) || given.Empty() {
 		return p.record.Credential
@@ -78,9 +79,9 @@ func (p *planner) credential() instance.Credential {
 }
 
 // keptAlready tells whether the request's credential is the one that is kept.
-func (p *planner) keptAlready() bool {
-	kept, err := p.Store.KeptCredential(p.Name)
-	return p.known && err == nil && kept == p.request.Keep.Reveal()
+func keptAlready(store *instance.Store, name string, secret github.Secret) bool {
+	kept, err := store.KeptCredential(name)
+	return err == nil && kept == secret.Reveal()
 }
 
 // lifeWords say how a runner is kept, as far as that is not the usual way.

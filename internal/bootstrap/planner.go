@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -18,7 +17,6 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
 // MakePlan compares the request with this host and with GitHub. It reads and
@@ -29,16 +27,19 @@ func (h *Host) MakePlan(ctx context.Context, r Request) (*Plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("choosing a runner for this host: %w", err)
 	}
-	p := &Plan{Scope: r.Scope.String(), ScopeURL: r.Scope.URL(), Platform: platform, request: r}
-	planner := planner{Host: h, Plan: p}
+	p := &Plan{Scope: r.Scope.String(), ScopeURL: r.Scope.URL(), Platform: platform, draft: &draft{request: r}}
+	planner := planner{draft: p.draft, host: h, plan: p}
 	switch {
 	case h.Connect != nil:
 		planner.client = h.Connect(r.Scope)
 	case !r.selfSufficient():
 		return nil, &refusal.Error{Object: "planning for " + p.Scope, Reason: ErrNoCredential, Scope: r.Scope}
 	}
+	if err := r.checkJIT(); err != nil {
+		return nil, err
+	}
 	for _, step := range []func(context.Context) error{
-		planner.checkJIT, planner.identify, planner.fillLabels, planner.checkLabels, planner.planAccount, planner.checkService,
+		planner.identify, planner.fillLabels, planner.checkLabels, planner.planAccount, planner.checkService,
 		planner.checkTrust, planner.checkWork, planner.planFetch, planner.planEnvironment, planner.planWork, planner.planRegister,
 		planner.planGroup, planner.planLife, planner.planService,
 	} {
@@ -51,20 +52,20 @@ func (h *Host) MakePlan(ctx context.Context, r Request) (*Plan, error) {
 
 // checkJIT refuses a registration that was made on another server than the one that
 // is named: its runner would listen there.
-func (p *planner) checkJIT(context.Context) error {
-	if p.request.JIT == nil {
+func (r Request) checkJIT() error {
+	if r.JIT == nil {
 		return nil
 	}
-	for _, address := range p.request.JIT.Servers {
-		if !p.request.Scope.Serves(address) {
+	for _, address := range r.JIT.Servers {
+		if !r.Scope.Serves(address) {
 			at, _ := url.Parse(address) // one that is no URL has no host
 			host := "an unknown one"
 			if at != nil && at.Host != "" {
 				host = at.Host
 			}
 			return &refusal.Error{
-				Object: fmt.Sprintf("registering a runner of %s at %s", p.Scope, p.request.Scope.Server()), Reason: ErrOtherServer, Detail: host,
-				Scope: p.request.Scope,
+				Object: fmt.Sprintf("registering a runner of %s at %s", r.Scope, r.Scope.Server()), Reason: ErrOtherServer, Detail: host,
+				Scope: r.Scope,
 			}
 		}
 	}
@@ -73,8 +74,9 @@ func (p *planner) checkJIT(context.Context) error {
 
 // planner fills one plan.
 type planner struct {
-	*Host
-	*Plan
+	*draft
+	host   *Host
+	plan   *Plan
 	client *github.Client // nil without a credential: GitHub is not asked then
 	known  bool           // there is a record
 	whole  bool           // the runner root is complete
@@ -83,7 +85,7 @@ type planner struct {
 // identify finds the record that the request is about, or begins a new one.
 func (p *planner) identify(ctx context.Context) error {
 	r := p.request
-	records, err := p.Store.List()
+	records, err := p.host.Store.List()
 	if err != nil {
 		return err
 	}
@@ -94,7 +96,7 @@ func (p *planner) identify(ctx context.Context) error {
 			return p.take(record)
 		}
 	}
-	name, err := p.runnerName(ctx)
+	name, err := r.runnerName(p.host.filler(ctx, r))
 	if err != nil {
 		return err
 	}
@@ -105,17 +107,16 @@ func (p *planner) identify(ctx context.Context) error {
 	}
 	p.record = instance.Record{
 		Name: name, Template: r.Template, Index: r.Index, ScopeURL: r.Scope.URL(), APIURL: r.Scope.API(),
-		Dir: p.Paths.Root(name), Identity: r.Identity, Phase: instance.Planned,
+		Dir: p.host.Paths.Root(name), Identity: r.Identity, Phase: instance.Planned,
 	}
-	p.Name, p.Dir = name, p.record.Dir
+	p.plan.Name, p.plan.Dir = name, p.record.Dir
 	return nil
 }
 
 // runnerName is the runner's: a just-in-time configuration has one.
-func (p *planner) runnerName(ctx context.Context) (string, error) {
-	r := p.request
+func (r Request) runnerName(fill filler) (string, error) {
 	if r.JIT == nil {
-		return p.filler(ctx, r).name(r.Template)
+		return fill.name(r.Template)
 	}
 	return r.JIT.Settings.Name, instance.CheckName(r.JIT.Settings.Name)
 }
@@ -129,13 +130,13 @@ func (p *planner) fillLabels(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	p.given, err = p.filler(ctx, r).labels(r.Identity)
+	p.given, err = p.host.filler(ctx, r).labels(r.Identity)
 	return err
 }
 
 func (p *planner) take(record instance.Record) error {
 	p.record, p.was, p.known = record, record, true
-	p.Name, p.Dir = record.Name, record.Dir
+	p.plan.Name, p.plan.Dir = record.Name, record.Dir
 	object := fmt.Sprintf("runner %q on this host", record.Name)
 	if !p.request.Scope.Same(record.ScopeURL) {
 		return &refusal.Error{Object: object, Reason: ErrOtherScope, Detail: record.ScopeURL, Name: record.Name}
@@ -152,16 +153,17 @@ func (p *planner) checkService(context.Context) error {
 	if !p.request.Service {
 		return nil
 	}
-	if !account.Privileged() {
+	err := p.host.Services.Available()
+	if errors.Is(err, ErrPrivilege) {
 		return &refusal.Error{Object: "installing a service", Reason: ErrPrivilege}
 	}
-	if err := svc.Available(); err != nil {
+	if err != nil {
 		return err
 	}
 	for _, dir := range []string{os.TempDir(), "/tmp", "/var/tmp"} {
-		if inside, err := filepath.Rel(dir, p.Executable); err == nil && filepath.IsLocal(inside) {
+		if inside, err := filepath.Rel(dir, p.host.Executable); err == nil && filepath.IsLocal(inside) {
 			return &refusal.Error{
-				Object: fmt.Sprintf("installing a service for %q", p.Executable), Reason: ErrTemporary, Name: p.Executable,
+				Object: fmt.Sprintf("installing a service for %q", p.host.Executable), Reason: ErrTemporary, Name: p.host.Executable,
 			}
 		}
 	}
@@ -171,26 +173,26 @@ func (p *planner) checkService(context.Context) error {
 // planFetch asks what is on offer only when something has to be fetched: the
 // runner updates itself.
 func (p *planner) planFetch(ctx context.Context) error {
-	if _, err := os.Lstat(p.Dir); err == nil {
+	if _, err := os.Lstat(p.plan.Dir); err == nil {
 		if !p.known {
-			return &refusal.Error{Object: fmt.Sprintf("directory %q", p.Dir), Reason: ErrForeignDir, Name: p.Dir}
+			return &refusal.Error{Object: fmt.Sprintf("directory %q", p.plan.Dir), Reason: ErrForeignDir, Name: p.plan.Dir}
 		}
-		if p.whole = supervise.CheckListener(p.Dir) == nil; p.whole {
-			p.keep(FetchPhase, p.Dir, "unpacked already")
+		if p.whole = supervise.CheckListener(p.plan.Dir) == nil; p.whole {
+			p.plan.keep(FetchPhase, p.plan.Dir, "unpacked already")
 			return nil
 		}
-		if _, err := register.ReadSettings(p.Dir); !errors.Is(err, register.ErrNotConfigured) {
-			return &refusal.Error{Object: fmt.Sprintf("directory %q", p.Dir), Reason: ErrDamaged, Name: p.Name}
+		if _, err := register.ReadSettings(p.plan.Dir); !errors.Is(err, register.ErrNotConfigured) {
+			return &refusal.Error{Object: fmt.Sprintf("directory %q", p.plan.Dir), Reason: ErrDamaged, Name: p.plan.Name}
 		}
 	}
 	// A runner that may not update itself is soon too old, so it begins with the
 	// newest version.
 	p.chooser = &download.Chooser{
-		Cache: p.Fetcher.Cache, Log: p.Log, Source: p.request.Source, Platform: p.Platform, Client: p.client, Scoped: p.client != nil,
-		Latest: p.request.Identity.DisableUpdate,
+		Cache: p.host.Fetcher.Cache, Log: p.host.Log, Source: p.request.Source, Platform: p.plan.Platform,
+		Client: p.client, Scoped: p.client != nil, Latest: p.request.Identity.DisableUpdate,
 	}
 	if p.client == nil {
-		p.chooser.Client = p.Anonymous(p.request.Scope)
+		p.chooser.Client = p.host.Anonymous(p.request.Scope)
 	}
 	chosen, err := p.chooser.Choose(ctx)
 	if err != nil {
@@ -198,20 +200,20 @@ func (p *planner) planFetch(ctx context.Context) error {
 	}
 	// How many bytes it takes is known when the archive is: the fetch looks for them.
 	need := places.Need{Files: places.Usual().Files}
-	if err := places.Check(places.ForInstall(p.Paths, need, chosen.Cached), p.jobUser); err != nil {
+	if err := places.Check(places.ForInstall(p.host.Paths, need, chosen.Cached), p.jobUser); err != nil {
 		return err
 	}
-	p.Asset, p.Cached = &chosen.Asset, chosen.Cached
-	p.change(FetchPhase, chosen.Asset.Filename, chosen.Reason)
+	p.plan.Asset, p.plan.Cached = &chosen.Asset, chosen.Cached
+	p.plan.change(FetchPhase, chosen.Asset.Filename, chosen.Reason)
 	return nil
 }
 
 // planEnvironment compares the runner's .env with what is wanted in it. A variable
 // that an earlier install has written, and that is not given any more, is to go.
 func (p *planner) planEnvironment(context.Context) error {
-	want := p.variables(p.Host)
+	want := p.variables(p.host.Environment)
 	if p.known {
-		kept, err := p.Store.KeptVariables(p.Name)
+		kept, err := p.host.Store.KeptVariables(p.plan.Name)
 		if err != nil {
 			return err
 		}
@@ -224,17 +226,17 @@ func (p *planner) planEnvironment(context.Context) error {
 		return nil
 	}
 	if !p.whole {
-		p.change(EnvironmentPhase, ".env", "not written yet")
+		p.plan.change(EnvironmentPhase, ".env", "not written yet")
 		return nil
 	}
-	differs, err := register.EnvironmentDiffers(p.Dir, want, p.drop)
+	differs, err := register.EnvironmentDiffers(p.plan.Dir, want, p.drop)
 	if err != nil {
 		return err
 	}
 	if differs || len(p.drop) > 0 {
-		p.change(EnvironmentPhase, ".env", "its content differs")
+		p.plan.change(EnvironmentPhase, ".env", "its content differs")
 	} else {
-		p.keep(EnvironmentPhase, ".env", "its content is right")
+		p.plan.keep(EnvironmentPhase, ".env", "its content is right")
 	}
 	return nil
 }

@@ -65,7 +65,7 @@ func (h *Host) Prepare(ctx context.Context, r PrepareRequest) (Prepared, error) 
 	if err != nil || !r.Seal {
 		return prepared, err
 	}
-	if err := h.phase(SealPhase, "this host", h.seal); err != nil {
+	if err := h.phase(SealPhase, "this host", sealer{store: h.Store, paths: h.Paths, private: h.Private, log: h.Log}.seal); err != nil {
 		return Prepared{}, err
 	}
 	prepared.Sealed = true

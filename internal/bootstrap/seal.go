@@ -3,22 +3,33 @@ package bootstrap
 import (
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/sealcheck"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
 // SealPhase proves that a host can become an image.
 const SealPhase Phase = "seal"
 
+// sealer proves that of one host.
+type sealer struct {
+	store   *instance.Store
+	paths   instance.Paths
+	private bool // its paths need no privileges
+	log     *slog.Logger
+}
+
 // seal looks for what every machine made of this host's disk would share: a
 // runner, a secret. It removes what we have no use for any more, and refuses the
 // host if anything else is found.
-func (h *Host) seal() (string, error) {
-	records, err := h.Store.List()
+func (s sealer) seal() (string, error) {
+	records, err := s.store.List()
 	if err != nil {
 		return "", err
 	}
@@ -32,7 +43,7 @@ func (h *Host) seal() (string, error) {
 			Detail: "it has " + strings.Join(names, ", ") + ", and each copy would be the same runner",
 		}
 	}
-	places := h.imagePlaces()
+	places := s.imagePlaces()
 	found, err := sealcheck.Look(places)
 	if err != nil {
 		return "", err
@@ -44,22 +55,22 @@ func (h *Host) seal() (string, error) {
 		}
 		return "", &refusal.Error{Object: "sealing this host", Reason: ErrNotClean, Detail: strings.Join(texts, ", ")}
 	}
-	h.warnOfIdentity()
+	s.warnOfIdentity()
 	return fmt.Sprintf("no runner, no service of one, and no secret in %s", strings.Join(places.Secrets, ", ")), nil
 }
 
 // imagePlaces are where secrets of ours, or those that set up this host, are found
 // in the field: our own folders, what cloud-init keeps of user data, its log, and
 // what shells remember.
-func (h *Host) imagePlaces() sealcheck.Places {
-	places := sealcheck.Places{Runners: h.Paths.Runners, Skip: []string{h.Paths.Cache, h.Paths.Runners}}
-	if h.Private {
-		places.Secrets = []string{filepath.Dir(h.Paths.Config)}
+func (s sealer) imagePlaces() sealcheck.Places {
+	places := sealcheck.Places{Runners: s.paths.Runners, Skip: []string{s.paths.Cache, s.paths.Runners}}
+	if s.private {
+		places.Secrets = []string{filepath.Dir(s.paths.Config)}
 		return places
 	}
-	places.Units = "/etc/systemd/system"
+	places.Units = svc.Folder()
 	places.Secrets = []string{
-		filepath.Dir(h.Paths.Config), h.Paths.State, "/etc/environment", "/etc/profile.d",
+		filepath.Dir(s.paths.Config), s.paths.State, "/etc/environment", "/etc/profile.d",
 		"/var/lib/cloud", "/var/log/cloud-init.log", "/var/log/cloud-init-output.log",
 		"/root/.bash_history", "/root/.netrc", "/root/.git-credentials", "/root/.config/gh",
 	}
@@ -77,17 +88,17 @@ func (h *Host) imagePlaces() sealcheck.Places {
 
 // warnOfIdentity tells of what is the system's and not ours, and yet would be the
 // same in every copy.
-func (h *Host) warnOfIdentity() {
-	if h.Private {
+func (s sealer) warnOfIdentity() {
+	if s.private {
 		return
 	}
 	// An image has none, or the word "uninitialized" (machine-id(5)).
 	if id, err := os.ReadFile("/etc/machine-id"); err == nil && len(strings.TrimSpace(string(id))) == hex.EncodedLen(16) {
-		h.Log.Warn("this host has a machine id; if your image builder does not empty it, every copy has it",
+		s.log.Warn("this host has a machine id; if your image builder does not empty it, every copy has it",
 			"hint", "truncate -s 0 /etc/machine-id")
 	}
 	if _, err := os.Lstat("/var/lib/cloud/instance"); err == nil {
-		h.Log.Warn("cloud-init remembers this host; if your image builder does not clean it, copies keep what it knows",
+		s.log.Warn("cloud-init remembers this host; if your image builder does not clean it, copies keep what it knows",
 			"hint", "cloud-init clean --logs")
 	}
 }

@@ -93,13 +93,14 @@ const GitHubAbsent = "absent"
 // whatever is wrong with another runner: an error, that of the first of them, comes
 // beside it.
 func (h *Host) Status(ctx context.Context, name string) ([]Status, error) {
+	w := witnesses{store: h.Store, services: h.Services, connect: h.Connect}
 	records, failed := h.Store.List()
 	all := []Status{}
 	for _, record := range records {
 		if name != "" && record.Name != name {
 			continue
 		}
-		status, err := h.statusOf(ctx, record)
+		status, err := w.statusOf(ctx, record)
 		failed = cmp.Or(failed, err)
 		all = append(all, status)
 	}
@@ -110,20 +111,27 @@ func (h *Host) Status(ctx context.Context, name string) ([]Status, error) {
 	silent := map[string]error{}
 	for i := range all {
 		at := slices.IndexFunc(records, func(r instance.Record) bool { return r.Name == all[i].Name })
-		failed = cmp.Or(failed, h.lookAtGitHub(ctx, records[at], &all[i], silent))
+		failed = cmp.Or(failed, w.lookAtGitHub(ctx, records[at], &all[i], silent))
 		all[i].Healthy = len(all[i].Problems) == 0
 	}
 	return all, failed
 }
 
-func (h *Host) statusOf(ctx context.Context, record instance.Record) (Status, error) {
+// witnesses are those who know something of a runner.
+type witnesses struct {
+	store    *instance.Store
+	services Services
+	connect  func(github.Scope) *github.Client // nil: GitHub is not asked
+}
+
+func (w witnesses) statusOf(ctx context.Context, record instance.Record) (Status, error) {
 	s := Status{
 		Name: record.Name, ScopeURL: record.ScopeURL, Dir: record.Dir, User: record.User,
 		RunnerID: record.RunnerID, Phase: record.Phase, Version: record.Version, Problems: []string{},
 	}
 	var failed error
 	for _, look := range []func(context.Context, instance.Record, *Status) error{
-		h.lookAtRecord, h.lookAtListener, h.lookAtService,
+		w.lookAtRecord, w.lookAtListener, w.lookAtService,
 	} {
 		if err := look(ctx, record, &s); err != nil {
 			s.problem("%v", err)
@@ -137,7 +145,7 @@ func (s *Status) problem(format string, values ...any) {
 	s.Problems = append(s.Problems, fmt.Sprintf(format, values...))
 }
 
-func (h *Host) lookAtRecord(_ context.Context, record instance.Record, s *Status) error {
+func (w witnesses) lookAtRecord(_ context.Context, record instance.Record, s *Status) error {
 	switch record.Phase {
 	case instance.Installed:
 	case instance.Removing:
@@ -159,7 +167,7 @@ func (h *Host) lookAtRecord(_ context.Context, record instance.Record, s *Status
 	switch {
 	case errors.Is(err, register.ErrNotConfigured):
 		// A supervisor that has a credential is about to register it.
-		if pid, err := h.Store.Running(record.Name); err != nil || pid == 0 || record.Credential.Empty() {
+		if pid, err := w.store.Running(record.Name); err != nil || pid == 0 || record.Credential.Empty() {
 			s.problem("its directory holds no registration")
 		}
 	case errors.Is(err, os.ErrPermission):
@@ -172,8 +180,8 @@ func (h *Host) lookAtRecord(_ context.Context, record instance.Record, s *Status
 	return nil
 }
 
-func (h *Host) lookAtListener(_ context.Context, record instance.Record, s *Status) error {
-	report, alive, err := h.report(record.Name)
+func (w witnesses) lookAtListener(_ context.Context, record instance.Record, s *Status) error {
+	report, alive, err := reportOf(w.store, record.Name)
 	if err != nil {
 		return err
 	}
@@ -229,12 +237,12 @@ func times(n int) string {
 	return fmt.Sprintf("%d times", n)
 }
 
-func (h *Host) lookAtService(ctx context.Context, record instance.Record, s *Status) error {
+func (w witnesses) lookAtService(ctx context.Context, record instance.Record, s *Status) error {
 	s.Service = ServiceStatus{State: none}
 	if record.Service == "" {
 		return nil
 	}
-	service, err := svc.Named(record.Service)
+	service, err := w.services.Named(record.Service)
 	if err != nil {
 		return err
 	}
@@ -261,14 +269,14 @@ func (h *Host) lookAtService(ctx context.Context, record instance.Record, s *Sta
 
 // lookAtGitHub asks GitHub. What it refuses for a scope, or a network that does not
 // lead there, is in silent: it is the same for the next runner.
-func (h *Host) lookAtGitHub(ctx context.Context, record instance.Record, s *Status, silent map[string]error) error {
+func (w witnesses) lookAtGitHub(ctx context.Context, record instance.Record, s *Status, silent map[string]error) error {
 	s.GitHub = GitHubStatus{State: notAsked}
-	if h.Connect == nil {
+	if w.connect == nil {
 		return nil
 	}
 	runners, err := []github.Runner(nil), silent[record.ScopeURL]
 	if err == nil {
-		runners, err = h.listed(ctx, record)
+		runners, err = w.listed(ctx, record)
 	}
 	if err != nil {
 		silent[record.ScopeURL] = err
@@ -292,12 +300,12 @@ func (h *Host) lookAtGitHub(ctx context.Context, record instance.Record, s *Stat
 }
 
 // listed is what GitHub lists of the runner.
-func (h *Host) listed(ctx context.Context, record instance.Record) ([]github.Runner, error) {
+func (w witnesses) listed(ctx context.Context, record instance.Record) ([]github.Runner, error) {
 	scope, err := register.ScopeOf(record)
 	if err != nil {
 		return nil, err
 	}
-	return h.Connect(scope).Runners(ctx, record.Name)
+	return w.connect(scope).Runners(ctx, record.Name)
 }
 
 func (s *Status) compareGitHub(record instance.Record) {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 )
 
@@ -29,7 +30,7 @@ const maxBundle = 16 << 20
 // would fail much later, and would not say why.
 func (p *planner) checkTrust(context.Context) error {
 	named := map[string]string{}
-	for _, variable := range p.variables(p.Host) {
+	for _, variable := range p.variables(p.host.Environment) {
 		name, value, _ := strings.Cut(variable, "=")
 		named[name] = value // the last one counts, as in .env
 	}
@@ -52,7 +53,8 @@ func (p *planner) checkTrust(context.Context) error {
 			Detail: "the runner reads one folder alone, and these are several",
 		}
 	}
-	return p.checkTrusted(trustFolder, folder, p.folderHoldsCertificate)
+	holds := func(path string) error { return folderHoldsCertificate(path, p.jobUser) }
+	return p.checkTrusted(trustFolder, folder, holds)
 }
 
 func (p *planner) checkTrusted(name, path string, holds func(path string) error) error {
@@ -67,12 +69,12 @@ func (p *planner) checkTrusted(name, path string, holds func(path string) error)
 	}
 	if barrier := p.jobUser.Unreadable(path); barrier != "" {
 		refused.Reason = ErrUnreadable
-		refused.Detail = fmt.Sprintf("account %q may not read %q", p.User, barrier)
+		refused.Detail = fmt.Sprintf("account %q may not read %q", p.plan.User, barrier)
 		return refused
 	}
 	record := p.record
-	record.User, record.Life = p.User, p.request.Life
-	if p.request.Service && p.sandbox(record, p.jobUser).PrivateTemp() && temporary(path) {
+	record.User, record.Life = p.plan.User, p.request.Life
+	if p.request.Service && sandbox(p.host.Paths, record, p.jobUser).PrivateTemp() && temporary(path) {
 		refused.Reason, refused.Detail = ErrUnreadable, ErrPrivateTemp.Error()
 		return refused
 	}
@@ -122,7 +124,7 @@ func hasCertificate(text []byte) bool {
 
 // folderHoldsCertificate looks at the files of a folder as those who trust it do:
 // all of them, whatever their names, that the account can read.
-func (p *planner) folderHoldsCertificate(path string) error {
+func folderHoldsCertificate(path string, user account.User) error {
 	entries, err := os.ReadDir(path)
 	if err != nil {
 		return err
@@ -133,11 +135,11 @@ func (p *planner) folderHoldsCertificate(path string) error {
 		if holdsCertificate(file) != nil {
 			continue
 		}
-		barrier := p.jobUser.Unreadable(file)
+		barrier := user.Unreadable(file)
 		if barrier == "" || barrier != file {
 			return nil // what bars the folder itself is found by itself
 		}
-		found = fmt.Sprintf("account %q may not read %q", p.User, file)
+		found = fmt.Sprintf("account %q may not read %q", user.Name, file)
 	}
 	return errors.New(found)
 }

@@ -24,7 +24,8 @@ import (
 type Removal struct {
 	Name  string
 	Force bool // even while it runs a job
-	Local bool // without telling GitHub
+	// SkipGitHub leaves the runner listed there.
+	SkipGitHub bool
 	// RemoveToken was minted elsewhere; empty: minted here. It alone does for a
 	// runner that config.sh has registered, but then nothing can be proven.
 	RemoveToken github.Secret
@@ -45,7 +46,7 @@ func (h *Host) Uninstall(ctx context.Context, r Removal) error {
 	if err != nil {
 		return err
 	}
-	u := &uninstaller{Host: h, Removal: r, record: record, lock: lock}
+	u := &uninstaller{host: h, removal: r, record: record, lock: lock}
 	object := fmt.Sprintf("%s at %s", record.Name, record.ScopeURL)
 	if err := u.look(ctx); err != nil {
 		return err
@@ -88,15 +89,15 @@ func (u *uninstaller) leftBy(phase Phase, err error) error {
 
 // uninstaller takes one runner away.
 type uninstaller struct {
-	*Host
-	Removal
-	record instance.Record
-	lock   *instance.Lock
+	host    *Host
+	removal Removal
+	record  instance.Record
+	lock    *instance.Lock
 	// registration is held while the runner leaves GitHub.
 	registration *instance.Lock
 	client       *github.Client
 	id           int64 // at GitHub; 0 if it was never registered
-	local        bool  // config.sh made the registration on disk, so it can take it away
+	configured   bool  // config.sh made the registration on disk, so it can take it away
 	listed       bool  // GitHub lists it, as far as we know
 	never        bool  // this host has not registered it
 	// stopped is set when it no longer matters whether it runs a job.
@@ -107,32 +108,39 @@ type uninstaller struct {
 func (u *uninstaller) look(ctx context.Context) error {
 	settings, err := register.ReadSettings(u.record.Dir)
 	// Jobs can write to the runner's directory, so the record counts where it knows.
-	u.id, u.local = u.record.RunnerID, false
+	u.id, u.configured = u.record.RunnerID, false
 	if err == nil && (settings.ID == u.id || u.id == 0 && strings.EqualFold(settings.Name, u.record.Name)) {
-		u.id, u.local = settings.ID, settings.URL != ""
+		u.id, u.configured = settings.ID, settings.URL != ""
 	}
 	if err := u.refuseBusy(); err != nil {
 		return err
 	}
 	u.never = u.id == 0 && !register.Unconfirmed(u.record) && len(u.record.PendingDeletes) == 0
-	if u.Local || u.never && u.Connect == nil {
+	if u.removal.SkipGitHub || u.never && u.host.Connect == nil {
 		return nil
 	}
 	scope, err := register.ScopeOf(u.record)
 	if err != nil {
 		return err
 	}
-	if u.Connect == nil && u.local && !u.RemoveToken.Empty() {
+	if u.host.Connect == nil && u.configured && !u.removal.RemoveToken.Empty() {
 		u.listed = true
 		return nil
 	}
-	if u.Connect == nil {
-		return &refusal.Error{Object: fmt.Sprintf("removing runner %q", u.Name), Reason: ErrNoCredential, Name: u.Name, Scope: scope}
+	if u.host.Connect == nil {
+		return &refusal.Error{
+			Object: fmt.Sprintf("removing runner %q", u.removal.Name), Reason: ErrNoCredential, Name: u.removal.Name, Scope: scope,
+		}
 	}
-	u.client = u.Connect(scope)
+	u.client = u.host.Connect(scope)
 	if u.never {
 		return nil
 	}
+	return u.lookAtGitHub(ctx, scope)
+}
+
+// lookAtGitHub finds the runner in GitHub's list, and refuses one that runs a job.
+func (u *uninstaller) lookAtGitHub(ctx context.Context, scope github.Scope) error {
 	// A list that shows the scope's runners also proves that the credential may
 	// see them; a single runner's 404 would not.
 	runners, err := u.client.Runners(ctx, u.record.Name)
@@ -144,8 +152,8 @@ func (u *uninstaller) look(ctx context.Context) error {
 			continue
 		}
 		u.id, u.listed = runner.ID, true
-		if runner.Busy && !u.Force && !u.stopped {
-			return &refusal.Error{Object: fmt.Sprintf("runner %q", u.Name), Reason: ErrBusy, Name: u.Name, Scope: scope}
+		if runner.Busy && !u.removal.Force && !u.stopped {
+			return &refusal.Error{Object: fmt.Sprintf("runner %q", u.removal.Name), Reason: ErrBusy, Name: u.removal.Name, Scope: scope}
 		}
 	}
 	return nil
@@ -154,27 +162,27 @@ func (u *uninstaller) look(ctx context.Context) error {
 // refuseBusy asks the nearest witness, the runner's own supervisor, whether a job
 // runs: GitHub may not be asked at all, and learns of a job a little later.
 func (u *uninstaller) refuseBusy() error {
-	if u.Force || u.stopped {
+	if u.removal.Force || u.stopped {
 		return nil
 	}
-	report, alive, err := u.report(u.Name)
+	report, alive, err := reportOf(u.host.Store, u.removal.Name)
 	if err != nil || !alive || report.State != instance.Busy {
 		return err
 	}
-	return &refusal.Error{Object: fmt.Sprintf("runner %q", u.Name), Reason: ErrBusy, Detail: report.Job, Name: u.Name}
+	return &refusal.Error{Object: fmt.Sprintf("runner %q", u.removal.Name), Reason: ErrBusy, Detail: report.Job, Name: u.removal.Name}
 }
 
 // lookAgain is for what the supervisor has done before it was stopped: it may have
 // registered the runner anew, or taken it away.
 func (u *uninstaller) lookAgain(ctx context.Context) error {
-	record, err := u.Store.Load(u.Name)
+	record, err := u.host.Store.Load(u.removal.Name)
 	if err != nil {
 		return err
 	}
 	u.record.PendingDeletes = record.PendingDeletes
 	settings, err := register.ReadSettings(u.record.Dir)
 	if errors.Is(err, register.ErrNotConfigured) {
-		u.local = false
+		u.configured = false
 	}
 	known := err != nil || settings.ID == u.id || !strings.EqualFold(settings.Name, u.record.Name)
 	if known && !record.Renewing && (record.RunnerID == u.id || record.RunnerID == 0) {
@@ -187,20 +195,20 @@ func (u *uninstaller) lookAgain(ctx context.Context) error {
 
 func (u *uninstaller) stop(ctx context.Context) (string, error) {
 	if u.record.Service != "" {
-		service, err := svc.Named(u.record.Service)
+		service, err := u.host.Services.Named(u.record.Service)
 		if err != nil {
 			return "", err
 		}
-		stop := service.Stop
-		if u.Force {
-			stop = service.StopNow
+		how := svc.Gently
+		if u.removal.Force {
+			how = svc.Now
 		}
-		if err := stop(ctx); err != nil {
+		if err := service.Stop(ctx, how); err != nil {
 			return "", err
 		}
 	}
 	// The supervisor in the foreground, or of a service that is not there.
-	pid, err := u.Store.Running(u.Name)
+	pid, err := u.host.Store.Running(u.removal.Name)
 	if err != nil || pid == 0 {
 		return "stopped", err
 	}
@@ -213,7 +221,7 @@ func (u *uninstaller) stopProcess(ctx context.Context, pid int) error {
 		return fmt.Errorf("finding process %d: %w", pid, err)
 	}
 	ask := terminate
-	if u.Force {
+	if u.removal.Force {
 		ask = hurry
 	}
 	if err := ask(process); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -224,7 +232,7 @@ func (u *uninstaller) stopProcess(ctx context.Context, pid int) error {
 	tick := time.NewTicker(lookEach)
 	defer tick.Stop()
 	for {
-		now, err := u.Store.Running(u.Name)
+		now, err := u.host.Store.Running(u.removal.Name)
 		if err != nil || now != pid {
 			return err
 		}
@@ -237,14 +245,14 @@ func (u *uninstaller) stopProcess(ctx context.Context, pid int) error {
 }
 
 func (u *uninstaller) removeService(ctx context.Context) (string, error) {
-	return "removed", u.dropService(ctx, u.record)
+	return "removed", dropService(ctx, u.host.Services, u.record)
 }
 
 // deregister takes the runner away from GitHub: with a remove token, as its
 // own program does it, or by id where that program cannot do it any more. Then
 // GitHub's list is the proof.
 func (u *uninstaller) deregister(ctx context.Context) (string, error) {
-	lock, err := u.Store.LockRegistration(ctx, u.Name)
+	lock, err := u.host.Store.LockRegistration(ctx, u.removal.Name)
 	if err != nil {
 		return "", err
 	}
@@ -253,7 +261,7 @@ func (u *uninstaller) deregister(ctx context.Context) (string, error) {
 	if err := u.lookAgain(ctx); err != nil {
 		return "", err
 	}
-	if u.Local {
+	if u.removal.SkipGitHub {
 		return fmt.Sprintf("GitHub was not told (--local), id %d may still be listed there", u.id), register.Forget(u.record.Dir)
 	}
 	if u.never {
@@ -275,8 +283,8 @@ func (u *uninstaller) deregister(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	register.WarnOfOthers(u.Log, u.record.Name, others)
-	u.tellOnce(u.record, health.EventDeregistered)
+	register.WarnOfOthers(u.host.Log, u.record.Name, others)
+	u.host.tellOnce(u.record, health.EventDeregistered)
 	return how + ", GitHub no longer lists it", register.Forget(u.record.Dir)
 }
 
@@ -289,10 +297,10 @@ func (u *uninstaller) neverRegistered(ctx context.Context) string {
 	}
 	others, err := u.client.Runners(ctx, u.record.Name)
 	if err != nil {
-		u.Log.Warn("GitHub could not be asked whether it lists a runner of this name", "runner", u.Name, "error", err)
+		u.host.Log.Warn("GitHub could not be asked whether it lists a runner of this name", "runner", u.removal.Name, "error", err)
 		return never + "; GitHub was not asked"
 	}
-	register.WarnOfOthers(u.Log, u.record.Name, others)
+	register.WarnOfOthers(u.host.Log, u.record.Name, others)
 	if len(others) > 0 {
 		return never
 	}
@@ -304,19 +312,20 @@ func (u *uninstaller) leave(ctx context.Context) (string, error) {
 	if u.client == nil && err != nil {
 		return "", err
 	}
-	if u.local && err == nil {
+	if u.configured && err == nil {
 		token, err := u.removeToken(ctx)
 		if err != nil {
 			return "", err
 		}
-		err = register.NewRunner(u.Store, u.record, user, u.Environment, u.Log, u.lock.File(), u.registration.File()).Leave(ctx, token)
+		runner := register.NewRunner(u.host.Store, u.record, user, u.host.Environment, u.host.Log, u.lock.File(), u.registration.File())
+		err = runner.Leave(ctx, token)
 		if err == nil {
 			return "removed by config.sh", nil
 		}
 		if ctx.Err() != nil || u.client == nil {
 			return "", register.About(err, u.record.ScopeURL)
 		}
-		u.Log.Warn("config.sh remove failed, deleting the runner by its id", "runner", u.Name, "error", err)
+		u.host.Log.Warn("config.sh remove failed, deleting the runner by its id", "runner", u.removal.Name, "error", err)
 	}
 	return "deleted by id", register.DeleteByID(ctx, u.client, u.id)
 }
@@ -324,15 +333,15 @@ func (u *uninstaller) leave(ctx context.Context) (string, error) {
 // owing is the record with the runners that this one's supervisor could not take
 // away in time.
 func (u *uninstaller) owing() instance.Record {
-	if record, err := u.Store.Load(u.Name); err == nil {
+	if record, err := u.host.Store.Load(u.removal.Name); err == nil {
 		return record
 	}
 	return u.record
 }
 
 func (u *uninstaller) removeToken(ctx context.Context) (github.Secret, error) {
-	if !u.RemoveToken.Empty() {
-		return u.RemoveToken, nil
+	if !u.removal.RemoveToken.Empty() {
+		return u.removal.RemoveToken, nil
 	}
 	token, err := u.client.RemoveToken(ctx)
 	return token.Value, err
@@ -354,5 +363,5 @@ func (u *uninstaller) removeFiles(context.Context) (string, error) {
 	}
 	// Fails, rightly, while other runners live there.
 	_ = os.Remove(filepath.Dir(u.record.Dir))
-	return "removed", u.Store.Forget(u.Name)
+	return "removed", u.host.Store.Forget(u.removal.Name)
 }

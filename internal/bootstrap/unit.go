@@ -38,8 +38,8 @@ func (h *Host) describe(service string, record instance.Record, user account.Use
 		Notify:        true,
 		StartTimeout:  instance.StartTimeout,
 		Watchdog:      watchdogTime,
-		Mounts:        h.mounts(record),
-		Sandbox:       h.sandbox(record, user),
+		Mounts:        mounts(h, record),
+		Sandbox:       sandbox(h.Paths, record, user),
 		// usage, host, credential, archive, registration: the exit codes of this
 		// program that no restart can mend.
 		NoRestartStatus: []int{2, 3, 4, 6, 7},
@@ -48,7 +48,7 @@ func (h *Host) describe(service string, record instance.Record, user account.Use
 
 // mounts are the places that a runner cannot do without. Any of them may be on a
 // file system that comes after the start of the host.
-func (h *Host) mounts(record instance.Record) []string {
+func mounts(h *Host, record instance.Record) []string {
 	c, l := record.Credential, record.Life
 	places := []string{record.Dir, h.Paths.State, h.Paths.Cache, h.Executable, record.WorkDir(), c.TokenFile, c.AppKeyFile, l.WebhookSecret}
 	for i, place := range places {
@@ -73,10 +73,10 @@ const (
 )
 
 // sandbox is what keeps a service, and so its jobs, from changing the host.
-func (h *Host) sandbox(record instance.Record, user account.User) svc.Sandbox {
+func sandbox(paths instance.Paths, record instance.Record, user account.User) svc.Sandbox {
 	// Not the runner's own directory: what is renamed into it stands beside it, and
 	// each of these is a mount of its own.
-	writable := []string{filepath.Dir(record.Dir), h.Paths.State, h.Paths.Cache}
+	writable := []string{filepath.Dir(record.Dir), paths.State, paths.Cache}
 	home := homeOf(user)
 	if home != "" {
 		writable = append(writable, home)
@@ -88,7 +88,7 @@ func (h *Host) sandbox(record instance.Record, user account.User) svc.Sandbox {
 		writable = append(writable, filepath.Dir(record.MetricsFile))
 	}
 	// A runner that lives in a temporary folder needs the host's.
-	hostTemp := temporary(record.Dir) || temporary(h.Paths.State) || temporary(home)
+	hostTemp := temporary(record.Dir) || temporary(paths.State) || temporary(home)
 	return svc.Sandbox{
 		Enabled: !slices.Contains(record.Allow, AllowAll), Writable: writable,
 		Sudo: slices.Contains(record.Allow, AllowSudo), Docker: slices.Contains(record.Allow, AllowDocker), HostTemp: hostTemp,

@@ -26,25 +26,25 @@ func (r Request) wantedWork() string {
 // checkWork refuses a folder in which jobs cannot work, or which has something in
 // it that is not theirs, before anything is fetched.
 func (p *planner) checkWork(context.Context) error {
-	if at := places.Unmounted(p.Dir); at != "" {
-		p.Log.Warn("nothing is mounted yet where the runner's directory is to be; mount it first, or it hides the runner later",
-			"runner", p.Name, "mount", at)
+	if at := places.Unmounted(p.plan.Dir); at != "" {
+		p.host.Log.Warn("nothing is mounted yet where the runner's directory is to be; mount it first, or it hides the runner later",
+			"runner", p.plan.Name, "mount", at)
 	}
 	folder := p.request.wantedWork()
 	settled := p.known && p.record.Work == folder && p.record.Phase != instance.Planned && p.record.Phase != instance.Fetched
 	if folder == "" || settled && !filepath.IsAbs(folder) {
 		return nil
 	}
-	records, err := p.Store.List()
+	records, err := p.host.Store.List()
 	if err != nil {
 		return err
 	}
 	want := places.Work{
-		Folder: folder, Name: p.Name, Part: p.request.Index > 0, Exact: p.request.JIT != nil, Paths: p.Paths, User: p.jobUser,
+		Folder: folder, Name: p.plan.Name, Part: p.request.Index > 0, Exact: p.request.JIT != nil, Paths: p.host.Paths, User: p.jobUser,
 		PrivateTemp: p.privateTemp(), Records: records,
 	}
 	if settled {
-		p.room, err = p.settledRoom(want)
+		p.room, err = settledRoom(p.record, want)
 		return err
 	}
 	p.room, err = places.CheckWork(want)
@@ -52,8 +52,8 @@ func (p *planner) checkWork(context.Context) error {
 }
 
 // settledRoom is where the runner works already. What has gone is made again.
-func (p *planner) settledRoom(want places.Work) (places.Room, error) {
-	path := p.record.WorkFolder.Path
+func settledRoom(record instance.Record, want places.Work) (places.Room, error) {
+	path := record.WorkFolder.Path
 	if path == "" {
 		path = filepath.Clean(want.Folder) // of a time when this was not noted
 	}
@@ -61,17 +61,17 @@ func (p *planner) settledRoom(want places.Work) (places.Room, error) {
 		want.Folder, want.Exact = path, true
 		return places.CheckWork(want)
 	}
-	if p.record.WorkFolder.Path == "" {
+	if record.WorkFolder.Path == "" {
 		return places.Room{Path: path}, nil // what has worked so far is not refused
 	}
-	return places.Room{Path: path}, places.CheckRoom(path, p.jobUser)
+	return places.Room{Path: path}, places.CheckRoom(path, want.User)
 }
 
 // privateTemp tells whether the service will have temporary folders of its own.
 func (p *planner) privateTemp() bool {
 	record := p.record
-	record.User, record.Allow = p.User, p.request.Life.Allow
-	return p.request.Service && p.sandbox(record, p.jobUser).PrivateTemp()
+	record.User, record.Allow = p.plan.User, p.request.Life.Allow
+	return p.request.Service && sandbox(p.host.Paths, record, p.jobUser).PrivateTemp()
 }
 
 // planWork says what becomes of a folder for jobs outside of the runner's.
@@ -84,15 +84,15 @@ func (p *planner) planWork(context.Context) error {
 	_, made := p.record.WorkFolder.Find(p.room.Path)
 	switch {
 	case p.room.Make:
-		p.change(WorkPhase, p.room.Path, "not there yet; it will be the account's")
+		p.plan.change(WorkPhase, p.room.Path, "not there yet; it will be the account's")
 	case before != p.room.Path:
-		p.change(WorkPhase, p.room.Path, "it is the account's, and stays as it is")
+		p.plan.change(WorkPhase, p.room.Path, "it is the account's, and stays as it is")
 	default:
-		p.keep(WorkPhase, p.room.Path, "it is there")
+		p.plan.keep(WorkPhase, p.room.Path, "it is there")
 	}
 	if !p.room.Make && !made {
-		p.Log.Warn("the folder for jobs was not made by this program, so what jobs leave there is never removed",
-			"runner", p.Name, "folder", p.room.Path)
+		p.host.Log.Warn("the folder for jobs was not made by this program, so what jobs leave there is never removed",
+			"runner", p.plan.Name, "folder", p.room.Path)
 	}
 	return nil
 }
@@ -105,7 +105,7 @@ func (i *installer) makeWork(ctx context.Context) (string, error) {
 	w := &i.record.WorkFolder
 	w.Path = i.room.Path
 	if !i.room.Make {
-		return "left as it is", i.noteWork(ctx)
+		return "left as it is", noteWork(ctx, i.host.Store, i.record)
 	}
 	for _, dir := range slices.Concat(i.room.Shared, i.room.Above) {
 		if !slices.Contains(w.Above, dir) {
@@ -115,7 +115,7 @@ func (i *installer) makeWork(ctx context.Context) (string, error) {
 	if _, found := w.Find(w.Path); !found {
 		w.Made = append(w.Made, instance.MadeFolder{Path: w.Path})
 	}
-	if err := i.noteWork(ctx); err != nil {
+	if err := noteWork(ctx, i.host.Store, i.record); err != nil {
 		return "", err
 	}
 	inode, err := makeRoom(i.room, i.jobUser)
@@ -124,14 +124,14 @@ func (i *installer) makeWork(ctx context.Context) (string, error) {
 			workspace.RemoveEmpty(dir) // one that is in use stays
 		}
 		i.record.WorkFolder = before
-		return "", errors.Join(err, i.noteWork(context.WithoutCancel(ctx)))
+		return "", errors.Join(err, noteWork(context.WithoutCancel(ctx), i.host.Store, i.record))
 	}
 	for n := range w.Made {
 		if w.Made[n].Path == w.Path {
 			w.Made[n].Inode = inode
 		}
 	}
-	return "made for account " + i.User, i.noteWork(ctx)
+	return "made for account " + i.plan.User, noteWork(ctx, i.host.Store, i.record)
 }
 
 // makeRoom makes the folder, and those above it as root's.
@@ -146,8 +146,8 @@ func makeRoom(room places.Room, user account.User) (inode uint64, err error) {
 }
 
 // noteWork saves this alone: a supervisor may be at work.
-func (i *installer) noteWork(ctx context.Context) error {
-	_, err := i.Store.Update(ctx, i.Name, func(r *instance.Record) { r.WorkFolder = i.record.WorkFolder })
+func noteWork(ctx context.Context, store *instance.Store, record instance.Record) error {
+	_, err := store.Update(ctx, record.Name, func(r *instance.Record) { r.WorkFolder = record.WorkFolder })
 	return err
 }
 
@@ -158,7 +158,8 @@ func (u *uninstaller) removeWork() error {
 	for _, made := range w.Made {
 		err := workspace.Remove(made.Path, made.Inode)
 		if errors.Is(err, workspace.ErrMounted) || errors.Is(err, workspace.ErrOther) || errors.Is(err, workspace.ErrNotFolder) {
-			u.Log.Warn("a folder for jobs is left, since not all of it is ours", "runner", u.Name, "folder", made.Path, "reason", err.Error())
+			u.host.Log.Warn("a folder for jobs is left, since not all of it is ours",
+				"runner", u.removal.Name, "folder", made.Path, "reason", err.Error())
 			continue
 		}
 		if err != nil {
@@ -169,7 +170,8 @@ func (u *uninstaller) removeWork() error {
 		workspace.RemoveEmpty(dir) // one that others use stays
 	}
 	if filepath.IsAbs(u.record.Work) && len(w.Made) == 0 {
-		u.Log.Warn("the folder for jobs was not made by this program, and stays", "runner", u.Name, "folder", u.record.WorkDir())
+		u.host.Log.Warn("the folder for jobs was not made by this program, and stays",
+			"runner", u.removal.Name, "folder", u.record.WorkDir())
 	}
 	return nil
 }

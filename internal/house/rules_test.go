@@ -31,6 +31,7 @@ func arrows() []arrow {
 			"internal/doctor", "internal/places", "internal/download", "internal/supervise", "internal/register", "internal/svc",
 			"internal/health", "internal/metadata", "internal/workspace", "internal/sealcheck", "internal/github", "internal/instance",
 			"internal/account", "internal/refusal", "internal/control",
+			"internal/transport", // the clients that its tests speak to the simulator with
 		}},
 		{"internal/agent", []string{
 			"internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health",

@@ -58,9 +58,27 @@ func (s *Service) Restart(ctx context.Context) error {
 	return s.change(ctx, "restarting", "restart")
 }
 
-// Stop stops the unit and returns when systemd calls it stopped, failed or absent: its program may finish what it has
-// under way, for as long as the unit's StopTimeout. If ctx ends before, systemd goes on stopping it.
-func (s *Service) Stop(ctx context.Context) error {
+// StopMode is the way in which a service is stopped.
+type StopMode int
+
+const (
+	// Gently lets the program finish what it has under way, for as long as the unit's StopTimeout.
+	Gently StopMode = iota
+	// Now tells the program not to wait for that. Whatever the program starts is not told, since ending that in
+	// order is the program's business.
+	Now
+)
+
+// Stop stops the unit and returns when systemd calls it stopped, failed or absent. If ctx ends before, systemd goes
+// on stopping it.
+func (s *Service) Stop(ctx context.Context, how StopMode) error {
+	if how == Now {
+		return s.stopNow(ctx)
+	}
+	return s.stop(ctx)
+}
+
+func (s *Service) stop(ctx context.Context) error {
 	state, err := s.State(ctx)
 	if err != nil {
 		return err
@@ -91,9 +109,7 @@ func (s *Service) Stop(ctx context.Context) error {
 	}
 }
 
-// StopNow stops the unit as Stop does, and tells its program not to wait for what it has under way. Whatever the
-// program starts is not told, since ending that in order is the program's business.
-func (s *Service) StopNow(ctx context.Context) error {
+func (s *Service) stopNow(ctx context.Context) error {
 	state, err := s.State(ctx)
 	if err != nil {
 		return err
@@ -108,7 +124,7 @@ func (s *Service) StopNow(ctx context.Context) error {
 	if err := s.hurry(ctx); err != nil {
 		return err
 	}
-	return s.Stop(ctx) // the same stop, this time to its end
+	return s.stop(ctx) // the same stop, this time to its end
 }
 
 // hurry signals the unit's main process. That none is left to be told is no failure.

@@ -16,31 +16,44 @@ type onDisk struct {
 	links   []string // from the .wants and .requires folders of targets
 }
 
-// Install brings the unit to the wanted text and enables it, and reports whether that changed anything. It
-// neither starts nor restarts it. After a failure, what there was before is there again.
+// Change is what Install has done to a unit.
+type Change struct {
+	// Made is false where everything was so already.
+	Made bool
+	// Undo gives the unit the text back that it had before, and whether it was enabled. It neither starts nor stops
+	// it, and works also when the context of Install has ended. It is nil where there was no unit, or the same text.
+	Undo func(ctx context.Context) error
+}
+
+// Install brings the unit to the wanted text and enables it. It neither starts nor restarts it. After a failure,
+// what there was before is there again.
 //
 // A unit that is new goes through kardianos/service. That writes the file in place and stops at its first
 // failure with an exit status for a reason, so everything after it, and every unit that is there already in
 // whatever state, goes through a path that can be repeated: rename, daemon-reload, enable.
-func (s *Service) Install(ctx context.Context) (changed bool, err error) {
+func (s *Service) Install(ctx context.Context) (Change, error) {
 	if s.text == "" {
-		return false, fmt.Errorf("installing unit %q: only its name is known", s.file())
+		return Change{}, fmt.Errorf("installing unit %q: only its name is known", s.file())
 	}
 	state, err := s.State(ctx)
 	if err != nil {
-		return false, err
+		return Change{}, err
 	}
 	before, err := s.look()
 	if err != nil {
-		return false, err
+		return Change{}, err
 	}
 	if s.matches(before) && state.Installed && state.Enabled && !state.stale {
-		return false, nil
+		return Change{}, nil
 	}
 	if err := s.converge(ctx, before); err != nil {
-		return false, errors.Join(err, s.restore(ctx, before, state.Enabled))
+		return Change{}, errors.Join(err, s.restore(ctx, before, state.Enabled))
 	}
-	return true, nil
+	change := Change{Made: true}
+	if before.present && string(before.text) != s.text {
+		change.Undo = func(ctx context.Context) error { return s.restore(ctx, before, state.Enabled) }
+	}
+	return change, nil
 }
 
 func (s *Service) matches(d onDisk) bool {
@@ -48,16 +61,29 @@ func (s *Service) matches(d onDisk) bool {
 }
 
 func (s *Service) converge(ctx context.Context, before onDisk) error {
-	if !before.present {
-		fresh, err := s.host.installer(s.unit, s.text)
-		if err != nil {
-			return err
-		}
-		// Its failure is not reported: the steps below are the same ones, and say why they fail.
-		if err := fresh.Install(); err == nil && s.settled(ctx) == nil {
-			return nil
-		}
+	if before.present {
+		return s.rewrite(ctx)
 	}
+	fresh, err := s.host.installer(s.unit, s.text)
+	if err != nil {
+		return err
+	}
+	if err = fresh.Install(); err == nil {
+		err = s.settled(ctx)
+	}
+	if err == nil {
+		return nil
+	}
+	// The steps of rewrite are the same ones, and mend what it has left half done. They say why they fail; the
+	// library's error is beside theirs then, and of no interest where they succeed.
+	if failed := s.rewrite(ctx); failed != nil {
+		return errors.Join(failed, fmt.Errorf("the service library before that: %w", err))
+	}
+	return nil
+}
+
+// rewrite installs the unit in steps that may be repeated, whatever there was before.
+func (s *Service) rewrite(ctx context.Context) error {
 	if err := s.write([]byte(s.text)); err != nil {
 		return err
 	}
@@ -90,42 +116,7 @@ func (s *Service) settled(ctx context.Context) error {
 	}
 }
 
-// Found is a unit as it was at one moment.
-type Found struct {
-	State
-	disk onDisk
-}
-
-// Up tells whether it ran, or was about to.
-func (f Found) Up() bool { return f.Active == Running || f.Active == Starting }
-
-// Find looks at the unit as it is, so that Restore can bring it back to that.
-func (s *Service) Find(ctx context.Context) (Found, error) {
-	state, err := s.State(ctx)
-	if err != nil {
-		return Found{}, err
-	}
-	disk, err := s.look()
-	return Found{State: state, disk: disk}, err
-}
-
-// Restore gives an installed unit the text back that Find has found, and tells whether
-// it had another one. It neither starts nor stops it. Nothing to go back to is an error.
-func (s *Service) Restore(ctx context.Context, found Found) (changed bool, err error) {
-	if !found.disk.present {
-		return false, fmt.Errorf("restoring unit %q: there was none", s.file())
-	}
-	now, err := s.look()
-	if err != nil {
-		return false, err
-	}
-	if now.present && string(now.text) == string(found.disk.text) {
-		return false, nil
-	}
-	return true, s.restore(ctx, found.disk, found.Enabled)
-}
-
-// restore undoes a failed Install, also when its context has ended.
+// restore undoes an Install, also when its context has ended.
 func (s *Service) restore(ctx context.Context, before onDisk, enabled bool) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), aftermath)
 	defer cancel()
@@ -171,18 +162,25 @@ func (s *Service) Uninstall(ctx context.Context) (changed bool, err error) {
 	if !ours && (state.Active == Absent || state.Active == Stopped) {
 		return false, nil
 	}
-	if err := s.Stop(ctx); err != nil {
+	if err := s.Stop(ctx, Gently); err != nil {
 		return false, err
 	}
+	var asked error
 	if before.present {
 		installed, err := s.host.installer(s.unit, s.text)
 		if err != nil {
 			return false, err
 		}
-		// Its failure is not reported: it refuses halves, and the steps below remove what it left.
-		_ = installed.Uninstall()
+		// It knows what an installation makes beyond its unit and links, but refuses halves, which sweep takes away
+		// all the same: so its error counts only where sweep fails as well.
+		if asked = installed.Uninstall(); asked != nil {
+			asked = fmt.Errorf("the service library before that: %w", asked)
+		}
 	}
-	return true, s.sweep(ctx, before.present)
+	if err := s.sweep(ctx, before.present); err != nil {
+		return true, errors.Join(err, asked)
+	}
+	return true, nil
 }
 
 // sweep removes what is left on disk and in systemd's memory; the unit file only if it is ours.

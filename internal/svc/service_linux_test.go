@@ -41,9 +41,9 @@ func TestInstall(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFake(t, c.with)
 			f.lay(c.before, c.mode)
-			changed, err := f.Install(t.Context())
-			if !changed || err != nil {
-				t.Fatalf("changed %v, error %v", changed, err)
+			change, err := f.Install(t.Context())
+			if !change.Made || err != nil {
+				t.Fatalf("changed %v, error %v", change.Made, err)
 			}
 			f.called(c.calls...)
 			if want := map[string]string{"a.service": f.Text(), wantsLink: "link"}; !maps.Equal(f.units(), want) {
@@ -52,8 +52,8 @@ func TestInstall(t *testing.T) {
 			if info, err := os.Stat(f.path()); err != nil || info.Mode().Perm() != 0o644 {
 				t.Errorf("unit is %v, %v", info.Mode(), err)
 			}
-			if changed, err := f.Install(t.Context()); changed || err != nil {
-				t.Errorf("again: changed %v, error %v", changed, err)
+			if change, err := f.Install(t.Context()); change.Made || err != nil {
+				t.Errorf("again: changed %v, error %v", change.Made, err)
 			}
 			f.called()
 		})
@@ -106,10 +106,10 @@ func TestInstallFailure(t *testing.T) {
 			f.lay(c.before, 0)
 			before := f.units()
 			f.put("fail-"+c.fail, "Access denied\nby policy\n")
-			changed, err := f.Install(t.Context())
+			change, err := f.Install(t.Context())
 			var refused *Error
-			if changed || !errors.As(err, &refused) {
-				t.Fatalf("changed %v, error %v", changed, err)
+			if change.Made || !errors.As(err, &refused) {
+				t.Fatalf("changed %v, error %v", change.Made, err)
 			}
 			if refused.Op != c.op || refused.Unit != "a.service" || refused.Output != "Access denied\nby policy" {
 				t.Errorf("error is %+v", refused)
@@ -316,10 +316,10 @@ func TestControl(t *testing.T) {
 		{"start waiting", (*Service).Start, "activating", []string{reset, "systemctl start a.service"}},
 		{"restart stopped", (*Service).Restart, "inactive", []string{"systemctl restart a.service"}},
 		{"restart running", (*Service).Restart, "active", []string{reset, "systemctl restart a.service"}},
-		{"stop running", (*Service).Stop, "active", []string{"systemctl stop a.service"}},
-		{"stop waiting", (*Service).Stop, "activating", []string{"systemctl stop a.service"}},
-		{"stop stopped", (*Service).Stop, "inactive", nil},
-		{"stop failed", (*Service).Stop, "failed", nil},
+		{"stop running", (*Service).stop, "active", []string{"systemctl stop a.service"}},
+		{"stop waiting", (*Service).stop, "activating", []string{"systemctl stop a.service"}},
+		{"stop stopped", (*Service).stop, "inactive", nil},
+		{"stop failed", (*Service).stop, "failed", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFake(t, fakeInstaller{})
@@ -342,7 +342,7 @@ func TestControlFailure(t *testing.T) {
 	}{
 		{"start", "start", "starting", (*Service).Start, "inactive"},
 		{"restart", "restart", "restarting", (*Service).Restart, "inactive"},
-		{"stop", "stop", "stopping", (*Service).Stop, "active"},
+		{"stop", "stop", "stopping", (*Service).stop, "active"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFake(t, fakeInstaller{})
@@ -382,7 +382,7 @@ func TestControlFailure(t *testing.T) {
 // stands in the log.
 func TestControlGivenUp(t *testing.T) {
 	for verb, do := range map[string]func(*Service, context.Context) error{
-		"start": (*Service).Start, "restart": (*Service).Restart, "stop": (*Service).Stop,
+		"start": (*Service).Start, "restart": (*Service).Restart, "stop": (*Service).stop,
 	} {
 		t.Run(verb, func(t *testing.T) {
 			f := newFake(t, fakeInstaller{})
@@ -417,13 +417,13 @@ func verbs() map[string]string {
 // A stop that does not wait: systemd is told first, so that it does not start the unit again, and then the program.
 func TestStopNow(t *testing.T) {
 	f := newFake(t, fakeInstaller{})
-	if err := f.StopNow(t.Context()); err != nil {
+	if err := f.Stop(t.Context(), Now); err != nil {
 		t.Errorf("a unit at rest: %v", err)
 	}
 	f.called()
 	f.put("active", "active")
 	f.put("slow-stop", "xxx")
-	if err := f.StopNow(t.Context()); err != nil {
+	if err := f.Stop(t.Context(), Now); err != nil {
 		t.Error(err)
 	}
 	if got, want := f.read("kill-options"), "--kill-who=main --signal=SIGINT"; !strings.HasSuffix(got, want) {
@@ -440,7 +440,7 @@ func TestStopNowOfWhatCannotBeTold(t *testing.T) {
 	f.put("active", "active")
 	f.put("slow-stop", strings.Repeat("x", 3))
 	f.put("fail-kill", "No main process to kill")
-	if err := f.StopNow(t.Context()); err != nil {
+	if err := f.Stop(t.Context(), Now); err != nil {
 		t.Errorf("its program has ended already: %v", err)
 	}
 	f.put("active", "active")
@@ -448,7 +448,7 @@ func TestStopNowOfWhatCannotBeTold(t *testing.T) {
 	f.put("slow-stop", strings.Repeat("x", 3))
 	f.put("fail-kill", "Access denied")
 	var refused *Error
-	if err := f.StopNow(t.Context()); !errors.As(err, &refused) || refused.Op != "signalling" || refused.Output != "Access denied" {
+	if err := f.Stop(t.Context(), Now); !errors.As(err, &refused) || refused.Op != "signalling" || refused.Output != "Access denied" {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -457,14 +457,14 @@ func TestStopWaits(t *testing.T) {
 	f := newFake(t, fakeInstaller{})
 	f.put("active", "active")
 	f.put("slow-stop", "xxx")
-	if err := f.Stop(t.Context()); err != nil {
+	if err := f.Stop(t.Context(), Gently); err != nil {
 		t.Error(err)
 	}
 	f.put("active", "active")
 	f.put("slow-stop", strings.Repeat("x", 1000))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	if err := f.Stop(ctx); !errors.Is(err, context.DeadlineExceeded) {
+	if err := f.Stop(ctx, Gently); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -492,7 +492,7 @@ func TestUnavailable(t *testing.T) {
 	_, state := f.State(ctx)
 	for name, err := range map[string]error{
 		"install": install, "uninstall": uninstall, "state": state,
-		"start": f.Start(ctx), "stop now": f.StopNow(ctx), "restart": f.Restart(ctx), "stop": f.Stop(ctx),
+		"start": f.Start(ctx), "stop now": f.Stop(ctx, Now), "restart": f.Restart(ctx), "stop": f.Stop(ctx, Gently),
 	} {
 		if !errors.Is(err, ErrUnavailable) {
 			t.Errorf("%s: %v", name, err)

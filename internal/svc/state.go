@@ -3,6 +3,7 @@ package svc
 import (
 	"context"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 )
@@ -31,6 +32,8 @@ type State struct {
 	Restarts   int    // how often systemd restarted it by itself since it was last started
 	ExitStatus int    // of the last process that ended; 128 and the signal for a killed one
 	UnitPath   string // the file that systemd reads; empty when there is none
+	// AsDescribed tells whether that file's text is what Install would write; false for a service opened by [Named].
+	AsDescribed bool
 
 	stale bool // the file is newer than what systemd holds in memory
 }
@@ -52,8 +55,14 @@ func (s *Service) State(ctx context.Context) (State, error) {
 	if err != nil {
 		return State{}, fmt.Errorf("looking at unit %q: %w", s.file(), err)
 	}
+	// A file that cannot be read is not as described: Install says what is wrong with it.
+	text, err := os.ReadFile(state.UnitPath)
+	state.AsDescribed = err == nil && s.text != "" && string(text) == s.text
 	return state, nil
 }
+
+// Up tells whether it runs, or is about to.
+func (st State) Up() bool { return st.Active == Running || st.Active == Starting }
 
 // parseState reads the answer of systemctl show: one KEY=VALUE on each line, in any order.
 func parseState(out string) (State, error) {

@@ -46,6 +46,9 @@ type Service struct {
 	host host
 }
 
+// unitFolder is where an administrator's units are.
+const unitFolder = "/etc/systemd/system"
+
 // host is where a Service acts: systemd's own folder and programs, unless a test stands in for them.
 type host struct {
 	folder    string
@@ -82,14 +85,14 @@ func Named(name string) (*Service, error) {
 func (s *Service) Text() string { return s.text }
 
 // file is the unit's name as systemd knows it.
-func (s *Service) file() string { return s.unit.Name + ".service" }
+func (s *Service) file() string { return fileOf(s.unit.Name) }
 
 // path is where the unit is written.
 func (s *Service) path() string { return filepath.Join(s.host.folder, s.file()) }
 
 func systemdHost() host {
 	return host{
-		folder:    "/etc/systemd/system",
+		folder:    unitFolder,
 		available: Available,
 		find:      findProgram,
 		installer: newInstaller,

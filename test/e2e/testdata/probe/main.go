@@ -93,7 +93,9 @@ func answerTo(ctx context.Context, verb string, unit svc.Unit, args []string) er
 	case "available":
 		err = svc.Available()
 	case "install":
-		a.Changed, err = service.Install(ctx)
+		var change svc.Change
+		change, err = service.Install(ctx)
+		a.Changed = change.Made
 	case "uninstall":
 		if service, err = svc.Named(unit.Name); err == nil { // as somebody who knows nothing else
 			a.Changed, err = service.Uninstall(ctx)
@@ -103,9 +105,9 @@ func answerTo(ctx context.Context, verb string, unit svc.Unit, args []string) er
 	case "restart":
 		err = service.Restart(ctx)
 	case "stop":
-		err = service.Stop(ctx)
+		err = service.Stop(ctx, svc.Gently)
 	case "stop-now":
-		err = service.StopNow(ctx)
+		err = service.Stop(ctx, svc.Now)
 	case "log":
 		a.Log, err = service.Log(ctx, 200)
 	case "state":

@@ -1,0 +1,20 @@
+package main
+
+import (
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+)
+
+// services is this host's service manager, as bootstrap needs it.
+type services struct{}
+
+func (services) Available() error {
+	if !account.Privileged() {
+		return bootstrap.ErrPrivilege
+	}
+	return svc.Available()
+}
+
+func (services) Describe(unit svc.Unit) (bootstrap.Service, error) { return svc.New(unit) }
+func (services) Named(name string) (bootstrap.Service, error)      { return svc.Named(name) }

@@ -1,0 +1,365 @@
+//go:build unix
+
+package bootstrap_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+)
+
+const (
+	runnersPath  = "/orgs/" + organization + "/actions/runners"
+	registerPath = "/actions/runners/register"
+)
+
+// listed is what GitHub lists.
+func (w *world) listed() []githubtest.Runner { return w.server.Runners("") }
+
+// Install with a credential: the runner is at GitHub, and a second install changes nothing.
+func TestInstall(t *testing.T) {
+	w := newWorld(t).withGitHub()
+	r := w.request()
+	r.Identity.Labels, r.Identity.Group = []string{"gpu", "n-{n}"}, "Builders"
+	r.Variables, r.Life.MaxIdle = []string{"COLOR=blue"}, instance.Duration(time.Hour)
+	w.server.AddGroup(organization, "Builders")
+	plan := w.install(r)
+	if plan.Scope != "organization octo-org" || plan.Dir != w.root() || plan.Asset == nil || !plan.Cached || !plan.Changes() {
+		t.Errorf("the plan is %+v", plan)
+	}
+	listed := w.listed()
+	if len(listed) != 1 || listed[0].Name != runnerName || !slices.ContainsFunc(listed[0].Labels, func(l githubtest.Label) bool { return l.Name == "n-1" }) {
+		t.Fatalf("GitHub lists %+v", listed)
+	}
+	if r := w.record(); r.RunnerID != listed[0].ID || r.Phase != instance.Installed || r.Version != version || !slices.Equal(r.ResolvedLabels, []string{"gpu", "n-1"}) {
+		t.Errorf("the record is %+v", r)
+	}
+	if env, err := os.ReadFile(w.root(".env")); err != nil || !strings.Contains(string(env), "COLOR=blue\n") {
+		t.Errorf(".env is %q, %v", env, err)
+	}
+	again := w.install(r)
+	if again.Changes() || len(w.listed()) != 1 {
+		t.Errorf("the second plan is %+v", again.Steps)
+	}
+	r.Variables = nil
+	w.install(r)
+	if got := w.phases.of(bootstrap.EnvironmentPhase); got != "without COLOR" {
+		t.Errorf("a variable less: %q", got)
+	}
+}
+
+// Other options are refused, and with Replace the runner leaves and joins again, with its service at rest meanwhile.
+func TestInstallAnew(t *testing.T) {
+	for name, jit := range map[string]bool{"by config.sh": false, "by its id": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t).withGitHub()
+			r := w.request()
+			r.Identity.JIT = jit
+			w.install(r)
+			first := w.record().RunnerID
+			r.Identity.Labels = []string{"gpu"}
+			w.refused(r, bootstrap.ErrDiffers, "labels")
+			w.manager.changes()
+			r.Replace = true
+			w.install(r)
+			if got := w.manager.changes(); !slices.Equal(got, []string{"stop", "install", "restart"}) {
+				t.Errorf("the service manager was asked to %q", got)
+			}
+			if listed := w.listed(); len(listed) != 1 || listed[0].ID == first || w.record().RunnerID != listed[0].ID {
+				t.Errorf("GitHub lists %+v, first it was %d", listed, first)
+			}
+		})
+	}
+}
+
+// What goes wrong while a runner that works is registered anew, and what is left of it.
+func TestInstallAnewFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		set   func(w *world)
+		words string
+		// active is what the service does in the end, and listed how many runners GitHub lists.
+		active svc.Active
+		listed int
+		left   bool // the error is one that says what is left
+	}{
+		"no token to leave": {func(w *world) {
+			w.server.Fault(githubtest.Fault{Method: "POST", Path: runnersPath + "/remove-token", Status: 403})
+		}, "403", svc.Running, 1, false},
+		"no token to join": {func(w *world) {
+			mustDo(w.t, w.store.DropToken(w.scope.URL())) // the one of the first install would do
+			w.server.Fault(githubtest.Fault{Method: "POST", Path: runnersPath + "/registration-token", Status: 403})
+		}, "403", svc.Running, 1, false},
+		"it does not stop": {func(w *world) { w.manager.breaks("stop", errBroken) }, errBroken.Error(), svc.Running, 1, false},
+		"its state is not to be had": {func(w *world) {
+			w.manager.breaksAt("state", func(n int) error { // the plan has looked once
+				if n == 1 {
+					return errBroken
+				}
+				return nil
+			})
+		}, errBroken.Error(), svc.Running, 1, false},
+		"it does not leave": {func(w *world) {
+			w.server.Fault(githubtest.Fault{Method: "DELETE", Path: runnersPath + "/*", Status: 403})
+		}, "the runner goes on as before", svc.Running, 1, true},
+		"it does not leave and start": {func(w *world) {
+			w.server.Fault(githubtest.Fault{Method: "DELETE", Path: runnersPath + "/*", Status: 403})
+			w.manager.breaks("restart", errBroken)
+		}, "and its service " + serviceName + " is stopped: " + errBroken.Error(), svc.Stopped, 1, true},
+		"it is slow to start again": {func(w *world) {
+			w.server.Fault(githubtest.Fault{Method: "DELETE", Path: runnersPath + "/*", Status: 403})
+			w.manager.start = func(_ context.Context, s supervisor) error {
+				s.becomes(svc.Starting, 0)
+				return context.DeadlineExceeded
+			}
+		}, "the runner goes on as before as soon as its service has come up", svc.Starting, 1, true},
+		"it does not join": {func(w *world) {
+			w.server.Fault(githubtest.Fault{Method: "POST", Path: registerPath, Status: 403})
+		}, "the runner has left GitHub, and is stopped until install is run again", svc.Stopped, 0, true},
+		"its service does not come up": {func(w *world) { w.manager.breaks("install", refusal()) }, "Job failed", svc.Stopped, 1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t).withGitHub()
+			w.install(w.request())
+			c.set(w)
+			r := w.request()
+			r.Replace, r.Identity.Labels = true, []string{"gpu"}
+			err := w.refused(r, nil, c.words)
+			if errors.As(err, new(*bootstrap.LeftError)) != c.left {
+				t.Errorf("error %v, want one that says what is left: %v", err, c.left)
+			}
+			if unit := w.manager.unit(serviceName); unit == nil || unit.active != c.active {
+				t.Errorf("the service is %+v, want %s", unit, c.active)
+			}
+			if listed := w.listed(); len(listed) != c.listed {
+				t.Errorf("GitHub lists %+v", listed)
+			}
+		})
+	}
+}
+
+// A registration that was made elsewhere takes the place of one whose runner is at rest.
+func TestInstallBroughtAgain(t *testing.T) {
+	w := newWorld(t)
+	w.install(w.brought())
+	r := w.brought()
+	config := w.jit(runnerName, 78, nil)
+	r.JIT = &config
+	r.Service = false
+	w.manager.halt(w.manager.unit(serviceName), svc.Stopped)
+	w.install(r)
+	if got := w.phases.of(bootstrap.RegisterPhase); got != "id 78, by its just-in-time configuration" || w.record().RunnerID != 78 {
+		t.Errorf("the phase says %q, the record %+v", got, w.record())
+	}
+}
+
+// What an interrupted run has left at GitHub is found, and taken away first; a stranger's runner is not.
+func TestInstallGhost(t *testing.T) {
+	w := newWorld(t).withGitHub()
+	w.server.Fault(githubtest.Fault{Method: "POST", Path: registerPath, Status: 503, AfterEffect: true})
+	w.server.Fault(githubtest.Fault{Method: "DELETE", Path: runnersPath + "/*", Status: 403})
+	w.refused(w.request(), nil)
+	w.says("GitHub may list the runner; the next install or uninstall looks for it again")
+	if listed := w.listed(); len(listed) == 0 || w.record().Phase != instance.Registering {
+		t.Fatalf("GitHub lists %+v, the record is %+v", listed, w.record())
+	}
+	w.server.ClearFaults()
+	w.install(w.request())
+	if listed := w.listed(); len(listed) != 1 || w.record().RunnerID != listed[0].ID {
+		t.Errorf("GitHub lists %+v, the record is %+v", listed, w.record())
+	}
+}
+
+// A registration that fails leaves nothing at GitHub.
+func TestInstallUndoesRegistration(t *testing.T) {
+	w := newWorld(t).withGitHub()
+	stranger := w.server.AddRunner(organization, githubtest.Runner{Name: runnerName, Status: "offline", Version: "2.300.0"})
+	w.server.Fault(githubtest.Fault{Method: "POST", Path: registerPath, Status: 403})
+	w.server.Fault(githubtest.Fault{Method: "PUT", Path: "/actions/runners/*", Status: 403})
+	r := w.request()
+	r.Replace = true
+	w.refused(r, nil)
+	if listed := w.listed(); len(listed) > 1 || len(listed) == 1 && listed[0].ID != stranger.ID {
+		t.Errorf("GitHub lists %+v", listed)
+	}
+	if got := w.record().Phase; got != instance.Fetched {
+		t.Errorf("the phase is %s", got)
+	}
+}
+
+// A registration token that was minted elsewhere does, without a credential.
+func TestInstallByRegistrationToken(t *testing.T) {
+	w := newWorld(t).withGitHub()
+	w.host.Connect = nil
+	r := w.request()
+	r.RegistrationToken = github.NewSecret(w.server.RegistrationToken(organization))
+	w.install(r)
+	if len(w.listed()) != 1 || w.record().Phase != instance.Installed {
+		t.Errorf("GitHub lists %+v, the record is %+v", w.listed(), w.record())
+	}
+	r.Identity.Labels, r.Replace = []string{"gpu"}, true
+	w.refused(r, bootstrap.ErrNoCredential, "a registration token cannot take it away first")
+
+	w = newWorld(t).withGitHub()
+	w.host.Connect = nil
+	w.server.Fault(githubtest.Fault{Method: "POST", Path: registerPath, Status: 503})
+	r = w.request()
+	r.RegistrationToken = github.NewSecret(w.server.RegistrationToken(organization))
+	w.refused(r, nil)
+	w.says("GitHub may list the runner all the same; without a credential it was not asked")
+}
+
+// GitHub no longer lists the runner: it joins again.
+func TestInstallUnlisted(t *testing.T) {
+	w := newWorld(t).withGitHub()
+	w.install(w.request())
+	w.server.DeleteRunner(w.record().RunnerID)
+	w.manager.halt(w.manager.unit(serviceName), svc.Stopped)
+	w.install(w.request())
+	if listed := w.listed(); len(listed) != 1 || w.record().RunnerID != listed[0].ID {
+		t.Errorf("GitHub lists %+v, the record is %+v", listed, w.record())
+	}
+}
+
+// While a supervisor lives, what concerns the registration is its business.
+func TestInstallBesideItsSupervisor(t *testing.T) {
+	w := newWorld(t).withGitHub()
+	r := w.request()
+	r.Identity.Ephemeral, r.Credential = true, instance.Credential{TokenFile: "/etc/token"}
+	w.install(r)
+	w.server.DeleteRunner(w.record().RunnerID)
+	w.install(r)
+	if got := w.phases.of(bootstrap.RegisterPhase); got != "kept: GitHub no longer lists it, and its supervisor registers it anew" {
+		t.Errorf("unlisted: %q", got)
+	}
+	mustDo(t, register.Forget(w.root()))
+	w.install(r)
+	if got := w.phases.of(bootstrap.RegisterPhase); got != "kept: its supervisor registers it anew" {
+		t.Errorf("between two jobs: %q", got)
+	}
+}
+
+// The supervisor has registered the runner between the plan and the phase.
+func TestInstallJoinedMeanwhile(t *testing.T) {
+	w := newWorld(t).withGitHub()
+	w.install(w.request())
+	w.server.DeleteRunner(w.record().RunnerID)
+	w.manager.halt(w.manager.unit(serviceName), svc.Stopped)
+	w.phases.begin = func(phase bootstrap.Phase) {
+		if phase == bootstrap.RegisterPhase {
+			_, err := w.store.Update(t.Context(), runnerName, func(r *instance.Record) { r.RunnerID = 99 })
+			mustDo(t, err, os.WriteFile(w.root(".runner"), []byte(`{"agentId": 99, "agentName": "web-1", "gitHubUrl": "`+w.scope.URL()+`"}`), 0o644))
+		}
+	}
+	w.install(w.request())
+	if got := w.phases.of(bootstrap.RegisterPhase); got != "id 99, by its supervisor" {
+		t.Errorf("the phase says %q", got)
+	}
+}
+
+// A download that fails leaves nothing, and the reason is that of the token if that comes first.
+func TestInstallFetchFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault  githubtest.Fault
+		reason error
+	}{
+		"no archive": {githubtest.Fault{Host: "archive", Status: 404}, nil},
+		"no token":   {githubtest.Fault{Method: "POST", Path: runnersPath + "/registration-token", Status: 403}, github.ErrForbidden},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t).withGitHub()
+			w.ownCache()
+			w.server.Fault(c.fault)
+			if c.reason != nil {
+				w.server.Fault(githubtest.Fault{Host: "archive", Delay: time.Second, StallAfter: -1})
+			}
+			w.refused(w.request(), c.reason)
+			w.forgotten()
+		})
+	}
+	w := newWorld(t).withGitHub()
+	w.ownCache()
+	if plan := w.install(w.request()); plan.Cached || !strings.Contains(w.phases.of(bootstrap.FetchPhase), "SHA-256 verified, downloaded") {
+		t.Errorf("the phase says %q", w.phases.of(bootstrap.FetchPhase))
+	}
+}
+
+// ownCache gives the world a cache of its own, with nothing in it.
+func (w *world) ownCache() {
+	w.host.Paths.Cache = filepath.Join(w.base, "rb", "cache")
+	w.host.Fetcher.Cache = download.Cache{Dir: w.host.Paths.Cache, Volatile: true}
+}
+
+// A cached runner that is damaged is left out, and the next choice is made.
+func TestInstallDamagedCache(t *testing.T) {
+	w := newWorld(t).withGitHub()
+	w.ownCache()
+	entry, err := w.host.Prepare(t.Context(), bootstrap.PrepareRequest{Scope: w.scope})
+	mustDo(t, err)
+	listener := filepath.Join(entry.Dir, "bin", "Runner.Listener")
+	if files, err := filepath.Glob(filepath.Join(entry.Dir, "*", "bin", "Runner.Listener")); err == nil && len(files) > 0 {
+		listener = files[0]
+	}
+	mustDo(t, os.Chmod(filepath.Dir(listener), 0o755), os.Chmod(listener, 0o755), os.Truncate(listener, 10))
+	w.host.Connect = nil
+	r := w.request()
+	r.RegistrationToken = github.NewSecret(w.server.RegistrationToken(organization))
+	w.install(r)
+	w.says("a cached runner was damaged")
+}
+
+// The credential is kept where the supervisor needs it, and dropped where not.
+func TestInstallKeepsCredential(t *testing.T) {
+	w := newWorld(t).withGitHub()
+	r := w.request()
+	r.Life.DeregisterOnStop, r.Credential, r.Keep = true, instance.Credential{Kept: true}, github.NewSecret("ghp_kept")
+	w.install(r)
+	kept, err := w.store.KeptCredential(runnerName)
+	if !account.Privileged() {
+		if err == nil && kept != "" {
+			t.Errorf("jobs can read %q", kept)
+		}
+		w.says("so the credential is not kept")
+		return
+	}
+	if kept != "ghp_kept" || err != nil || !w.record().Credential.Kept {
+		t.Errorf("kept %q, %v", kept, err)
+	}
+	if plan := w.install(r); plan.Changes() {
+		t.Errorf("the second plan is %+v", plan.Steps)
+	}
+	r.Credential, r.Keep = instance.Credential{TokenCommand: "cat /token"}, github.Secret{}
+	w.install(r)
+	if got := w.phases.of(bootstrap.LifePhase); got != "leaves GitHub when it stops, credential by its command" {
+		t.Errorf("the phase says %q", got)
+	}
+	if kept, err := w.store.KeptCredential(runnerName); kept != "" {
+		t.Errorf("kept %q, %v", kept, err)
+	}
+}
+
+// Two runners of one account, of which one is registered anew after each job, can interfere.
+func TestInstallWarnsOfCompany(t *testing.T) {
+	w := newWorld(t).withGitHub()
+	r := w.request()
+	r.Service = false
+	w.install(r)
+	r.Template, r.Identity.Ephemeral, r.Credential = "web-2", true, instance.Credential{TokenFile: "/x"}
+	w.install(r)
+	if account.Privileged() {
+		w.says("jobs of another runner run as the same account and can interfere")
+	}
+}

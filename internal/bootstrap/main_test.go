@@ -1,0 +1,380 @@
+//go:build unix
+
+package bootstrap_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
+)
+
+const (
+	version      = "2.337.0"
+	organization = "octo-org"
+	runnerName   = "web-1"
+	serviceName  = "actions.runner.octo-org.web-1"
+	// jobAccount runs the jobs when the tests run as root: every system has it.
+	jobAccount = "nobody"
+	broughtID  = 77
+)
+
+// built is what all tests have in common: an archive with the simulated listener in it, and a cache that holds it. Its
+// file is at archiveFile.
+type built struct {
+	archive     *githubtest.Archive
+	archiveFile string
+	cache       string
+	entry       download.Entry
+}
+
+// shared is set by TestMain, before any test runs.
+var shared built
+
+func TestMain(m *testing.M) {
+	if state := os.Getenv(holdVariable); state != "" {
+		if err := holdRunner(state); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	dir, err := os.MkdirTemp("", "bootstrap-")
+	code := 1
+	if err == nil {
+		err = shared.make(dir)
+	}
+	if err == nil {
+		code = m.Run()
+	} else {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	os.Exit(code)
+}
+
+func (b *built) make(dir string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	listener, err := githubtest.BuildListener(ctx, dir, runtime.GOOS, runtime.GOARCH)
+	if err != nil {
+		return err
+	}
+	platform, err := download.Host()
+	if err != nil {
+		return err
+	}
+	b.archive, err = githubtest.NewArchive(githubtest.ArchiveSpec{Platform: platform.String(), Version: version, Listener: listener, Dir: dir})
+	if err != nil {
+		return err
+	}
+	b.archiveFile, b.cache = filepath.Join(dir, b.archive.Filename), filepath.Join(dir, "cache")
+	fetcher := &download.Fetcher{Cache: download.Cache{Dir: b.cache, Volatile: true}}
+	b.entry, _, err = fetcher.Ensure(ctx, download.Asset{
+		Platform: platform, Version: version, Filename: b.archive.Filename, SHA256: b.archive.SHA256, File: b.archiveFile,
+	}, func(int64, int64) {})
+	return err
+}
+
+// world is a host, its service manager and what it says.
+type world struct {
+	t       *testing.T
+	base    string
+	host    *bootstrap.Host
+	store   *instance.Store
+	manager *fakeServices
+	server  *githubtest.Server // nil: there is no GitHub
+	scope   github.Scope
+	log     *text
+	phases  *phases
+}
+
+// newWorld is a host away from GitHub. Nothing on it knows of another test's.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, base: openDir(t), log: &text{}}
+	paths := instance.DefaultPaths(filepath.Join(w.base, "rb"))
+	paths.Cache = shared.cache
+	w.store = instance.NewStore(paths.State)
+	w.phases = &phases{}
+	w.manager = &fakeServices{t: t, store: w.store, units: map[string]*unit{}}
+	t.Cleanup(w.manager.end)
+	scope, err := github.ParseScope("https://ghes.example.com/"+organization, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.scope = scope
+	w.host = &bootstrap.Host{
+		Paths: paths, Store: w.store, Private: true, Observer: w.phases, Services: w.manager,
+		Log:        slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Fetcher:    &download.Fetcher{Cache: download.Cache{Dir: paths.Cache, Volatile: true}},
+		Executable: "/usr/local/bin/runner-bootstrap", Arguments: []string{"--dir", filepath.Dir(paths.State)},
+		Anonymous: func(scope github.Scope) *github.Client {
+			return github.NewClient(nil, scope, github.Static(github.Secret{})) // nothing may be asked of it
+		},
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("log:\n%s", w.log)
+		}
+	})
+	return w
+}
+
+// openDir is a folder that the account of jobs can get to.
+func openDir(t *testing.T) string {
+	t.Helper()
+	base := t.TempDir()
+	for dir := base; account.Privileged() && len(dir) > len(os.TempDir()); dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return base
+}
+
+// withGitHub puts a GitHub into the world, with a credential that may do everything.
+func (w *world) withGitHub() *world {
+	w.t.Helper()
+	server, err := githubtest.Start(githubtest.Config{Archive: shared.archive})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() {
+		for _, problem := range server.Problems() {
+			w.t.Errorf("GitHub: %v", problem)
+		}
+		if err := server.Close(); err != nil {
+			w.t.Error(err)
+		}
+	})
+	w.server = server
+	if w.scope, err = github.ParseScope(server.URL()+"/"+organization, server.APIURL()); err != nil {
+		w.t.Fatal(err)
+	}
+	web := transport.NewAPI(transport.Config{UserAgent: "test"})
+	with := func(secret github.Secret) func(github.Scope) *github.Client {
+		return func(scope github.Scope) *github.Client { return github.NewClient(web, scope, github.Static(secret)) }
+	}
+	w.host.Connect, w.host.Anonymous = with(github.NewSecret(server.Token())), with(github.Secret{})
+	w.host.Fetcher.Client = transport.NewDownload(transport.Config{UserAgent: "test"})
+	return w
+}
+
+// request wants a runner with a service.
+func (w *world) request() bootstrap.Request {
+	r := bootstrap.Request{Scope: w.scope, Template: runnerName, Service: true}
+	if account.Privileged() {
+		r.User = jobAccount
+	}
+	return r
+}
+
+// brought wants one by a registration that was made elsewhere: neither GitHub nor config.sh has a part in it.
+func (w *world) brought() bootstrap.Request {
+	r := w.request()
+	config := w.jit(runnerName, broughtID, nil)
+	r.JIT, r.Source = &config, download.Source{Version: version}
+	return r
+}
+
+// atGitHub wants one that GitHub lists already. It spares a test config.sh, and so half a second for a key.
+func (w *world) atGitHub() bootstrap.Request {
+	r := w.brought()
+	id := w.server.AddRunner(organization, githubtest.Runner{Name: runnerName, Status: "offline", Ephemeral: true}).ID
+	config := w.jit(runnerName, id, nil)
+	r.JIT = &config
+	return r
+}
+
+// jit is a just-in-time configuration.
+func (w *world) jit(name string, id int64, more map[string]string) register.JITConfig {
+	w.t.Helper()
+	settings := map[string]string{"AgentId": fmt.Sprint(id), "AgentName": name, "Ephemeral": "true", "ServerUrl": w.scope.Server() + "/_services"}
+	for key, value := range more {
+		settings[key] = value
+	}
+	text, err := json.Marshal(settings)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	files, err := json.Marshal(map[string]string{
+		".runner":      base64.StdEncoding.EncodeToString(text),
+		".credentials": base64.StdEncoding.EncodeToString([]byte(`{"Scheme":"OAuth"}`)),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	config, err := register.ParseJITConfig(github.NewSecret(base64.StdEncoding.EncodeToString(files)))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return config
+}
+
+// install does so, and wants it to succeed.
+func (w *world) install(r bootstrap.Request) *bootstrap.Plan {
+	w.t.Helper()
+	w.phases.reset()
+	plan, err := w.host.Install(w.t.Context(), r)
+	if err != nil {
+		w.t.Fatalf("install: %v", err)
+	}
+	return plan
+}
+
+// refused does so, and wants it to fail for a reason and to say that.
+func (w *world) refused(r bootstrap.Request, reason error, words ...string) error {
+	w.t.Helper()
+	w.phases.reset()
+	_, err := w.host.Install(w.t.Context(), r)
+	expect(w.t, err, reason, words...)
+	return err
+}
+
+// expect wants an error for a reason, which says that.
+func expect(t *testing.T, err, reason error, words ...string) {
+	t.Helper()
+	if err == nil || reason != nil && !errors.Is(err, reason) {
+		t.Errorf("error %v, want %v", err, reason)
+		return
+	}
+	for _, word := range words {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("error %q does not say %q", err, word)
+		}
+	}
+}
+
+// record is what is remembered of the runner.
+func (w *world) record() instance.Record {
+	w.t.Helper()
+	record, err := w.store.Load(runnerName)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return record
+}
+
+// root is the runner's directory, and what is in it.
+func (w *world) root(names ...string) string {
+	return filepath.Join(append([]string{w.host.Paths.Root(runnerName)}, names...)...)
+}
+
+// forgotten wants nothing of the runner to be left.
+func (w *world) forgotten() {
+	w.t.Helper()
+	if records, err := w.store.List(); err != nil || len(records) > 0 {
+		w.t.Errorf("records %v, error %v", records, err)
+	}
+	if _, err := os.Lstat(w.root()); !errors.Is(err, os.ErrNotExist) {
+		w.t.Errorf("the runner's directory is left: %v", err)
+	}
+}
+
+// says wants these words in the log.
+func (w *world) says(words ...string) {
+	w.t.Helper()
+	for _, word := range words {
+		if !strings.Contains(w.log.String(), word) {
+			w.t.Errorf("the log does not say %q", word)
+		}
+	}
+}
+
+// write makes a file of the test's.
+func (w *world) write(name, content string) string {
+	w.t.Helper()
+	path := filepath.Join(w.base, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+	return path
+}
+
+// text is a log that several goroutines write.
+type text struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (l *text) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buffer.Write(p)
+}
+
+func (l *text) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buffer.String()
+}
+
+// phases notes what an observer is told: "service: kept", "service: RESULT", "service failed".
+type phases struct {
+	// begin, if set, is called when a phase does.
+	begin func(phase bootstrap.Phase)
+
+	mu  sync.Mutex
+	all []string
+}
+
+func (p *phases) Begin(phase bootstrap.Phase, _ string) {
+	if p.begin != nil {
+		p.begin(phase)
+	}
+}
+func (p *phases) Progress(int64, int64) {}
+func (p *phases) End(phase bootstrap.Phase, result string, kept bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case err != nil:
+		result = "failed"
+	case kept:
+		result = "kept: " + result
+	}
+	p.all = append(p.all, string(phase)+": "+result)
+}
+
+func (p *phases) reset() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.all = nil
+}
+
+// of is how a phase has ended; empty if it had no part.
+func (p *phases) of(phase bootstrap.Phase) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, one := range p.all {
+		if result, found := strings.CutPrefix(one, string(phase)+": "); found {
+			return result
+		}
+	}
+	return ""
+}

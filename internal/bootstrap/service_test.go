@@ -1,0 +1,268 @@
+//go:build unix
+
+package bootstrap_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+)
+
+// inBubble runs a test whose waits cost nothing.
+func inBubble(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { test(t, newWorld(t)) })
+}
+
+// A service that comes up: what it is told, what is written down, and that a second install keeps it.
+func TestServiceComesUp(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.manager.start = func(ctx context.Context, s supervisor) error {
+			s.holds()
+			s.becomes(svc.Starting, 0)
+			s.reports(instance.Report{State: instance.Starting})
+			time.Sleep(7 * time.Second)
+			return ready(s)
+		}
+		plan := w.install(w.brought())
+		if got := w.phases.of(bootstrap.ServicePhase); got != "listening after 7s" {
+			t.Errorf("the phase says %q", got)
+		}
+		if got := w.manager.changes(); !slices.Equal(got, []string{"install", "restart"}) {
+			t.Errorf("the service manager was asked to %q", got)
+		}
+		unit := w.manager.unit(serviceName)
+		if plan.ServiceName != serviceName || unit == nil || !unit.enabled {
+			t.Fatalf("service %q, unit %+v", plan.ServiceName, unit)
+		}
+		text := unit.text
+		if want := []string{"run", "--name", runnerName, "--dir", w.base + "/rb"}; !slices.Equal(text.Args, want) || text.Executable != w.host.Executable {
+			t.Errorf("it runs %s %q, want %q", text.Executable, text.Args, want)
+		}
+		if !text.Notify || !slices.Contains(text.NoRestartStatus, 7) || !text.Sandbox.Enabled || text.Directory != "/" {
+			t.Errorf("its unit is %+v", text)
+		}
+		if got, err := os.ReadFile(w.root(".service")); err != nil || string(got) != serviceName+".service\n" {
+			t.Errorf("GitHub's scripts are told %q, %v", got, err)
+		}
+		if r := w.record(); r.Service != serviceName || r.Phase != instance.Installed || r.RunnerID != broughtID || !r.PreRegistered {
+			t.Errorf("the record is %+v", r)
+		}
+		w.install(w.brought())
+		if got := w.phases.of(bootstrap.ServicePhase); got != "kept: running already" || len(w.manager.changes()) > 0 {
+			t.Errorf("the second time: %q", got)
+		}
+	})
+}
+
+// ready is the end of a start that took a while.
+func ready(s supervisor) error {
+	s.becomes(svc.Running, 0)
+	s.reports(instance.Report{State: instance.Idle})
+	return nil
+}
+
+// What cannot become a service is refused before anything is changed.
+func TestServiceIsRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		set    func(w *world, r *bootstrap.Request)
+		reason error
+		words  string
+	}{
+		"no privileges":       {func(w *world, _ *bootstrap.Request) { w.manager.away = bootstrap.ErrPrivilege }, bootstrap.ErrPrivilege, "installing a service"},
+		"no service manager":  {func(w *world, _ *bootstrap.Request) { w.manager.away = &svc.UnavailableError{Found: "OpenRC"} }, svc.ErrUnavailable, "OpenRC"},
+		"a temporary program": {func(w *world, _ *bootstrap.Request) { w.host.Executable = "/tmp/x/runner-bootstrap" }, bootstrap.ErrTemporary, "/tmp/x/"},
+		"no description":      {func(w *world, _ *bootstrap.Request) { w.host.Executable = "usr/bin/x" }, nil, "describing service"},
+		"no answer":           {func(w *world, _ *bootstrap.Request) { w.manager.breaks("state", errBroken) }, errBroken, ""},
+		"somebody else's": {func(w *world, _ *bootstrap.Request) {
+			w.manager.units[serviceName] = &unit{active: svc.Failed}
+		}, bootstrap.ErrForeignService, "/units/" + serviceName},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			r := w.brought()
+			c.set(w, &r)
+			w.refused(r, c.reason, c.words)
+			w.forgotten()
+			if calls := w.manager.changes(); len(calls) > 0 {
+				t.Errorf("the service manager was asked to %q", calls)
+			}
+		})
+	}
+}
+
+// Ctrl-C while a service comes up: one that is new is taken away, one that was there goes on coming up.
+func TestServiceInterrupted(t *testing.T) {
+	for name, before := range map[string]bool{"new": false, "there before": true} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				r := w.brought()
+				if before {
+					w.install(r)
+				}
+				// Each has something of its own to do.
+				for place, start := range map[string]func(context.Context, supervisor) error{
+					"starting": func(ctx context.Context, s supervisor) error { <-ctx.Done(); return context.Cause(ctx) },
+					"waiting": func(_ context.Context, s supervisor) error {
+						s.becomes(svc.Running, 0)
+						return nil
+					},
+				} {
+					w.manager.start = start
+					r.Life.DrainTimeout += instance.Duration(time.Minute)
+					w.manager.changes()
+					ctx, cancel := context.WithCancel(t.Context())
+					time.AfterFunc(5*time.Second, cancel)
+					_, err := w.host.Install(ctx, r)
+					if !errors.Is(err, context.Canceled) || errors.Is(err, bootstrap.ErrService) {
+						t.Errorf("%s: error %v", place, err)
+					}
+					if got := w.manager.changes(); before && !slices.Equal(got, []string{"install", "restart"}) {
+						t.Errorf("%s: the service manager was asked to %q", place, got)
+					}
+					if there := w.manager.unit(serviceName) != nil; there != before {
+						t.Errorf("%s: the service is there: %v", place, there)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A service that was there before comes back, when a changed one does not come up.
+func TestServiceIsPutBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		set   func(w *world)
+		words string
+		up    bool
+	}{
+		"running":       {nil, "its unit is as before, and runs", true},
+		"at rest":       {func(w *world) { w.manager.halt(w.manager.unit(serviceName), svc.Stopped) }, "its unit is as before", false},
+		"no undo":       {func(w *world) { w.manager.breaks("undo", errBroken) }, "and its unit before could not be put back: " + errBroken.Error(), false},
+		"no restart":    {func(w *world) { w.manager.breaksAt("restart", func(int) error { return errBroken }) }, "its unit is as before, and does not start either", true},
+		"the same unit": {func(w *world) { w.manager.breaks("install", refusal()) }, "Job failed", true},
+		"no record then": {func(w *world) {
+			w.manager.breaksAt("undo", func(int) error { return os.Rename(w.base+"/rb/state/instances", w.base+"/away") })
+		}, "its unit is as before, and its record could not be", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				w.install(w.brought())
+				before := w.manager.unit(serviceName).text
+				if c.set != nil {
+					c.set(w)
+				}
+				tries := 0
+				w.manager.start = func(ctx context.Context, s supervisor) error {
+					if tries++; tries > 1 {
+						return listens(ctx, s)
+					}
+					s.ends(svc.Failed, 1)
+					return refusal()
+				}
+				r := w.brought()
+				r.Life.DrainTimeout = instance.Duration(time.Hour)
+				err := w.refused(r, bootstrap.ErrService, c.words)
+				if name == "the same unit" == errors.As(err, new(*bootstrap.LeftError)) {
+					t.Errorf("error %v", err)
+				}
+				unit := w.manager.unit(serviceName)
+				if unit == nil || c.up != (unit.active == svc.Running) {
+					t.Fatalf("the unit is %+v", unit)
+				}
+				if name == "running" && (unit.text.StopTimeout != before.StopTimeout || w.record().DrainTimeout != 0 || w.record().Phase != instance.Installed) {
+					t.Errorf("it stops within %v, before %v; the record is %+v", unit.text.StopTimeout, before.StopTimeout, w.record())
+				}
+			})
+		})
+	}
+}
+
+// A changed service, the same one that has stopped, and one that is not enabled are started anew.
+func TestServiceIsMended(t *testing.T) {
+	for name, c := range map[string]struct {
+		set    func(w *world, r *bootstrap.Request)
+		reason string
+	}{
+		"changed":     {func(_ *world, r *bootstrap.Request) { r.Life.DrainTimeout = instance.Duration(time.Hour) }, "its unit differs"},
+		"not enabled": {func(w *world, _ *bootstrap.Request) { w.manager.unit(serviceName).enabled = false }, "its unit differs"},
+		"stopped":     {func(w *world, _ *bootstrap.Request) { w.manager.halt(w.manager.unit(serviceName), svc.Stopped) }, "it is stopped"},
+		"gone": {func(w *world, _ *bootstrap.Request) {
+			w.manager.halt(w.manager.unit(serviceName), svc.Stopped)
+			delete(w.manager.units, serviceName)
+		}, "not installed yet"},
+		"its life": {func(_ *world, r *bootstrap.Request) { r.Life.MaxJobs = 3 }, "what it runs has changed"},
+		"its .env": {func(_ *world, r *bootstrap.Request) { r.Variables = []string{"A=1"} }, "what it runs has changed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				w.install(w.brought())
+				w.manager.changes()
+				r := w.brought()
+				c.set(w, &r)
+				plan := w.install(r)
+				last := plan.Steps[len(plan.Steps)-1]
+				if last.Phase != bootstrap.ServicePhase || last.Reason != c.reason || !last.Change {
+					t.Errorf("the plan is to %+v, want %q", last, c.reason)
+				}
+				if got := w.manager.changes(); !slices.Equal(got, []string{"install", "restart"}) || w.manager.unit(serviceName).active != svc.Running {
+					t.Errorf("the service manager was asked to %q", got)
+				}
+			})
+		})
+	}
+}
+
+// A service is taken away by an install without one.
+func TestServiceIsDropped(t *testing.T) {
+	for name, c := range map[string]struct {
+		set   func(w *world)
+		words string
+	}{
+		"all is well":       {nil, ""},
+		"it does not stop":  {func(w *world) { w.manager.breaks("stop", errBroken) }, errBroken.Error()},
+		"it is not removed": {func(w *world) { w.manager.breaks("uninstall", errBroken) }, errBroken.Error()},
+		"its name is a folder": {func(w *world) {
+			mustDo(w.t, os.Remove(w.root(".service")), os.MkdirAll(w.root(".service", "x"), 0o755))
+		}, "removing the service's name"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.install(w.brought())
+			if c.set != nil {
+				c.set(w)
+			}
+			r := w.brought()
+			r.Service = false
+			if c.words != "" {
+				w.refused(r, nil, c.words)
+				if w.record().Service != serviceName {
+					t.Error("the record has forgotten the service")
+				}
+				return
+			}
+			w.install(r)
+			if w.manager.unit(serviceName) != nil || w.record().Service != "" || w.phases.of(bootstrap.ServicePhase) != "removed" {
+				t.Errorf("the record is %+v", w.record())
+			}
+			if _, err := os.Lstat(w.root(".service")); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("its name is left: %v", err)
+			}
+		})
+	}
+}
+
+func mustDo(t *testing.T, all ...error) {
+	t.Helper()
+	if err := errors.Join(all...); err != nil {
+		t.Fatal(err)
+	}
+}

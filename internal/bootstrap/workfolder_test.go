@@ -1,0 +1,67 @@
+//go:build unix
+
+package bootstrap_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+)
+
+// A folder for jobs outside of the runner's directory.
+func TestInstallWorkFolder(t *testing.T) {
+	w := newWorld(t)
+	work := filepath.Join(w.base, "data", "work")
+	r := w.request()
+	config := w.jit(runnerName, broughtID, map[string]string{"WorkFolder": work})
+	r.JIT, r.Source, r.Service = &config, download.Source{Version: version}, false
+	w.install(r)
+	if got := w.phases.of(bootstrap.WorkPhase); !strings.HasPrefix(got, "made for account ") {
+		t.Errorf("the phase says %q", got)
+	}
+	made, found := w.record().WorkFolder.Find(work)
+	if info, err := os.Stat(work); err != nil || !info.IsDir() || !found || made.Inode == 0 {
+		t.Errorf("the folder is %v, %v, noted %+v", info, err, w.record().WorkFolder)
+	}
+	if w.install(r); w.phases.of(bootstrap.WorkPhase) != "kept: it is there" {
+		t.Errorf("the second time %q", w.phases.of(bootstrap.WorkPhase))
+	}
+	mustDo(t, os.Remove(work)) // as on a disk that a cloud gives anew
+	w.install(r)
+	if _, err := os.Stat(work); err != nil {
+		t.Error(err)
+	}
+	mustDo(t, w.host.Uninstall(t.Context(), bootstrap.Removal{Name: runnerName, SkipGitHub: true}))
+	if _, err := os.Stat(filepath.Dir(work)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder for jobs is left: %v", err)
+	}
+}
+
+// One that was there stays.
+func TestInstallWorkFolderOfOthers(t *testing.T) {
+	w := newWorld(t)
+	work := filepath.Join(w.base, "work")
+	mustDo(t, os.Mkdir(work, 0o755))
+	if account.Privileged() {
+		user, err := account.Lookup(jobAccount)
+		mustDo(t, err, os.Chown(work, user.UID, user.GID))
+	}
+	r := w.request()
+	config := w.jit(runnerName, broughtID, map[string]string{"WorkFolder": work})
+	r.JIT, r.Source, r.Service = &config, download.Source{Version: version}, false
+	w.install(r)
+	if got := w.phases.of(bootstrap.WorkPhase); got != "left as it is" {
+		t.Errorf("the phase says %q", got)
+	}
+	mustDo(t, w.host.Uninstall(t.Context(), bootstrap.Removal{Name: runnerName, SkipGitHub: true}))
+	w.says("the folder for jobs was not made by this program, and stays")
+	if _, err := os.Stat(work); err != nil {
+		t.Error(err)
+	}
+}

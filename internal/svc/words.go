@@ -1,0 +1,34 @@
+package svc
+
+// This file has what people and other programs call a service here, so that nobody else needs to know that.
+
+// Folder is where the units of services are.
+func Folder() string { return unitFolder }
+
+// Path is where the unit of a service is written; the name may have a pattern in it.
+func Path(name string) string { return unitFolder + "/" + fileOf(name) }
+
+// StockName is the name under which GitHub's own scripts know a service: svc.sh reads it from the file .service of the
+// runner's root, and config.sh refuses to remove a runner that has one.
+func StockName(name string) string { return fileOf(name) }
+
+// ShowLog is the command by which somebody reads the log of a service.
+func ShowLog(name string) []string { return []string{"journalctl", "--no-pager", "-u", name} }
+
+// ShowDescription is the command by which somebody sees how a service is described.
+func ShowDescription(name string) []string {
+	return []string{"systemctl", "cat", "--no-pager", fileOf(name)}
+}
+
+// ShowState is the command by which somebody sees how the service of an [Error] is.
+func ShowState(refused *Error) []string {
+	return []string{"systemctl", "status", "--no-pager", refused.Unit}
+}
+
+// ShowFailed is the command by which somebody sees which services have failed.
+func ShowFailed() []string { return []string{"systemctl", "--failed"} }
+
+// RestartCommand is the command by which root starts a service again.
+func RestartCommand(name string) []string { return []string{"systemctl", "restart", name} }
+
+func fileOf(name string) string { return name + ".service" }
