@@ -415,3 +415,22 @@ func TestFewOpenFiles(t *testing.T) {
 		t.Errorf("the work folder still has %q", left)
 	}
 }
+
+// TestWorkBehindALink: a job owns the folders on the way to its own, and may put a link into the place of any of them.
+func TestWorkBehindALink(t *testing.T) {
+	t.Parallel()
+	for _, where := range []string{"a", "a/b", "a/b/c"} {
+		root, out := t.TempDir(), t.TempDir()
+		plant(t, root, "a/b/c/file")
+		check(t, os.RemoveAll(filepath.Join(root, where)))
+		plant(t, out, "precious", "b/c/precious", "c/precious")
+		link(t, out, root, where)
+		if err := workspace.Empty(root, "a/b/c"); !errors.Is(err, workspace.ErrNotFolder) {
+			t.Errorf("with a link at %s: %v", where, err)
+		}
+		if _, err := workspace.Tidy(t.Context(), root, "a/b/c", tight(), time.Now().Add(10000*time.Hour)); !errors.Is(err, workspace.ErrNotFolder) {
+			t.Errorf("tidied with a link at %s: %v", where, err)
+		}
+		expect(t, out, []string{"precious", "b/c/precious", "c/precious"}, nil)
+	}
+}
