@@ -198,8 +198,8 @@ func (o *reporter) deregistered() {
 }
 
 func (o *reporter) writeMetrics() {
-	if o.record.MetricsFile == "" {
-		return
+	if o.record.MetricsFile == "" || o.last.State == "" {
+		return // nowhere to, or nothing yet
 	}
 	c := o.last
 	state := string(c.Shown())

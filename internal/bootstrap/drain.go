@@ -2,11 +2,10 @@ package bootstrap
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/control"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 )
@@ -15,27 +14,28 @@ import (
 // when its listener has ended. The service goes on, without a listener, until
 // Resume or its next start. A runner that is drained already is a success.
 func (h *Host) Drain(ctx context.Context, name string) error {
-	return h.order(ctx, name, "draining", orderDrain, func(r instance.Report) bool { return r.State == instance.Drained })
+	return h.order(ctx, name, "draining", control.Drain, func(r instance.Report) bool { return r.State == instance.Drained })
 }
 
 // Resume lets a drained runner take jobs again, and returns when it does.
 func (h *Host) Resume(ctx context.Context, name string) error {
-	return h.order(ctx, name, "resuming", orderResume, func(r instance.Report) bool {
+	return h.order(ctx, name, "resuming", control.Resume, func(r instance.Report) bool {
 		return !r.Draining && (r.State == instance.Idle || r.State == instance.Busy)
 	})
 }
 
 // order tells the supervisor something, and waits until its report says that it is
 // done.
-func (h *Host) order(ctx context.Context, name, verb string, tell func(*os.Process) error, done func(instance.Report) bool) error {
-	if _, err := h.Store.Load(name); err != nil {
-		return err
-	}
+func (h *Host) order(ctx context.Context, name, verb string, command control.Command, done func(instance.Report) bool) error {
 	object := fmt.Sprintf("%s runner %q", verb, name)
 	tick := time.NewTicker(lookEach)
 	defer tick.Stop()
 	told := 0
 	for {
+		record, err := h.Store.Load(name)
+		if err != nil {
+			return err
+		}
 		pid, err := h.Store.Running(name)
 		if err != nil {
 			return err
@@ -45,12 +45,12 @@ func (h *Host) order(ctx context.Context, name, verb string, tell func(*os.Proce
 		}
 		// Another supervisor than the one that was told knows nothing of the order.
 		if pid != told {
-			if err := tellProcess(pid, tell); err != nil {
+			if err := tell(ctx, record, pid, command); err != nil {
 				return fmt.Errorf("%s: telling process %d: %w", object, pid, err)
 			}
 			told = pid
 		}
-		report, err := h.Store.LoadReport(name)
+		report, _, _, err := ask(ctx, h.Store, record)
 		if err != nil {
 			return err
 		}
@@ -63,16 +63,4 @@ func (h *Host) order(ctx context.Context, name, verb string, tell func(*os.Proce
 		case <-tick.C:
 		}
 	}
-}
-
-// tellProcess tells a process, unless it has gone already.
-func tellProcess(pid int, tell func(*os.Process) error) error {
-	process, err := os.FindProcess(pid)
-	if err == nil {
-		err = tell(process)
-	}
-	if errors.Is(err, os.ErrProcessDone) {
-		return nil
-	}
-	return err
 }

@@ -180,10 +180,13 @@ func (w witnesses) lookAtRecord(_ context.Context, record instance.Record, s *St
 	return nil
 }
 
-func (w witnesses) lookAtListener(_ context.Context, record instance.Record, s *Status) error {
-	report, alive, err := reportOf(w.store, record.Name)
+func (w witnesses) lookAtListener(ctx context.Context, record instance.Record, s *Status) error {
+	report, alive, silent, err := ask(ctx, w.store, record)
 	if err != nil {
 		return err
+	}
+	if silent {
+		s.problem("its agent, process %d, does not answer", report.PID)
 	}
 	s.Listener = ListenerStatus{
 		State: stopped, Reason: report.Reason, ExitCode: report.ExitCode, Starts: report.Starts,

@@ -3,16 +3,25 @@
 package bootstrap
 
 import (
+	"fmt"
 	"os"
 	"syscall"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/control"
 )
 
-// terminate asks a supervisor to end once the running job has.
-func terminate(process *os.Process) error { return process.Signal(syscall.SIGTERM) }
-
-// hurry asks it to end at once.
-func hurry(process *os.Process) error { return process.Signal(syscall.SIGINT) }
-
-// orderDrain and orderResume ask it to take no further job, and to go on.
-func orderDrain(process *os.Process) error  { return process.Signal(syscall.SIGUSR1) }
-func orderResume(process *os.Process) error { return process.Signal(syscall.SIGUSR2) }
+// signal asks an agent for what a command on its control socket would ask for.
+func signal(process *os.Process, command control.Command) error {
+	switch command {
+	case control.Stop:
+		return process.Signal(syscall.SIGTERM)
+	case control.StopNow:
+		return process.Signal(syscall.SIGINT)
+	case control.Drain:
+		return process.Signal(syscall.SIGUSR1)
+	case control.Resume:
+		return process.Signal(syscall.SIGUSR2)
+	default:
+		return fmt.Errorf("there is no signal for %q", command)
+	}
+}

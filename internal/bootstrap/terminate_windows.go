@@ -3,13 +3,14 @@ package bootstrap
 import (
 	"errors"
 	"os"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/control"
 )
 
-// terminate ends a process; Windows has no signal to ask with.
-func terminate(process *os.Process) error { return process.Kill() }
-
-// hurry is no different there.
-func hurry(process *os.Process) error { return process.Kill() }
-
-func orderDrain(*os.Process) error  { return errors.ErrUnsupported }
-func orderResume(*os.Process) error { return errors.ErrUnsupported }
+// signal ends a process: Windows has no other signal to ask with.
+func signal(process *os.Process, command control.Command) error {
+	if command == control.Stop || command == control.StopNow {
+		return process.Kill()
+	}
+	return errors.ErrUnsupported
+}

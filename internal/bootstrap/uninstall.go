@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/control"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
@@ -216,15 +217,11 @@ func (u *uninstaller) stop(ctx context.Context) (string, error) {
 }
 
 func (u *uninstaller) stopProcess(ctx context.Context, pid int) error {
-	process, err := os.FindProcess(pid)
-	if err != nil {
-		return fmt.Errorf("finding process %d: %w", pid, err)
-	}
-	ask := terminate
+	command := control.Stop
 	if u.removal.Force {
-		ask = hurry
+		command = control.StopNow
 	}
-	if err := ask(process); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := tell(ctx, u.record, pid, command); err != nil {
 		return fmt.Errorf("stopping process %d: %w", pid, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, unitStop(u.record))

@@ -40,10 +40,19 @@ func (h *Host) describe(service string, record instance.Record, user account.Use
 		Watchdog:      watchdogTime,
 		Mounts:        mounts(h, record),
 		Sandbox:       sandbox(h.Paths, record, user),
+		RuntimeFolder: runtimeFolder(h.Paths.Control),
 		// usage, host, credential, archive, registration: the exit codes of this
 		// program that no restart can mend.
 		NoRestartStatus: []int{2, 3, 4, 6, 7},
 	}
+}
+
+// runtimeFolder is what the service manager is to make in /run; empty where the sockets of agents are elsewhere.
+func runtimeFolder(sockets string) string {
+	if filepath.Dir(sockets) != "/run" {
+		return ""
+	}
+	return filepath.Base(sockets)
 }
 
 // mounts are the places that a runner cannot do without. Any of them may be on a

@@ -36,6 +36,8 @@ type Unit struct {
 	// Mounts are clean absolute paths that the program needs: what is mounted at or above them comes first.
 	Mounts  []string
 	Sandbox Sandbox
+	// RuntimeFolder is the name of a folder in /run for this program and its like, private to root; empty: none.
+	RuntimeFolder string
 }
 
 // Service is one unit on this host. Its methods may be repeated: a state that is already reached is success.

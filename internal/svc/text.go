@@ -22,6 +22,8 @@ import (
 //     NotifyAccess=main: jobs inherit the address of the socket, and must not speak for the program.
 //   - WatchdogSec with WatchdogSignal=SIGKILL: a program that hangs is started again. The default signal, SIGABRT,
 //     ends a program written in Go with exit code 2, which RestartPreventExitStatus may name.
+//   - RuntimeDirectory: a folder in /run that can be written from inside the sandbox, as /run itself cannot. It is preserved
+//     because several services share it, and systemd would remove it with the first of them that stops.
 //   - Restart=on-failure with RestartSec=10s: a crash is mended, an end that was meant (exit code 0) stays one.
 //     RestartPreventExitStatus names the failures that would only repeat.
 //   - KillMode=mixed: only the program is asked to end, since it knows how to end its children in order;
@@ -60,6 +62,11 @@ func render(u Unit) string {
 	}
 	line("ExecStart", commandLine(u.Executable, u.Args))
 	line("WorkingDirectory", escapeSpecifiers(u.Directory))
+	if u.RuntimeFolder != "" {
+		line("RuntimeDirectory", u.RuntimeFolder)
+		line("RuntimeDirectoryMode", "0700")
+		line("RuntimeDirectoryPreserve", "yes")
+	}
 	line("Restart", "on-failure")
 	line("RestartSec", "10s")
 	line("RestartPreventExitStatus", exitCodes(u.NoRestartStatus))

@@ -35,6 +35,7 @@ func examples() map[string]Unit {
 	bare := Unit{Name: "bare", Executable: "/usr/bin/env", Directory: "/"}
 	sandboxed := example()
 	sandboxed.Notify, sandboxed.Watchdog, sandboxed.StartTimeout = true, 20*time.Second, 5*time.Minute
+	sandboxed.RuntimeFolder = "ours"
 	sandboxed.Sandbox = Sandbox{Enabled: true, Writable: []string{
 		"/srv/runner", "/home/runner", `/srv/100% "wide" \ $HOME`, "/dev/dri/renderD128", "/developers",
 	}}

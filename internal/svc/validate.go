@@ -52,6 +52,11 @@ func (u Unit) validate() error {
 			return fmt.Errorf("mount %q: not a clean absolute path", name)
 		}
 	}
+	if u.RuntimeFolder != "" {
+		if err := validateName(u.RuntimeFolder); err != nil {
+			return fmt.Errorf("runtime folder %q: %w", u.RuntimeFolder, err)
+		}
+	}
 	for _, code := range u.NoRestartStatus {
 		if code < 1 || code > 255 {
 			return fmt.Errorf("exit code %d: not between 1 and 255", code)

@@ -71,6 +71,10 @@ func (h *host) judged(t *testing.T) {
 	if status := h.property("StatusText"); status != "idle" {
 		t.Errorf("systemd knows it as %q", status)
 	}
+	// In a folder that the sandbox lets it write, and nobody else.
+	if mode := h.Must("stat", "-c", "%F %a %U", "/run/runner-bootstrap", "/run/runner-bootstrap/"+name+".sock"); mode != "directory 700 root\nsocket 600 root" {
+		t.Errorf("its control socket is %q", mode)
+	}
 }
 
 func (h *host) property(name string) string {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -95,4 +97,37 @@ func TestControl(t *testing.T) {
 		t.Errorf("the job %s after %s, %v", got, time.Since(began), err)
 	}
 	h.ends(run, 0, "it was asked to stop")
+}
+
+// Commands use the socket, and status says of an agent that hangs that it does.
+func TestCommandsUseTheSocket(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.install("--token-file", h.token)
+	run := h.run()
+	h.comesUp(1, patience)
+	h.asked(instance.Idle)
+	for _, words := range [][]string{{"drain"}, {"drain", "--resume"}} {
+		if code := h.call(append(words, "--name", runnerName)...); code != 0 {
+			t.Errorf("%q ended with %d", words, code)
+		}
+	}
+	if n := strings.Count(h.log(), `reason="a command on the control socket"`); n != 2 {
+		t.Errorf("the agent was told %d times on its socket, want 2", n)
+	}
+	state, err := control.Ask(t.Context(), h.socket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(state.PID, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	code := h.call("status", "--name", runnerName)
+	if err := syscall.Kill(state.PID, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("its agent, process %d, does not answer", state.PID); code != 9 || !strings.Contains(h.log(), want) {
+		t.Errorf("status of one that hangs ended with %d, without %q:\n%s", code, want, h.tail())
+	}
+	h.stops(run)
 }

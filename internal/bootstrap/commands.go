@@ -1,0 +1,48 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/control"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+)
+
+// tell gives a command to the agent pid of a record: on its control socket, and by a
+// signal where it does not take it there. It may be of an earlier version, or on a host
+// that let it make no socket.
+func tell(ctx context.Context, record instance.Record, pid int, command control.Command) error {
+	if record.Control != "" {
+		state, err := control.Tell(ctx, record.Control, command)
+		if err == nil && state.PID == pid {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return err
+		}
+	}
+	process, err := os.FindProcess(pid)
+	if err == nil {
+		err = signal(process, command)
+	}
+	if errors.Is(err, os.ErrProcessDone) {
+		return nil
+	}
+	return err
+}
+
+// ask is what the agent of a record says of its listener, at this moment if it answers,
+// else the latest word that it has left, and whether it is alive. The error is for a
+// word that cannot be read; silent says that the agent is there and does not answer.
+func ask(ctx context.Context, store *instance.Store, record instance.Record) (report instance.Report, alive, silent bool, err error) {
+	if record.Control != "" {
+		state, err := control.Ask(ctx, record.Control)
+		if err == nil && state.Name == record.Name && state.Report.State != "" {
+			return state.Report, true, false, nil
+		}
+		silent = errors.Is(err, control.ErrNoAnswer)
+	}
+	report, alive, err = reportOf(store, record.Name)
+	return report, alive, silent && alive, err
+}
