@@ -56,7 +56,8 @@ func (g Group) Limits() []string {
 	var all []string
 	switch {
 	case g.Closed():
-		return []string{fmt.Sprintf("runner group %q is restricted to selected workflows and none is selected: its runners get no job", g.Name)}
+		const text = "runner group %q is restricted to selected workflows and none is selected: its runners get no job"
+		return []string{fmt.Sprintf(text, g.Name)}
 	case g.Restricted:
 		all = append(all, fmt.Sprintf("runner group %q takes no jobs but those of the workflows %s", g.Name, quoted(g.Workflows)))
 	}

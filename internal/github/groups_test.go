@@ -86,10 +86,14 @@ func TestWhomAGroupDoesNotLetIn(t *testing.T) {
 		{"an old server", `"visibility":"all"`, false, nil},
 		{"no public repository", `"visibility":"all","allows_public_repositories":false`, false, []string{public}},
 		{"private ones", `"visibility":"private","allows_public_repositories":true`, false, []string{public}},
-		{"selected workflows", `"allows_public_repositories":true,"restricted_to_workflows":true,"selected_workflows":["a/b/.github/workflows/c.yml@main"]`, false,
-			[]string{`runner group "Big" takes no jobs but those of the workflows "a/b/.github/workflows/c.yml@main"`}},
-		{"no workflow", `"allows_public_repositories":false,"restricted_to_workflows":true,"selected_workflows":[]`, true,
-			[]string{`runner group "Big" is restricted to selected workflows and none is selected: its runners get no job`}},
+		{
+			"selected workflows", `"allows_public_repositories":true,"restricted_to_workflows":true,"selected_workflows":["a/b/.github/workflows/c.yml@main"]`, false,
+			[]string{`runner group "Big" takes no jobs but those of the workflows "a/b/.github/workflows/c.yml@main"`},
+		},
+		{
+			"no workflow", `"allows_public_repositories":false,"restricted_to_workflows":true,"selected_workflows":[]`, true,
+			[]string{`runner group "Big" is restricted to selected workflows and none is selected: its runners get no job`},
+		},
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprintf(w, `{"runner_groups":[{"id":1,"name":"Default","default":true},{"id":7,"name":"Big",%s}]}`, c.rules)

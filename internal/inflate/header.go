@@ -66,7 +66,8 @@ func (d *decoder) setFixed() error {
 			lengths[i] = 5
 		}
 	}
-	if !d.code.build(d.lit[:], litBits, lengths[:fixedLit], d.symbols.lit[:]) || !d.code.build(d.dist[:], distBits, lengths[fixedLit:], d.symbols.dist[:]) {
+	if !d.code.build(d.lit[:], litBits, lengths[:fixedLit], d.symbols.lit[:]) ||
+		!d.code.build(d.dist[:], distBits, lengths[fixedLit:], d.symbols.dist[:]) {
 		return d.corrupt("fixed codes that do not fit together") // they do
 	}
 	d.fixed = true

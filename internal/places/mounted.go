@@ -19,7 +19,8 @@ func NoExecHome(user account.User) (found, command string) {
 	if home == "" || !volumeAt(home).noExec {
 		return "", ""
 	}
-	return fmt.Sprintf("programs that jobs of account %q install in its home %q cannot be started: it is mounted with noexec", user.Name, home),
+	const text = "programs that jobs of account %q install in its home %q cannot be started: it is mounted with noexec"
+	return fmt.Sprintf(text, user.Name, home),
 		RemountFix(&Error{Path: mountedAt(home), Reason: ErrNoExec})
 }
 

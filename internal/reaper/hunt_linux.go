@@ -10,6 +10,11 @@ import (
 	"time"
 )
 
+// errLeft is returned when processes live on although they were killed: they
+// hang in the kernel, belong to somebody else, or multiply faster than they
+// can be found.
+var errLeft = errors.New("processes are left")
+
 const (
 	// interval is how often processes are looked at while they are waited for.
 	interval = 20 * time.Millisecond

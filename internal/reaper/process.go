@@ -12,13 +12,6 @@
 // It works on Linux. Elsewhere nothing is found and nothing is ended.
 package reaper
 
-import "errors"
-
-// errLeft is returned when processes live on although they were killed: they
-// hang in the kernel, belong to somebody else, or multiply faster than they
-// can be found.
-var errLeft = errors.New("processes are left")
-
 // Process is one process of this boot.
 type Process struct {
 	PID   int

@@ -87,7 +87,8 @@ func addresses(files map[string]github.Secret) []string {
 		}
 		for _, key := range slices.Sorted(maps.Keys(fields)) {
 			value, isText := fields[key].(string)
-			known := slices.Contains([]string{"serverurl", "serverurlv2", "githuburl", "authorizationurl", "authorizationurlv2"}, strings.ToLower(key))
+			addresses := []string{"serverurl", "serverurlv2", "githuburl", "authorizationurl", "authorizationurlv2"}
+			known := slices.Contains(addresses, strings.ToLower(key))
 			if isText && known && value != "" && !slices.Contains(all, value) {
 				all = append(all, value)
 			}

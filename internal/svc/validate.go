@@ -44,6 +44,18 @@ func (u Unit) validate() error {
 	if err := u.validateSandbox(); err != nil {
 		return err
 	}
+	if err := u.validateFolders(); err != nil {
+		return err
+	}
+	for _, code := range u.NoRestartStatus {
+		if code < 1 || code > 255 {
+			return fmt.Errorf("exit code %d: not between 1 and 255", code)
+		}
+	}
+	return nil
+}
+
+func (u Unit) validateFolders() error {
 	for _, name := range u.Mounts {
 		if err := validateText(name); err != nil {
 			return fmt.Errorf("mount %q: %w", name, err)
@@ -52,15 +64,11 @@ func (u Unit) validate() error {
 			return fmt.Errorf("mount %q: not a clean absolute path", name)
 		}
 	}
-	if u.RuntimeFolder != "" {
-		if err := validateName(u.RuntimeFolder); err != nil {
-			return fmt.Errorf("runtime folder %q: %w", u.RuntimeFolder, err)
-		}
+	if u.RuntimeFolder == "" {
+		return nil
 	}
-	for _, code := range u.NoRestartStatus {
-		if code < 1 || code > 255 {
-			return fmt.Errorf("exit code %d: not between 1 and 255", code)
-		}
+	if err := validateName(u.RuntimeFolder); err != nil {
+		return fmt.Errorf("runtime folder %q: %w", u.RuntimeFolder, err)
 	}
 	return nil
 }

@@ -79,7 +79,8 @@ printf '#!/bin/sh\n' >"$BASE/sudo/sudo"; chmod 755 "$BASE/sudo/sudo"; PATH="$BAS
 		"a home without programs": {ownHome("noexec"), nil, "it is mounted with noexec; to mend it: sudo mount -o remount,exec $BASE/home"},
 		"a home with programs":    {ownHome("exec"), nil, ""},
 		"sudo without its powers": {
-			strings.ReplaceAll(sudo, "OPTION", "nosuid"), []string{"--allow", "sudo"},
+			strings.ReplaceAll(sudo, "OPTION", "nosuid"),
+			[]string{"--allow", "sudo"},
 			`sudo will not work for jobs: "$BASE/sudo/sudo" is on a file system that is mounted with nosuid; to mend it: sudo mount -o remount,suid $BASE/sudo`,
 		},
 		"sudo that nobody wants": {strings.ReplaceAll(sudo, "OPTION", "nosuid"), nil, ""},
