@@ -42,6 +42,7 @@ func confinements() []confinement {
 
 // TestDotNet has a real .NET program in the listener's place and in a job, in every way in which these are confined.
 func TestDotNet(t *testing.T) {
+	t.Parallel()
 	listener := buildListener(t, t.TempDir())
 	built := machine.Build(t, "cmd/runner-bootstrap")
 	layer := machine.DotNet(t)

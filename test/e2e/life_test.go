@@ -20,6 +20,7 @@ import (
 // TestLife leads ephemeral runners and persistent ones through what happens to a
 // service: stops, drains, kills, a hang, reboots, power-offs.
 func TestLife(t *testing.T) {
+	t.Parallel()
 	listener := buildListener(t, t.TempDir())
 	built := machine.Build(t, "cmd/runner-bootstrap")
 	for _, o := range []machine.Options{{Kind: machine.Debian12}, {Kind: machine.Debian13, Cgroup2: true}} {

@@ -21,6 +21,7 @@ import (
 // of it, taken the moment install has ended, is what a power cut leaves: whatever
 // the kernel had not written yet is not in it.
 func TestPowerCut(t *testing.T) {
+	t.Parallel()
 	program := machine.Build(t, "cmd/runner-bootstrap")
 	dir := t.TempDir()
 	// The account of the jobs passes through.

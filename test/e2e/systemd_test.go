@@ -29,6 +29,7 @@ const (
 
 // TestScriptsUnderSystemd runs the program's own scripts in the machine.
 func TestScriptsUnderSystemd(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	compiled := compileTests(t, dir)
 	listener := buildListener(t, dir)
@@ -55,10 +56,12 @@ func TestScriptsUnderSystemd(t *testing.T) {
 // TestHost takes a whole machine from nothing to a runner and back, and
 // compares what is on it before and after.
 func TestHost(t *testing.T) {
+	t.Parallel()
 	listener := buildListener(t, t.TempDir())
 	built := machine.Build(t, "cmd/runner-bootstrap")
 	for _, o := range []machine.Options{{Kind: machine.Debian12}, {Kind: machine.Debian13, Cgroup2: true}} {
 		t.Run(o.Kind, func(t *testing.T) {
+			t.Parallel()
 			o.Copy = map[string]string{built: program}
 			m := machine.Boot(t, o)
 			// A second boot has no first-boot services.

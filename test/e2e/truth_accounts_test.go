@@ -22,6 +22,7 @@ const (
 // TestAccountsOfADirectory runs jobs as an account that the name service alone knows,
 // with the groups that it has there, also where it is known late at boot.
 func TestAccountsOfADirectory(t *testing.T) {
+	t.Parallel()
 	listener := buildListener(t, t.TempDir())
 	built := machine.Build(t, "cmd/runner-bootstrap")
 	m := machine.Boot(t, machine.Options{Kind: machine.Debian12, Copy: map[string]string{built: program}})

@@ -26,6 +26,7 @@ import (
 // TestListenerTruth has a service tell what its listener does: one that ends at once,
 // one that cannot reach GitHub, one that trusts a private authority.
 func TestListenerTruth(t *testing.T) {
+	t.Parallel()
 	listener := buildListener(t, t.TempDir())
 	m := machine.Boot(t, machine.Options{Kind: machine.Debian13, Cgroup2: true, Copy: map[string]string{machine.Build(t, "cmd/runner-bootstrap"): program}})
 	m.Must("systemctl", "start", "network-online.target")
@@ -50,6 +51,7 @@ func TestListenerTruth(t *testing.T) {
 
 // TestPrivateAuthority is the last step of TestListenerTruth on the older systemd.
 func TestPrivateAuthority(t *testing.T) {
+	t.Parallel()
 	m := machine.Boot(t, machine.Options{Kind: machine.Debian12, Copy: map[string]string{machine.Build(t, "cmd/runner-bootstrap"): program}})
 	m.Must("systemctl", "start", "network-online.target")
 	privateAuthority(t, m, buildListener(t, t.TempDir()))
@@ -127,26 +129,41 @@ func (h *host) awayForAWhile(t *testing.T) {
 	wants(t, h.tried(t, time.Minute, h.installing("--env", "SIMULATED_RUNNER_DEATH=")...), 0, "listening after")
 }
 
-// keepsService: one that was there stays, and status has the listener's words.
+// keepsService: one that was there runs again, with what it had; and of one that ends at once later, status and systemd
+// have the listener's words.
 func (h *host) keepsService(t *testing.T) {
 	const words = "Fail to create and validate runner's work directory '/srv/x'."
 	got := h.tried(t, 40*time.Second, h.installing("--env", "SIMULATED_RUNNER_DEATH=1 "+words)...)
-	wants(t, got, 8, words, "--work _work")
-	wants(t, h.tried(t, 10*time.Second, "status"), 9, words, "its listener")
-	if status := h.property("StatusText"); !strings.Contains(status, "validate runner's work directory") {
-		t.Errorf("systemd knows it as %q", status)
+	wants(t, got, 8, words, "--work _work", "its unit is as before, and runs")
+	h.ready(t)
+	const environment = "/opt/actions-runner/" + name + "/.env"
+	before := ""
+	if h.Exists(environment) {
+		before = h.Read(environment)
 	}
-	wants(t, h.tried(t, 40*time.Second, h.installing("--env", "SIMULATED_RUNNER_DEATH=")...), 0, "listening after")
+	h.Write(environment, before+"SIMULATED_RUNNER_DEATH=1 "+words+"\n", 0o644)
+	h.Must("systemctl", "restart", "--no-block", unit)
+	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(h.property("StatusText"), "validate runner's work directory"); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("systemd knows it as %q", h.property("StatusText"))
+		}
+	}
+	wants(t, h.tried(t, 10*time.Second, "status"), 9, words, "its listener")
+	h.Write(environment, before, 0o644)
+	h.Must("systemctl", "restart", unit)
+	h.ready(t)
 }
 
 // TestJournalThatGoesAway does that to a service on each systemd: since version 255 it
 // keeps the other end of a service's output while the journal is stopped, before that
 // the output breaks.
 func TestJournalThatGoesAway(t *testing.T) {
+	t.Parallel()
 	listener := buildListener(t, t.TempDir())
 	built := machine.Build(t, "cmd/runner-bootstrap")
 	for _, o := range []machine.Options{{Kind: machine.Debian12}, {Kind: machine.Debian13, Cgroup2: true}} {
 		t.Run(o.Kind, func(t *testing.T) {
+			t.Parallel()
 			o.Copy = map[string]string{built: program}
 			m := machine.Boot(t, o)
 			m.Must("systemctl", "start", "network-online.target")

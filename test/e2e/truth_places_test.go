@@ -15,10 +15,12 @@ import (
 // TestPlaces: where a runner lies and works is looked at before anything is fetched, is the account's, is waited for when
 // it comes late, and nobody else's files in it are touched.
 func TestPlaces(t *testing.T) {
+	t.Parallel()
 	listener := buildListener(t, t.TempDir())
 	built := machine.Build(t, "cmd/runner-bootstrap")
 	for _, o := range []machine.Options{{Kind: machine.Debian12}, {Kind: machine.Debian13, Cgroup2: true}} {
 		t.Run(o.Kind, func(t *testing.T) {
+			t.Parallel()
 			o.Copy = map[string]string{built: program}
 			m := machine.Boot(t, o)
 			m.Must("systemctl", "start", "network-online.target")
