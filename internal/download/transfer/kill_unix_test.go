@@ -57,7 +57,8 @@ func TestKilledProcess(t *testing.T) {
 	killed := 0
 	for range kills {
 		before := o.sentBytes()
-		wait := size/(kills+5)/2 + random.Int64N(size/(kills+5))
+		// Half of the file in all: a kill comes late on a busy machine.
+		wait := size/kills/4 + random.Int64N(size/kills/2)
 		if killOne(t, o, o.request(), before+wait) {
 			killed++
 		}
