@@ -11,46 +11,53 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 )
 
-// orderSignals are the signals that ask a supervisor for something. SIGTERM and
-// SIGINT also end its context.
-func orderSignals() []os.Signal {
-	return []os.Signal{syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM, os.Interrupt}
-}
-
 // ignoreBrokenPipe has writing to a pipe without a reader fail, instead of ending this
 // process. The signal is caught and not ignored, since programs that we start would
 // inherit that: jobs expect that "yes | head" ends.
 func ignoreBrokenPipe() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
-// orders makes orders of signals.
-func orders(ctx context.Context, heard <-chan os.Signal) <-chan supervise.Order {
-	made := make(chan supervise.Order)
+// hearSignals is the one who hears the signals of a supervisor, from its first moment on.
+// The context that it returns ends with the first SIGTERM, after which the running job may
+// finish, or with an interrupt. An interrupt, or whatever comes after SIGTERM, is the order
+// to end at once as well. End gives the signals back.
+func hearSignals(ctx context.Context) (stopping context.Context, orders <-chan supervise.Order, end func()) {
+	heard := make(chan os.Signal, 8)
+	signal.Notify(heard, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM, os.Interrupt)
+	stopping, stop := context.WithCancel(ctx)
+	made, ended := make(chan supervise.Order), make(chan struct{})
 	go func() {
-		ending := false
+		terminated := false
+		var waiting []supervise.Order // until the supervisor takes them: signals are heard meanwhile
 		for {
-			var order supervise.Order
+			var taken chan<- supervise.Order
+			var next supervise.Order
+			if len(waiting) > 0 {
+				taken, next = made, waiting[0]
+			}
 			select {
-			case <-ctx.Done():
+			case <-ended:
 				return
+			case taken <- next:
+				waiting = waiting[1:]
 			case s := <-heard:
 				switch {
 				case s == syscall.SIGUSR1:
-					order = supervise.Order{Kind: supervise.Drain, Reason: "SIGUSR1"}
+					waiting = append(waiting, supervise.Order{Kind: supervise.Drain, Reason: "SIGUSR1"})
 				case s == syscall.SIGUSR2:
-					order = supervise.Order{Kind: supervise.Resume, Reason: "SIGUSR2"}
-				case s == os.Interrupt, ending:
-					order = supervise.Order{Kind: supervise.StopNow, Reason: s.String()}
+					waiting = append(waiting, supervise.Order{Kind: supervise.Resume, Reason: "SIGUSR2"})
+				case s == os.Interrupt, terminated:
+					stop()
+					waiting = append(waiting, supervise.Order{Kind: supervise.StopNow, Reason: s.String()})
 				default:
-					ending = true
-					continue
+					terminated = true
+					stop()
 				}
-			}
-			select {
-			case <-ctx.Done():
-				return
-			case made <- order:
 			}
 		}
 	}()
-	return made
+	return stopping, made, func() {
+		signal.Stop(heard)
+		stop()
+		close(ended)
+	}
 }

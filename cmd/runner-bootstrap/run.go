@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,48 +46,56 @@ func runSupervisor(ctx context.Context, call *session, o *runOptions) error {
 	}
 	call.console = newConsole(call.err, o.call)
 	// Before anybody can know that this process is the supervisor.
-	heard := make(chan os.Signal, 8)
-	signal.Notify(heard, orderSignals()...)
-	defer signal.Stop(heard)
+	ctx, told, end := hearSignals(ctx)
+	defer end()
+	keeps, name, err := prepareAgent(ctx, call, o)
+	if ctx.Err() != nil {
+		return nil // it was told to stop before it began
+	}
+	if err != nil {
+		return err
+	}
+	keeps.Orders = told
+	return svc.Run(ctx, name, func(ctx context.Context) error { return keeps.Run(ctx, name) })
+}
+
+// prepareAgent puts the agent of the runner called name together.
+func prepareAgent(ctx context.Context, call *session, o *runOptions) (keeps *agent.Agent, name string, err error) {
 	// A token that was issued for an install is not for jobs.
 	if err := dropIssuedVariables(); err != nil {
-		return err
+		return nil, "", err
 	}
 	record, err := recordToRun(ctx, call, o)
 	if err != nil {
-		return err
-	}
-	if record.Name == "" {
-		return nil // it was told to stop while it waited
+		return nil, "", err
 	}
 	if err := restoreEnvironment(record.Environment); err != nil {
-		return err
+		return nil, "", err
 	}
 	cred, err := call.secrets().readCredential(ctx, &o.credential)
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	host, err := call.host(cred)
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	if cred.empty() && !record.Credential.Empty() {
 		host.Connect = connectAsRecorded(call, record)
 	}
 	// What is started later must not look around where jobs write.
 	if o.place.dir, err = o.place.absolute(); err != nil {
-		return err
+		return nil, "", err
 	}
 	if err := os.Chdir("/"); err != nil {
-		return err
+		return nil, "", err
 	}
 	manager, watchdog := serviceManager()
-	keeps := &agent.Agent{
+	return &agent.Agent{
 		Store: host.Store, Fetcher: host.Fetcher, Log: host.Log, Connect: host.Connect, Anonymous: host.Anonymous,
 		Roots: host.Roots, UserAgent: host.UserAgent, Environment: host.Environment,
-		Socket: host.Paths.Socket(record.Name), Orders: orders(ctx, heard), Manager: manager, Watchdog: watchdog,
-	}
-	return svc.Run(ctx, record.Name, func(ctx context.Context) error { return keeps.Run(ctx, record.Name) })
+		Socket: host.Paths.Socket(record.Name), Manager: manager, Watchdog: watchdog,
+	}, record.Name, nil
 }
 
 // outliveReader lets the supervisor go on when its output is not read any more: by a journal
@@ -122,13 +128,7 @@ func recordToRun(ctx context.Context, call *session, o *runOptions) (instance.Re
 		return record, err
 	}
 	call.console.log.Warn("cannot find the runner's record yet, waiting for it", "runner", name, "reason", err.Error())
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	record, err = agent.LoadLate(ctx, store, name)
-	if ctx.Err() != nil {
-		return instance.Record{}, nil
-	}
-	return record, err
+	return agent.LoadLate(ctx, store, name)
 }
 
 // restoreEnvironment sets how the network is reached as it was at the install,

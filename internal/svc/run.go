@@ -4,25 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/kardianos/service"
 )
 
-// Run runs body until it returns, and returns its error. The context that body gets ends with ctx, with
-// SIGTERM or an interrupt, or when the service manager says stop; body then has as long to return as the
-// service manager gives it. Started by a service manager, the process talks to it under that name; started by
-// a person or a container, it is an ordinary program.
+// Run runs body until it returns, and returns its error. The context that body gets ends with ctx, or when the
+// service manager says stop; body then has as long to return as the service manager gives it. Signals, by which
+// some service managers say it, are the caller's to hear. Started by a service manager, the process talks to it
+// under that name; started by a person or a container, it is an ordinary program.
 func Run(ctx context.Context, name string, body func(ctx context.Context) error) error {
 	return run(ctx, name, !service.Interactive(), body)
 }
 
 func run(ctx context.Context, name string, managed bool, body func(ctx context.Context) error) error {
-	ctx, release := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer release()
 	if !managed {
 		return body(ctx)
 	}

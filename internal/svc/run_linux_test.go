@@ -3,9 +3,7 @@ package svc
 import (
 	"context"
 	"errors"
-	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -28,14 +26,6 @@ func TestRun(t *testing.T) {
 			return nil
 		}
 	}
-	signalled := func(s syscall.Signal) func(context.Context) error {
-		return func(ctx context.Context) error {
-			if err := syscall.Kill(os.Getpid(), s); err != nil {
-				return err
-			}
-			return untilAsked(ctx)
-		}
-	}
 	for _, c := range []struct {
 		name string
 		body func(ctx context.Context) error
@@ -46,8 +36,6 @@ func TestRun(t *testing.T) {
 		{"fails by itself", func(context.Context) error { return sentinel }, false, sentinel},
 		{"left alone", undisturbed, false, nil},
 		{"caller gives up", untilAsked, true, sentinel},
-		{"terminated", signalled(syscall.SIGTERM), false, sentinel},
-		{"interrupted", signalled(syscall.SIGINT), false, sentinel},
 	} {
 		// A test is started by a person or by a service manager; both ways have to be seen.
 		for how, managed := range map[string]bool{"as started": false, "managed": true} {
@@ -84,7 +72,7 @@ func TestRunRefused(t *testing.T) {
 	}
 }
 
-// TestProgram has a service manager call, where the other tests have a signal.
+// TestProgram has a service manager call, where the other tests have a caller that gives up.
 func TestProgram(t *testing.T) {
 	sentinel := errors.New("broken")
 	ctx, cancel := context.WithCancel(t.Context())

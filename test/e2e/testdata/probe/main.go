@@ -126,7 +126,9 @@ func answerTo(ctx context.Context, verb string, unit svc.Unit, args []string) er
 
 // run is the service.
 func run(name string, body func(ctx context.Context) error) int {
-	err := svc.Run(context.Background(), name, body)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := svc.Run(ctx, name, body)
 	var exit exitError
 	switch {
 	case errors.As(err, &exit):
