@@ -113,7 +113,7 @@ func persist(ctx context.Context, ask func(context.Context) (Facts, error)) (Fac
 			err = fmt.Errorf("%w, after %w", err, last)
 		}
 		last = err
-		_ = retry.Sleep(ctx, retry.Backoff{First: firstPause, Most: lastPause}.Wait(failures))
+		_ = retry.Sleep(ctx, retry.Backoff{First: firstPause, Most: lastPause}.Wait(failures)) // that ctx has ended is seen next
 		if ctx.Err() != nil {
 			return Facts{}, fmt.Errorf("%w (%w): %w", ErrNoAnswer, ctx.Err(), last)
 		}
