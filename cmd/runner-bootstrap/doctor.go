@@ -146,7 +146,7 @@ func (call *session) withWords(words ...string) string {
 // repair installs what is missing. A package database that stays in use is a finding like the others.
 func repair(ctx context.Context, call *session, patient *doctor.Host) error {
 	if !account.Privileged() {
-		return &refusal.Error{Object: "installing libraries", Reason: bootstrap.ErrPrivilege}
+		return &refusal.Error{Object: "installing libraries", Reason: account.ErrPrivilege}
 	}
 	err := patient.Repair(ctx, func(line string) { fmt.Fprintln(call.console.plain, oneCell(line)) })
 	if errors.Is(err, doctor.ErrPackagesLocked) {

@@ -144,7 +144,7 @@ func hostMeanings() []meaning {
 		{metadata.ErrNoCloud, exitHost, plus("--metadata", "auto")},
 		{metadata.ErrNoAnswer, exitHost, plus("--metadata", "auto")},
 		{instance.ErrLocked, exitHost, hintLocked},
-		{bootstrap.ErrPrivilege, exitHost, asRoot},
+		{account.ErrPrivilege, exitHost, asRoot},
 		{bootstrap.ErrAccount, exitHost, hintAccount},
 		{account.ErrCreate, exitHost, hintCreate},
 		{agent.ErrAccountAway, exitService, hintAskAccount},
@@ -179,7 +179,7 @@ func hostMeanings() []meaning {
 
 func credentialMeanings() []meaning {
 	return []meaning{
-		{bootstrap.ErrNoCredential, exitCredential, hintToken},
+		{github.ErrNoCredential, exitCredential, hintToken},
 		{github.ErrToken, exitCredential, hintToken},
 		{github.ErrAppKey, exitCredential, fixed("openssl rsa -check -noout -in FILE")},
 		{github.ErrAppID, exitCredential, plus("--app-id", "ID")},

@@ -62,7 +62,7 @@ func (call *session) withScope(do func(context.Context, *github.Client) error) f
 			return err
 		}
 		if host.Connect == nil {
-			return &refusal.Error{Object: "asking GitHub about " + scope.String(), Reason: bootstrap.ErrNoCredential, Scope: scope}
+			return &refusal.Error{Object: "asking GitHub about " + scope.String(), Reason: github.ErrNoCredential, Scope: scope}
 		}
 		return do(ctx, host.Connect(scope))
 	})

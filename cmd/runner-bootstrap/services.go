@@ -11,7 +11,7 @@ type services struct{}
 
 func (services) Available() error {
 	if !account.Privileged() {
-		return bootstrap.ErrPrivilege
+		return account.ErrPrivilege
 	}
 	return svc.Available()
 }

@@ -8,7 +8,6 @@ import (
 
 // Why a host, a name or a state of things is refused.
 var (
-	ErrPrivilege      = errors.New("root is needed")
 	ErrAccount        = errors.New("not an account that jobs may run as")
 	ErrForeignDir     = errors.New("the directory is not ours")
 	ErrForeignService = errors.New("a service of this name exists that is not ours")
@@ -26,7 +25,6 @@ var (
 	ErrAtWork         = errors.New("a program that was started by hand runs it")
 	ErrSpent          = errors.New("the just-in-time configuration has served its job")
 	ErrOtherServer    = errors.New("the just-in-time configuration is of another server")
-	ErrNoCredential   = errors.New("there is no credential")
 	ErrUnreachable    = errors.New("the account cannot reach the runner's directory")
 	ErrTemporary      = errors.New("the program lies in a temporary directory")
 	ErrTemplate       = errors.New("not a name template")

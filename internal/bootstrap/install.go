@@ -80,7 +80,7 @@ func (h *Host) Install(ctx context.Context, r Request) (*Plan, error) {
 // directory where that is not allowed anyway.
 func (h *Host) lock(ctx context.Context, object string) (*instance.Lock, error) {
 	if !h.Private && !account.Privileged() {
-		return nil, &refusal.Error{Object: object, Reason: ErrPrivilege}
+		return nil, &refusal.Error{Object: object, Reason: account.ErrPrivilege}
 	}
 	return h.Store.LockHost(ctx)
 }

@@ -211,7 +211,7 @@ func TestInstallByRegistrationToken(t *testing.T) {
 		t.Errorf("GitHub lists %+v, the record is %+v", w.listed(), w.record())
 	}
 	r.Identity.Labels, r.Replace = []string{"gpu"}, true
-	w.refused(r, bootstrap.ErrNoCredential, "a registration token cannot take it away first")
+	w.refused(r, github.ErrNoCredential, "a registration token cannot take it away first")
 
 	w = newWorld(t).withGitHub()
 	w.host.Connect = nil

@@ -65,7 +65,7 @@ func (p *planner) planNewAccount(name string) (account.User, error) {
 // ownAccount is the account of whoever runs this, which needs no privileges.
 func ownAccount(h *Host, name string) (account.User, error) {
 	if !h.Private {
-		return account.User{}, &refusal.Error{Object: fmt.Sprintf("writing below %q", h.Paths.State), Reason: ErrPrivilege}
+		return account.User{}, &refusal.Error{Object: fmt.Sprintf("writing below %q", h.Paths.State), Reason: account.ErrPrivilege}
 	}
 	user, err := account.Lookup("")
 	if err != nil {
@@ -74,7 +74,7 @@ func ownAccount(h *Host, name string) (account.User, error) {
 	if name != "" && name != user.Name {
 		// The same account may have other names; one that is not found is another one.
 		if named, err := account.Lookup(name); err != nil || named.UID != user.UID {
-			return account.User{}, &refusal.Error{Object: fmt.Sprintf("running jobs as account %q", name), Reason: ErrPrivilege}
+			return account.User{}, &refusal.Error{Object: fmt.Sprintf("running jobs as account %q", name), Reason: account.ErrPrivilege}
 		}
 	}
 	return user, nil

@@ -24,7 +24,7 @@ func TestPlanRefuses(t *testing.T) {
 		reason error
 		words  string
 	}{
-		"no credential": {func(w *world, _ *bootstrap.Request) { w.host.Connect = nil }, bootstrap.ErrNoCredential, organization},
+		"no credential": {func(w *world, _ *bootstrap.Request) { w.host.Connect = nil }, github.ErrNoCredential, organization},
 		"the name is taken": {func(w *world, _ *bootstrap.Request) {
 			w.server.AddRunner(organization, githubtest.Runner{Name: "WEB-1", Status: "online", Version: version})
 		}, register.ErrNameListed, "online"},

@@ -73,7 +73,7 @@ func (p *planner) planAnew(object, differing string) error {
 	}
 	if p.client == nil {
 		return &refusal.Error{
-			Object: fmt.Sprintf("registering runner %q anew", p.plan.Name), Reason: ErrNoCredential,
+			Object: fmt.Sprintf("registering runner %q anew", p.plan.Name), Reason: github.ErrNoCredential,
 			Detail: "a registration token cannot take it away first", Name: p.plan.Name, Scope: p.request.Scope,
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -33,7 +34,7 @@ func (h *Host) MakePlan(ctx context.Context, r Request) (*Plan, error) {
 	case h.Connect != nil:
 		planner.client = h.Connect(r.Scope)
 	case !r.selfSufficient():
-		return nil, &refusal.Error{Object: "planning for " + p.Scope, Reason: ErrNoCredential, Scope: r.Scope}
+		return nil, &refusal.Error{Object: "planning for " + p.Scope, Reason: github.ErrNoCredential, Scope: r.Scope}
 	}
 	if err := r.checkJIT(); err != nil {
 		return nil, err
@@ -154,8 +155,8 @@ func (p *planner) checkService(context.Context) error {
 		return nil
 	}
 	err := p.host.Services.Available()
-	if errors.Is(err, ErrPrivilege) {
-		return &refusal.Error{Object: "installing a service", Reason: ErrPrivilege}
+	if errors.Is(err, account.ErrPrivilege) {
+		return &refusal.Error{Object: "installing a service", Reason: account.ErrPrivilege}
 	}
 	if err != nil {
 		return err

@@ -26,7 +26,7 @@ type Service interface {
 
 // Services is this host's service manager.
 type Services interface {
-	// Available returns nil where this process can install a service, and [ErrPrivilege] where only root can.
+	// Available returns nil where this process can install a service, and [account.ErrPrivilege] where only root can.
 	Available() error
 	// Describe gives the service that a unit describes, and refuses a description that cannot be one.
 	Describe(unit svc.Unit) (Service, error)

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -77,7 +78,7 @@ func TestServiceIsRefused(t *testing.T) {
 		reason error
 		words  string
 	}{
-		"no privileges":       {func(w *world, _ *bootstrap.Request) { w.manager.away = bootstrap.ErrPrivilege }, bootstrap.ErrPrivilege, "installing a service"},
+		"no privileges":       {func(w *world, _ *bootstrap.Request) { w.manager.away = account.ErrPrivilege }, account.ErrPrivilege, "installing a service"},
 		"no service manager":  {func(w *world, _ *bootstrap.Request) { w.manager.away = &svc.UnavailableError{Found: "OpenRC"} }, svc.ErrUnavailable, "OpenRC"},
 		"a temporary program": {func(w *world, _ *bootstrap.Request) { w.host.Executable = "/tmp/x/runner-bootstrap" }, bootstrap.ErrTemporary, "/tmp/x/"},
 		"no description":      {func(w *world, _ *bootstrap.Request) { w.host.Executable = "usr/bin/x" }, nil, "describing service"},

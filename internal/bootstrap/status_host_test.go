@@ -187,7 +187,7 @@ func TestCache(t *testing.T) {
 	if !account.Privileged() {
 		w.host.Private = false
 		_, err := w.host.PruneCache(t.Context(), 0, false)
-		expect(t, err, bootstrap.ErrPrivilege)
+		expect(t, err, account.ErrPrivilege)
 	}
 }
 

@@ -130,7 +130,7 @@ func (u *uninstaller) look(ctx context.Context) error {
 	}
 	if u.host.Connect == nil {
 		return &refusal.Error{
-			Object: fmt.Sprintf("removing runner %q", u.removal.Name), Reason: ErrNoCredential, Name: u.removal.Name, Scope: scope,
+			Object: fmt.Sprintf("removing runner %q", u.removal.Name), Reason: github.ErrNoCredential, Name: u.removal.Name, Scope: scope,
 		}
 	}
 	u.client = u.host.Connect(scope)

@@ -121,7 +121,7 @@ func TestUninstallIsRefused(t *testing.T) {
 		set    func(w *world)
 		reason error
 	}{
-		"no credential": {func(w *world) { w.host.Connect = nil }, bootstrap.ErrNoCredential},
+		"no credential": {func(w *world) { w.host.Connect = nil }, github.ErrNoCredential},
 		"a weak one": {func(w *world) {
 			w.server.Fault(githubtest.Fault{Method: "GET", Path: runnersPath, Status: 403})
 		}, github.ErrForbidden},
@@ -371,12 +371,12 @@ func TestPrivileges(t *testing.T) {
 	}
 	w := newWorld(t)
 	w.host.Private = false
-	w.refused(w.brought(), bootstrap.ErrPrivilege)
+	w.refused(w.brought(), account.ErrPrivilege)
 	if _, err := os.Lstat(w.host.Paths.State); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a state directory was made: %v", err)
 	}
 	w.host.Private = true
 	r := w.brought()
 	r.User = "root"
-	w.refused(r, bootstrap.ErrPrivilege, "root")
+	w.refused(r, account.ErrPrivilege, "root")
 }

@@ -31,6 +31,9 @@ func NewSecret(value string) Secret {
 // more than it.
 var ErrToken = errors.New("not a token")
 
+// ErrNoCredential means that something has to be asked of GitHub that takes one.
+var ErrNoCredential = errors.New("there is no credential")
+
 // CheckToken looks at a token read from outside. White space around it is no
 // part of it, as for [NewSecret], and an empty text is none at all; blanks and
 // line breaks inside, and what is in no token of GitHub's, are [ErrToken]. The
