@@ -47,7 +47,10 @@ func (h *Host) Install(ctx context.Context, r Request) (*Plan, error) {
 	for _, warning := range plan.Warnings {
 		h.Log.Warn(warning, "runner", plan.Name) //nolint:sloglint // a sentence of the plan's
 	}
-	i := &installer{draft: plan.draft, host: h, plan: plan, lock: lock}
+	i := &installer{
+		draft: plan.draft, host: h, plan: plan, lock: lock,
+		former: former{store: h.Store, log: h.Log, record: plan.draft.was},
+	}
 	if plan.Changes() {
 		h.tellOnce(plan.draft.record, health.EventInstalling)
 	}
@@ -70,7 +73,7 @@ func (h *Host) Install(ctx context.Context, r Request) (*Plan, error) {
 			continue
 		}
 		if err := h.phase(step.Phase, step.Object, func() (string, error) { return do[step.Phase](ctx) }); err != nil {
-			return nil, i.runAgain(ctx, err)
+			return nil, i.former.runAgain(ctx, i.jobUser, err)
 		}
 	}
 	return plan, i.finish(ctx)
@@ -88,16 +91,13 @@ func (h *Host) lock(ctx context.Context, object string) (*instance.Lock, error) 
 // installer carries one plan out.
 type installer struct {
 	*draft
-	host   *Host
-	plan   *Plan
-	client *github.Client // nil where the request brings what registers
-	lock   *instance.Lock
-	ahead  chan issued // nil if no token was asked for ahead
-	// removal takes the earlier registration away; former is the service that kept it.
-	removal github.Token
+	host    *Host
+	plan    *Plan
+	client  *github.Client // nil where the request brings what registers
+	lock    *instance.Lock
+	ahead   chan issued  // nil if no token was asked for ahead
+	removal github.Token // takes the earlier registration away
 	former  former
-	// undo gives what an earlier service ran with its place again; see putBack.
-	undo []func() error
 }
 
 // save writes the record before the phase that it announces.
@@ -142,7 +142,7 @@ func (i *installer) note(ctx context.Context, phase instance.Phase) error {
 // keepLife remembers how the runner is to be kept. The credential comes first: a
 // record that promises one without it would be of no use.
 func (i *installer) keepLife(ctx context.Context) (string, error) {
-	if err := i.rememberCredential(); err != nil {
+	if err := i.former.rememberCredential(); err != nil {
 		return "", err
 	}
 	if i.keepSecret {
@@ -215,7 +215,7 @@ func (i *installer) place(ctx context.Context) (cached bool, err error) {
 }
 
 func (i *installer) writeEnvironment(context.Context) (string, error) {
-	if err := i.rememberVariables(); err != nil {
+	if err := i.former.rememberVariables(i.jobUser); err != nil {
 		return "", err
 	}
 	variables := i.variables(i.host.Environment)

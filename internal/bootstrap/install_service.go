@@ -27,7 +27,7 @@ func (i *installer) installService(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if i.former.service == nil {
-		i.former = former{service: i.service, ran: before.Up()}
+		i.former.service, i.former.ran = i.service, before.Up()
 	}
 	i.record.Service = i.plan.ServiceName
 	if err := i.note(ctx, instance.Registered); err != nil {
@@ -44,12 +44,12 @@ func (i *installer) installService(ctx context.Context) (string, error) {
 	if before.Installed && ctx.Err() != nil {
 		return "", err
 	}
-	if before.Installed {
-		return "", i.putBack(ctx, before, undoInstall, err)
-	}
-	i.former = former{}
 	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime+unitStop(i.record))
 	defer cancel()
+	if before.Installed {
+		return "", i.former.putBack(undo, i.service, before.Up(), undoInstall, err)
+	}
+	i.former.ran = false // it was not there before, and is to go
 	return "", errors.Join(err, i.removeService(undo), start.reportFailure(err))
 }
 

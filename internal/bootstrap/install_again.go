@@ -1,0 +1,84 @@
+package bootstrap
+
+import (
+	"context"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+)
+
+// prepareToLeave asks GitHub for the tokens that leaving and joining again will take,
+// before anything is changed: what it refuses now leaves the runner as it is.
+func (i *installer) prepareToLeave(ctx context.Context) error {
+	if i.mints() && i.ahead == nil {
+		token, err := i.joiner().Mint(ctx)
+		if err != nil {
+			return err
+		}
+		i.ahead = make(chan issued, 1)
+		i.ahead <- issued{Token: token}
+	}
+	if byItsID(i.plan.Dir) {
+		return nil
+	}
+	var err error
+	i.removal, err = i.client.RemoveToken(ctx)
+	return err
+}
+
+// byItsID tells whether the registration is one that config.sh cannot take away: it was
+// made by a just-in-time configuration.
+func byItsID(dir string) bool {
+	settings, err := register.ReadSettings(dir)
+	return err == nil && settings.URL == ""
+}
+
+// stopFirst stops a service whose runner is to leave GitHub, or is to become another one. That comes before the
+// registration's lock, which its supervisor may want while it ends.
+func (i *installer) stopFirst(ctx context.Context) error {
+	if i.record.Service == "" {
+		return nil
+	}
+	service, err := i.host.Services.Named(i.record.Service)
+	if err != nil {
+		return err
+	}
+	state, err := service.State(ctx)
+	if err != nil {
+		return err
+	}
+	i.former.service, i.former.ran = service, state.Up()
+	if err := service.Stop(ctx, svc.Gently); err != nil {
+		return err
+	}
+	return atWork(i.host.Store, i.plan.Name)
+}
+
+// leaveFirst clears the way: an earlier registration with other options, or one
+// that an interrupted run left at GitHub.
+func (i *installer) leaveFirst(ctx context.Context, runner register.Runner) error {
+	if i.ghost != 0 {
+		if err := register.DeleteByID(ctx, i.client, i.ghost); err != nil {
+			return err
+		}
+		_, err := register.ProveGone(ctx, i.client, i.record, []int64{i.ghost})
+		return err
+	}
+	if !i.leave {
+		return nil
+	}
+	if settings, err := register.ReadSettings(i.plan.Dir); err == nil && settings.URL == "" {
+		if err := register.DeleteByID(ctx, i.client, settings.ID); err != nil {
+			return err // the registration is still good, and stays
+		}
+		return register.Forget(i.plan.Dir)
+	}
+	token := i.removal
+	if !register.Lasts(token) { // a job was waited for
+		var err error
+		if token, err = i.client.RemoveToken(ctx); err != nil {
+			return err
+		}
+	}
+	return runner.Leave(ctx, token.Value)
+}
