@@ -66,7 +66,7 @@ func runInstall(ctx context.Context, call *session, host *bootstrap.Host, o *ins
 		request.Credential, request.Keep = instance.Credential{}, github.Secret{} // its one job is all that it is for
 	}
 	request.Thorough = o.output.dryRun || call.console.person
-	requests, err := host.Spread(request, o.count.count)
+	requests, err := bootstrap.Spread(host.Store, request, o.count.count)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func runInstall(ctx context.Context, call *session, host *bootstrap.Host, o *ins
 // removeExcess takes away the runners that an earlier install with a higher
 // --count has made.
 func removeExcess(ctx context.Context, call *session, host *bootstrap.Host, o *installOptions, request bootstrap.Request) error {
-	names, err := host.Surplus(request, o.count.count)
+	names, err := bootstrap.Surplus(host.Store, request, o.count.count)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func printPlans(ctx context.Context, call *session, host *bootstrap.Host, o *ins
 		}
 		plans = append(plans, plan)
 	}
-	excess, err := host.Surplus(requests[0], o.count.count)
+	excess, err := bootstrap.Surplus(host.Store, requests[0], o.count.count)
 	if err != nil {
 		return err
 	}

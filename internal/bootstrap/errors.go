@@ -6,31 +6,13 @@ import (
 	"strings"
 )
 
-// Why a host, a name or a state of things is refused.
+// Why a state of things is refused, or was not reached.
 var (
-	ErrAccount        = errors.New("not an account that jobs may run as")
-	ErrForeignDir     = errors.New("the directory is not ours")
-	ErrForeignService = errors.New("a service of this name exists that is not ours")
-	ErrForeign        = errors.New("it holds a runner that is not ours")
-	ErrDamaged        = errors.New("the runner's files are damaged")
-	ErrOtherAccount   = errors.New("they run as another account")
-	ErrNoCertificate  = errors.New("these are no certificates to trust")
-	ErrUnreadable     = errors.New("jobs cannot read these certificates")
-	ErrPrivateTemp    = errors.New("the service has a temporary folder of its own")
-	ErrNotClean       = errors.New("it is not clean")
-	ErrOtherScope     = errors.New("the runner belongs to another scope")
-	ErrGroupClosed    = errors.New("its runners get no job")
-	ErrDiffers        = errors.New("the runner is registered with other options")
-	ErrBusy           = errors.New("the runner is running a job")
-	ErrAtWork         = errors.New("a program that was started by hand runs it")
-	ErrSpent          = errors.New("the just-in-time configuration has served its job")
-	ErrOtherServer    = errors.New("the just-in-time configuration is of another server")
-	ErrUnreachable    = errors.New("the account cannot reach the runner's directory")
-	ErrTemporary      = errors.New("the program lies in a temporary directory")
-	ErrTemplate       = errors.New("not a name template")
-	ErrService        = errors.New("the service could not be set up")
-	ErrNotSupervised  = errors.New("nothing supervises it")
-	ErrNotListening   = errors.New("the listener did not come up")
+	ErrNotClean      = errors.New("it is not clean")
+	ErrBusy          = errors.New("the runner is running a job")
+	ErrService       = errors.New("the service could not be set up")
+	ErrNotSupervised = errors.New("nothing supervises it")
+	ErrNotListening  = errors.New("the listener did not come up")
 )
 
 // StartError says that a service was started and its listener did not come up.

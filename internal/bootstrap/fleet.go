@@ -10,8 +10,8 @@ import (
 
 // Spread makes of one request those for so many runners of this host, numbered
 // from 1. One runner alone has no number, unless there were several before.
-func (h *Host) Spread(r Request, count int) ([]Request, error) {
-	mine, err := numbered(h.Store, r)
+func Spread(store *instance.Store, r Request, count int) ([]Request, error) {
+	mine, err := numbered(store, r)
 	if err != nil {
 		return nil, err
 	}
@@ -41,8 +41,8 @@ func (h *Host) Spread(r Request, count int) ([]Request, error) {
 
 // Surplus names the runners beyond count that an earlier request of the same kind
 // has made, the last ones first.
-func (h *Host) Surplus(r Request, count int) ([]string, error) {
-	mine, err := numbered(h.Store, r)
+func Surplus(store *instance.Store, r Request, count int) ([]string, error) {
+	mine, err := numbered(store, r)
 	if err != nil {
 		return nil, err
 	}

@@ -12,26 +12,6 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
-)
-
-// Phase is a step of an installation or of its removal.
-type Phase string
-
-// The phases of install, in their order, and then those of uninstall.
-const (
-	PlanPhase        Phase = "plan"
-	AccountPhase     Phase = "account"
-	FetchPhase       Phase = "fetch"
-	EnvironmentPhase Phase = "environment"
-	WorkPhase        Phase = "work"
-	RegisterPhase    Phase = "register"
-	LifePhase        Phase = "life"
-	ServicePhase     Phase = "service"
-
-	StopPhase       Phase = "stop"
-	DeregisterPhase Phase = "deregister"
-	RemovePhase     Phase = "remove"
 )
 
 // Observer is told what happens while it happens.
@@ -67,11 +47,21 @@ type Host struct {
 	// system's. UserAgent is who we are to it.
 	Roots     *x509.CertPool
 	UserAgent string
-	// facts are kept for the next runner of this host.
-	facts *metadata.Facts
+	// cloud is kept for the next runner of this host.
+	cloud Cloud
 	// Environment ("KEY=VALUE": proxies, certificates) passes on to config.sh
 	// and the listener.
 	Environment []string
+}
+
+// MakePlan tells what an install would do, and changes nothing: see [Maker.Make].
+func (h *Host) MakePlan(ctx context.Context, r Request) (*Plan, error) {
+	maker := Maker{
+		Paths: h.Paths, Store: h.Store, Cache: h.Fetcher.Cache, Log: h.Log, Services: described{h.Services},
+		Connect: h.Connect, Anonymous: h.Anonymous, Executable: h.Executable, Arguments: h.Arguments, Private: h.Private,
+		Environment: h.Environment, Cloud: &h.cloud,
+	}
+	return maker.Make(ctx, r)
 }
 
 // phase runs one phase under the observer's eyes.

@@ -47,15 +47,12 @@ func (h *Host) Install(ctx context.Context, r Request) (*Plan, error) {
 	for _, warning := range plan.Warnings {
 		h.Log.Warn(warning, "runner", plan.Name) //nolint:sloglint // a sentence of the plan's
 	}
-	i := &installer{
-		draft: plan.draft, host: h, plan: plan, lock: lock,
-		former: former{store: h.Store, log: h.Log, record: plan.draft.was},
+	i, err := h.installer(plan, lock)
+	if err != nil {
+		return nil, err
 	}
 	if plan.Changes() {
-		h.tellOnce(plan.draft.record, health.EventInstalling)
-	}
-	if h.Connect != nil {
-		i.client = h.Connect(r.Scope)
+		h.tellOnce(i.record, health.EventInstalling)
 	}
 	do := map[Phase]func(context.Context) (string, error){
 		AccountPhase:     i.createAccount,
@@ -90,14 +87,35 @@ func (h *Host) lock(ctx context.Context, object string) (*instance.Lock, error) 
 
 // installer carries one plan out.
 type installer struct {
-	*draft
 	host    *Host
-	plan    *Plan
-	client  *github.Client // nil where the request brings what registers
 	lock    *instance.Lock
-	ahead   chan issued  // nil if no token was asked for ahead
-	removal github.Token // takes the earlier registration away
+	plan    *Plan
+	details Details         // of the plan
+	record  instance.Record // the runner's, as far as the phases have come
+	jobUser account.User
+	service Service        // nil without one
+	client  *github.Client // nil where the request brings what registers
+	ahead   chan issued    // nil if no token was asked for ahead
+	removal github.Token   // takes the earlier registration away
 	former  former
+}
+
+// installer prepares what carries a plan out while the host's lock is held.
+func (h *Host) installer(plan *Plan, lock *instance.Lock) (*installer, error) {
+	d := plan.Details
+	i := &installer{
+		host: h, lock: lock, plan: plan, details: d, record: d.Record, jobUser: d.JobUser,
+		former: former{store: h.Store, log: h.Log, record: d.Found},
+	}
+	if h.Connect != nil {
+		i.client = h.Connect(d.Request.Scope)
+	}
+	if plan.ServiceName == "" {
+		return i, nil
+	}
+	var err error
+	i.service, err = h.Services.Describe(d.Unit)
+	return i, err
 }
 
 // save writes the record before the phase that it announces.
@@ -112,7 +130,7 @@ func (i *installer) finish(ctx context.Context) error {
 	if i.record.Phase == instance.Installed && !i.plan.Changes() {
 		return nil
 	}
-	if i.plan.changes(FetchPhase) {
+	if i.plan.ChangesIn(FetchPhase) {
 		// While it registered, the kernel has written most of it.
 		if err := i.host.Fetcher.Sync(i.plan.Dir); err != nil {
 			return err
@@ -145,8 +163,8 @@ func (i *installer) keepLife(ctx context.Context) (string, error) {
 	if err := i.former.rememberCredential(); err != nil {
 		return "", err
 	}
-	if i.keepSecret {
-		if err := i.host.Store.KeepCredential(i.plan.Name, i.request.Keep); err != nil {
+	if i.details.KeepCredential {
+		if err := i.host.Store.KeepCredential(i.plan.Name, i.details.Request.Keep); err != nil {
 			return "", err
 		}
 	}
@@ -155,7 +173,7 @@ func (i *installer) keepLife(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
-	return lifeWords(i.record), i.note(ctx, instance.Registered)
+	return LifeWords(i.record), i.note(ctx, instance.Registered)
 }
 
 func (i *installer) createAccount(ctx context.Context) (string, error) {
@@ -206,7 +224,7 @@ func (i *installer) place(ctx context.Context) (cached bool, err error) {
 		}
 		// The cache has lost that entry, so the next choice is another one.
 		i.host.Log.Warn("a cached runner was damaged", "version", i.plan.Asset.Version, "reason", err.Error())
-		chosen, err := i.chooser.Choose(ctx)
+		chosen, err := i.details.Chooser.Choose(ctx)
 		if err != nil {
 			return false, err
 		}
@@ -218,46 +236,36 @@ func (i *installer) writeEnvironment(context.Context) (string, error) {
 	if err := i.former.rememberVariables(i.jobUser); err != nil {
 		return "", err
 	}
-	variables := i.variables(i.host.Environment)
+	variables := i.details.Variables
 	// Until it is done, what is to go is remembered: whoever comes after a kill drops it.
-	if err := i.host.Store.KeepVariables(i.plan.Name, slices.Concat(i.drop, variables)); err != nil {
+	if err := i.host.Store.KeepVariables(i.plan.Name, slices.Concat(i.details.OldVariables, variables)); err != nil {
 		return "", err
 	}
-	if _, err := register.WriteEnvironment(i.plan.Dir, i.jobUser, variables, i.drop); err != nil {
+	if _, err := register.WriteEnvironment(i.plan.Dir, i.jobUser, variables, i.details.OldVariables); err != nil {
 		return "", err
 	}
-	words := strings.Join(variableNames(variables), ", ")
-	if len(i.drop) == 0 {
+	words := strings.Join(register.VariableNames(variables), ", ")
+	if len(i.details.OldVariables) == 0 {
 		return words, nil
 	}
 	if words != "" {
 		words += "; "
 	}
-	return words + "without " + strings.Join(variableNames(i.drop), ", "), i.host.Store.KeepVariables(i.plan.Name, variables)
-}
-
-// variableNames leaves out the values: they may be secrets of the jobs'.
-func variableNames(variables []string) []string {
-	names := make([]string, 0, len(variables))
-	for _, variable := range variables {
-		name, _, _ := strings.Cut(variable, "=")
-		names = append(names, name)
-	}
-	return names
+	return words + "without " + strings.Join(register.VariableNames(i.details.OldVariables), ", "), i.host.Store.KeepVariables(i.plan.Name, variables)
 }
 
 // register joins GitHub. The record announces it first, so that whoever comes
 // after a kill knows that GitHub may list the runner.
 func (i *installer) register(ctx context.Context) (string, error) {
-	if err := doctor.Libraries(i.plan.Dir, doctor.Invariant(i.request.Variables)); err != nil {
+	if err := doctor.Libraries(i.plan.Dir, doctor.Invariant(i.details.Request.Variables)); err != nil {
 		return "", err
 	}
-	if i.leave {
+	if i.details.LeaveFirst {
 		if err := i.prepareToLeave(ctx); err != nil {
 			return "", err
 		}
 	}
-	if i.leave || i.stop {
+	if i.details.LeaveFirst || i.details.StopFirst {
 		if err := i.stopFirst(ctx); err != nil {
 			return "", err
 		}
@@ -274,17 +282,17 @@ func (i *installer) register(ctx context.Context) (string, error) {
 	if err := i.leaveFirst(ctx, joiner.Runner); err != nil {
 		return "", err
 	}
-	if i.request.JIT != nil {
+	if i.details.Request.JIT != nil {
 		return i.adopt(joiner.Runner)
 	}
 	var token register.Token
-	if !i.request.Identity.JIT {
+	if !i.details.Request.Identity.JIT {
 		if token, err = i.registrationToken(ctx); err != nil {
 			return "", err
 		}
 	}
-	i.record.Identity, i.record.ResolvedLabels, i.record.RunnerID, i.record.PendingDeletes = i.request.Identity, i.given, 0, nil
-	i.record.Renewing, i.record.PreRegistered, i.record.Before = false, false, i.before
+	i.record.Identity, i.record.ResolvedLabels, i.record.RunnerID, i.record.PendingDeletes = i.details.Request.Identity, i.details.Labels, 0, nil
+	i.record.Renewing, i.record.PreRegistered, i.record.Before = false, false, i.details.Strangers
 	// Registering claims a runner of this name that was never started. Where nobody
 	// looked whether the name is free, it may be a stranger's.
 	announced := instance.Registering
@@ -318,13 +326,13 @@ func (i *installer) join(ctx context.Context, joiner register.Joiner, token regi
 // adopt takes over the registration that the request brings. GitHub lists the
 // runner already, so the record says so first.
 func (i *installer) adopt(runner register.Runner) (string, error) {
-	settings := i.request.JIT.Settings
+	settings := i.details.Request.JIT.Settings
 	i.record.Identity = instance.Identity{Work: settings.Work, Ephemeral: settings.Ephemeral}
 	i.record.RunnerID, i.record.PreRegistered = settings.ID, true
 	if err := i.save(instance.Fetched); err != nil {
 		return "", err
 	}
-	if _, err := runner.Adopt(*i.request.JIT); err != nil {
+	if _, err := runner.Adopt(*i.details.Request.JIT); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("id %d, by its just-in-time configuration", settings.ID), i.save(instance.Registered)
@@ -333,7 +341,7 @@ func (i *installer) adopt(runner register.Runner) (string, error) {
 // joinedMeanwhile tells whether the runner's supervisor has registered it since the
 // plan was made. Then that is what was wanted.
 func (i *installer) joinedMeanwhile() (already bool, id int64, err error) {
-	if i.leave || i.request.JIT != nil {
+	if i.details.LeaveFirst || i.details.Request.JIT != nil {
 		return false, 0, nil
 	}
 	record, err := i.host.Store.Load(i.plan.Name)

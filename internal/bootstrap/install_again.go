@@ -51,20 +51,20 @@ func (i *installer) stopFirst(ctx context.Context) error {
 	if err := service.Stop(ctx, svc.Gently); err != nil {
 		return err
 	}
-	return atWork(i.host.Store, i.plan.Name)
+	return CheckAtRest(i.host.Store, i.plan.Name)
 }
 
 // leaveFirst clears the way: an earlier registration with other options, or one
 // that an interrupted run left at GitHub.
 func (i *installer) leaveFirst(ctx context.Context, runner register.Runner) error {
-	if i.ghost != 0 {
-		if err := register.DeleteByID(ctx, i.client, i.ghost); err != nil {
+	if i.details.Abandoned != 0 {
+		if err := register.DeleteByID(ctx, i.client, i.details.Abandoned); err != nil {
 			return err
 		}
-		_, err := register.ProveGone(ctx, i.client, i.record, []int64{i.ghost})
+		_, err := register.ProveGone(ctx, i.client, i.record, []int64{i.details.Abandoned})
 		return err
 	}
-	if !i.leave {
+	if !i.details.LeaveFirst {
 		return nil
 	}
 	if settings, err := register.ReadSettings(i.plan.Dir); err == nil && settings.URL == "" {

@@ -44,7 +44,7 @@ func (i *installer) installService(ctx context.Context) (string, error) {
 	if before.Installed && ctx.Err() != nil {
 		return "", err
 	}
-	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime+unitStop(i.record))
+	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime+StopTimeout(i.record))
 	defer cancel()
 	if before.Installed {
 		return "", i.former.putBack(undo, i.service, before.Up(), undoInstall, err)

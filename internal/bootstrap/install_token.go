@@ -16,7 +16,7 @@ type issued struct {
 
 // mints tells whether GitHub has to be asked for what registers the runner.
 func (i *installer) mints() bool {
-	return i.client != nil && !i.request.selfSufficient() && !i.request.Identity.JIT
+	return i.client != nil && !i.details.Request.SelfSufficient() && !i.details.Request.Identity.JIT
 }
 
 // mintAhead asks for the registration token while the runner is fetched, and
@@ -36,7 +36,7 @@ func (i *installer) mintAhead(ctx context.Context, cancel func(error)) {
 // registrationToken gives the token that the request brings, or the one that was
 // minted ahead, unless it has grown old over a slow download.
 func (i *installer) registrationToken(ctx context.Context) (register.Token, error) {
-	if given := i.request.RegistrationToken; !given.Empty() {
+	if given := i.details.Request.RegistrationToken; !given.Empty() {
 		return register.Token{Token: github.Token{Value: given}}, nil
 	}
 	if i.ahead != nil {
@@ -58,7 +58,7 @@ func (i *installer) registrationToken(ctx context.Context) (register.Token, erro
 func (i *installer) joiner(hold ...*os.File) register.Joiner {
 	h := i.host
 	return register.Joiner{
-		Client: i.client, Store: h.Store, Record: i.record, Replace: i.request.Replace,
+		Client: i.client, Store: h.Store, Record: i.record, Replace: i.details.Request.Replace,
 		Runner: register.NewRunner(h.Store, i.record, i.jobUser, h.Environment, h.Log, append(hold, i.lock.File())...),
 	}
 }

@@ -5,52 +5,13 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
-// DefaultUser is the account that jobs run as when none is named; it is created
-// where it is absent.
-const DefaultUser = "runner"
-
-// Request is what is wanted of an install.
-type Request struct {
-	Scope      github.Scope
-	Template   string // of the runner's name
-	Index      int    // its number; 0 without
-	Identity   instance.Identity
-	Replace    bool
-	User       string // empty: DefaultUser as root, else the account that runs this
-	CreateUser bool
-	// UserPerRunner gives each of several runners an account of its own.
-	UserPerRunner bool
-	Service       bool
-	Source        download.Source
-	Metadata      Metadata
-	Variables     []string // "KEY=VALUE", for the runner's .env
-	Life          instance.Life
-	// Credential is where the supervisor finds its credential; Keep is that
-	// credential, where there is no such place and it has to be kept.
-	Credential instance.Credential
-	Keep       github.Secret
-	// Thorough also asks GitHub for what makes a warning and nothing else, where
-	// somebody reads it. A fleet saves the requests.
-	Thorough bool
-	// RegistrationToken was minted elsewhere; empty: minted here. With it nothing
-	// is asked of GitHub that needs another credential.
-	RegistrationToken github.Secret
-	// JIT is a registration that was made elsewhere; nil: made here. Its name
-	// counts, and Identity does not.
-	JIT *register.JITConfig
-}
-
-// selfSufficient tells whether the request brings what registers a runner.
-func (r Request) selfSufficient() bool { return r.JIT != nil || !r.RegistrationToken.Empty() }
-
-// Plan is what an install will do. It was made by reading alone, and holds no
-// secret.
+// Plan is what an install will do. It was made by reading alone. What is printed of it
+// holds no secret.
 type Plan struct {
 	Name     string            `json:"name"`
 	Scope    string            `json:"scope"`
@@ -66,42 +27,37 @@ type Plan struct {
 	// Warnings are about jobs that the runner will not get, in sentences.
 	Warnings []string `json:"warnings,omitempty"`
 
-	draft *draft
+	Details Details `json:"-"`
 }
 
-// draft is what carries a plan out and is nobody else's business.
-type draft struct {
-	request Request
-	record  instance.Record
-	was     instance.Record // the record as it was found
-	jobUser account.User
-	service Service // nil without one
-	chooser *download.Chooser
-	// given are the labels of the request without placeholders; nil if it has none.
-	given []string
-	// drop are variables that an earlier install has written, and that are to go.
-	drop []string
-	// keepSecret is set when the request's credential is to be kept.
-	keepSecret bool
-	// room is where jobs work, if that is outside of the runner's directory.
-	room places.Room
-	// ghost is a runner at GitHub that an interrupted run of ours left.
-	ghost int64
-	// before are the runners of this name that are a stranger's.
-	before []int64
-	// leave is set when the runner must leave GitHub before it joins again.
-	leave bool
-	// stop is set when its files are replaced: whoever works with them has to be stopped before.
-	stop bool
-}
-
-// variables is everything that belongs into .env; what the user names wins. A shell
-// that knows of no proxy may just not know it: then the network is reached as before.
-func (d *draft) variables(network []string) []string {
-	if len(network) == 0 {
-		network = d.record.Environment
-	}
-	return slices.Concat(network, d.request.Variables)
+// Details are what it takes to carry a plan out, and nobody else's business.
+type Details struct {
+	Request Request
+	// Record is the runner's as it is to be kept. Found is as it was found; it has no
+	// name if there was none.
+	Record, Found instance.Record
+	// JobUser is who jobs run as. One that is yet to be created has no number.
+	JobUser account.User
+	// Unit describes the service, where the plan names one.
+	Unit svc.Unit
+	// Chooser chose the asset. It chooses another one where the cache has lost that.
+	Chooser *download.Chooser
+	// Labels are those of the request without placeholders; nil if it has none.
+	Labels []string
+	// Variables are everything that belongs into the runner's .env, and OldVariables what an
+	// earlier install has written there and is to go.
+	Variables, OldVariables []string
+	// KeepCredential is set when the request's credential is to be kept on this host.
+	KeepCredential bool
+	// Room is where jobs work, if that is outside of the runner's directory.
+	Room places.Room
+	// Abandoned is the id of a runner at GitHub that an interrupted run of ours has left; 0 if there is none.
+	Abandoned int64
+	// Strangers are the ids of the runners of this name at GitHub that are not ours.
+	Strangers []int64
+	// LeaveFirst is set when the runner must leave GitHub before it joins again, and
+	// StopFirst when its files are replaced: who works with them has to be stopped before.
+	LeaveFirst, StopFirst bool
 }
 
 // Step is one phase of a plan.
@@ -130,8 +86,8 @@ func (p *Plan) change(phase Phase, object, reason string) {
 	p.Steps = append(p.Steps, Step{Phase: phase, Change: true, Object: object, Reason: reason})
 }
 
-// changes tells whether one of the phases planned so far changes something.
-func (p *Plan) changes(phase Phase) bool {
+// ChangesIn tells whether the plan changes anything in a phase.
+func (p *Plan) ChangesIn(phase Phase) bool {
 	for _, step := range p.Steps {
 		if step.Phase == phase {
 			return step.Change

@@ -14,30 +14,30 @@ import (
 // planAccount finds who runs the jobs: never root.
 func (p *planner) planAccount(context.Context) error {
 	if !account.Privileged() {
-		user, err := ownAccount(p.host, p.request.User)
-		p.jobUser, p.plan.User = user, user.Name
+		user, err := p.maker.ownAccount(p.Request.User)
+		p.JobUser, p.plan.User = user, user.Name
 		return err
 	}
-	name := p.request.User
+	name := p.Request.User
 	if name == "" {
-		name = p.record.User
+		name = p.Record.User
 	}
 	if name == "" {
 		name = DefaultUser
 	}
 	user, err := account.Lookup(name)
-	if errors.Is(err, account.ErrAbsent) && (name == DefaultUser || p.request.CreateUser) {
+	if errors.Is(err, account.ErrAbsent) && (name == DefaultUser || p.Request.CreateUser) {
 		user, err = p.planNewAccount(name)
 	}
 	if err != nil {
 		return err
 	}
-	p.jobUser, p.plan.User = user, user.Name // as the system calls it
-	if p.known && p.record.User != "" && p.record.User != p.plan.User {
+	p.JobUser, p.plan.User = user, user.Name // as the system calls it
+	if p.known && p.Record.User != "" && p.Record.User != p.plan.User {
 		// All its files are the other one's.
 		return &refusal.Error{
 			Object: fmt.Sprintf("running jobs of %q as account %q", p.plan.Name, p.plan.User), Reason: ErrOtherAccount,
-			Detail: p.record.User, Name: p.plan.Name,
+			Detail: p.Record.User, Name: p.plan.Name,
 		}
 	}
 	if user.UID == 0 {
@@ -46,7 +46,7 @@ func (p *planner) planAccount(context.Context) error {
 		}
 	}
 	p.warnOfAccount()
-	return checkBarrier(p.jobUser, p.plan.Dir)
+	return checkBarrier(p.JobUser, p.plan.Dir)
 }
 
 // planNewAccount has an account created.
@@ -63,9 +63,9 @@ func (p *planner) planNewAccount(name string) (account.User, error) {
 }
 
 // ownAccount is the account of whoever runs this, which needs no privileges.
-func ownAccount(h *Host, name string) (account.User, error) {
-	if !h.Private {
-		return account.User{}, &refusal.Error{Object: fmt.Sprintf("writing below %q", h.Paths.State), Reason: account.ErrPrivilege}
+func (m *Maker) ownAccount(name string) (account.User, error) {
+	if !m.Private {
+		return account.User{}, &refusal.Error{Object: fmt.Sprintf("writing below %q", m.Paths.State), Reason: account.ErrPrivilege}
 	}
 	user, err := account.Lookup("")
 	if err != nil {
@@ -82,10 +82,10 @@ func ownAccount(h *Host, name string) (account.User, error) {
 
 // warnOfAccount says what of an account jobs will miss, or should not have.
 func (p *planner) warnOfAccount() {
-	if found, command := places.NoExecHome(p.jobUser); found != "" {
+	if found, command := places.NoExecHome(p.JobUser); found != "" {
 		p.plan.warn(found + "; to mend it: sudo " + command)
 	}
-	if slices.Contains(p.request.Life.Allow, AllowSudo) {
+	if slices.Contains(p.Request.Life.Allow, AllowSudo) {
 		found, command := places.NoSudo()
 		if command != "" {
 			found += "; to mend it: sudo " + command
@@ -94,36 +94,21 @@ func (p *planner) warnOfAccount() {
 			p.plan.warn(found)
 		}
 	}
-	if p.jobUser.UID < 0 {
+	if p.JobUser.UID < 0 {
 		return // it will be made as it should be
 	}
-	if p.jobUser.Doubt != nil {
-		p.plan.warn(fmt.Sprintf("jobs may lack groups of account %q that only a directory knows: %v", p.plan.User, p.jobUser.Doubt))
+	if p.JobUser.Doubt != nil {
+		p.plan.warn(fmt.Sprintf("jobs may lack groups of account %q that only a directory knows: %v", p.plan.User, p.JobUser.Doubt))
 	}
-	if p.jobUser.OwnHome() == "" {
-		p.host.Log.Info("the account has no home that it can write to: jobs have the runner's directory as HOME",
-			"account", p.plan.User, "home", p.jobUser.Home)
+	if p.JobUser.OwnHome() == "" {
+		p.maker.Log.Info("the account has no home that it can write to: jobs have the runner's directory as HOME",
+			"account", p.plan.User, "home", p.JobUser.Home)
 	}
-	for _, group := range p.jobUser.Powers() {
-		if !p.request.expects(group) {
+	for _, group := range p.JobUser.Powers() {
+		if !p.Request.expects(group) {
 			p.plan.warn(fmt.Sprintf("account %q is in group %q, whose members can become root, and so can every job", p.plan.User, group))
 		}
 	}
-}
-
-// expects tells whether jobs are meant to have what a group gives, or cannot use it:
-// the sandbox of a service lets nobody become root by sudo.
-func (r Request) expects(group string) bool {
-	allow := r.Life.Allow
-	switch {
-	case slices.Contains(allow, AllowAll):
-		return true
-	case group == "docker":
-		return slices.Contains(allow, AllowDocker)
-	case group == "sudo" || group == "wheel":
-		return r.Service || slices.Contains(allow, AllowSudo)
-	}
-	return false
 }
 
 func checkBarrier(user account.User, root string) error {

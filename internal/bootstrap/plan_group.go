@@ -14,8 +14,8 @@ import (
 // only where the runner is to join, and where the credential may not ask, config.sh
 // has the word.
 func (p *planner) planGroup(ctx context.Context) error {
-	r := p.request
-	if p.client == nil || r.JIT != nil || r.Scope.Kind == github.Repository || !p.plan.changes(RegisterPhase) {
+	r := p.Request
+	if p.client == nil || r.JIT != nil || r.Scope.Kind == github.Repository || !p.plan.ChangesIn(RegisterPhase) {
 		return nil
 	}
 	name := r.Identity.Group
@@ -26,7 +26,7 @@ func (p *planner) planGroup(ctx context.Context) error {
 	hidden := errors.Is(err, github.ErrForbidden) || errors.Is(err, github.ErrNotFound)
 	switch {
 	case err != nil && name == "" && ctx.Err() == nil:
-		p.host.Log.Debug("the default runner group was not looked at", "error", err) // it is there in any case
+		p.maker.Log.Debug("the default runner group was not looked at", "error", err) // it is there in any case
 		return nil
 	case hidden && !r.Identity.JIT:
 		p.plan.warn(fmt.Sprintf("runner group %q could not be looked at: %v", name, err))

@@ -19,22 +19,22 @@ func needsCredential(identity instance.Identity, life instance.Life) bool {
 // planLife compares how the runner is kept with what is wanted, and where its
 // supervisor finds its credential.
 func (p *planner) planLife(context.Context) error {
-	r := p.request
-	before := p.record
+	r := p.Request
+	before := p.Record
 	life := r.Life
 	life.MetricsFile = strings.ReplaceAll(life.MetricsFile, "{name}", p.plan.Name)
-	p.record.Life, p.record.Credential = life, p.credential()
-	p.record.Source = instance.Source{Pinned: r.Source.Version != "" || r.Source.Archive != "", Mirror: r.Source.Mirror}
-	if len(p.host.Environment) > 0 {
-		p.record.Environment = p.host.Environment // without any, this shell may just not know them
+	p.Record.Life, p.Record.Credential = life, p.credential()
+	p.Record.Source = instance.Source{Pinned: r.Source.Version != "" || r.Source.Archive != "", Mirror: r.Source.Mirror}
+	if len(p.maker.Environment) > 0 {
+		p.Record.Environment = p.maker.Environment // without any, this shell may just not know them
 	}
-	p.keepSecret = p.record.Credential.Kept && !r.Keep.Empty() && (!p.known || !keptAlready(p.host.Store, p.plan.Name, p.request.Keep))
-	same := reflect.DeepEqual(before.Life, p.record.Life) && before.Credential == p.record.Credential &&
-		before.Source == p.record.Source && slices.Equal(before.Environment, p.record.Environment) && !p.keepSecret
+	p.KeepCredential = p.Record.Credential.Kept && !r.Keep.Empty() && (!p.known || !keptAlready(p.maker.Store, p.plan.Name, p.Request.Keep))
+	same := reflect.DeepEqual(before.Life, p.Record.Life) && before.Credential == p.Record.Credential &&
+		before.Source == p.Record.Source && slices.Equal(before.Environment, p.Record.Environment) && !p.KeepCredential
 	if err := p.warnOfCompany(); err != nil {
 		return err
 	}
-	words := lifeWords(p.record)
+	words := LifeWords(p.Record)
 	switch {
 	case !same && p.known, !p.known && words != "":
 		p.plan.change(LifePhase, p.plan.Name, words)
@@ -47,16 +47,16 @@ func (p *planner) planLife(context.Context) error {
 // warnOfCompany warns when jobs of another runner run as the same account: they
 // could watch this one being registered anew, or change its files.
 func (p *planner) warnOfCompany() error {
-	if p.jobUser.Self || !needsCredential(p.request.Identity, p.request.Life) {
+	if p.JobUser.Self || !needsCredential(p.Request.Identity, p.Request.Life) {
 		return nil
 	}
-	records, err := p.host.Store.List()
+	records, err := p.maker.Store.List()
 	if err != nil {
 		return err
 	}
 	for _, record := range records {
 		if record.Name != p.plan.Name && record.User == p.plan.User {
-			p.host.Log.Warn("jobs of another runner run as the same account and can interfere; --user-per-runner or --user keep them apart",
+			p.maker.Log.Warn("jobs of another runner run as the same account and can interfere; --user-per-runner or --user keep them apart",
 				"runner", p.plan.Name, "other", record.Name, "account", p.plan.User)
 			return nil
 		}
@@ -68,12 +68,12 @@ func (p *planner) warnOfCompany() error {
 // time stays where it was. What has no place is kept only if it is needed, and not
 // where jobs run as the account which keeps it and could read it.
 func (p *planner) credential() instance.Credential {
-	given, needed := p.request.Credential, needsCredential(p.request.Identity, p.request.Life)
-	if given.Kept && needed && p.jobUser.Self {
-		p.host.Log.Warn("jobs run as this account, so the credential is not kept: the runner will not be registered again by itself")
+	given, needed := p.Request.Credential, needsCredential(p.Request.Identity, p.Request.Life)
+	if given.Kept && needed && p.JobUser.Self {
+		p.maker.Log.Warn("jobs run as this account, so the credential is not kept: the runner will not be registered again by itself")
 	}
-	if given.Kept && (!needed || p.jobUser.Self) || given.Empty() {
-		return p.record.Credential
+	if given.Kept && (!needed || p.JobUser.Self) || given.Empty() {
+		return p.Record.Credential
 	}
 	return given
 }
@@ -84,8 +84,8 @@ func keptAlready(store *instance.Store, name string, secret github.Secret) bool 
 	return err == nil && kept == secret.Reveal()
 }
 
-// lifeWords say how a runner is kept, as far as that is not the usual way.
-func lifeWords(record instance.Record) string {
+// LifeWords say how a runner is kept, as far as that is not the usual way.
+func LifeWords(record instance.Record) string {
 	var words []string
 	add := func(on bool, text string) {
 		if on {

@@ -14,9 +14,6 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
-// SealPhase proves that a host can become an image.
-const SealPhase Phase = "seal"
-
 // sealer proves that of one host.
 type sealer struct {
 	store   *instance.Store

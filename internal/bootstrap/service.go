@@ -33,3 +33,16 @@ type Services interface {
 	// Named gives the service of that name, of which nothing else is known; it cannot be installed.
 	Named(name string) (Service, error)
 }
+
+// described looks at the services of a host by their descriptions, as plans do.
+type described struct{ services Services }
+
+func (d described) Available() error { return d.services.Available() }
+
+func (d described) State(ctx context.Context, unit svc.Unit) (svc.State, error) {
+	service, err := d.services.Describe(unit)
+	if err != nil {
+		return svc.State{}, err
+	}
+	return service.State(ctx)
+}

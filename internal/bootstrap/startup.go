@@ -59,7 +59,7 @@ func (s startup) bringUp(ctx context.Context) (took time.Duration, undo func(con
 // when it is plain that it will not. The service manager would wait on, as its
 // supervisor tries on.
 func (s startup) restart(ctx context.Context, before int) error {
-	starting, cancel := context.WithTimeout(ctx, comeUp+unitStop(s.record))
+	starting, cancel := context.WithTimeout(ctx, comeUp+StopTimeout(s.record))
 	defer cancel()
 	restarted := make(chan error, 1)
 	go func() { restarted <- s.service.Restart(starting) }()

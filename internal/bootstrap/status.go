@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
@@ -320,5 +321,13 @@ func (s *Status) compareGitHub(record instance.Record) {
 		s.problem("its listener is %s, GitHub calls it offline", s.Listener.State)
 	case s.GitHub.State == "online" && s.Listener.State == stopped:
 		s.problem("its listener is stopped, GitHub calls it online: another host may hold its registration")
+	}
+}
+
+// compareLabels notes as a problem which labels GitHub lacks; those that somebody
+// has added are none.
+func (s *Status) compareLabels(record instance.Record, listed []github.Label) {
+	if lacks := github.Lacks(listed, register.AskedLabels(record)); len(lacks) > 0 {
+		s.problem("its labels differ: GitHub does not list %s", strings.Join(lacks, ", "))
 	}
 }

@@ -111,11 +111,11 @@ func TestFleet(t *testing.T) {
 	w := newWorld(t)
 	r := w.request()
 	r.Service = false
-	if one, err := w.host.Spread(r, 1); err != nil || len(one) != 1 || one[0].Index != 0 {
+	if one, err := bootstrap.Spread(w.store, r, 1); err != nil || len(one) != 1 || one[0].Index != 0 {
 		t.Errorf("one alone: %+v, %v", one, err)
 	}
 	r.UserPerRunner, r.User = true, ""
-	three, err := w.host.Spread(r, 3)
+	three, err := bootstrap.Spread(w.store, r, 3)
 	if err != nil || len(three) != 3 || three[2].Index != 3 || three[2].User != "runner-3" || !three[2].CreateUser {
 		t.Errorf("three: %+v, %v", three, err)
 	}
@@ -127,16 +127,16 @@ func TestFleet(t *testing.T) {
 		one.Index, one.JIT = i, &config
 		w.install(one)
 	}
-	if names, err := w.host.Surplus(r, 1); err != nil || strings.Join(names, " ") != "web-3 web-2" {
+	if names, err := bootstrap.Surplus(w.store, r, 1); err != nil || strings.Join(names, " ") != "web-3 web-2" {
 		t.Errorf("surplus %q, %v", names, err)
 	}
-	if one, err := w.host.Spread(r, 1); err != nil || len(one) != 1 || one[0].Index != 1 {
+	if one, err := bootstrap.Spread(w.store, r, 1); err != nil || len(one) != 1 || one[0].Index != 1 {
 		t.Errorf("one of what were several: %+v, %v", one, err)
 	}
 	mustDo(t, os.WriteFile(filepath.Join(w.host.Paths.State, "instances", runnerName, "record.json"), []byte("{"), 0o600))
-	_, err = w.host.Spread(r, 2)
+	_, err = bootstrap.Spread(w.store, r, 2)
 	expect(t, err, nil, "looking for the runners of this host")
-	_, err = w.host.Surplus(r, 2)
+	_, err = bootstrap.Surplus(w.store, r, 2)
 	expect(t, err, nil, "looking for the runners of this host")
 }
 

@@ -9,26 +9,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
 )
 
 const randomLength = 6
-
-// What is done about placeholders that only a cloud can fill.
-const (
-	MetadataOff      = "off"      // they are refused
-	MetadataAuto     = "auto"     // they are left out where no cloud answers
-	MetadataRequired = "required" // without an answer there is no runner
-)
-
-// Metadata says how the facts of this machine are learned.
-type Metadata struct {
-	Policy string
-	Wait   time.Duration // for an answer of a cloud that this machine belongs to
-}
 
 var (
 	placeholder = regexp.MustCompile(`\{[^{}]*\}`)
@@ -43,28 +29,33 @@ type filler struct {
 	facts  func() (metadata.Facts, error)
 }
 
-func (h *Host) filler(ctx context.Context, r Request) filler {
-	return filler{number: r.Index, facts: func() (metadata.Facts, error) { return h.cloudFacts(ctx, r.Metadata) }}
+func (m *Maker) filler(ctx context.Context, r Request) filler {
+	return filler{number: r.Index, facts: func() (metadata.Facts, error) { return m.cloudFacts(ctx, r.Metadata) }}
 }
 
-// cloudFacts asks the cloud once for all the runners of this host.
-func (h *Host) cloudFacts(ctx context.Context, m Metadata) (metadata.Facts, error) {
+// Cloud remembers what the cloud has said of this machine, so that it is asked once for
+// all the runners of a host. It is ready to use.
+type Cloud struct {
+	facts *metadata.Facts // nil: it was not asked yet
+}
+
+func (m *Maker) cloudFacts(ctx context.Context, want Metadata) (metadata.Facts, error) {
 	switch {
-	case m.Policy == MetadataOff:
+	case want.Policy == MetadataOff:
 		return metadata.Facts{}, fmt.Errorf("%w: it needs the facts of a cloud, which are not asked for with --metadata off", ErrTemplate)
-	case h.facts != nil:
-		return *h.facts, nil
+	case m.Cloud.facts != nil:
+		return *m.Cloud.facts, nil
 	}
-	limited, cancel := context.WithTimeout(ctx, m.Wait)
+	limited, cancel := context.WithTimeout(ctx, want.Wait)
 	defer cancel()
 	facts, err := metadata.Lookup(limited)
-	if err != nil && (m.Policy == MetadataRequired || ctx.Err() != nil) {
+	if err != nil && (want.Policy == MetadataRequired || ctx.Err() != nil) {
 		return metadata.Facts{}, err
 	}
 	if err != nil {
-		h.Log.Warn("what only a cloud knows is left out of the runner's name and labels", "reason", err.Error())
+		m.Log.Warn("what only a cloud knows is left out of the runner's name and labels", "reason", err.Error())
 	}
-	h.facts = &facts
+	m.Cloud.facts = &facts
 	return facts, nil
 }
 

@@ -109,39 +109,3 @@ func TestServiceName(t *testing.T) {
 		}
 	}
 }
-
-// TestCompareGitHub: what GitHub says is held against what the host says.
-func TestCompareGitHub(t *testing.T) {
-	for name, c := range map[string]struct {
-		github   string
-		listener instance.State
-		id       int64
-		problem  string
-	}{
-		"listening, online":     {github: "online", listener: instance.Idle, id: 1},
-		"stopped, offline":      {github: "offline", listener: stopped, id: 1},
-		"starting, offline":     {github: "offline", listener: instance.Starting, id: 1},
-		"working, offline":      {github: "offline", listener: instance.Busy, id: 1, problem: "GitHub calls it offline"},
-		"listening, absent":     {github: absent, listener: instance.Idle, id: 1, problem: "does not list it"},
-		"never registered":      {github: absent, listener: stopped},
-		"stopped and yet up":    {github: "online", listener: stopped, id: 1, problem: "another host may hold"},
-		"listening, not asked":  {github: notAsked, listener: instance.Idle, id: 1},
-		"updating while online": {github: "online", listener: instance.Updating, id: 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := Status{Listener: ListenerStatus{State: c.listener}, GitHub: GitHubStatus{State: c.github}}
-			s.compareGitHub(instance.Record{Registration: instance.Registration{RunnerID: c.id}})
-			got := strings.Join(s.Problems, "; ")
-			if (c.problem == "") != (got == "") || !strings.Contains(got, c.problem) {
-				t.Errorf("problems %q, want %q", got, c.problem)
-			}
-		})
-	}
-}
-
-func TestVariableNames(t *testing.T) {
-	got := strings.Join(variableNames([]string{"A=1", "PASSWORD=x=y", "EMPTY="}), ",")
-	if want := "A,PASSWORD,EMPTY"; got != want {
-		t.Errorf("got %s, want %s: values may be secrets", got, want)
-	}
-}

@@ -30,7 +30,7 @@ const maxBundle = 16 << 20
 // would fail much later, and would not say why.
 func (p *planner) checkTrust(context.Context) error {
 	named := map[string]string{}
-	for _, variable := range p.variables(p.host.Environment) {
+	for _, variable := range p.variables() {
 		name, value, _ := strings.Cut(variable, "=")
 		named[name] = value // the last one counts, as in .env
 	}
@@ -53,7 +53,7 @@ func (p *planner) checkTrust(context.Context) error {
 			Detail: "the runner reads one folder alone, and these are several",
 		}
 	}
-	holds := func(path string) error { return folderHoldsCertificate(path, p.jobUser) }
+	holds := func(path string) error { return folderHoldsCertificate(path, p.JobUser) }
 	return p.checkTrusted(trustFolder, folder, holds)
 }
 
@@ -67,14 +67,14 @@ func (p *planner) checkTrusted(name, path string, holds func(path string) error)
 		refused.Reason, refused.Detail = ErrNoCertificate, err.Error()
 		return refused
 	}
-	if barrier := p.jobUser.Unreadable(path); barrier != "" {
+	if barrier := p.JobUser.Unreadable(path); barrier != "" {
 		refused.Reason = ErrUnreadable
 		refused.Detail = fmt.Sprintf("account %q may not read %q", p.plan.User, barrier)
 		return refused
 	}
-	record := p.record
-	record.User, record.Life = p.plan.User, p.request.Life
-	if p.request.Service && sandbox(p.host.Paths, record, p.jobUser).PrivateTemp() && temporary(path) {
+	record := p.Record
+	record.User, record.Life = p.plan.User, p.Request.Life
+	if p.Request.Service && sandbox(p.maker.Paths, record, p.JobUser).PrivateTemp() && temporary(path) {
 		refused.Reason, refused.Detail = ErrUnreadable, ErrPrivateTemp.Error()
 		return refused
 	}

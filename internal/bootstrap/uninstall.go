@@ -224,7 +224,7 @@ func (u *uninstaller) stopProcess(ctx context.Context, pid int) error {
 	if err := tell(ctx, u.record, pid, command); err != nil {
 		return fmt.Errorf("stopping process %d: %w", pid, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, unitStop(u.record))
+	ctx, cancel := context.WithTimeout(ctx, StopTimeout(u.record))
 	defer cancel()
 	tick := time.NewTicker(lookEach)
 	defer tick.Stop()

@@ -26,21 +26,21 @@ const (
 )
 
 // describe gives the unit of a record: this program, supervising.
-func (h *Host) describe(service string, record instance.Record, user account.User) svc.Unit {
+func (m *Maker) describe(service string, record instance.Record, user account.User) svc.Unit {
 	return svc.Unit{
 		Name:          service,
 		Description:   "GitHub Actions runner " + record.Name + " of " + record.ScopeURL,
 		Documentation: documentation,
-		Executable:    h.Executable,
-		Args:          slices.Concat([]string{"run", "--name", record.Name}, h.Arguments),
+		Executable:    m.Executable,
+		Args:          slices.Concat([]string{"run", "--name", record.Name}, m.Arguments),
 		Directory:     "/", // not where jobs write: root's programs look around in theirs
-		StopTimeout:   unitStop(record),
+		StopTimeout:   StopTimeout(record),
 		Notify:        true,
 		StartTimeout:  instance.StartTimeout,
 		Watchdog:      watchdogTime,
-		Mounts:        mounts(h, record),
-		Sandbox:       sandbox(h.Paths, record, user),
-		RuntimeFolder: runtimeFolder(h.Paths.Control),
+		Mounts:        m.mounts(record),
+		Sandbox:       sandbox(m.Paths, record, user),
+		RuntimeFolder: runtimeFolder(m.Paths.Control),
 		// usage, host, credential, archive, registration: the exit codes of this
 		// program that no restart can mend.
 		NoRestartStatus: []int{2, 3, 4, 6, 7},
@@ -57,9 +57,9 @@ func runtimeFolder(sockets string) string {
 
 // mounts are the places that a runner cannot do without. Any of them may be on a
 // file system that comes after the start of the host.
-func mounts(h *Host, record instance.Record) []string {
+func (m *Maker) mounts(record instance.Record) []string {
 	c, l := record.Credential, record.Life
-	places := []string{record.Dir, h.Paths.State, h.Paths.Cache, h.Executable, record.WorkDir(), c.TokenFile, c.AppKeyFile, l.WebhookSecret}
+	places := []string{record.Dir, m.Paths.State, m.Paths.Cache, m.Executable, record.WorkDir(), c.TokenFile, c.AppKeyFile, l.WebhookSecret}
 	for i, place := range places {
 		places[i] = filepath.Clean(place)
 	}
@@ -68,9 +68,9 @@ func mounts(h *Host, record instance.Record) []string {
 	return slices.Compact(places)
 }
 
-// unitStop is how long the service of a record may take to stop: the running job
+// StopTimeout is how long the service of a record may take to stop: the running job
 // may finish, the listener ends, the runner leaves GitHub, the last events go out.
-func unitStop(record instance.Record) time.Duration {
+func StopTimeout(record instance.Record) time.Duration {
 	return time.Duration(record.DrainTimeout) + instance.StopTimeout + instance.DeregisterTimeout + health.FlushTimeout + 30*time.Second
 }
 

@@ -34,6 +34,16 @@ func EnvironmentDiffers(root string, want, drop []string) (bool, error) {
 	return !bytes.Equal(before, after), err
 }
 
+// VariableNames are the names of variables ("KEY=VALUE"). They leave out the values, which may be secrets of the jobs'.
+func VariableNames(variables []string) []string {
+	names := make([]string, 0, len(variables))
+	for _, variable := range variables {
+		name, _, _ := strings.Cut(variable, "=")
+		names = append(names, name)
+	}
+	return names
+}
+
 func environment(root string, want, drop []string) (before, after []byte, err error) {
 	before, err = ReadFile(root, ".env")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

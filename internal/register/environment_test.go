@@ -122,3 +122,10 @@ func TestHugeEnvironmentIsLeftAlone(t *testing.T) {
 		t.Errorf("%t, %v", changed, err)
 	}
 }
+
+func TestVariableNames(t *testing.T) {
+	got := strings.Join(VariableNames([]string{"A=1", "PASSWORD=x=y", "EMPTY="}), ",")
+	if want := "A,PASSWORD,EMPTY"; got != want {
+		t.Errorf("got %s, want %s: values may be secrets", got, want)
+	}
+}

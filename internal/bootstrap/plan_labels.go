@@ -3,7 +3,6 @@ package bootstrap
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -13,7 +12,7 @@ import (
 // checkLabels refuses labels that GitHub would not keep as they are, with their
 // placeholders filled.
 func (p *planner) checkLabels(context.Context) error {
-	record := instance.Record{Identity: p.request.Identity, ResolvedLabels: p.given}
+	record := instance.Record{Identity: p.Request.Identity, ResolvedLabels: p.Labels}
 	err := github.CheckLabels(github.Distinct(record.EffectiveLabels()), 0)
 	if err == nil {
 		err = github.CheckLabels(register.AskedLabels(record), 0) // with the default ones there may be too many
@@ -25,12 +24,4 @@ func (p *planner) checkLabels(context.Context) error {
 		return fmt.Errorf("planning for %s: %w", p.plan.Scope, err)
 	}
 	return nil
-}
-
-// compareLabels notes as a problem which labels GitHub lacks; those that somebody
-// has added are none.
-func (s *Status) compareLabels(record instance.Record, listed []github.Label) {
-	if lacks := github.Lacks(listed, register.AskedLabels(record)); len(lacks) > 0 {
-		s.problem("its labels differ: GitHub does not list %s", strings.Join(lacks, ", "))
-	}
 }

@@ -1,0 +1,27 @@
+package bootstrap
+
+import (
+	"errors"
+)
+
+// Why a host, a name or a state of things is refused.
+var (
+	ErrAccount        = errors.New("not an account that jobs may run as")
+	ErrForeignDir     = errors.New("the directory is not ours")
+	ErrForeignService = errors.New("a service of this name exists that is not ours")
+	ErrForeign        = errors.New("it holds a runner that is not ours")
+	ErrDamaged        = errors.New("the runner's files are damaged")
+	ErrOtherAccount   = errors.New("they run as another account")
+	ErrNoCertificate  = errors.New("these are no certificates to trust")
+	ErrUnreadable     = errors.New("jobs cannot read these certificates")
+	ErrPrivateTemp    = errors.New("the service has a temporary folder of its own")
+	ErrOtherScope     = errors.New("the runner belongs to another scope")
+	ErrGroupClosed    = errors.New("its runners get no job")
+	ErrDiffers        = errors.New("the runner is registered with other options")
+	ErrAtWork         = errors.New("a program that was started by hand runs it")
+	ErrSpent          = errors.New("the just-in-time configuration has served its job")
+	ErrOtherServer    = errors.New("the just-in-time configuration is of another server")
+	ErrUnreachable    = errors.New("the account cannot reach the runner's directory")
+	ErrTemporary      = errors.New("the program lies in a temporary directory")
+	ErrTemplate       = errors.New("not a name template")
+)

@@ -1,0 +1,52 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
+)
+
+// planFetch asks what is on offer only when something has to be fetched: the
+// runner updates itself.
+func (p *planner) planFetch(ctx context.Context) error {
+	if _, err := os.Lstat(p.plan.Dir); err == nil {
+		if !p.known {
+			return &refusal.Error{Object: fmt.Sprintf("directory %q", p.plan.Dir), Reason: ErrForeignDir, Name: p.plan.Dir}
+		}
+		if p.whole = supervise.CheckListener(p.plan.Dir) == nil; p.whole {
+			p.plan.keep(FetchPhase, p.plan.Dir, "unpacked already")
+			return nil
+		}
+		if _, err := register.ReadSettings(p.plan.Dir); !errors.Is(err, register.ErrNotConfigured) {
+			return &refusal.Error{Object: fmt.Sprintf("directory %q", p.plan.Dir), Reason: ErrDamaged, Name: p.plan.Name}
+		}
+	}
+	// A runner that may not update itself is soon too old, so it begins with the
+	// newest version.
+	p.Chooser = &download.Chooser{
+		Cache: p.maker.Cache, Log: p.maker.Log, Source: p.Request.Source, Platform: p.plan.Platform,
+		Client: p.client, Scoped: p.client != nil, Latest: p.Request.Identity.DisableUpdate,
+	}
+	if p.client == nil {
+		p.Chooser.Client = p.maker.Anonymous(p.Request.Scope)
+	}
+	chosen, err := p.Chooser.Choose(ctx)
+	if err != nil {
+		return err
+	}
+	// How many bytes it takes is known when the archive is: the fetch looks for them.
+	need := places.Need{Files: places.Usual().Files}
+	if err := places.Check(places.ForInstall(p.maker.Paths, need, chosen.Cached), p.JobUser); err != nil {
+		return err
+	}
+	p.plan.Asset, p.plan.Cached = &chosen.Asset, chosen.Cached
+	p.plan.change(FetchPhase, chosen.Asset.Filename, chosen.Reason)
+	return nil
+}

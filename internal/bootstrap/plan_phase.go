@@ -1,0 +1,22 @@
+package bootstrap
+
+// Phase is a step of what a command does.
+type Phase string
+
+// The phases of install, in their order, and then those that uninstall and prepare have beside them.
+const (
+	PlanPhase        Phase = "plan"
+	AccountPhase     Phase = "account"
+	FetchPhase       Phase = "fetch"
+	EnvironmentPhase Phase = "environment"
+	WorkPhase        Phase = "work"
+	RegisterPhase    Phase = "register"
+	LifePhase        Phase = "life"
+	ServicePhase     Phase = "service"
+
+	StopPhase       Phase = "stop"
+	DeregisterPhase Phase = "deregister"
+	RemovePhase     Phase = "remove"
+
+	SealPhase Phase = "seal"
+)

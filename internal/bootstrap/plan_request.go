@@ -1,0 +1,119 @@
+package bootstrap
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+)
+
+// DefaultUser is the account that jobs run as when none is named; it is created
+// where it is absent.
+const DefaultUser = "runner"
+
+// Request is what is wanted of an install.
+type Request struct {
+	Scope      github.Scope
+	Template   string // of the runner's name
+	Index      int    // its number; 0 without
+	Identity   instance.Identity
+	Replace    bool
+	User       string // empty: DefaultUser as root, else the account that runs this
+	CreateUser bool
+	// UserPerRunner gives each of several runners an account of its own.
+	UserPerRunner bool
+	Service       bool
+	Source        download.Source
+	Metadata      Metadata
+	Variables     []string // "KEY=VALUE", for the runner's .env
+	Life          instance.Life
+	// Credential is where the supervisor finds its credential; Keep is that
+	// credential, where there is no such place and it has to be kept.
+	Credential instance.Credential
+	Keep       github.Secret
+	// Thorough also asks GitHub for what makes a warning and nothing else, where
+	// somebody reads it. A fleet saves the requests.
+	Thorough bool
+	// RegistrationToken was minted elsewhere; empty: minted here. With it nothing
+	// is asked of GitHub that needs another credential.
+	RegistrationToken github.Secret
+	// JIT is a registration that was made elsewhere; nil: made here. Its name
+	// counts, and Identity does not.
+	JIT *register.JITConfig
+}
+
+// SelfSufficient tells whether the request brings what registers a runner.
+func (r Request) SelfSufficient() bool { return r.JIT != nil || !r.RegistrationToken.Empty() }
+
+// What is done about placeholders that only a cloud can fill.
+const (
+	MetadataOff      = "off"      // they are refused
+	MetadataAuto     = "auto"     // they are left out where no cloud answers
+	MetadataRequired = "required" // without an answer there is no runner
+)
+
+// Metadata says how the facts of this machine are learned.
+type Metadata struct {
+	Policy string
+	Wait   time.Duration // for an answer of a cloud that this machine belongs to
+}
+
+// checkJIT refuses a registration that was made on another server than the one that
+// is named: its runner would listen there.
+func (r Request) checkJIT() error {
+	if r.JIT == nil {
+		return nil
+	}
+	for _, address := range r.JIT.Servers {
+		if !r.Scope.Serves(address) {
+			at, _ := url.Parse(address) // one that is no URL has no host
+			host := "an unknown one"
+			if at != nil && at.Host != "" {
+				host = at.Host
+			}
+			return &refusal.Error{
+				Object: fmt.Sprintf("registering a runner of %s at %s", r.Scope, r.Scope.Server()), Reason: ErrOtherServer, Detail: host,
+				Scope: r.Scope,
+			}
+		}
+	}
+	return nil
+}
+
+// runnerName is the runner's: a just-in-time configuration has one.
+func (r Request) runnerName(fill filler) (string, error) {
+	if r.JIT == nil {
+		return fill.name(r.Template)
+	}
+	return r.JIT.Settings.Name, instance.CheckName(r.JIT.Settings.Name)
+}
+
+// wantedWork is the folder for jobs that the request names: a just-in-time
+// configuration brings its own.
+func (r Request) wantedWork() string {
+	if r.JIT != nil {
+		return r.JIT.Settings.Work
+	}
+	return r.Identity.Work
+}
+
+// expects tells whether jobs are meant to have what a group gives, or cannot use it:
+// the sandbox of a service lets nobody become root by sudo.
+func (r Request) expects(group string) bool {
+	allow := r.Life.Allow
+	switch {
+	case slices.Contains(allow, AllowAll):
+		return true
+	case group == "docker":
+		return slices.Contains(allow, AllowDocker)
+	case group == "sudo" || group == "wheel":
+		return r.Service || slices.Contains(allow, AllowSudo)
+	}
+	return false
+}

@@ -1,0 +1,95 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+)
+
+// checkService refuses a service that could not work before anything is
+// fetched for it.
+func (p *planner) checkService(context.Context) error {
+	if !p.Request.Service {
+		return nil
+	}
+	err := p.maker.Services.Available()
+	if errors.Is(err, account.ErrPrivilege) {
+		return &refusal.Error{Object: "installing a service", Reason: account.ErrPrivilege}
+	}
+	if err != nil {
+		return err
+	}
+	for _, dir := range []string{os.TempDir(), "/tmp", "/var/tmp"} {
+		if inside, err := filepath.Rel(dir, p.maker.Executable); err == nil && filepath.IsLocal(inside) {
+			return &refusal.Error{
+				Object: fmt.Sprintf("installing a service for %q", p.maker.Executable), Reason: ErrTemporary, Name: p.maker.Executable,
+			}
+		}
+	}
+	return nil
+}
+
+// checkFiles refuses what the service could not find: in its sandbox it has
+// temporary folders of its own.
+func checkFiles(record instance.Record, within svc.Sandbox) error {
+	if !within.PrivateTemp() {
+		return nil
+	}
+	c, l := record.Credential, record.Life
+	for _, file := range []string{c.TokenFile, c.AppKeyFile, l.WebhookSecret, l.MetricsFile} {
+		if file != "" && temporary(file) {
+			return &refusal.Error{Object: fmt.Sprintf("a service that needs %q", file), Reason: ErrPrivateTemp, Name: file}
+		}
+	}
+	return nil
+}
+
+// planService compares the unit with what we would write.
+func (p *planner) planService(ctx context.Context) error {
+	if !p.Request.Service {
+		if p.Record.Service != "" {
+			p.plan.change(ServicePhase, p.Record.Service, "it is to go")
+		}
+		return nil
+	}
+	p.plan.ServiceName = serviceName(p.Request.Scope, p.plan.Name)
+	p.Record.User = p.plan.User
+	if err := checkFiles(p.Record, sandbox(p.maker.Paths, p.Record, p.JobUser)); err != nil {
+		return err
+	}
+	record := p.Record
+	record.Work = p.Request.wantedWork() // as it will be registered
+	p.Unit = p.maker.describe(p.plan.ServiceName, record, p.JobUser)
+	state, err := p.maker.Services.State(ctx, p.Unit)
+	if err != nil {
+		return err
+	}
+	if state.Active != svc.Absent && p.Record.Service != p.plan.ServiceName {
+		// GitHub's own installer gives the same names, and so does an install in
+		// another directory.
+		return &refusal.Error{
+			Object: fmt.Sprintf("installing service %q", p.plan.ServiceName), Reason: ErrForeignService,
+			Detail: state.UnitPath, Name: p.plan.ServiceName,
+		}
+	}
+	switch {
+	case state.Active == svc.Absent || !state.Installed:
+		p.plan.change(ServicePhase, p.plan.ServiceName, "not installed yet")
+	case !state.AsDescribed || !state.Enabled:
+		p.plan.change(ServicePhase, p.plan.ServiceName, "its unit differs")
+	case p.plan.ChangesIn(RegisterPhase) || p.plan.ChangesIn(EnvironmentPhase) || p.plan.ChangesIn(WorkPhase) || p.plan.ChangesIn(LifePhase):
+		p.plan.change(ServicePhase, p.plan.ServiceName, "what it runs has changed")
+	case state.Active != svc.Running:
+		p.plan.change(ServicePhase, p.plan.ServiceName, "it is "+string(state.Active))
+	default:
+		p.plan.keep(ServicePhase, p.plan.ServiceName, "running already")
+	}
+	return nil
+}
