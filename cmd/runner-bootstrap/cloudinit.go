@@ -13,9 +13,9 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 )
 
 const (
@@ -220,7 +220,7 @@ func addIssuedTokens(call *session, o *cloudInitOptions, data *userData) ([]stri
 		words = append(words, "--"+s.name+"-file", file)
 		*s.into(&issued) = github.NewSecret(text)
 	}
-	return words, issued.applyTo(&bootstrap.Request{}, &o.install)
+	return words, issued.applyTo(&plan.Request{}, &o.install)
 }
 
 // addCredential puts the credential into the user data where that is wanted

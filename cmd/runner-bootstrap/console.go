@@ -12,7 +12,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 )
 
 // The rules of what is written to standard error:
@@ -38,7 +38,7 @@ type console struct {
 	quiet    bool // no progress
 	log      *slog.Logger
 
-	phase  bootstrap.Phase
+	phase  plan.Phase
 	object string
 	begun  time.Time
 	logged time.Time
@@ -74,7 +74,7 @@ func (c *console) handler(o callOptions) slog.Handler {
 }
 
 // Begin implements bootstrap.Observer.
-func (c *console) Begin(phase bootstrap.Phase, object string) {
+func (c *console) Begin(phase plan.Phase, object string) {
 	c.phase, c.object, c.begun, c.logged = phase, object, time.Now(), time.Now()
 	c.resumed = -1
 	c.log.Debug("begin", "phase", phase, "object", object)
@@ -145,7 +145,7 @@ func (c *console) clear() {
 }
 
 // End implements bootstrap.Observer.
-func (c *console) End(phase bootstrap.Phase, result string, kept bool, err error) {
+func (c *console) End(phase plan.Phase, result string, kept bool, err error) {
 	c.clear()
 	took := time.Since(c.begun)
 	if err != nil {

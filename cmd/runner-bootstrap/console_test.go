@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 )
 
 // TestProgressLines: where there is no terminal, a download tells of itself
@@ -27,7 +27,7 @@ func TestProgressLines(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var out bytes.Buffer
 				console := newConsole(&out, c.values)
-				console.Begin(bootstrap.FetchPhase, "runner.tar.gz")
+				console.Begin(plan.FetchPhase, "runner.tar.gz")
 				for second := range int64(35) {
 					time.Sleep(time.Second)
 					console.Progress(second*1e6, 100e6)
@@ -59,7 +59,7 @@ func TestProgressTells(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var out bytes.Buffer
 				console := newConsole(&out, callOptions{logFormat: c.format, logLevel: "info"})
-				console.Begin(bootstrap.FetchPhase, "runner.tar.gz")
+				console.Begin(plan.FetchPhase, "runner.tar.gz")
 				for second := range int64(11) {
 					done := c.from + second*1e6
 					if done < 0 {
@@ -80,10 +80,10 @@ func TestProgressTells(t *testing.T) {
 func TestConsoleKeys(t *testing.T) {
 	var out bytes.Buffer
 	console := newConsole(&out, callOptions{logFormat: "json", logLevel: "info"})
-	console.Begin(bootstrap.FetchPhase, "runner.tar.gz")
-	console.End(bootstrap.FetchPhase, "ok", false, nil)
-	console.Begin(bootstrap.RegisterPhase, "web-1")
-	console.End(bootstrap.RegisterPhase, "", false, errors.New("no"))
+	console.Begin(plan.FetchPhase, "runner.tar.gz")
+	console.End(plan.FetchPhase, "ok", false, nil)
+	console.Begin(plan.RegisterPhase, "web-1")
+	console.End(plan.RegisterPhase, "", false, errors.New("no"))
 	console.failure(errors.New("no"), "do something", "ask somebody", "https://docs.test/x", exitRefused)
 	text := out.String()
 	for _, want := range []string{

@@ -15,6 +15,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
@@ -114,7 +115,7 @@ func runDoctor(ctx context.Context, call *session, host *bootstrap.Host, o *doct
 // patientFor is the host as an install would find it.
 func patientFor(call *session, host *bootstrap.Host, o *doctorOptions) (doctor.Host, error) {
 	patient := doctor.Host{
-		Paths: host.Paths, Private: host.Private, Executable: host.Executable, User: o.account.user, DefaultUser: bootstrap.DefaultUser,
+		Paths: host.Paths, Private: host.Private, Executable: host.Executable, User: o.account.user, DefaultUser: plan.DefaultUser,
 		Service: !o.account.noService, Invariant: doctor.Invariant(os.Environ()), Group: o.identity.group,
 		Web:   transport.NewDownload(call.web),
 		Roots: host.Roots, Proxy: http.ProxyFromEnvironment, Environment: host.Environment, Token: call.credential.token,

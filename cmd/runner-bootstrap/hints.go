@@ -14,6 +14,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -50,7 +51,7 @@ func hintAtWork(call *session, err error) string {
 
 // hintAccount takes the account that is made for jobs.
 func hintAccount(call *session, _ error) string {
-	return again(call.arguments, "--user", bootstrap.DefaultUser)
+	return again(call.arguments, "--user", plan.DefaultUser)
 }
 
 // hintNoAccount creates the account where that can help: a name of a directory is none
@@ -235,8 +236,8 @@ func (call *session) hintWords(start *bootstrap.StartError) string {
 		return hintDoctor(call, nil)
 	case says("SSL connection", "certificate"):
 		return again(call.arguments, "--ca-file", "FILE")
-	case says("CoreCLR") && !slices.Contains(optionsOf[lifecycleOptions](call).allow, bootstrap.AllowAll):
-		return again(call.arguments, "--allow", bootstrap.AllowAll) // what keeps .NET from starting is most often the sandbox
+	case says("CoreCLR") && !slices.Contains(optionsOf[lifecycleOptions](call).allow, plan.AllowAll):
+		return again(call.arguments, "--allow", plan.AllowAll) // what keeps .NET from starting is most often the sandbox
 	case start.AtOnce && start.User != "":
 		return shellWords([]string{"sudo", "-u", start.User, filepath.Join(start.Dir, "bin", "Runner.Listener"), "--version"})
 	default:

@@ -10,6 +10,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 )
 
 // installOptions are what install takes.
@@ -66,14 +67,14 @@ func runInstall(ctx context.Context, call *session, host *bootstrap.Host, o *ins
 		request.Credential, request.Keep = instance.Credential{}, github.Secret{} // its one job is all that it is for
 	}
 	request.Thorough = o.output.dryRun || call.console.person
-	requests, err := bootstrap.Spread(host.Store, request, o.count.count)
+	requests, err := plan.Spread(host.Store, request, o.count.count)
 	if err != nil {
 		return err
 	}
 	if o.output.dryRun {
 		return printPlans(ctx, call, host, o, requests)
 	}
-	var plans []*bootstrap.Plan
+	var plans []*plan.Plan
 	for _, one := range requests {
 		plan, err := host.Install(ctx, one)
 		if err != nil {
@@ -93,8 +94,8 @@ func runInstall(ctx context.Context, call *session, host *bootstrap.Host, o *ins
 
 // removeExcess takes away the runners that an earlier install with a higher
 // --count has made.
-func removeExcess(ctx context.Context, call *session, host *bootstrap.Host, o *installOptions, request bootstrap.Request) error {
-	names, err := bootstrap.Surplus(host.Store, request, o.count.count)
+func removeExcess(ctx context.Context, call *session, host *bootstrap.Host, o *installOptions, request plan.Request) error {
+	names, err := plan.Surplus(host.Store, request, o.count.count)
 	if err != nil {
 		return err
 	}
@@ -106,8 +107,8 @@ func removeExcess(ctx context.Context, call *session, host *bootstrap.Host, o *i
 	return nil
 }
 
-func printPlans(ctx context.Context, call *session, host *bootstrap.Host, o *installOptions, requests []bootstrap.Request) error {
-	var plans []*bootstrap.Plan
+func printPlans(ctx context.Context, call *session, host *bootstrap.Host, o *installOptions, requests []plan.Request) error {
+	var plans []*plan.Plan
 	for _, one := range requests {
 		plan, err := host.MakePlan(ctx, one)
 		if err != nil {
@@ -115,7 +116,7 @@ func printPlans(ctx context.Context, call *session, host *bootstrap.Host, o *ins
 		}
 		plans = append(plans, plan)
 	}
-	excess, err := bootstrap.Surplus(host.Store, requests[0], o.count.count)
+	excess, err := plan.Surplus(host.Store, requests[0], o.count.count)
 	if err != nil {
 		return err
 	}
@@ -129,35 +130,35 @@ func printPlans(ctx context.Context, call *session, host *bootstrap.Host, o *ins
 }
 
 // request is what the phases know of the options.
-func (o *installOptions) request() (bootstrap.Request, error) {
+func (o *installOptions) request() (plan.Request, error) {
 	if o.scope.url == "" {
-		return bootstrap.Request{}, &usageError{
+		return plan.Request{}, &usageError{
 			text: "--url is required: https://github.com/OWNER/REPO",
 			hint: "runner-bootstrap install --url https://github.com/OWNER/REPO --token-file FILE",
 		}
 	}
 	scope, err := o.scope.parse()
 	if err != nil {
-		return bootstrap.Request{}, err
+		return plan.Request{}, err
 	}
 	if err := o.check(scope); err != nil {
-		return bootstrap.Request{}, err
+		return plan.Request{}, err
 	}
 	source, err := o.source.source()
 	if err != nil {
-		return bootstrap.Request{}, err
+		return plan.Request{}, err
 	}
 	kept, err := lifecycle(&o.lifecycle, &o.report)
 	if err != nil {
-		return bootstrap.Request{}, err
+		return plan.Request{}, err
 	}
-	return bootstrap.Request{
+	return plan.Request{
 		Scope: scope, Template: firstOf(o.name.name, "{hostname}"), Replace: o.registration.replace,
 		Identity: instance.Identity{
 			Labels: o.identity.labels, NoDefaultLabels: o.identity.noDefaultLabels, Group: o.identity.group, Work: o.identity.folder(),
 			Ephemeral: o.registration.ephemeral || o.lifecycle.jit, JIT: o.lifecycle.jit, DisableUpdate: o.registration.disableUpdate,
 		},
-		Metadata: bootstrap.Metadata{Policy: o.identity.metadata, Wait: o.identity.metadataWait},
+		Metadata: plan.Metadata{Policy: o.identity.metadata, Wait: o.identity.metadataWait},
 		User:     o.account.user, CreateUser: o.account.createUser, UserPerRunner: o.account.userPerRunner, Service: !o.account.noService,
 		Source: source, Variables: o.registration.env, Life: kept,
 	}, nil
@@ -181,7 +182,7 @@ func (o *installOptions) check(scope github.Scope) error {
 }
 
 // printPlan prints one plan, or several: as JSON these are a list.
-func printPlan(out io.Writer, asJSON bool, plans ...*bootstrap.Plan) error {
+func printPlan(out io.Writer, asJSON bool, plans ...*plan.Plan) error {
 	if asJSON && len(plans) == 1 {
 		return printJSON(out, plans[0])
 	}
@@ -208,7 +209,7 @@ func printPlan(out io.Writer, asJSON bool, plans ...*bootstrap.Plan) error {
 }
 
 // installed says what comes next.
-func installed(plan *bootstrap.Plan, dir string) string {
+func installed(plan *plan.Plan, dir string) string {
 	switch {
 	case !plan.Changes():
 		return fmt.Sprintf("runner %s is installed already, nothing was changed", plan.Name)

@@ -5,8 +5,8 @@ import (
 	"io"
 	"strings"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
@@ -155,7 +155,7 @@ func checkStandardInput(o *credentialOptions, issued *issuedOptions) error {
 
 // applyTo makes a request of a just-in-time configuration: it says itself who the
 // runner is.
-func (t issuedTokens) applyTo(request *bootstrap.Request, o *installOptions) error {
+func (t issuedTokens) applyTo(request *plan.Request, o *installOptions) error {
 	request.RegistrationToken = t.registration
 	if t.jit.Empty() {
 		if o.lifecycle.jit && !t.registration.Empty() {

@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/agent"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 )
 
 // defaultDrain is how long a running job may go on when its runner stops.
@@ -92,7 +92,7 @@ func (o *lifecycleOptions) check() error {
 		}
 	}
 	for _, word := range o.allow {
-		if !slices.Contains([]string{bootstrap.AllowSudo, bootstrap.AllowDocker, bootstrap.AllowAll}, word) {
+		if !slices.Contains([]string{plan.AllowSudo, plan.AllowDocker, plan.AllowAll}, word) {
 			return usagef("--allow: %q is not sudo, docker or all", word)
 		}
 	}

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 )
 
 // defaultWork is the runner's own default.
@@ -116,7 +116,7 @@ func (o *identityOptions) check(scope github.Scope) error {
 // checkMetadata checks how a cloud is to be asked.
 func (o *identityOptions) checkMetadata() error {
 	switch {
-	case !slices.Contains([]string{bootstrap.MetadataOff, bootstrap.MetadataAuto, bootstrap.MetadataRequired}, o.metadata):
+	case !slices.Contains([]string{plan.MetadataOff, plan.MetadataAuto, plan.MetadataRequired}, o.metadata):
 		return usagef("--metadata: %q is not auto, required or off", o.metadata)
 	case o.metadataWait <= 0:
 		return usagef("--metadata-wait: a duration above zero")

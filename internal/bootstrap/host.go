@@ -12,16 +12,17 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 )
 
 // Observer is told what happens while it happens.
 type Observer interface {
 	// Begin opens a phase that acts on object.
-	Begin(phase Phase, object string)
+	Begin(phase plan.Phase, object string)
 	// Progress may be called often between Begin and End; total is 0 if unknown.
 	Progress(done, total int64)
 	// End closes the phase. Kept means that everything was so already.
-	End(phase Phase, result string, kept bool, err error)
+	End(phase plan.Phase, result string, kept bool, err error)
 }
 
 // Host is the machine that is worked on, and the means to do it.
@@ -48,15 +49,15 @@ type Host struct {
 	Roots     *x509.CertPool
 	UserAgent string
 	// cloud is kept for the next runner of this host.
-	cloud Cloud
+	cloud plan.Cloud
 	// Environment ("KEY=VALUE": proxies, certificates) passes on to config.sh
 	// and the listener.
 	Environment []string
 }
 
-// MakePlan tells what an install would do, and changes nothing: see [Maker.Make].
-func (h *Host) MakePlan(ctx context.Context, r Request) (*Plan, error) {
-	maker := Maker{
+// MakePlan tells what an install would do, and changes nothing: see [plan.Maker.Make].
+func (h *Host) MakePlan(ctx context.Context, r plan.Request) (*plan.Plan, error) {
+	maker := plan.Maker{
 		Paths: h.Paths, Store: h.Store, Cache: h.Fetcher.Cache, Log: h.Log, Services: described{h.Services},
 		Connect: h.Connect, Anonymous: h.Anonymous, Executable: h.Executable, Arguments: h.Arguments, Private: h.Private,
 		Environment: h.Environment, Cloud: &h.cloud,
@@ -65,7 +66,7 @@ func (h *Host) MakePlan(ctx context.Context, r Request) (*Plan, error) {
 }
 
 // phase runs one phase under the observer's eyes.
-func (h *Host) phase(phase Phase, object string, do func() (result string, err error)) error {
+func (h *Host) phase(phase plan.Phase, object string, do func() (result string, err error)) error {
 	h.Observer.Begin(phase, object)
 	result, err := do()
 	h.Observer.End(phase, result, false, err)

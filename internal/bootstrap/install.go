@@ -14,6 +14,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
@@ -26,44 +27,44 @@ const undoTime = 30 * time.Second
 // followed. It may be repeated at any time: phases that are done are kept, an
 // interrupted run, even a killed one, is continued. After a failure there is
 // either nothing or what the record says.
-func (h *Host) Install(ctx context.Context, r Request) (*Plan, error) {
+func (h *Host) Install(ctx context.Context, r plan.Request) (*plan.Plan, error) {
 	lock, err := h.lock(ctx, "installing for "+r.Scope.String())
 	if err != nil {
 		return nil, err
 	}
 	defer h.unlock(lock)
 
-	var plan *Plan
-	err = h.phase(PlanPhase, r.Scope.String(), func() (string, error) {
-		plan, err = h.MakePlan(ctx, r)
+	var made *plan.Plan
+	err = h.phase(plan.PlanPhase, r.Scope.String(), func() (string, error) {
+		made, err = h.MakePlan(ctx, r)
 		if err != nil {
 			return "", err
 		}
-		return fmt.Sprintf("runner %s in %s", plan.Name, plan.Dir), nil
+		return fmt.Sprintf("runner %s in %s", made.Name, made.Dir), nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	for _, warning := range plan.Warnings {
-		h.Log.Warn(warning, "runner", plan.Name) //nolint:sloglint // a sentence of the plan's
+	for _, warning := range made.Warnings {
+		h.Log.Warn(warning, "runner", made.Name) //nolint:sloglint // a sentence of the plan's
 	}
-	i, err := h.installer(plan, lock)
+	i, err := h.installer(made, lock)
 	if err != nil {
 		return nil, err
 	}
-	if plan.Changes() {
+	if made.Changes() {
 		h.tellOnce(i.record, health.EventInstalling)
 	}
-	do := map[Phase]func(context.Context) (string, error){
-		AccountPhase:     i.createAccount,
-		FetchPhase:       i.fetch,
-		EnvironmentPhase: i.writeEnvironment,
-		WorkPhase:        i.makeWork,
-		RegisterPhase:    i.register,
-		LifePhase:        i.keepLife,
-		ServicePhase:     i.installService,
+	do := map[plan.Phase]func(context.Context) (string, error){
+		plan.AccountPhase:     i.createAccount,
+		plan.FetchPhase:       i.fetch,
+		plan.EnvironmentPhase: i.writeEnvironment,
+		plan.WorkPhase:        i.makeWork,
+		plan.RegisterPhase:    i.register,
+		plan.LifePhase:        i.keepLife,
+		plan.ServicePhase:     i.installService,
 	}
-	for _, step := range plan.Steps {
+	for _, step := range made.Steps {
 		if !step.Change {
 			h.Observer.Begin(step.Phase, step.Object)
 			h.Observer.End(step.Phase, step.Reason, true, nil)
@@ -73,7 +74,7 @@ func (h *Host) Install(ctx context.Context, r Request) (*Plan, error) {
 			return nil, i.former.runAgain(ctx, i.jobUser, err)
 		}
 	}
-	return plan, i.finish(ctx)
+	return made, i.finish(ctx)
 }
 
 // lock takes the host's lock for what object says. It refuses to make a state
@@ -89,8 +90,8 @@ func (h *Host) lock(ctx context.Context, object string) (*instance.Lock, error) 
 type installer struct {
 	host    *Host
 	lock    *instance.Lock
-	plan    *Plan
-	details Details         // of the plan
+	plan    *plan.Plan
+	details plan.Details    // of the plan
 	record  instance.Record // the runner's, as far as the phases have come
 	jobUser account.User
 	service Service        // nil without one
@@ -101,16 +102,16 @@ type installer struct {
 }
 
 // installer prepares what carries a plan out while the host's lock is held.
-func (h *Host) installer(plan *Plan, lock *instance.Lock) (*installer, error) {
-	d := plan.Details
+func (h *Host) installer(made *plan.Plan, lock *instance.Lock) (*installer, error) {
+	d := made.Details
 	i := &installer{
-		host: h, lock: lock, plan: plan, details: d, record: d.Record, jobUser: d.JobUser,
+		host: h, lock: lock, plan: made, details: d, record: d.Record, jobUser: d.JobUser,
 		former: former{store: h.Store, log: h.Log, record: d.Found},
 	}
 	if h.Connect != nil {
 		i.client = h.Connect(d.Request.Scope)
 	}
-	if plan.ServiceName == "" {
+	if made.ServiceName == "" {
 		return i, nil
 	}
 	var err error
@@ -130,7 +131,7 @@ func (i *installer) finish(ctx context.Context) error {
 	if i.record.Phase == instance.Installed && !i.plan.Changes() {
 		return nil
 	}
-	if i.plan.ChangesIn(FetchPhase) {
+	if i.plan.ChangesIn(plan.FetchPhase) {
 		// While it registered, the kernel has written most of it.
 		if err := i.host.Fetcher.Sync(i.plan.Dir); err != nil {
 			return err
@@ -173,7 +174,7 @@ func (i *installer) keepLife(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
-	return LifeWords(i.record), i.note(ctx, instance.Registered)
+	return plan.LifeWords(i.record), i.note(ctx, instance.Registered)
 }
 
 func (i *installer) createAccount(ctx context.Context) (string, error) {

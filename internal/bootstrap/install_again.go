@@ -3,6 +3,7 @@ package bootstrap
 import (
 	"context"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -51,7 +52,7 @@ func (i *installer) stopFirst(ctx context.Context) error {
 	if err := service.Stop(ctx, svc.Gently); err != nil {
 		return err
 	}
-	return CheckAtRest(i.host.Store, i.plan.Name)
+	return plan.CheckAtRest(i.host.Store, i.plan.Name)
 }
 
 // leaveFirst clears the way: an earlier registration with other options, or one

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -44,7 +45,7 @@ func (i *installer) installService(ctx context.Context) (string, error) {
 	if before.Installed && ctx.Err() != nil {
 		return "", err
 	}
-	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime+StopTimeout(i.record))
+	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime+plan.StopTimeout(i.record))
 	defer cancel()
 	if before.Installed {
 		return "", i.former.putBack(undo, i.service, before.Up(), undoInstall, err)

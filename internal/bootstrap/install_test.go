@@ -18,6 +18,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -37,9 +38,9 @@ func TestInstall(t *testing.T) {
 	r.Identity.Labels, r.Identity.Group = []string{"gpu", "n-{n}"}, "Builders"
 	r.Variables, r.Life.MaxIdle = []string{"COLOR=blue"}, instance.Duration(time.Hour)
 	w.server.AddGroup(organization, "Builders")
-	plan := w.install(r)
-	if plan.Scope != "organization octo-org" || plan.Dir != w.root() || plan.Asset == nil || !plan.Cached || !plan.Changes() {
-		t.Errorf("the plan is %+v", plan)
+	made := w.install(r)
+	if made.Scope != "organization octo-org" || made.Dir != w.root() || made.Asset == nil || !made.Cached || !made.Changes() {
+		t.Errorf("the plan is %+v", made)
 	}
 	listed := w.listed()
 	if len(listed) != 1 || listed[0].Name != runnerName || !slices.ContainsFunc(listed[0].Labels, func(l githubtest.Label) bool { return l.Name == "n-1" }) {
@@ -57,7 +58,7 @@ func TestInstall(t *testing.T) {
 	}
 	r.Variables = nil
 	w.install(r)
-	if got := w.phases.of(bootstrap.EnvironmentPhase); got != "without COLOR" {
+	if got := w.phases.of(plan.EnvironmentPhase); got != "without COLOR" {
 		t.Errorf("a variable less: %q", got)
 	}
 }
@@ -72,7 +73,7 @@ func TestInstallAnew(t *testing.T) {
 			w.install(r)
 			first := w.record().RunnerID
 			r.Identity.Labels = []string{"gpu"}
-			w.refused(r, bootstrap.ErrDiffers, "labels")
+			w.refused(r, plan.ErrDiffers, "labels")
 			w.manager.changes()
 			r.Replace = true
 			w.install(r)
@@ -161,7 +162,7 @@ func TestInstallBroughtAgain(t *testing.T) {
 	r.Service = false
 	w.manager.halt(w.manager.unit(serviceName), svc.Stopped)
 	w.install(r)
-	if got := w.phases.of(bootstrap.RegisterPhase); got != "id 78, by its just-in-time configuration" || w.record().RunnerID != 78 {
+	if got := w.phases.of(plan.RegisterPhase); got != "id 78, by its just-in-time configuration" || w.record().RunnerID != 78 {
 		t.Errorf("the phase says %q, the record %+v", got, w.record())
 	}
 }
@@ -242,12 +243,12 @@ func TestInstallBesideItsSupervisor(t *testing.T) {
 	w.install(r)
 	w.server.DeleteRunner(w.record().RunnerID)
 	w.install(r)
-	if got := w.phases.of(bootstrap.RegisterPhase); got != "kept: GitHub no longer lists it, and its supervisor registers it anew" {
+	if got := w.phases.of(plan.RegisterPhase); got != "kept: GitHub no longer lists it, and its supervisor registers it anew" {
 		t.Errorf("unlisted: %q", got)
 	}
 	mustDo(t, register.Forget(w.root()))
 	w.install(r)
-	if got := w.phases.of(bootstrap.RegisterPhase); got != "kept: its supervisor registers it anew" {
+	if got := w.phases.of(plan.RegisterPhase); got != "kept: its supervisor registers it anew" {
 		t.Errorf("between two jobs: %q", got)
 	}
 }
@@ -258,14 +259,14 @@ func TestInstallJoinedMeanwhile(t *testing.T) {
 	w.install(w.request())
 	w.server.DeleteRunner(w.record().RunnerID)
 	w.manager.halt(w.manager.unit(serviceName), svc.Stopped)
-	w.phases.begin = func(phase bootstrap.Phase) {
-		if phase == bootstrap.RegisterPhase {
+	w.phases.begin = func(phase plan.Phase) {
+		if phase == plan.RegisterPhase {
 			_, err := w.store.Update(t.Context(), runnerName, func(r *instance.Record) { r.RunnerID = 99 })
 			mustDo(t, err, os.WriteFile(w.root(".runner"), []byte(`{"agentId": 99, "agentName": "web-1", "gitHubUrl": "`+w.scope.URL()+`"}`), 0o644))
 		}
 	}
 	w.install(w.request())
-	if got := w.phases.of(bootstrap.RegisterPhase); got != "id 99, by its supervisor" {
+	if got := w.phases.of(plan.RegisterPhase); got != "id 99, by its supervisor" {
 		t.Errorf("the phase says %q", got)
 	}
 }
@@ -292,8 +293,8 @@ func TestInstallFetchFails(t *testing.T) {
 	}
 	w := newWorld(t).withGitHub()
 	w.ownCache()
-	if plan := w.install(w.request()); plan.Cached || !strings.Contains(w.phases.of(bootstrap.FetchPhase), "SHA-256 verified, downloaded") {
-		t.Errorf("the phase says %q", w.phases.of(bootstrap.FetchPhase))
+	if made := w.install(w.request()); made.Cached || !strings.Contains(w.phases.of(plan.FetchPhase), "SHA-256 verified, downloaded") {
+		t.Errorf("the phase says %q", w.phases.of(plan.FetchPhase))
 	}
 }
 
@@ -338,12 +339,12 @@ func TestInstallKeepsCredential(t *testing.T) {
 	if kept != "ghp_kept" || err != nil || !w.record().Credential.Kept {
 		t.Errorf("kept %q, %v", kept, err)
 	}
-	if plan := w.install(r); plan.Changes() {
-		t.Errorf("the second plan is %+v", plan.Steps)
+	if made := w.install(r); made.Changes() {
+		t.Errorf("the second plan is %+v", made.Steps)
 	}
 	r.Credential, r.Keep = instance.Credential{TokenCommand: "cat /token"}, github.Secret{}
 	w.install(r)
-	if got := w.phases.of(bootstrap.LifePhase); got != "leaves GitHub when it stops, credential by its command" {
+	if got := w.phases.of(plan.LifePhase); got != "leaves GitHub when it stops, credential by its command" {
 		t.Errorf("the phase says %q", got)
 	}
 	if kept, err := w.store.KeptCredential(runnerName); kept != "" {

@@ -24,6 +24,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
@@ -183,8 +184,8 @@ func (w *world) withGitHub() *world {
 }
 
 // request wants a runner with a service.
-func (w *world) request() bootstrap.Request {
-	r := bootstrap.Request{Scope: w.scope, Template: runnerName, Service: true}
+func (w *world) request() plan.Request {
+	r := plan.Request{Scope: w.scope, Template: runnerName, Service: true}
 	if account.Privileged() {
 		r.User = jobAccount
 	}
@@ -192,7 +193,7 @@ func (w *world) request() bootstrap.Request {
 }
 
 // brought wants one by a registration that was made elsewhere: neither GitHub nor config.sh has a part in it.
-func (w *world) brought() bootstrap.Request {
+func (w *world) brought() plan.Request {
 	r := w.request()
 	config := w.jit(runnerName, broughtID, nil)
 	r.JIT, r.Source = &config, download.Source{Version: version}
@@ -200,7 +201,7 @@ func (w *world) brought() bootstrap.Request {
 }
 
 // atGitHub wants one that GitHub lists already. It spares a test config.sh, and so half a second for a key.
-func (w *world) atGitHub() bootstrap.Request {
+func (w *world) atGitHub() plan.Request {
 	r := w.brought()
 	id := w.server.AddRunner(organization, githubtest.Runner{Name: runnerName, Status: "offline", Ephemeral: true}).ID
 	config := w.jit(runnerName, id, nil)
@@ -234,18 +235,18 @@ func (w *world) jit(name string, id int64, more map[string]string) register.JITC
 }
 
 // install does so, and wants it to succeed.
-func (w *world) install(r bootstrap.Request) *bootstrap.Plan {
+func (w *world) install(r plan.Request) *plan.Plan {
 	w.t.Helper()
 	w.phases.reset()
-	plan, err := w.host.Install(w.t.Context(), r)
+	made, err := w.host.Install(w.t.Context(), r)
 	if err != nil {
 		w.t.Fatalf("install: %v", err)
 	}
-	return plan
+	return made
 }
 
 // refused does so, and wants it to fail for a reason and to say that.
-func (w *world) refused(r bootstrap.Request, reason error, words ...string) error {
+func (w *world) refused(r plan.Request, reason error, words ...string) error {
 	w.t.Helper()
 	w.phases.reset()
 	_, err := w.host.Install(w.t.Context(), r)
@@ -337,19 +338,19 @@ func (l *text) String() string {
 // phases notes what an observer is told: "service: kept", "service: RESULT", "service failed".
 type phases struct {
 	// begin, if set, is called when a phase does.
-	begin func(phase bootstrap.Phase)
+	begin func(phase plan.Phase)
 
 	mu  sync.Mutex
 	all []string
 }
 
-func (p *phases) Begin(phase bootstrap.Phase, _ string) {
+func (p *phases) Begin(phase plan.Phase, _ string) {
 	if p.begin != nil {
 		p.begin(phase)
 	}
 }
 func (p *phases) Progress(int64, int64) {}
-func (p *phases) End(phase bootstrap.Phase, result string, kept bool, err error) {
+func (p *phases) End(phase plan.Phase, result string, kept bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -368,7 +369,7 @@ func (p *phases) reset() {
 }
 
 // of is how a phase has ended; empty if it had no part.
-func (p *phases) of(phase bootstrap.Phase) string {
+func (p *phases) of(phase plan.Phase) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, one := range p.all {

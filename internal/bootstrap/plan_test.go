@@ -17,9 +17,9 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 )
 
 // certificate is one in PEM.
@@ -45,11 +45,11 @@ func TestPlanTrust(t *testing.T) {
 	key := w.write("key.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
 	r.Variables = []string{"SSL_CERT_FILE=" + key}
 	_, err := w.host.MakePlan(t.Context(), r)
-	expect(t, err, bootstrap.ErrNoCertificate)
+	expect(t, err, plan.ErrNoCertificate)
 	w.host.Paths = elsewhere()
 	r.Variables = []string{"SSL_CERT_FILE=" + file}
 	if _, err = w.host.MakePlan(t.Context(), r); strings.HasPrefix(file, "/tmp/") {
-		expect(t, err, bootstrap.ErrUnreadable, bootstrap.ErrPrivateTemp.Error())
+		expect(t, err, plan.ErrUnreadable, plan.ErrPrivateTemp.Error())
 	}
 	if !account.Privileged() {
 		return // what is one's own can be read
@@ -80,8 +80,8 @@ func TestPlanPrivateTemp(t *testing.T) {
 	r := w.brought()
 	r.Credential = instance.Credential{TokenFile: "/tmp/token"}
 	_, err := w.host.MakePlan(t.Context(), r)
-	expect(t, err, bootstrap.ErrPrivateTemp, "/tmp/token")
-	r.Life.Allow = []string{bootstrap.AllowAll}
+	expect(t, err, plan.ErrPrivateTemp, "/tmp/token")
+	r.Life.Allow = []string{plan.AllowAll}
 	if _, err := w.host.MakePlan(t.Context(), r); err != nil {
 		t.Error(err)
 	}
@@ -95,27 +95,27 @@ func TestPlanAccount(t *testing.T) {
 		own, err := account.Lookup("")
 		mustDo(t, err)
 		r.User = own.Name
-		plan, err := w.host.MakePlan(t.Context(), r)
-		if err != nil || plan.User != own.Name {
-			t.Errorf("plan for %+v, %v", plan, err)
+		made, err := w.host.MakePlan(t.Context(), r)
+		if err != nil || made.User != own.Name {
+			t.Errorf("plan for %+v, %v", made, err)
 		}
 		return
 	}
 	r.User, r.CreateUser = "rb-nobody-yet", true
-	plan, err := w.host.MakePlan(t.Context(), r)
-	if err != nil || plan.User != "rb-nobody-yet" || plan.Steps[0].Phase != bootstrap.AccountPhase {
-		t.Errorf("plan %+v, %v", plan, err)
+	made, err := w.host.MakePlan(t.Context(), r)
+	if err != nil || made.User != "rb-nobody-yet" || made.Steps[0].Phase != plan.AccountPhase {
+		t.Errorf("plan %+v, %v", made, err)
 	}
 	r.User = "Not A Name"
 	_, err = w.host.MakePlan(t.Context(), r)
 	expect(t, err, account.ErrCreate, "a name has up to 32")
 	r.User = "root"
 	_, err = w.host.MakePlan(t.Context(), r)
-	expect(t, err, bootstrap.ErrAccount, "a job would own this host")
+	expect(t, err, plan.ErrAccount, "a job would own this host")
 	r.User = "daemon"
 	mustDo(t, os.MkdirAll(w.host.Paths.Runners, 0o755), os.Chmod(w.host.Paths.Runners, 0o700))
 	_, err = w.host.MakePlan(t.Context(), r)
-	expect(t, err, bootstrap.ErrUnreachable, w.host.Paths.Runners)
+	expect(t, err, plan.ErrUnreachable, w.host.Paths.Runners)
 }
 
 // What keeps a runner's jobs away is a warning.
@@ -125,18 +125,18 @@ func TestPlanWarnsOfGroup(t *testing.T) {
 	w.server.SetGroup(organization, "Careful", githubtest.GroupRules{NoPublic: true, Restricted: true, Workflows: []string{"octo-org/a/.github/workflows/x.yml@main"}})
 	r := w.request()
 	r.Identity.Group, r.Thorough = "Careful", true
-	plan, err := w.host.MakePlan(t.Context(), r)
-	if err != nil || len(plan.Warnings) == 0 {
-		t.Fatalf("plan %+v, %v", plan, err)
+	made, err := w.host.MakePlan(t.Context(), r)
+	if err != nil || len(made.Warnings) == 0 {
+		t.Fatalf("plan %+v, %v", made, err)
 	}
 	w.server.Fault(githubtest.Fault{Method: "GET", Path: "/orgs/" + organization + "/actions/runner-groups", Status: 403})
-	plan, err = w.host.MakePlan(t.Context(), r)
-	if err != nil || len(plan.Warnings) != 1 || !strings.Contains(plan.Warnings[0], "could not be looked at") {
-		t.Errorf("plan %+v, %v", plan, err)
+	made, err = w.host.MakePlan(t.Context(), r)
+	if err != nil || len(made.Warnings) != 1 || !strings.Contains(made.Warnings[0], "could not be looked at") {
+		t.Errorf("plan %+v, %v", made, err)
 	}
 	r.Identity.Group = ""
-	if plan, err = w.host.MakePlan(t.Context(), r); err != nil || len(plan.Warnings) > 0 {
-		t.Errorf("plan %+v, %v", plan, err)
+	if made, err = w.host.MakePlan(t.Context(), r); err != nil || len(made.Warnings) > 0 {
+		t.Errorf("plan %+v, %v", made, err)
 	}
 	r.Identity.Group, r.Identity.JIT = "Careful", true
 	_, err = w.host.MakePlan(t.Context(), r)
@@ -148,12 +148,12 @@ func TestPlanUnit(t *testing.T) {
 	w := newWorld(t)
 	r := w.brought()
 	r.Life = instance.Life{
-		MetricsFile: w.base + "/metrics/{name}.prom", Allow: []string{bootstrap.AllowSudo, bootstrap.AllowDocker},
+		MetricsFile: w.base + "/metrics/{name}.prom", Allow: []string{plan.AllowSudo, plan.AllowDocker},
 		MaxJobs: 5, MaxLifetime: instance.Duration(time.Hour), OnExit: "poweroff",
 	}
 	r.Credential = instance.Credential{AppID: "1", AppKeyFile: "/etc/key.pem"}
 	w.install(r)
-	if got := w.phases.of(bootstrap.LifePhase); got != "registered anew after each job, ends after 1h0m0s, then: poweroff, credential of app 1" {
+	if got := w.phases.of(plan.LifePhase); got != "registered anew after each job, ends after 1h0m0s, then: poweroff, credential of app 1" {
 		t.Errorf("the phase says %q", got)
 	}
 	unit := w.manager.unit(serviceName).text

@@ -7,6 +7,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 )
 
 // Prepared is a runner that lies ready in the cache.
@@ -51,7 +52,7 @@ func (h *Host) Prepare(ctx context.Context, r PrepareRequest) (Prepared, error) 
 		chooser.Client = h.Connect(r.Scope)
 	}
 	var chosen download.Choice
-	err = h.phase(PlanPhase, h.Paths.Cache, func() (string, error) {
+	err = h.phase(plan.PlanPhase, h.Paths.Cache, func() (string, error) {
 		chosen, err = chooser.Choose(ctx)
 		return "runner version " + chosen.Asset.Version + ", " + chosen.Reason, err
 	})
@@ -59,13 +60,13 @@ func (h *Host) Prepare(ctx context.Context, r PrepareRequest) (Prepared, error) 
 		return Prepared{}, err
 	}
 	var prepared Prepared
-	h.Observer.Begin(FetchPhase, chosen.Asset.Filename)
+	h.Observer.Begin(plan.FetchPhase, chosen.Asset.Filename)
 	prepared.Entry, prepared.Cached, err = h.Fetcher.Ensure(ctx, chosen.Asset, h.Observer.Progress)
-	h.Observer.End(FetchPhase, fetched(chosen.Asset, prepared.Cached), prepared.Cached, err)
+	h.Observer.End(plan.FetchPhase, fetched(chosen.Asset, prepared.Cached), prepared.Cached, err)
 	if err != nil || !r.Seal {
 		return prepared, err
 	}
-	if err := h.phase(SealPhase, "this host", sealer{store: h.Store, paths: h.Paths, private: h.Private, log: h.Log}.seal); err != nil {
+	if err := h.phase(plan.SealPhase, "this host", sealer{store: h.Store, paths: h.Paths, private: h.Private, log: h.Log}.seal); err != nil {
 		return Prepared{}, err
 	}
 	prepared.Sealed = true

@@ -12,6 +12,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -202,7 +203,7 @@ func TestServiceThatIsDoneAtOnce(t *testing.T) {
 			return nil
 		}
 		w.install(w.brought())
-		if got := w.phases.of(bootstrap.ServicePhase); got != "listening after 0s" {
+		if got := w.phases.of(plan.ServicePhase); got != "listening after 0s" {
 			t.Errorf("the phase says %q", got)
 		}
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -33,16 +34,16 @@ func TestServiceComesUp(t *testing.T) {
 			time.Sleep(7 * time.Second)
 			return ready(s)
 		}
-		plan := w.install(w.brought())
-		if got := w.phases.of(bootstrap.ServicePhase); got != "listening after 7s" {
+		made := w.install(w.brought())
+		if got := w.phases.of(plan.ServicePhase); got != "listening after 7s" {
 			t.Errorf("the phase says %q", got)
 		}
 		if got := w.manager.changes(); !slices.Equal(got, []string{"install", "restart"}) {
 			t.Errorf("the service manager was asked to %q", got)
 		}
 		unit := w.manager.unit(serviceName)
-		if plan.ServiceName != serviceName || unit == nil || !unit.enabled {
-			t.Fatalf("service %q, unit %+v", plan.ServiceName, unit)
+		if made.ServiceName != serviceName || unit == nil || !unit.enabled {
+			t.Fatalf("service %q, unit %+v", made.ServiceName, unit)
 		}
 		text := unit.text
 		if want := []string{"run", "--name", runnerName, "--dir", w.base + "/rb"}; !slices.Equal(text.Args, want) || text.Executable != w.host.Executable {
@@ -58,7 +59,7 @@ func TestServiceComesUp(t *testing.T) {
 			t.Errorf("the record is %+v", r)
 		}
 		w.install(w.brought())
-		if got := w.phases.of(bootstrap.ServicePhase); got != "kept: running already" || len(w.manager.changes()) > 0 {
+		if got := w.phases.of(plan.ServicePhase); got != "kept: running already" || len(w.manager.changes()) > 0 {
 			t.Errorf("the second time: %q", got)
 		}
 	})
@@ -74,18 +75,18 @@ func ready(s supervisor) error {
 // What cannot become a service is refused before anything is changed.
 func TestServiceIsRefused(t *testing.T) {
 	for name, c := range map[string]struct {
-		set    func(w *world, r *bootstrap.Request)
+		set    func(w *world, r *plan.Request)
 		reason error
 		words  string
 	}{
-		"no privileges":       {func(w *world, _ *bootstrap.Request) { w.manager.away = account.ErrPrivilege }, account.ErrPrivilege, "installing a service"},
-		"no service manager":  {func(w *world, _ *bootstrap.Request) { w.manager.away = &svc.UnavailableError{Found: "OpenRC"} }, svc.ErrUnavailable, "OpenRC"},
-		"a temporary program": {func(w *world, _ *bootstrap.Request) { w.host.Executable = "/tmp/x/runner-bootstrap" }, bootstrap.ErrTemporary, "/tmp/x/"},
-		"no description":      {func(w *world, _ *bootstrap.Request) { w.host.Executable = "usr/bin/x" }, nil, "describing service"},
-		"no answer":           {func(w *world, _ *bootstrap.Request) { w.manager.breaks("state", errBroken) }, errBroken, ""},
-		"somebody else's": {func(w *world, _ *bootstrap.Request) {
+		"no privileges":       {func(w *world, _ *plan.Request) { w.manager.away = account.ErrPrivilege }, account.ErrPrivilege, "installing a service"},
+		"no service manager":  {func(w *world, _ *plan.Request) { w.manager.away = &svc.UnavailableError{Found: "OpenRC"} }, svc.ErrUnavailable, "OpenRC"},
+		"a temporary program": {func(w *world, _ *plan.Request) { w.host.Executable = "/tmp/x/runner-bootstrap" }, plan.ErrTemporary, "/tmp/x/"},
+		"no description":      {func(w *world, _ *plan.Request) { w.host.Executable = "usr/bin/x" }, nil, "describing service"},
+		"no answer":           {func(w *world, _ *plan.Request) { w.manager.breaks("state", errBroken) }, errBroken, ""},
+		"somebody else's": {func(w *world, _ *plan.Request) {
 			w.manager.units[serviceName] = &unit{active: svc.Failed}
-		}, bootstrap.ErrForeignService, "/units/" + serviceName},
+		}, plan.ErrForeignService, "/units/" + serviceName},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -193,18 +194,18 @@ func TestServiceIsPutBack(t *testing.T) {
 // A changed service, the same one that has stopped, and one that is not enabled are started anew.
 func TestServiceIsMended(t *testing.T) {
 	for name, c := range map[string]struct {
-		set    func(w *world, r *bootstrap.Request)
+		set    func(w *world, r *plan.Request)
 		reason string
 	}{
-		"changed":     {func(_ *world, r *bootstrap.Request) { r.Life.DrainTimeout = instance.Duration(time.Hour) }, "its unit differs"},
-		"not enabled": {func(w *world, _ *bootstrap.Request) { w.manager.unit(serviceName).enabled = false }, "its unit differs"},
-		"stopped":     {func(w *world, _ *bootstrap.Request) { w.manager.halt(w.manager.unit(serviceName), svc.Stopped) }, "it is stopped"},
-		"gone": {func(w *world, _ *bootstrap.Request) {
+		"changed":     {func(_ *world, r *plan.Request) { r.Life.DrainTimeout = instance.Duration(time.Hour) }, "its unit differs"},
+		"not enabled": {func(w *world, _ *plan.Request) { w.manager.unit(serviceName).enabled = false }, "its unit differs"},
+		"stopped":     {func(w *world, _ *plan.Request) { w.manager.halt(w.manager.unit(serviceName), svc.Stopped) }, "it is stopped"},
+		"gone": {func(w *world, _ *plan.Request) {
 			w.manager.halt(w.manager.unit(serviceName), svc.Stopped)
 			delete(w.manager.units, serviceName)
 		}, "not installed yet"},
-		"its life": {func(_ *world, r *bootstrap.Request) { r.Life.MaxJobs = 3 }, "what it runs has changed"},
-		"its .env": {func(_ *world, r *bootstrap.Request) { r.Variables = []string{"A=1"} }, "what it runs has changed"},
+		"its life": {func(_ *world, r *plan.Request) { r.Life.MaxJobs = 3 }, "what it runs has changed"},
+		"its .env": {func(_ *world, r *plan.Request) { r.Variables = []string{"A=1"} }, "what it runs has changed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
@@ -212,9 +213,9 @@ func TestServiceIsMended(t *testing.T) {
 				w.manager.changes()
 				r := w.brought()
 				c.set(w, &r)
-				plan := w.install(r)
-				last := plan.Steps[len(plan.Steps)-1]
-				if last.Phase != bootstrap.ServicePhase || last.Reason != c.reason || !last.Change {
+				made := w.install(r)
+				last := made.Steps[len(made.Steps)-1]
+				if last.Phase != plan.ServicePhase || last.Reason != c.reason || !last.Change {
 					t.Errorf("the plan is to %+v, want %q", last, c.reason)
 				}
 				if got := w.manager.changes(); !slices.Equal(got, []string{"install", "restart"}) || w.manager.unit(serviceName).active != svc.Running {
@@ -254,7 +255,7 @@ func TestServiceIsDropped(t *testing.T) {
 				return
 			}
 			w.install(r)
-			if w.manager.unit(serviceName) != nil || w.record().Service != "" || w.phases.of(bootstrap.ServicePhase) != "removed" {
+			if w.manager.unit(serviceName) != nil || w.record().Service != "" || w.phases.of(plan.ServicePhase) != "removed" {
 				t.Errorf("the record is %+v", w.record())
 			}
 			if _, err := os.Lstat(w.root(".service")); !errors.Is(err, os.ErrNotExist) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -59,7 +60,7 @@ func (s startup) bringUp(ctx context.Context) (took time.Duration, undo func(con
 // when it is plain that it will not. The service manager would wait on, as its
 // supervisor tries on.
 func (s startup) restart(ctx context.Context, before int) error {
-	starting, cancel := context.WithTimeout(ctx, comeUp+StopTimeout(s.record))
+	starting, cancel := context.WithTimeout(ctx, comeUp+plan.StopTimeout(s.record))
 	defer cancel()
 	restarted := make(chan error, 1)
 	go func() { restarted <- s.service.Restart(starting) }()

@@ -18,6 +18,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -111,11 +112,11 @@ func TestFleet(t *testing.T) {
 	w := newWorld(t)
 	r := w.request()
 	r.Service = false
-	if one, err := bootstrap.Spread(w.store, r, 1); err != nil || len(one) != 1 || one[0].Index != 0 {
+	if one, err := plan.Spread(w.store, r, 1); err != nil || len(one) != 1 || one[0].Index != 0 {
 		t.Errorf("one alone: %+v, %v", one, err)
 	}
 	r.UserPerRunner, r.User = true, ""
-	three, err := bootstrap.Spread(w.store, r, 3)
+	three, err := plan.Spread(w.store, r, 3)
 	if err != nil || len(three) != 3 || three[2].Index != 3 || three[2].User != "runner-3" || !three[2].CreateUser {
 		t.Errorf("three: %+v, %v", three, err)
 	}
@@ -127,16 +128,16 @@ func TestFleet(t *testing.T) {
 		one.Index, one.JIT = i, &config
 		w.install(one)
 	}
-	if names, err := bootstrap.Surplus(w.store, r, 1); err != nil || strings.Join(names, " ") != "web-3 web-2" {
+	if names, err := plan.Surplus(w.store, r, 1); err != nil || strings.Join(names, " ") != "web-3 web-2" {
 		t.Errorf("surplus %q, %v", names, err)
 	}
-	if one, err := bootstrap.Spread(w.store, r, 1); err != nil || len(one) != 1 || one[0].Index != 1 {
+	if one, err := plan.Spread(w.store, r, 1); err != nil || len(one) != 1 || one[0].Index != 1 {
 		t.Errorf("one of what were several: %+v, %v", one, err)
 	}
 	mustDo(t, os.WriteFile(filepath.Join(w.host.Paths.State, "instances", runnerName, "record.json"), []byte("{"), 0o600))
-	_, err = bootstrap.Spread(w.store, r, 2)
+	_, err = plan.Spread(w.store, r, 2)
 	expect(t, err, nil, "looking for the runners of this host")
-	_, err = bootstrap.Surplus(w.store, r, 2)
+	_, err = plan.Surplus(w.store, r, 2)
 	expect(t, err, nil, "looking for the runners of this host")
 }
 
@@ -170,7 +171,7 @@ func TestCache(t *testing.T) {
 	w.ownCache()
 	_, err := w.host.Prepare(t.Context(), bootstrap.PrepareRequest{Scope: w.scope, Source: download.Source{Archive: shared.archiveFile, SHA256: shared.archive.SHA256}})
 	mustDo(t, err)
-	if got := w.phases.of(bootstrap.FetchPhase); got != "version "+version+", SHA-256 verified, from "+filepath.Dir(shared.archiveFile) {
+	if got := w.phases.of(plan.FetchPhase); got != "version "+version+", SHA-256 verified, from "+filepath.Dir(shared.archiveFile) {
 		t.Errorf("the phase says %q", got)
 	}
 	if all, err := w.host.ListCache(); err != nil || len(all) != 1 || all[0].Version != version {
@@ -196,7 +197,7 @@ func TestMetadata(t *testing.T) {
 	w := newWorld(t)
 	r := w.request()
 	r.RegistrationToken, r.Source = github.NewSecret("x"), download.Source{Version: version}
-	r.Template, r.Metadata = runnerName+"-{region}", bootstrap.Metadata{Policy: bootstrap.MetadataOff}
+	r.Template, r.Metadata = runnerName+"-{region}", plan.Metadata{Policy: plan.MetadataOff}
 	_, err := w.host.MakePlan(t.Context(), r)
-	expect(t, err, bootstrap.ErrTemplate, "--metadata off")
+	expect(t, err, plan.ErrTemplate, "--metadata off")
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -61,14 +62,14 @@ func (h *Host) Uninstall(ctx context.Context, r Removal) error {
 		return err
 	}
 	for _, step := range []struct {
-		phase  Phase
+		phase  plan.Phase
 		object string
 		do     func(context.Context) (string, error)
 	}{
-		{StopPhase, record.Name, u.stop},
-		{ServicePhase, record.Service, u.removeService},
-		{DeregisterPhase, object, u.deregister},
-		{RemovePhase, record.Dir, u.removeFiles},
+		{plan.StopPhase, record.Name, u.stop},
+		{plan.ServicePhase, record.Service, u.removeService},
+		{plan.DeregisterPhase, object, u.deregister},
+		{plan.RemovePhase, record.Dir, u.removeFiles},
 	} {
 		if step.object == "" {
 			continue
@@ -81,8 +82,8 @@ func (h *Host) Uninstall(ctx context.Context, r Removal) error {
 }
 
 // leftBy says how far an uninstall has come that failed in a phase.
-func (u *uninstaller) leftBy(phase Phase, err error) error {
-	if phase == StopPhase {
+func (u *uninstaller) leftBy(phase plan.Phase, err error) error {
+	if phase == plan.StopPhase {
 		return err // systemd may go on stopping it; nothing is removed
 	}
 	return &LeftError{Left: "the runner is stopped, and uninstall goes on from here when it is run again", Cause: err}
@@ -224,7 +225,7 @@ func (u *uninstaller) stopProcess(ctx context.Context, pid int) error {
 	if err := tell(ctx, u.record, pid, command); err != nil {
 		return fmt.Errorf("stopping process %d: %w", pid, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, StopTimeout(u.record))
+	ctx, cancel := context.WithTimeout(ctx, plan.StopTimeout(u.record))
 	defer cancel()
 	tick := time.NewTicker(lookEach)
 	defer tick.Stop()

@@ -18,6 +18,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
@@ -95,7 +96,7 @@ func TestUninstall(t *testing.T) {
 				c.how = strings.Replace(c.how, "101", itoa(w.record().RunnerID), 1)
 			}
 			w.uninstall(c.removal)
-			if got := w.phases.of(bootstrap.DeregisterPhase); got != c.how {
+			if got := w.phases.of(plan.DeregisterPhase); got != c.how {
 				t.Errorf("the phase says %q, want %q", got, c.how)
 			}
 			if got := w.manager.changes(); len(got) == 0 || got[0] != c.stop || got[len(got)-1] != "uninstall" {
@@ -216,7 +217,7 @@ func TestUninstallByRemoveToken(t *testing.T) {
 	w.host.Connect = nil
 	w.stays(bootstrap.Removal{RemoveToken: github.NewSecret("wrong")}, nil)
 	w.uninstall(bootstrap.Removal{RemoveToken: github.NewSecret(w.server.RemoveToken(organization))})
-	if got := w.phases.of(bootstrap.DeregisterPhase); got != "removed by config.sh, GitHub was not asked for the proof" || len(w.listed()) > 0 {
+	if got := w.phases.of(plan.DeregisterPhase); got != "removed by config.sh, GitHub was not asked for the proof" || len(w.listed()) > 0 {
 		t.Errorf("the phase says %q, GitHub lists %+v", got, w.listed())
 	}
 }
@@ -242,7 +243,7 @@ func TestUninstallOfWhatWasNeverRegistered(t *testing.T) {
 				c.set(w)
 			}
 			w.uninstall(bootstrap.Removal{})
-			if got := w.phases.of(bootstrap.DeregisterPhase); got != c.how {
+			if got := w.phases.of(plan.DeregisterPhase); got != c.how {
 				t.Errorf("the phase says %q, want %q", got, c.how)
 			}
 		})
@@ -288,7 +289,7 @@ func TestUninstallStopsProcess(t *testing.T) {
 			w.install(r)
 			cmd := w.outsideSupervisor()
 			w.uninstall(bootstrap.Removal{SkipGitHub: true, Force: force})
-			if got := w.phases.of(bootstrap.StopPhase); got != "stopped process "+itoa(int64(cmd.Process.Pid)) {
+			if got := w.phases.of(plan.StopPhase); got != "stopped process "+itoa(int64(cmd.Process.Pid)) {
 				t.Errorf("the phase says %q", got)
 			}
 			if text, err := os.ReadFile(filepath.Join(w.host.Paths.State, "told")); err == nil {

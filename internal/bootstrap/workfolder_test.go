@@ -12,6 +12,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 )
 
 // A folder for jobs outside of the runner's directory.
@@ -22,15 +23,15 @@ func TestInstallWorkFolder(t *testing.T) {
 	config := w.jit(runnerName, broughtID, map[string]string{"WorkFolder": work})
 	r.JIT, r.Source, r.Service = &config, download.Source{Version: version}, false
 	w.install(r)
-	if got := w.phases.of(bootstrap.WorkPhase); !strings.HasPrefix(got, "made for account ") {
+	if got := w.phases.of(plan.WorkPhase); !strings.HasPrefix(got, "made for account ") {
 		t.Errorf("the phase says %q", got)
 	}
 	made, found := w.record().WorkFolder.Find(work)
 	if info, err := os.Stat(work); err != nil || !info.IsDir() || !found || made.Inode == 0 {
 		t.Errorf("the folder is %v, %v, noted %+v", info, err, w.record().WorkFolder)
 	}
-	if w.install(r); w.phases.of(bootstrap.WorkPhase) != "kept: it is there" {
-		t.Errorf("the second time %q", w.phases.of(bootstrap.WorkPhase))
+	if w.install(r); w.phases.of(plan.WorkPhase) != "kept: it is there" {
+		t.Errorf("the second time %q", w.phases.of(plan.WorkPhase))
 	}
 	mustDo(t, os.Remove(work)) // as on a disk that a cloud gives anew
 	w.install(r)
@@ -56,7 +57,7 @@ func TestInstallWorkFolderOfOthers(t *testing.T) {
 	config := w.jit(runnerName, broughtID, map[string]string{"WorkFolder": work})
 	r.JIT, r.Source, r.Service = &config, download.Source{Version: version}, false
 	w.install(r)
-	if got := w.phases.of(bootstrap.WorkPhase); got != "left as it is" {
+	if got := w.phases.of(plan.WorkPhase); got != "left as it is" {
 		t.Errorf("the phase says %q", got)
 	}
 	mustDo(t, w.host.Uninstall(t.Context(), bootstrap.Removal{Name: runnerName, SkipGitHub: true}))

@@ -18,6 +18,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -33,7 +34,7 @@ type host struct {
 	name    string
 	product *bootstrap.Host
 	client  *github.Client
-	request bootstrap.Request
+	request plan.Request
 	api     string          // the REST root
 	wire    *http.Transport // of the product's client
 	runner  *http.Transport // of the runner's own program
@@ -59,7 +60,7 @@ func newHost(t *testing.T, name, dir string, scope github.Scope, server *githubt
 		Fetcher: &download.Fetcher{Cache: download.Cache{Dir: paths.Cache}},
 		Connect: func(github.Scope) *github.Client { return h.client },
 	}
-	h.request = bootstrap.Request{Scope: scope, Template: name}
+	h.request = plan.Request{Scope: scope, Template: name}
 	return h
 }
 

@@ -1,4 +1,4 @@
-package bootstrap
+package plan
 
 // Phase is a step of what a command does.
 type Phase string

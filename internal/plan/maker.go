@@ -1,4 +1,6 @@
-package bootstrap
+// Package plan compares what is wanted of a runner with what is there, and says what an
+// install has to do. It reads, and changes nothing.
+package plan
 
 import (
 	"context"
