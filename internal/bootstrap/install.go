@@ -237,22 +237,22 @@ func (i *installer) writeEnvironment(context.Context) (string, error) {
 	if err := i.former.rememberVariables(i.jobUser); err != nil {
 		return "", err
 	}
-	variables := i.details.Variables
+	variables, old := i.details.Variables, i.details.OldVariables
 	// Until it is done, what is to go is remembered: whoever comes after a kill drops it.
-	if err := i.host.Store.KeepVariables(i.plan.Name, slices.Concat(i.details.OldVariables, variables)); err != nil {
+	if err := i.host.Store.KeepVariables(i.plan.Name, slices.Concat(old, variables)); err != nil {
 		return "", err
 	}
-	if _, err := register.WriteEnvironment(i.plan.Dir, i.jobUser, variables, i.details.OldVariables); err != nil {
+	if _, err := register.WriteEnvironment(i.plan.Dir, i.jobUser, variables, old); err != nil {
 		return "", err
 	}
 	words := strings.Join(register.VariableNames(variables), ", ")
-	if len(i.details.OldVariables) == 0 {
+	if len(old) == 0 {
 		return words, nil
 	}
 	if words != "" {
 		words += "; "
 	}
-	return words + "without " + strings.Join(register.VariableNames(i.details.OldVariables), ", "), i.host.Store.KeepVariables(i.plan.Name, variables)
+	return words + "without " + strings.Join(register.VariableNames(old), ", "), i.host.Store.KeepVariables(i.plan.Name, variables)
 }
 
 // register joins GitHub. The record announces it first, so that whoever comes
@@ -292,7 +292,8 @@ func (i *installer) register(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
-	i.record.Identity, i.record.ResolvedLabels, i.record.RunnerID, i.record.PendingDeletes = i.details.Request.Identity, i.details.Labels, 0, nil
+	i.record.Identity, i.record.ResolvedLabels = i.details.Request.Identity, i.details.Labels
+	i.record.RunnerID, i.record.PendingDeletes = 0, nil
 	i.record.Renewing, i.record.PreRegistered, i.record.Before = false, false, i.details.Strangers
 	// Registering claims a runner of this name that was never started. Where nobody
 	// looked whether the name is free, it may be a stranger's.

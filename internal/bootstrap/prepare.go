@@ -66,7 +66,8 @@ func (h *Host) Prepare(ctx context.Context, r PrepareRequest) (Prepared, error) 
 	if err != nil || !r.Seal {
 		return prepared, err
 	}
-	if err := h.phase(plan.SealPhase, "this host", sealer{store: h.Store, paths: h.Paths, private: h.Private, log: h.Log}.seal); err != nil {
+	seal := sealer{store: h.Store, paths: h.Paths, private: h.Private, log: h.Log}.seal
+	if err := h.phase(plan.SealPhase, "this host", seal); err != nil {
 		return Prepared{}, err
 	}
 	prepared.Sealed = true

@@ -1,8 +1,6 @@
 package plan
 
-import (
-	"errors"
-)
+import "errors"
 
 // Why a host, a name or a state of things is refused.
 var (

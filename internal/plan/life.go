@@ -54,9 +54,10 @@ func (p *planner) warnOfCompany() error {
 	if err != nil {
 		return err
 	}
+	log := p.maker.Log
 	for _, record := range records {
 		if record.Name != p.plan.Name && record.User == p.plan.User {
-			p.maker.Log.Warn("jobs of another runner run as the same account and can interfere; --user-per-runner or --user keep them apart",
+			log.Warn("jobs of another runner run as the same account and can interfere; --user-per-runner or --user keep them apart",
 				"runner", p.plan.Name, "other", record.Name, "account", p.plan.User)
 			return nil
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -79,12 +80,13 @@ func (p *planner) planService(ctx context.Context) error {
 			Detail: state.UnitPath, Name: p.plan.ServiceName,
 		}
 	}
+	runsOther := slices.ContainsFunc([]Phase{RegisterPhase, EnvironmentPhase, WorkPhase, LifePhase}, p.plan.ChangesIn)
 	switch {
 	case state.Active == svc.Absent || !state.Installed:
 		p.plan.change(ServicePhase, p.plan.ServiceName, "not installed yet")
 	case !state.AsDescribed || !state.Enabled:
 		p.plan.change(ServicePhase, p.plan.ServiceName, "its unit differs")
-	case p.plan.ChangesIn(RegisterPhase) || p.plan.ChangesIn(EnvironmentPhase) || p.plan.ChangesIn(WorkPhase) || p.plan.ChangesIn(LifePhase):
+	case runsOther:
 		p.plan.change(ServicePhase, p.plan.ServiceName, "what it runs has changed")
 	case state.Active != svc.Running:
 		p.plan.change(ServicePhase, p.plan.ServiceName, "it is "+string(state.Active))
