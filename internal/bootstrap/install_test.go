@@ -33,7 +33,7 @@ func (w *world) listed() []githubtest.Runner { return w.server.Runners("") }
 
 // Install with a credential: the runner is at GitHub, and a second install changes nothing.
 func TestInstall(t *testing.T) {
-	w := newWorld(t).withGitHub()
+	w := newWorld(t).withRunner()
 	r := w.request()
 	r.Identity.Labels, r.Identity.Group = []string{"gpu", "n-{n}"}, "Builders"
 	r.Variables, r.Life.MaxIdle = []string{"COLOR=blue"}, instance.Duration(time.Hour)
@@ -63,13 +63,53 @@ func TestInstall(t *testing.T) {
 	}
 }
 
+// What the plan refuses, and what cannot be begun, changes nothing.
+func TestInstallIsRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		set    func(w *world)
+		reason error
+		words  string
+	}{
+		"no credential": {func(w *world) { w.host.Connect = nil }, github.ErrNoCredential, organization},
+		"no privileges": {func(w *world) { w.manager.away = account.ErrPrivilege }, account.ErrPrivilege, "installing a service"},
+		"the name is taken": {func(w *world) {
+			w.server.AddRunner(organization, githubtest.Runner{Name: "WEB-1", Status: "online", Version: version})
+		}, register.ErrNameListed, "online"},
+		"somebody's service": {func(w *world) {
+			w.manager.units[serviceName] = &unit{active: svc.Failed}
+		}, plan.ErrForeignService, "/units/" + serviceName},
+		"an odd description": {func(w *world) { w.host.Executable = "usr/bin/x" }, nil, "describing service"},
+		"a service that cannot be described any more": {func(w *world) {
+			w.manager.breaksAt("describe", func(n int) error { // the plan has looked once
+				if n == 1 {
+					return errBroken
+				}
+				return nil
+			})
+		}, errBroken, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t).withGitHub()
+			c.set(w)
+			before := len(w.listed())
+			w.refused(w.request(), c.reason, c.words)
+			w.forgotten()
+			if calls := w.manager.changes(); len(calls) > 0 || len(w.listed()) != before {
+				t.Errorf("the service manager was asked to %q, and GitHub lists %+v", calls, w.listed())
+			}
+		})
+	}
+}
+
 // Other options are refused, and with Replace the runner leaves and joins again, with its service at rest meanwhile.
 func TestInstallAnew(t *testing.T) {
 	for name, jit := range map[string]bool{"by config.sh": false, "by its id": true} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t).withGitHub()
-			r := w.request()
-			r.Identity.JIT = jit
+			w := newWorld(t)
+			r := w.withRunner().request()
+			if jit {
+				r = w.byConfig()
+			}
 			w.install(r)
 			first := w.record().RunnerID
 			r.Identity.Labels = []string{"gpu"}
@@ -87,6 +127,27 @@ func TestInstallAnew(t *testing.T) {
 	}
 }
 
+// One without a service has nothing to be stopped, and one whose service has no name cannot be.
+func TestInstallAgainWithoutService(t *testing.T) {
+	w := newWorld(t).withGitHub()
+	r := w.byConfig()
+	r.Service = false
+	w.install(r)
+	first := w.record().RunnerID
+	r.Identity.Labels, r.Replace = []string{"gpu"}, true
+	w.install(r)
+	if listed := w.listed(); len(listed) != 1 || listed[0].ID == first || len(w.manager.changes()) > 0 {
+		t.Errorf("GitHub lists %+v, first it was %d", listed, first)
+	}
+	_, err := w.store.Update(t.Context(), runnerName, func(r *instance.Record) { r.Service = "-x" })
+	mustDo(t, err)
+	r.Identity.Labels = nil
+	w.refused(r, nil, "naming service")
+	if listed := w.listed(); len(listed) != 1 || listed[0].ID == first {
+		t.Errorf("GitHub lists %+v", listed)
+	}
+}
+
 // What goes wrong while a runner that works is registered anew, and what is left of it.
 func TestInstallAnewFails(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -96,15 +157,16 @@ func TestInstallAnewFails(t *testing.T) {
 		active svc.Active
 		listed int
 		left   bool // the error is one that says what is left
+		script bool // it is about config.sh
 	}{
 		"no token to leave": {func(w *world) {
 			w.server.Fault(githubtest.Fault{Method: "POST", Path: runnersPath + "/remove-token", Status: 403})
-		}, "403", svc.Running, 1, false},
+		}, "403", svc.Running, 1, false, true},
 		"no token to join": {func(w *world) {
 			mustDo(w.t, w.store.DropToken(w.scope.URL())) // the one of the first install would do
 			w.server.Fault(githubtest.Fault{Method: "POST", Path: runnersPath + "/registration-token", Status: 403})
-		}, "403", svc.Running, 1, false},
-		"it does not stop": {func(w *world) { w.manager.breaks("stop", errBroken) }, errBroken.Error(), svc.Running, 1, false},
+		}, "403", svc.Running, 1, false, true},
+		"it does not stop": {func(w *world) { w.manager.breaks("stop", errBroken) }, errBroken.Error(), svc.Running, 1, false, false},
 		"its state is not to be had": {func(w *world) {
 			w.manager.breaksAt("state", func(n int) error { // the plan has looked once
 				if n == 1 {
@@ -112,31 +174,38 @@ func TestInstallAnewFails(t *testing.T) {
 				}
 				return nil
 			})
-		}, errBroken.Error(), svc.Running, 1, false},
+		}, errBroken.Error(), svc.Running, 1, false, false},
 		"it does not leave": {func(w *world) {
 			w.server.Fault(githubtest.Fault{Method: "DELETE", Path: runnersPath + "/*", Status: 403})
-		}, "the runner goes on as before", svc.Running, 1, true},
+		}, "the runner goes on as before", svc.Running, 1, true, true},
+		"it does not leave, and lacks a name": {func(w *world) {
+			w.server.Fault(githubtest.Fault{Method: "DELETE", Path: runnersPath + "/*", Status: 403})
+			mustDo(w.t, os.Remove(w.root(".service")), os.MkdirAll(w.root(".service.new", "x"), 0o755))
+		}, "the runner goes on as before", svc.Running, 1, true, false},
 		"it does not leave and start": {func(w *world) {
 			w.server.Fault(githubtest.Fault{Method: "DELETE", Path: runnersPath + "/*", Status: 403})
 			w.manager.breaks("restart", errBroken)
-		}, "and its service " + serviceName + " is stopped: " + errBroken.Error(), svc.Stopped, 1, true},
+		}, "and its service " + serviceName + " is stopped: " + errBroken.Error(), svc.Stopped, 1, true, false},
 		"it is slow to start again": {func(w *world) {
 			w.server.Fault(githubtest.Fault{Method: "DELETE", Path: runnersPath + "/*", Status: 403})
 			w.manager.start = func(_ context.Context, s supervisor) error {
 				s.becomes(svc.Starting, 0)
 				return context.DeadlineExceeded
 			}
-		}, "the runner goes on as before as soon as its service has come up", svc.Starting, 1, true},
+		}, "the runner goes on as before as soon as its service has come up", svc.Starting, 1, true, false},
 		"it does not join": {func(w *world) {
 			w.server.Fault(githubtest.Fault{Method: "POST", Path: registerPath, Status: 403})
-		}, "the runner has left GitHub, and is stopped until install is run again", svc.Stopped, 0, true},
-		"its service does not come up": {func(w *world) { w.manager.breaks("install", refusal()) }, "Job failed", svc.Stopped, 1, false},
+		}, "the runner has left GitHub, and is stopped until install is run again", svc.Stopped, 0, true, true},
+		"its service does not come up": {func(w *world) { w.manager.breaks("install", refusal()) }, "Job failed", svc.Stopped, 1, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t).withGitHub()
-			w.install(w.request())
+			w := newWorld(t)
+			r := w.withGitHub().byConfig()
+			if c.script {
+				r = w.withRunner().request()
+			}
+			w.install(r)
 			c.set(w)
-			r := w.request()
 			r.Replace, r.Identity.Labels = true, []string{"gpu"}
 			err := w.refused(r, nil, c.words)
 			if errors.As(err, new(*bootstrap.LeftError)) != c.left {
@@ -169,7 +238,7 @@ func TestInstallBroughtAgain(t *testing.T) {
 
 // What an interrupted run has left at GitHub is found, and taken away first; a stranger's runner is not.
 func TestInstallGhost(t *testing.T) {
-	w := newWorld(t).withGitHub()
+	w := newWorld(t).withRunner()
 	w.server.Fault(githubtest.Fault{Method: "POST", Path: registerPath, Status: 503, AfterEffect: true})
 	w.server.Fault(githubtest.Fault{Method: "DELETE", Path: runnersPath + "/*", Status: 403})
 	w.refused(w.request(), nil)
@@ -186,7 +255,7 @@ func TestInstallGhost(t *testing.T) {
 
 // A registration that fails leaves nothing at GitHub.
 func TestInstallUndoesRegistration(t *testing.T) {
-	w := newWorld(t).withGitHub()
+	w := newWorld(t).withRunner()
 	stranger := w.server.AddRunner(organization, githubtest.Runner{Name: runnerName, Status: "offline", Version: "2.300.0"})
 	w.server.Fault(githubtest.Fault{Method: "POST", Path: registerPath, Status: 403})
 	w.server.Fault(githubtest.Fault{Method: "PUT", Path: "/actions/runners/*", Status: 403})
@@ -203,7 +272,7 @@ func TestInstallUndoesRegistration(t *testing.T) {
 
 // A registration token that was minted elsewhere does, without a credential.
 func TestInstallByRegistrationToken(t *testing.T) {
-	w := newWorld(t).withGitHub()
+	w := newWorld(t).withRunner()
 	w.host.Connect = nil
 	r := w.request()
 	r.RegistrationToken = github.NewSecret(w.server.RegistrationToken(organization))
@@ -214,7 +283,7 @@ func TestInstallByRegistrationToken(t *testing.T) {
 	r.Identity.Labels, r.Replace = []string{"gpu"}, true
 	w.refused(r, github.ErrNoCredential, "a registration token cannot take it away first")
 
-	w = newWorld(t).withGitHub()
+	w = newWorld(t).withRunner()
 	w.host.Connect = nil
 	w.server.Fault(githubtest.Fault{Method: "POST", Path: registerPath, Status: 503})
 	r = w.request()
@@ -226,37 +295,19 @@ func TestInstallByRegistrationToken(t *testing.T) {
 // GitHub no longer lists the runner: it joins again.
 func TestInstallUnlisted(t *testing.T) {
 	w := newWorld(t).withGitHub()
-	w.install(w.request())
+	w.install(w.byConfig())
 	w.server.DeleteRunner(w.record().RunnerID)
 	w.manager.halt(w.manager.unit(serviceName), svc.Stopped)
-	w.install(w.request())
+	w.install(w.byConfig())
 	if listed := w.listed(); len(listed) != 1 || w.record().RunnerID != listed[0].ID {
 		t.Errorf("GitHub lists %+v, the record is %+v", listed, w.record())
-	}
-}
-
-// While a supervisor lives, what concerns the registration is its business.
-func TestInstallBesideItsSupervisor(t *testing.T) {
-	w := newWorld(t).withGitHub()
-	r := w.request()
-	r.Identity.Ephemeral, r.Credential = true, instance.Credential{TokenFile: "/etc/token"}
-	w.install(r)
-	w.server.DeleteRunner(w.record().RunnerID)
-	w.install(r)
-	if got := w.phases.of(plan.RegisterPhase); got != "kept: GitHub no longer lists it, and its supervisor registers it anew" {
-		t.Errorf("unlisted: %q", got)
-	}
-	mustDo(t, register.Forget(w.root()))
-	w.install(r)
-	if got := w.phases.of(plan.RegisterPhase); got != "kept: its supervisor registers it anew" {
-		t.Errorf("between two jobs: %q", got)
 	}
 }
 
 // The supervisor has registered the runner between the plan and the phase.
 func TestInstallJoinedMeanwhile(t *testing.T) {
 	w := newWorld(t).withGitHub()
-	w.install(w.request())
+	w.install(w.byConfig())
 	w.server.DeleteRunner(w.record().RunnerID)
 	w.manager.halt(w.manager.unit(serviceName), svc.Stopped)
 	w.phases.begin = func(phase plan.Phase) {
@@ -265,7 +316,7 @@ func TestInstallJoinedMeanwhile(t *testing.T) {
 			mustDo(t, err, os.WriteFile(w.root(".runner"), []byte(`{"agentId": 99, "agentName": "web-1", "gitHubUrl": "`+w.scope.URL()+`"}`), 0o644))
 		}
 	}
-	w.install(w.request())
+	w.install(w.byConfig())
 	if got := w.phases.of(plan.RegisterPhase); got != "id 99, by its supervisor" {
 		t.Errorf("the phase says %q", got)
 	}
@@ -293,7 +344,9 @@ func TestInstallFetchFails(t *testing.T) {
 	}
 	w := newWorld(t).withGitHub()
 	w.ownCache()
-	if made := w.install(w.request()); made.Cached || !strings.Contains(w.phases.of(plan.FetchPhase), "SHA-256 verified, downloaded") {
+	r := w.atGitHub()
+	r.Source = download.Source{}
+	if made := w.install(r); made.Cached || !strings.Contains(w.phases.of(plan.FetchPhase), "SHA-256 verified, downloaded") {
 		t.Errorf("the phase says %q", w.phases.of(plan.FetchPhase))
 	}
 }
@@ -316,8 +369,8 @@ func TestInstallDamagedCache(t *testing.T) {
 	}
 	mustDo(t, os.Chmod(filepath.Dir(listener), 0o755), os.Chmod(listener, 0o755), os.Truncate(listener, 10))
 	w.host.Connect = nil
-	r := w.request()
-	r.RegistrationToken = github.NewSecret(w.server.RegistrationToken(organization))
+	r := w.brought()
+	r.Source = download.Source{}
 	w.install(r)
 	w.says("a cached runner was damaged")
 }
@@ -325,7 +378,7 @@ func TestInstallDamagedCache(t *testing.T) {
 // The credential is kept where the supervisor needs it, and dropped where not.
 func TestInstallKeepsCredential(t *testing.T) {
 	w := newWorld(t).withGitHub()
-	r := w.request()
+	r := w.byConfig()
 	r.Life.DeregisterOnStop, r.Credential, r.Keep = true, instance.Credential{Kept: true}, github.NewSecret("ghp_kept")
 	w.install(r)
 	kept, err := w.store.KeptCredential(runnerName)
@@ -349,18 +402,5 @@ func TestInstallKeepsCredential(t *testing.T) {
 	}
 	if kept, err := w.store.KeptCredential(runnerName); kept != "" {
 		t.Errorf("kept %q, %v", kept, err)
-	}
-}
-
-// Two runners of one account, of which one is registered anew after each job, can interfere.
-func TestInstallWarnsOfCompany(t *testing.T) {
-	w := newWorld(t).withGitHub()
-	r := w.request()
-	r.Service = false
-	w.install(r)
-	r.Template, r.Identity.Ephemeral, r.Credential = "web-2", true, instance.Credential{TokenFile: "/x"}
-	w.install(r)
-	if account.Privileged() {
-		w.says("jobs of another runner run as the same account and can interfere")
 	}
 }

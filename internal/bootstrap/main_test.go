@@ -39,17 +39,20 @@ const (
 	broughtID  = 77
 )
 
-// built is what all tests have in common: an archive with the simulated listener in it, and a cache that holds it. Its
-// file is at archiveFile.
+// built is an archive of a runner, and a cache that holds it.
 type built struct {
-	archive     *githubtest.Archive
-	archiveFile string
-	cache       string
-	entry       download.Entry
+	archive *githubtest.Archive
+	file    string // the archive's
+	cache   string
 }
 
-// shared is set by TestMain, before any test runs.
-var shared built
+var (
+	// plain is what most tests install: its listener is a script that does nothing, which is unpacked at once. It is set
+	// before any test runs.
+	plain built
+	// whole has the simulated listener, so that its config.sh works. It is built for the first test that wants it.
+	whole func() (built, error)
+)
 
 func TestMain(m *testing.M) {
 	if state := os.Getenv(holdVariable); state != "" {
@@ -62,8 +65,17 @@ func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "bootstrap-")
 	code := 1
 	if err == nil {
-		err = shared.make(dir)
+		plain, err = build(filepath.Join(dir, "plain"), "")
 	}
+	whole = sync.OnceValues(func() (built, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+		defer cancel()
+		listener, err := githubtest.BuildListener(ctx, dir, runtime.GOOS, runtime.GOARCH)
+		if err != nil {
+			return built{}, err
+		}
+		return build(filepath.Join(dir, "whole"), listener)
+	})
 	if err == nil {
 		code = m.Run()
 	} else {
@@ -75,27 +87,25 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func (b *built) make(dir string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
-	defer cancel()
-	listener, err := githubtest.BuildListener(ctx, dir, runtime.GOOS, runtime.GOARCH)
-	if err != nil {
-		return err
+// build packs an archive in a new folder and fills a cache with it.
+func build(dir, listener string) (b built, err error) {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return b, err
 	}
 	platform, err := download.Host()
 	if err != nil {
-		return err
+		return b, err
 	}
 	b.archive, err = githubtest.NewArchive(githubtest.ArchiveSpec{Platform: platform.String(), Version: version, Listener: listener, Dir: dir})
 	if err != nil {
-		return err
+		return b, err
 	}
-	b.archiveFile, b.cache = filepath.Join(dir, b.archive.Filename), filepath.Join(dir, "cache")
+	b.file, b.cache = filepath.Join(dir, b.archive.Filename), filepath.Join(dir, "cache")
 	fetcher := &download.Fetcher{Cache: download.Cache{Dir: b.cache, Volatile: true}}
-	b.entry, _, err = fetcher.Ensure(ctx, download.Asset{
-		Platform: platform, Version: version, Filename: b.archive.Filename, SHA256: b.archive.SHA256, File: b.archiveFile,
+	_, _, err = fetcher.Ensure(context.Background(), download.Asset{
+		Platform: platform, Version: version, Filename: b.archive.Filename, SHA256: b.archive.SHA256, File: b.file,
 	}, func(int64, int64) {})
-	return err
+	return b, err
 }
 
 // world is a host, its service manager and what it says.
@@ -116,7 +126,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, base: openDir(t), log: &text{}}
 	paths := instance.DefaultPaths(filepath.Join(w.base, "rb"))
-	paths.Cache = shared.cache
+	paths.Cache = plain.cache
 	w.store = instance.NewStore(paths.State)
 	w.phases = &phases{}
 	w.manager = &fakeServices{t: t, store: w.store, units: map[string]*unit{}}
@@ -155,10 +165,25 @@ func openDir(t *testing.T) string {
 	return base
 }
 
-// withGitHub puts a GitHub into the world, with a credential that may do everything.
-func (w *world) withGitHub() *world {
+// withRunner puts a GitHub into the world, and a runner with a config.sh that works: it takes half a second for a key.
+func (w *world) withRunner() *world {
 	w.t.Helper()
-	server, err := githubtest.Start(githubtest.Config{Archive: shared.archive})
+	runner, err := whole()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.host.Paths.Cache = runner.cache
+	w.host.Fetcher.Cache.Dir = runner.cache
+	return w.offering(runner.archive)
+}
+
+// withGitHub puts a GitHub into the world. No runner can join it by its config.sh.
+func (w *world) withGitHub() *world { return w.offering(plain.archive) }
+
+// offering puts a GitHub into the world that offers a runner, with a credential that may do everything.
+func (w *world) offering(archive *githubtest.Archive) *world {
+	w.t.Helper()
+	server, err := githubtest.Start(githubtest.Config{Archive: archive})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -183,12 +208,19 @@ func (w *world) withGitHub() *world {
 	return w
 }
 
-// request wants a runner with a service.
+// request wants a runner with a service, which joins by its config.sh.
 func (w *world) request() plan.Request {
 	r := plan.Request{Scope: w.scope, Template: runnerName, Service: true}
 	if account.Privileged() {
 		r.User = jobAccount
 	}
+	return r
+}
+
+// byConfig wants one that joins by a just-in-time configuration, which GitHub is asked for.
+func (w *world) byConfig() plan.Request {
+	r := w.request()
+	r.Identity.JIT, r.Life.MaxJobs = true, 1
 	return r
 }
 
@@ -200,7 +232,7 @@ func (w *world) brought() plan.Request {
 	return r
 }
 
-// atGitHub wants one that GitHub lists already. It spares a test config.sh, and so half a second for a key.
+// atGitHub wants one that GitHub lists already.
 func (w *world) atGitHub() plan.Request {
 	r := w.brought()
 	id := w.server.AddRunner(organization, githubtest.Runner{Name: runnerName, Status: "offline", Ephemeral: true}).ID

@@ -7,12 +7,14 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -64,7 +66,10 @@ func failures() []failure {
 			start:  refusedWith(instance.Report{Reason: "the version is refused", LastWords: "exit code 7"}),
 			reason: bootstrap.ErrNotListening, words: []string{"the version is refused: exit code 7"}, status: "install has failed: the version is refused",
 		},
-		{name: "it was stopped", start: refusedWith(instance.Report{Reason: "stopped"}), reason: bootstrap.ErrNotListening},
+		{
+			name: "it was stopped", start: refusedWith(instance.Report{Reason: supervise.Stopped.Sentence()}), reason: bootstrap.ErrNotListening,
+			status: "install has failed: the service could not be set up: starting service \"" + serviceName + "\": the listener did not come up: starting unit \"" + serviceName + ".service\": exit status 1",
+		},
 		{
 			name: "no connection", start: refusedWith(instance.Report{Connection: instance.Connection{Trouble: instance.Connecting, TroubleWords: "no route"}}),
 			reason: bootstrap.ErrNotListening, words: []string{"it cannot connect to GitHub: no route"},
@@ -123,6 +128,13 @@ func failures() []failure {
 			s.breaks("state", errBroken)
 			return nil
 		}, reason: errBroken},
+		{name: "its lock is none", set: func(w *world) {
+			w.manager.breaksAt("install", func(int) error { return loop(w.stateOf("run.lock")) })
+		}, reason: syscall.ELOOP, words: []string{"looking at the lock"}},
+		{name: "its lock is none after it was started", start: func(_ context.Context, s supervisor) error {
+			s.becomes(svc.Running, 0)
+			return loop(strings.TrimSuffix(s.report(), "listener.json") + "run.lock")
+		}, reason: syscall.ELOOP, words: []string{"looking at the lock"}},
 		{name: "its report is damaged", start: func(_ context.Context, s supervisor) error {
 			path := s.t.Name() // only so that the name of the test is in the error
 			if err := os.WriteFile(s.report(), []byte("{"+path), 0o600); err != nil {
@@ -177,6 +189,40 @@ func TestServiceThatDoesNotComeUp(t *testing.T) {
 					}
 				}
 			})
+		})
+	}
+}
+
+// What fails before the service is touched leaves none.
+func TestServiceThatIsNotBegun(t *testing.T) {
+	for name, c := range map[string]struct {
+		set    func(w *world)
+		reason error
+		words  string
+	}{
+		"its state is not to be had": {func(w *world) {
+			w.manager.breaksAt("state", func(n int) error { // the plan has looked once
+				if n == 1 {
+					return errBroken
+				}
+				return nil
+			})
+		}, errBroken, ""},
+		"the record is damaged": {func(w *world) {
+			w.phases.begin = func(phase plan.Phase) {
+				if phase == plan.ServicePhase {
+					w.write("rb/state/instances/"+runnerName+"/record.json", "{")
+				}
+			}
+		}, nil, "reading record"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			c.set(w)
+			w.refused(w.brought(), c.reason, c.words)
+			if calls := w.manager.changes(); len(calls) > 0 {
+				t.Errorf("the service manager was asked to %q", calls)
+			}
 		})
 	}
 }

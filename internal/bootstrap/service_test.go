@@ -7,12 +7,14 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -72,35 +74,6 @@ func ready(s supervisor) error {
 	return nil
 }
 
-// What cannot become a service is refused before anything is changed.
-func TestServiceIsRefused(t *testing.T) {
-	for name, c := range map[string]struct {
-		set    func(w *world, r *plan.Request)
-		reason error
-		words  string
-	}{
-		"no privileges":       {func(w *world, _ *plan.Request) { w.manager.away = account.ErrPrivilege }, account.ErrPrivilege, "installing a service"},
-		"no service manager":  {func(w *world, _ *plan.Request) { w.manager.away = &svc.UnavailableError{Found: "OpenRC"} }, svc.ErrUnavailable, "OpenRC"},
-		"a temporary program": {func(w *world, _ *plan.Request) { w.host.Executable = "/tmp/x/runner-bootstrap" }, plan.ErrTemporary, "/tmp/x/"},
-		"no description":      {func(w *world, _ *plan.Request) { w.host.Executable = "usr/bin/x" }, nil, "describing service"},
-		"no answer":           {func(w *world, _ *plan.Request) { w.manager.breaks("state", errBroken) }, errBroken, ""},
-		"somebody else's": {func(w *world, _ *plan.Request) {
-			w.manager.units[serviceName] = &unit{active: svc.Failed}
-		}, plan.ErrForeignService, "/units/" + serviceName},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			r := w.brought()
-			c.set(w, &r)
-			w.refused(r, c.reason, c.words)
-			w.forgotten()
-			if calls := w.manager.changes(); len(calls) > 0 {
-				t.Errorf("the service manager was asked to %q", calls)
-			}
-		})
-	}
-}
-
 // Ctrl-C while a service comes up: one that is new is taken away, one that was there goes on coming up.
 func TestServiceInterrupted(t *testing.T) {
 	for name, before := range map[string]bool{"new": false, "there before": true} {
@@ -154,6 +127,9 @@ func TestServiceIsPutBack(t *testing.T) {
 		"no record then": {func(w *world) {
 			w.manager.breaksAt("undo", func(int) error { return os.Rename(w.base+"/rb/state/instances", w.base+"/away") })
 		}, "its unit is as before, and what it runs with could not be", false},
+		"no place for its .env": {func(w *world) {
+			w.manager.breaksAt("undo", func(int) error { return os.MkdirAll(w.root(".env.new", "x"), 0o755) })
+		}, "its unit is as before, and what it runs with could not be", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
@@ -174,7 +150,7 @@ func TestServiceIsPutBack(t *testing.T) {
 					return refusal()
 				}
 				r := w.brought()
-				r.Life.DrainTimeout = instance.Duration(time.Hour)
+				r.Life.DrainTimeout, r.Variables = instance.Duration(time.Hour), []string{"COLOR=red"}
 				err := w.refused(r, bootstrap.ErrService, c.words)
 				if !errors.As(err, new(*bootstrap.LeftError)) {
 					t.Errorf("error %v", err)
@@ -187,6 +163,72 @@ func TestServiceIsPutBack(t *testing.T) {
 					t.Errorf("it stops within %v, before %v; the record is %+v", unit.text.StopTimeout, before.StopTimeout, w.record())
 				}
 			})
+		})
+	}
+}
+
+// What a service was kept with is there again, when it does not come up with anything else.
+func TestServiceKeepsWhatItHad(t *testing.T) {
+	kept := func(w *world) string {
+		secret, err := w.store.KeptCredential(runnerName)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			w.t.Error(err)
+		}
+		return secret
+	}
+	before, after := instance.Credential{TokenFile: "/etc/token"}, instance.Credential{Kept: true}
+	for name, reverse := range map[string]bool{"a place, then a credential that is kept": false, "the other way round": true} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				r := w.brought()
+				first, second := before, after
+				if reverse {
+					first, second = after, before
+				}
+				r.Variables, r.Life.DeregisterOnStop = []string{"COLOR=blue"}, true
+				r.Credential, r.Keep = first, github.NewSecret("ghp_kept")
+				w.install(r)
+				secret := kept(w)
+				r.Credential, r.Variables = second, []string{"COLOR=red"}
+				w.manager.breaksAt("restart", func(n int) error { return [...]error{refusal(), nil}[n] })
+				w.refused(r, bootstrap.ErrService, "its unit is as before, and runs")
+				if r := w.record(); r.Credential.TokenFile != "" == reverse && account.Privileged() || kept(w) != secret {
+					t.Errorf("the credential is %+v, kept %q, before %q", r.Credential, kept(w), secret)
+				}
+				if env, err := os.ReadFile(w.root(".env")); err != nil || string(env) != "COLOR=blue\n" {
+					t.Errorf(".env is %q, %v", env, err)
+				}
+			})
+		})
+	}
+}
+
+// What cannot be remembered of a service is not changed.
+func TestServiceIsNotForgotten(t *testing.T) {
+	for name, c := range map[string]struct {
+		phase plan.Phase
+		spoil func(w *world) error
+		words string
+	}{
+		"its .env":       {plan.EnvironmentPhase, func(w *world) error { return loop(w.root(".env")) }, "reading the runner's .env"},
+		"its variables":  {plan.EnvironmentPhase, func(w *world) error { return loop(w.stateOf("environment.json")) }, "reading the variables"},
+		"its credential": {plan.LifePhase, func(w *world) error { return loop(w.stateOf("credential")) }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.install(w.brought())
+			w.manager.changes()
+			w.phases.begin = func(phase plan.Phase) {
+				if phase == c.phase {
+					mustDo(t, c.spoil(w))
+				}
+			}
+			r := w.brought()
+			r.Variables, r.Life.MaxJobs = []string{"COLOR=red"}, 3
+			w.refused(r, syscall.ELOOP, c.words)
+			if calls := w.manager.changes(); len(calls) > 0 {
+				t.Errorf("the service manager was asked to %q", calls)
+			}
 		})
 	}
 }
@@ -235,6 +277,10 @@ func TestServiceIsDropped(t *testing.T) {
 		"all is well":       {nil, ""},
 		"it does not stop":  {func(w *world) { w.manager.breaks("stop", errBroken) }, errBroken.Error()},
 		"it is not removed": {func(w *world) { w.manager.breaks("uninstall", errBroken) }, errBroken.Error()},
+		"it has no name": {func(w *world) {
+			_, err := w.store.Update(w.t.Context(), runnerName, func(r *instance.Record) { r.Service = "-x" })
+			mustDo(w.t, err)
+		}, "naming service"},
 		"its name is a folder": {func(w *world) {
 			mustDo(w.t, os.Remove(w.root(".service")), os.MkdirAll(w.root(".service", "x"), 0o755))
 		}, "removing the service's name"},
@@ -248,8 +294,9 @@ func TestServiceIsDropped(t *testing.T) {
 			r := w.brought()
 			r.Service = false
 			if c.words != "" {
+				before := w.record().Service
 				w.refused(r, nil, c.words)
-				if w.record().Service != serviceName {
+				if w.record().Service != before {
 					t.Error("the record has forgotten the service")
 				}
 				return

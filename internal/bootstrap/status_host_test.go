@@ -4,7 +4,6 @@ package bootstrap_test
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -107,40 +106,6 @@ func TestStatusOfNothing(t *testing.T) {
 	}
 }
 
-// Several runners of one host.
-func TestFleet(t *testing.T) {
-	w := newWorld(t)
-	r := w.request()
-	r.Service = false
-	if one, err := plan.Spread(w.store, r, 1); err != nil || len(one) != 1 || one[0].Index != 0 {
-		t.Errorf("one alone: %+v, %v", one, err)
-	}
-	r.UserPerRunner, r.User = true, ""
-	three, err := plan.Spread(w.store, r, 3)
-	if err != nil || len(three) != 3 || three[2].Index != 3 || three[2].User != "runner-3" || !three[2].CreateUser {
-		t.Errorf("three: %+v, %v", three, err)
-	}
-	r = w.brought()
-	r.Service = false
-	for i := 1; i <= 3; i++ {
-		one := r
-		config := w.jit(fmt.Sprintf("web-%d", i), int64(i), nil)
-		one.Index, one.JIT = i, &config
-		w.install(one)
-	}
-	if names, err := plan.Surplus(w.store, r, 1); err != nil || strings.Join(names, " ") != "web-3 web-2" {
-		t.Errorf("surplus %q, %v", names, err)
-	}
-	if one, err := plan.Spread(w.store, r, 1); err != nil || len(one) != 1 || one[0].Index != 1 {
-		t.Errorf("one of what were several: %+v, %v", one, err)
-	}
-	mustDo(t, os.WriteFile(filepath.Join(w.host.Paths.State, "instances", runnerName, "record.json"), []byte("{"), 0o600))
-	_, err = plan.Spread(w.store, r, 2)
-	expect(t, err, nil, "looking for the runners of this host")
-	_, err = plan.Surplus(w.store, r, 2)
-	expect(t, err, nil, "looking for the runners of this host")
-}
-
 // The cache is filled for an image, and what must not be in one is refused.
 func TestPrepare(t *testing.T) {
 	w := newWorld(t).withGitHub()
@@ -150,10 +115,10 @@ func TestPrepare(t *testing.T) {
 		t.Fatalf("prepared %+v, %v", prepared, err)
 	}
 	secret := w.write("rb/x.txt", "ghp_"+strings.Repeat("a", 36))
-	_, err = w.host.Prepare(t.Context(), bootstrap.PrepareRequest{Scope: w.scope, Seal: true, Source: download.Source{Archive: shared.archiveFile, SHA256: shared.archive.SHA256}})
+	_, err = w.host.Prepare(t.Context(), bootstrap.PrepareRequest{Scope: w.scope, Seal: true, Source: download.Source{Archive: plain.file, SHA256: plain.archive.SHA256}})
 	expect(t, err, bootstrap.ErrNotClean, secret)
 	mustDo(t, os.Remove(secret))
-	r := w.request()
+	r := w.atGitHub()
 	r.Service = false
 	w.install(r)
 	_, err = w.host.Prepare(t.Context(), bootstrap.PrepareRequest{Scope: w.scope, Seal: true})
@@ -169,9 +134,9 @@ func TestPrepare(t *testing.T) {
 func TestCache(t *testing.T) {
 	w := newWorld(t).withGitHub()
 	w.ownCache()
-	_, err := w.host.Prepare(t.Context(), bootstrap.PrepareRequest{Scope: w.scope, Source: download.Source{Archive: shared.archiveFile, SHA256: shared.archive.SHA256}})
+	_, err := w.host.Prepare(t.Context(), bootstrap.PrepareRequest{Scope: w.scope, Source: download.Source{Archive: plain.file, SHA256: plain.archive.SHA256}})
 	mustDo(t, err)
-	if got := w.phases.of(plan.FetchPhase); got != "version "+version+", SHA-256 verified, from "+filepath.Dir(shared.archiveFile) {
+	if got := w.phases.of(plan.FetchPhase); got != "version "+version+", SHA-256 verified, from "+filepath.Dir(plain.file) {
 		t.Errorf("the phase says %q", got)
 	}
 	if all, err := w.host.ListCache(); err != nil || len(all) != 1 || all[0].Version != version {
@@ -190,14 +155,4 @@ func TestCache(t *testing.T) {
 		_, err := w.host.PruneCache(t.Context(), 0, false)
 		expect(t, err, account.ErrPrivilege)
 	}
-}
-
-// Facts of a cloud in a name: without one they are left out, refused, or wanted.
-func TestMetadata(t *testing.T) {
-	w := newWorld(t)
-	r := w.request()
-	r.RegistrationToken, r.Source = github.NewSecret("x"), download.Source{Version: version}
-	r.Template, r.Metadata = runnerName+"-{region}", plan.Metadata{Policy: plan.MetadataOff}
-	_, err := w.host.MakePlan(t.Context(), r)
-	expect(t, err, plan.ErrTemplate, "--metadata off")
 }

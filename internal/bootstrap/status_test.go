@@ -38,6 +38,7 @@ func TestJudgeListener(t *testing.T) {
 
 // TestCompareGitHub: what GitHub says is held against what the host says.
 func TestCompareGitHub(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		github   string
 		listener instance.State
@@ -55,6 +56,7 @@ func TestCompareGitHub(t *testing.T) {
 		"updating while online": {github: "online", listener: instance.Updating, id: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := Status{Listener: ListenerStatus{State: c.listener}, GitHub: GitHubStatus{State: c.github}}
 			s.compareGitHub(instance.Record{Registration: instance.Registration{RunnerID: c.id}})
 			got := strings.Join(s.Problems, "; ")

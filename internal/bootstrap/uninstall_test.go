@@ -5,11 +5,12 @@ package bootstrap_test
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -55,7 +56,7 @@ func TestUninstall(t *testing.T) {
 		how     string
 	}{
 		"by config.sh": {nil, bootstrap.Removal{}, "stop", "removed by config.sh, GitHub no longer lists it"},
-		"at once":      {nil, bootstrap.Removal{Force: true}, "stop now", "removed by config.sh, GitHub no longer lists it"},
+		"at once":      {nil, bootstrap.Removal{Force: true}, "stop now", "deleted by id, GitHub no longer lists it"},
 		"by its id": {func(w *world) {
 			mustDo(w.t, register.Forget(w.root()))
 		}, bootstrap.Removal{}, "stop", "deleted by id, GitHub no longer lists it"},
@@ -66,8 +67,7 @@ func TestUninstall(t *testing.T) {
 		"without GitHub": {func(w *world) { w.host.Connect = nil }, bootstrap.Removal{SkipGitHub: true}, "stop", "GitHub was not told (--local), id 101 may still be listed there"},
 		"of another name, too": {func(w *world) {
 			w.server.AddRunner("octo-org/hello", githubtest.Runner{Name: "web-1"})
-		}, bootstrap.Removal{}, "stop", "removed by config.sh, GitHub no longer lists it"},
-		"slow lists": {func(w *world) { w.server.Lag(1) }, bootstrap.Removal{}, "stop", "removed by config.sh, GitHub no longer lists it"},
+		}, bootstrap.Removal{}, "stop", "deleted by id, GitHub no longer lists it"},
 		"registered anew while it stops": {func(w *world) {
 			w.manager.breaksAt("stop", func(n int) error {
 				if n == 0 {
@@ -83,11 +83,15 @@ func TestUninstall(t *testing.T) {
 			file := w.write("metrics/web.prom", "x")
 			_, err := w.store.Update(w.t.Context(), runnerName, func(r *instance.Record) { r.MetricsFile = file })
 			mustDo(w.t, err)
-		}, bootstrap.Removal{}, "stop", "removed by config.sh, GitHub no longer lists it"},
+		}, bootstrap.Removal{}, "stop", "deleted by id, GitHub no longer lists it"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t).withGitHub()
-			w.install(w.request())
+			w := newWorld(t)
+			if strings.Contains(name, "config.sh") {
+				w.install(w.withRunner().request())
+			} else {
+				w.install(w.withGitHub().atGitHub())
+			}
 			w.manager.changes()
 			if c.set != nil {
 				c.set(w)
@@ -179,14 +183,13 @@ func TestUninstallFails(t *testing.T) {
 		"no token to remove it": {func(w *world) {
 			w.server.Fault(githubtest.Fault{Method: "POST", Path: runnersPath + "/remove-token", Status: 403})
 		}, "403", true},
-		"GitHub goes on listing it": {func(w *world) { w.server.Lag(1000) }, register.ErrStillListed.Error(), true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t).withGitHub()
+			w := newWorld(t)
 			if name == "no token to remove it" {
-				w.install(w.request())
+				w.install(w.withRunner().request())
 			} else {
-				w.install(w.atGitHub())
+				w.install(w.withGitHub().atGitHub())
 			}
 			c.set(w)
 			err := w.stays(bootstrap.Removal{}, nil, c.words)
@@ -201,18 +204,33 @@ func TestUninstallFails(t *testing.T) {
 			}
 			w.manager.fail = nil
 			w.server.ClearFaults()
-			w.server.Lag(0)
-			if name != "GitHub goes on listing it" { // its lag lasts
-				w.uninstall(bootstrap.Removal{})
-			}
+			w.uninstall(bootstrap.Removal{})
 		})
+	}
+}
+
+// GitHub goes on listing the runner until the user has enough of it.
+func TestUninstallInterrupted(t *testing.T) {
+	w := newWorld(t).withGitHub()
+	w.install(w.atGitHub())
+	w.server.Lag(1000)
+	ctx, cancel := context.WithCancel(t.Context())
+	w.phases.begin = func(phase plan.Phase) {
+		if phase == plan.DeregisterPhase {
+			time.AfterFunc(100*time.Millisecond, cancel)
+		}
+	}
+	err := w.host.Uninstall(ctx, bootstrap.Removal{Name: runnerName})
+	expect(t, err, context.Canceled, "uninstall goes on from here when it is run again")
+	if w.record().Phase != instance.Removing || len(w.listed()) > 0 {
+		t.Errorf("GitHub lists %+v, the record is %+v", w.listed(), w.record())
 	}
 }
 
 // Without a credential: a remove token does for what config.sh has registered, and nothing is needed for what was never
 // registered.
 func TestUninstallByRemoveToken(t *testing.T) {
-	w := newWorld(t).withGitHub()
+	w := newWorld(t).withRunner()
 	w.install(w.request())
 	w.host.Connect = nil
 	w.stays(bootstrap.Removal{RemoveToken: github.NewSecret("wrong")}, nil)
@@ -236,8 +254,8 @@ func TestUninstallOfWhatWasNeverRegistered(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t).withGitHub()
-			w.server.Fault(githubtest.Fault{Method: "POST", Path: registerPath, Status: 403})
-			w.refused(w.request(), nil)
+			w.server.Fault(githubtest.Fault{Method: "POST", Path: runnersPath + "/generate-jitconfig", Status: 403})
+			w.refused(w.byConfig(), nil)
 			w.server.ClearFaults()
 			if c.set != nil {
 				c.set(w)
@@ -250,100 +268,74 @@ func TestUninstallOfWhatWasNeverRegistered(t *testing.T) {
 	}
 }
 
-// outsideSupervisor is a process that holds the lock of a runner, reports, and obeys signals: that of a runner without a
-// service. See holdRunner.
-func (w *world) outsideSupervisor() *exec.Cmd {
-	w.t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), holdVariable+"="+w.host.Paths.State)
-	if err := cmd.Start(); err != nil {
-		w.t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = cmd.Wait() // it ends by a signal, or because it is told to
-	}()
-	w.t.Cleanup(func() {
-		if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-			w.t.Error(err)
-		}
-		<-ended
-	})
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if report, err := w.store.LoadReport(runnerName); err == nil && report.PID == cmd.Process.Pid && report.State != "" {
-			return cmd
-		}
-	}
-	w.t.Fatal("the supervisor does not come up")
-	return nil
-}
-
 // A runner without a service is stopped by its process.
 func TestUninstallStopsProcess(t *testing.T) {
-	for name, force := range map[string]bool{"gently": false, "now": true} {
+	for name, way := range ways() {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			r := w.brought()
 			r.Service = false
 			w.install(r)
-			cmd := w.outsideSupervisor()
-			w.uninstall(bootstrap.Removal{SkipGitHub: true, Force: force})
+			cmd := w.outsideAgent(way(w))
+			w.uninstall(bootstrap.Removal{SkipGitHub: true, Force: name != "by signals"})
 			if got := w.phases.of(plan.StopPhase); got != "stopped process "+itoa(int64(cmd.Process.Pid)) {
 				t.Errorf("the phase says %q", got)
-			}
-			if text, err := os.ReadFile(filepath.Join(w.host.Paths.State, "told")); err == nil {
-				t.Errorf("it was told %q", text)
 			}
 		})
 	}
 }
 
-// One that does not stop is not waited for longer than is allowed, and nothing is removed.
+// One that does not stop, or does not answer, is not waited for longer than is allowed, and nothing is removed.
 func TestUninstallOfAStubbornProcess(t *testing.T) {
-	w := newWorld(t)
-	r := w.brought()
-	r.Service = false
-	w.install(r)
-	t.Setenv(stubbornVariable, "1")
-	w.outsideSupervisor()
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	err := w.host.Uninstall(ctx, bootstrap.Removal{Name: runnerName, SkipGitHub: true})
-	expect(t, err, context.DeadlineExceeded, "stopping process")
-	if _, err := os.Lstat(w.root("bin")); err != nil {
-		t.Error(err)
+	for name, silent := range map[string]bool{"it does not stop": false, "it does not answer": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			r := w.brought()
+			r.Service = false
+			w.install(r)
+			w.outsideAgent(stubbornVariable + "=1")
+			if silent {
+				w.socket()
+				mustDo(t, os.Mkdir(filepath.Join(w.base, "run"), 0o700))
+				listener, err := net.Listen("unix", w.record().Control) // what connects is heard by nobody
+				mustDo(t, err)
+				defer listener.Close()
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			err := w.host.Uninstall(ctx, bootstrap.Removal{Name: runnerName, SkipGitHub: true})
+			expect(t, err, context.DeadlineExceeded, "stopping process")
+			if _, err := os.Lstat(w.root("bin")); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
-// Drain and resume are told to the supervisor, and waited for.
-func TestDrain(t *testing.T) {
+// What cannot be told is an error.
+func TestNobodyToTell(t *testing.T) {
 	w := newWorld(t)
 	r := w.brought()
 	r.Service = false
 	w.install(r)
 	expect(t, w.host.Drain(t.Context(), "nothing"), instance.ErrUnknown)
 	expect(t, w.host.Drain(t.Context(), runnerName), bootstrap.ErrNotSupervised, "draining runner")
-	w.outsideSupervisor()
-	state := func() instance.State {
-		all, err := w.host.Status(t.Context(), runnerName)
-		if err != nil || len(all) != 1 {
-			t.Fatalf("status %+v, %v", all, err)
-		}
-		return all[0].Listener.State
+	mustDo(t, loop(w.stateOf("run.lock")))
+	expect(t, w.host.Resume(t.Context(), runnerName), syscall.ELOOP, "looking at the lock")
+	w.stays(bootstrap.Removal{SkipGitHub: true}, syscall.ELOOP, "looking at the lock")
+}
+
+// stateOf is a file that is kept for the runner.
+func (w *world) stateOf(name string) string {
+	return filepath.Join(w.host.Paths.State, "instances", runnerName, name)
+}
+
+// loop makes a link to itself in the place of a file.
+func loop(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
-	mustDo(t, w.host.Drain(t.Context(), runnerName), w.host.Drain(t.Context(), runnerName))
-	if got := state(); got != instance.Drained {
-		t.Errorf("after draining it is %s", got)
-	}
-	mustDo(t, w.host.Resume(t.Context(), runnerName))
-	if got := state(); got != instance.Idle {
-		t.Errorf("after resuming it is %s", got)
-	}
-	mustDo(t, os.WriteFile(filepath.Join(w.host.Paths.State, "deaf"), nil, 0o600))
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	expect(t, w.host.Drain(ctx, runnerName), context.DeadlineExceeded, "its listener is idle")
+	return os.Symlink(filepath.Base(path), path)
 }
 
 // Tidy takes away the state that a killed uninstall has left.
