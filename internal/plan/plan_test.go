@@ -147,6 +147,15 @@ func TestPlanWarnsOfGroup(t *testing.T) {
 	}
 	r.Identity.Group, r.Identity.JIT = "Careful", true
 	w.refused(r, github.ErrForbidden, "403")
+	w.server.ClearFaults()
+	w.server.SetGroup(organization, "Default", githubtest.GroupRules{NoPublic: true})
+	for _, thorough := range []bool{true, false} {
+		r = w.request()
+		r.Thorough = thorough
+		if made := w.plan(r); len(made.Warnings) > 0 != thorough {
+			t.Errorf("of the default group, thorough %v: the warnings are %q", thorough, made.Warnings)
+		}
+	}
 }
 
 // How a runner is to be kept.
@@ -220,14 +229,19 @@ func TestPlanKeepsCredential(t *testing.T) {
 func TestPlanWarnsOfCompany(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.installed(w.brought())
+	warned := func() bool {
+		return strings.Contains(w.log.String(), "jobs of another runner run as the same account and can interfere")
+	}
 	r := w.brought()
-	r.Template, r.JIT = "web-2", w.jit("web-2", 78, nil)
 	r.Life.DeregisterOnStop, r.Credential.TokenFile = true, "/etc/token"
+	w.installed(r)
+	if w.plan(r); warned() {
+		t.Errorf("alone: the log is %s", w.log)
+	}
+	r.Template, r.JIT = "web-2", w.jit("web-2", 78, nil)
 	w.services.state = svc.State{Active: svc.Absent}
-	w.plan(r)
-	if got := strings.Contains(w.log.String(), "jobs of another runner run as the same account and can interfere"); got != account.Privileged() {
-		t.Errorf("warned: %v; the log is %s", got, w.log)
+	if w.plan(r); warned() != account.Privileged() {
+		t.Errorf("beside another: the log is %s", w.log)
 	}
 }
 
