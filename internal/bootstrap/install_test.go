@@ -101,6 +101,24 @@ func TestInstallIsRefused(t *testing.T) {
 	}
 }
 
+// A plan is made with what the host knows: its service manager, and what the cloud has said to the plan before.
+func TestMakePlan(t *testing.T) {
+	w := newWorld(t).withGitHub()
+	r := w.request()
+	r.Template, r.Metadata = runnerName+"-{region}", plan.Metadata{Policy: plan.MetadataAuto} // no time to wait: nothing leaves this machine
+	for range 2 {
+		if made, err := w.host.MakePlan(t.Context(), r); err != nil || made.Name != runnerName || !made.Cached {
+			t.Errorf("plan %+v, %v", made, err)
+		}
+	}
+	if n := strings.Count(w.log.String(), "what only a cloud knows is left out"); n != 1 {
+		t.Errorf("the cloud was asked %d times", n)
+	}
+	w.host.Executable = "usr/bin/x"
+	_, err := w.host.MakePlan(t.Context(), r)
+	expect(t, err, nil, "describing service")
+}
+
 // Other options are refused, and with Replace the runner leaves and joins again, with its service at rest meanwhile.
 func TestInstallAnew(t *testing.T) {
 	for name, jit := range map[string]bool{"by config.sh": false, "by its id": true} {

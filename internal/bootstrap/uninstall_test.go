@@ -308,6 +308,12 @@ func TestUninstallOfAStubbornProcess(t *testing.T) {
 			if _, err := os.Lstat(w.root("bin")); err != nil {
 				t.Error(err)
 			}
+			if silent { // there was no time left for a signal
+				time.Sleep(50 * time.Millisecond)
+				if report, err := w.store.LoadReport(runnerName); err != nil || report.Starts > 0 {
+					t.Errorf("it has heard %d commands, %v", report.Starts, err)
+				}
+			}
 		})
 	}
 }
