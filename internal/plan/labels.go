@@ -9,10 +9,24 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
+// planLabels replaces what stands for facts in labels. A runner keeps those that it
+// has, also where its cloud does not answer today.
+func (p *planner) planLabels(ctx context.Context) (err error) {
+	r := p.Request
+	if p.known && p.Record.ResolvedLabels != nil && instance.SameLabels(p.Record.Labels, r.Identity.Labels) {
+		p.Labels = p.Record.ResolvedLabels
+	} else if p.Labels, err = p.maker.filler(ctx, r).labels(r.Identity); err != nil {
+		return err
+	}
+	if err := checkLabels(instance.Record{Identity: r.Identity, ResolvedLabels: p.Labels}); err != nil {
+		return fmt.Errorf("planning for %s: %w", p.plan.Scope, err)
+	}
+	return nil
+}
+
 // checkLabels refuses labels that GitHub would not keep as they are, with their
 // placeholders filled.
-func (p *planner) checkLabels(context.Context) error {
-	record := instance.Record{Identity: p.Request.Identity, ResolvedLabels: p.Labels}
+func checkLabels(record instance.Record) error {
 	err := github.CheckLabels(github.Distinct(record.EffectiveLabels()), 0)
 	if err == nil {
 		err = github.CheckLabels(register.AskedLabels(record), 0) // with the default ones there may be too many
@@ -20,8 +34,5 @@ func (p *planner) checkLabels(context.Context) error {
 	if err == nil && !record.JIT {
 		err = register.CheckLabels(register.AskedLabels(record))
 	}
-	if err != nil {
-		return fmt.Errorf("planning for %s: %w", p.plan.Scope, err)
-	}
-	return nil
+	return err
 }

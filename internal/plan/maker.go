@@ -67,7 +67,7 @@ func (m *Maker) Make(ctx context.Context, r Request) (*Plan, error) {
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{
-		planner.identify, planner.fillLabels, planner.checkLabels, planner.planAccount, planner.checkService,
+		planner.identify, planner.planLabels, planner.planAccount, planner.checkService,
 		planner.checkTrust, planner.checkWork, planner.planFetch, planner.planEnvironment, planner.planWork, planner.planRegister,
 		planner.planGroup, planner.planLife, planner.planService,
 	} {

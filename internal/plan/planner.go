@@ -51,19 +51,6 @@ func (p *planner) identify(ctx context.Context) error {
 	return nil
 }
 
-// fillLabels replaces what stands for facts in labels. A runner keeps those that it
-// has, also where its cloud does not answer today.
-func (p *planner) fillLabels(ctx context.Context) error {
-	r := p.Request
-	if p.known && p.Record.ResolvedLabels != nil && instance.SameLabels(p.Record.Labels, r.Identity.Labels) {
-		p.Labels = p.Record.ResolvedLabels
-		return nil
-	}
-	var err error
-	p.Labels, err = p.maker.filler(ctx, r).labels(r.Identity)
-	return err
-}
-
 func (p *planner) take(record instance.Record) error {
 	p.Record, p.Found, p.known = record, record, true
 	p.plan.Name, p.plan.Dir = record.Name, record.Dir

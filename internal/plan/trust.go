@@ -34,9 +34,10 @@ func (p *planner) checkTrust(context.Context) error {
 		name, value, _ := strings.Cut(variable, "=")
 		named[name] = value // the last one counts, as in .env
 	}
+	jobs := trusting{user: p.JobUser, account: p.plan.User, privateTemp: p.privateTemp()}
 	for _, name := range []string{trustFile, trustOfNode} {
 		if file := named[name]; file != "" {
-			if err := p.checkTrusted(name, file, holdsCertificate); err != nil {
+			if err := jobs.check(name, file, holdsCertificate); err != nil {
 				return err
 			}
 		}
@@ -54,10 +55,18 @@ func (p *planner) checkTrust(context.Context) error {
 		}
 	}
 	holds := func(path string) error { return folderHoldsCertificate(path, p.JobUser) }
-	return p.checkTrusted(trustFolder, folder, holds)
+	return jobs.check(trustFolder, folder, holds)
 }
 
-func (p *planner) checkTrusted(name, path string, holds func(path string) error) error {
+// trusting is who has to be able to read certificates: the jobs of a runner.
+type trusting struct {
+	user        account.User
+	account     string // as the plan calls it
+	privateTemp bool   // their service does not see the host's temporary folders
+}
+
+// check refuses what a variable names, unless it holds certificates that they can read.
+func (t trusting) check(name, path string, holds func(path string) error) error {
 	refused := &refusal.Error{Object: fmt.Sprintf("trusting %q (%s)", path, name), Name: path}
 	if !filepath.IsAbs(path) {
 		refused.Reason, refused.Detail = ErrNoCertificate, "not an absolute path, and the runner works in another directory"
@@ -67,14 +76,12 @@ func (p *planner) checkTrusted(name, path string, holds func(path string) error)
 		refused.Reason, refused.Detail = ErrNoCertificate, err.Error()
 		return refused
 	}
-	if barrier := p.JobUser.Unreadable(path); barrier != "" {
+	if barrier := t.user.Unreadable(path); barrier != "" {
 		refused.Reason = ErrUnreadable
-		refused.Detail = fmt.Sprintf("account %q may not read %q", p.plan.User, barrier)
+		refused.Detail = fmt.Sprintf("account %q may not read %q", t.account, barrier)
 		return refused
 	}
-	record := p.Record
-	record.User, record.Life = p.plan.User, p.Request.Life
-	if p.Request.Service && sandbox(p.maker.Paths, record, p.JobUser).PrivateTemp() && temporary(path) {
+	if t.privateTemp && temporary(path) {
 		refused.Reason, refused.Detail = ErrUnreadable, ErrPrivateTemp.Error()
 		return refused
 	}
