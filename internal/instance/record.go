@@ -54,9 +54,14 @@ type Record struct {
 	Environment []string `json:"environment,omitempty"`
 	Origin
 	Registration
-	Service string    `json:"service"`           // empty: runs without one
-	Control string    `json:"control,omitempty"` // the socket on which its agent answers, or has answered
-	Phase   Phase     `json:"phase"`
+	Service string `json:"service"`           // empty: runs without one
+	Control string `json:"control,omitempty"` // the socket on which its agent answers, or has answered
+	Phase   Phase  `json:"phase"`
+	Dates
+}
+
+// Dates are when the record was written first, and last.
+type Dates struct {
 	Created time.Time `json:"created"`
 	Updated time.Time `json:"updated"`
 }

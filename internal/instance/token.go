@@ -24,9 +24,10 @@ type keptToken struct {
 	Expires time.Time `json:"expires"`
 }
 
-func (s *Store) tokenFile(scope string) string {
+// tokenFile is where a store in dir keeps the token of a scope.
+func tokenFile(dir, scope string) string {
 	digest := sha256.Sum256([]byte(scope))
-	return filepath.Join(s.dir, tokenPrefix+hex.EncodeToString(digest[:8]))
+	return filepath.Join(dir, tokenPrefix+hex.EncodeToString(digest[:8]))
 }
 
 // KeepToken keeps a registration token of a scope, instead of an earlier one. Only
@@ -34,7 +35,7 @@ func (s *Store) tokenFile(scope string) string {
 func (s *Store) KeepToken(scope string, token interface{ Reveal() string }, expires time.Time) error {
 	text, err := json.Marshal(keptToken{Scope: scope, Value: token.Reveal(), Expires: expires})
 	if err == nil {
-		err = replaceFile(s.tokenFile(scope), text)
+		err = replaceFile(tokenFile(s.dir, scope), text)
 	}
 	if err != nil {
 		return fmt.Errorf("keeping the registration token: %w", err)
@@ -45,7 +46,7 @@ func (s *Store) KeepToken(scope string, token interface{ Reveal() string }, expi
 // KeptToken gives the registration token that was kept for a scope; empty if there
 // is none that can be read.
 func (s *Store) KeptToken(scope string) (value string, expires time.Time) {
-	text, err := os.ReadFile(s.tokenFile(scope))
+	text, err := os.ReadFile(tokenFile(s.dir, scope))
 	if err != nil {
 		return "", time.Time{}
 	}
@@ -58,7 +59,7 @@ func (s *Store) KeptToken(scope string) (value string, expires time.Time) {
 
 // DropToken forgets the registration token of a scope. None there is a success.
 func (s *Store) DropToken(scope string) error {
-	if err := os.Remove(s.tokenFile(scope)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(tokenFile(s.dir, scope)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("forgetting the registration token: %w", err)
 	}
 	return nil

@@ -49,7 +49,7 @@ func TestKeptTokens(t *testing.T) {
 			t.Errorf("%s is %v, %v", file.Name(), info.Mode(), err)
 		}
 	}
-	if err := os.WriteFile(s.tokenFile("c"), []byte("rubbish"), 0o600); err != nil {
+	if err := os.WriteFile(tokenFile(s.dir, "c"), []byte("rubbish"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if value, _ := s.KeptToken("c"); value != "" {
