@@ -24,7 +24,7 @@ const (
 
 // gitHub makes the three checks that need an answer of the API: the clock, the credential and the group.
 func (n network) gitHub(ctx context.Context) []Finding {
-	if n.Scope == nil {
+	if n.host.Scope == nil {
 		return slices.Concat(skipped("clock", noURL), skipped("token", noURL), skipped("group", noURL))
 	}
 	header, skew, err := n.ask(ctx)
@@ -40,17 +40,17 @@ func (n network) gitHub(ctx context.Context) []Finding {
 func (n network) ask(ctx context.Context) (http.Header, time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, networkTime)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, n.Scope.API()+"/rate_limit", http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, n.host.Scope.API()+"/rate_limit", http.NoBody)
 	if err != nil {
 		return nil, 0, fmt.Errorf("asking for GitHub's clock: %w", err)
 	}
 	request.Header.Set("Accept", "application/vnd.github+json")
 	request.Header.Set("X-GitHub-Api-Version", "2022-11-28")
-	if !n.Token.Empty() {
-		request.Header.Set("Authorization", "Bearer "+n.Token.Reveal())
+	if !n.host.Token.Empty() {
+		request.Header.Set("Authorization", "Bearer "+n.host.Token.Reveal())
 	}
 	sent := time.Now()
-	answer, err := n.Web.Do(request)
+	answer, err := n.host.Web.Do(request)
 	if err != nil {
 		return nil, 0, fmt.Errorf("asking for GitHub's clock: %w", err)
 	}
@@ -66,7 +66,7 @@ func (n network) ask(ctx context.Context) (http.Header, time.Duration, error) {
 
 func (n network) clock(header http.Header, skew time.Duration) []Finding {
 	const check, fix = "clock", "sudo timedatectl set-ntp true"
-	object := n.Scope.API()
+	object := n.host.Scope.API()
 	if header.Get("Date") == "" {
 		return skipped(check, "the server does not tell the time")
 	}
@@ -120,20 +120,20 @@ func scopesFor(kind github.Kind) []string {
 // a fine-grained token may have a right to read alone, of which GitHub tells nothing.
 func (n network) token(ctx context.Context, header http.Header) []Finding {
 	const check = "token"
-	if n.Client == nil {
+	if n.host.Client == nil {
 		return skipped(check, "no credential given")
 	}
 	ctx, cancel := context.WithTimeout(ctx, networkTime)
 	defer cancel()
-	object := kind(n.Token)
-	if _, err := n.Client.Runners(ctx, nobody); err != nil {
+	object := kind(n.host.Token)
+	if _, err := n.host.Client.Runners(ctx, nobody); err != nil {
 		return []Finding{{Check: check, State: Failed, Object: object, Found: err.Error(), Cause: err}}
 	}
 	scopes, classic := header[http.CanonicalHeaderKey("X-OAuth-Scopes")]
 	if !classic {
-		return one(check, OK, object, "it may list the runners of "+n.Scope.String(), "")
+		return one(check, OK, object, "it may list the runners of "+n.host.Scope.String(), "")
 	}
-	needed := scopesFor(n.Scope.Kind)
+	needed := scopesFor(n.host.Scope.Kind)
 	for scope := range strings.SplitSeq(strings.Join(scopes, ","), ",") {
 		if slices.Contains(needed, strings.TrimSpace(scope)) {
 			return one(check, OK, object, "it has the scope "+strings.TrimSpace(scope), "")
@@ -147,31 +147,31 @@ func (n network) token(ctx context.Context, header http.Header) []Finding {
 func (n network) group(ctx context.Context) []Finding {
 	const check = "group"
 	switch {
-	case n.Scope.Kind == github.Repository:
+	case n.host.Scope.Kind == github.Repository:
 		return skipped(check, "a repository has no runner groups")
-	case n.Client == nil && n.Group == "":
+	case n.host.Client == nil && n.host.Group == "":
 		return skipped(check, "no --runnergroup given")
-	case n.Client == nil:
+	case n.host.Client == nil:
 		return skipped(check, "no credential given")
 	}
 	ctx, cancel := context.WithTimeout(ctx, networkTime)
 	defer cancel()
-	group, err := n.Client.FindGroup(ctx, n.Group)
-	if err != nil && n.Group == "" {
+	group, err := n.host.Client.FindGroup(ctx, n.host.Group)
+	if err != nil && n.host.Group == "" {
 		return skipped(check, "no --runnergroup given") // what is wrong with the credential is told by another check
 	}
 	if err != nil {
-		finding := Finding{Check: check, State: Failed, Object: n.Group, Found: err.Error(), Cause: err}
+		finding := Finding{Check: check, State: Failed, Object: n.host.Group, Found: err.Error(), Cause: err}
 		if errors.Is(err, github.ErrGroupUnknown) {
-			finding.Fix = n.Again("--runnergroup", "Default")
+			finding.Fix = n.host.Again("--runnergroup", "Default")
 		}
 		return []Finding{finding}
 	}
-	object := cmp.Or(n.Group, group.Name)
+	object := cmp.Or(n.host.Group, group.Name)
 	limits := group.Limits()
 	switch {
-	case group.Closed() && n.Group != "":
-		return one(check, Failed, object, limits[0], n.Again("--runnergroup", "Default"))
+	case group.Closed() && n.host.Group != "":
+		return one(check, Failed, object, limits[0], n.host.Again("--runnergroup", "Default"))
 	case len(limits) > 0:
 		return one(check, Warning, object, strings.Join(limits, "; "), "")
 	}

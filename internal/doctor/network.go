@@ -42,15 +42,15 @@ func secure(host string, needed bool) endpoint {
 }
 
 // network makes the checks that need one.
-type network struct{ Host }
+type network struct{ host Host }
 
 // ours are the hosts that an install speaks to.
 func (n network) ours() []endpoint {
-	if n.Scope == nil {
+	if n.host.Scope == nil {
 		return nil
 	}
 	var all []endpoint
-	for _, raw := range []string{n.Scope.Server(), n.Scope.API()} {
+	for _, raw := range []string{n.host.Scope.Server(), n.host.Scope.API()} {
 		u, err := url.Parse(raw)
 		if err != nil || slices.ContainsFunc(all, func(e endpoint) bool { return e.url.Host == u.Host }) {
 			continue
@@ -63,7 +63,7 @@ func (n network) ours() []endpoint {
 // forJobs are the hosts that the runner and usual jobs speak to beside ours, as GitHub documents them. A server that
 // somebody runs has them all under its own name.
 func (n network) forJobs() []endpoint {
-	if n.Scope == nil || !n.Scope.Cloud() {
+	if n.host.Scope == nil || !n.host.Scope.Cloud() {
 		return nil
 	}
 	all := []endpoint{
@@ -82,10 +82,10 @@ func (n network) forJobs() []endpoint {
 
 // proxyFor is the proxy on the way to an endpoint; nil for none.
 func (n network) proxyFor(e endpoint) *url.URL {
-	if n.Proxy == nil {
+	if n.host.Proxy == nil {
 		return nil
 	}
-	through, err := n.Proxy(&http.Request{URL: e.url})
+	through, err := n.host.Proxy(&http.Request{URL: e.url})
 	if err != nil {
 		return nil
 	}
@@ -159,10 +159,10 @@ func (n network) jobHosts(ctx context.Context) []Finding {
 	const check = "hosts"
 	all := n.forJobs()
 	switch {
-	case n.Scope == nil:
+	case n.host.Scope == nil:
 		return skipped(check, noURL)
 	case len(all) == 0:
-		return one(check, OK, n.Scope.Server(), "jobs need no other host of GitHub's", "")
+		return one(check, OK, n.host.Scope.Server(), "jobs need no other host of GitHub's", "")
 	}
 	return n.summed(check, "reached", all, each(ctx, all, n.reach))
 }
@@ -203,7 +203,7 @@ func (n network) explain(e endpoint, err error) (found, fix string) {
 		return "the name cannot be resolved: " + name.Err, fmt.Sprintf(resolveFix, shell.Quote(e.name()))
 	case errors.As(err, &certificate) && errors.As(err, &unknown):
 		return "its certificate is not trusted; it was issued by " + issuer(certificate) + ", perhaps a proxy that looks into connections",
-			n.Again("--ca-file", "FILE")
+			n.host.Again("--ca-file", "FILE")
 	case errors.As(err, &expired) && expired.Reason == x509.Expired:
 		return "its certificate is not valid at the time of this host's clock", "timedatectl status"
 	case errors.Is(err, context.DeadlineExceeded):
@@ -234,7 +234,7 @@ func (n network) reach(ctx context.Context, e endpoint) error {
 }
 
 func (n network) tlsTo(name string) *tls.Config {
-	return &tls.Config{ServerName: name, RootCAs: n.Roots, MinVersion: tls.VersionTLS12}
+	return &tls.Config{ServerName: name, RootCAs: n.host.Roots, MinVersion: tls.VersionTLS12}
 }
 
 func (n network) dial(ctx context.Context, e endpoint) (net.Conn, error) {
@@ -253,7 +253,7 @@ func (n network) ipv6(ctx context.Context) []Finding {
 	const check = "ipv6"
 	all := slices.DeleteFunc(append(n.ours(), n.forJobs()...), func(e endpoint) bool { return n.proxyFor(e) != nil })
 	switch {
-	case n.Scope == nil:
+	case n.host.Scope == nil:
 		return skipped(check, noURL)
 	case len(all) == 0:
 		return skipped(check, withProxy)

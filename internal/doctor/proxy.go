@@ -33,7 +33,7 @@ func (e *proxyError) Unwrap() error { return e.cause }
 // proxyFix names no password, of which a hint must not know.
 func (n network) proxyFix(e *proxyError, to endpoint) string {
 	if e.status == http.StatusProxyAuthRequired {
-		return "https_proxy=" + e.proxy.Scheme + "://USER:PASSWORD@" + e.proxy.Host + " " + n.Again()
+		return "https_proxy=" + e.proxy.Scheme + "://USER:PASSWORD@" + e.proxy.Host + " " + n.host.Again()
 	}
 	return "curl -v --proxy " + shell.Quote(e.proxy.Scheme+"://"+e.proxy.Host) + " " + shell.Quote(to.url.String())
 }
