@@ -38,6 +38,7 @@ func arrows() []arrow {
 		{"internal/plan", []string{
 			"internal/places", "internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health",
 			"internal/metadata", "internal/github", "internal/instance", "internal/account", "internal/refusal",
+			"internal/transport", // as above
 		}},
 		{"internal/agent", []string{
 			"internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health",
