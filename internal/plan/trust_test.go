@@ -117,7 +117,7 @@ func TestPlanPrivateTemp(t *testing.T) {
 	r.Life.Allow = []string{plan.AllowAll}
 	w.plan(r)
 	r.Credential, r.Life.Allow = instance.Credential{}, nil
-	dir, err := os.MkdirTemp("/tmp", "plan-")
+	dir, err := os.MkdirTemp("/tmp", "plan-") //nolint:usetesting // a service has a /tmp of its own, whatever TMPDIR says
 	mustDo(t, err)
 	t.Cleanup(func() { mustDo(t, os.RemoveAll(dir)) })
 	file := filepath.Join(dir, "ca.pem")
