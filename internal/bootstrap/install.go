@@ -354,6 +354,9 @@ func (i *installer) joinedMeanwhile() (already bool, id int64, err error) {
 	if err != nil || settings.ID != record.RunnerID {
 		return false, 0, nil //nolint:nilerr // what is there is not that registration
 	}
+	// The registration is the supervisor's to say, and how the runner is kept from now on the plan's.
+	record.Life, record.Credential = i.record.Life, i.record.Credential
+	record.Environment, record.Source = i.record.Environment, i.record.Source
 	i.record = record
 	return true, record.RunnerID, nil
 }

@@ -334,7 +334,12 @@ func TestInstallJoinedMeanwhile(t *testing.T) {
 			mustDo(t, err, os.WriteFile(w.root(".runner"), []byte(`{"agentId": 99, "agentName": "web-1", "gitHubUrl": "`+w.scope.URL()+`"}`), 0o644))
 		}
 	}
-	w.install(w.byConfig())
+	r := w.byConfig()
+	r.Life.MaxIdle, r.Credential.TokenFile = instance.Duration(time.Hour), "/etc/token"
+	w.install(r)
+	if record := w.record(); record.MaxIdle != r.Life.MaxIdle || record.Credential != r.Credential || record.RunnerID != 99 {
+		t.Errorf("the record has lost what the runner is to be kept by: %+v", record)
+	}
 	if got := w.phases.of(plan.RegisterPhase); got != "id 99, by its supervisor" {
 		t.Errorf("the phase says %q", got)
 	}
