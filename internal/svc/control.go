@@ -146,7 +146,7 @@ func (s *Service) Log(ctx context.Context, lines int) ([]string, error) {
 	if lines < 1 {
 		return nil, fmt.Errorf("reading the log of unit %q: %d lines asked for", s.file(), lines)
 	}
-	out, stderr, err := s.run(ctx, "journalctl", "--no-pager", "--quiet", "--output=cat",
+	out, stderr, err := s.host.run(ctx, "journalctl", "--no-pager", "--quiet", "--output=cat",
 		"--lines="+strconv.Itoa(lines), "--unit="+s.file())
 	if err != nil {
 		return nil, &Error{Op: "reading the log of", Unit: s.file(), Output: stderr, Err: err}
@@ -197,15 +197,16 @@ func (s *Service) change(ctx context.Context, op, verb string, options ...string
 
 // systemctl runs it and returns what it printed; a refusal is an *Error with its stderr.
 func (s *Service) systemctl(ctx context.Context, op string, args ...string) (string, error) {
-	out, stderr, err := s.run(ctx, "systemctl", append([]string{"--no-ask-password", "--no-pager"}, args...)...)
+	out, stderr, err := s.host.run(ctx, "systemctl", append([]string{"--no-ask-password", "--no-pager"}, args...)...)
 	if err != nil {
 		return "", &Error{Op: op, Unit: s.file(), Output: stderr, Err: err}
 	}
 	return out, nil
 }
 
-func (s *Service) run(ctx context.Context, program string, args ...string) (stdout, stderr string, err error) {
-	path, err := s.host.find(program)
+// run runs one of systemd's programs to its end.
+func (h host) run(ctx context.Context, program string, args ...string) (stdout, stderr string, err error) {
+	path, err := h.find(program)
 	if err != nil {
 		return "", "", err
 	}

@@ -4,17 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"slices"
 )
-
-// onDisk is what there is of a unit before it is changed, so that a failure can put it back.
-type onDisk struct {
-	present bool
-	text    []byte
-	mode    fs.FileMode
-	links   []string // from the .wants and .requires folders of targets
-}
 
 // Change is what Install has done to a unit.
 type Change struct {
@@ -39,11 +29,11 @@ func (s *Service) Install(ctx context.Context) (Change, error) {
 	if err != nil {
 		return Change{}, err
 	}
-	before, err := s.look()
+	before, err := s.disk().look()
 	if err != nil {
 		return Change{}, err
 	}
-	if s.matches(before) && state.Installed && state.Enabled && !state.stale {
+	if before.holds(s.text) && state.Installed && state.Enabled && !state.stale {
 		return Change{}, nil
 	}
 	if err := s.converge(ctx, before); err != nil {
@@ -54,10 +44,6 @@ func (s *Service) Install(ctx context.Context) (Change, error) {
 		change.Undo = func(ctx context.Context) error { return s.restore(ctx, before, state.Enabled) }
 	}
 	return change, nil
-}
-
-func (s *Service) matches(d onDisk) bool {
-	return d.present && string(d.text) == s.text && d.mode.Perm() == unitMode
 }
 
 func (s *Service) converge(ctx context.Context, before onDisk) error {
@@ -84,7 +70,7 @@ func (s *Service) converge(ctx context.Context, before onDisk) error {
 
 // rewrite installs the unit in steps that may be repeated, whatever there was before.
 func (s *Service) rewrite(ctx context.Context) error {
-	if err := s.write([]byte(s.text)); err != nil {
+	if err := s.disk().write([]byte(s.text)); err != nil {
 		return err
 	}
 	if _, err := s.systemctl(ctx, "reloading systemd for", "daemon-reload"); err != nil {
@@ -99,7 +85,7 @@ func (s *Service) rewrite(ctx context.Context) error {
 
 // settled compares disk and systemd with what is wanted, after the change.
 func (s *Service) settled(ctx context.Context) error {
-	disk, err := s.look()
+	disk, err := s.disk().look()
 	if err != nil {
 		return err
 	}
@@ -107,7 +93,7 @@ func (s *Service) settled(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.matches(disk) && state.Installed && state.Enabled && !state.stale {
+	if disk.holds(s.text) && state.Installed && state.Enabled && !state.stale {
 		return nil
 	}
 	return &Error{
@@ -121,24 +107,15 @@ func (s *Service) restore(ctx context.Context, before onDisk, enabled bool) erro
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), aftermath)
 	defer cancel()
 	if before.present {
-		if err := s.write(before.text); err != nil {
+		if err := s.disk().write(before.text); err != nil {
 			return err
 		}
-	} else if err := remove(s.path()); err != nil {
+	} else if err := remove(s.disk().path()); err != nil {
 		return err
 	}
 	if !enabled {
-		links, err := s.links()
-		if err != nil {
+		if err := s.disk().unlink(before.links); err != nil {
 			return err
-		}
-		for _, link := range links {
-			if slices.Contains(before.links, link) {
-				continue
-			}
-			if err := remove(link); err != nil {
-				return err
-			}
 		}
 	}
 	_, err := s.systemctl(ctx, "reloading systemd for", "daemon-reload")
@@ -154,7 +131,7 @@ func (s *Service) Uninstall(ctx context.Context) (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	before, err := s.look()
+	before, err := s.disk().look()
 	if masked := (*maskedError)(nil); err != nil && !errors.As(err, &masked) {
 		return false, err
 	}
@@ -186,18 +163,12 @@ func (s *Service) Uninstall(ctx context.Context) (changed bool, err error) {
 // sweep removes what is left on disk and in systemd's memory; the unit file only if it is ours.
 func (s *Service) sweep(ctx context.Context, file bool) error {
 	if file {
-		if err := remove(s.path()); err != nil {
+		if err := remove(s.disk().path()); err != nil {
 			return err
 		}
 	}
-	links, err := s.links()
-	if err != nil {
+	if err := s.disk().unlink(nil); err != nil {
 		return err
-	}
-	for _, link := range links {
-		if err := remove(link); err != nil {
-			return err
-		}
 	}
 	if _, err := s.systemctl(ctx, "reloading systemd for", "daemon-reload"); err != nil {
 		return err

@@ -49,7 +49,7 @@ func TestInstall(t *testing.T) {
 			if want := map[string]string{"a.service": f.Text(), wantsLink: "link"}; !maps.Equal(f.units(), want) {
 				t.Errorf("left %q", f.units())
 			}
-			if info, err := os.Stat(f.path()); err != nil || info.Mode().Perm() != 0o644 {
+			if info, err := os.Stat(f.disk().path()); err != nil || info.Mode().Perm() != 0o644 {
 				t.Errorf("unit is %v, %v", info.Mode(), err)
 			}
 			if change, err := f.Install(t.Context()); change.Made || err != nil {
@@ -69,12 +69,12 @@ func (f *fake) lay(files map[string]string, mode os.FileMode) {
 			continue
 		}
 		link := filepath.Join(f.folder, "units", name)
-		if err := errors.Join(os.Mkdir(filepath.Dir(link), 0o755), os.Symlink(f.path(), link)); err != nil {
+		if err := errors.Join(os.Mkdir(filepath.Dir(link), 0o755), os.Symlink(f.disk().path(), link)); err != nil {
 			f.t.Fatal(err)
 		}
 	}
 	if mode != 0 {
-		if err := os.Chmod(f.path(), mode); err != nil {
+		if err := os.Chmod(f.disk().path(), mode); err != nil {
 			f.t.Fatal(err)
 		}
 	}
@@ -186,14 +186,14 @@ func TestInstallForeign(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFake(t, fakeInstaller{})
-			if err := lay(f.path()); err != nil {
+			if err := lay(f.disk().path()); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := f.Install(t.Context()); err == nil || !strings.Contains(err.Error(), name) {
 				t.Errorf("error is %v", err)
 			}
 			f.called()
-			if _, err := os.Lstat(f.path()); err != nil {
+			if _, err := os.Lstat(f.disk().path()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -286,7 +286,7 @@ func TestUninstallFailure(t *testing.T) {
 
 func TestUninstallLeavesMask(t *testing.T) {
 	f := newFake(t, fakeInstaller{})
-	if err := os.Symlink("/dev/null", f.path()); err != nil {
+	if err := os.Symlink("/dev/null", f.disk().path()); err != nil {
 		t.Fatal(err)
 	}
 	if changed, err := f.Uninstall(t.Context()); changed || err != nil {
@@ -518,10 +518,10 @@ func TestProgramMissing(t *testing.T) {
 // TestWriteLeavesNothing has the last step of writing fail.
 func TestWriteLeavesNothing(t *testing.T) {
 	f := newFake(t, fakeInstaller{})
-	if err := os.MkdirAll(filepath.Join(f.path(), "in the way"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(f.disk().path(), "in the way"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.write([]byte("x")); err == nil || !strings.Contains(err.Error(), "writing unit file") {
+	if err := f.disk().write([]byte("x")); err == nil || !strings.Contains(err.Error(), "writing unit file") {
 		t.Errorf("error is %v", err)
 	}
 	if left := f.units(); len(left) > 0 {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"time"
 
 	"github.com/kardianos/service"
@@ -89,8 +88,8 @@ func (s *Service) Text() string { return s.text }
 // file is the unit's name as systemd knows it.
 func (s *Service) file() string { return fileOf(s.unit.Name) }
 
-// path is where the unit is written.
-func (s *Service) path() string { return filepath.Join(s.host.folder, s.file()) }
+// disk is where the unit is written.
+func (s *Service) disk() unitFile { return unitFile{folder: s.host.folder, name: s.file()} }
 
 func systemdHost() host {
 	return host{
