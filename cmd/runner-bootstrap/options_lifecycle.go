@@ -64,7 +64,7 @@ func (o *lifecycleOptions) options() []option {
 		},
 		{
 			name: "deregister-on-stop", commands: "install cloud-init",
-			usage: "take the runner away from GitHub whenever its service stops, and join anew when it starts",
+			usage: "take the runner away from GitHub whenever its service stops, and join again when it starts",
 			on:    &o.deregisterOnStop,
 		},
 		{

@@ -136,12 +136,12 @@ func (o *registrationOptions) options() []option {
 	return []option{
 		{
 			name: "replace", commands: "install cloud-init",
-			usage: "take over a name that GitHub knows already, or register anew with other options",
+			usage: "take over a name that GitHub knows already, or register again with other options",
 			on:    &o.replace,
 		},
 		{
 			name: "ephemeral", commands: "install cloud-init",
-			usage: "leave GitHub after each job, and join anew if there is a credential to do it with",
+			usage: "leave GitHub after each job, and join again if there is a credential to do it with",
 			on:    &o.ephemeral,
 		},
 		{

@@ -32,7 +32,7 @@ func newRun(call *session) *cobra.Command {
 	o := &runOptions{}
 	return call.command("run", "Supervise an installed runner in the foreground", `
 This is what the service runs. It starts the runner's listener as the account
-that jobs run as, understands how it ends, and has the runner registered anew
+that jobs run as, understands how it ends, and has the runner registered again
 where that is needed and there is a credential. On SIGTERM the running job may
 finish within --drain-timeout; on SIGINT, or on a second signal, nothing is
 waited for. SIGUSR1 drains the runner, SIGUSR2 lets it go on.`, o.groups(),

@@ -126,7 +126,7 @@ func (s *supervisor) fail(ctx context.Context, reason string, minWait time.Durat
 	s.pause(ctx, wait)
 }
 
-// renew has the runner registered anew, once.
+// renew tries once to have the runner registered again.
 func (s *supervisor) renew(ctx context.Context) {
 	// What the listener said before has led here, and tells nothing of a failure to come.
 	s.change(func(now *Change) { now.State, now.Reason, now.Job, now.LastWords = Registering, "", "", "" })
@@ -136,7 +136,7 @@ func (s *supervisor) renew(ctx context.Context) {
 		if settings, err = register.ReadSettings(s.Root); err == nil {
 			s.needsRegistration, s.ephemeral = false, settings.Ephemeral
 			s.change(func(now *Change) { now.Registrations++ })
-			s.Log.Info("registered anew", "id", settings.ID)
+			s.Log.Info("registered again", "id", settings.ID)
 			return
 		}
 	}

@@ -86,7 +86,7 @@ variable "options" {
 }
 
 variable "token_command" {
-  description = "Shell command by which the machine fetches an access token, each time anew."
+  description = "Shell command by which the machine fetches an access token, again each time."
   type        = string
   default     = null
 

@@ -1,4 +1,4 @@
 output "group" {
-  description = "Name of the auto scaling group, for whoever scales it."
+  description = "Name of the auto scaling group, for the one who scales it."
   value       = aws_autoscaling_group.runner.name
 }
