@@ -107,7 +107,7 @@ func hintWork(call *session, err error) string {
 		return "sudo " + work.Command
 	case optionsOf[issuedOptions](call).jitConfigFile != "":
 		return hintJITConfig(call, err)
-	case work.Anew:
+	case work.Reregister:
 		return again(without(call.arguments, []string{"--work", ""}), "--work", work.Instead, "--replace")
 	}
 	return again(call.arguments, "--work", work.Instead)

@@ -69,8 +69,8 @@ type WorkError struct {
 	Detail string
 	// Command mends it, as root; or else another folder, Instead, is to be named.
 	Command, Instead string
-	// Anew is set where the runners that are there already have to be registered anew for that.
-	Anew bool
+	// Reregister is set where the runners that are there already have to be registered again for that.
+	Reregister bool
 }
 
 func (e *WorkError) Error() string {
@@ -172,7 +172,7 @@ func (w Work) checkTaken(path string) error {
 				}
 				if w.Part && record.Work == w.Folder && record.Dir != place {
 					// The first of several was the only one before, and has the whole folder.
-					e.Anew, e.Instead = true, w.Folder+"-parts"
+					e.Reregister, e.Instead = true, w.Folder+"-parts"
 				}
 				return e
 			}
