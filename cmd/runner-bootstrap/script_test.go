@@ -80,7 +80,7 @@ func newShared(t *testing.T) *shared {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	// Where there is no Go, whoever runs these tests brings the listener along.
+	// Where there is no Go, the one who runs these tests brings the listener along.
 	listener := os.Getenv(listenerVariable)
 	if listener == "" {
 		var err error

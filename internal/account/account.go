@@ -43,7 +43,7 @@ func (e *CreateError) Error() string {
 
 func (e *CreateError) Unwrap() []error { return []error{ErrCreate, e.Cause} }
 
-// searchPath is what every runner starts with. The PATH of whoever installs is
+// searchPath is what every runner starts with. The PATH of the one who installs is
 // no guide: in cloud-init it is nearly empty, under sudo it is root's.
 const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

@@ -16,7 +16,7 @@ import (
 	"testing"
 )
 
-// stranger is an account that has nothing to do with whoever runs the test.
+// stranger is an account that has nothing to do with the one who runs the test.
 func stranger() User {
 	return User{Name: "stranger", UID: 54321, GID: 54322, Groups: []int{54322, 54323}, Home: "/nonexistent"}
 }
@@ -235,7 +235,7 @@ func TestCreateOfOneThatExists(t *testing.T) {
 	}
 }
 
-// useradd refuses such a name, whoever asks.
+// useradd refuses such a name, no matter who asks.
 func TestCreateThatIsRefused(t *testing.T) {
 	t.Parallel()
 	_, err := Create(t.Context(), "-no:name")

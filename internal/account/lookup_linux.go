@@ -85,7 +85,7 @@ func (d database) named(name string) (User, error) {
 
 // find looks into the file first, so that an account of the host's own does not
 // depend on a directory. Only the name service knows the others; it may call an
-// account otherwise than whoever asks (DOMAIN\user, upper case), so what it finds by
+// account otherwise than its caller (DOMAIN\user, upper case), so what it finds by
 // a name is that account. What looks like a number, to it, is an uid, and one that is
 // too large is cut off, to root's if need be: that has to be wanted.
 func (d database) find(key string, wanted func(User) bool) (u User, local bool, err error) {

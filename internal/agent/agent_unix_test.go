@@ -30,7 +30,7 @@ func TestEventOf(t *testing.T) {
 		"nothing new":       {idle, idle, ""},
 		"a job":             {idle, supervise.Change{State: supervise.Busy, Job: "a"}, health.EventBusy},
 		"the next job":      {supervise.Change{State: supervise.Busy, Job: "a"}, supervise.Change{State: supervise.Busy, Job: "b"}, health.EventBusy},
-		"joined anew":       {idle, supervise.Change{State: supervise.Idle, Registrations: 1}, health.EventRegistered},
+		"joined again":      {idle, supervise.Change{State: supervise.Idle, Registrations: 1}, health.EventRegistered},
 		"told to drain":     {idle, supervise.Change{State: supervise.Idle, Draining: true}, health.EventDraining},
 		"lost GitHub":       {idle, lost, health.EventDisconnected},
 		"found it again":    {lost, idle, health.EventIdle},
@@ -119,7 +119,7 @@ func TestMoveFolder(t *testing.T) {
 	}
 }
 
-// A record that comes late is waited for; whoever stops does not wait.
+// A record that comes late is waited for; an agent that is told to stop does not wait.
 func TestLoadLate(t *testing.T) {
 	t.Parallel()
 	store := instance.NewStore(t.TempDir())

@@ -29,7 +29,7 @@ type keeper struct {
 	user        account.User
 }
 
-// renew registers the runner anew. The remains of the job before are removed
+// renew registers the runner again. The remains of the job before are removed
 // first, and so is what GitHub still lists of this runner. After a failure, or
 // a kill, it may be repeated.
 func (k *keeper) renew(ctx context.Context) error {
@@ -89,7 +89,7 @@ func (k *keeper) reconcile(ctx context.Context, record instance.Record) (instanc
 	}
 	settings, err := register.ReadSettings(record.Dir)
 	if err != nil {
-		return record, nil //nolint:nilerr // whoever needs a registration will say what is wrong with it
+		return record, nil //nolint:nilerr // what needs a registration will say what is wrong with it
 	}
 	return k.store.Update(ctx, k.name, func(r *instance.Record) { r.Renewing, r.RunnerID = false, settings.ID })
 }

@@ -139,7 +139,7 @@ func (o *reporter) heartbeat() {
 		// GitHub may take minutes until it frees the session of a host that was cut off.
 		o.try("telling the service manager", o.manager.ExtendTimeout(instance.StartTimeout))
 	default:
-		// Whoever waits for this service, the end of the boot above all, has waited long
+		// What waits for this service, the end of the boot above all, has waited long
 		// enough; the watchdog begins now.
 		o.ready = true
 		o.try("telling the service manager", o.manager.Ready("not listening yet: "+string(o.last.Shown())))

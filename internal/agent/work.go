@@ -41,7 +41,7 @@ func (k *keeper) emptyWork(record instance.Record) {
 }
 
 // mendWork makes a folder for jobs again that we have made and that is gone, as on
-// a disk which a cloud gives anew at each start.
+// a disk which a cloud gives empty at each start.
 func (k *keeper) mendWork(ctx context.Context, record instance.Record) {
 	made, found := record.WorkFolder.Find(record.WorkDir())
 	if !found || !errors.Is(workspace.Check(made.Path, made.Inode), fs.ErrNotExist) {

@@ -41,7 +41,7 @@ func TestExamineDoesNotHang(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Error("it waits for a check that hangs")
 	}
-	// Whoever still reads gets the end of the file.
+	// A check that still reads gets the end of the file.
 	for range 3 {
 		if writer, err := os.OpenFile(fifo, os.O_WRONLY|unix.O_NONBLOCK, 0); err == nil {
 			writer.Close()

@@ -261,7 +261,7 @@ func writeEntry(dir string, entry Entry) error {
 	return nil
 }
 
-// seen notes that GitHub offers what is in the cache, so that whoever wants it soon
+// seen notes that GitHub offers what is in the cache, so that a command that wants it soon
 // need not ask. A cache that cannot be written is no worse than one that was not.
 func (e Entry) seen(at time.Time) Entry {
 	if at.After(e.Offered) {

@@ -446,7 +446,7 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-// The source of a stream decides what its failure is, not whoever decodes.
+// The source of a stream decides what its failure is, not the one that decodes.
 func TestHashingTellsTheSourcesFailure(t *testing.T) {
 	t.Parallel()
 	noise := make([]byte, 3*chunks*chunkSize+7)

@@ -63,7 +63,7 @@ func TestNoted(t *testing.T) {
 		"too short":           {begin + oneDigest[1:] + end, ""},
 		"no digest":           {begin + strings.Repeat("x", 64) + end, ""},
 		"of another platform": {strings.ReplaceAll(begin+oneDigest+end, "x64", "arm64"), ""},
-		// Whoever can add to the notes could add a second one.
+		// Somebody who can add to the notes could add a second one.
 		"twice": {begin + oneDigest + end + begin + otherDigest + end, ""},
 	} {
 		if got := noted(c.text, Platform{OS: "linux", Arch: "x64"}); got != c.want {

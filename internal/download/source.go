@@ -106,7 +106,7 @@ const (
 )
 
 // hashing passes a source on while a goroutine of its own reads ahead and
-// hashes, so that whoever decodes does neither.
+// hashes, so that the one that decodes does neither.
 type hashing struct {
 	sum        hash.Hash
 	full, free chan []byte
@@ -132,7 +132,7 @@ func hashAhead(from io.Reader) *hashing {
 
 func (h *hashing) ahead(from io.Reader) {
 	defer close(h.full)
-	defer close(h.ended) // first: whoever sees the end of full may ask why
+	defer close(h.ended) // first: the one that sees the end of full may ask why
 	for {
 		var chunk []byte
 		select {
@@ -186,7 +186,7 @@ func (h *hashing) drain() error {
 	return err
 }
 
-// Close ends the reading ahead. Whoever made the source ends a read that waits.
+// Close ends the reading ahead. The one that made the source ends a read that waits.
 func (h *hashing) Close() {
 	h.end.Do(func() { close(h.stop) })
 	<-h.ended

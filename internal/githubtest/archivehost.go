@@ -75,7 +75,7 @@ func listDownloads(c *call) answer {
 	return ok(out)
 }
 
-// archiveOrigin is the address of the archive host for whoever sent r to the API host.
+// archiveOrigin is the address of the archive host for the one who sent r to the API host.
 func (s archiveHost) archiveOrigin(r *http.Request) string {
 	return s.scheme + "://" + reachable(s.archAddr, r.Host)
 }

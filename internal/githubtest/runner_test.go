@@ -601,7 +601,7 @@ func TestPATIsExchanged(t *testing.T) {
 	}
 }
 
-// TestRootIsRefused shows, as whoever runs it, one side of the rule: root is refused, others are not.
+// TestRootIsRefused shows one side of the rule, by the account that runs it: root is refused, others are not.
 func TestRootIsRefused(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)

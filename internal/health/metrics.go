@@ -55,11 +55,11 @@ type Metrics struct {
 }
 
 // WriteMetrics replaces a file, which the collector reads when its name ends in
-// .prom, by the metrics in Prometheus' text format. Whoever reads sees the old or the new
+// .prom, by the metrics in Prometheus' text format. A reader sees the old or the new
 // content, never a part; after a failure it is the old. Everybody may read the
 // file. A file that already holds just this (times count in whole seconds) is
 // left alone. It is not waited for until it is on the disk: after a power cut it is
-// written anew. The error for an unknown state matches [errState].
+// written again. The error for an unknown state matches [errState].
 func WriteMetrics(file string, m Metrics) error {
 	if !slices.Contains(States(), m.State) {
 		return fmt.Errorf("writing metrics: %w: %q", errState, m.State)

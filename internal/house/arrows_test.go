@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write what CONTRIBUTING.md shows of the arrows anew")
+var update = flag.Bool("update", false, "write again what CONTRIBUTING.md shows of the arrows")
 
 const (
 	arrowsBegin = "<!-- arrows:begin -->\n"

@@ -74,7 +74,7 @@ func (s *Store) KeptVariables(name string) ([]string, error) {
 }
 
 // LockRegistration takes the lock under which the registration of a runner, on
-// this host and at GitHub, is changed. It waits for whoever holds it, be it the
+// this host and at GitHub, is changed. It waits for the process that holds it, be it the
 // config.sh of a killed process, until ctx ends.
 func (s *Store) LockRegistration(ctx context.Context, name string) (*Lock, error) {
 	for {
@@ -97,7 +97,7 @@ func (s *Store) LockRegistration(ctx context.Context, name string) (*Lock, error
 func (s *Store) Update(ctx context.Context, name string, change func(*Record)) (Record, error) {
 	lock, err := acquire(ctx, filepath.Join(s.home(name), recordLock), fmt.Sprintf("the record of %q", name), glance)
 	for errors.Is(err, ErrLocked) && ctx.Err() == nil {
-		// Held for a moment, by whoever it is.
+		// Held for a moment, by whatever process.
 		lock, err = acquire(ctx, filepath.Join(s.home(name), recordLock), fmt.Sprintf("the record of %q", name), glance)
 	}
 	if err != nil {

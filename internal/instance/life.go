@@ -16,7 +16,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 }
 
 // Life is how a runner is kept: when it ends, how it stops, and who is told. It
-// may be changed without registering anew.
+// may be changed without registering again.
 type Life struct {
 	MaxJobs          int      `json:"max_jobs,omitempty"`
 	MaxIdle          Duration `json:"max_idle,omitempty"`

@@ -106,7 +106,7 @@ func (s *Store) Running(name string) (int, error) {
 func (l *Lock) Release() { _ = l.file.Close() }
 
 // Remove gives the lock up and takes its file away, and its directory if
-// nothing else is in it. It is removed while it is held, so whoever waits for
+// nothing else is in it. It is removed while it is held, so a process that waits for
 // it finds that out by comparing the file with the path.
 func (l *Lock) Remove() {
 	_ = os.Remove(l.path)

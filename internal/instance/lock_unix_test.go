@@ -239,7 +239,7 @@ func TestRunning(t *testing.T) {
 		t.Fatal(held, err)
 	}
 	want("looked at by another", 0)
-	// And whoever starts then waits for the short while that this takes.
+	// And a process that starts then waits for the short while that this takes.
 	time.AfterFunc(150*time.Millisecond, func() { file.Close() })
 	lock, err := s.LockRunner(t.Context(), "web-1")
 	if err != nil {
@@ -250,7 +250,7 @@ func TestRunning(t *testing.T) {
 	want("released", 0)
 }
 
-// Whoever has opened a lock's file just before its holder removed it must not
+// A process that has opened a lock's file just before its holder removed it must not
 // believe to hold the lock.
 func TestLockThatIsRemovedAgainAndAgain(t *testing.T) {
 	t.Parallel()
@@ -310,7 +310,7 @@ func TestLockRemovedBetweenOpeningAndTaking(t *testing.T) {
 }
 
 // What an earlier holder with a longer number has written must not show.
-func TestHolderIsWrittenAnew(t *testing.T) {
+func TestHolderIsWrittenAgain(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	if err := s.Save(aRecord("web-1")); err != nil {

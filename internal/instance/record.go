@@ -80,7 +80,7 @@ type Registration struct {
 	// PreRegistered is set for a registration that was made elsewhere: another one would
 	// not be the same.
 	PreRegistered bool `json:"brought,omitempty"`
-	// Renewing is set while the supervisor registers the runner anew: GitHub may list
+	// Renewing is set while the supervisor registers the runner again: GitHub may list
 	// it already.
 	Renewing bool `json:"renewing,omitempty"`
 	// PendingDeletes are runners of ours that GitHub may list and should not: their removal

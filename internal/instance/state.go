@@ -9,7 +9,7 @@ const (
 	Starting      State = "starting"     // the listener was started and has not connected yet
 	Connecting    State = "connecting"   // started, and cannot connect to GitHub
 	Conflict      State = "conflict"     // started, and its session is held elsewhere
-	Reregistering State = "registering"  // being registered anew before it is started
+	Reregistering State = "registering"  // being registered again before it is started
 	Idle          State = "idle"         // connected, waiting for a job
 	Reconnecting  State = "reconnecting" // was connected, and has lost GitHub
 	Busy          State = "busy"         // running a job

@@ -73,7 +73,7 @@ func (s *Store) Load(name string) (Record, error) {
 func (s *Store) Called(name string) string {
 	entries, err := os.ReadDir(filepath.Join(s.dir, homes))
 	if err != nil {
-		return name // whoever reads the record says so
+		return name // the one who reads the record says so
 	}
 	found := name
 	for _, entry := range entries {

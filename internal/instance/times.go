@@ -2,7 +2,7 @@ package instance
 
 import "time"
 
-// What an agent may take for what it does. Whoever waits for it, the service manager
+// What an agent may take for what it does. What waits for it, the service manager
 // above all, has to know: an agent that is cut off leaves half of it.
 const (
 	// StartTimeout is for a listener until it listens; it is tried again and again

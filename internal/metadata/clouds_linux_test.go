@@ -142,7 +142,7 @@ func testAWSTokens(t *testing.T) {
 			if n := s.count("/latest/api/token"); n != 1 {
 				t.Errorf("asked for a token %d times, want once", n)
 			}
-			// Whoever forbids version 1 later has version 2.
+			// If version 1 is forbidden later, version 2 is used.
 			s.mu.Lock()
 			s.optional = false
 			s.mu.Unlock()

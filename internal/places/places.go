@@ -102,7 +102,7 @@ func Check(places []Place, user account.User) error {
 // volume is a file system.
 type volume struct {
 	id       uint64
-	bytes    int64 // free for whoever is not root
+	bytes    int64 // free for those who are not root
 	files    int64 // likewise
 	counted  bool  // it has a fixed number of files
 	readOnly bool

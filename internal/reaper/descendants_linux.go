@@ -72,7 +72,7 @@ func EndDescendants(ctx context.Context, grace time.Duration) (ended int, err er
 }
 
 // findDescendants returns the descendants that run, and reaps those that were
-// children. None are left when there was no child at all: whoever is a
+// children. None are left when there was no child at all: every
 // descendant has a line of parents up to a child, and a child stays in /proc,
 // be it as a zombie, until this process reaps it.
 func findDescendants() (running []Process, none bool, err error) {

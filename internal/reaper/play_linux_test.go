@@ -230,7 +230,7 @@ func run(t *testing.T, cmd *exec.Cmd) *started {
 	t.Cleanup(func() {
 		input.Close()
 		cmd.Process.Kill()
-		cmd.Wait() // whoever was waited for before, or reaped by what is tested, says so
+		cmd.Wait() // one that was waited for before, or reaped by what is tested, says so
 	})
 	line, err := bufio.NewReader(output).ReadString('\n')
 	if err != nil {

@@ -65,7 +65,7 @@ func TestLookAtNothing(t *testing.T) {
 	}
 }
 
-// Another account's process is told from its own, whoever owns its folder.
+// Another account's process is told from its own, no matter who owns its folder.
 func TestLookTellsUser(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {

@@ -52,7 +52,7 @@ func defaultLabels() []string {
 }
 
 // compareLabels makes sure that the runner which has just joined has the labels
-// that were asked for, whoever has lost some on the way: jobs that ask for one
+// that were asked for, no matter who lost some on the way: jobs that ask for one
 // would wait for ever. What cannot be put right is a warning, and a problem of
 // status: the runner itself is in order. Listed are the labels that GitHub has
 // told of already; nil: it is asked.

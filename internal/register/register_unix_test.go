@@ -221,7 +221,7 @@ func TestJoinReplaces(t *testing.T) {
 }
 
 // What a failed registration has left would be used by the next one.
-func TestJoinBeginsAnew(t *testing.T) {
+func TestJoinBeginsAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for _, name := range credentialFiles() {
@@ -544,7 +544,7 @@ func TestConfigIsAskedNothing(t *testing.T) {
 	}
 }
 
-// Whoever holds the lock keeps it while config.sh runs.
+// The one who holds the lock keeps it while config.sh runs.
 func TestConfigInheritsWhatIsHeld(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()

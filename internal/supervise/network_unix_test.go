@@ -194,7 +194,7 @@ func TestListenerThatEndsAtOnce(t *testing.T) {
 	}
 }
 
-// One that listened has not ended at once, and makes the count begin anew.
+// One that listened has not ended at once, and makes the count begin again.
 func TestListenerThatListenedHasNotEndedAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)

@@ -209,7 +209,7 @@ func TestRenew(t *testing.T) {
 	}
 }
 
-// Being registered anew again and again is no hot loop, and can be stopped.
+// Being registered again and again is no hot loop, and can be stopped.
 func TestRenewIsStopped(t *testing.T) {
 	t.Parallel()
 	root := scripted(t, `echo "The runner registration has been deleted from the server"; exit 1`)

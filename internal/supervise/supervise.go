@@ -49,7 +49,7 @@ type Change struct {
 	Reason        string  // why it fails, drains or has ended
 	Outcome       Outcome // set with Ended, unless that is an error
 	Starts        int     // how often it was started
-	Registrations int     // how often it was registered anew
+	Registrations int     // how often it was registered again
 	Results       Results
 	Listener      reaper.Process // the latest one
 	// LastWords is how the latest listener that has ended did so, and the end of what it
@@ -115,7 +115,7 @@ type Config struct {
 	// Beat is called at least each BeatEach while the supervisor is in order.
 	Beat     func()
 	BeatEach time.Duration
-	// Renew registers the runner in Root anew, where that is needed: after the job
+	// Renew registers the runner in Root again, where that is needed: after the job
 	// of an ephemeral one, or when GitHub has lost it. It may be repeated after a
 	// failure. nil: there is no way.
 	Renew func(context.Context) error
@@ -155,7 +155,7 @@ func (o Outcome) Sentence() string {
 }
 
 // Run keeps the listener of the runner in Root running until ctx or an order ends
-// it, a limit is reached, an ephemeral runner that cannot be registered anew has
+// it, a limit is reached, an ephemeral runner that cannot be registered again has
 // done its job, or no further start can help. The last returns an error that
 // matches one of this package's sentinels. When it ends while a job runs, that
 // may go on for the drain timeout. No process of the listener's is left when it

@@ -15,7 +15,7 @@ import (
 const maxStatus = 1000
 
 // Notifier tells the service manager how the program that it started is doing, as sd_notify(3) describes it. It
-// holds no connection, so that it outlives a manager that executes itself anew, and it may be used by several
+// holds no connection, so that it outlives a manager that executes itself again, and it may be used by several
 // goroutines. An error says that the message was not delivered; it may be sent again.
 type Notifier struct {
 	socket string

@@ -158,7 +158,7 @@ func TestWatchdogInterval(t *testing.T) {
 		want            time.Duration
 	}{
 		{"ours", "20000000", self, 10 * time.Second},
-		{"of whoever asks", "3000000", "", 1500 * time.Millisecond},
+		{"of the one who asks", "3000000", "", 1500 * time.Millisecond},
 		{"odd", "3", self, 1500 * time.Nanosecond},
 		{"of another", "20000000", self + "1", 0},
 		{"none", "", "", 0},

@@ -40,7 +40,7 @@ type Unit struct {
 }
 
 // Service is one unit on this host. Its methods may be repeated: a state that is already reached is success.
-// It keeps nothing in memory that the host could contradict, so it may be made anew for every call.
+// It keeps nothing in memory that the host could contradict, so a new one may be made for every call.
 type Service struct {
 	unit Unit
 	text string // empty when opened by name alone

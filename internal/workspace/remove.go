@@ -23,7 +23,7 @@ const (
 	maxPasses = 16
 	// batch is how many names are read at a time.
 	batch = 1024
-	// doomed begins the names of what is being removed. Whoever finds one may go on
+	// doomed begins the names of what is being removed. Every process that finds one may go on
 	// with that.
 	doomed = "_doomed."
 )

@@ -218,7 +218,7 @@ func (t *tidier) remove(u *unit) (gone bool) {
 	if !gone {
 		// What stays has been told by its name, and it is somebody's who may use it.
 		if name != u.name {
-			_ = folder.Rename(name, u.name) // it may have been made anew
+			_ = folder.Rename(name, u.name) // it may have been made again
 		}
 		return false
 	}

@@ -78,7 +78,7 @@ func EmptyLogs(root string) error {
 	return found.err()
 }
 
-// emptyDiag removes the parts of job logs. The runner makes their folders anew.
+// emptyDiag removes the parts of job logs. The runner makes their folders again.
 func emptyDiag(base *os.Root) problems {
 	var found problems
 	folder, done, err := openOwn(base, diag)

@@ -61,7 +61,7 @@ func openFixture(ctx context.Context, dir string) (*fixture, error) {
 		return nil, fmt.Errorf("reading the fixture: %w", err)
 	default:
 		if err := json.Unmarshal(text, f); err != nil {
-			return nil, fmt.Errorf("reading the fixture, delete %q to make it anew: %w", dir, err)
+			return nil, fmt.Errorf("reading the fixture, delete %q to make it again: %w", dir, err)
 		}
 	}
 	for _, file := range []*fixtureFile{&f.Tar, &f.Zip} {
@@ -71,7 +71,7 @@ func openFixture(ctx context.Context, dir string) (*fixture, error) {
 			err = errors.New("it has another size than noted")
 		}
 		if err != nil {
-			return nil, fmt.Errorf("looking at %q, delete %q to make it anew: %w", file.Path, dir, err)
+			return nil, fmt.Errorf("looking at %q, delete %q to make it again: %w", file.Path, dir, err)
 		}
 		say("%s", file)
 	}

@@ -118,7 +118,7 @@ func mountImage(ctx context.Context, dir, image string) error {
 	}
 	name := strings.TrimSpace(device.String())
 	err := tool(ctx, "mount", name, dir)
-	// Once it is mounted this means: detach with the unmount, whoever does that.
+	// Once it is mounted this means: detach with the unmount, no matter who does that.
 	detached := tool(context.WithoutCancel(ctx), "losetup", "-d", name)
 	if err == nil && detached != nil {
 		detached = errors.Join(detached, unmountVolume(dir))

@@ -6,7 +6,7 @@
 //	go run ./test/bench
 //
 // It wants Linux, root for a fresh file system in each run (without root it
-// deletes and makes anew, and says so), 16 GB of disk, and for its first run npm,
+// deletes its folder and makes it again, and says so), 16 GB of disk, and for its first run npm,
 // apt-get and dpkg-deb, from which it makes an archive like GitHub's. Without
 // xfsprogs it has no table of file systems whose copies share blocks. What else it
 // needs it says itself. A full run takes about half an hour; -links loopback

@@ -22,7 +22,7 @@ type usage struct {
 
 // measureCommand runs the command of its arguments and writes what it used to
 // descriptor 3. It is a process of its own since a child's peak of memory begins
-// with that of whoever started it, and this one is small. Like the server it
+// with that of the process that started it, and this one is small. Like the server it
 // ends with its standard input, and takes what it started along.
 func measureCommand(ctx context.Context, args []string) error {
 	if len(args) == 0 {

@@ -8,7 +8,7 @@ import (
 )
 
 // slack is the longest delay that a pacer makes up for. Timers fire late by some
-// tenths of a millisecond, each of which would lower the rate. Whoever sends
+// tenths of a millisecond, each of which would lower the rate. A sender of
 // nothing for longer has no use for the link, and gets no burst for it.
 const slack = 10 * time.Millisecond
 

@@ -264,7 +264,7 @@ func TestLockedPackages(t *testing.T) {
 		!strings.Contains(all[0].Found, ourName()) || !strings.HasPrefix(all[0].Fix, "ps -fp ") {
 		t.Errorf("got %+v", all)
 	}
-	// Whoever wants to install something has to wait, and is told for whom.
+	// A command that wants to install something has to wait, and is told for whom.
 	h = newHost(t)
 	got = h.doctor(hideICU+holdPackages+release("debian"), h.usual("--fix", "--timeout", "6s")...)
 	got.fails(t, "packages", "in use by process", "ps -fp ")

@@ -170,7 +170,7 @@ func (h *host) searched(t *testing.T) {
 		t.Errorf("the next job has the variables %q", text)
 	}
 	if again := h.server.Runners(""); len(current) == 1 && len(again) == 1 && current[0].ID == again[0].ID {
-		t.Error("it is not registered anew after its job")
+		t.Error("it is not registered again after its job")
 	}
 }
 

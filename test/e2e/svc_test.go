@@ -455,7 +455,7 @@ func (b bench) notifies(t *testing.T) {
 		t.Errorf("stopped at once: %+v", state)
 	}
 
-	// Never ready: whoever waits for it gives up in his own time, and learns what the program said.
+	// Never ready: the one who waits for it gives up in their own time, and learns what the program said.
 	b.changed(t, true, "-notify", "-mute", "install")
 	began := time.Now()
 	a := b.ask(t, "-timeout=2s", "start")

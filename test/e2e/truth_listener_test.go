@@ -103,7 +103,7 @@ func (h *host) endsAtOnce(t *testing.T) {
 	}
 }
 
-// interrupted: whoever has waited enough is not kept, and what was begun is gone.
+// interrupted: a person who has waited enough is not kept, and what was begun is gone.
 func (h *host) interrupted(t *testing.T) {
 	h.server.Fault(githubtest.Fault{Method: "POST", Path: "/_runner/broker/session", Status: 503})
 	defer h.server.ClearFaults()

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the files of packaging/terraform/tests/expected anew")
+var update = flag.Bool("update", false, "write the files of packaging/terraform/tests/expected again")
 
 // module is where the Terraform module is, as seen from here.
 const module = "../../packaging/terraform"

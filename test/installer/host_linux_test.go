@@ -231,7 +231,7 @@ type host struct {
 	shell                 shell
 	base, bin, tmp, tools string
 	extra                 []string // variables
-	ordinary              bool     // not as root, whoever runs the tests
+	ordinary              bool     // not as root, no matter who runs the tests
 }
 
 // newHost makes a host that has tools beside what every host has.

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestHiddenFromSudo: whoever types sudo next must be told where sudo does not find the program.
+// TestHiddenFromSudo: a person who types sudo next must be told where sudo does not find the program.
 func TestHiddenFromSudo(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../scripts/install.sh")

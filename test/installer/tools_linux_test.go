@@ -255,7 +255,7 @@ cp "`+from+`/${5##*/}" "$4"`)
 	}
 }
 
-// TestUnknownServer: whoever has no certificate of a known authority is not GitHub.
+// TestUnknownServer: a server that has no certificate of a known authority is not GitHub.
 func TestUnknownServer(t *testing.T) {
 	t.Parallel()
 	for _, loader := range []string{"curl", "wget"} {

@@ -259,7 +259,7 @@ func (h *host) ends(run *command, want int, reason string) {
 }
 
 // GitHub has deleted the runner: the listener finds out when it starts (exit code 1) or while it listens (0). With a
-// credential it is registered anew, without the run ends with 7.
+// credential it is registered again, without the run ends with 7.
 func TestRegistrationGone(t *testing.T) {
 	t.Parallel()
 	for _, m := range modes() {

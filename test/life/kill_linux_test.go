@@ -111,7 +111,7 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
-// Whoever is killed at whatever moment, the runner comes back: one runner at GitHub, one listener, nothing of a former
+// Whichever process is killed, at whatever moment, the runner comes back: one runner at GitHub, one listener, nothing of a former
 // life, and jobs succeed. An uninstall leaves nothing.
 func TestKill(t *testing.T) {
 	t.Parallel()

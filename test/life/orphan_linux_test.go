@@ -95,7 +95,7 @@ func TestInstallAdoptsRegistration(t *testing.T) {
 }
 
 // A listener that is killed while it deletes its registration has deleted the credentials and not yet what says that
-// it is configured. It cannot start any more, so it is registered anew where there is a credential.
+// it is configured. It cannot start any more, so it is registered again where there is a credential.
 func TestHalfForgotten(t *testing.T) {
 	t.Parallel()
 	for _, m := range modes() {

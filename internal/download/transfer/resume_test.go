@@ -414,7 +414,7 @@ func TestStateIsReadable(t *testing.T) {
 	})
 }
 
-// A smaller limit than last time is looked at anew.
+// A smaller limit than last time is looked at again.
 func TestPartOfAFileThatIsTooLong(t *testing.T) {
 	inBubble(t, faultSize, func(t *testing.T, o *origin) {
 		interrupted(t, o)

@@ -17,7 +17,7 @@ const (
 	shortWait = 200 * time.Millisecond
 	// longestAsked bounds what Retry-After may ask for.
 	longestAsked = time.Minute
-	// maxRestarts bounds how often a server without ranges may begin anew.
+	// maxRestarts bounds how often a server without ranges may begin again.
 	maxRestarts = 8
 )
 
@@ -31,7 +31,7 @@ type workers struct {
 	moved          int64 // bytes received in this process, over all restarts
 	failures       int   // in a row without a new byte
 	restarts       int
-	sentAnew       bool // started again for a wrong range already
+	sentAgain      bool // started again for a wrong range already
 	sent403        bool // tried again after a 403 already
 }
 
@@ -98,7 +98,7 @@ func (w worker) work() {
 }
 
 // claim takes the lowest part that nobody receives. Where there is none, or there are
-// too many of them, the goroutine ends: whoever holds the rest goes on alone
+// too many of them, the goroutine ends: the one that holds the rest goes on alone
 // if need be.
 func (w worker) claim() (task, bool) {
 	w.mu.Lock()
@@ -170,13 +170,13 @@ func (w worker) judgeOneOfManyLocked(t task, b *attemptError) (wait time.Duratio
 // judgeAloneLocked returns how long to wait, or the error that ends the transfer.
 func (w worker) judgeAloneLocked(b *attemptError, progress bool) (time.Duration, error) {
 	switch {
-	case b.kind == startAgain && !w.sentAnew:
-		w.sentAnew = true
+	case b.kind == startAgain && !w.sentAgain:
+		w.sentAgain = true
 		return 0, w.startAgainLocked()
 	case b.kind == startAgain:
 		return 0, b.err
 	case b.kind == giveUp && statusOf(b) == http.StatusForbidden && w.moved > 0 && !w.sent403:
-		// The signature of a redirect has run out, perhaps: the next request is redirected anew.
+		// The signature of a redirect has run out, perhaps: the next request is redirected again.
 		w.sent403 = true
 	case b.kind == giveUp:
 		return 0, b.err

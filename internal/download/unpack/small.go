@@ -112,7 +112,7 @@ func (s *smallWriter) write(index int, e entry, content io.Reader) error {
 		s.flush()
 	}
 	if s.filling == nil {
-		s.filling = <-s.free // comes back from whoever has it, also after a failure
+		s.filling = <-s.free // comes back from the goroutine that has it, also after a failure
 	}
 	b := s.filling
 	if b.data == nil {

@@ -179,7 +179,7 @@ func (b *lockedBuffer) String() string {
 	return b.buf.String()
 }
 
-// inherited is the environment of a child, with some of it set anew.
+// inherited is the environment of a child, with some of it replaced.
 func inherited(set map[string]string) []string {
 	env := os.Environ()
 	for k, v := range set {

@@ -288,7 +288,7 @@ func (m *Machine) discard() {
 	}
 }
 
-// keepConsole leaves the whole of the console behind for whoever looks for the cause.
+// keepConsole leaves the whole of the console behind for the person who looks for the cause.
 func (m *Machine) keepConsole() {
 	file, err := os.CreateTemp("", m.name+"-console-*.log")
 	if err == nil {

@@ -143,7 +143,7 @@ resource "aws_autoscaling_group" "runner" {
   }
 
   lifecycle {
-    # Whoever scales the group is not overruled by the next apply.
+    # What somebody scales the group to is not undone by the next apply.
     ignore_changes = [desired_capacity]
   }
 }

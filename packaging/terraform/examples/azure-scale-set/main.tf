@@ -86,7 +86,7 @@ resource "azurerm_linux_virtual_machine_scale_set" "runner" {
   }
 
   lifecycle {
-    # Whoever scales the set is not overruled by the next apply.
+    # What somebody scales the set to is not undone by the next apply.
     ignore_changes = [instances]
   }
 

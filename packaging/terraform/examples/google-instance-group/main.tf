@@ -12,7 +12,7 @@ module "runner" {
     metadata           = "required"
     ephemeral          = true
     deregister-on-stop = true
-    # One job, then the machine is switched off, and the group makes it anew.
+    # One job, then the machine is switched off, and the group makes it again.
     max-jobs   = 1
     on-exit    = "poweroff"
     preemption = "gcp"
@@ -89,7 +89,7 @@ resource "google_compute_region_instance_group_manager" "runner" {
     instance_template = google_compute_instance_template.runner.self_link_unique
   }
 
-  # A machine that has stopped by itself is made anew, with a new disk.
+  # A machine that has stopped by itself is made again, with a new disk.
   instance_lifecycle_policy {
     default_action_on_failure = "REPAIR"
   }
@@ -104,7 +104,7 @@ resource "google_compute_region_instance_group_manager" "runner" {
   }
 
   lifecycle {
-    # Whoever scales the group is not overruled by the next apply.
+    # What somebody scales the group to is not undone by the next apply.
     ignore_changes = [target_size]
   }
 
