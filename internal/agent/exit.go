@@ -11,6 +11,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
 // PowerOff is the value of on-exit that switches the host off.
@@ -29,7 +30,7 @@ func (k *keeper) onExit(ctx context.Context, record instance.Record, outcome sup
 		words = []string{"cmd", "/C", record.OnExit}
 	}
 	if record.OnExit == PowerOff {
-		words = powerOff()
+		words = svc.PowerOffCommand()
 	}
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	us, err := account.Lookup("")
@@ -44,16 +45,4 @@ func (k *keeper) onExit(ctx context.Context, record instance.Record, outcome sup
 		return fmt.Errorf("%w: %w: %s", ErrOnExit, err, strings.TrimSpace(string(output)))
 	}
 	return nil
-}
-
-func powerOff() []string {
-	switch runtime.GOOS {
-	case "windows":
-		return []string{"shutdown", "/s", "/t", "0"}
-	case "darwin":
-		return []string{"/sbin/shutdown", "-h", "now"}
-	default:
-		// It returns at once; systemd then stops this service like every other.
-		return []string{"/bin/sh", "-c", "systemctl --no-block poweroff || poweroff"}
-	}
 }

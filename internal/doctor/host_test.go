@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
 // here is a host below a directory of its own.
@@ -176,10 +178,11 @@ func TestTrees(t *testing.T) {
 func TestJudgeSystemd(t *testing.T) {
 	t.Parallel()
 	h := Host{Again: again}
-	expect(t, h.judgeSystemd("systemd 252 (252.39-1~deb12u1)\n+PAM"), OK, "version 252", "")
-	expect(t, h.judgeSystemd("systemd 239\n"), Warning, "sandbox need 247", "systemctl --version")
-	expect(t, h.judgeSystemd("systemd 219\n"), Failed, "the service needs 232", "--no-service")
-	expect(t, h.judgeSystemd("runit"), Warning, "does not tell", "systemctl --version")
+	expect(t, h.judgeSystemd(252, nil), OK, "version 252", "")
+	expect(t, h.judgeSystemd(239, nil), Warning, "sandbox need 247", "systemctl --version")
+	expect(t, h.judgeSystemd(219, nil), Failed, "the service needs 232", "--no-service")
+	expect(t, h.judgeSystemd(0, fmt.Errorf("asking: %w", svc.ErrVersion)), Warning, "does not tell", "systemctl --version")
+	expect(t, h.judgeSystemd(0, errors.New("exit status 1")), Failed, "does not tell its version: exit status 1", "systemctl --version")
 	expect(t, h.systemd(t.Context()), Skipped, "--no-service", "")
 }
 

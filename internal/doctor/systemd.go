@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
-	"regexp"
-	"strconv"
+	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -17,8 +15,6 @@ const (
 	systemdNeeded = 232
 	systemdWhole  = 247
 )
-
-var systemdVersion = regexp.MustCompile(`^systemd (\d+)`)
 
 func (h Host) systemd(ctx context.Context) []Finding {
 	const check = "systemd"
@@ -35,27 +31,19 @@ func (h Host) systemd(ctx context.Context) []Finding {
 	}
 	ctx, cancel := context.WithTimeout(ctx, networkTime)
 	defer cancel()
-	program := "systemctl"
-	if _, err := exec.LookPath(program); err != nil {
-		program = "/usr/bin/systemctl"
-	}
-	text, err := exec.CommandContext(ctx, program, "--version").Output() //nolint:gosec // one of two names
-	if err != nil {
-		return one(check, Failed, program, "it does not tell its version: "+err.Error(), "systemctl --version")
-	}
-	return h.judgeSystemd(string(text))
+	return h.judgeSystemd(svc.Version(ctx))
 }
 
-func (h Host) judgeSystemd(text string) []Finding {
-	const check, object = "systemd", "systemctl --version"
-	found := systemdVersion.FindStringSubmatch(text)
-	if found == nil {
-		return one(check, Warning, object, "it does not tell its version", object)
-	}
-	version, err := strconv.Atoi(found[1])
+func (h Host) judgeSystemd(version int, err error) []Finding {
+	const check = "systemd"
+	object := strings.Join(svc.ShowVersion(), " ")
 	switch {
-	case err != nil || version < systemdNeeded:
-		return one(check, Failed, object, fmt.Sprintf("version %s: the service needs %d", found[1], systemdNeeded), h.Again("--no-service"))
+	case errors.Is(err, svc.ErrVersion):
+		return one(check, Warning, object, "it does not tell its version", object)
+	case err != nil:
+		return one(check, Failed, object, "it does not tell its version: "+err.Error(), object)
+	case version < systemdNeeded:
+		return one(check, Failed, object, fmt.Sprintf("version %d: the service needs %d", version, systemdNeeded), h.Again("--no-service"))
 	case version < systemdWhole:
 		return one(check, Warning, object, fmt.Sprintf("version %d: parts of the service's sandbox need %d", version, systemdWhole), object)
 	}

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// fakeFolder is the variable that makes the test's own binary behave as systemctl or journalctl, by the name that
-// it is called by. In that folder are:
+// fakeFolder is the variable that makes the test's own binary behave as systemctl, journalctl or poweroff, by the name
+// that it is called by. In that folder are:
 //
 //	units/       what /etc/systemd/system is
 //	calls        one line for each call, without the options that all have
@@ -23,8 +23,10 @@ import (
 //	idle-VERB    VERB does nothing
 //	slow-stop    stop leaves the unit deactivating, for as many looks as the file has bytes
 //	kill-options what options kill was last called with; stop-options those of the first stop
+//	poweroff-words what poweroff was last called with
 //	main-pid     what show gives as MainPID
 //	journal      what journalctl prints
+//	version      what --version prints
 //	exit-status  what show gives as the exit status of the main process
 const fakeFolder = "SVC_TEST_FAKE_FOLDER"
 
@@ -38,7 +40,10 @@ func TestMain(m *testing.M) {
 func fakeProgram(folder, program string, args []string) int {
 	words := slices.DeleteFunc(slices.Clone(args), func(a string) bool { return strings.HasPrefix(a, "-") && a != "--force" })
 	verb := program
-	if program == "systemctl" {
+	switch {
+	case program == "systemctl" && slices.Equal(args, []string{"--version"}):
+		verb = "version"
+	case program == "systemctl":
 		verb = words[0]
 	}
 	file := func(name string) string { return filepath.Join(folder, name) }
@@ -79,6 +84,11 @@ func fakeProgram(folder, program string, args []string) int {
 		err = os.WriteFile(file("active"), []byte("inactive"), 0o600)
 	case "kill":
 		err = fakeOptions(file("kill-options"), os.O_TRUNC)
+	case "version":
+		text, _ := os.ReadFile(file("version"))
+		fmt.Print(string(text))
+	case "poweroff":
+		err = os.WriteFile(file("poweroff-words"), []byte(strings.Join(args, " ")), 0o600)
 	case "daemon-reload":
 	default:
 		err = errors.New("unexpected verb")
@@ -176,7 +186,7 @@ func newFake(t *testing.T, with fakeInstaller) *fake {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, program := range []string{"systemctl", "journalctl"} {
+	for _, program := range []string{"systemctl", "journalctl", "poweroff"} {
 		if err := os.Symlink(self, filepath.Join(folder, program)); err != nil {
 			t.Fatal(err)
 		}

@@ -28,7 +28,7 @@ func JournalOf(output *os.File, stream string) string {
 	return journalSocket
 }
 
-// Lasting is the output of a process that outlives whoever reads it: what can no
+// Lasting is the output of a process that outlives what reads it: what can no
 // longer be written goes to the journal, if it went there before, and is lost
 // otherwise. Its writes never fail.
 type Lasting struct {

@@ -1,5 +1,7 @@
 package svc
 
+import "runtime"
+
 // This file has what people and other programs call a service here, so that nobody else needs to know that.
 
 // Folder is where the units of services are.
@@ -27,6 +29,22 @@ func ShowState(refused *Error) []string {
 
 // ShowFailed is the command by which somebody sees which services have failed.
 func ShowFailed() []string { return []string{"systemctl", "--failed"} }
+
+// ShowVersion is the command by which somebody sees which version the service manager has.
+func ShowVersion() []string { return []string{"systemctl", "--version"} }
+
+// PowerOffCommand is the command by which root switches this host off. On Linux it returns at once, and systemd stops the
+// service that has called it like every other.
+func PowerOffCommand() []string {
+	switch runtime.GOOS {
+	case "windows":
+		return []string{"shutdown", "/s", "/t", "0"}
+	case "darwin":
+		return []string{"/sbin/shutdown", "-h", "now"}
+	default:
+		return []string{"/bin/sh", "-c", "systemctl --no-block poweroff || poweroff"}
+	}
+}
 
 // RestartCommand is the command by which root starts a service again.
 func RestartCommand(name string) []string { return []string{"systemctl", "restart", name} }
