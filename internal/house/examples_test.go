@@ -78,7 +78,7 @@ func packageExamples() []example {
 }
 
 func importExamples() []example {
-	const arrows, outside, home = "import arrows", "simulator stays outside", "one home per module"
+	const arrows, outside, home, systemd = "import arrows", "simulator stays outside", "one home per module", "one home for systemd"
 	file := func(path string) string { return "package x\nimport _ \"" + path + "\"" }
 	const m = "example.org/m/"
 	return []example{
@@ -106,6 +106,13 @@ func importExamples() []example {
 		{home, "two", map[string]string{"a/a.go": file("example.net/lib"), "b/b.go": file("example.net/lib/sub")}, "example.net/lib is imported by a and b"},
 		{home, "two that test", map[string]string{"a/a_test.go": file("example.net/lib"), "b/b_test.go": file("example.net/lib")}, "imported by tests of a and b"},
 		{home, "not in go.mod", map[string]string{"a/a.go": file("example.net/library")}, "requires no module"},
+
+		{systemd, "at home", map[string]string{"internal/svc/a.go": "package svc\nconst c = `systemctl`"}, ""},
+		{systemd, "in a test", map[string]string{"internal/agent/a_test.go": "package agent\nconst c = `systemctl`"}, ""},
+		{systemd, "in a comment", map[string]string{"cmd/a/a.go": "package a // as systemctl does"}, ""},
+		{systemd, "its own name", map[string]string{"internal/doctor/a.go": "package doctor\nconst c = `systemd`"}, ""},
+		{systemd, "abroad", map[string]string{"internal/agent/a.go": "package agent\nconst c = `systemctl poweroff`"}, "internal/agent/a.go:2"},
+		{systemd, "in the command", map[string]string{"cmd/a/a.go": "package a\nconst c = \"/bin/journalctl -u\""}, "cmd/a/a.go:2"},
 	}
 }
 

@@ -241,6 +241,25 @@ func oneHome(t *tree) []string {
 	return findings
 }
 
+// systemdsHome finds its programs in strings: comments may name what people know.
+func systemdsHome(t *tree) []string {
+	const home = "internal/svc"
+	pattern := regexp.MustCompile(`\b(?:systemctl|journalctl)\b`)
+	var findings []string
+	for _, f := range t.files {
+		if f.test || !within(f.dir, "cmd", "internal") || within(f.dir, home, simulator, "internal/demo") {
+			continue
+		}
+		ast.Inspect(f.syntax, func(n ast.Node) bool {
+			if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING && pattern.MatchString(literal.Value) {
+				findings = append(findings, t.at(literal.Pos(), "only %s may name a program of systemd", home))
+			}
+			return true
+		})
+	}
+	return findings
+}
+
 func list(set map[string]bool) string {
 	return strings.Join(slices.Sorted(maps.Keys(set)), " and ")
 }
