@@ -34,6 +34,11 @@ func Jitter(wait time.Duration) time.Duration {
 	return wait/2 + rand.N(wait-wait/2+1) //nolint:gosec // a wait is no secret
 }
 
+// AtLeast is a random wait between one and half as long again, for one that must not be shorter.
+func AtLeast(wait time.Duration) time.Duration {
+	return wait + rand.N(wait/2+1) //nolint:gosec // a wait is no secret
+}
+
 // Sleep waits, or returns the cause for which ctx ended before.
 func Sleep(ctx context.Context, wait time.Duration) error {
 	timer := time.NewTimer(wait)

@@ -42,6 +42,22 @@ func TestJitter(t *testing.T) {
 	}
 }
 
+func TestAtLeast(t *testing.T) {
+	t.Parallel()
+	const wait = 100 * time.Millisecond
+	least, most := time.Duration(1<<62), time.Duration(0)
+	for range 2000 {
+		got := AtLeast(wait)
+		least, most = min(least, got), max(most, got)
+	}
+	if least < wait || least > wait*105/100 || most > wait*3/2 || most < wait*145/100 {
+		t.Errorf("between %s and %s", least, most)
+	}
+	if got := AtLeast(0); got != 0 {
+		t.Errorf("of nothing: %s", got)
+	}
+}
+
 func TestSleep(t *testing.T) {
 	t.Parallel()
 	if err := Sleep(t.Context(), time.Millisecond); err != nil {

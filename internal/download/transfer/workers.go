@@ -3,9 +3,10 @@ package transfer
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 )
 
 const (
@@ -161,7 +162,7 @@ func (w worker) judgeOneOfManyLocked(t task, b *attemptError) (wait time.Duratio
 		w.limit = min(w.limit, w.active)
 		return 0, false
 	case w.segs.next(t.index) > t.from:
-		return jitter(shortWait), true
+		return retry.AtLeast(shortWait), true
 	}
 	w.active--
 	return 0, false
@@ -182,13 +183,13 @@ func (w worker) judgeAloneLocked(b *attemptError, progress bool) (time.Duration,
 		return 0, b.err
 	}
 	if progress {
-		return max(b.after, jitter(shortWait)), nil
+		return max(b.after, retry.AtLeast(shortWait)), nil
 	}
 	w.failures++
 	if w.failures >= attempts {
 		return 0, b.err
 	}
-	return max(b.after, jitter(firstWait<<(w.failures-1))), nil
+	return max(b.after, retry.AtLeast(firstWait<<(w.failures-1))), nil
 }
 
 func statusOf(err error) int {
@@ -197,12 +198,6 @@ func statusOf(err error) int {
 		return refused.Status
 	}
 	return 0
-}
-
-// jitter makes a wait up to half as long again, so that hosts that failed
-// together do not come back together.
-func jitter(d time.Duration) time.Duration {
-	return d + rand.N(d/2+1) //nolint:gosec // jitter is no secret
 }
 
 // pause waits, unless there is nothing left to wait for.
