@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -40,10 +41,10 @@ waited for. SIGUSR1 drains the runner, SIGUSR2 lets it go on.`, o.groups(),
 }
 
 func runSupervisor(ctx context.Context, call *session, o *runOptions) error {
-	outliveReader(call)
 	if o.call.logFormat == "auto" {
 		o.call.logFormat = "text"
 	}
+	outliveReader(call, o.call)
 	call.console = newConsole(call.err, o.call)
 	// Before anybody can know that this process is the supervisor.
 	ctx, told, end := hearSignals(ctx)
@@ -100,13 +101,17 @@ func prepareAgent(ctx context.Context, call *session, o *runOptions) (keeps *age
 
 // outliveReader lets the supervisor go on when its output is not read any more: by a journal
 // that is stopped, the other end of a pipe. A job is worth more than its log.
-func outliveReader(call *session) {
+func outliveReader(call *session, o callOptions) {
 	ignoreBrokenPipe()
 	journal := ""
 	if file, ok := call.err.(*os.File); ok {
 		journal = svc.JournalOf(file, os.Getenv("JOURNAL_STREAM"))
 	}
-	call.err = svc.NewLasting(call.err, journal)
+	call.err = svc.NewLasting(call.err, journal, func(lost int) []byte {
+		var text bytes.Buffer
+		newConsole(&text, o).log.Warn("lines of this log could not be written, and are lost", "lines", lost)
+		return text.Bytes()
+	})
 }
 
 // recordToRun is that of the runner to supervise.

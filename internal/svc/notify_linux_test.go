@@ -31,7 +31,8 @@ func listen(t *testing.T, socket string) listener {
 	return listener{t, conn}
 }
 
-func (m listener) got(want string) {
+// message is the next one.
+func (m listener) message() string {
 	m.t.Helper()
 	if err := m.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		m.t.Fatal(err)
@@ -39,9 +40,14 @@ func (m listener) got(want string) {
 	buffer := make([]byte, 10000)
 	n, err := m.Read(buffer)
 	if err != nil {
-		m.t.Fatalf("instead of %q: %v", want, err)
+		m.t.Fatalf("no message: %v", err)
 	}
-	if got := string(buffer[:n]); got != want {
+	return string(buffer[:n])
+}
+
+func (m listener) got(want string) {
+	m.t.Helper()
+	if got := m.message(); got != want {
 		m.t.Errorf("manager got %q, not %q", got, want)
 	}
 }

@@ -171,6 +171,9 @@ func TestJournalThatGoesAway(t *testing.T) {
 			m.Write(token, h.server.Token()+"\n", 0o600)
 			wants(t, h.tried(t, time.Minute, h.installing()...), 0, "listening after")
 			h.journalGoesAway(t)
+			if o.Kind == machine.Debian13 {
+				h.journalIsStuck(t)
+			}
 		})
 	}
 }
@@ -196,6 +199,46 @@ func (h *host) journalGoesAway(t *testing.T) {
 	}
 	h.Must("systemctl", "restart", "systemd-journald.service")
 	h.ranJob(t, "after a restart")
+}
+
+// journalIsStuck: with systemd 257, not with 252, the stream to a stopped journal stays open
+// and is not read, so that it is full one day. The supervisor does as it is told all the same, and the
+// journal learns how much it has missed.
+func (h *host) journalIsStuck(t *testing.T) {
+	supervisor := strings.TrimSpace(h.property("MainPID"))
+	h.Must("systemctl", "stop", "systemd-journald.socket", "systemd-journald-dev-log.socket", "systemd-journald.service")
+	// Each signal that is heard makes a line, until a line is not taken. Those that are still to
+	// be heard would take a drain back.
+	const full = `
+i=0
+until grep -q sock_alloc_send /proc/"$1"/task/*/wchan; do
+	[ $((i += 1)) -lt 1000 ] || exit 1
+	n=0
+	while [ $((n += 1)) -le 1000 ]; do kill -USR2 "$1"; done
+done
+until [ "$used" = "$(cut -d ' ' -f 14,15 /proc/"$1"/stat)" ]; do
+	[ $((i += 1)) -lt 1000 ] || exit 1
+	used=$(cut -d ' ' -f 14,15 /proc/"$1"/stat)
+	sleep 1
+done`
+	h.Must("sh", "-c", full, "sh", supervisor)
+	for _, order := range [][]string{{"drain", "--name", name}, {"drain", "--name", name, "--resume"}} {
+		wants(t, h.tried(t, 30*time.Second, order...), 0)
+	}
+	h.Must("systemctl", "start", "systemd-journald.socket", "systemd-journald-dev-log.socket", "systemd-journald.service")
+	h.ranJob(t, "when the stream is read again")
+	const lost = "lines of this log could not be written"
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Second) {
+		if r := h.Run(t.Context(), "journalctl", "--no-pager", "-u", unit, "--grep", lost); strings.Contains(r.Stdout, " lines=") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the journal does not know of the lines that it has missed")
+		}
+	}
+	if now := strings.TrimSpace(h.property("MainPID")); now != supervisor {
+		t.Errorf("the supervisor is process %s, was %s", now, supervisor)
+	}
 }
 
 func (h *host) ranJob(t *testing.T, when string) {
