@@ -1,0 +1,137 @@
+//go:build unix
+
+package bootstrap_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+)
+
+// Other options are refused, and with Replace the runner leaves and joins again, with its service at rest meanwhile.
+func TestInstallAnew(t *testing.T) {
+	for name, jit := range map[string]bool{"by config.sh": false, "by its id": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			r := w.withRunner().request()
+			if jit {
+				r = w.byConfig()
+			}
+			w.install(r)
+			first := w.record().RunnerID
+			r.Identity.Labels = []string{"gpu"}
+			w.refused(r, plan.ErrDiffers, "labels")
+			w.manager.changes()
+			r.Replace = true
+			w.install(r)
+			if got := w.manager.changes(); !slices.Equal(got, []string{"stop", "install", "restart"}) {
+				t.Errorf("the service manager was asked to %q", got)
+			}
+			if listed := w.listed(); len(listed) != 1 || listed[0].ID == first || w.record().RunnerID != listed[0].ID {
+				t.Errorf("GitHub lists %+v, first it was %d", listed, first)
+			}
+		})
+	}
+}
+
+// One without a service has nothing to be stopped, and one whose service has no name cannot be.
+func TestInstallAgainWithoutService(t *testing.T) {
+	w := newWorld(t).withGitHub()
+	r := w.byConfig()
+	r.Service = false
+	w.install(r)
+	first := w.record().RunnerID
+	r.Identity.Labels, r.Replace = []string{"gpu"}, true
+	w.install(r)
+	if listed := w.listed(); len(listed) != 1 || listed[0].ID == first || len(w.manager.changes()) > 0 {
+		t.Errorf("GitHub lists %+v, first it was %d", listed, first)
+	}
+	_, err := w.store.Update(t.Context(), runnerName, func(r *instance.Record) { r.Service = "-x" })
+	mustDo(t, err)
+	r.Identity.Labels = nil
+	w.refused(r, nil, "naming service")
+	if listed := w.listed(); len(listed) != 1 || listed[0].ID == first {
+		t.Errorf("GitHub lists %+v", listed)
+	}
+}
+
+// What goes wrong while a runner that works is registered anew, and what is left of it.
+func TestInstallAnewFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		set   func(w *world)
+		words string
+		// active is what the service does in the end, and listed how many runners GitHub lists.
+		active svc.Active
+		listed int
+		left   bool // the error is one that says what is left
+		script bool // it is about config.sh
+	}{
+		"no token to leave": {func(w *world) {
+			w.server.Fault(githubtest.Fault{Method: "POST", Path: runnersPath + "/remove-token", Status: 403})
+		}, "403", svc.Running, 1, false, true},
+		"no token to join": {func(w *world) {
+			mustDo(w.t, w.store.DropToken(w.scope.URL())) // the one of the first install would do
+			w.server.Fault(githubtest.Fault{Method: "POST", Path: runnersPath + "/registration-token", Status: 403})
+		}, "403", svc.Running, 1, false, true},
+		"it does not stop": {func(w *world) { w.manager.breaks("stop", errBroken) }, errBroken.Error(), svc.Running, 1, false, false},
+		"its state is not to be had": {func(w *world) {
+			w.manager.breaksAt("state", func(n int) error { // the plan has looked once
+				if n == 1 {
+					return errBroken
+				}
+				return nil
+			})
+		}, errBroken.Error(), svc.Running, 1, false, false},
+		"it does not leave": {func(w *world) {
+			w.server.Fault(githubtest.Fault{Method: "DELETE", Path: runnersPath + "/*", Status: 403})
+		}, "the runner goes on as before", svc.Running, 1, true, true},
+		"it does not leave, and lacks a name": {func(w *world) {
+			w.server.Fault(githubtest.Fault{Method: "DELETE", Path: runnersPath + "/*", Status: 403})
+			mustDo(w.t, os.Remove(w.root(".service")), os.MkdirAll(w.root(".service.new", "x"), 0o755))
+		}, "the runner goes on as before", svc.Running, 1, true, false},
+		"it does not leave and start": {func(w *world) {
+			w.server.Fault(githubtest.Fault{Method: "DELETE", Path: runnersPath + "/*", Status: 403})
+			w.manager.breaks("restart", errBroken)
+		}, "and its service " + serviceName + " is stopped: " + errBroken.Error(), svc.Stopped, 1, true, false},
+		"it is slow to start again": {func(w *world) {
+			w.server.Fault(githubtest.Fault{Method: "DELETE", Path: runnersPath + "/*", Status: 403})
+			w.manager.start = func(_ context.Context, s supervisor) error {
+				s.becomes(svc.Starting, 0)
+				return context.DeadlineExceeded
+			}
+		}, "the runner goes on as before as soon as its service has come up", svc.Starting, 1, true, false},
+		"it does not join": {func(w *world) {
+			w.server.Fault(githubtest.Fault{Method: "POST", Path: registerPath, Status: 403})
+		}, "the runner has left GitHub, and is stopped until install is run again", svc.Stopped, 0, true, true},
+		"its service does not come up": {func(w *world) { w.manager.breaks("install", refusal()) }, "Job failed", svc.Stopped, 1, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			r := w.withGitHub().byConfig()
+			if c.script {
+				r = w.withRunner().request()
+			}
+			w.install(r)
+			c.set(w)
+			r.Replace, r.Identity.Labels = true, []string{"gpu"}
+			err := w.refused(r, nil, c.words)
+			if errors.As(err, new(*bootstrap.LeftError)) != c.left {
+				t.Errorf("error %v, want one that says what is left: %v", err, c.left)
+			}
+			if unit := w.manager.unit(serviceName); unit == nil || unit.active != c.active {
+				t.Errorf("the service is %+v, want %s", unit, c.active)
+			}
+			if listed := w.listed(); len(listed) != c.listed {
+				t.Errorf("GitHub lists %+v", listed)
+			}
+		})
+	}
+}
