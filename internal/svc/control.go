@@ -213,6 +213,7 @@ func (h host) run(ctx context.Context, program string, args ...string) (stdout, 
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
+	apart(cmd)
 	cmd.Env = append(cmd.Environ(), "LC_ALL=C") // what it says ends up in our errors, which are in English
 	cmd.WaitDelay = time.Second
 	err = cmd.Run()
