@@ -22,8 +22,9 @@ type direct struct {
 }
 
 // goesDirectLocked tells whether segment index goes past the disk: where it is what the
-// reader wants next, and comes so fast that receiving all of the rest again would be
-// brief. What an earlier process has left is continued, and always kept.
+// reader wants next, on the only connection, and comes so fast that receiving all of the
+// rest again would be brief. Beside others a connection would wait for the reader while
+// it could bring more. What an earlier process has left is continued, and always kept.
 func (s *Stream) goesDirectLocked(index int) bool {
 	if skips, decided := s.direct.decided[index]; decided {
 		return skips
@@ -37,7 +38,7 @@ func (s *Stream) goesDirectLocked(index int) bool {
 }
 
 func (s *Stream) mayGoDirectLocked(index int) bool {
-	if !s.maySkipDiskLocked() {
+	if !s.maySkipDiskLocked() || s.active > 1 {
 		return false
 	}
 	begin := int64(index) * segmentSize

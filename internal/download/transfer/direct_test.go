@@ -278,8 +278,10 @@ func TestMayGoDirect(t *testing.T) {
 		"started again":           {func(s *Stream) { s.generation = 1 }, false},
 		"nothing came yet":        {func(s *Stream) { s.moved = 0 }, false},
 		"not what is wanted next": {func(s *Stream) { s.segs.first = index - 1 }, false},
+		"beside another":          {func(s *Stream) { s.active = 2 }, false},
 	} {
 		s := &Stream{r: Request{SkipDisk: time.Minute}, segs: emptySegments(passSize, true)}
+		s.active = 1
 		s.segs.first, s.moved, s.direct.began = index, index*segmentSize, time.Now().Add(-10*time.Second)
 		c.change(s)
 		if got := s.mayGoDirectLocked(index); got != c.want {
