@@ -238,7 +238,7 @@ func (i *installer) writeEnvironment(context.Context) (string, error) {
 		return "", err
 	}
 	variables, old := i.details.Variables, i.details.OldVariables
-	// Until it is done, what is to go is remembered: whoever comes after a kill drops it.
+	// Until it is done, what is to go is remembered: the command that comes after a kill drops it.
 	if err := i.host.Store.KeepVariables(i.plan.Name, slices.Concat(old, variables)); err != nil {
 		return "", err
 	}
@@ -255,7 +255,7 @@ func (i *installer) writeEnvironment(context.Context) (string, error) {
 	return words + "without " + strings.Join(register.VariableNames(old), ", "), i.host.Store.KeepVariables(i.plan.Name, variables)
 }
 
-// register joins GitHub. The record announces it first, so that whoever comes
+// register joins GitHub. The record announces it first, so that the command that comes
 // after a kill knows that GitHub may list the runner.
 func (i *installer) register(ctx context.Context) (string, error) {
 	if err := doctor.Libraries(i.plan.Dir, doctor.Invariant(i.details.Request.Variables)); err != nil {

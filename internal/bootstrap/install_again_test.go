@@ -17,7 +17,7 @@ import (
 )
 
 // Other options are refused, and with Replace the runner leaves and joins again, with its service at rest meanwhile.
-func TestInstallAnew(t *testing.T) {
+func TestInstallAgain(t *testing.T) {
 	for name, jit := range map[string]bool{"by config.sh": false, "by its id": true} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -63,8 +63,8 @@ func TestInstallAgainWithoutService(t *testing.T) {
 	}
 }
 
-// What goes wrong while a runner that works is registered anew, and what is left of it.
-func TestInstallAnewFails(t *testing.T) {
+// What goes wrong while a runner that works is registered again, and what is left of it.
+func TestInstallAgainFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		set   func(w *world)
 		words string

@@ -233,7 +233,7 @@ func TestServiceIsNotForgotten(t *testing.T) {
 	}
 }
 
-// A changed service, the same one that has stopped, and one that is not enabled are started anew.
+// A changed service, the same one that has stopped, and one that is not enabled are restarted.
 func TestServiceIsMended(t *testing.T) {
 	for name, c := range map[string]struct {
 		set    func(w *world, r *plan.Request)

@@ -33,7 +33,7 @@ type startup struct {
 	user    account.User // who jobs run as
 }
 
-// bringUp installs the unit, starts it anew and waits for its listener. Undo gives back
+// bringUp installs the unit, restarts it and waits for its listener. Undo gives back
 // the unit that was there before; it is nil where there was none, or the same.
 func (s startup) bringUp(ctx context.Context) (took time.Duration, undo func(context.Context) error, err error) {
 	change, err := s.service.Install(ctx)

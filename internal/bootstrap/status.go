@@ -60,7 +60,7 @@ type ListenerStatus struct {
 	TroubleWords string         `json:"trouble_words,omitempty"`
 	// LastWords is how the listener that ended last did so, and what it printed last.
 	LastWords string `json:"last_words,omitempty"`
-	// How often it was registered anew, and how its jobs have ended.
+	// How often it was registered again, and how its jobs have ended.
 	Registrations int `json:"registrations"`
 	Succeeded     int `json:"jobs_succeeded"`
 	Failed        int `json:"jobs_failed"`
@@ -172,7 +172,7 @@ func (w witnesses) lookAtRecord(_ context.Context, record instance.Record, s *St
 			s.problem("its directory holds no registration")
 		}
 	case errors.Is(err, os.ErrPermission):
-		// Whoever asks may not see it; what GitHub says has to do.
+		// The caller may not see it; what GitHub says has to do.
 	case err != nil:
 		s.problem("its registration cannot be read: %v", err)
 	case settings.ID != record.RunnerID:

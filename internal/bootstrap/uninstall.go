@@ -175,7 +175,7 @@ func (u *uninstaller) refuseBusy() error {
 }
 
 // lookAgain is for what the supervisor has done before it was stopped: it may have
-// registered the runner anew, or taken it away.
+// registered the runner again, or taken it away.
 func (u *uninstaller) lookAgain(ctx context.Context) error {
 	record, err := u.host.Store.Load(u.removal.Name)
 	if err != nil {

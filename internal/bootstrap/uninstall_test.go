@@ -68,7 +68,7 @@ func TestUninstall(t *testing.T) {
 		"of another name, too": {func(w *world) {
 			w.server.AddRunner("octo-org/hello", githubtest.Runner{Name: "web-1"})
 		}, bootstrap.Removal{}, "stop", "deleted by id, GitHub no longer lists it"},
-		"registered anew while it stops": {func(w *world) {
+		"registered again while it stops": {func(w *world) {
 			w.manager.breaksAt("stop", func(n int) error {
 				if n == 0 {
 					w.server.DeleteRunner(w.record().RunnerID)
@@ -363,7 +363,7 @@ func TestTidy(t *testing.T) {
 	expect(t, err, instance.ErrLocked)
 }
 
-// Whoever has no privileges writes where that needs none, and is told so before anything is made.
+// Without privileges one writes where that needs none, and is told so before anything is made.
 func TestPrivileges(t *testing.T) {
 	if account.Privileged() {
 		return // the same tests run without

@@ -33,7 +33,7 @@ func TestInstallWorkFolder(t *testing.T) {
 	if w.install(r); w.phases.of(plan.WorkPhase) != "kept: it is there" {
 		t.Errorf("the second time %q", w.phases.of(plan.WorkPhase))
 	}
-	mustDo(t, os.Remove(work)) // as on a disk that a cloud gives anew
+	mustDo(t, os.Remove(work)) // as on a disk that a cloud gives again
 	w.install(r)
 	if _, err := os.Stat(work); err != nil {
 		t.Error(err)

@@ -118,6 +118,7 @@ func importExamples() []example {
 
 func textExamples() []example {
 	const paths, tokens, unfinished, scripts = "no machine paths", "no tokens", "nothing unfinished", "scripts are named after commands"
+	const plain = "plain words"
 	text := func(s string) map[string]string { return map[string]string{"docs/a.md": s} }
 	script := func(name string) map[string]string {
 		return map[string]string{
@@ -150,6 +151,10 @@ func textExamples() []example {
 		{unfinished, "a word that holds it", text("TO" + "DOS, autoto" + "do"), ""},
 		{unfinished, "in Go", map[string]string{"a.go": "package a\n// TO" + "DO: all"}, "a.go:2"},
 		{unfinished, "in a script", map[string]string{"scripts/a.sh": "# FIX" + "ME"}, "scripts/a.sh:1"},
+
+		{plain, "words that hold them", text("ane" + "wable"), ""},
+		{plain, "at the start of a sentence", text("first\nWhoe" + "ver comes"), "docs/a.md:2"},
+		{plain, "in Go", map[string]string{"a.go": "package a\n// it starts ane" + "w."}, "a.go:2"},
 
 		{scripts, "a command", script("install.txtar"), ""},
 		{scripts, "a case of a command", script("install_refused.txtar"), ""},

@@ -294,6 +294,10 @@ func nothingUnfinished(t *tree) []string {
 	return t.search(regexp.MustCompile(`\b(?:TO`+`DO|FIX`+`ME)\b`), "something left for later")
 }
 
+func plainWords(t *tree) []string {
+	return t.search(regexp.MustCompile(`(?i)\b(?:ane`+`w|whoe`+`ver)\b`), "say again or a new one, and name who is meant")
+}
+
 func scriptNames(t *tree) []string {
 	const command, scripts = "cmd/runner-bootstrap", "cmd/runner-bootstrap/testdata/script"
 	names := []string{"completion", "help"} // cobra's own

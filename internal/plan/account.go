@@ -62,7 +62,7 @@ func (p *planner) planNewAccount(name string) (account.User, error) {
 	return account.User{Name: name, UID: -1, GID: -1}, nil
 }
 
-// ownAccount is the account of whoever runs this, which needs no privileges.
+// ownAccount is the account of the user who runs this, which needs no privileges.
 func (m *Maker) ownAccount(name string) (account.User, error) {
 	if !m.Private {
 		return account.User{}, &refusal.Error{Object: fmt.Sprintf("writing below %q", m.Paths.State), Reason: account.ErrPrivilege}

@@ -45,7 +45,7 @@ func (p *planner) planLife(context.Context) error {
 }
 
 // warnOfCompany warns when jobs of another runner run as the same account: they
-// could watch this one being registered anew, or change its files.
+// could watch this one being registered again, or change its files.
 func (p *planner) warnOfCompany() error {
 	if p.JobUser.Self || !needsCredential(p.Request.Identity, p.Request.Life) {
 		return nil
@@ -94,7 +94,7 @@ func LifeWords(record instance.Record) string {
 		}
 	}
 	again := (record.Ephemeral || record.JIT) && record.MaxJobs != 1
-	add(again && !record.Credential.Empty(), "registered anew after each job")
+	add(again && !record.Credential.Empty(), "registered again after each job")
 	add(again && record.Credential.Empty(), "ends after its job, since there is no credential to register it again")
 	add(record.DeregisterOnStop, "leaves GitHub when it stops")
 	add(record.MaxIdle > 0, "ends after "+time.Duration(record.MaxIdle).String()+" without a job")

@@ -172,11 +172,11 @@ func TestPlanLife(t *testing.T) {
 		"credential: file": {func(r *plan.Request) { r.Credential.TokenFile = "/etc/token" }, "change web-1 (credential in /etc/token)"},
 		"credential: command": {func(r *plan.Request) {
 			r.Identity.Ephemeral, r.Credential.TokenCommand = true, "x"
-		}, "change web-1 (registered anew after each job, credential by its command)"},
+		}, "change web-1 (registered again after each job, credential by its command)"},
 		"many jobs": {func(r *plan.Request) {
 			r.Identity.Ephemeral, r.Credential = true, instance.Credential{AppID: "1", AppKeyFile: "/etc/key.pem"}
 			r.Life = instance.Life{MaxJobs: 5, MaxLifetime: instance.Duration(time.Hour), OnExit: "poweroff"}
-		}, "change web-1 (registered anew after each job, ends after 1h0m0s, then: poweroff, credential of app 1)"},
+		}, "change web-1 (registered again after each job, ends after 1h0m0s, then: poweroff, credential of app 1)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -21,7 +21,7 @@ func (p *planner) planRegister(ctx context.Context) error {
 	settings, err := register.ReadSettings(p.plan.Dir)
 	if errors.Is(err, register.ErrNotConfigured) {
 		if p.betweenLives() {
-			p.plan.keep(RegisterPhase, object, "its supervisor registers it anew")
+			p.plan.keep(RegisterPhase, object, "its agent registers it again")
 			return nil
 		}
 		return p.planJoin(ctx, object, "not registered yet")
@@ -42,7 +42,7 @@ func (p *planner) planRegister(ctx context.Context) error {
 		reason += "; GitHub was not asked"
 	} else if _, err = p.client.Runner(ctx, settings.ID); errors.Is(err, github.ErrNotFound) {
 		if p.known && !p.Record.Credential.Empty() && !p.Record.PreRegistered && running(p.maker.Store, p.plan.Name) {
-			p.plan.keep(RegisterPhase, object, "GitHub no longer lists it, and its supervisor registers it anew")
+			p.plan.keep(RegisterPhase, object, "GitHub no longer lists it, and its agent registers it again")
 			return nil
 		}
 		return p.planJoin(ctx, object, "GitHub no longer lists it")
@@ -56,15 +56,15 @@ func (p *planner) planRegister(ctx context.Context) error {
 		return p.planAdopt(settings, object, reason)
 	}
 	if names := p.Record.Differs(p.Request.Identity); len(names) > 0 {
-		return p.planAnew(object, strings.Join(names, ", "))
+		return p.planAgain(object, strings.Join(names, ", "))
 	}
 	p.plan.keep(RegisterPhase, object, reason)
 	return nil
 }
 
-// planAnew has a runner leave and join again, as it is registered with other
+// planAgain has a runner leave and join again, as it is registered with other
 // options than it is to have now.
-func (p *planner) planAnew(object, differing string) error {
+func (p *planner) planAgain(object, differing string) error {
 	if !p.Request.Replace {
 		return &refusal.Error{
 			Object: fmt.Sprintf("runner %q on this host", p.plan.Name), Reason: ErrDiffers, Detail: differing, Name: p.plan.Name,
@@ -72,7 +72,7 @@ func (p *planner) planAnew(object, differing string) error {
 	}
 	if p.client == nil {
 		return &refusal.Error{
-			Object: fmt.Sprintf("registering runner %q anew", p.plan.Name), Reason: github.ErrNoCredential,
+			Object: fmt.Sprintf("registering runner %q again", p.plan.Name), Reason: github.ErrNoCredential,
 			Detail: "a registration token cannot take it away first", Name: p.plan.Name, Scope: p.Request.Scope,
 		}
 	}
@@ -106,7 +106,7 @@ func running(store *instance.Store, name string) bool {
 }
 
 // betweenLives tells whether an ephemeral runner's supervisor is about to register
-// it anew.
+// it again.
 func (p *planner) betweenLives() bool {
 	return p.known && (p.Record.Ephemeral || p.Record.JIT) && !p.Record.Credential.Empty() && running(p.maker.Store, p.plan.Name)
 }

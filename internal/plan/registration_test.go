@@ -66,9 +66,9 @@ func TestPlanUnlisted(t *testing.T) {
 	w.server.DeleteRunner(record.RunnerID)
 	wants(t, w.plan(r), plan.RegisterPhase, "change "+object+" (GitHub no longer lists it)")
 	w.supervised()
-	wants(t, w.plan(r), plan.RegisterPhase, "keep "+object+" (GitHub no longer lists it, and its supervisor registers it anew)")
+	wants(t, w.plan(r), plan.RegisterPhase, "keep "+object+" (GitHub no longer lists it, and its agent registers it again)")
 	mustDo(t, os.Remove(w.root(".runner")))
-	wants(t, w.plan(r), plan.RegisterPhase, "keep "+object+" (its supervisor registers it anew)")
+	wants(t, w.plan(r), plan.RegisterPhase, "keep "+object+" (its agent registers it again)")
 	w.change(func(r *instance.Record) { r.Credential = instance.Credential{} })
 	r.Credential = instance.Credential{}
 	wants(t, w.plan(r), plan.RegisterPhase, "change "+object+" (not registered yet)")
