@@ -97,14 +97,11 @@ func (c *Client) Do(req *http.Request) (*http.Response, error) {
 // NewDownload returns a client for archives. It has no overall time limit (a
 // slow link is not an error; the reader watches for a stall), follows
 // redirects as release hosts need it, never from https to http, and drops
-// Authorization as soon as the host changes. It speaks HTTP/1.1: parts of an
-// archive that are fetched at a time have a connection each, as HTTP/2 would put
-// them all on one, which a server that limits each connection then slows down.
+// Authorization as soon as the host changes. Parts of an archive that are
+// fetched at a time have a connection each, as HTTP/2 would put them all on one,
+// which a server that limits each connection then slows down.
 func NewDownload(c Config) *http.Client {
 	wire := c.base()
-	wire.ForceAttemptHTTP2 = false
-	wire.Protocols = new(http.Protocols)
-	wire.Protocols.SetHTTP1(true)
 	wire.MaxIdleConnsPerHost = maxDownloadConnections
 	// As many requests do not do: one that begins to connect, and is then given a
 	// connection that another has done with, leaves its own behind as one more.
@@ -115,13 +112,17 @@ func NewDownload(c Config) *http.Client {
 	}
 }
 
-// base obeys the proxy variables of the environment.
+// base obeys the proxy variables of the environment. It speaks HTTP/1.1, which every
+// server and proxy understands: requests follow one another here, so HTTP/2 would bring
+// nothing but its half a megabyte in the program (see scripts/package.sh).
 func (c Config) base() *http.Transport {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
 	return &http.Transport{
 		TLSClientConfig:       &tls.Config{RootCAs: c.Roots, MinVersion: tls.VersionTLS12},
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		ForceAttemptHTTP2:     true,
+		Protocols:             protocols,
 		MaxIdleConns:          10,
 		IdleConnTimeout:       60 * time.Second,
 		TLSHandshakeTimeout:   15 * time.Second,

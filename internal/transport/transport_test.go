@@ -299,6 +299,35 @@ func TestDownloadRefusesToLeaveTLS(t *testing.T) {
 	}
 }
 
+// The released program is built without HTTP/2, and the others behave as it does.
+func TestSpeaksOneProtocol(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(out http.ResponseWriter, req *http.Request) {
+		_, _ = io.WriteString(out, req.Proto) // a client that is gone does not read it
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	config := Config{UserAgent: "test", Roots: x509.NewCertPool()}
+	config.Roots.AddCert(server.Certificate())
+	for name, do := range map[string]func(*http.Request) (*http.Response, error){
+		"for the API": NewAPI(config).Do, "for downloads": NewDownload(config).Do,
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := do(req)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		proto, err := io.ReadAll(resp.Body)
+		if err := errors.Join(err, resp.Body.Close()); err != nil || string(proto) != "HTTP/1.1" {
+			t.Errorf("%s: %s, %v", name, proto, err)
+		}
+	}
+}
+
 // Over HTTP/2 all parts of an archive would share one connection.
 func TestDownloadHasAConnectionForEachRequest(t *testing.T) {
 	t.Parallel()
