@@ -18,7 +18,7 @@ func (o *accountOptions) options() []option {
 	return []option{
 		{
 			name: "user", value: "ACCOUNT", commands: "install cloud-init doctor",
-			usage: "unprivileged account that runs jobs; as root it is runner, created if absent, otherwise yourself",
+			usage: "unprivileged account that runs jobs; as root one for each runner, runner, runner-2, ..., created if absent, otherwise yourself",
 			text:  &o.user,
 		},
 		{
@@ -28,7 +28,7 @@ func (o *accountOptions) options() []option {
 		},
 		{
 			name: "user-per-runner", commands: "install cloud-init",
-			usage: "with --count, an account for each runner: ACCOUNT-1, ACCOUNT-2, ...; created where they are absent",
+			usage: "with --user and --count, an account for each runner: ACCOUNT-1, ACCOUNT-2, ...; see --create-user",
 			on:    &o.userPerRunner,
 		},
 		{

@@ -5,6 +5,7 @@ package account
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -41,9 +42,10 @@ func (u User) As(cmd *exec.Cmd) {
 	cmd.SysProcAttr = attributes
 }
 
-// Create makes a system account with a group and a home of its own and no way
-// to log in with a password. One that exists already, be it in a directory, is a
-// success. The error is a [*CreateError] if useradd refuses.
+// Create makes a system account with a group and a home of its own, which no other
+// account can look into, and no way to log in with a password. One that exists already,
+// be it in a directory, is a success, and stays as it is. The error is a [*CreateError] if
+// useradd refuses.
 func Create(ctx context.Context, name string) (User, error) {
 	u, err := Lookup(name)
 	if !errors.Is(err, ErrAbsent) {
@@ -58,7 +60,11 @@ func Create(ctx context.Context, name string) (User, error) {
 	cmd.Env = append(cmd.Environ(), "LC_ALL=C") // what it says ends up in our errors, which are in English
 	output, err := cmd.CombinedOutput()
 	if err == nil {
-		return Lookup(name)
+		u, err := Lookup(name)
+		if err != nil {
+			return User{}, err
+		}
+		return u, u.closeHome()
 	}
 	// A directory may have come up in the meantime, and know it.
 	if u, err := Lookup(name); err == nil {
@@ -67,6 +73,27 @@ func Create(ctx context.Context, name string) (User, error) {
 	var exit *exec.ExitError
 	taken := errors.As(err, &exit) && exit.ExitCode() == nameTaken
 	return User{}, &CreateError{Name: name, Said: strings.TrimSpace(string(output)), Taken: taken, Cause: err}
+}
+
+// closeHome keeps other accounts out of a home that was just made: useradd goes by
+// HOME_MODE and UMASK of login.defs, which often leave it open. One that was there
+// before and is not the account's is none of ours.
+func (u User) closeHome() error {
+	dir, err := os.OpenFile(u.Home, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // CREATE_HOME is no, or the disk is full: jobs have the runner's directory instead
+	}
+	if err != nil {
+		return fmt.Errorf("closing the home of account %q: %w", u.Name, err)
+	}
+	info, err := dir.Stat()
+	if err == nil && info.Sys().(*syscall.Stat_t).Uid == uint32(u.UID) { //nolint:gosec // a uid is not negative
+		err = dir.Chmod(0o700)
+	}
+	if err := errors.Join(err, dir.Close()); err != nil {
+		return fmt.Errorf("closing the home of account %q: %w", u.Name, err)
+	}
+	return nil
 }
 
 func (u User) mayList(info fs.FileInfo) bool { return u.may(mayList, info) }

@@ -235,6 +235,41 @@ func TestCreateOfOneThatExists(t *testing.T) {
 	}
 }
 
+// A home that was just made is its account's alone; what was there before is left as it is.
+func TestCloseHome(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, c := range map[string]struct {
+		uid    int
+		make   func(home string) error
+		closes bool
+		fails  bool
+	}{
+		"just made":     {os.Getuid(), func(home string) error { return os.Mkdir(home, 0o755) }, true, false},
+		"another's":     {os.Getuid() + 1, func(home string) error { return os.Mkdir(home, 0o755) }, false, false},
+		"none":          {os.Getuid(), func(string) error { return nil }, false, false},
+		"a link":        {os.Getuid(), func(home string) error { return os.Symlink(dir, home) }, false, true},
+		"not a folder":  {os.Getuid(), func(home string) error { return os.WriteFile(home, nil, 0o755) }, false, true},
+		"a broken link": {os.Getuid(), func(home string) error { return os.Symlink("none", home) }, false, true},
+	} {
+		home := filepath.Join(dir, name)
+		if err := c.make(home); err != nil {
+			t.Fatal(err)
+		}
+		err := User{Name: "ci", UID: c.uid, Home: home}.closeHome()
+		if (err != nil) != c.fails {
+			t.Errorf("%s: %v", name, err)
+		}
+		info, err := os.Lstat(home)
+		if err == nil && info.IsDir() && (info.Mode().Perm() == 0o700) != c.closes {
+			t.Errorf("%s has mode %v", name, info.Mode())
+		}
+	}
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() == 0o700 {
+		t.Errorf("what a link leads to: %v, %v", info, err)
+	}
+}
+
 // useradd refuses such a name, no matter who asks.
 func TestCreateThatIsRefused(t *testing.T) {
 	t.Parallel()

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
@@ -18,15 +20,12 @@ func (p *planner) planAccount(context.Context) error {
 		p.JobUser, p.plan.User = user, user.Name
 		return err
 	}
-	name := p.Request.User
-	if name == "" {
-		name = p.Record.User
-	}
-	if name == "" {
-		name = DefaultUser
+	name, ours, err := p.accountName()
+	if err != nil {
+		return err
 	}
 	user, err := account.Lookup(name)
-	if errors.Is(err, account.ErrAbsent) && (name == DefaultUser || p.Request.CreateUser) {
+	if errors.Is(err, account.ErrAbsent) && (ours || p.Request.CreateUser) {
 		user, err = p.planNewAccount(name)
 	}
 	if err != nil {
@@ -48,6 +47,49 @@ func (p *planner) planAccount(context.Context) error {
 	p.warnOfAccount()
 	return checkBarrier(p.JobUser, p.plan.Dir)
 }
+
+// accountName is the account that is asked for, or the runner's own, or else one of ours, which is
+// created where it is absent. Jobs of one account can read and change what those of another leave, so
+// that one of ours serves one runner.
+func (p *planner) accountName() (name string, ours bool, err error) {
+	if name := p.Request.User; name != "" {
+		return name, name == DefaultUser, nil
+	}
+	if name := p.Record.User; name != "" {
+		return name, isDefaultUser(name), nil // it may have gone since
+	}
+	records, err := p.maker.Store.List()
+	if err != nil {
+		return "", false, err
+	}
+	taken := map[string]bool{}
+	for _, record := range records {
+		taken[record.User] = true
+	}
+	number := p.Request.Index
+	if number == 0 {
+		if !taken[DefaultUser] {
+			return DefaultUser, true, nil
+		}
+		number = 2
+	}
+	for taken[numberedUser(DefaultUser, number)] {
+		number++
+	}
+	return numberedUser(DefaultUser, number), true, nil
+}
+
+// isDefaultUser tells whether a name is one that accountName gives.
+func isDefaultUser(name string) bool {
+	if name == DefaultUser {
+		return true
+	}
+	number, found := strings.CutPrefix(name, DefaultUser+"-")
+	n, err := strconv.Atoi(number)
+	return found && err == nil && n > 0 && name == numberedUser(DefaultUser, n)
+}
+
+func numberedUser(base string, number int) string { return base + "-" + strconv.Itoa(number) }
 
 // planNewAccount has an account created.
 func (p *planner) planNewAccount(name string) (account.User, error) {

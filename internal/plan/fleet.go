@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
@@ -31,7 +30,7 @@ func Spread(store *instance.Store, r Request, count int) ([]Request, error) {
 		one := r
 		one.Index = i
 		if r.UserPerRunner {
-			one.User = base + "-" + strconv.Itoa(i)
+			one.User = numberedUser(base, i)
 			one.CreateUser = r.CreateUser || base == DefaultUser
 		}
 		all = append(all, one)

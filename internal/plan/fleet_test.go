@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 )
@@ -46,6 +47,52 @@ func TestFleet(t *testing.T) {
 			t.Errorf("with a damaged record: %v", err)
 		}
 	}
+}
+
+// As root each runner of a host has an account of its own, which it keeps, unless one is named.
+func TestAccountForEachRunner(t *testing.T) {
+	t.Parallel()
+	if !account.Privileged() {
+		return // jobs run as the account that installs
+	}
+	w := newWorld(t).withGitHub()
+	number := func(i int) plan.Request {
+		r := w.request()
+		r.User, r.Index = "", i
+		return r
+	}
+	saved := func(record instance.Record) {
+		record.ScopeURL, record.Phase, record.Dir = w.scope.URL(), instance.Installed, w.maker.Paths.Root(record.Name)
+		mustDo(t, w.maker.Store.Save(record))
+	}
+	for i, want := range []string{"runner", "runner-1", "runner-2"} {
+		if got := w.plan(number(i)).User; got != want {
+			t.Errorf("number %d on an empty host: %q, want %q", i, got, want)
+		}
+	}
+	saved(instance.Record{Name: "other", Template: "other", User: "runner"})
+	for i, want := range []string{"runner-2", "runner-1", "runner-2"} {
+		if got := w.plan(number(i)).User; got != want {
+			t.Errorf("number %d beside one runner: %q, want %q", i, got, want)
+		}
+	}
+	saved(instance.Record{Name: "more", Template: "more", User: "runner-2"})
+	for i, want := range []string{"runner-3", "runner-1", "runner-3"} {
+		if got := w.plan(number(i)).User; got != want {
+			t.Errorf("number %d beside two runners: %q, want %q", i, got, want)
+		}
+	}
+	r := number(0)
+	r.User = "runner"
+	if got := w.plan(r).User; got != "runner" {
+		t.Errorf("asked for another's account: %q", got)
+	}
+	// Made by an earlier version, and its account has gone.
+	saved(instance.Record{Name: "web-1", Template: w.request().Template, User: "runner-7"})
+	made := w.plan(number(0))
+	wants(t, made, plan.AccountPhase, "change runner-7 (no such account yet)")
+	saved(instance.Record{Name: "web-1", Template: w.request().Template, User: "runner-07"})
+	w.refused(number(0), account.ErrAbsent, `account "runner-07"`)
 }
 
 func second[T any](_ T, err error) error { return err }

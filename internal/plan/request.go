@@ -13,8 +13,8 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
-// DefaultUser is the account that jobs run as when none is named; it is created
-// where it is absent.
+// DefaultUser is the account that jobs run as when none is named; further runners
+// of a host have it with a number. It is created where it is absent.
 const DefaultUser = "runner"
 
 // Request is what is wanted of an install.
@@ -24,7 +24,7 @@ type Request struct {
 	Index      int    // its number; 0 without
 	Identity   instance.Identity
 	Replace    bool
-	User       string // empty: DefaultUser as root, else the account that runs this
+	User       string // empty: as root DefaultUser, or with a number, else the account that runs this
 	CreateUser bool
 	// UserPerRunner gives each of several runners an account of its own.
 	UserPerRunner bool

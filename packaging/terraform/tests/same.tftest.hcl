@@ -75,7 +75,7 @@ run "several" {
   command = plan
   variables {
     url           = "https://github.com/octo-org"
-    options       = { name = "{hostname}-{n}", count = 4, user-per-runner = true }
+    options       = { name = "{hostname}-{n}", count = 4 }
     token_command = "az keyvault secret show --vault-name runners --name token --query value --output tsv"
   }
 }
