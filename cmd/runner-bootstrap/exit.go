@@ -145,6 +145,7 @@ func hostMeanings() []meaning {
 		{metadata.ErrNoCloud, exitHost, plus("--metadata", "auto")},
 		{metadata.ErrNoAnswer, exitHost, plus("--metadata", "auto")},
 		{instance.ErrLocked, exitHost, hintLocked},
+		{instance.ErrElsewhere, exitHost, fixed(hintElsewhere)},
 		{account.ErrPrivilege, exitHost, asRoot},
 		{plan.ErrAccount, exitHost, hintAccount},
 		{account.ErrCreate, exitHost, hintCreate},

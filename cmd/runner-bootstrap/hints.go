@@ -37,15 +37,25 @@ func (call *session) here(words ...string) string {
 
 func hintLocked(_ *session, err error) string {
 	var locked *instance.LockedError
-	if errors.As(err, &locked) && locked.PID != 0 {
-		return fmt.Sprintf("ps -fp %d", locked.PID)
+	switch {
+	case !errors.As(err, &locked), locked.Holder.None():
+	case locked.Holder.Elsewhere():
+		return hintElsewhere
+	default:
+		return fmt.Sprintf("ps -fp %d", locked.Holder.PID)
 	}
 	return "runner-bootstrap status"
 }
 
+// hintElsewhere shows the containers that a process may be in.
+const hintElsewhere = "lsns --type pid"
+
 // hintAtWork lets a supervisor end that was started by hand: its job may finish.
 func hintAtWork(call *session, err error) string {
-	pid := strings.TrimPrefix(refusalOf(err).Detail, "process ")
+	pid, here := strings.CutPrefix(refusalOf(err).Detail, "process ")
+	if !here {
+		return hintElsewhere
+	}
 	return "kill -TERM " + pid + " && " + again(call.arguments)
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -42,6 +43,9 @@ func run(arguments []string, s streams) int {
 	s.out = &printableWriter{to: s.out}
 	call := &session{streams: s, arguments: arguments}
 	call.console = newConsole(s.err, callOptions{logFormat: "auto", logLevel: "info"})
+	if err := account.HideDescriptors(); err != nil {
+		call.console.log.Warn("what config.sh or a job leaves behind may keep files open that this command was started with", "error", err)
+	}
 	root := newRoot(call)
 	root.SetArgs(arguments)
 	err := root.ExecuteContext(context.Background())

@@ -61,7 +61,7 @@ func (k *keeper) renew(ctx context.Context) error {
 	}
 	settings, err := register.Joiner{
 		Client: client, Store: k.store, Record: record,
-		Runner: register.NewRunner(k.store, record, k.user, k.environment, k.log, lock.File()),
+		Runner: register.NewRunner(k.store, record, k.user, k.environment, k.log, lock),
 	}.Join(ctx)
 	if err == nil && !record.Ephemeral && !record.JIT {
 		err = k.restore(record)

@@ -30,31 +30,31 @@ func (h *Host) order(ctx context.Context, name, verb string, command control.Com
 	object := fmt.Sprintf("%s runner %q", verb, name)
 	tick := time.NewTicker(lookEach)
 	defer tick.Stop()
-	told := 0
+	var told instance.Holder
 	for {
 		record, err := h.Store.Load(name)
 		if err != nil {
 			return err
 		}
-		pid, err := h.Store.Running(name)
+		agent, err := h.Store.Running(name)
 		if err != nil {
 			return err
 		}
-		if pid == 0 {
+		if agent.None() {
 			return &refusal.Error{Object: object, Reason: ErrNotSupervised, Name: name}
 		}
 		// Another supervisor than the one that was told knows nothing of the order.
-		if pid != told {
-			if err := tell(ctx, record, pid, command); err != nil {
-				return fmt.Errorf("%s: telling process %d: %w", object, pid, err)
+		if agent != told {
+			if err := tell(ctx, record, agent, command); err != nil {
+				return fmt.Errorf("%s: telling %v: %w", object, agent, err)
 			}
-			told = pid
+			told = agent
 		}
 		report, _, _, err := ask(ctx, h.Store, record)
 		if err != nil {
 			return err
 		}
-		if report.PID == pid && done(report) {
+		if report.PID == agent.PID && done(report) {
 			return nil
 		}
 		select {

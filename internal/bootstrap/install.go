@@ -279,7 +279,7 @@ func (i *installer) register(ctx context.Context) (string, error) {
 	if already, id, err := i.joinedMeanwhile(); already || err != nil {
 		return fmt.Sprintf("id %d, by its supervisor", id), err
 	}
-	joiner := i.joiner(lock.File())
+	joiner := i.joiner(lock)
 	if err := i.leaveFirst(ctx, joiner.Runner); err != nil {
 		return "", err
 	}

@@ -83,10 +83,10 @@ func (i *installer) removeService(ctx context.Context) error {
 // reportOf is the latest word of the supervisor of name, and whether the one who
 // gave it is alive.
 func reportOf(store *instance.Store, name string) (report instance.Report, alive bool, err error) {
-	pid, err := store.Running(name)
+	agent, err := store.Running(name)
 	if err != nil {
 		return report, false, err
 	}
 	report, err = store.LoadReport(name)
-	return report, pid != 0 && pid == report.PID, err
+	return report, !agent.None() && agent.PID == report.PID, err
 }

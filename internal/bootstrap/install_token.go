@@ -2,9 +2,9 @@ package bootstrap
 
 import (
 	"context"
-	"os"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
@@ -53,12 +53,12 @@ func (i *installer) registrationToken(ctx context.Context) (register.Token, erro
 	return i.joiner().Mint(ctx)
 }
 
-// joiner joins the runner that is being installed. While hold and the host's lock
-// are open, nobody takes over what its config.sh does, nor plans meanwhile.
-func (i *installer) joiner(hold ...*os.File) register.Joiner {
+// joiner joins the runner that is being installed. Until its config.sh has ended nobody takes
+// locks or the host's lock, also when this process is killed.
+func (i *installer) joiner(locks ...*instance.Lock) register.Joiner {
 	h := i.host
 	return register.Joiner{
 		Client: i.client, Store: h.Store, Record: i.record, Replace: i.details.Request.Replace,
-		Runner: register.NewRunner(h.Store, i.record, i.jobUser, h.Environment, h.Log, append(hold, i.lock.File())...),
+		Runner: register.NewRunner(h.Store, i.record, i.jobUser, h.Environment, h.Log, append(locks, i.lock)...),
 	}
 }

@@ -59,7 +59,7 @@ func (s startup) bringUp(ctx context.Context) (took time.Duration, undo func(con
 // restart returns when the listener listens, after the stop of an earlier one; or
 // when it is plain that it will not. The service manager would wait on, as its
 // supervisor tries on.
-func (s startup) restart(ctx context.Context, before int) error {
+func (s startup) restart(ctx context.Context, before instance.Holder) error {
 	starting, cancel := context.WithTimeout(ctx, comeUp+plan.StopTimeout(s.record))
 	defer cancel()
 	restarted := make(chan error, 1)
@@ -82,7 +82,7 @@ func (s startup) restart(ctx context.Context, before int) error {
 		case <-tick.C:
 		}
 		report, alive, err := reportOf(s.store, s.record.Name)
-		if err == nil && alive && report.PID != before && report.EndedAtOnce >= hopeless {
+		if err == nil && alive && report.PID != before.PID && report.EndedAtOnce >= hopeless {
 			cancel()
 			<-restarted //nolint:errcheck // that it was given up is our own doing
 			return s.refused(report)

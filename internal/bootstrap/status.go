@@ -168,7 +168,7 @@ func (w witnesses) lookAtRecord(_ context.Context, record instance.Record, s *St
 	switch {
 	case errors.Is(err, register.ErrNotConfigured):
 		// A supervisor that has a credential is about to register it.
-		if pid, err := w.store.Running(record.Name); err != nil || pid == 0 || record.Credential.Empty() {
+		if agent, err := w.store.Running(record.Name); err != nil || agent.None() || record.Credential.Empty() {
 			s.problem("its directory holds no registration")
 		}
 	case errors.Is(err, os.ErrPermission):

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -210,20 +209,20 @@ func (u *uninstaller) stop(ctx context.Context) (string, error) {
 		}
 	}
 	// The supervisor in the foreground, or of a service that is not there.
-	pid, err := u.host.Store.Running(u.removal.Name)
-	if err != nil || pid == 0 {
+	agent, err := u.host.Store.Running(u.removal.Name)
+	if err != nil || agent.None() {
 		return "stopped", err
 	}
-	return "stopped process " + strconv.Itoa(pid), u.stopProcess(ctx, pid)
+	return "stopped " + agent.String(), u.stopAgent(ctx, agent)
 }
 
-func (u *uninstaller) stopProcess(ctx context.Context, pid int) error {
+func (u *uninstaller) stopAgent(ctx context.Context, agent instance.Holder) error {
 	command := control.Stop
 	if u.removal.Force {
 		command = control.StopNow
 	}
-	if err := tell(ctx, u.record, pid, command); err != nil {
-		return fmt.Errorf("stopping process %d: %w", pid, err)
+	if err := tell(ctx, u.record, agent, command); err != nil {
+		return fmt.Errorf("stopping %v: %w", agent, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, plan.StopTimeout(u.record))
 	defer cancel()
@@ -231,12 +230,12 @@ func (u *uninstaller) stopProcess(ctx context.Context, pid int) error {
 	defer tick.Stop()
 	for {
 		now, err := u.host.Store.Running(u.removal.Name)
-		if err != nil || now != pid {
+		if err != nil || now != agent {
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("stopping process %d: %w", pid, ctx.Err())
+			return fmt.Errorf("stopping %v: %w", agent, ctx.Err())
 		case <-tick.C:
 		}
 	}
@@ -315,7 +314,7 @@ func (u *uninstaller) leave(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		runner := register.NewRunner(u.host.Store, u.record, user, u.host.Environment, u.host.Log, u.lock.File(), u.registration.File())
+		runner := register.NewRunner(u.host.Store, u.record, user, u.host.Environment, u.host.Log, u.lock, u.registration)
 		err = runner.Leave(ctx, token)
 		if err == nil {
 			return "removed by config.sh", nil

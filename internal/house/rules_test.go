@@ -67,7 +67,7 @@ func arrows() []arrow {
 		{"internal/refusal", []string{"internal/github"}}, // for the scope that a hint is about
 		{"internal/github", []string{"internal/transport", "internal/retry"}},
 		{"internal/transport", []string{"internal/retry"}},
-		{"internal/instance", []string{"internal/atomicfile"}},
+		{"internal/instance", []string{"internal/atomicfile", "internal/reaper"}},
 		{"internal/account", nil},
 		{"internal/reaper", nil},
 		{"internal/metadata", []string{"internal/retry"}},

@@ -15,7 +15,6 @@ const (
 	credentialFile   = "credential"
 	variablesFile    = "environment.json"
 	registrationLock = "registration.lock"
-	lockEach         = 100 * time.Millisecond
 )
 
 // KeepCredential keeps the credential of a runner's supervisor, instead of an
@@ -78,8 +77,7 @@ func (s *Store) KeptVariables(name string) ([]string, error) {
 // config.sh of a killed process, until ctx ends.
 func (s *Store) LockRegistration(ctx context.Context, name string) (*Lock, error) {
 	for {
-		lock, err := acquire(ctx, filepath.Join(s.home(name), registrationLock),
-			fmt.Sprintf("the registration of %q", name), orphanWait)
+		lock, err := acquire(ctx, filepath.Join(s.home(name), registrationLock), fmt.Sprintf("the registration of %q", name))
 		if !errors.Is(err, ErrLocked) {
 			return lock, err
 		}
@@ -95,10 +93,10 @@ func (s *Store) LockRegistration(ctx context.Context, name string) (*Lock, error
 // supervisor and an install may do so at the same time: each changes what it has
 // decided, and nothing of the other's is lost.
 func (s *Store) Update(ctx context.Context, name string, change func(*Record)) (Record, error) {
-	lock, err := acquire(ctx, filepath.Join(s.home(name), recordLock), fmt.Sprintf("the record of %q", name), glance)
+	lock, err := acquire(ctx, filepath.Join(s.home(name), recordLock), fmt.Sprintf("the record of %q", name))
 	for errors.Is(err, ErrLocked) && ctx.Err() == nil {
 		// Held for a moment, by whatever process.
-		lock, err = acquire(ctx, filepath.Join(s.home(name), recordLock), fmt.Sprintf("the record of %q", name), glance)
+		lock, err = acquire(ctx, filepath.Join(s.home(name), recordLock), fmt.Sprintf("the record of %q", name))
 	}
 	if err != nil {
 		return Record{}, err

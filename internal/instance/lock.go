@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -18,40 +15,43 @@ var ErrLocked = errors.New("locked")
 // LockedError says who holds a lock.
 type LockedError struct {
 	Object string // "this host", `runner "web-1"`
-	PID    int
+	Holder Holder // none where that cannot be told
 }
 
 func (e *LockedError) Error() string {
-	return fmt.Sprintf("%s is locked: process %d is at work on it", e.Object, e.PID)
+	return fmt.Sprintf("%s is locked: %v is at work on it", e.Object, e.Holder)
 }
 
 // Is matches [ErrLocked].
 func (e *LockedError) Is(target error) bool { return target == ErrLocked }
 
-// Lock is held until Release or the end of the process and of every child that
-// was given [Lock.File].
+// Lock is held until Release or the end of the process. No child inherits it.
 type Lock struct {
-	file *os.File
-	path string
+	file   *os.File
+	path   string
+	holder Holder
 }
 
-// orphanWait is how long the children of a killed process are waited for. A
-// config.sh that hangs on an unreachable server gives up within half of it.
+// orphanWait is how long what a killed process has started under a lock is waited for.
+// A config.sh that hangs on an unreachable server gives up within half of it.
 const orphanWait = time.Minute
 
 // glance is longer than anyone holds a lock just to see whether it is free.
 const glance = time.Second
 
+// lockEach is how often it is looked whether a lock has become free.
+const lockEach = 100 * time.Millisecond
+
 // LockHost takes the one lock for changing this host. While a living process
 // holds it that fails at once with [ErrLocked]; when the holder was killed and
-// its config.sh still runs, it is waited for, as what it does to GitHub and to
-// the runner root must be over before anyone looks.
+// its config.sh still runs, that is waited for, as what it does to GitHub and to
+// the runner root must be over before anyone looks; what works on after a minute is ended.
 func (s *Store) LockHost(ctx context.Context) (*Lock, error) {
 	for {
 		if err := s.makeDir(); err != nil {
 			return nil, fmt.Errorf("making the state directory: %w", err)
 		}
-		lock, err := acquire(ctx, filepath.Join(s.dir, hostLock), "this host", orphanWait)
+		lock, err := acquire(ctx, filepath.Join(s.dir, hostLock), "this host")
 		if errors.Is(err, os.ErrNotExist) && ctx.Err() == nil {
 			continue // its holder removed the directory at this moment
 		}
@@ -76,34 +76,41 @@ func (s *Store) makeDir() error {
 
 // LockRunner takes the lock that the supervisor of a runner holds.
 func (s *Store) LockRunner(ctx context.Context, name string) (*Lock, error) {
-	return acquire(ctx, filepath.Join(s.home(name), runLock), fmt.Sprintf("runner %q", name), glance)
+	return acquire(ctx, filepath.Join(s.home(name), runLock), fmt.Sprintf("runner %q", name))
 }
 
-// Running gives the process id of the supervisor of name, 0 if there is none.
-func (s *Store) Running(name string) (int, error) {
+// Running gives the supervisor of name, none if there is none.
+func (s *Store) Running(name string) (Holder, error) {
 	file, err := os.Open(filepath.Join(s.home(name), runLock))
 	if errors.Is(err, os.ErrNotExist) {
-		return 0, nil
+		return Holder{}, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("looking at the lock of %q: %w", name, err)
+		return Holder{}, fmt.Errorf("looking at the lock of %q: %w", name, err)
 	}
 	defer file.Close()
-	held, err := lockFile(file)
-	if err != nil {
-		return 0, fmt.Errorf("looking at the lock of %q: %w", name, err)
+	for looks := 1; ; looks++ {
+		held, err := lockFile(file)
+		if err != nil {
+			return Holder{}, fmt.Errorf("looking at the lock of %q: %w", name, err)
+		}
+		if held {
+			return Holder{}, nil // it was free, and closing it frees it again
+		}
+		// None: somebody else is looking as well, and what is in it is from a dead one. Of one
+		// elsewhere that cannot be told, but nobody looks for long.
+		if now := readNote(file).holder.judge(file); !now.Elsewhere() || looks == 3 {
+			return now, nil
+		}
+		<-time.After(lockEach / 2)
 	}
-	if held {
-		return 0, nil // it was free, and closing it frees it again
-	}
-	if pid := holder(file); alive(pid) {
-		return pid, nil
-	}
-	return 0, nil // somebody else is looking as well; what is in it is from a dead one
 }
 
 // Release gives the lock up.
-func (l *Lock) Release() { _ = l.file.Close() }
+func (l *Lock) Release() {
+	_ = l.file.Truncate(0) // a name that stays is that of a dead one
+	_ = l.file.Close()
+}
 
 // Remove gives the lock up and takes its file away, and its directory if
 // nothing else is in it. It is removed while it is held, so a process that waits for
@@ -114,13 +121,17 @@ func (l *Lock) Remove() {
 	_ = l.file.Close()
 }
 
-// File is the open lock: a child that inherits it holds the lock as well.
-func (l *Lock) File() *os.File { return l.file }
+func acquire(ctx context.Context, path, object string) (*Lock, error) {
+	return acquireWithin(ctx, path, object, orphanWait)
+}
 
-func acquire(ctx context.Context, path, object string, patience time.Duration) (*Lock, error) {
-	deadline := time.Now().Add(patience)
+// acquireWithin takes a lock from the dead: what a killed process has left at work is
+// waited for, and ended when patience is.
+func acquireWithin(ctx context.Context, path, object string, patience time.Duration) (*Lock, error) {
+	began := time.Now()
 	for {
-		lock, pid, err := tryLock(path)
+		waited := time.Since(began)
+		lock, held, err := tryLock(ctx, path, waited > patience)
 		if errors.Is(err, errReplaced) {
 			continue // its holder removed it at this moment: another file counts now
 		}
@@ -130,13 +141,15 @@ func acquire(ctx context.Context, path, object string, patience time.Duration) (
 		if lock != nil {
 			return lock, nil
 		}
-		if alive(pid) || time.Now().After(deadline) {
-			return nil, &LockedError{Object: object, PID: pid}
+		// Somebody may just look whether it is free, or be about to write its name.
+		certain := !held.by.None() && !held.by.Elsewhere()
+		if certain || !held.left && waited > glance {
+			return nil, &LockedError{Object: object, Holder: held.by}
 		}
 		select {
 		case <-ctx.Done():
 			return nil, fmt.Errorf("locking %s: %w", object, ctx.Err())
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(lockEach):
 		}
 	}
 }
@@ -144,30 +157,45 @@ func acquire(ctx context.Context, path, object string, patience time.Duration) (
 // errReplaced means that the locked file is no longer the one at its path.
 var errReplaced = errors.New("replaced")
 
-// tryLock returns the lock, or the process id of its holder.
-func tryLock(path string) (*Lock, int, error) {
+// hindrance is what keeps a lock from being taken.
+type hindrance struct {
+	by   Holder // who holds it; none if that cannot be told
+	left bool   // it is free, and what a killed holder has started under it works on
+}
+
+// tryLock returns the lock, or what keeps it. With force, nothing that was left does.
+func tryLock(ctx context.Context, path string, force bool) (*Lock, hindrance, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, 0, err
+		return nil, hindrance{}, err
 	}
-	return claim(file, path)
+	return claim(ctx, file, path, force)
 }
 
 // claim locks a file that was at path when it was opened, and closes it if it
 // cannot have the lock.
-func claim(file *os.File, path string) (*Lock, int, error) {
+func claim(ctx context.Context, file *os.File, path string, force bool) (*Lock, hindrance, error) {
 	held, err := lockFile(file)
 	if err != nil || !held {
-		pid := holder(file)
-		return nil, pid, errors.Join(err, file.Close())
+		return nil, hindrance{by: readNote(file).holder.judge(file)}, errors.Join(err, file.Close())
 	}
 	if !sameFile(file, path) {
-		return nil, 0, errors.Join(errReplaced, file.Close())
+		return nil, hindrance{}, errors.Join(errReplaced, file.Close())
 	}
-	if err := writeHolder(file); err != nil {
-		return nil, 0, errors.Join(err, file.Close())
+	before := readNote(file)
+	if before.lives(file) {
+		if !force {
+			return nil, hindrance{left: true}, file.Close()
+		}
+		if err := before.end(ctx); err != nil {
+			return nil, hindrance{}, errors.Join(err, file.Close())
+		}
 	}
-	return &Lock{file: file, path: path}, 0, nil
+	l := &Lock{file: file, path: path, holder: self()}
+	if err := writeNote(file, note{holder: l.holder}); err != nil {
+		return nil, hindrance{}, errors.Join(err, file.Close())
+	}
+	return l, hindrance{}, nil
 }
 
 func sameFile(file *os.File, path string) bool {
@@ -177,24 +205,4 @@ func sameFile(file *os.File, path string) bool {
 	}
 	there, err := os.Stat(path)
 	return err == nil && os.SameFile(held, there)
-}
-
-func writeHolder(file *os.File) error {
-	if err := file.Truncate(0); err != nil {
-		return err
-	}
-	_, err := file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
-	return err
-}
-
-func holder(file *os.File) int {
-	text, err := io.ReadAll(io.NewSectionReader(file, 0, 32))
-	if err != nil {
-		return 0
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil {
-		return 0
-	}
-	return pid
 }

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// lockFile takes an advisory lock without waiting. It belongs to the open file,
-// so a child that inherits the file keeps it.
+// lockFile takes an advisory lock without waiting. It belongs to the open file, and
+// ends with the last descriptor of it: no child may inherit one.
 func lockFile(file *os.File) (bool, error) {
 	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -23,5 +23,14 @@ func alive(pid int) bool {
 		return false
 	}
 	err := syscall.Kill(pid, 0)
+	return err == nil || errors.Is(err, syscall.EPERM)
+}
+
+// groupAlive tells whether any process is in the group of leader.
+func groupAlive(leader int) bool {
+	if leader <= 1 {
+		return false // of 1 the kernel would ask every process there is
+	}
+	err := syscall.Kill(-leader, 0)
 	return err == nil || errors.Is(err, syscall.EPERM)
 }

@@ -89,20 +89,20 @@ func (p *planner) planAgain(object, differing string) error {
 // CheckAtRest refuses to take a registration from under a supervisor: that of a service can be stopped before and started
 // again, one that somebody has started cannot.
 func CheckAtRest(store *instance.Store, name string) error {
-	pid, err := store.Running(name)
-	if err != nil || pid == 0 {
+	holder, err := store.Running(name)
+	if err != nil || holder.None() {
 		return err
 	}
 	return &refusal.Error{
-		Object: fmt.Sprintf("runner %q on this host", name), Reason: ErrAtWork, Detail: fmt.Sprintf("process %d", pid), Name: name,
+		Object: fmt.Sprintf("runner %q on this host", name), Reason: ErrAtWork, Detail: holder.String(), Name: name,
 	}
 }
 
 // running tells whether a supervisor of this runner is alive: what concerns the
 // registration is its business then.
 func running(store *instance.Store, name string) bool {
-	pid, err := store.Running(name)
-	return err == nil && pid != 0
+	holder, err := store.Running(name)
+	return err == nil && !holder.None()
 }
 
 // betweenLives tells whether an ephemeral runner's supervisor is about to register
@@ -122,7 +122,7 @@ func (p *planner) planAdopt(settings register.Settings, object, reason string) e
 	case settings.ID == p.Request.JIT.Settings.ID:
 		p.plan.keep(RegisterPhase, object, reason)
 		return nil
-	case settings.Ephemeral && running == 0 || p.Request.Replace:
+	case settings.Ephemeral && running.None() || p.Request.Replace:
 		if p.Record.Service == "" {
 			if err := CheckAtRest(p.maker.Store, p.plan.Name); err != nil {
 				return err

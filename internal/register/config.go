@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
 
 const (
@@ -33,7 +34,6 @@ func (r Runner) config(ctx context.Context, verb string, arguments []string, tok
 	cmd := exec.CommandContext(ctx, filepath.Join(r.Root, "config.sh"), arguments...)
 	cmd.Dir = r.Root
 	cmd.Env = append(r.User.Environment(r.Root, r.Environment...), tokenVariable+"="+token.Reveal())
-	cmd.ExtraFiles = r.Hold
 	r.User.As(cmd)
 	cmd.Cancel = func() error { return interrupt(cmd.Process) }
 	cmd.WaitDelay = r.grace
@@ -42,10 +42,12 @@ func (r Runner) config(ctx context.Context, verb string, arguments []string, tok
 	}
 	said := &transcript{log: r.Log, token: token}
 	cmd.Stdout, cmd.Stderr = said, said
-	if err := cmd.Start(); err != nil {
+	ended, err := instance.StartUnder(cmd, r.Locks...)
+	if err != nil {
 		return fmt.Errorf("%s the runner: starting config.sh: %w", verb, err)
 	}
-	err := cmd.Wait()
+	defer ended()
+	err = cmd.Wait()
 	said.end()
 	var exit *exec.ExitError
 	switch {

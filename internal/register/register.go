@@ -28,10 +28,10 @@ type Runner struct {
 	User account.User
 	// Environment is added to that of config.sh: proxies, certificates.
 	Environment []string
-	// Hold is inherited by config.sh: while lock files are open in it, nobody
-	// takes over what it is doing, even if this process is killed.
-	Hold []*os.File
-	Log  *slog.Logger
+	// Locks are those under which config.sh works: nobody takes them before it has ended,
+	// even if this process is killed. It does not inherit them.
+	Locks []*instance.Lock
+	Log   *slog.Logger
 
 	grace time.Duration // zero is defaultGrace
 }

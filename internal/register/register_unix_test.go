@@ -544,22 +544,46 @@ func TestConfigIsAskedNothing(t *testing.T) {
 	}
 }
 
-// The one who holds the lock keeps it while config.sh runs.
-func TestConfigInheritsWhatIsHeld(t *testing.T) {
+// What config.sh leaves as a daemon must not hold the lock of the host.
+func TestConfigInheritsNoLock(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
-	script(t, root, "echo held >&3")
-	file, err := os.Create(filepath.Join(root, "lock"))
+	script(t, root, "sleep 60 >daemon.out 2>&1 </dev/null & echo $! >daemon; ls -l /dev/fd/ >open")
+	store := instance.NewStore(filepath.Join(root, "state"))
+	lock, err := store.LockHost(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
-	r := Runner{Root: root, User: us(t), Log: quiet(), Hold: []*os.File{file}}
+	r := Runner{Root: root, User: us(t), Log: quiet(), Locks: []*instance.Lock{lock}}
 	if err := r.config(t.Context(), "testing", nil, secret()); err != nil {
 		t.Fatal(err)
 	}
-	if text, err := os.ReadFile(file.Name()); err != nil || string(text) != "held\n" {
-		t.Errorf("%q, %v", text, err)
+	lock.Release()
+	daemon, err := os.ReadFile(filepath.Join(root, "daemon"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(daemon)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Errorf("the daemon is gone: %v", err)
+		}
+	}()
+	began := time.Now()
+	again, err := store.LockHost(t.Context())
+	if err != nil {
+		t.Fatalf("while its daemon lives: %v", err)
+	}
+	again.Release()
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("its daemon was waited for: %v", took)
+	}
+	open, err := os.ReadFile(filepath.Join(root, "open"))
+	if err != nil || strings.Contains(string(open), "/state/lock") {
+		t.Errorf("it has open %s, %v", open, err)
 	}
 }
 

@@ -2,7 +2,6 @@ package register
 
 import (
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 
@@ -13,10 +12,10 @@ import (
 // NewRunner is the runner root of a record, for the programs in it. Environment
 // ("KEY=VALUE") is how this process reaches the network.
 func NewRunner(
-	store *instance.Store, record instance.Record, user account.User, environment []string, log *slog.Logger, hold ...*os.File,
+	store *instance.Store, record instance.Record, user account.User, environment []string, log *slog.Logger, locks ...*instance.Lock,
 ) Runner {
 	environment = append(slices.Clone(environment), namedAtStart(store, record, environment, log)...)
-	return Runner{Root: record.Dir, User: user, Environment: environment, Hold: hold, Log: log}
+	return Runner{Root: record.Dir, User: user, Environment: environment, Locks: locks, Log: log}
 }
 
 // StartEnvironment is what the listener of a record has to be started with, since
