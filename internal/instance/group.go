@@ -22,8 +22,8 @@ type group struct {
 }
 
 // StartUnder starts cmd, which is to lead a process group of its own, under locks. If
-// this process is killed, whoever takes one of them then waits for the group, for a minute
-// at most. Ended is called when nothing of it works any more; it is nil after an error.
+// this process is killed, the next one that takes one of them waits for the group, for a
+// minute at most. Ended is called when nothing of it works any more; it is nil after an error.
 func StartUnder(cmd *exec.Cmd, locks ...*Lock) (ended func(), err error) {
 	// First a group without a number: this process can be killed before it knows it.
 	if err := noteAll(locks, group{noted: true}); err != nil {
