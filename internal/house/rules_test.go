@@ -53,6 +53,7 @@ func arrows() []arrow {
 		{"internal/supervise", []string{
 			"internal/register", "internal/instance", "internal/reaper", "internal/github", "internal/account", "internal/retry",
 		}},
+		{"internal/jail", []string{"internal/reaper", "internal/account"}},
 		{"internal/register", []string{"internal/github", "internal/instance", "internal/account", "internal/refusal"}}, // the record says who joins
 		{"internal/download", []string{
 			"internal/download/transfer", "internal/download/unpack", "internal/github", "internal/transport", "internal/atomicfile",

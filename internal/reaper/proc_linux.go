@@ -74,6 +74,53 @@ func (p Process) alive() bool {
 	return err == nil && e.is(p) && !e.dead()
 }
 
+// Alive tells whether p still runs; it may have ended by the time that the caller reads the answer.
+func (p Process) Alive() bool { return p.alive() }
+
+// Signal sends s to p and to no other. It returns [os.ErrProcessDone] when p has ended.
+func (p Process) Signal(s os.Signal) error { return p.signal(s) }
+
+// LookInside returns the child of the process first that calls itself pid, in the PID namespace that it was born into. The
+// error is [fs.ErrNotExist] when there is none.
+func LookInside(first, pid int) (Process, error) {
+	entries, err := walk()
+	if err != nil {
+		return Process{}, err
+	}
+	for _, e := range entries {
+		if e.parent != first {
+			continue
+		}
+		p, err := look(e.pid)
+		if err != nil || !e.is(p) {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(folderOf(e.pid), "status"))
+		if err == nil && innermost(text) == pid {
+			return p, nil
+		}
+	}
+	return Process{}, fmt.Errorf("looking for process %d of %d: %w", pid, first, fs.ErrNotExist)
+}
+
+// innermost is the number that a process has for itself; 0 if that is not told.
+func innermost(status []byte) int {
+	for line := range strings.Lines(string(status)) {
+		if numbers, ok := strings.CutPrefix(line, "NSpid:"); ok {
+			fields := strings.Fields(numbers)
+			if len(fields) == 0 {
+				return 0
+			}
+			pid, err := strconv.Atoi(fields[len(fields)-1])
+			if err != nil {
+				return 0
+			}
+			return pid
+		}
+	}
+	return 0
+}
+
 // signal sends s to p and to no other. It returns os.ErrProcessDone when p has
 // ended, even when its number was given out again, or is of another user now.
 func (p Process) signal(s os.Signal) error {

@@ -6,12 +6,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 )
 
 // Look fails with errors.ErrUnsupported.
 func Look(pid int) (Process, error) {
 	return Process{}, fmt.Errorf("looking at process %d: %w", pid, errors.ErrUnsupported)
+}
+
+// Alive is false.
+func (Process) Alive() bool { return false }
+
+// Signal fails with errors.ErrUnsupported.
+func (p Process) Signal(os.Signal) error {
+	return fmt.Errorf("signalling process %d: %w", p.PID, errors.ErrUnsupported)
 }
 
 // Subreaper changes nothing.

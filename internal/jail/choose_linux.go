@@ -1,0 +1,49 @@
+package jail
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+)
+
+// nobody is for what belongs to this process.
+func nobody() account.User { return account.User{Self: true} }
+
+// Choose takes the strongest way that this host has, and tries whether it can be had. It may be repeated. The error is about the
+// folder alone, or ctx: there always is a way.
+func Choose(ctx context.Context, o Options) (Maker, error) {
+	if err := os.MkdirAll(o.Folder, 0o700); err != nil {
+		return nil, fmt.Errorf("making the folder of lives: %w", err)
+	}
+	if !account.Privileged() {
+		return &byProcess{folder: o.Folder, log: o.Log, weaker: weakerDescendants("this process is not root")}, nil
+	}
+	isolated := &byProcess{folder: o.Folder, log: o.Log, isolated: true, weaker: weakerNamespaces()}
+	err := isolated.probe(ctx)
+	switch {
+	case err == nil:
+		return isolated, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	}
+	weaker := weakerDescendants(fmt.Sprintf("this host lets nobody have namespaces (%v)", err))
+	return &byProcess{folder: o.Folder, log: o.Log, weaker: weaker}, nil
+}
+
+// weakerNamespaces is in comparison with systemd's units.
+func weakerNamespaces() []string {
+	return []string{
+		"system calls are not filtered, and what the account may write on this host stays writable to jobs",
+		"the bound on processes counts all of the account's",
+	}
+}
+
+func weakerDescendants(why string) []string {
+	return []string{
+		why + ", so jobs see the processes of this host, its temporary folders and all that the account may read",
+		"a job's process is ended as a descendant of the runner, by this program alone",
+		"the bound on processes counts all of the account's",
+	}
+}

@@ -1,0 +1,159 @@
+package jail
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// There is one life at a time.
+func TestStartEndsWhatWasLeft(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		if err := w.maker.EndStale(t.Context(), "nobody.was.here"); err != nil {
+			t.Errorf("with nothing left: %v", err)
+		}
+	})
+}
+
+// superviseUntilKilled starts a life, and says so.
+func superviseUntilKilled(text string) {
+	var spec Spec
+	var maker string
+	err := json.NewDecoder(strings.NewReader(text)).Decode(&struct {
+		Maker *string
+		Spec  *Spec
+	}{&maker, &spec})
+	if err == nil {
+		o := Options{Folder: filepath.Dir(spec.View.Hidden[0]) + "/lives", Log: slog.New(slog.DiscardHandler)}
+		spec.Output = nil
+		_, err = makerOf(maker, o).Start(context.Background(), spec)
+	}
+	fmt.Println("started", err)
+	select {}
+}
+
+func makerOf(name string, o Options) Maker {
+	return &byProcess{folder: o.Folder, isolated: name == Namespaces, log: o.Log}
+}
+
+// A supervisor that is killed takes the life along: the program may say goodbye, and nothing is left.
+func TestKilledSupervisor(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		for _, deaf := range []bool{false, true} {
+			mark := word(t)
+			bye := filepath.Join(w.root, "bye")
+			script := "setsid sleep " + mark + " & trap 'echo >" + bye + "; exit' INT; while true; do sleep 0.05; done"
+			if deaf {
+				script = "setsid sleep " + mark + " & trap '' INT TERM; while true; do sleep 0.05; done"
+			}
+			spec := w.spec(script)
+			supervisor := w.supervisor(t, spec)
+			become(t, "the job has left something", func() bool { return len(called(t, mark)) > 0 })
+			began := time.Now()
+			if err := supervisor.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			if deaf { // the next one does not wait for more than it has to
+				if err := w.maker.EndStale(t.Context(), spec.Name); err != nil {
+					t.Error(err)
+				}
+				if left := called(t, mark); len(left) > 0 {
+					t.Errorf("after EndStale there are %q", left)
+				}
+			}
+			become(t, "nothing is left", func() bool { return len(called(t, mark)) == 0 })
+			if took := time.Since(began); took > spec.Grace+5*time.Second {
+				t.Errorf("it took %v", took)
+			}
+			if exists(bye) == deaf {
+				t.Errorf("deaf %t: it has said goodbye: %t", deaf, exists(bye))
+			}
+			// The folder it had is gone with the next life.
+			if got, exit := w.runs(t, w.spec("echo next; rm -f "+bye)); got != "next\n" || exit.Code != 0 {
+				t.Errorf("the next one says %q, %+v", got, exit)
+			}
+		}
+	})
+}
+
+// supervisor is a process that has started a life.
+func (w *world) supervisor(t *testing.T, spec Spec) *os.Process {
+	t.Helper()
+	text, err := json.Marshal(map[string]any{"Maker": w.maker.Name(), "Spec": spec})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), supervisorTest+"="+string(text))
+	said, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	line := make([]byte, 200)
+	n, err := said.Read(line)
+	if err != nil || string(line[:n]) != "started <nil>\n" {
+		t.Fatalf("the supervisor says %q, %v", line[:n], err)
+	}
+	return cmd.Process
+}
+
+func TestChooseSaysWhatIsWeaker(t *testing.T) {
+	t.Parallel()
+	m, err := Choose(t.Context(), Options{Folder: filepath.Join(t.TempDir(), "lives"), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Namespaces
+	if os.Getuid() != 0 {
+		want = Descendants
+	}
+	if m.Name() != want || len(m.Weaker()) == 0 {
+		t.Errorf("it is %q, with %q", m.Name(), m.Weaker())
+	}
+}
+
+// chooseWithout chooses where nobody may make a PID namespace.
+func chooseWithout(folder string) {
+	err := os.WriteFile("/proc/sys/user/max_pid_namespaces", []byte("0"), 0)
+	var m Maker
+	if err == nil {
+		m, err = Choose(context.Background(), Options{Folder: folder, Log: slog.New(slog.DiscardHandler)})
+	}
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println(m.Name(), m.Weaker()[0])
+	os.Exit(0)
+}
+
+// Where namespaces are switched off, the next way is taken, and said why.
+func TestChooseWithoutNamespaces(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), chooseTest+"="+t.TempDir())
+	// The setting is that of a user namespace.
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}, GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+	}
+	output, err := cmd.CombinedOutput()
+	if err != nil || !strings.HasPrefix(string(output), Descendants+" this host lets nobody have namespaces (") || !strings.Contains(string(output), syscall.ENOSPC.Error()) {
+		t.Errorf("it says %q, %v", output, err)
+	}
+}

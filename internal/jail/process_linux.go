@@ -1,0 +1,326 @@
+package jail
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
+)
+
+// endTime is how long a life may take to end that is killed: the kernel does it in milliseconds, unless a device hangs.
+const endTime = 15 * time.Second
+
+// byProcess has a process for each life that is the parent of its orphans: with isolated, as the first of namespaces.
+type byProcess struct {
+	folder   string
+	isolated bool
+	weaker   []string
+	log      *slog.Logger
+}
+
+func (m *byProcess) Name() string {
+	if m.isolated {
+		return Namespaces
+	}
+	return Descendants
+}
+
+func (m *byProcess) Weaker() []string { return m.weaker }
+
+func (m *byProcess) room(name string) room { return room{filepath.Join(m.folder, name)} }
+
+func (m *byProcess) Start(ctx context.Context, spec Spec) (Life, error) {
+	if err := m.EndStale(ctx, spec.Name); err != nil {
+		return nil, err
+	}
+	view := spec.View
+	if !m.isolated {
+		view.Fresh, view.HostTemp = false, true
+		// Whose parent was killed by a job comes to this process.
+		if err := reaper.Subreaper(); err != nil {
+			return nil, &StartError{Program: spec.Argv[0], Step: "becoming the parent of its orphans", Cause: err}
+		}
+	}
+	at := m.room(spec.Name)
+	if err := at.make(view, spec.User); err != nil {
+		return nil, &StartError{Program: spec.Argv[0], Cause: err}
+	}
+	life := &processLife{room: at, isolated: m.isolated, log: m.log, over: make(chan struct{}), gone: make(chan struct{})}
+	err := life.start(ctx, spec, beginning{
+		Argv: spec.Argv, Env: spec.Env, Dir: spec.Dir,
+		UID: spec.User.UID, GID: spec.User.GID, Groups: spec.User.Groups, Self: spec.User.Self,
+		Isolated: m.isolated, View: view, Room: at.path,
+		Tasks: spec.Tasks, Grace: spec.Grace, Outlive: spec.Outlive, OutliveTime: spec.OutliveTime,
+	})
+	if err != nil {
+		return nil, errors.Join(err, at.discard())
+	}
+	return life, nil
+}
+
+// EndStale waits for a first process that knows that it is alone, and kills one that does not end.
+func (m *byProcess) EndStale(ctx context.Context, name string) error {
+	at := m.room(name)
+	p, grace, known := at.first()
+	if known {
+		if err := awaitEnd(ctx, p, grace+endTime); err != nil {
+			return fmt.Errorf("ending what an earlier life of %q has left: %w", name, err)
+		}
+	}
+	return at.discard()
+}
+
+// awaitEnd returns when a process has ended, and kills it when the time is over.
+func awaitEnd(ctx context.Context, p reaper.Process, patience time.Duration) error {
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for killed := false; p.Alive(); {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-limit.C:
+			if killed {
+				return fmt.Errorf("process %d does not end", p.PID)
+			}
+			killed = true
+			limit.Reset(endTime)
+			if err := p.Signal(syscall.SIGKILL); err != nil && !errors.Is(err, os.ErrProcessDone) {
+				return fmt.Errorf("killing process %d: %w", p.PID, err)
+			}
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// firstProcessNote is what a room says of the process that keeps it. Its number counts in the boot in which it was given.
+type firstProcessNote struct {
+	PID   int           `json:"pid"`
+	Start uint64        `json:"start"`
+	UID   int           `json:"uid"`
+	Boot  string        `json:"boot"`
+	Grace time.Duration `json:"grace"`
+}
+
+func (r room) note(p reaper.Process, grace time.Duration) error {
+	text, err := json.Marshal(firstProcessNote{PID: p.PID, Start: p.Start, UID: p.UID, Boot: boot(), Grace: grace})
+	if err == nil {
+		err = os.WriteFile(filepath.Join(r.path, firstNote), text, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("noting which process keeps a life: %w", err)
+	}
+	return nil
+}
+
+// first is the process that keeps the room, as far as one does.
+func (r room) first() (p reaper.Process, grace time.Duration, known bool) {
+	text, err := os.ReadFile(filepath.Join(r.path, firstNote))
+	var n firstProcessNote
+	if err != nil || json.Unmarshal(text, &n) != nil || n.Boot != boot() {
+		return reaper.Process{}, 0, false
+	}
+	return reaper.Process{PID: n.PID, Start: n.Start, UID: n.UID}, n.Grace, true
+}
+
+func boot() string {
+	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// processLife is a life that a first process keeps.
+type processLife struct {
+	room     room
+	isolated bool
+	log      *slog.Logger
+	cmd      *exec.Cmd
+	orders   *os.File
+	main     reaper.Process
+	over     chan struct{} // closed when the program has ended
+	exit     Exit
+	gone     chan struct{} // closed when the first process has ended
+	mu       sync.Mutex    // of orders
+	endOnce  sync.Once
+}
+
+// start starts the first process, and has it start the program.
+func (l *processLife) start(ctx context.Context, spec Spec, begin beginning) error {
+	reports, err := l.launch(spec.Output)
+	if err != nil {
+		return &StartError{Program: spec.Argv[0], Step: "starting the first process of its life", Cause: err}
+	}
+	// Its own kind of end: what was told, and that nobody reads it any more.
+	stop := context.AfterFunc(ctx, func() { _ = l.cmd.Process.Kill() })
+	defer stop()
+	next := said(reports)
+	r, err := l.begin(begin, spec.Grace, next)
+	switch {
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
+	case err != nil:
+		err = &StartError{Program: spec.Argv[0], Step: "talking to the first process of its life", Cause: err}
+	case r.Failed == itself:
+		err = &StartError{Program: spec.Argv[0], Cause: r.cause()}
+	case r.Failed != "":
+		err = &StartError{Program: spec.Argv[0], Step: r.Failed, Cause: r.cause()}
+	}
+	if err != nil {
+		_ = l.cmd.Process.Kill() // it has ended, or is to
+		<-l.gone
+		return errors.Join(err, l.orders.Close(), reports.Close())
+	}
+	// One that ended at once is nobody any more.
+	l.main, _ = reaper.LookInside(l.cmd.Process.Pid, r.Started)
+	go l.listen(next, reports)
+	return nil
+}
+
+// launch starts the first process, with the pipes to it.
+func (l *processLife) launch(output *os.File) (reports *os.File, err error) {
+	theirs, orders, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	reports, theirReports, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, theirs.Close(), orders.Close())
+	}
+	//nolint:noctx // it is ended by an order, and by the kernel when this process ends
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args, cmd.Dir, cmd.Env = []string{firstName}, "/", []string{"GOMAXPROCS=2", "GOGC=50"}
+	if output != nil {
+		cmd.Stdout, cmd.Stderr = output, output
+	}
+	cmd.ExtraFiles = []*os.File{theirs, theirReports} // orderFile, reportFile
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if l.isolated {
+		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWIPC
+	}
+	err = cmd.Start()
+	err = errors.Join(err, theirs.Close(), theirReports.Close())
+	if err != nil {
+		return nil, errors.Join(err, orders.Close(), reports.Close())
+	}
+	l.cmd, l.orders = cmd, orders
+	go func() {
+		defer close(l.gone)
+		_ = cmd.Wait() // how it ended is of no interest, but that it did
+	}()
+	return reports, nil
+}
+
+// begin says who keeps the room before anything is started in it, and hears what has come of the start.
+func (l *processLife) begin(b beginning, grace time.Duration, next func() (report, error)) (report, error) {
+	if !b.Probe {
+		p, err := reaper.Look(l.cmd.Process.Pid)
+		if err == nil {
+			err = l.room.note(p, grace)
+		}
+		if err != nil {
+			return report{}, err
+		}
+	}
+	if err := l.order(order{Begin: &b}); err != nil {
+		return report{}, err
+	}
+	r, err := next()
+	if b.Probe && errors.Is(err, io.EOF) {
+		return report{}, nil
+	}
+	return r, err
+}
+
+func (l *processLife) order(o order) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return json.NewEncoder(l.orders).Encode(o)
+}
+
+// listen waits for the end of the program.
+func (l *processLife) listen(next func() (report, error), reports *os.File) {
+	defer reports.Close()
+	defer close(l.over)
+	for {
+		r, err := next()
+		if err != nil {
+			l.exit = Exit{Code: -1, Signal: int(syscall.SIGKILL)} // with its first process
+			return
+		}
+		if r.Exit != nil {
+			l.exit = *r.Exit
+			return
+		}
+	}
+}
+
+func (l *processLife) Main() reaper.Process { return l.main }
+
+func (l *processLife) Interrupt() error {
+	err := l.order(order{Interrupt: true})
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrClosed) {
+		return nil // it has ended
+	}
+	return err
+}
+
+func (l *processLife) Wait() (Exit, error) {
+	<-l.over
+	return l.exit, nil
+}
+
+func (l *processLife) End(ctx context.Context) error {
+	// One that is gone cannot be told, and need not.
+	_ = l.order(order{End: true})
+	select {
+	case <-l.gone:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(endTime):
+		_ = l.cmd.Process.Kill() // it has ended, or is to
+		select {
+		case <-l.gone:
+		case <-time.After(endTime):
+			return fmt.Errorf("ending a life: process %d does not end", l.cmd.Process.Pid)
+		}
+	}
+	<-l.over
+	if !l.isolated && !l.cmd.ProcessState.Success() {
+		// A job of the account that this process has can end what keeps it: then what it has left came to this process.
+		if _, err := reaper.EndDescendants(ctx, 0); err != nil {
+			return fmt.Errorf("ending a life: %w", err)
+		}
+	}
+	l.endOnce.Do(func() { _ = l.orders.Close() }) // nobody reads it any more
+	return l.room.discard()
+}
+
+// probe tries whether a life can be had with namespaces.
+func (m *byProcess) probe(ctx context.Context) error {
+	at := m.room("probe-" + strconv.Itoa(os.Getpid()))
+	view := View{Confined: true}
+	if err := at.make(view, nobody()); err != nil {
+		return err
+	}
+	life := &processLife{room: at, isolated: true, log: m.log, over: make(chan struct{}), gone: make(chan struct{})}
+	err := life.start(ctx, Spec{Argv: []string{"a trial"}}, beginning{Isolated: true, Probe: true, View: view, Room: at.path})
+	if err == nil {
+		err = life.End(ctx)
+	}
+	return errors.Join(err, at.discard())
+}
