@@ -21,6 +21,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -154,6 +155,7 @@ func hostMeanings() []meaning {
 		{plan.ErrUnreachable, exitHost, hintUnreachable},
 		{plan.ErrForeignDir, exitHost, hintForeignDir},
 		{plan.ErrForeignService, exitHost, hintForeignService},
+		{removal.ErrMounted, exitHost, hintMounted},
 		{plan.ErrTemporary, exitHost, hintTemporary},
 		{plan.ErrUnreadable, exitHost, hintTrust},
 		{plan.ErrPrivateTemp, exitHost, hintPrivateTemp},

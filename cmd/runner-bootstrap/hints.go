@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
@@ -16,6 +17,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -130,6 +132,16 @@ func hintRemount(_ *session, err error) string {
 		return "findmnt"
 	}
 	return "sudo " + places.RemountFix(place)
+}
+
+// hintMounted unmounts what is in the way, and goes on from there.
+func hintMounted(call *session, err error) string {
+	var mounted *removal.MountedError
+	unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
+	if !errors.As(err, &mounted) || strings.ContainsFunc(strings.Join(mounted.Points, ""), unprintable) {
+		return "findmnt" // nobody should paste such a name
+	}
+	return "sudo " + shellWords(append([]string{"umount"}, mounted.Points...)) + " && " + asRoot(call, err)
 }
 
 // hintForeignDir makes room, but not where somebody's runner is: it may be at work.

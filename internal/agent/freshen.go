@@ -10,8 +10,10 @@ import (
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
 // freshen makes a runner root ready for another registration: a new copy from the
@@ -38,7 +40,7 @@ func (k *keeper) freshen(ctx context.Context, record instance.Record) error {
 		first, _, _ := strings.Cut(filepath.ToSlash(filepath.Clean(record.Work)), "/")
 		folders = append(folders, first)
 	}
-	if err := k.renewRoot(ctx, record.Dir, k.next(record), asset, folders); err != nil {
+	if err := k.renewRoot(ctx, record.Dir, record.NextDir(), asset, folders); err != nil {
 		return fmt.Errorf("renewing the runner in %q: %w", record.Dir, err)
 	}
 	if asset.Version != record.Version || asset.SHA256 != record.SHA256 {
@@ -81,7 +83,7 @@ func (k *keeper) renewRoot(ctx context.Context, dir, next string, asset download
 // A job may have done so as well: that is why they wait until the runner has joined.
 func (k *keeper) restore(record instance.Record) error {
 	for _, name := range []string{".env", ".path"} {
-		text, err := register.ReadFile(k.next(record), name)
+		text, err := register.ReadFile(record.NextDir(), name)
 		if err != nil {
 			continue // it was not there, or is no file
 		}
@@ -94,15 +96,9 @@ func (k *keeper) restore(record instance.Record) error {
 
 // discardOld removes the copy before, or what has become of the next one.
 func (k *keeper) discardOld(record instance.Record) {
-	if err := download.Discard(k.next(record)); err != nil {
+	if err := download.Discard(record.NextDir()); err != nil {
 		k.log.Warn("removing the copy of the runner before", "runner", k.name, "error", err)
 	}
-}
-
-// next is where another copy of the runner is put together: beside its place,
-// under a name that no runner can have.
-func (k *keeper) next(record instance.Record) string {
-	return filepath.Join(filepath.Dir(record.Dir), "."+record.Name+".next")
 }
 
 // place puts a copy of an asset there, instead of what a killed process has left.
@@ -141,20 +137,30 @@ func moveFolder(from, to, name string) error {
 	if info, err := parent.Lstat(old); err != nil || !info.IsDir() {
 		return nil //nolint:nilerr // there is none, or a job has put something else there
 	}
-	if err := parent.RemoveAll(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := parent.Mkdir(filepath.Base(to), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	if err := parent.MkdirAll(filepath.Dir(fresh), 0o755); err != nil {
+	if err := removeIn(parent, filepath.Base(to), name); err != nil {
 		return err
 	}
 	return parent.Rename(old, fresh)
 }
 
+// removeIn removes what a folder in parent has under a name.
+func removeIn(parent *os.Root, folder, name string) error {
+	inner, err := folders.Enter(parent, folder)
+	if err != nil {
+		return fmt.Errorf("opening %q: %w", filepath.Join(parent.Name(), folder), err)
+	}
+	defer inner.Close()
+	return removal.Tree(inner, name)
+}
+
 // exchangeByThree lets two directories change places by three renames. If it is
 // killed in between, b is missing for good: an install puts it right.
 func exchangeByThree(a, b string) error {
-	away := a + ".away"
-	if err := os.RemoveAll(away); err != nil {
+	away := instance.Away(a)
+	if err := removal.Path(away); err != nil {
 		return err
 	}
 	if err := os.Rename(b, away); err != nil {

@@ -37,7 +37,7 @@ func (k *keeper) replace(ctx context.Context) error {
 	}
 	log := k.log.With("runner", k.name, "version", before, "by", chosen.Asset.Version)
 	log.Warn("GitHub refuses this runner version, and it is replaced")
-	next := k.next(record)
+	next := record.NextDir()
 	if err := k.place(ctx, chosen.Asset, next); err != nil {
 		return err
 	}
@@ -109,8 +109,8 @@ func (k *keeper) swapFolder(parent *os.Root, root, from, name, version, before s
 	to := filepath.Base(root)
 	folder, link := filepath.Join(to, name), filepath.Join(to, "."+name+".link")
 	versioned := name + "." + version
-	for _, old := range []string{filepath.Join(to, versioned), link} {
-		if err := parent.RemoveAll(old); err != nil {
+	for _, old := range []string{versioned, filepath.Base(link)} {
+		if err := removeIn(parent, to, old); err != nil {
 			return err
 		}
 	}
@@ -125,7 +125,7 @@ func (k *keeper) swapFolder(parent *os.Root, root, from, name, version, before s
 	}
 	if info, err := parent.Lstat(folder); err == nil && info.IsDir() {
 		old := folder + "." + before
-		if err := parent.RemoveAll(old); err != nil {
+		if err := removeIn(parent, to, filepath.Base(old)); err != nil {
 			return err
 		}
 		if err := parent.Rename(folder, old); err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -347,8 +348,12 @@ func (u *uninstaller) removeToken(ctx context.Context) (github.Secret, error) {
 // removeFiles removes the tree before the record: as long as there is
 // something, it is remembered.
 func (u *uninstaller) removeFiles(context.Context) (string, error) {
-	if err := download.Discard(u.record.Dir); err != nil {
-		return "", err
+	var left removal.Problems
+	for _, dir := range []string{u.record.Dir, u.record.NextDir(), instance.Away(u.record.NextDir())} {
+		left.Add(download.Discard(dir))
+	}
+	if err := left.Err(); err != nil {
+		return "", fmt.Errorf("removing the runner's files: %w", err)
 	}
 	if err := u.removeWork(); err != nil {
 		return "", err

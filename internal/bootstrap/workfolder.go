@@ -8,8 +8,10 @@ import (
 	"slices"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/workspace"
 )
 
@@ -73,7 +75,7 @@ func (u *uninstaller) removeWork() error {
 	w := u.record.WorkFolder
 	for _, made := range w.Made {
 		err := workspace.Remove(made.Path, made.Inode)
-		if errors.Is(err, workspace.ErrMounted) || errors.Is(err, workspace.ErrOther) || errors.Is(err, workspace.ErrNotFolder) {
+		if errors.Is(err, removal.ErrMounted) || errors.Is(err, workspace.ErrOther) || errors.Is(err, folders.ErrNotFolder) {
 			u.host.Log.Warn("a folder for jobs is left, since not all of it is ours",
 				"runner", u.removal.Name, "folder", made.Path, "reason", err.Error())
 			continue

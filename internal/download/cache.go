@@ -16,6 +16,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/transfer"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
 // The files of a cache entry, and what is beside the entries.
@@ -128,7 +129,7 @@ func (c Cache) Remove(entry Entry) error {
 	if err := os.Rename(entry.Dir, doomed); err != nil {
 		return fmt.Errorf("removing cache entry %q: %w", entry.Dir, err)
 	}
-	if err := os.RemoveAll(doomed); err != nil {
+	if err := removal.Path(doomed); err != nil {
 		return fmt.Errorf("removing cache entry %q: %w", entry.Dir, err)
 	}
 	return nil
@@ -179,7 +180,7 @@ func (c Cache) removeLeftovers(keep func(name string) bool) error {
 		if !strings.Contains(name, partMark) && !strings.Contains(name, stagingMark) {
 			continue
 		}
-		if err := os.RemoveAll(filepath.Join(c.Dir, name)); err != nil {
+		if err := removal.Path(filepath.Join(c.Dir, name)); err != nil {
 			return fmt.Errorf("removing what an interrupted run left: %w", err)
 		}
 	}
@@ -208,7 +209,7 @@ func (c Cache) make(ctx context.Context, asset Asset) (adopted bool, err error) 
 	}
 	if !adopted {
 		// What has the entry's name and is none would be in its way.
-		if err := os.RemoveAll(c.path(asset)); err != nil {
+		if err := removal.Path(c.path(asset)); err != nil {
 			return false, fmt.Errorf("removing a damaged cache entry: %w", err)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/transfer"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
 const (
@@ -185,7 +186,7 @@ func (f *Fetcher) receive(ctx context.Context, asset Asset, progress Progress) (
 		err = f.Cache.commit(staging, asset)
 	}
 	if err != nil {
-		err = errors.Join(err, os.RemoveAll(staging))
+		err = errors.Join(err, removal.Path(staging))
 	}
 	if errors.Is(err, ErrArchive) {
 		err = errors.Join(err, from.Close(), transfer.Discard(f.Cache.part(asset)))

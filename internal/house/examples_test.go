@@ -79,6 +79,7 @@ func packageExamples() []example {
 
 func importExamples() []example {
 	const arrows, outside, home, systemd = "import arrows", "simulator stays outside", "one home per module", "one home for systemd"
+	const remover = "one remover"
 	file := func(path string) string { return "package x\nimport _ \"" + path + "\"" }
 	const m = "example.org/m/"
 	return []example{
@@ -107,6 +108,10 @@ func importExamples() []example {
 		{home, "two that test", map[string]string{"a/a_test.go": file("example.net/lib"), "b/b_test.go": file("example.net/lib")}, "imported by tests of a and b"},
 		{home, "not in go.mod", map[string]string{"a/a.go": file("example.net/library")}, "requires no module"},
 
+		{remover, "a test", map[string]string{"internal/x/a_test.go": "package x\nimport \"os\"\nvar _ = os.RemoveAll(\"x\")"}, ""},
+		{remover, "the demo", map[string]string{"internal/demo/a.go": "package x\nimport \"os\"\nvar _ = os.RemoveAll(\"x\")"}, ""},
+		{remover, "of package os", map[string]string{"internal/x/a.go": "package x\nimport \"os\"\nvar _ = os.RemoveAll(\"x\")"}, "internal/x/a.go:3: trees are removed by internal/removal alone"},
+		{remover, "of a root", map[string]string{"cmd/x/a.go": "package x\nfunc f(r *os.Root) { _ = r.RemoveAll(\"x\") }"}, "trees are removed by internal/removal alone"},
 		{systemd, "at home", map[string]string{"internal/svc/a.go": "package svc\nconst c = `systemctl`"}, ""},
 		{systemd, "in a test", map[string]string{"internal/agent/a_test.go": "package agent\nconst c = `systemctl`"}, ""},
 		{systemd, "in a comment", map[string]string{"cmd/a/a.go": "package a // as systemctl does"}, ""},

@@ -25,13 +25,13 @@ func arrows() []arrow {
 			"internal/bootstrap", "internal/plan", "internal/doctor", "internal/places", "internal/download", "internal/supervise",
 			"internal/register", "internal/svc",
 			"internal/health", "internal/metadata", "internal/github", "internal/instance", "internal/account", "internal/transport",
-			"internal/refusal", "internal/agent", "internal/shell",
+			"internal/refusal", "internal/agent", "internal/shell", "internal/removal",
 		}},
 		// Neither this one nor the agent imports the other: they meet in the record.
 		{"internal/bootstrap", []string{
 			"internal/plan", "internal/doctor", "internal/places", "internal/download", "internal/supervise", "internal/register", "internal/svc",
 			"internal/health", "internal/workspace", "internal/sealcheck", "internal/github", "internal/instance",
-			"internal/account", "internal/refusal", "internal/control",
+			"internal/account", "internal/refusal", "internal/control", "internal/removal", "internal/folders",
 			"internal/transport", // the clients that its tests speak to the simulator with
 		}},
 		// What a plan needs is read; who carries it out stands above.
@@ -43,7 +43,7 @@ func arrows() []arrow {
 		{"internal/agent", []string{
 			"internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health",
 			"internal/metadata", "internal/reaper", "internal/workspace", "internal/github", "internal/instance", "internal/account",
-			"internal/refusal", "internal/control",
+			"internal/refusal", "internal/control", "internal/removal", "internal/folders",
 		}},
 		{"internal/doctor", []string{
 			"internal/places", "internal/download", "internal/svc", "internal/github", "internal/instance", "internal/account",
@@ -53,26 +53,29 @@ func arrows() []arrow {
 		{"internal/supervise", []string{
 			"internal/register", "internal/instance", "internal/reaper", "internal/github", "internal/account", "internal/retry",
 		}},
-		{"internal/jail", []string{"internal/reaper", "internal/account"}},
+		{"internal/jail", []string{"internal/reaper", "internal/account", "internal/removal"}},
 		{"internal/register", []string{"internal/github", "internal/instance", "internal/account", "internal/refusal"}}, // the record says who joins
 		{"internal/download", []string{
 			"internal/download/transfer", "internal/download/unpack", "internal/github", "internal/transport", "internal/atomicfile",
-			"internal/refusal",
+			"internal/refusal", "internal/removal",
 		}},
 		{"internal/download/transfer", []string{"internal/transport", "internal/retry"}}, // the former for the rules of redirects
-		{"internal/download/unpack", []string{"internal/inflate", "internal/download/openat"}},
-		{"internal/download/openat", nil},
+		{"internal/download/unpack", []string{"internal/inflate", "internal/openat", "internal/removal"}},
+
 		{"internal/control", []string{"internal/instance"}},
 		{"internal/svc", []string{"internal/atomicfile"}},
 		{"internal/health", []string{"internal/instance", "internal/atomicfile", "internal/retry"}},
 		{"internal/refusal", []string{"internal/github"}}, // for the scope that a hint is about
 		{"internal/github", []string{"internal/transport", "internal/retry"}},
 		{"internal/transport", []string{"internal/retry"}},
-		{"internal/instance", []string{"internal/atomicfile", "internal/reaper"}},
+		{"internal/instance", []string{"internal/atomicfile", "internal/reaper", "internal/removal"}},
 		{"internal/account", nil},
 		{"internal/reaper", nil},
 		{"internal/metadata", []string{"internal/retry"}},
-		{"internal/workspace", nil},
+		{"internal/workspace", []string{"internal/removal", "internal/folders"}},
+		{"internal/removal", []string{"internal/folders", "internal/openat"}},
+		{"internal/folders", nil},
+		{"internal/openat", nil},
 		{"internal/sealcheck", nil},
 		{"internal/inflate", nil},
 		{"internal/atomicfile", nil},
@@ -254,6 +257,23 @@ func systemdsHome(t *tree) []string {
 		ast.Inspect(f.syntax, func(n ast.Node) bool {
 			if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING && pattern.MatchString(literal.Value) {
 				findings = append(findings, t.at(literal.Pos(), "only %s may name a program of systemd", home))
+			}
+			return true
+		})
+	}
+	return findings
+}
+
+// oneRemover finds calls of what walks a tree by its own rules: RemoveAll of package os and of its Root.
+func oneRemover(t *tree) []string {
+	var findings []string
+	for _, f := range t.files {
+		if f.test || !within(f.dir, "cmd", "internal") || within(f.dir, simulator, "internal/demo") {
+			continue
+		}
+		ast.Inspect(f.syntax, func(n ast.Node) bool {
+			if selected, ok := n.(*ast.SelectorExpr); ok && selected.Sel.Name == "RemoveAll" {
+				findings = append(findings, t.at(selected.Pos(), "trees are removed by internal/removal alone"))
 			}
 			return true
 		})

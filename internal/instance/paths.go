@@ -31,3 +31,10 @@ func (p Paths) Root(name string) string { return filepath.Join(p.Runners, name) 
 
 // Socket is where the agent of the runner called name answers.
 func (p Paths) Socket(name string) string { return filepath.Join(p.Control, name+".sock") }
+
+// NextDir is where another copy of the runner is put together, and where the one before is until it is removed: beside
+// its place, under a name that no runner can have.
+func (r Record) NextDir() string { return filepath.Join(filepath.Dir(r.Dir), "."+r.Name+".next") }
+
+// Away is where a copy of the runner waits while two change places by renames.
+func Away(dir string) string { return dir + ".away" }

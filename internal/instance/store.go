@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
 const (
@@ -147,7 +148,7 @@ func (s *Store) Forget(name string) error {
 	if err := CheckName(name); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(s.home(name)); err != nil {
+	if err := removal.Path(s.home(name)); err != nil {
 		return fmt.Errorf("removing record: %w", err)
 	}
 	// Fails, rightly, while other runners are remembered.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
 // What one life has on the disk, in a folder of its name.
@@ -54,9 +55,9 @@ func (r room) make(view View, user account.User) error {
 	return nil
 }
 
-// discard removes it, with all that a life has left in it.
+// discard removes it, with all that a life has left in it. What is mounted there stays, and is told.
 func (r room) discard() error {
-	if err := os.RemoveAll(r.path); err != nil {
+	if err := removal.Path(r.path); err != nil {
 		return fmt.Errorf("removing the folder of a life: %w", err)
 	}
 	return nil

@@ -6,13 +6,6 @@ import (
 	"syscall"
 )
 
-// powerful tells whether modes do not keep us out. Here there are none.
-func powerful() bool { return true }
-
-// unchangeable tells whether only the system and we can change what is in a
-// folder. That takes more than is here, so no link is followed.
-func unchangeable(fs.FileInfo) bool { return false }
-
 // device returns the file system that something is on. A folder that leads to
 // another one is no folder to package os here.
 func device(fs.FileInfo) uint64 { return 0 }

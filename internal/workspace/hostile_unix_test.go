@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/workspace"
 )
 
@@ -55,11 +56,11 @@ func TestLinksInPlaceOfFolders(t *testing.T) {
 			}
 			check(t, os.RemoveAll(filepath.Join(root, test.place)))
 			link(t, target, root, test.place)
-			if err := workspace.Empty(root, test.work); !errors.Is(err, workspace.ErrNotFolder) {
-				t.Errorf("Empty: %v, want %v", err, workspace.ErrNotFolder)
+			if err := workspace.Empty(root, test.work); !errors.Is(err, folders.ErrNotFolder) {
+				t.Errorf("Empty: %v, want %v", err, folders.ErrNotFolder)
 			}
-			if _, err := workspace.Tidy(t.Context(), root, test.work, tight(), old); !errors.Is(err, workspace.ErrNotFolder) {
-				t.Errorf("Tidy: %v, want %v", err, workspace.ErrNotFolder)
+			if _, err := workspace.Tidy(t.Context(), root, test.work, tight(), old); !errors.Is(err, folders.ErrNotFolder) {
+				t.Errorf("Tidy: %v, want %v", err, folders.ErrNotFolder)
 			}
 			expect(t, root, []string{test.place, "bin/Runner.Listener"}, nil)
 		})
@@ -83,14 +84,14 @@ func TestLinksOnTheWay(t *testing.T) {
 			check(t, os.Chown(home, test.user, test.user))
 			check(t, os.Chmod(home, test.mode))
 			link(t, out, home, "runner")
-			if err := workspace.Empty(filepath.Join(home, "runner"), ""); !errors.Is(err, workspace.ErrNotFolder) {
-				t.Errorf("root through a link: %v, want %v", err, workspace.ErrNotFolder)
+			if err := workspace.Empty(filepath.Join(home, "runner"), ""); !errors.Is(err, folders.ErrNotFolder) {
+				t.Errorf("root through a link: %v, want %v", err, folders.ErrNotFolder)
 			}
-			if err := workspace.Empty(t.TempDir(), filepath.Join(home, "runner")); !errors.Is(err, workspace.ErrNotFolder) {
-				t.Errorf("work folder that is a link: %v, want %v", err, workspace.ErrNotFolder)
+			if err := workspace.Empty(t.TempDir(), filepath.Join(home, "runner")); !errors.Is(err, folders.ErrNotFolder) {
+				t.Errorf("work folder that is a link: %v, want %v", err, folders.ErrNotFolder)
 			}
-			if err := workspace.Empty(t.TempDir(), filepath.Join(home, "runner", "folder")); !errors.Is(err, workspace.ErrNotFolder) {
-				t.Errorf("work folder behind a link: %v, want %v", err, workspace.ErrNotFolder)
+			if err := workspace.Empty(t.TempDir(), filepath.Join(home, "runner", "folder")); !errors.Is(err, folders.ErrNotFolder) {
+				t.Errorf("work folder behind a link: %v, want %v", err, folders.ErrNotFolder)
 			}
 			check(t, workspace.Empty(filepath.Join(home, "missing"), ""))
 		})
@@ -117,8 +118,8 @@ func TestOwnLinksOnTheWay(t *testing.T) {
 	plant(t, dir, "theirs/")
 	link(t, "../disk/inner", dir, "theirs/_work")
 	check(t, os.Lchown(filepath.Join(dir, "theirs"), 65534, 65534))
-	if err := workspace.Empty(dir, filepath.Join(dir, "theirs/_work")); !errors.Is(err, workspace.ErrNotFolder) {
-		t.Errorf("somebody's link in their own folder: %v, want %v", err, workspace.ErrNotFolder)
+	if err := workspace.Empty(dir, filepath.Join(dir, "theirs/_work")); !errors.Is(err, folders.ErrNotFolder) {
+		t.Errorf("somebody's link in their own folder: %v, want %v", err, folders.ErrNotFolder)
 	}
 	expect(t, dir, []string{"disk/inner/x"}, nil)
 	if err := workspace.Empty(filepath.Join(dir, "loop"), ""); err == nil {
@@ -250,8 +251,8 @@ func TestPipes(t *testing.T) {
 
 	other := t.TempDir()
 	check(t, syscall.Mkfifo(filepath.Join(other, "_work"), 0o644))
-	if err := workspace.Empty(other, ""); !errors.Is(err, workspace.ErrNotFolder) {
-		t.Errorf("a pipe as the work folder: %v, want %v", err, workspace.ErrNotFolder)
+	if err := workspace.Empty(other, ""); !errors.Is(err, folders.ErrNotFolder) {
+		t.Errorf("a pipe as the work folder: %v, want %v", err, folders.ErrNotFolder)
 	}
 }
 
@@ -425,10 +426,10 @@ func TestWorkBehindALink(t *testing.T) {
 		check(t, os.RemoveAll(filepath.Join(root, where)))
 		plant(t, out, "precious", "b/c/precious", "c/precious")
 		link(t, out, root, where)
-		if err := workspace.Empty(root, "a/b/c"); !errors.Is(err, workspace.ErrNotFolder) {
+		if err := workspace.Empty(root, "a/b/c"); !errors.Is(err, folders.ErrNotFolder) {
 			t.Errorf("with a link at %s: %v", where, err)
 		}
-		if _, err := workspace.Tidy(t.Context(), root, "a/b/c", tight(), time.Now().Add(10000*time.Hour)); !errors.Is(err, workspace.ErrNotFolder) {
+		if _, err := workspace.Tidy(t.Context(), root, "a/b/c", tight(), time.Now().Add(10000*time.Hour)); !errors.Is(err, folders.ErrNotFolder) {
 			t.Errorf("tidied with a link at %s: %v", where, err)
 		}
 		expect(t, out, []string{"precious", "b/c/precious", "c/precious"}, nil)

@@ -7,6 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
 // ErrOther means that a folder is not the one that was made: somebody has put another one there.
@@ -22,11 +25,11 @@ func Make(path string, uid, gid int) (inode uint64, err error) {
 		return 0, err
 	}
 	defer parent.Close()
-	making := func(err error) error { return fmt.Errorf("making folder %q: %w", path, cause(err)) }
+	making := func(err error) error { return fmt.Errorf("making folder %q: %w", path, folders.Cause(err)) }
 	if err := parent.Mkdir(name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return 0, making(err)
 	}
-	folder, err := enter(parent, name)
+	folder, err := folders.Enter(parent, name)
 	if err != nil {
 		return 0, making(err)
 	}
@@ -52,7 +55,7 @@ func Make(path string, uid, gid int) (inode uint64, err error) {
 	return number(info), nil
 }
 
-// Check tells whether a folder is still the one that [Make] has made: [ErrOther], [ErrMounted], [fs.ErrNotExist] if not.
+// Check tells whether a folder is still the one that [Make] has made: [ErrOther], [removal.ErrMounted], [fs.ErrNotExist] if not.
 func Check(path string, inode uint64) error {
 	parent, name, err := around(path)
 	if err != nil {
@@ -83,8 +86,7 @@ func Remove(path string, inode uint64) error {
 	if err != nil {
 		return fmt.Errorf("removing folder %q: %w", path, err)
 	}
-	found := removeTree(parent, name)
-	return found.err()
+	return removal.Tree(parent, name)
 }
 
 // RemoveEmpty removes a folder if nothing is in it, and tells whether it is gone.
@@ -103,29 +105,25 @@ func RemoveEmpty(path string) (gone bool) {
 
 // around opens the folder that a folder is in.
 func around(path string) (parent *os.Root, name string, err error) {
-	parent, _, err = openPath(filepath.Dir(path))
+	parent, _, err = folders.Open(filepath.Dir(path))
 	return parent, filepath.Base(path), err
 }
 
 // same is Check in an open folder.
 func same(parent *os.Root, name string, inode uint64) error {
-	folder, err := enter(parent, name)
+	folder, err := folders.Enter(parent, name)
 	if err != nil {
 		return err
 	}
 	defer folder.Close()
 	inner, err := folder.Stat(".")
 	if err != nil {
-		return cause(err)
+		return folders.Cause(err)
 	}
-	outer, err := parent.Stat(".")
-	if err != nil {
-		return cause(err)
+	if mounted(parent, folder, name) {
+		return &removal.MountedError{Points: []string{filepath.Join(parent.Name(), name)}}
 	}
-	switch {
-	case device(inner) != device(outer), !samePlace(parent, folder, name):
-		return ErrMounted
-	case inode != 0 && number(inner) != 0 && number(inner) != inode:
+	if inode != 0 && number(inner) != 0 && number(inner) != inode {
 		return ErrOther
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/workspace"
 )
 
@@ -51,11 +52,11 @@ func TestMadeByOthers(t *testing.T) {
 	}
 	link(t, other, dir, "made")
 	for name, err := range map[string]error{"Check": workspace.Check(made, inode), "Remove": workspace.Remove(made, inode)} {
-		if !errors.Is(err, workspace.ErrNotFolder) {
+		if !errors.Is(err, folders.ErrNotFolder) {
 			t.Errorf("%s of a link: %v", name, err)
 		}
 	}
-	if _, err := workspace.Make(made, -1, -1); !errors.Is(err, workspace.ErrNotFolder) {
+	if _, err := workspace.Make(made, -1, -1); !errors.Is(err, folders.ErrNotFolder) {
 		t.Errorf("Make over a link: %v", err)
 	}
 	check(t, os.Remove(made))

@@ -10,14 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sameMount tells whether a folder belongs to the same mount as its parent: other
-// places of the same file system can be mounted on it, which its device does not
-// tell. If in doubt it does not.
-func sameMount(parent, folder *os.Root) bool {
-	outer, inner := mountOf(parent), mountOf(folder)
-	return outer != "" && outer == inner
-}
-
 // mountOf returns the number of the mount that a folder belongs to, or nothing.
 func mountOf(folder *os.Root) string {
 	file, err := folder.Open(".")

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/workspace"
 )
 
@@ -66,8 +67,8 @@ func TestMounts(t *testing.T) {
 
 	tell := func(what string, err error, names ...string) {
 		t.Helper()
-		if !errors.Is(err, workspace.ErrMounted) {
-			t.Errorf("%s: %v, want %v", what, err, workspace.ErrMounted)
+		if !errors.Is(err, removal.ErrMounted) {
+			t.Errorf("%s: %v, want %v", what, err, removal.ErrMounted)
 			return
 		}
 		for _, name := range names {
@@ -86,14 +87,43 @@ func TestMounts(t *testing.T) {
 	if left := names(t, work); len(left) != 3 {
 		t.Errorf("the work folder still has %q", left)
 	}
+}
 
-	// A disk for the work folder is not a mount inside of it.
-	other := t.TempDir()
-	mount(t, "", other, "_work")
-	check(t, workspace.Empty(other, ""))
-	if left := names(t, other, "_work"); len(left) > 0 {
-		t.Errorf("a work folder of its own still has %q", left)
+// TestMountedWorkFolder: what is on a disk that an administrator has mounted on the folder for jobs, or on the way to it,
+// is not ours; that a sandbox has mounted the folder onto itself changes nothing.
+func TestMountedWorkFolder(t *testing.T) {
+	if !inNamespace(t) {
+		return
 	}
+	for name, work := range map[string]string{"_work": "", "a/b": "a/b/c", "a": "a/b"} {
+		same := t.TempDir()
+		plant(t, same, "precious")
+		for what, source := range map[string]string{"a disk": "", "a place of the same disk": same} {
+			t.Run(what+" at "+name, func(t *testing.T) {
+				root := t.TempDir()
+				plant(t, root, "_diag/pages/p.1")
+				mount(t, source, root, name)
+				if work != "" {
+					check(t, os.MkdirAll(filepath.Join(root, work), 0o755))
+					t.Cleanup(func() { os.Remove(filepath.Join(root, work)) })
+				}
+				plant(t, root, filepath.Join(name, "repo/old/file"))
+				t.Cleanup(func() { check(t, os.RemoveAll(filepath.Join(root, name, "repo/old"))) })
+				if err := workspace.Empty(root, work); !errors.Is(err, removal.ErrMounted) {
+					t.Errorf("Empty: %v, want %v", err, removal.ErrMounted)
+				}
+				_, err := workspace.Tidy(t.Context(), root, work, tight(), time.Now().Add(10000*time.Hour))
+				check(t, err)
+				expect(t, root, []string{filepath.Join(name, "precious"), filepath.Join(name, "repo/old/file")}, []string{"_diag/pages/p.1"})
+			})
+		}
+	}
+	root := t.TempDir()
+	plant(t, root, "_work/file")
+	check(t, syscall.Mount(filepath.Join(root, "_work"), filepath.Join(root, "_work"), "", syscall.MS_BIND, ""))
+	defer func() { check(t, syscall.Unmount(filepath.Join(root, "_work"), 0)) }()
+	check(t, workspace.Empty(root, ""))
+	expect(t, root, []string{"_work"}, []string{"_work/file"})
 }
 
 // Where nothing may be removed, a mount does not show by that.
@@ -116,8 +146,8 @@ func TestImmutable(t *testing.T) {
 		check(t, immutable(filepath.Join(root, "_work/c"), false))
 	})
 	err := workspace.Empty(root, "")
-	if !errors.Is(err, syscall.EPERM) || !errors.Is(err, workspace.ErrMounted) {
-		t.Errorf("%v, want %v and %v", err, syscall.EPERM, workspace.ErrMounted)
+	if !errors.Is(err, syscall.EPERM) || !errors.Is(err, removal.ErrMounted) {
+		t.Errorf("%v, want %v and %v", err, syscall.EPERM, removal.ErrMounted)
 	}
 	for _, name := range []string{"a/file", "a/bind", `/_work/c"`} {
 		if !strings.Contains(err.Error(), name) {
@@ -130,7 +160,7 @@ func TestImmutable(t *testing.T) {
 		check(t, immutable(path, true))
 		t.Cleanup(func() { check(t, immutable(path, false)) })
 	}
-	if err := workspace.Empty(root, "").Error(); strings.Count(err, "\n") != 10 || !strings.Contains(err, "\nand ") {
+	if err := workspace.Empty(root, "").Error(); strings.Count(err, "\n") != 11 || !strings.Contains(err, "\nand ") {
 		t.Errorf("not ten problems and a count: %s", err)
 	}
 	expect(t, root, []string{"_work/a/file", "_work/a/folder", "_work/a/bind/precious", "_work/c"}, []string{"_work/a/folder/file", "_work/b"})
@@ -171,8 +201,8 @@ func TestMadeMounted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			mount(t, source, dir, "ma de")
 			for what, err := range map[string]error{"Check": workspace.Check(made, 0), "Remove": workspace.Remove(made, 0)} {
-				if !errors.Is(err, workspace.ErrMounted) {
-					t.Errorf("%s: %v, want %v", what, err, workspace.ErrMounted)
+				if !errors.Is(err, removal.ErrMounted) {
+					t.Errorf("%s: %v, want %v", what, err, removal.ErrMounted)
 				}
 			}
 			expect(t, made, []string{"precious"}, nil)
@@ -184,7 +214,7 @@ func TestMadeMounted(t *testing.T) {
 
 	plant(t, made, "file")
 	mount(t, out, made, "bind")
-	if err := workspace.Remove(made, inode); !errors.Is(err, workspace.ErrMounted) || !strings.Contains(err.Error(), "bind") {
+	if err := workspace.Remove(made, inode); !errors.Is(err, removal.ErrMounted) || !strings.Contains(err.Error(), "bind") {
 		t.Errorf("with a mount in it: %v", err)
 	}
 	expect(t, made, []string{"bind/precious"}, []string{"file"})
@@ -206,8 +236,8 @@ func TestMadeMountedAtTheSamePlace(t *testing.T) {
 	check(t, err)
 	mount(t, filepath.Join(dir, "other/x/made"), dir, "one/x/made")
 	for what, err := range map[string]error{"Check": workspace.Check(made, 0), "Remove": workspace.Remove(made, 0)} {
-		if !errors.Is(err, workspace.ErrMounted) {
-			t.Errorf("%s: %v, want %v", what, err, workspace.ErrMounted)
+		if !errors.Is(err, removal.ErrMounted) {
+			t.Errorf("%s: %v, want %v", what, err, removal.ErrMounted)
 		}
 	}
 	expect(t, made, []string{"precious"}, nil)

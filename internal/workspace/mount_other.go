@@ -4,10 +4,6 @@ package workspace
 
 import "os"
 
-// sameMount tells whether a folder belongs to the same mount as its parent, which
-// their devices tell here: a file system is in one place only.
-func sameMount(_, _ *os.Root) bool { return true }
-
 // lasting tells whether the numbers of files mean the same after the next start.
 func lasting(string) bool { return true }
 

@@ -11,6 +11,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
 const (
@@ -38,15 +41,15 @@ func DefaultLimits() Limits {
 
 // Freed is what Tidy removed.
 type Freed struct {
-	Files int      // everything but folders
-	Bytes int64    // on the disk, where the system tells, else the sizes of files
+	removal.Freed
+
 	Names []string // of what was removed as a whole, the first 20, with slashes, for a log
 }
 
 // Tidy removes what a runner does not need any more: versions of itself before the
 // present one, logs beyond the limits, what jobs left in temporary folders more
 // than a day ago, and repositories beyond the limits. Downloaded tools and actions
-// stay. root and work are as for Empty.
+// stay. root and work are as for Empty; what is on a disk that is mounted on a work folder within root stays as well.
 //
 // It may be called only while the runner is idle. When a job may come, ctx is to
 // be cancelled: Tidy then returns between two files with an error that wraps
@@ -58,28 +61,28 @@ type Freed struct {
 // Time is compared with now. What is from the future is not old.
 func Tidy(ctx context.Context, root, work string, limits Limits, now time.Time) (Freed, error) {
 	t := tidier{ctx: ctx, limits: limits, now: now}
-	base, at, err := openPath(root)
+	base, at, err := folders.Open(root)
 	if err != nil {
 		return t.freed, err
 	}
 	defer base.Close()
-	folder, done, err := openWork(base, at, work)
+	w, err := openWork(base, at, work)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		t.found.add(err)
-	} else if !t.updating(folder) {
+		t.found.Add(err)
+	} else if !t.updating(w.folder) {
 		t.versions(place{folder: base}, filepath.Clean(root), at)
 	}
 	t.diag(place{folder: base})
-	if folder != nil && limits.WorkStays {
-		t.found.add(done())
-	} else if folder != nil {
-		t.work(place{folder: folder, label: filepath.Base(filepath.Clean(folder.Name()))})
-		t.found.add(done())
+	if w.folder != nil {
+		if !limits.WorkStays && !w.mounted {
+			t.work(place{folder: w.folder, label: filepath.Base(filepath.Clean(w.folder.Name()))})
+		}
+		t.found.Add(w.close())
 	}
 	if ctx.Err() != nil {
 		return t.freed, fmt.Errorf("tidying %q: %w", root, context.Cause(ctx))
 	}
-	return t.freed, t.found.err()
+	return t.freed, t.found.Err()
 }
 
 // tidier is one Tidy.
@@ -88,7 +91,7 @@ type tidier struct {
 	limits Limits
 	now    time.Time
 	freed  Freed
-	found  problems
+	found  removal.Problems
 }
 
 // old tells whether something is longer ago than a limit.
@@ -116,7 +119,7 @@ func (t *tidier) updating(work *os.Root) bool {
 // versions removes the programs of the runner's other versions. Unless it is
 // certain which the present one is, it removes none.
 func (t *tidier) versions(base place, paths ...string) {
-	for _, u := range t.units(base, isDoomed) {
+	for _, u := range t.units(base, removal.IsDoomed) {
 		t.remove(u)
 	}
 	bin, known := present(base.folder, "bin", paths)
@@ -163,7 +166,7 @@ func (t *tidier) diag(base place) {
 	if err != nil {
 		return // told by units
 	}
-	defer func() { t.found.add(done()) }()
+	defer func() { t.found.Add(done()) }()
 	for _, name := range parts() {
 		units = append(units, t.units(place{folder: folder, inner: name, label: path.Join(diag, name)}, anyName)...)
 	}
@@ -193,7 +196,7 @@ func isOpenLog(units []*unit) func(*unit) bool {
 
 // work removes what jobs left in the work folder.
 func (t *tidier) work(folder place) {
-	left := t.units(folder, func(name string) bool { return strings.HasPrefix(name, "_update") || isDoomed(name) })
+	left := t.units(folder, func(name string) bool { return strings.HasPrefix(name, "_update") || removal.IsDoomed(name) })
 	left = append(left, t.units(folder.at("_temp"), anyName)...)
 	t.measure(left, false)
 	t.removeOld(left, 0, day)

@@ -2,15 +2,18 @@ package workspace
 
 import (
 	"cmp"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
 // place is a folder with things that are kept or removed as a whole.
@@ -31,7 +34,7 @@ func (p place) open() (folder *os.Root, done func() error, err error) {
 	if p.inner == "" {
 		return p.folder, func() error { return nil }, nil
 	}
-	return openOwn(p.folder, p.inner)
+	return folders.Own(p.folder, p.inner)
 }
 
 // unit is something that is kept or removed as a whole.
@@ -61,13 +64,13 @@ func (t *tidier) units(p place, wanted func(name string) bool) []*unit {
 	folder, done, err := p.open()
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
-			t.found.add(err)
+			t.found.Add(err)
 		}
 		return nil
 	}
-	defer func() { t.found.add(done()) }()
+	defer func() { t.found.Add(done()) }()
 	var units []*unit
-	t.found.add(t.each(folder, func(name string, info fs.FileInfo) {
+	t.found.Add(t.each(folder, func(name string, info fs.FileInfo) {
 		if wanted(name) {
 			units = append(units, &unit{place: p, name: name, info: info, newest: info.ModTime(), bytes: onDisk(info) / links(info)})
 		}
@@ -77,13 +80,14 @@ func (t *tidier) units(p place, wanted func(name string) bool) []*unit {
 
 // each calls do for everything in a folder, until the context ends.
 func (t *tidier) each(folder *os.Root, do func(name string, info fs.FileInfo)) error {
+	const some = 1024
 	listing, err := folder.Open(".")
 	if err != nil {
-		return fmt.Errorf("listing %q: %w", folder.Name(), cause(err))
+		return fmt.Errorf("listing %q: %w", folder.Name(), folders.Cause(err))
 	}
 	defer listing.Close()
 	for {
-		names, err := listing.Readdirnames(batch)
+		names, err := listing.Readdirnames(some)
 		for _, name := range names {
 			if t.ctx.Err() != nil {
 				return nil
@@ -96,7 +100,7 @@ func (t *tidier) each(folder *os.Root, do func(name string, info fs.FileInfo)) e
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("listing %q: %w", folder.Name(), cause(err))
+			return fmt.Errorf("listing %q: %w", folder.Name(), folders.Cause(err))
 		}
 	}
 }
@@ -104,9 +108,10 @@ func (t *tidier) each(folder *os.Root, do func(name string, info fs.FileInfo)) e
 // measure looks at what is below units: at two levels for their age, and at
 // all if deep, for their bytes.
 func (t *tidier) measure(units []*unit, deep bool) {
+	const deepest = 100 // each level has two files open
 	levels := 2
 	if deep {
-		levels = maxDepth
+		levels = deepest
 	}
 	for _, u := range units {
 		if !u.info.IsDir() || t.ctx.Err() != nil {
@@ -119,14 +124,14 @@ func (t *tidier) measure(units []*unit, deep bool) {
 		if around, err := folder.Stat("."); err == nil && device(around) == device(u.info) {
 			t.addBelow(u, folder, u.name, levels, 0)
 		}
-		t.found.add(done())
+		t.found.Add(done())
 	}
 }
 
 // addBelow adds to a unit what is in a folder that is so many levels below it. What
 // cannot be read, or is mounted there, counts for nothing.
 func (t *tidier) addBelow(u *unit, parent *os.Root, name string, levels, depth int) {
-	folder, err := enter(parent, name)
+	folder, err := folders.Enter(parent, name)
 	if err != nil {
 		return
 	}
@@ -154,7 +159,7 @@ func (t *tidier) addBelow(u *unit, parent *os.Root, name string, levels, depth i
 // removal left. It returns the others, and what remains of a total.
 func (t *tidier) removeOld(units []*unit, total int64, limit time.Duration) ([]*unit, int64) {
 	kept := slices.DeleteFunc(units, func(u *unit) bool {
-		if !isDoomed(u.name) && !t.old(u.newest, limit) || !t.remove(u) {
+		if !removal.IsDoomed(u.name) && !t.old(u.newest, limit) || !t.remove(u) {
 			return false
 		}
 		total -= u.bytes
@@ -189,29 +194,20 @@ func (t *tidier) remove(u *unit) (gone bool) {
 	}
 	folder, done, err := u.place.open()
 	if err != nil {
-		t.found.add(err)
+		t.found.Add(err)
 		return false
 	}
-	defer func() { t.found.add(done()) }()
-	r, err := newRemover(t.ctx, folder, &t.freed)
-	if err != nil {
-		t.found.add(err)
-		return false
-	}
-	name := u.name
-	if u.info.IsDir() && !isDoomed(name) {
-		name = doomed + rand.Text()
-		r.alias, r.called = name, u.name
+	defer func() { t.found.Add(done()) }()
+	name, called := u.name, ""
+	if u.info.IsDir() && !removal.IsDoomed(name) {
+		name, called = removal.Doomed(), u.name
 		if err := folder.Rename(u.name, name); err != nil {
-			if busy(err) {
-				err = ErrMounted
-			}
-			t.found.add(r.removing(folder, u.name, err))
+			t.found.Add(renaming(folder, u.name, err))
 			return false
 		}
 	}
-	gone, found := r.tree(name)
-	t.found.merge(found)
+	gone, err = removal.Counted(t.ctx, folder, name, called, &t.freed.Freed)
+	t.found.Add(err)
 	if t.ctx.Err() != nil && !gone {
 		return false // under its new name, for the next time
 	}
@@ -226,4 +222,13 @@ func (t *tidier) remove(u *unit) (gone bool) {
 		t.freed.Names = append(t.freed.Names, path.Join(u.place.label, u.name))
 	}
 	return true
+}
+
+// renaming says why a folder cannot get another name, which is so where something is mounted on it.
+func renaming(folder *os.Root, name string, err error) error {
+	path := filepath.Join(folder.Name(), name)
+	if busy(err) {
+		return &removal.MountedError{Points: []string{path}}
+	}
+	return fmt.Errorf("removing %q: %w", path, folders.Cause(err))
 }

@@ -13,20 +13,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
-// What is left alone, and why.
-var (
-	// ErrNotFolder is something else, such as a link, in the place of a folder.
-	ErrNotFolder = errors.New("not a folder")
-	// ErrMounted is another file system, or another place of the same one.
-	ErrMounted = errors.New("mounted from elsewhere")
-	// errChanged is a name that meant one thing when it was looked at, and
-	// another when it was opened.
-	errChanged = errors.New("changed while it was looked at")
-	// ErrContainsRunner is a work folder that the runner itself is in.
-	ErrContainsRunner = errors.New("contains the runner")
-)
+// ErrContainsRunner is a work folder that the runner itself is in.
+var ErrContainsRunner = errors.New("contains the runner")
 
 const (
 	defaultWork = "_work"
@@ -42,31 +35,41 @@ const (
 // everything is gone but what the error names, and of that only the first few. It
 // may be repeated, and goes on where it was killed.
 //
-// A link in the place of the work folder is not followed, and is an error. Links on
+// A link in the place of the work folder is not followed, and is an error. What is mounted in it, or on a work folder
+// within root, is left whole, and is a [removal.MountedError]. Links on
 // the way to root or to an absolute work folder are followed as long as nobody but
 // root and the caller could have put them there.
 func Empty(root, work string) error {
-	var found problems
-	base, at, err := openPath(root)
+	var found removal.Problems
+	base, at, err := folders.Open(root)
 	if err == nil {
 		defer base.Close()
-		found.merge(emptyDiag(base))
+		found.Add(emptyDiag(base))
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	folder, done, err := openWork(base, at, work)
-	if err == nil {
-		found.merge(emptyFolder(folder))
-		found.add(done())
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		found.add(err)
+	found.Add(emptyWork(base, at, work))
+	return found.Err()
+}
+
+// emptyWork removes everything in the work folder.
+func emptyWork(base *os.Root, at, work string) error {
+	w, err := openWork(base, at, work)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return found.err()
+	if err != nil {
+		return err
+	}
+	if w.mounted {
+		return errors.Join(&removal.MountedError{Points: []string{w.folder.Name()}}, w.close())
+	}
+	return errors.Join(removal.Inside(w.folder), w.close())
 }
 
 // EmptyLogs removes the parts of job logs below _diag, and nothing else: the work folder is somebody else's.
 func EmptyLogs(root string) error {
-	base, _, err := openPath(root)
+	base, _, err := folders.Open(root)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -74,31 +77,37 @@ func EmptyLogs(root string) error {
 		return err
 	}
 	defer base.Close()
-	found := emptyDiag(base)
-	return found.err()
+	return emptyDiag(base)
 }
 
 // emptyDiag removes the parts of job logs. The runner makes their folders again.
-func emptyDiag(base *os.Root) problems {
-	var found problems
-	folder, done, err := openOwn(base, diag)
+func emptyDiag(base *os.Root) error {
+	folder, done, err := folders.Own(base, diag)
 	if errors.Is(err, fs.ErrNotExist) {
-		return found
+		return nil
 	}
 	if err != nil {
-		found.add(err)
-		return found
+		return err
 	}
+	var found removal.Problems
 	for _, name := range []string{"pages", "blocks"} {
-		found.merge(removeTree(folder, name))
+		found.Add(removal.Tree(folder, name))
 	}
-	found.add(done())
-	return found
+	found.Add(done())
+	return found.Err()
+}
+
+// workFolder is the folder for jobs, open.
+type workFolder struct {
+	folder *os.Root
+	close  func() error
+	// mounted is set where an administrator has mounted a disk on the one in the runner's root. What is on it is not ours.
+	mounted bool
 }
 
 // openWork opens the work folder of the runner in base, whose path without links
-// is at. base is nil if there is none. done closes the folder.
-func openWork(base *os.Root, at, work string) (folder *os.Root, done func() error, err error) {
+// is at. base is nil if there is none.
+func openWork(base *os.Root, at, work string) (workFolder, error) {
 	if work == "" {
 		work = defaultWork
 	}
@@ -109,32 +118,46 @@ func openWork(base *os.Root, at, work string) (folder *os.Root, done func() erro
 	if !filepath.IsAbs(work) {
 		work = filepath.Join(at, work)
 	}
-	folder, _, err = openPath(work)
+	folder, _, err := folders.Open(work)
 	if err != nil {
-		return nil, nil, err
+		return workFolder{}, err
 	}
 	if err := outside(folder, at); err != nil {
 		_ = folder.Close()
-		return nil, nil, fmt.Errorf("opening the work folder %q: %w", work, err)
+		return workFolder{}, fmt.Errorf("opening the work folder %q: %w", work, err)
 	}
-	return folder, folder.Close, nil
+	return workFolder{folder: folder, close: folder.Close}, nil
 }
 
 // openBelow opens the work folder at a path below base.
-func openBelow(base *os.Root, work string) (folder *os.Root, done func() error, err error) {
+func openBelow(base *os.Root, work string) (workFolder, error) {
 	if base == nil {
-		return nil, nil, fs.ErrNotExist
+		return workFolder{}, fs.ErrNotExist
 	}
 	around, name := filepath.Split(work)
-	_, names := split(around)
-	parent, err := descend(base, names)
+	_, names := folders.Split(around)
+	parent, err := folders.Descend(base, names)
 	if err != nil {
-		return nil, nil, err
+		return workFolder{}, err
 	}
 	if parent != base {
-		defer parent.Close() // openOwn's folder does not need it
+		defer parent.Close() // that of Own does not need it
 	}
-	return openOwn(parent, name)
+	folder, done, err := folders.Own(parent, name)
+	if err != nil {
+		return workFolder{}, err
+	}
+	return workFolder{folder: folder, close: done, mounted: mounted(base, folder, work)}, nil
+}
+
+// mounted tells whether something is mounted on a folder at a path below base, or on the way to it.
+func mounted(base, folder *os.Root, path string) bool {
+	outer, err := base.Stat(".")
+	if err != nil {
+		return true
+	}
+	inner, err := folder.Stat(".")
+	return err != nil || device(inner) != device(outer) || !samePlace(base, folder, path)
 }
 
 // outside checks that folder is neither the one at a path nor around it. It is no
@@ -142,7 +165,7 @@ func openBelow(base *os.Root, work string) (folder *os.Root, done func() error, 
 func outside(folder *os.Root, at string) error {
 	info, err := folder.Stat(".")
 	if err != nil {
-		return cause(err)
+		return folders.Cause(err)
 	}
 	for {
 		around, err := os.Lstat(at)

@@ -10,7 +10,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/download/openat"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openat"
 )
 
 // builder makes a tree below top and keeps the list of what it made. One

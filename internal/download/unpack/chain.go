@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/download/openat"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openat"
 )
 
 // chain holds one directory of a tree open, and those above it. Entries come

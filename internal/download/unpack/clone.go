@@ -10,7 +10,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/download/openat"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openat"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
 // Clone makes to a copy of the tree from. To must not exist, its directory must.
@@ -54,7 +55,7 @@ func clone(ctx context.Context, from string, m *Manifest, to string, owner Owner
 		err = os.Rename(staging, to)
 	}
 	if err != nil {
-		return errors.Join(err, os.RemoveAll(staging))
+		return errors.Join(err, removal.Path(staging))
 	}
 	return nil
 }

@@ -13,8 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/download/openat"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openat"
 )
 
 // small is a runner with a little of everything.

@@ -1,6 +1,6 @@
 package unpack
 
-import "github.com/runner-bootstrap/runner-bootstrap/internal/download/openat"
+import "github.com/runner-bootstrap/runner-bootstrap/internal/openat"
 
 const (
 	// Disks are kept busy while a large file is still being made.

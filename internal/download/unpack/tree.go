@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
 var (
@@ -74,16 +76,16 @@ type Owner struct {
 }
 
 // Remove removes root, and what killed runs of [Clone] have left beside it. It
-// may be repeated, and it is no error that nothing is there. The caller sees to
-// it that nobody uses root or clones to it meanwhile.
+// may be repeated, and it is no error that nothing is there. What is mounted in
+// it stays whole, as [removal.MountedError] says, and nothing else does. The
+// caller sees to it that nobody uses root or clones to it meanwhile.
 func Remove(root string) error {
-	if err := os.RemoveAll(root); err != nil {
-		return fmt.Errorf("removing the runner's files: %w", err)
+	var found removal.Problems
+	found.Add(removal.Path(root))
+	if err := removeLeftovers(root); !errors.Is(err, fs.ErrNotExist) {
+		found.Add(err)
 	}
-	if err := removeLeftovers(root); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("removing what an interrupted run left: %w", err)
-	}
-	return nil
+	return found.Err()
 }
 
 // Sync waits until everything in dir, and whatever else lies on its file
@@ -106,15 +108,13 @@ func removeLeftovers(root string) error {
 	if err != nil {
 		return err
 	}
+	var found removal.Problems
 	for _, entry := range entries {
-		if !strings.HasPrefix(entry.Name(), stagingPrefix(root)) {
-			continue
-		}
-		if err := os.RemoveAll(filepath.Join(dir, entry.Name())); err != nil {
-			return err
+		if strings.HasPrefix(entry.Name(), stagingPrefix(root)) {
+			found.Add(removal.Path(filepath.Join(dir, entry.Name())))
 		}
 	}
-	return nil
+	return found.Err()
 }
 
 // hostError marks an error of the host that means a lack of space.

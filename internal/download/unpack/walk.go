@@ -13,7 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/download/openat"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openat"
 )
 
 // Files from this size on are shared out one by one.

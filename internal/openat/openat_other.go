@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -31,7 +32,8 @@ func (d *Dir) Close() { _ = d.root.Close() }
 // Enter opens a directory. os.Root follows links that stay inside, so what was
 // opened is compared with what bears the name.
 func (d *Dir) Enter(name string) (*Dir, error) {
-	next, err := d.root.OpenRoot(name)
+	// With the dot, only a directory is opened: the opening of a pipe would wait for a writer.
+	next, err := d.root.OpenRoot(name + string(filepath.Separator) + ".")
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +94,20 @@ func (d *Dir) Mode(name string) (fs.FileMode, error) {
 	return info.Mode(), nil
 }
 
+// Status tells what bears the name, be it a link.
+func (d *Dir) Status(name string) (Status, error) {
+	info, err := d.root.Lstat(name)
+	if err != nil {
+		return Status{}, err
+	}
+	return statusOf(info), nil
+}
+
+func statusOf(info fs.FileInfo) Status {
+	disk, links := onDisk(info)
+	return Status{Mode: info.Mode(), Size: info.Size(), Modified: info.ModTime(), Disk: disk, Links: links}
+}
+
 // List returns what is in the directory, in no order.
 func (d *Dir) List() ([]fs.DirEntry, error) {
 	dir, err := d.root.Open(".")
@@ -114,5 +130,5 @@ func (f *File) Status() (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	return Status{Mode: info.Mode(), Size: info.Size(), Modified: info.ModTime()}, nil
+	return statusOf(info), nil
 }

@@ -140,12 +140,20 @@ func (d *Dir) Readlink(name string) (string, error) {
 
 // Mode is that of what bears the name, be it a link.
 func (d *Dir) Mode(name string) (fs.FileMode, error) {
+	status, err := d.Status(name)
+	return status.Mode, err
+}
+
+// Status tells what bears the name, be it a link.
+func (d *Dir) Status(name string) (Status, error) {
 	if err := oneName(name); err != nil {
-		return 0, err
+		return Status{}, err
 	}
 	var st unix.Stat_t
-	err := again(func() error { return unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) })
-	return fileMode(st.Mode), err
+	if err := again(func() error { return unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) }); err != nil {
+		return Status{}, err
+	}
+	return statusOf(&st), nil
 }
 
 // List returns what is in the directory, in no order.
@@ -215,7 +223,15 @@ func (f *File) Status() (Status, error) {
 	if err := again(func() error { return unix.Fstat(f.fd, &st) }); err != nil {
 		return Status{}, err
 	}
-	return Status{Mode: fileMode(st.Mode), Size: st.Size, Modified: time.Unix(st.Mtim.Unix())}, nil
+	return statusOf(&st), nil
+}
+
+func statusOf(st *unix.Stat_t) Status {
+	const block = 512 // whatever the file system's are
+	return Status{
+		Mode: fileMode(st.Mode), Size: st.Size, Modified: time.Unix(st.Mtim.Unix()),
+		Disk: st.Blocks * block, Links: int64(st.Nlink), //nolint:gosec,unconvert // types differ by platform
+	}
 }
 
 // Clone lets f share the blocks of source until one of them is written to. ErrUnsupported

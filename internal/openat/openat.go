@@ -12,4 +12,6 @@ type Status struct {
 	Mode     fs.FileMode
 	Size     int64
 	Modified time.Time
+	Disk     int64 // bytes that it takes on the disk, without what is below it; its size where that is not told
+	Links    int64 // how many names it has; 1 where that is not told
 }

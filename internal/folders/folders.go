@@ -1,4 +1,8 @@
-package workspace
+// Package folders opens folders that somebody else may change at any time, and tells what a caller got.
+//
+// What is below a folder is reached from it by one name at a time, through [os.Root]: a symbolic link is never followed,
+// but for those on the way to a folder that only root and the caller could have put there.
+package folders
 
 import (
 	"errors"
@@ -9,37 +13,45 @@ import (
 	"strings"
 )
 
+var (
+	// ErrNotFolder is something else, such as a link, in the place of a folder.
+	ErrNotFolder = errors.New("not a folder")
+	// errChanged is a name that meant one thing when it was looked at, and
+	// another when it was opened.
+	errChanged = errors.New("changed while it was looked at")
+)
+
 // maxLinks is how many links a path may go through before it is called a loop.
 const maxLinks = 40
 
-// openPath opens a folder by its path, and returns that path without links. As
+// Open opens a folder by its path, and returns that path without links. As
 // long as nobody but root and the caller can change a folder, the links in it are
 // theirs and are followed. From the first other folder on, none is.
-func openPath(path string) (*os.Root, string, error) {
+func Open(path string) (*os.Root, string, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, "", fmt.Errorf("opening %q: %w", path, err)
 	}
 	at, rest, err := safePart(abs)
 	if err != nil {
-		return nil, abs, fmt.Errorf("opening %q: %w", path, cause(err))
+		return nil, abs, fmt.Errorf("opening %q: %w", path, Cause(err))
 	}
 	base, err := os.OpenRoot(at)
 	if err != nil {
-		return nil, abs, fmt.Errorf("opening %q: %w", path, cause(err))
+		return nil, abs, fmt.Errorf("opening %q: %w", path, Cause(err))
 	}
 	if len(rest) == 0 {
 		return base, at, nil
 	}
 	defer base.Close()
-	folder, err := descend(base, rest)
-	return folder, filepath.Join(at, filepath.Join(rest...)), err // no "..": descend does not take it
+	folder, err := Descend(base, rest)
+	return folder, filepath.Join(at, filepath.Join(rest...)), err // no "..": Descend does not take it
 }
 
 // safePart splits an absolute path into a part without links that no job can
 // change, and the names that follow.
 func safePart(path string) (at string, rest []string, err error) {
-	at, rest = split(filepath.Clean(path))
+	at, rest = Split(filepath.Clean(path))
 	for links := 0; len(rest) > 0; {
 		folder, err := os.Lstat(at)
 		if err != nil {
@@ -65,7 +77,7 @@ func safePart(path string) (at string, rest []string, err error) {
 			return at, rest, err
 		}
 		// Not cleaned: ".." behind a link is not what it seems to be.
-		top, names := split(target)
+		top, names := Split(target)
 		if filepath.IsAbs(target) {
 			at = top
 		}
@@ -74,18 +86,18 @@ func safePart(path string) (at string, rest []string, err error) {
 	return at, rest, nil
 }
 
-// split returns the top of a path, for absolute ones, and the names below.
-func split(path string) (top string, names []string) {
+// Split returns the top of a path, for absolute ones, and the names below.
+func Split(path string) (top string, names []string) {
 	top = filepath.VolumeName(path)
 	below := path[len(top):]
 	names = strings.FieldsFunc(filepath.ToSlash(below), func(r rune) bool { return r == '/' })
 	return top + string(filepath.Separator), names
 }
 
-// descend opens the folder that names lead to from base, which stays open.
-func descend(base *os.Root, names []string) (*os.Root, error) {
+// Descend opens the folder that names lead to from base, which stays open. With no names it is base itself.
+func Descend(base *os.Root, names []string) (*os.Root, error) {
 	for i, name := range names {
-		next, err := openFolder(base, name)
+		next, err := enterNamed(base, name)
 		if i > 0 {
 			_ = base.Close()
 		}
@@ -97,21 +109,21 @@ func descend(base *os.Root, names []string) (*os.Root, error) {
 	return base, nil
 }
 
-// openFolder opens the folder called name in parent. The name is one element. What
-// is no folder, or is none any more, is neither opened nor followed.
-func openFolder(parent *os.Root, name string) (*os.Root, error) {
-	folder, err := enter(parent, name)
+// enterNamed is Enter with errors that name the folder.
+func enterNamed(parent *os.Root, name string) (*os.Root, error) {
+	folder, err := Enter(parent, name)
 	if err != nil {
 		return nil, fmt.Errorf("opening %q: %w", filepath.Join(parent.Name(), name), err)
 	}
 	return folder, nil
 }
 
-// enter is openFolder with bare errors.
-func enter(parent *os.Root, name string) (*os.Root, error) {
+// Enter opens the folder called name in parent, which is one element. What is no folder is [ErrNotFolder]. Errors are
+// bare: the caller says which folder.
+func Enter(parent *os.Root, name string) (*os.Root, error) {
 	before, err := parent.Lstat(name)
 	if err != nil {
-		return nil, cause(err)
+		return nil, Cause(err)
 	}
 	if !before.IsDir() {
 		return nil, ErrNotFolder
@@ -120,7 +132,7 @@ func enter(parent *os.Root, name string) (*os.Root, error) {
 	// would have the opening wait for a writer.
 	folder, err := parent.OpenRoot(name + string(filepath.Separator) + ".")
 	if err != nil {
-		return nil, cause(err)
+		return nil, Cause(err)
 	}
 	// os.Root follows links that stay inside: only the very folder that was there
 	// before is not behind one.
@@ -130,16 +142,16 @@ func enter(parent *os.Root, name string) (*os.Root, error) {
 	}
 	if err != nil {
 		_ = folder.Close()
-		return nil, cause(err)
+		return nil, Cause(err)
 	}
 	return folder, nil
 }
 
-// openOwn opens a folder as openFolder does, even if its mode keeps its owner, who
+// Own opens the folder called name in parent, even if its mode keeps its owner, who
 // calls this, out. done closes it, and gives it the mode back.
-func openOwn(parent *os.Root, name string) (folder *os.Root, done func() error, err error) {
+func Own(parent *os.Root, name string) (folder *os.Root, done func() error, err error) {
 	mode, changed := loosen(parent, name)
-	folder, err = openFolder(parent, name)
+	folder, err = enterNamed(parent, name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -147,7 +159,7 @@ func openOwn(parent *os.Root, name string) (folder *os.Root, done func() error, 
 		defer folder.Close()
 		if changed {
 			if err := folder.Chmod(".", mode); err != nil {
-				return fmt.Errorf("restoring the mode of %q: %w", filepath.Join(parent.Name(), name), cause(err))
+				return fmt.Errorf("restoring the mode of %q: %w", filepath.Join(parent.Name(), name), Cause(err))
 			}
 		}
 		return nil
@@ -169,8 +181,8 @@ func loosen(parent *os.Root, name string) (before fs.FileMode, changed bool) {
 	return info.Mode(), parent.Chmod(name, info.Mode()|all) == nil
 }
 
-// cause drops the path in an error of package os. It is relative, and not quoted.
-func cause(err error) error {
+// Cause drops the path in an error of package os. It is relative, and not quoted.
+func Cause(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {
 		return path.Err

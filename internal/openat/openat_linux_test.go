@@ -2,6 +2,7 @@ package openat
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -98,7 +99,7 @@ func TestDirTakesOneName(t *testing.T) {
 		for what, err := range map[string]error{
 			"enter": second(p.Enter(name)), "read": second(p.OpenFile(name)), "create": second(p.Create(name, 0o600)),
 			"mkdir": p.Mkdir(name, 0o700), "chmod": p.Chmod(name, 0o700), "chown": p.Chown(name, os.Getuid(), os.Getgid()),
-			"touch": p.Touch(name, time.Now()), "symlink": p.Symlink("b", name), "readlink": errLink, "mode": errMode,
+			"touch": p.Touch(name, time.Now()), "unlink": p.Unlink(name), "rmdir": p.Rmdir(name), "move": p.Move(name, p, "to"), "move to": p.Move("b", p, name), "symlink": p.Symlink("b", name), "readlink": errLink, "mode": errMode,
 		} {
 			if !errors.Is(err, unix.EINVAL) {
 				t.Errorf("%s of %q: %v, want an invalid argument", what, name, err)
@@ -173,5 +174,67 @@ func TestDirTellsWhatIsThere(t *testing.T) {
 	}
 	if slices.Sort(names); !slices.Equal(names, want) {
 		t.Errorf("listed are %q, want %q", names, want)
+	}
+}
+
+// TestMountsAreToldApart asks both witnesses, as older kernels have one of them.
+func TestMountsAreToldApart(t *testing.T) {
+	t.Parallel()
+	here, proc := opened(t, t.TempDir()), opened(t, "/proc")
+	for _, ask := range []func(int) (uint64, bool){mountOf, mountFromProc} {
+		one, known := ask(here.fd)
+		two, also := ask(proc.fd)
+		if !known || !also || one == two {
+			t.Errorf("a temporary folder is of mount %d, known %v; /proc of %d, %v", one, known, two, also)
+		}
+	}
+	fromKernel, _ := mountOf(here.fd)
+	if fromProc, _ := mountFromProc(here.fd); fromProc != fromKernel {
+		t.Errorf("the kernel tells %d, /proc %d", fromKernel, fromProc)
+	}
+	if here.SameMount(proc) || !proc.SameMount(proc) {
+		t.Error("they are of one mount, or one is not of its own")
+	}
+	if !opened(t, "/").IsMounted("proc") || here.IsMounted("missing") {
+		t.Error("something is not mounted that is, or the other way round")
+	}
+}
+
+func TestNamesComeInParts(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := opened(t, dir)
+	const many = 300
+	for i := range many {
+		if err := p.Mkdir(fmt.Sprintf("folder-%d", i), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	buffer := make([]byte, 1024)
+	for range 2 {
+		listing, err := p.Names(buffer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]bool{}
+		for {
+			names, err := listing.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(names) == 0 {
+				break
+			}
+			if len(names) > len(buffer)/24 {
+				t.Fatalf("%d names at once", len(names))
+			}
+			for _, name := range names {
+				seen[name] = true
+			}
+		}
+		listing.Close()
+		if len(seen) != many {
+			t.Errorf("%d names, want %d", len(seen), many)
+		}
 	}
 }
