@@ -205,7 +205,7 @@ func addIssuedTokens(call *session, o *cloudInitOptions, data *userData) ([]stri
 		if s.file == "" {
 			continue
 		}
-		text, err := call.secrets().readIssuedText(s)
+		text, err := call.secrets().readIssuedText(call.running.Context(), s)
 		if err == nil && strings.TrimSpace(text) == "" {
 			err = usagef("reading %s: it is empty", s.what)
 		}
@@ -244,7 +244,7 @@ func addCredential(call *session, o *cloudInitOptions, data *userData, issued bo
 				hint: again(without(call.arguments, []string{s.option, ""}), strings.Replace(s.option, "-file", "-command", 1), "COMMAND"),
 			}
 		}
-		text, err := call.secrets().readIssuedText(issuedSource{what: s.what, file: *s.file})
+		text, err := call.secrets().readIssuedText(call.running.Context(), issuedSource{what: s.what, file: *s.file})
 		if err != nil {
 			return err
 		}

@@ -135,7 +135,7 @@ func (r secretReader) readCredential(ctx context.Context, o *credentialOptions) 
 	case o.tokenFile == "-":
 		return readToken("standard input", r.in)
 	case o.tokenFile != "":
-		text, err := r.readFile("the token", o.tokenFile)
+		text, err := r.readFile(ctx, "the token", o.tokenFile)
 		if err != nil {
 			return credential{}, err
 		}
@@ -186,7 +186,7 @@ func (r secretReader) readAppKey(ctx context.Context, o *credentialOptions) (str
 		from = "--app-key-command"
 		text, err = r.run(ctx, from, o.appKeyCommand)
 	} else {
-		text, err = r.readFile("the App's key", o.appKeyFile)
+		text, err = r.readFile(ctx, "the App's key", o.appKeyFile)
 	}
 	if err == nil && strings.TrimSpace(text) == "" {
 		err = usagef("reading the App's key from %s: it is empty", from)

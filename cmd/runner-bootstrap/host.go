@@ -24,10 +24,10 @@ func (call *session) withHost(do func(context.Context, *bootstrap.Host) error) f
 		if err != nil {
 			return err
 		}
-		if call.issued, err = call.secrets().readIssuedTokens(issued); err != nil {
-			return err
-		}
 		return call.bounded(ctx, func(ctx context.Context) error {
+			if call.issued, err = call.secrets().readIssuedTokens(ctx, issued); err != nil {
+				return err
+			}
 			if call.credential, err = call.secrets().readCredential(ctx, given); err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -74,12 +75,12 @@ func issuedSources(o *issuedOptions) []issuedSource {
 }
 
 // readIssuedTokens reads what was issued elsewhere, and takes it out of the environment.
-func (r secretReader) readIssuedTokens(o *issuedOptions) (issuedTokens, error) {
+func (r secretReader) readIssuedTokens(ctx context.Context, o *issuedOptions) (issuedTokens, error) {
 	var tokens issuedTokens
 	for _, source := range issuedSources(o) {
 		found, err := popVariables(source.variables)
 		if err == nil {
-			*source.into(&tokens), err = r.readIssuedToken(source, found)
+			*source.into(&tokens), err = r.readIssuedToken(ctx, source, found)
 		}
 		if err != nil {
 			return tokens, err
@@ -105,8 +106,8 @@ func registrationVariables() []string {
 	return []string{"RUNNER_BOOTSTRAP_REGISTRATION_TOKEN", "RUNNER_TOKEN"}
 }
 
-func (r secretReader) readIssuedToken(s issuedSource, fromVariable github.Secret) (github.Secret, error) {
-	text, err := r.readIssuedText(s)
+func (r secretReader) readIssuedToken(ctx context.Context, s issuedSource, fromVariable github.Secret) (github.Secret, error) {
+	text, err := r.readIssuedText(ctx, s)
 	switch {
 	case err != nil:
 		return github.Secret{}, err
@@ -122,7 +123,7 @@ func (r secretReader) readIssuedToken(s issuedSource, fromVariable github.Secret
 	return github.NewSecret(text), nil
 }
 
-func (r secretReader) readIssuedText(s issuedSource) (string, error) {
+func (r secretReader) readIssuedText(ctx context.Context, s issuedSource) (string, error) {
 	switch s.file {
 	case "":
 		return systemdCredential(s.name)
@@ -130,7 +131,7 @@ func (r secretReader) readIssuedText(s issuedSource) (string, error) {
 		text, err := io.ReadAll(io.LimitReader(r.in, maxSecret))
 		return string(text), err
 	}
-	return r.readFile(s.what, s.file)
+	return r.readFile(ctx, s.what, s.file)
 }
 
 // checkStandardInput refuses to read two things from one stream.

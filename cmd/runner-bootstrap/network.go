@@ -2,11 +2,14 @@ package main
 
 import (
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 )
 
 // networkOptions say how the network is reached.
@@ -84,6 +87,9 @@ func setVariables(value string, names ...string) error {
 	return nil
 }
 
+// maxAuthorities is many times what a system trusts.
+const maxAuthorities = 16 << 20
+
 // authorities adds those of --ca-file to the system's, and tells the runner of
 // them: .NET and Node.js each read a variable of their own.
 func (o *networkOptions) authorities() (*x509.CertPool, error) {
@@ -91,14 +97,14 @@ func (o *networkOptions) authorities() (*x509.CertPool, error) {
 	if err != nil {
 		return nil, usagef("--ca-file: %v", err)
 	}
-	switch info, err := os.Stat(path); {
-	case err == nil && info.IsDir():
-		return nil, usagef("--ca-file: %q is a directory, which the variable SSL_CERT_DIR takes", path)
-	case err == nil && !info.Mode().IsRegular():
-		// A pipe would be waited for, a device never ends, and jobs could read neither later.
+	// Of a pipe, jobs could read nothing later.
+	text, err := openfile.Read(path, maxAuthorities)
+	if errors.Is(err, openfile.ErrNotRegular) {
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			return nil, usagef("--ca-file: %q is a directory, which the variable SSL_CERT_DIR takes", path)
+		}
 		return nil, usagef("--ca-file: %q is no file", path)
 	}
-	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, usagef("--ca-file: %v", err)
 	}

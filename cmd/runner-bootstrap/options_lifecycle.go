@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 )
 
@@ -156,7 +156,7 @@ func lifecycle(o *lifecycleOptions, report *reportOptions) (instance.Life, error
 	var err error
 	if report.webhookSecret != "" {
 		if kept.WebhookSecret, err = filepath.Abs(report.webhookSecret); err == nil {
-			_, err = os.ReadFile(kept.WebhookSecret)
+			_, err = openfile.Read(kept.WebhookSecret, maxSecret)
 		}
 		if err != nil {
 			return instance.Life{}, usagef("--status-webhook-secret-file: %v", err)

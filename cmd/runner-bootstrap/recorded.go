@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -42,8 +44,11 @@ func credentialToRecord(o *credentialOptions, cred credential) (instance.Credent
 }
 
 // outlivesCall tells whether a credential is in a file that is there later: standard
-// input and a shell's <(COMMAND) are not.
+// input, a pipe, and a shell's <(COMMAND) are not.
 func outlivesCall(file string) bool {
+	if info, err := os.Stat(file); err == nil && info.Mode().Type() == fs.ModeNamedPipe {
+		return false
+	}
 	return file != "" && file != "-" && !strings.HasPrefix(file, "/dev/") && !strings.HasPrefix(file, "/proc/")
 }
 

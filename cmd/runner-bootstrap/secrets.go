@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 )
 
 const (
@@ -77,22 +78,29 @@ func (r secretReader) run(ctx context.Context, option, line string) (string, err
 	return "", usagef("%s: %v", option, err)
 }
 
-// readFile reads a file, and warns if others can read it too.
-func (r secretReader) readFile(what, path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", usagef("reading %s: %v", what, err)
+// readFile reads a file, and warns if others can read it too. It may be a pipe that a
+// program writes to, as a shell makes it of <(PROGRAM): that is waited for.
+func (r secretReader) readFile(ctx context.Context, what, path string) (string, error) {
+	allowed := ctx
+	if _, bounded := ctx.Deadline(); !bounded {
+		var cancel func()
+		ctx, cancel = context.WithTimeout(ctx, secretCommandTime)
+		defer cancel()
 	}
-	defer file.Close()
-	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o044 != 0 && runtime.GOOS != "windows" {
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o044 != 0 && runtime.GOOS != "windows" {
 		r.log.Warn("a credential file is readable by other users",
 			"path", path, "mode", info.Mode().Perm().String(), "fix", shellWords([]string{"chmod", "600", path}))
 	}
-	text, err := io.ReadAll(io.LimitReader(file, maxSecret))
-	if err != nil {
-		return "", usagef("reading %s: %v", what, err)
+	text, err := openfile.ReadStream(ctx, path, maxSecret)
+	switch {
+	case err == nil:
+		return string(text), nil
+	case allowed.Err() != nil:
+		return "", fmt.Errorf("reading %s: nothing comes from %q: %w", what, path, allowed.Err())
+	case ctx.Err() != nil:
+		return "", usagef("reading %s: nothing came from %q within %v", what, path, secretCommandTime)
 	}
-	return string(text), nil
+	return "", usagef("reading %s: %v", what, err)
 }
 
 // systemdCredential reads what a unit's LoadCredential=NAME:... gave; empty if it
@@ -102,7 +110,7 @@ func systemdCredential(name string) (string, error) {
 	if dir == "" {
 		return "", nil
 	}
-	text, err := os.ReadFile(filepath.Join(dir, name))
+	text, err := openfile.Read(filepath.Join(dir, name), maxSecret)
 	switch {
 	case os.IsNotExist(err):
 		return "", nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 )
 
 // errUsage is matched by every mistake in the call: exit code 2.
@@ -136,7 +138,7 @@ func resolve(command *cobra.Command, call *session) error {
 			return err
 		}
 	}
-	file, err := readConfig(optionsOf[callOptions](call).config, optionsOf[placeOptions](call).dir)
+	file, err := readConfig(command.Context(), optionsOf[callOptions](call).config, optionsOf[placeOptions](call).dir)
 	if err != nil {
 		return err
 	}
@@ -184,11 +186,25 @@ func fromEnvironment(flags *pflag.FlagSet, name string) error {
 	return nil
 }
 
+// maxConfig is far more than a configuration file has.
+const maxConfig = 1 << 20
+
+// configText reads a file that was named as it is, be it a pipe; the one of a directory, in
+// which others may write, as a plain file alone.
+func configText(ctx context.Context, named, name string) ([]byte, error) {
+	if named == "" {
+		return openfile.Read(name, maxConfig)
+	}
+	ctx, cancel := context.WithTimeout(ctx, secretCommandTime)
+	defer cancel()
+	return openfile.ReadStream(ctx, name, maxConfig)
+}
+
 // readConfig reads the configuration file as one text for each key. Without a
 // name it is the one of dir, which may be missing.
-func readConfig(named, dir string) (map[string]string, error) {
+func readConfig(ctx context.Context, named, dir string) (map[string]string, error) {
 	name := firstOf(named, instance.DefaultPaths(dir).Config)
-	text, err := os.ReadFile(name)
+	text, err := configText(ctx, named, name)
 	// What only root may read is only for what root does.
 	if named == "" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)) {
 		return nil, nil //nolint:nilnil // no file is no setting

@@ -3,12 +3,15 @@ package doctor
 import (
 	"debug/elf"
 	"encoding/binary"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 )
 
 // machine is what the files of a runner of this host are made for.
@@ -66,7 +69,7 @@ func (l loader) find(name string) string {
 
 // loadable tells whether a file is of this machine: hosts have libraries of other ones beside.
 func (l loader) loadable(path string) bool {
-	file, err := os.Open(path)
+	file, err := openfile.Open(path)
 	if err != nil {
 		return false
 	}
@@ -80,17 +83,48 @@ func (l loader) loadable(path string) bool {
 		elf.Machine(binary.LittleEndian.Uint16(begin[18:])) == l.code
 }
 
+// maxTables is many times what a library has of sections and names.
+const maxTables = 32 << 20
+
+// budget reads so many bytes of a file and no more: tables that claim to have a gigabyte would
+// be read whole.
+type budget struct {
+	file io.ReaderAt
+	left int
+}
+
+func (b *budget) ReadAt(p []byte, off int64) (int, error) {
+	if b.left -= len(p); b.left < 0 {
+		return 0, errors.New("it has too large tables")
+	}
+	return b.file.ReadAt(p, off)
+}
+
+// openELF opens a plain file.
+func openELF(path string) (file *elf.File, done func(), err error) {
+	plain, err := openfile.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	done = func() { _ = plain.Close() } // it was only read
+	if file, err = elf.NewFile(&budget{file: plain, left: maxTables}); err != nil {
+		done()
+		return nil, nil, err
+	}
+	return file, done, nil
+}
+
 // glibc is the version of the C library, as 2.NUMBER; 0 if there is none that can be read.
 func (l loader) glibc() int {
 	path := l.find("libc.so.6")
 	if path == "" {
 		return 0
 	}
-	file, err := elf.Open(path)
+	file, done, err := openELF(path)
 	if err != nil {
 		return 0
 	}
-	defer file.Close() //nolint:errcheck // it was only read
+	defer done()
 	versions, err := file.DynamicVersions()
 	if err != nil {
 		return 0
@@ -111,11 +145,11 @@ func (l loader) needed(path string) []string {
 	if !l.loadable(path) {
 		return nil
 	}
-	file, err := elf.Open(path)
+	file, done, err := openELF(path)
 	if err != nil {
 		return nil
 	}
-	defer file.Close() //nolint:errcheck // it was only read
+	defer done()
 	names, err := file.ImportedLibraries()
 	if err != nil {
 		return nil

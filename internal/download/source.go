@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/transfer"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 )
 
 // source is an archive as a stream, from a server or from this host.
@@ -71,14 +72,14 @@ type local struct {
 }
 
 func openFile(path string, progress Progress) (source, error) {
-	file, err := os.Open(path)
+	file, err := openfile.Open(path)
+	if errors.Is(err, openfile.ErrNotRegular) {
+		return nil, fmt.Errorf("%w: %q is no file", ErrAbsent, path)
+	}
 	if err != nil {
 		return nil, absent(err)
 	}
 	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%w: %q is no file", ErrAbsent, path)
-	}
 	if err == nil && info.Size() > maxArchive {
 		err = fmt.Errorf("%w: %q is larger than %d GB", ErrArchive, path, maxArchive>>30)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 )
 
 // StateDraining is told of a runner that takes no further job and still has one, or is still connected: a state of
@@ -80,7 +81,7 @@ func holds(file, content string) bool {
 	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o444 != 0o444 || info.Size() != int64(len(content)) {
 		return false
 	}
-	old, err := os.ReadFile(file)
+	old, err := openfile.ReadItself(file, info.Size())
 	return err == nil && string(old) == content
 }
 

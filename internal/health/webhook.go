@@ -11,11 +11,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 )
 
 // maxQueued is how many events wait at most, beside the one that is being
@@ -129,8 +130,11 @@ type fileSecret func() string
 // Reveal gives the secret.
 func (s fileSecret) Reveal() string { return s() }
 
+// maxSecret is far more than a secret has.
+const maxSecret = 64 << 10
+
 func readSecret(file string) (fileSecret, error) {
-	text, err := os.ReadFile(file)
+	text, err := openfile.Read(file, maxSecret)
 	if err != nil {
 		return nil, fmt.Errorf("reading the webhook's secret: %w", err)
 	}

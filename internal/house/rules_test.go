@@ -25,7 +25,7 @@ func arrows() []arrow {
 			"internal/bootstrap", "internal/plan", "internal/doctor", "internal/places", "internal/download", "internal/supervise",
 			"internal/register", "internal/svc",
 			"internal/health", "internal/metadata", "internal/github", "internal/instance", "internal/account", "internal/transport",
-			"internal/refusal", "internal/agent", "internal/shell", "internal/removal",
+			"internal/refusal", "internal/agent", "internal/shell", "internal/removal", "internal/openfile",
 		}},
 		// Neither this one nor the agent imports the other: they meet in the record.
 		{"internal/bootstrap", []string{
@@ -38,6 +38,7 @@ func arrows() []arrow {
 		{"internal/plan", []string{
 			"internal/places", "internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health",
 			"internal/metadata", "internal/github", "internal/instance", "internal/account", "internal/refusal",
+			"internal/openfile",
 			"internal/transport", // as above
 		}},
 		{"internal/agent", []string{
@@ -47,28 +48,28 @@ func arrows() []arrow {
 		}},
 		{"internal/doctor", []string{
 			"internal/places", "internal/download", "internal/svc", "internal/github", "internal/instance", "internal/account",
-			"internal/transport", "internal/shell",
+			"internal/transport", "internal/openfile", "internal/shell",
 		}},
 		{"internal/places", []string{"internal/download", "internal/instance", "internal/account", "internal/shell"}},
 		{"internal/supervise", []string{
 			"internal/register", "internal/instance", "internal/reaper", "internal/github", "internal/account", "internal/retry",
 		}},
 		{"internal/jail", []string{"internal/reaper", "internal/account", "internal/removal"}},
-		{"internal/register", []string{"internal/github", "internal/instance", "internal/account", "internal/refusal"}}, // the record says who joins
+		{"internal/register", []string{"internal/github", "internal/instance", "internal/account", "internal/openfile", "internal/refusal"}}, // the record says who joins
 		{"internal/download", []string{
 			"internal/download/transfer", "internal/download/unpack", "internal/github", "internal/transport", "internal/atomicfile",
-			"internal/refusal", "internal/removal",
+			"internal/refusal", "internal/removal", "internal/openfile",
 		}},
 		{"internal/download/transfer", []string{"internal/transport", "internal/retry"}}, // the former for the rules of redirects
 		{"internal/download/unpack", []string{"internal/inflate", "internal/openat", "internal/removal"}},
 
 		{"internal/control", []string{"internal/instance"}},
 		{"internal/svc", []string{"internal/atomicfile"}},
-		{"internal/health", []string{"internal/instance", "internal/atomicfile", "internal/retry"}},
+		{"internal/health", []string{"internal/instance", "internal/atomicfile", "internal/openfile", "internal/retry"}},
 		{"internal/refusal", []string{"internal/github"}}, // for the scope that a hint is about
 		{"internal/github", []string{"internal/transport", "internal/retry"}},
 		{"internal/transport", []string{"internal/retry"}},
-		{"internal/instance", []string{"internal/atomicfile", "internal/reaper", "internal/removal"}},
+		{"internal/instance", []string{"internal/atomicfile", "internal/openfile", "internal/reaper", "internal/removal"}},
 		{"internal/account", nil},
 		{"internal/reaper", nil},
 		{"internal/metadata", []string{"internal/retry"}},
@@ -76,7 +77,8 @@ func arrows() []arrow {
 		{"internal/removal", []string{"internal/folders", "internal/openat"}},
 		{"internal/folders", nil},
 		{"internal/openat", nil},
-		{"internal/sealcheck", nil},
+		{"internal/sealcheck", []string{"internal/openfile"}},
+		{"internal/openfile", nil},
 		{"internal/inflate", nil},
 		{"internal/atomicfile", nil},
 		{"internal/retry", nil},

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 )
 
 const (
@@ -28,7 +30,7 @@ func (s *Store) KeepCredential(name string, secret interface{ Reveal() string })
 
 // KeptCredential gives what [Store.KeepCredential] kept.
 func (s *Store) KeptCredential(name string) (string, error) {
-	text, err := os.ReadFile(filepath.Join(s.home(name), credentialFile))
+	text, err := openfile.Read(filepath.Join(s.home(name), credentialFile), maxRecord)
 	if err != nil {
 		return "", fmt.Errorf("reading the kept credential of %q: %w", name, err)
 	}
@@ -58,7 +60,7 @@ func (s *Store) KeepVariables(name string, variables []string) error {
 
 // KeptVariables gives what [Store.KeepVariables] kept; nothing if that is nothing.
 func (s *Store) KeptVariables(name string) ([]string, error) {
-	text, err := os.ReadFile(filepath.Join(s.home(name), variablesFile))
+	text, err := openfile.Read(filepath.Join(s.home(name), variablesFile), maxRecord)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 )
 
 // ErrLocked is matched when another process is at work here.
@@ -81,7 +83,7 @@ func (s *Store) LockRunner(ctx context.Context, name string) (*Lock, error) {
 
 // Running gives the supervisor of name, none if there is none.
 func (s *Store) Running(name string) (Holder, error) {
-	file, err := os.Open(filepath.Join(s.home(name), runLock))
+	file, err := openfile.Open(filepath.Join(s.home(name), runLock))
 	if errors.Is(err, os.ErrNotExist) {
 		return Holder{}, nil
 	}
@@ -165,9 +167,12 @@ type hindrance struct {
 
 // tryLock returns the lock, or what keeps it. With force, nothing that was left does.
 func tryLock(ctx context.Context, path string, force bool) (*Lock, hindrance, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // to read and write, which waits for no other end of a pipe
 	if err != nil {
 		return nil, hindrance{}, err
+	}
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, hindrance{}, errors.Join(err, fmt.Errorf("opening %q: %w", path, openfile.ErrNotRegular), file.Close())
 	}
 	return claim(ctx, file, path, force)
 }

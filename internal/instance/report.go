@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 )
 
 // Report is what the supervisor of a runner says of its listener. It is the
@@ -73,7 +73,7 @@ func (s *Store) SaveReport(name string, report Report) error {
 
 // LoadReport reads the report on name; the zero Report if there is none.
 func (s *Store) LoadReport(name string) (Report, error) {
-	text, err := os.ReadFile(filepath.Join(s.home(name), reportFile))
+	text, err := openfile.Read(filepath.Join(s.home(name), reportFile), maxRecord)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Report{}, nil
 	}

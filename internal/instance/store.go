@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
@@ -23,6 +24,9 @@ const (
 	hostLock   = "lock"
 	homes      = "instances" // a folder for each runner
 )
+
+// maxRecord is far more than any file in a store has. With --dir, others may write there.
+const maxRecord = 4 << 20
 
 // ErrUnknown means that there is no record of that name.
 var ErrUnknown = errors.New("no such runner on this host")
@@ -49,7 +53,7 @@ func (s *Store) Load(name string) (Record, error) {
 		return Record{}, err
 	}
 	file := filepath.Join(s.home(name), recordFile)
-	text, err := os.ReadFile(file)
+	text, err := openfile.Read(file, maxRecord)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Record{}, fmt.Errorf("%w: %q", ErrUnknown, name)
 	}

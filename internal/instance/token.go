@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 )
 
 // A registration token serves every runner of this host for an hour, so it is kept
@@ -46,7 +48,7 @@ func (s *Store) KeepToken(scope string, token interface{ Reveal() string }, expi
 // KeptToken gives the registration token that was kept for a scope; empty if there
 // is none that can be read.
 func (s *Store) KeptToken(scope string) (value string, expires time.Time) {
-	text, err := os.ReadFile(tokenFile(s.dir, scope))
+	text, err := openfile.Read(tokenFile(s.dir, scope), maxRecord)
 	if err != nil {
 		return "", time.Time{}
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 )
 
@@ -92,14 +93,10 @@ func (t trusting) check(name, path string, holds func(path string) error) error 
 var errNoPEM = errors.New("it holds no certificate in PEM")
 
 func holdsCertificate(path string) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
+	file, err := openfile.Open(path)
+	if errors.Is(err, openfile.ErrNotRegular) {
+		return openfile.ErrNotRegular // who asks names it
 	}
-	if !info.Mode().IsRegular() {
-		return errors.New("it is no file") // the opening of a pipe would wait for a writer
-	}
-	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}

@@ -5,11 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 )
 
 // ErrNotConfigured means that a runner root holds no registration.
@@ -103,19 +104,7 @@ func ReadFile(root, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer tree.Close()
-	file, err := tree.OpenFile(name, os.O_RDONLY|noWait, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.Join(err, fmt.Errorf("%q is not a regular file", name))
-	}
-	text, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if len(text) > maxFile {
-		return nil, fmt.Errorf("%q has more than %d bytes", name, maxFile)
-	}
-	return text, err
+	return openfile.ReadIn(tree, name, maxFile)
 }
 
 // credentialFiles are the files of a registration. The _migrated ones are made

@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 )
 
 // Finding is one thing that must not be there.
@@ -164,9 +166,9 @@ func below(place string, skip []string) ([]Finding, error) {
 
 // secretIn says what a file holds; empty if it holds nothing that looks like a secret.
 func secretIn(path string) (string, error) {
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
+	file, err := openfile.OpenItself(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, openfile.ErrNotRegular) {
+		return "", nil // it is gone, or something else has taken its place
 	}
 	if err != nil {
 		return "", err

@@ -1,0 +1,8 @@
+package openfile
+
+import "golang.org/x/sys/unix"
+
+const (
+	noFollow  = unix.O_NOFOLLOW
+	openFlags = noFollow
+)
