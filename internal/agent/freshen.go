@@ -64,12 +64,20 @@ func (k *keeper) renewRoot(ctx context.Context, dir, next string, asset download
 	if err := k.place(ctx, asset, next); err != nil {
 		return err
 	}
+	mounted, err := mountsIn(dir)
+	if err != nil {
+		return err
+	}
 	variables, err := k.store.KeptVariables(k.name)
 	if err == nil && len(variables) > 0 {
 		_, err = register.WriteEnvironment(next, k.user, variables, nil)
 	}
 	if err != nil {
 		return err
+	}
+	if len(mounted) > 0 {
+		k.tellMounted(mounted)
+		return refill(dir, next, folders)
 	}
 	for _, folder := range folders {
 		if err := moveFolder(dir, next, folder); err != nil {
@@ -82,7 +90,7 @@ func (k *keeper) renewRoot(ctx context.Context, dir, next string, asset download
 // restore gives a persistent runner the files back that its owner may have edited.
 // A job may have done so as well: that is why they wait until the runner has joined.
 func (k *keeper) restore(record instance.Record) error {
-	for _, name := range []string{".env", ".path"} {
+	for _, name := range edited() {
 		text, err := register.ReadFile(record.NextDir(), name)
 		if err != nil {
 			continue // it was not there, or is no file

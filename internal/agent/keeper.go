@@ -27,6 +27,7 @@ type keeper struct {
 	environment []string
 	name        string
 	user        account.User
+	mounted     []string // what was told last to be mounted in the runner's directory
 }
 
 // renew registers the runner again. The remains of the job before are removed

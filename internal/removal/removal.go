@@ -65,14 +65,17 @@ func Counted(ctx context.Context, parent *os.Root, name, called string, freed *F
 }
 
 // Inside removes everything in a folder, which stays. It is as [Tree] otherwise.
-func Inside(outer *os.Root) error {
+func Inside(outer *os.Root) error { return Except(outer, nil) }
+
+// Except removes everything in a folder, which stays, but what bears a name that keep wants; nil wants none.
+func Except(outer *os.Root, keep func(name string) bool) error {
 	dir, err := openat.Open(outer)
 	if err != nil {
 		return fmt.Errorf("emptying %q: %w", outer.Name(), folders.Cause(err))
 	}
 	defer dir.Close()
 	r := newRemover(context.Background(), nil)
-	r.top, r.path = dir, outer.Name()
+	r.top, r.path, r.keep = dir, outer.Name(), keep
 	found := r.clear(dir, 0)
 	return found.Err()
 }

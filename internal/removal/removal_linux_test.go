@@ -60,7 +60,7 @@ func mount(t *testing.T, source, target string) {
 	} else {
 		check(t, syscall.Mount(source, target, "", syscall.MS_BIND, ""))
 	}
-	t.Cleanup(func() { unmount(t, target) })
+	t.Cleanup(func() { unmount(t, target) }) // those that are hidden by a later one come after it
 }
 
 func unmount(t *testing.T, target string) {
@@ -106,6 +106,26 @@ func TestMounted(t *testing.T) {
 	}
 	check(t, removal.Tree(opened(t, dir), "tree"))
 	expect(t, dir, []string{"canary/precious", "canary/folder/precious"}, []string{"tree"})
+}
+
+func TestMounts(t *testing.T) {
+	if !mounting(t) {
+		return
+	}
+	dir := t.TempDir()
+	plant(t, dir, "canary/precious", "tree/a/b c/", "tree/new\nline\\/", "treetop/")
+	for _, name := range []string{"tree/a/b c", "tree/new\nline\\", "tree", "treetop"} {
+		mount(t, filepath.Join(dir, "canary"), filepath.Join(dir, name))
+	}
+	points, err := removal.Mounts(filepath.Join(dir, "tree"))
+	check(t, err)
+	want := []string{filepath.Join(dir, "tree/a/b c"), filepath.Join(dir, "tree/new\nline\\"), filepath.Join(dir, "tree")}
+	if !slices.Equal(points, want) {
+		t.Errorf("mounted are %q, want %q", points, want)
+	}
+	if points, err = removal.Mounts(filepath.Join(dir, "canary")); err != nil || len(points) != 0 {
+		t.Errorf("mounted elsewhere are %q, %v", points, err)
+	}
 }
 
 // TestMountedTop: what is told to be removed is mounted itself.

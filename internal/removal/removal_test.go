@@ -90,6 +90,14 @@ func TestInside(t *testing.T) {
 	expect(t, dir, []string{"tree"}, []string{"tree/a", "tree/d", "tree/e"})
 }
 
+func TestExcept(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	plant(t, dir, "tree/kept/gone/x", "tree/gone/kept/x", "tree/file")
+	check(t, removal.Except(opened(t, filepath.Join(dir, "tree")), func(name string) bool { return name == "kept" }))
+	expect(t, dir, []string{"tree/kept/gone/x"}, []string{"tree/gone", "tree/file"})
+}
+
 func TestPath(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -50,8 +50,9 @@ type remover struct {
 	moves  int
 	prefix string // of the names that moved folders get
 	buffer []byte
-	alias  string // the name of the tree, where it
-	called string // was called so before, and is in what is told
+	keep   func(name string) bool // tells what stays in the top; nil for nothing
+	alias  string                 // the name of the tree, where it
+	called string                 // was called so before, and is in what is told
 }
 
 func newRemover(ctx context.Context, freed *Freed) *remover {
@@ -132,6 +133,9 @@ func (r *remover) pass(dir *openat.Dir, depth int) (seen, removed int, found Pro
 		for _, name := range names {
 			if r.ctx.Err() != nil {
 				return seen, removed, found
+			}
+			if depth == 0 && r.keep != nil && r.keep(name) {
+				continue
 			}
 			seen++
 			if r.all(dir, name, depth, &found) {

@@ -1,0 +1,92 @@
+package agent
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
+)
+
+const mountTest = "AGENT_TEST_MOUNTS"
+
+// mounting runs the test again where what it mounts ends with it, and tells whether this is there.
+func mounting(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(mountTest) == t.Name() {
+		if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
+			t.Fatal(err)
+		}
+		return true
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("only root can mount")
+	}
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), mountTest+"="+t.Name())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return false
+}
+
+// TestRefill: a runner is made of new files around what an administrator has mounted in it, which stays where it is.
+func TestRefill(t *testing.T) {
+	if !mounting(t) {
+		return
+	}
+	top := t.TempDir()
+	dir, next, tools := filepath.Join(top, "web-1"), filepath.Join(top, ".web-1.next"), filepath.Join(top, "tools")
+	for file, text := range map[string]string{
+		"web-1/bin/Runner.Listener": "the job's", "web-1/.runner": "of before", "web-1/junk/x": "the job's", "web-1/.env": "of before",
+		"web-1/_work/repo/x": "the job's", "web-1/_work/_tool/x": "hidden", "web-1/_diag/log": "a log",
+		"tools/node": "precious", ".web-1.next/bin/Runner.Listener": "new", ".web-1.next/config.sh": "new", ".web-1.next/.env": "new",
+	} {
+		write(t, filepath.Join(top, file), text)
+	}
+	place := filepath.Join(dir, "_work/_tool")
+	if err := syscall.Mount(tools, place, "", syscall.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	mounted, err := mountsIn(dir)
+	if err != nil || !slices.Equal(mounted, []string{place}) {
+		t.Errorf("mounted are %q, %v", mounted, err)
+	}
+	if err := refill(dir, next, []string{"_diag"}); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{
+		"web-1/bin/Runner.Listener": "new", "web-1/config.sh": "new", "web-1/.runner": "", "web-1/junk/x": "", "web-1/_diag/log": "a log",
+		"web-1/_work/repo/x": "", "web-1/_work/_tool/node": "precious", "tools/node": "precious",
+		"web-1/.env": "new", ".web-1.next/.env": "of before", ".web-1.next/config.sh": "",
+	} {
+		if got := read(t, filepath.Join(top, file)); got != want {
+			t.Errorf("%s is %q, want %q", file, got, want)
+		}
+	}
+
+	// In the place of the runner's own files there is no going on.
+	if err := errors.Join(syscall.Unmount(place, 0), syscall.Mount(tools, filepath.Join(dir, "bin"), "", syscall.MS_BIND, "")); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(next, "bin/Runner.Listener"), "newer")
+	if err := refill(dir, next, nil); !errors.Is(err, removal.ErrMounted) || !strings.Contains(err.Error(), "web-1/bin") {
+		t.Errorf("with something mounted on bin: %v", err)
+	}
+	if got := read(t, filepath.Join(tools, "node")); got != "precious" {
+		t.Errorf("what is mounted is %q", got)
+	}
+	if err := syscall.Unmount(filepath.Join(dir, "bin"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := refill(dir, next, nil); err != nil || read(t, filepath.Join(dir, "bin/Runner.Listener")) != "newer" {
+		t.Errorf("done again: %v", err)
+	}
+}
