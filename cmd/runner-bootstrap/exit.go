@@ -225,7 +225,6 @@ func refusalMeanings() []meaning {
 		{plan.ErrDiffers, exitRefused, plus("--replace")},
 		{plan.ErrOtherScope, exitRefused, hintUninstall},
 		{plan.ErrOtherAccount, exitRefused, hintUninstall},
-		{plan.ErrForeign, exitRefused, hintForeign},
 		{bootstrap.ErrBusy, exitRefused, plus("--force")},
 		{plan.ErrAtWork, exitRefused, hintAtWork},
 		{register.ErrBusy, exitRefused, same},

@@ -157,11 +157,6 @@ func hintForeignService(_ *session, err error) string {
 	return shellWords(svc.ShowDescription(refusalOf(err).Name))
 }
 
-// hintForeign only looks: what belongs to a stranger is not ours to remove.
-func hintForeign(call *session, err error) string {
-	return call.here("status", "--name", refusalOf(err).Name)
-}
-
 // hintOutdated offers the version that GitHub offers.
 func hintOutdated(call *session, err error) string {
 	version := refusalOf(err).Name

@@ -76,6 +76,19 @@ func (k *keeper) renew(ctx context.Context) error {
 	return err
 }
 
+// kept is the registration that is kept of the runner.
+func (k *keeper) kept(record instance.Record) register.Kept { return register.KeptOf(k.store, record) }
+
+// adopt takes over a registration that an earlier version has left in the runner's
+// directory alone.
+func (k *keeper) adopt(ctx context.Context, record instance.Record) error {
+	var client *github.Client
+	if k.connect != nil {
+		client = k.connect()
+	}
+	return k.kept(record).Adopt(ctx, client)
+}
+
 // reconcile notes what a supervisor that was killed has registered and not noted,
 // and that the runner, which comes back now, is not to leave any more.
 func (k *keeper) reconcile(ctx context.Context, record instance.Record) (instance.Record, error) {
@@ -84,11 +97,10 @@ func (k *keeper) reconcile(ctx context.Context, record instance.Record) (instanc
 			r.PendingDeletes = slices.DeleteFunc(r.PendingDeletes, func(pending int64) bool { return pending == id })
 		})
 	}
-	// Otherwise the record knows better: jobs can write to the runner's directory.
 	if !record.Renewing && record.RunnerID != 0 {
 		return record, nil
 	}
-	settings, err := register.ReadSettings(record.Dir)
+	settings, err := k.kept(record).Settings()
 	if err != nil {
 		return record, nil //nolint:nilerr // what needs a registration will say what is wrong with it
 	}
@@ -149,7 +161,7 @@ func (k *keeper) deregister(ctx context.Context) (left bool, err error) {
 	}
 	register.WarnOfOthers(k.log, record.Name, others)
 	// Not before: without it the next start would not know the runner any more.
-	if err := register.Forget(record.Dir); err != nil {
+	if err := k.kept(record).Forget(); err != nil {
 		return false, err
 	}
 	_, err = k.store.Update(ctx, k.name, func(r *instance.Record) { r.PendingDeletes, r.RunnerID, r.Renewing = nil, 0, false })

@@ -84,6 +84,9 @@ func (a *Agent) Run(ctx context.Context, name string) error {
 		return stoppedOr(ctx, err)
 	}
 	k := a.keeper(record, scope, user)
+	if err := k.adopt(ctx, record); err != nil {
+		return stoppedOr(ctx, err)
+	}
 	if record, err = k.reconcile(ctx, record); err != nil {
 		return err
 	}
@@ -119,6 +122,7 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 	config := supervise.Config{
 		Root:         record.Dir,
 		User:         k.user,
+		Kept:         k.kept(record),
 		Environment:  register.StartEnvironment(a.Store, record, a.Environment, a.Log),
 		StopTimeout:  instance.StopTimeout,
 		DrainTimeout: time.Duration(record.DrainTimeout),

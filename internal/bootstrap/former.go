@@ -49,7 +49,7 @@ func (f *former) runAgain(ctx context.Context, owner account.User, failed error)
 	if state, err := f.service.State(undo); err == nil && state.Up() {
 		return failed // the start of the service was not waited for to its end
 	}
-	if _, err := register.ReadSettings(f.record.Dir); err != nil {
+	if _, err := register.KeptOf(f.store, f.record).Settings(); err != nil {
 		return &LeftError{Left: "the runner has left GitHub, and is stopped until install is run again", Cause: failed}
 	}
 	// Leaving begins with taking this away.

@@ -52,6 +52,9 @@ func (h *Host) Install(ctx context.Context, r plan.Request) (*plan.Plan, error) 
 	if err != nil {
 		return nil, err
 	}
+	if err := i.kept().Adopt(ctx, i.client); err != nil {
+		return nil, err
+	}
 	if made.Changes() {
 		h.tellOnce(i.record, health.EventInstalling)
 	}
@@ -334,7 +337,7 @@ func (i *installer) adopt(runner register.Runner) (string, error) {
 	if err := i.save(instance.Fetched); err != nil {
 		return "", err
 	}
-	if _, err := runner.Adopt(*i.details.Request.JIT); err != nil {
+	if _, err := runner.Kept.Take(*i.details.Request.JIT); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("id %d, by its just-in-time configuration", settings.ID), i.save(instance.Registered)
@@ -350,9 +353,9 @@ func (i *installer) joinedMeanwhile() (already bool, id int64, err error) {
 	if err != nil || record.RunnerID == 0 || record.RunnerID == i.record.RunnerID || record.Renewing {
 		return false, 0, err
 	}
-	settings, err := register.ReadSettings(i.plan.Dir)
+	settings, err := register.KeptOf(i.host.Store, record).Settings()
 	if err != nil || settings.ID != record.RunnerID {
-		return false, 0, nil //nolint:nilerr // what is there is not that registration
+		return false, 0, nil //nolint:nilerr // what is kept is not that registration
 	}
 	// The registration is the supervisor's to say, and how the runner is kept from now on the plan's.
 	record.Life, record.Credential = i.record.Life, i.record.Credential
@@ -366,7 +369,7 @@ func (i *installer) joinedMeanwhile() (already bool, id int64, err error) {
 func (i *installer) undoRegistration(ctx context.Context, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()
-	if settled, err := register.Undo(ctx, i.client, i.record, cause, i.host.Log); err != nil || !settled {
+	if settled, err := i.kept().Undo(ctx, i.client, cause, i.host.Log); err != nil || !settled {
 		return err
 	}
 	i.record.Before = nil

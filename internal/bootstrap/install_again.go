@@ -19,7 +19,7 @@ func (i *installer) prepareToLeave(ctx context.Context) error {
 		i.ahead = make(chan issued, 1)
 		i.ahead <- issued{Token: token}
 	}
-	if byItsID(i.plan.Dir) {
+	if i.byItsID() {
 		return nil
 	}
 	var err error
@@ -29,10 +29,13 @@ func (i *installer) prepareToLeave(ctx context.Context) error {
 
 // byItsID tells whether the registration is one that config.sh cannot take away: it was
 // made by a just-in-time configuration.
-func byItsID(dir string) bool {
-	settings, err := register.ReadSettings(dir)
+func (i *installer) byItsID() bool {
+	settings, err := i.kept().Settings()
 	return err == nil && settings.URL == ""
 }
+
+// kept is the registration that is kept of the runner.
+func (i *installer) kept() register.Kept { return register.KeptOf(i.host.Store, i.record) }
 
 // stopFirst stops a service whose runner is to leave GitHub, or is to become another one. That comes before the
 // registration's lock, which its supervisor may want while it ends.
@@ -68,11 +71,11 @@ func (i *installer) leaveFirst(ctx context.Context, runner register.Runner) erro
 	if !i.details.LeaveFirst {
 		return nil
 	}
-	if settings, err := register.ReadSettings(i.plan.Dir); err == nil && settings.URL == "" {
+	if settings, err := i.kept().Settings(); err == nil && settings.URL == "" {
 		if err := register.DeleteByID(ctx, i.client, settings.ID); err != nil {
 			return err // the registration is still good, and stays
 		}
-		return register.Forget(i.plan.Dir)
+		return i.kept().Forget()
 	}
 	token := i.removal
 	if !register.Lasts(token) { // a job was waited for

@@ -209,7 +209,8 @@ func TestInstallJoinedMeanwhile(t *testing.T) {
 	w.phases.begin = func(phase plan.Phase) {
 		if phase == plan.RegisterPhase {
 			_, err := w.store.Update(t.Context(), runnerName, func(r *instance.Record) { r.RunnerID = 99 })
-			mustDo(t, err, os.WriteFile(w.root(".runner"), []byte(`{"agentId": 99, "agentName": "web-1", "gitHubUrl": "`+w.scope.URL()+`"}`), 0o644))
+			mustDo(t, err)
+			w.keep(`{"agentId": 99, "agentName": "web-1", "gitHubUrl": "` + w.scope.URL() + `"}`)
 		}
 	}
 	r := w.byConfig()

@@ -265,6 +265,15 @@ func (w *world) jit(name string, id int64, more map[string]string) register.JITC
 	return config
 }
 
+// keep has another registration kept of the runner.
+func (w *world) keep(settings string) {
+	w.t.Helper()
+	files := map[string][]byte{".runner": []byte(settings), ".credentials": []byte("{}")}
+	if err := instance.KeptRegistration(w.store, runnerName).Keep(files); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // install does so, and wants it to succeed.
 func (w *world) install(r plan.Request) *plan.Plan {
 	w.t.Helper()

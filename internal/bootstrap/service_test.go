@@ -128,7 +128,9 @@ func TestServiceIsPutBack(t *testing.T) {
 			w.manager.breaksAt("undo", func(int) error { return os.Rename(w.base+"/rb/state/instances", w.base+"/away") })
 		}, "its unit is as before, and what it runs with could not be", false},
 		"no place for its .env": {func(w *world) {
-			w.manager.breaksAt("undo", func(int) error { return os.MkdirAll(w.root(".env.new", "x"), 0o755) })
+			w.manager.breaksAt("undo", func(int) error {
+				return errors.Join(os.RemoveAll(w.root(".env")), os.MkdirAll(w.root(".env", "x"), 0o755))
+			})
 		}, "its unit is as before, and what it runs with could not be", false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -164,19 +164,19 @@ func (w witnesses) lookAtRecord(_ context.Context, record instance.Record, s *St
 	if supervise.CheckListener(record.Dir) != nil {
 		s.problem("its directory %q has no listener", record.Dir)
 	}
-	settings, err := register.ReadSettings(record.Dir)
+	settings, err := register.KeptOf(w.store, record).Find()
 	switch {
 	case errors.Is(err, register.ErrNotConfigured):
 		// A supervisor that has a credential is about to register it.
 		if agent, err := w.store.Running(record.Name); err != nil || agent.None() || record.Credential.Empty() {
-			s.problem("its directory holds no registration")
+			s.problem("it has no registration")
 		}
 	case errors.Is(err, os.ErrPermission):
 		// The caller may not see it; what GitHub says has to do.
 	case err != nil:
 		s.problem("its registration cannot be read: %v", err)
 	case settings.ID != record.RunnerID:
-		s.problem("its directory holds the registration of id %d, not %d", settings.ID, record.RunnerID)
+		s.problem("the registration that is kept is of id %d, not %d", settings.ID, record.RunnerID)
 	}
 	return nil
 }

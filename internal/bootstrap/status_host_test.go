@@ -43,11 +43,16 @@ func TestStatus(t *testing.T) {
 		}, "naming service", errAny},
 		"no directory":    {gone, "its directory", nil},
 		"no listener":     {func(w *world) { mustDo(w.t, os.RemoveAll(w.root("bin"))) }, "has no listener", nil},
-		"no registration": {func(w *world) { mustDo(w.t, register.Forget(w.root())) }, "its directory holds no registration", nil},
+		"no registration": {func(w *world) { mustDo(w.t, instance.KeptRegistration(w.store, runnerName).Drop()) }, "it has no registration", nil},
 		"another registration": {func(w *world) {
+			w.keep(`{"agentId": 9, "agentName": "web-1"}`)
+		}, "the registration that is kept is of id 9, not ", nil},
+		"a damaged registration": {func(w *world) { w.keep("{") }, "its registration cannot be read", nil},
+		"no copy of it for jobs": {func(w *world) { mustDo(w.t, register.Forget(w.root())) }, "", nil},
+		"another's registration, by a job": {func(w *world) {
 			mustDo(w.t, os.WriteFile(w.root(".runner"), []byte(`{"agentId": 9, "agentName": "web-1"}`), 0o644))
-		}, "holds the registration of id 9", nil},
-		"a damaged registration": {func(w *world) { mustDo(w.t, os.WriteFile(w.root(".runner"), []byte("{"), 0o644)) }, "its registration cannot be read", nil},
+		}, "", nil},
+		"a registration damaged by a job": {func(w *world) { mustDo(w.t, os.WriteFile(w.root(".runner"), []byte("{"), 0o644)) }, "", nil},
 		"a damaged report": {func(w *world) {
 			mustDo(w.t, os.WriteFile(filepath.Join(w.host.Paths.State, "instances", runnerName, "listener.json"), []byte("{"), 0o600))
 		}, "reading report", errAny},

@@ -50,6 +50,10 @@ func (h *Host) Uninstall(ctx context.Context, r Removal) error {
 	}
 	u := &uninstaller{host: h, removal: r, record: record, lock: lock}
 	object := fmt.Sprintf("%s at %s", record.Name, record.ScopeURL)
+	// GitHub is asked next, by the record's id.
+	if err := u.kept().Adopt(ctx, nil); err != nil {
+		return err
+	}
 	if err := u.look(ctx); err != nil {
 		return err
 	}
@@ -106,10 +110,12 @@ type uninstaller struct {
 	stopped bool
 }
 
+// kept is the registration that is kept of the runner.
+func (u *uninstaller) kept() register.Kept { return register.KeptOf(u.host.Store, u.record) }
+
 // look finds out what there is to take away, and refuses what must not be.
 func (u *uninstaller) look(ctx context.Context) error {
-	settings, err := register.ReadSettings(u.record.Dir)
-	// Jobs can write to the runner's directory, so the record counts where it knows.
+	settings, err := u.kept().Settings()
 	u.id, u.configured = u.record.RunnerID, false
 	if err == nil && (settings.ID == u.id || u.id == 0 && strings.EqualFold(settings.Name, u.record.Name)) {
 		u.id, u.configured = settings.ID, settings.URL != ""
@@ -182,7 +188,7 @@ func (u *uninstaller) lookAgain(ctx context.Context) error {
 		return err
 	}
 	u.record.PendingDeletes = record.PendingDeletes
-	settings, err := register.ReadSettings(u.record.Dir)
+	settings, err := u.kept().Settings()
 	if errors.Is(err, register.ErrNotConfigured) {
 		u.configured = false
 	}
@@ -260,7 +266,7 @@ func (u *uninstaller) deregister(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if u.removal.SkipGitHub {
-		return fmt.Sprintf("GitHub was not told (--local), id %d may still be listed there", u.id), register.Forget(u.record.Dir)
+		return fmt.Sprintf("GitHub was not told (--local), id %d may still be listed there", u.id), u.kept().Forget()
 	}
 	if u.never {
 		return u.neverRegistered(ctx), nil
@@ -275,7 +281,7 @@ func (u *uninstaller) deregister(ctx context.Context) (string, error) {
 		gone = append(gone, u.id)
 	}
 	if u.client == nil {
-		return how + ", GitHub was not asked for the proof", register.Forget(u.record.Dir)
+		return how + ", GitHub was not asked for the proof", u.kept().Forget()
 	}
 	others, err := register.DeletePending(ctx, u.client, u.owing(), gone...)
 	if err != nil {
@@ -283,7 +289,7 @@ func (u *uninstaller) deregister(ctx context.Context) (string, error) {
 	}
 	register.WarnOfOthers(u.host.Log, u.record.Name, others)
 	u.host.tellOnce(u.record, health.EventDeregistered)
-	return how + ", GitHub no longer lists it", register.Forget(u.record.Dir)
+	return how + ", GitHub no longer lists it", u.kept().Forget()
 }
 
 // neverRegistered asks all the same, where it can, whether GitHub lists a runner of

@@ -20,7 +20,6 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
 // uninstall does so, and wants it to succeed.
@@ -58,7 +57,7 @@ func TestUninstall(t *testing.T) {
 		"by config.sh": {nil, bootstrap.Removal{}, "stop", "removed by config.sh, GitHub no longer lists it"},
 		"at once":      {nil, bootstrap.Removal{Force: true}, "stop now", "deleted by id, GitHub no longer lists it"},
 		"by its id": {func(w *world) {
-			mustDo(w.t, register.Forget(w.root()))
+			mustDo(w.t, instance.KeptRegistration(w.store, runnerName).Drop())
 		}, bootstrap.Removal{}, "stop", "deleted by id, GitHub no longer lists it"},
 		"config.sh is broken": {func(w *world) {
 			mustDo(w.t, os.WriteFile(w.root("config.sh"), []byte("#!/bin/sh\nexit 1\n"), 0o755))
@@ -74,7 +73,7 @@ func TestUninstall(t *testing.T) {
 					w.server.DeleteRunner(w.record().RunnerID)
 					id := w.server.AddRunner(organization, githubtest.Runner{Name: runnerName, Status: "offline"}).ID
 					_, err := w.store.Update(w.t.Context(), runnerName, func(r *instance.Record) { r.RunnerID = id })
-					mustDo(w.t, err, register.Forget(w.root()))
+					mustDo(w.t, err, instance.KeptRegistration(w.store, runnerName).Drop())
 				}
 				return nil
 			})

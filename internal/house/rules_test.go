@@ -55,7 +55,9 @@ func arrows() []arrow {
 			"internal/register", "internal/instance", "internal/reaper", "internal/github", "internal/account", "internal/retry",
 		}},
 		{"internal/jail", []string{"internal/reaper", "internal/account", "internal/removal"}},
-		{"internal/register", []string{"internal/github", "internal/instance", "internal/account", "internal/openfile", "internal/refusal"}}, // the record says who joins
+		{"internal/register", []string{ // the record says who joins
+			"internal/github", "internal/instance", "internal/account", "internal/openfile", "internal/refusal", "internal/removal",
+		}},
 		{"internal/download", []string{
 			"internal/download/transfer", "internal/download/unpack", "internal/github", "internal/transport", "internal/atomicfile",
 			"internal/refusal", "internal/removal", "internal/openfile",

@@ -7,7 +7,6 @@ var (
 	ErrAccount        = errors.New("not an account that jobs may run as")
 	ErrForeignDir     = errors.New("the directory is not ours")
 	ErrForeignService = errors.New("a service of this name exists that is not ours")
-	ErrForeign        = errors.New("it holds a runner that is not ours")
 	ErrDamaged        = errors.New("the runner's files are damaged")
 	ErrOtherAccount   = errors.New("they run as another account")
 	ErrNoCertificate  = errors.New("these are no certificates to trust")

@@ -24,7 +24,7 @@ func (p *planner) planFetch(ctx context.Context) error {
 			p.plan.keep(FetchPhase, p.plan.Dir, "unpacked already")
 			return nil
 		}
-		if _, err := register.ReadSettings(p.plan.Dir); !errors.Is(err, register.ErrNotConfigured) {
+		if _, err := register.KeptOf(p.maker.Store, p.Record).Find(); !errors.Is(err, register.ErrNotConfigured) {
 			return &refusal.Error{Object: fmt.Sprintf("directory %q", p.plan.Dir), Reason: ErrDamaged, Name: p.plan.Name}
 		}
 	}

@@ -179,9 +179,15 @@ func (w *world) installed(r plan.Request) instance.Record {
 	text, err := json.Marshal(settings)
 	mustDo(w.t, err, w.maker.Store.Save(record))
 	w.write("rb/runners/"+record.Name+"/bin/Runner.Listener", "")
-	w.write("rb/runners/"+record.Name+"/.credentials", `{"Scheme":"OAuth"}`)
-	w.write("rb/runners/"+record.Name+"/.runner", string(text))
+	w.keep(string(text))
 	return record
+}
+
+// keep has a registration kept of the runner.
+func (w *world) keep(settings string) {
+	w.t.Helper()
+	files := map[string][]byte{".runner": []byte(settings), ".credentials": []byte(`{"Scheme":"OAuth"}`)}
+	mustDo(w.t, instance.KeptRegistration(w.maker.Store, runnerName).Keep(files))
 }
 
 // change changes what is remembered of the runner.

@@ -91,16 +91,10 @@ func TestPlanRefusesWhatIsThere(t *testing.T) {
 			r.JIT, r.Replace, r.Service = w.jit(runnerName, 78, nil), true, false
 			w.supervised()
 		}, plan.ErrAtWork, "process "},
-		"of a stranger": {func(w *world, _ *plan.Request) {
-			w.write("rb/runners/web-1/.runner", `{"agentId": 5, "agentName": "other"}`)
-		}, plan.ErrForeign, "other"},
-		"of another host": {func(w *world, _ *plan.Request) {
-			w.write("rb/runners/web-1/.runner", `{"agentId": 77, "agentName": "web-1", "gitHubUrl": "https://github.com/elsewhere"}`)
-		}, plan.ErrForeign, "https://github.com/elsewhere"},
 		"damaged":        {func(w *world, _ *plan.Request) { mustDo(w.t, os.RemoveAll(w.root("bin"))) }, plan.ErrDamaged, "rb/runners/web-1"},
-		"not to be read": {func(w *world, _ *plan.Request) { w.write("rb/runners/web-1/.runner", "{") }, nil, ""},
+		"not to be read": {func(w *world, _ *plan.Request) { w.keep("{") }, nil, ""},
 		"its job is done": {func(w *world, _ *plan.Request) {
-			mustDo(w.t, os.Remove(w.root(".runner")))
+			mustDo(w.t, instance.KeptRegistration(w.maker.Store, runnerName).Drop())
 		}, plan.ErrSpent, "id 77"},
 		"of another server": {func(w *world, r *plan.Request) {
 			r.JIT = brought(w, runnerName, runnerID, "https://other.example.com/x")

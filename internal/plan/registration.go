@@ -12,13 +12,13 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
-// planRegister compares the registration on disk with GitHub's list.
+// planRegister compares the registration that is kept with GitHub's list.
 func (p *planner) planRegister(ctx context.Context) error {
 	object := fmt.Sprintf("%s at %s", p.plan.Name, p.plan.ScopeURL)
 	if !p.whole {
 		return p.planJoin(ctx, object, "not registered yet")
 	}
-	settings, err := register.ReadSettings(p.plan.Dir)
+	settings, err := register.KeptOf(p.maker.Store, p.Record).Find()
 	if errors.Is(err, register.ErrNotConfigured) {
 		if p.betweenLives() {
 			p.plan.keep(RegisterPhase, object, "its agent registers it again")
@@ -28,14 +28,6 @@ func (p *planner) planRegister(ctx context.Context) error {
 	}
 	if err != nil {
 		return err
-	}
-	// A just-in-time configuration does not say where it belongs.
-	elsewhere := settings.URL != "" && !p.Request.Scope.Same(settings.URL)
-	if elsewhere || !strings.EqualFold(settings.Name, p.plan.Name) && settings.ID != p.Record.RunnerID {
-		return &refusal.Error{
-			Object: fmt.Sprintf("directory %q", p.plan.Dir), Reason: ErrForeign,
-			Detail: fmt.Sprintf("%s at %s", settings.Name, settings.URL), Name: p.plan.Name,
-		}
 	}
 	reason := fmt.Sprintf("registered already, id %d", settings.ID)
 	if p.client == nil {

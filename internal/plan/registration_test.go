@@ -3,6 +3,7 @@
 package plan_test
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -67,7 +68,7 @@ func TestPlanUnlisted(t *testing.T) {
 	wants(t, w.plan(r), plan.RegisterPhase, "change "+object+" (GitHub no longer lists it)")
 	w.supervised()
 	wants(t, w.plan(r), plan.RegisterPhase, "keep "+object+" (GitHub no longer lists it, and its agent registers it again)")
-	mustDo(t, os.Remove(w.root(".runner")))
+	mustDo(t, instance.KeptRegistration(w.maker.Store, runnerName).Drop())
 	wants(t, w.plan(r), plan.RegisterPhase, "keep "+object+" (its agent registers it again)")
 	w.change(func(r *instance.Record) { r.Credential = instance.Credential{} })
 	r.Credential = instance.Credential{}
@@ -109,6 +110,48 @@ func TestPlanTellsRunnersApart(t *testing.T) {
 	r.Replace = true
 	if d := w.plan(r).Details; d.Abandoned != 0 || !slices.Equal(d.Strangers, []int64{stranger}) {
 		t.Errorf("abandoned is %d; strangers are %d, want %d", d.Abandoned, d.Strangers, stranger)
+	}
+}
+
+// What a job has made of the copy in the runner's directory is no registration, and no reason to refuse one.
+func TestPlanIsNotToldByJobs(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"another runner":  `{"agentId": 102, "agentName": "db-1"}`,
+		"another id":      `{"agentId": 102, "agentName": "web-1"}`,
+		"another scope":   `{"agentId": 77, "agentName": "web-1", "gitHubUrl": "https://github.com/elsewhere"}`,
+		"no registration": "{",
+	} {
+		w := newWorld(t)
+		r := w.request()
+		r.RegistrationToken, r.Source = github.NewSecret("AAAA"), w.brought().Source
+		w.installed(r)
+		w.write("rb/runners/web-1/.runner", text)
+		w.write("rb/runners/web-1/.credentials", "{}")
+		made := w.plan(r)
+		if got, want := step(made, plan.RegisterPhase), "keep web-1 at "+w.scope.URL()+" (registered already, id 77; GitHub was not asked)"; got != want {
+			t.Errorf("%s: the plan is to %q, want %q", name, got, want)
+		}
+		if made.Details.Record.RunnerID != runnerID {
+			t.Errorf("%s: the record says id %d", name, made.Details.Record.RunnerID)
+		}
+	}
+}
+
+// One that an earlier version has registered is registered, as far as the record says so.
+func TestPlanOfAnEarlierVersion(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[int64]string{runnerID: "registered already, id 77; GitHub was not asked", 102: "not registered yet; GitHub was not asked"} {
+		w := newWorld(t)
+		r := w.request()
+		r.RegistrationToken, r.Source = github.NewSecret("AAAA"), w.brought().Source
+		w.installed(r)
+		mustDo(t, os.RemoveAll(instance.KeptRegistration(w.maker.Store, runnerName).Folder()))
+		w.write("rb/runners/web-1/.runner", fmt.Sprintf(`{"agentId": %d, "agentName": "web-1", "gitHubUrl": %q}`, id, w.scope.URL()))
+		w.write("rb/runners/web-1/.credentials", "{}")
+		if got := step(w.plan(r), plan.RegisterPhase); !strings.HasSuffix(got, "("+want+")") {
+			t.Errorf("id %d: the plan is to %q, want %q", id, got, want)
+		}
 	}
 }
 

@@ -187,8 +187,9 @@ func DeleteByID(ctx context.Context, client *github.Client, id int64) error {
 // connected. A nil client asks nobody. It tells whether the record may forget that it
 // was registering; where GitHub cannot be asked, it has to go on saying that GitHub
 // may list the runner.
-func Undo(ctx context.Context, client *github.Client, record instance.Record, cause error, log *slog.Logger) (settled bool, err error) {
-	if err := Forget(record.Dir); err != nil {
+func (k Kept) Undo(ctx context.Context, client *github.Client, cause error, log *slog.Logger) (settled bool, err error) {
+	record := k.record
+	if err := k.Forget(); err != nil {
 		return false, err
 	}
 	// A name that was taken in the meantime is somebody else's.

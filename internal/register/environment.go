@@ -95,8 +95,14 @@ func WriteFile(root, name string, text []byte, owner account.User) error {
 		return err
 	}
 	defer tree.Close()
+	return writeIn(tree, name, text, owner, true)
+}
+
+// writeIn does so in a runner root that is open. What need not outlive a power cut is
+// not waited for.
+func writeIn(tree *os.Root, name string, text []byte, owner account.User, durable bool) error {
 	temporary := name + ".new"
-	if err := tree.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := vacate(tree, temporary); err != nil {
 		return err
 	}
 	file, err := tree.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -107,7 +113,10 @@ func WriteFile(root, name string, text []byte, owner account.User) error {
 	if err == nil && !owner.Self {
 		err = file.Chown(owner.UID, owner.GID)
 	}
-	err = errors.Join(err, file.Sync(), file.Close())
+	if err == nil && durable {
+		err = file.Sync()
+	}
+	err = errors.Join(err, file.Close())
 	if err == nil {
 		err = tree.Rename(temporary, name)
 	}

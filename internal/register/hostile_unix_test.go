@@ -177,7 +177,7 @@ func TestLeaveDoesNotFollowTheServiceFile(t *testing.T) {
 	root, file := victim(t)
 	link(t, file, filepath.Join(root, ".service"))
 	script(t, root, "exit 0")
-	r := Runner{Root: root, User: us(t), Log: quiet()}
+	r := Runner{Root: root, User: us(t), Kept: keptOf(t, root, ""), Log: quiet()}
 	if err := r.Leave(t.Context(), secret()); err != nil {
 		t.Error(err)
 	}

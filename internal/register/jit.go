@@ -79,7 +79,7 @@ func addresses(files map[string]github.Secret) []string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		var fields map[string]any
-		if json.Unmarshal([]byte(strings.TrimPrefix(files[name].Reveal(), "\xef\xbb\xbf")), &fields) != nil {
+		if json.Unmarshal([]byte(strings.TrimPrefix(files[name].Reveal(), byteOrderMark)), &fields) != nil {
 			continue // it is not for us to understand
 		}
 		if data, nested := fields["Data"].(map[string]any); nested {
@@ -97,21 +97,15 @@ func addresses(files map[string]github.Secret) []string {
 	return all
 }
 
-// Adopt makes the root the runner that a just-in-time configuration is for. What
-// was there of another registration is deleted first. The files are private to
-// the runner's account, unlike those that the runner would write itself. After a
-// failure the root is not configured; it may be repeated.
-func (r Runner) Adopt(config JITConfig) (Settings, error) {
-	if err := Forget(r.Root); err != nil {
+// Take keeps a just-in-time configuration as the registration of the record's runner,
+// instead of an earlier one.
+func (k Kept) Take(config JITConfig) (Settings, error) {
+	files := map[string][]byte{}
+	for name, text := range config.files {
+		files[name] = []byte(text.Reveal())
+	}
+	if err := k.files().Keep(files); err != nil {
 		return Settings{}, err
 	}
-	names := slices.Sorted(maps.Keys(config.files))
-	// The one that counts comes last.
-	names = append(slices.DeleteFunc(names, func(name string) bool { return name == settingsFile }), settingsFile)
-	for _, name := range names {
-		if err := WriteFile(r.Root, name, []byte(config.files[name].Reveal()), r.User); err != nil {
-			return Settings{}, fmt.Errorf("writing the registration: %w", err)
-		}
-	}
-	return ReadSettings(r.Root)
+	return k.Settings()
 }

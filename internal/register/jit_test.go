@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 )
 
@@ -105,30 +104,20 @@ func TestWhatIsNoJITConfig(t *testing.T) {
 	}
 }
 
-func TestAdopt(t *testing.T) {
+func TestTake(t *testing.T) {
 	t.Parallel()
-	owner, err := account.Lookup("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := Runner{Root: t.TempDir(), User: owner}
 	config, err := ParseJITConfig(encoded(t, jitFiles()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What another registration left would break this one.
-	for _, name := range []string{".runner_migrated", ".credentials_migrated"} {
-		if err := os.WriteFile(filepath.Join(r.Root, name), []byte("{}"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	k := keptIn(t)
 	for range 2 {
-		settings, err := r.Adopt(config)
+		settings, err := k.Take(config)
 		if err != nil || settings != config.Settings {
 			t.Fatalf("%+v, %v", settings, err)
 		}
 	}
-	left, err := os.ReadDir(r.Root)
+	left, err := os.ReadDir(k.folder())
 	if err != nil || len(left) != 3 {
 		t.Fatalf("%v, %v", left, err)
 	}
@@ -137,21 +126,8 @@ func TestAdopt(t *testing.T) {
 		if err != nil || info.Mode() != 0o600 {
 			t.Errorf("%s is %v, %v", file.Name(), info.Mode(), err)
 		}
-		if text, err := os.ReadFile(filepath.Join(r.Root, file.Name())); err != nil || string(text) != jitFiles()[file.Name()] {
+		if text, err := os.ReadFile(filepath.Join(k.folder(), file.Name())); err != nil || string(text) != jitFiles()[file.Name()] {
 			t.Errorf("%s holds %q, %v", file.Name(), text, err)
 		}
-	}
-	// Where not all can be written, the root is not configured.
-	if err := Forget(r.Root); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(filepath.Join(r.Root, ".credentials_rsaparams", "in the way"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.Adopt(config); err == nil {
-		t.Error("a registration without its key was taken for one")
-	}
-	if _, err := ReadSettings(r.Root); !errors.Is(err, ErrNotConfigured) {
-		t.Errorf("after a failure: %v", err)
 	}
 }

@@ -67,7 +67,7 @@ func (j Joiner) JoinByConfig(ctx context.Context) (Settings, error) {
 	if err != nil {
 		return Settings{}, errors.Join(err, j.Client.DeleteRunner(ctx, made.Runner.ID))
 	}
-	settings, err := j.Runner.Adopt(config)
+	settings, err := j.Runner.Kept.Take(config)
 	if err == nil {
 		j.compareLabels(ctx, made.Runner.ID, made.Runner.Labels)
 	}

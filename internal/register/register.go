@@ -26,6 +26,8 @@ const tokenVariable = "ACTIONS_RUNNER_INPUT_TOKEN"
 type Runner struct {
 	Root string
 	User account.User
+	// Kept is where its registration is kept.
+	Kept Kept
 	// Environment is added to that of config.sh: proxies, certificates.
 	Environment []string
 	// Locks are those under which config.sh works: nobody takes them before it has ended,
@@ -36,15 +38,15 @@ type Runner struct {
 	grace time.Duration // zero is defaultGrace
 }
 
-// Join registers the runner under name at the scope and returns what the
-// runner wrote down. Leftovers of a failed registration are deleted first,
-// since config.sh would reuse a key from them. After a failure the root holds
-// no registration, but GitHub may list the runner if its answer was lost: the
-// caller looks. With replace, a runner of the same name at GitHub is replaced.
+// Join registers the runner under name at the scope, keeps what the runner wrote
+// down, and returns what that says. Leftovers of a failed registration are deleted
+// first, since config.sh would reuse a key from them. After a failure no registration
+// is kept, but GitHub may list the runner if its answer was lost: the caller looks.
+// With replace, a runner of the same name at GitHub is replaced.
 func (r Runner) Join(
 	ctx context.Context, scopeURL, name string, id instance.Identity, replace bool, token github.Secret,
 ) (Settings, error) {
-	if err := Forget(r.Root); err != nil {
+	if err := errors.Join(Forget(r.Root), r.Kept.Forget()); err != nil {
 		return Settings{}, err
 	}
 	words := append([]string{"--unattended", "--url", scopeURL, "--name", name}, arguments(id)...)
@@ -54,9 +56,28 @@ func (r Runner) Join(
 	if err := r.config(ctx, "configuring", words, token); err != nil {
 		return Settings{}, About(err, scopeURL)
 	}
-	settings, err := ReadSettings(r.Root)
+	settings, err := r.read(scopeURL, name)
+	if err == nil {
+		err = r.Kept.take(r.Root)
+	}
 	if err != nil {
 		return Settings{}, fmt.Errorf("configuring the runner: config.sh ended well, but: %w", err)
+	}
+	return settings, nil
+}
+
+// read reads what config.sh has written, which is to be what it was asked for.
+func (r Runner) read(scopeURL, name string) (Settings, error) {
+	settings, err := ReadSettings(r.Root)
+	if err != nil {
+		return Settings{}, err
+	}
+	scope, err := github.ParseScope(scopeURL, "")
+	if err != nil {
+		return Settings{}, err
+	}
+	if !strings.EqualFold(settings.Name, name) || !scope.Same(settings.URL) {
+		return Settings{}, fmt.Errorf("%w: it has registered %q at %q", ErrUnknown, settings.Name, settings.URL)
 	}
 	return settings, nil
 }
@@ -100,13 +121,19 @@ func arguments(id instance.Identity) []string {
 	return arguments
 }
 
-// Leave takes the runner away from GitHub with a remove token and deletes its
-// local registration. After a failure the local registration is still there.
+// Leave takes the runner away from GitHub with a remove token, and forgets its
+// registration. After a failure that is still kept.
 func (r Runner) Leave(ctx context.Context, token github.Secret) error {
+	if err := r.Kept.Give(r.User); err != nil && !errors.Is(err, ErrNotConfigured) {
+		return fmt.Errorf("removing the runner: %w", err)
+	}
 	// config.sh refuses while it believes in a service of its own making.
 	if err := os.Remove(filepath.Join(r.Root, ".service")); err != nil && !os.IsNotExist(err) {
 		return fmt.Errorf("removing the runner: %w", err)
 	}
 	// "remove" counts only as the first argument, and takes no --unattended.
-	return r.config(ctx, "removing", []string{"remove"}, token)
+	if err := r.config(ctx, "removing", []string{"remove"}, token); err != nil {
+		return err
+	}
+	return r.Kept.Forget()
 }

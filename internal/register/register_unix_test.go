@@ -116,7 +116,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &world{Server: server, Runner: Runner{Root: root, User: user, Log: quiet()}}
+	return &world{Server: server, Runner: Runner{Root: root, User: user, Kept: keptOf(t, root, server.URL()+"/"+slug), Log: quiet()}}
 }
 
 const slug = "octo-org"
@@ -147,8 +147,8 @@ func TestJoinAndLeave(t *testing.T) {
 	if one.Name != "web-1" || !one.Ephemeral || !one.UpdatesDisabled || one.GroupID != group || len(one.Labels) != 2 || one.Labels[0].Name != "gpu" {
 		t.Errorf("GitHub lists %+v", one)
 	}
-	if info, err := os.Stat(filepath.Join(w.Root, ".runner")); err != nil || int(info.Sys().(*syscall.Stat_t).Uid) != w.User.UID {
-		t.Errorf("the registration belongs to another: %v", err)
+	if again, err := w.Kept.Settings(); err != nil || again != got {
+		t.Errorf("%+v is kept, %v", again, err)
 	}
 	if err := os.WriteFile(filepath.Join(w.Root, ".service"), []byte("x"), 0o644); err != nil {
 		t.Fatal(err)
@@ -160,7 +160,7 @@ func TestJoinAndLeave(t *testing.T) {
 	if left := w.Runners(slug); len(left) != 0 {
 		t.Errorf("GitHub still lists %+v", left)
 	}
-	if _, err := ReadSettings(w.Root); !errors.Is(err, ErrNotConfigured) {
+	if _, err := w.Kept.Settings(); !errors.Is(err, ErrNotConfigured) {
 		t.Errorf("its registration: %v", err)
 	}
 	witnesses := w.Witnesses()
@@ -287,7 +287,7 @@ func TestJoinRefused(t *testing.T) {
 			if err != nil && !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%v does not say %q", err, c.says)
 			}
-			if _, err := ReadSettings(w.Root); !errors.Is(err, ErrNotConfigured) {
+			if _, err := w.Kept.Settings(); !errors.Is(err, ErrNotConfigured) {
 				t.Errorf("a registration is left: %v", err)
 			}
 		})
@@ -323,7 +323,7 @@ func TestLeaveRefused(t *testing.T) {
 			if !errors.Is(err, c.want) || !strings.HasPrefix(fmt.Sprint(err), "removing the runner: ") {
 				t.Errorf("%v, want %v", err, c.want)
 			}
-			if again, err := ReadSettings(w.Root); err != nil || again != settings {
+			if again, err := w.Kept.Settings(); err != nil || again != settings {
 				t.Errorf("its registration is %+v, %v", again, err)
 			}
 		})
@@ -590,14 +590,14 @@ func TestConfigInheritsNoLock(t *testing.T) {
 func TestConfigThatCannotBeStarted(t *testing.T) {
 	t.Parallel()
 	for name, root := range map[string]string{"absent": t.TempDir(), "no root": filepath.Join(t.TempDir(), "none")} {
-		r := Runner{Root: root, User: us(t), Log: quiet()}
+		r := Runner{Root: root, User: us(t), Kept: keptOf(t, root, ""), Log: quiet()}
 		if _, err := r.Join(t.Context(), "https://github.com/octo-org", "web-1", instance.Identity{}, false, secret()); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "starting config.sh") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	root := t.TempDir()
 	script(t, root, "exit 0")
-	r := Runner{Root: root, User: us(t), Log: quiet()}
+	r := Runner{Root: root, User: us(t), Kept: keptOf(t, root, ""), Log: quiet()}
 	if _, err := r.Join(t.Context(), "https://github.com/octo-org", "web-1", instance.Identity{}, false, secret()); !errors.Is(err, ErrNotConfigured) {
 		t.Errorf("it ended well and did nothing: %v", err)
 	}

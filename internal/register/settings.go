@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
 // ErrNotConfigured means that a runner root holds no registration.
@@ -18,6 +19,9 @@ var ErrNotConfigured = errors.New("the runner is not configured")
 
 // maxFile bounds what is read of a file that a job could have written.
 const maxFile = 1 << 20
+
+// byteOrderMark begins the files that .NET writes.
+const byteOrderMark = "\xef\xbb\xbf"
 
 // Settings is what a configured runner knows of itself: its file .runner, or
 // .runner_migrated, which takes precedence (actions/runner, ConfigurationStore).
@@ -72,7 +76,7 @@ func hasCredentials(root string) bool {
 // parseSettings takes both forms: config.sh writes camelCase after a byte
 // order mark, a JIT configuration has PascalCase and every value as a string.
 func parseSettings(text []byte) (Settings, error) {
-	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
+	text = bytes.TrimPrefix(text, []byte(byteOrderMark))
 	var fields map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
@@ -128,9 +132,18 @@ func Forget(root string) error {
 	}
 	defer tree.Close()
 	for _, name := range credentialFiles() {
-		if err := tree.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := vacate(tree, name); err != nil {
 			return fmt.Errorf("deleting the local registration: %w", err)
 		}
 	}
 	return nil
+}
+
+// vacate removes what has a name in a runner's directory, whatever a job has made of it.
+func vacate(tree *os.Root, name string) error {
+	err := tree.Remove(name)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return removal.Tree(tree, name)
 }

@@ -2,7 +2,6 @@ package register
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,7 +16,8 @@ const mark = "\xef\xbb\xbf" // byte order mark
 func put(t *testing.T, root string, files map[string]string) {
 	t.Helper()
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o644); err != nil {
+		file := filepath.Join(root, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -120,11 +120,12 @@ func TestForget(t *testing.T) {
 	if err := Forget(filepath.Join(root, "none")); err != nil {
 		t.Errorf("of no root: %v", err)
 	}
-	if err := os.MkdirAll(filepath.Join(root, ".runner", "x"), 0o755); err != nil {
-		t.Fatal(err)
+	put(t, root, map[string]string{".runner/x/y": "", ".credentials_rsaparams/x": ""})
+	if err := Forget(root); err != nil {
+		t.Errorf("with folders in the places of its files: %v", err)
 	}
-	if err := Forget(root); err == nil || errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("what cannot be deleted is forgotten: %v", err)
+	if entries, err := os.ReadDir(root); err != nil || len(entries) != len(files) {
+		t.Errorf("left: %v, %v, want %d others", entries, err, len(files))
 	}
 }
 

@@ -15,7 +15,7 @@ func NewRunner(
 	store *instance.Store, record instance.Record, user account.User, environment []string, log *slog.Logger, locks ...*instance.Lock,
 ) Runner {
 	environment = append(slices.Clone(environment), namedAtStart(store, record, environment, log)...)
-	return Runner{Root: record.Dir, User: user, Environment: environment, Locks: locks, Log: log}
+	return Runner{Root: record.Dir, User: user, Kept: KeptOf(store, record), Environment: environment, Locks: locks, Log: log}
 }
 
 // StartEnvironment is what the listener of a record has to be started with, since

@@ -30,12 +30,12 @@ const (
 
 // ending is everything known about how a listener ended.
 type ending struct {
-	code       int  // -1 when a signal ended it
-	configured bool // the registration is still on disk
+	code       int // -1 when a signal ended it
 	ephemeral  bool
 	worked     bool // it ran a job
 	gone       bool // it said that its registration was deleted
 	deprecated bool // it said that its version is refused
+	cleaned    bool // it said that it has deleted its registration
 }
 
 // action is what a supervisor does next.
@@ -48,12 +48,13 @@ type action struct {
 }
 
 // decide maps an ending to what is to be done. The stock wrappers turn nearly
-// every code into success; here each has its meaning.
+// every code into success; here each has its meaning. What lies in the runner's
+// directory has none: a job may have put it there.
 func decide(e ending) action {
 	switch {
 	case e.code == codeVersionDeprecated, e.deprecated:
 		return action{fatal: ErrVersionRefused}
-	case e.code == codeSuccess && e.ephemeral && !e.configured && (e.worked || !e.gone):
+	case e.code == codeSuccess && e.ephemeral && (e.worked || e.cleaned && !e.gone):
 		// After its job GitHub deletes it, which it may notice before it ends.
 		return action{finished: true}
 	case e.gone:
@@ -62,11 +63,9 @@ func decide(e ending) action {
 		return action{update: true, reason: "the runner is updating itself"}
 	case e.code == codeSessionConflict:
 		return action{conflict: true, reason: "another session of this runner exists"}
-	case e.code == codeSuccess && !e.configured:
-		// It deletes its local registration when GitHub has deleted the runner.
+	case e.code == codeSuccess && e.cleaned:
+		// It does so when GitHub has deleted the runner.
 		return action{fatal: ErrRegistrationEnd}
-	case e.code == codeTerminated && !e.configured:
-		return action{fatal: ErrNotConfigured}
 	}
 	return action{reason: reasons(e.code)}
 }

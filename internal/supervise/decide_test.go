@@ -20,28 +20,30 @@ func TestDecide(t *testing.T) {
 	}{
 		{"ephemeral after its job", ending{code: 0, ephemeral: true, worked: true}, "finished"},
 		{"ephemeral after its job, which GitHub told it too", ending{code: 0, ephemeral: true, worked: true, gone: true}, "finished"},
-		{"ephemeral that says nothing", ending{code: 0, ephemeral: true}, "finished"},
+		{"ephemeral that has deleted its registration", ending{code: 0, ephemeral: true, cleaned: true}, "finished"},
+		{"ephemeral that says nothing", ending{code: 0, ephemeral: true}, again},
+		{"ephemeral that was deleted before a job, and has deleted its registration", ending{code: 0, ephemeral: true, gone: true, cleaned: true}, ErrRegistrationEnd.Error()},
 		{"ephemeral that was deleted before a job", ending{code: 0, ephemeral: true, gone: true}, ErrRegistrationEnd.Error()},
-		{"ephemeral that ended without a job", ending{code: 0, ephemeral: true, configured: true}, again},
-		{"session ended", ending{code: 0, configured: true}, again},
+		{"session ended", ending{code: 0}, again},
 		{"deleted while it listened", ending{code: 0, gone: true}, ErrRegistrationEnd.Error()},
-		{"deleted without a word", ending{code: 0}, ErrRegistrationEnd.Error()},
-		{"deleted before it began", ending{code: 1, configured: true, gone: true}, ErrRegistrationEnd.Error()},
-		{"refused", ending{code: 1, configured: true}, again},
-		{"not configured", ending{code: 1}, ErrNotConfigured.Error()},
-		{"network", ending{code: 2, configured: true}, again},
-		{"network, ephemeral", ending{code: 2, configured: true, ephemeral: true}, again},
-		{"update", ending{code: 3, configured: true}, "update"},
-		{"update of an ephemeral one", ending{code: 4, configured: true, ephemeral: true}, "update"},
-		{"another session", ending{code: 5, configured: true}, "conflict"},
-		{"configuration refreshed", ending{code: 6, configured: true}, again},
-		{"version refused", ending{code: 7, configured: true}, ErrVersionRefused.Error()},
-		{"version refused in words alone", ending{code: 1, configured: true, deprecated: true}, ErrVersionRefused.Error()},
+		{"deleted, by what it has deleted", ending{code: 0, cleaned: true}, ErrRegistrationEnd.Error()},
+		{"nothing left of its copy, by no word of it", ending{code: 0}, again},
+		{"deleted before it began", ending{code: 1, gone: true}, ErrRegistrationEnd.Error()},
+		{"refused", ending{code: 1}, again},
+		{"its copy was taken from it", ending{code: 1}, again},
+		{"network", ending{code: 2}, again},
+		{"network, ephemeral", ending{code: 2, ephemeral: true}, again},
+		{"update", ending{code: 3}, "update"},
+		{"update of an ephemeral one", ending{code: 4, ephemeral: true}, "update"},
+		{"another session", ending{code: 5}, "conflict"},
+		{"configuration refreshed", ending{code: 6}, again},
+		{"version refused", ending{code: 7}, ErrVersionRefused.Error()},
+		{"version refused in words alone", ending{code: 1, deprecated: true}, ErrVersionRefused.Error()},
 		{"version refused and gone", ending{code: 0, gone: true, deprecated: true}, ErrVersionRefused.Error()},
-		{"killed", ending{code: -1, configured: true}, again},
+		{"killed", ending{code: -1}, again},
 		{"killed and gone", ending{code: -1, gone: true}, ErrRegistrationEnd.Error()},
-		{"terminated", ending{code: 143, configured: true}, again},
-		{"unheard of", ending{code: 99, configured: true}, again},
+		{"terminated", ending{code: 143}, again},
+		{"unheard of", ending{code: 99}, again},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -142,8 +144,13 @@ func TestLinesOfAListenerChangeItsState(t *testing.T) {
 	if s.tell(&end); end != (ending{}) || s.listened() != 0 {
 		t.Errorf("the next one is known to have done %+v", end)
 	}
+	s.read("√ Removed .credentials")
+	if s.tell(&end); end.cleaned {
+		t.Errorf("it is known to have done %+v", end)
+	}
 	s.read("The runner no longer exists on the server. Cleaning up local configuration.")
-	if s.tell(&end); !end.gone {
+	s.read("√ Removed .runner")
+	if s.tell(&end); !end.gone || !end.cleaned {
 		t.Errorf("it is known to have said %+v", end)
 	}
 }

@@ -140,8 +140,7 @@ func (s *supervisor) ending(cmd *exec.Cmd, err error) (ending, error) {
 	words := s.lastWords(cmd.ProcessState)
 	s.change(func(now *Change) { now.ExitCode, now.LastWords, now.Trouble = &code, words, Trouble{} })
 	s.Log.Info("listener ended", "exit_code", code)
-	_, err = register.ReadSettings(s.Root)
-	end := ending{code: code, configured: !errors.Is(err, register.ErrNotConfigured), ephemeral: s.ephemeral}
+	end := ending{code: code, ephemeral: s.ephemeral}
 	s.tell(&end)
 	return end, nil
 }

@@ -59,6 +59,10 @@ func (s *supervisor) runOnce(ctx context.Context) error {
 			return nil
 		}
 	}
+	if err := s.Kept.Give(s.User); err != nil {
+		s.fail(ctx, err.Error(), 0)
+		return nil
+	}
 	clearUpdate(s.Root)
 	s.finishInterruptedUpdate(ctx)
 	if s.stopping() {
@@ -83,11 +87,15 @@ func (s *supervisor) runOnce(ctx context.Context) error {
 // react does what the listener's end demands.
 func (s *supervisor) react(ctx context.Context, next action, started time.Time) error {
 	switch {
-	case next.finished && s.Renew == nil:
-		s.leave(Served)
-		return nil
 	case next.finished:
-		s.needsRegistration = true
+		// GitHub has deleted an ephemeral runner that has done its job, so that its registration is of
+		// no use any more, whatever the listener has made of its copy.
+		if err := s.Kept.Forget(); err != nil {
+			s.Log.Warn("forgetting a registration that has done its job; GitHub will say so to the next listener", "error", err)
+		}
+		if s.needsRegistration = s.Renew != nil; !s.needsRegistration {
+			s.leave(Served)
+		}
 		return nil
 	case next.update:
 		s.awaitSelfUpdate(ctx, next, started)
@@ -133,7 +141,7 @@ func (s *supervisor) renew(ctx context.Context) {
 	err := s.during(ctx, s.Renew)
 	if err == nil {
 		var settings register.Settings
-		if settings, err = register.ReadSettings(s.Root); err == nil {
+		if settings, err = s.Kept.Settings(); err == nil {
 			s.needsRegistration, s.ephemeral = false, settings.Ephemeral
 			s.change(func(now *Change) { now.Registrations++ })
 			s.Log.Info("registered again", "id", settings.ID)

@@ -12,8 +12,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
 // working is a listener that runs one job until the file go is there, and then
@@ -167,11 +165,10 @@ func TestAJobIsNotIdle(t *testing.T) {
 	}
 }
 
-// registration writes what makes a root a configured one.
+// registration keeps what makes a root a configured one.
 func registration(t *testing.T, root string, ephemeral string) {
 	t.Helper()
-	write(t, filepath.Join(root, ".runner"), `{"agentId":7,"agentName":"web-1","gitHubUrl":"https://github.com/o","ephemeral":`+ephemeral+`}`)
-	own(t, filepath.Join(root, ".runner"))
+	keep(t, root, `{"agentId":7,"agentName":"web-1","gitHubUrl":"https://github.com/o","ephemeral":`+ephemeral+`}`)
 }
 
 func TestRenew(t *testing.T) {
@@ -200,7 +197,7 @@ func TestRenew(t *testing.T) {
 		t.Errorf("it failed because of %q", failing)
 	}
 	// One that has no registration at all begins with one.
-	if err := os.Remove(filepath.Join(root, ".runner")); err != nil && !os.IsNotExist(err) {
+	if err := kept(root).Forget(); err != nil {
 		t.Fatal(err)
 	}
 	c.Limits.Jobs = 1
@@ -230,7 +227,7 @@ func TestRenewIsStopped(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	if err := register.Forget(root); err != nil {
+	if err := kept(root).Forget(); err != nil {
 		t.Fatal(err)
 	}
 	r = supervise(t, hangs)

@@ -88,8 +88,26 @@ func user() account.User {
 
 func config(root string, log *slog.Logger) Config {
 	return Config{
-		Root: root, User: user(), StopTimeout: patience, Log: log, Report: func(Change) {},
+		Root: root, User: user(), Kept: kept(root), StopTimeout: patience, Log: log, Report: func(Change) {},
 		Backoff: Backoff{Backoff: retry.Backoff{First: 5 * time.Millisecond, Most: 20 * time.Millisecond}, Healthy: time.Hour, Conflict: 50 * time.Millisecond, Update: patience},
+	}
+}
+
+// kept is the registration of the runner in root, as it is kept beside it.
+func kept(root string) register.Kept {
+	return register.KeptOf(stateOf(root), instance.Record{Name: "web-1", Dir: root})
+}
+
+func stateOf(root string) *instance.Store {
+	return instance.NewStore(filepath.Join(filepath.Dir(root), "state"))
+}
+
+// keep keeps a registration of the runner in root.
+func keep(t *testing.T, root, settings string) {
+	t.Helper()
+	files := map[string][]byte{".runner": []byte(settings), ".credentials": []byte("{}")}
+	if err := instance.KeptRegistration(stateOf(root), "web-1").Keep(files); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -149,7 +167,7 @@ func newWorldAt(t *testing.T, at githubtest.Config, environment []string, epheme
 			t.Error(err)
 		}
 	})
-	joiner := register.Runner{Root: root, User: user(), Log: quiet(), Environment: environment}
+	joiner := register.Runner{Root: root, User: user(), Kept: kept(root), Log: quiet(), Environment: environment}
 	settings, err := joiner.Join(t.Context(), server.URL()+"/"+slug, "web-1", instance.Identity{Ephemeral: ephemeral}, false,
 		github.NewSecret(server.RegistrationToken(slug)))
 	if err != nil {
@@ -306,6 +324,7 @@ func TestRunUntilItIsStopped(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	write(t, filepath.Join(w.root, ".path"), "/opt/tools/bin:/usr/bin:/bin\n")
+	write(t, filepath.Join(w.root, ".runner"), "what a job has made of it")
 	r := supervise(t, config(w.root, quiet()))
 	if now := r.listening(); now.Version != "2.337.0" || now.Starts != 1 || now.ExitCode != nil || now.Job != "" {
 		t.Errorf("listening it is %+v", now)
@@ -480,6 +499,10 @@ func TestFatalEndsAreNotRepeated(t *testing.T) {
 			if now := r.last(); now.State != Ended || now.Reason != c.reason || now.Starts != 1 || now.Job != "" {
 				t.Errorf("in the end it is %+v", now)
 			}
+			// One whose job is done is of no use any more. What a listener says of GitHub may be a job's word.
+			if _, err := kept(w.root).Settings(); errors.Is(err, register.ErrNotConfigured) != (c.want == nil) {
+				t.Errorf("its registration: %v", err)
+			}
 		})
 	}
 }
@@ -530,12 +553,12 @@ func TestRunWithoutARunnerFails(t *testing.T) {
 	if _, err := Run(t.Context(), c); !errors.Is(err, ErrNotConfigured) {
 		t.Errorf("without a root: %v", err)
 	}
-	write(t, filepath.Join(root, ".runner"), "{")
+	write(t, filepath.Join(root, "x"), "")
+	keep(t, root, "{")
 	if _, err := Run(t.Context(), c); err == nil || errors.Is(err, ErrNotConfigured) {
 		t.Errorf("with garbage: %v", err)
 	}
-	write(t, filepath.Join(root, ".runner"), `{"agentId":7,"agentName":"web-1"}`)
-	write(t, filepath.Join(root, ".credentials"), "{}")
+	keep(t, root, `{"agentId":7,"agentName":"web-1"}`)
 	if _, err := Run(t.Context(), c); !errors.Is(err, ErrNoListener) || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without a listener: %v", err)
 	}
@@ -554,8 +577,7 @@ func TestRunWithoutARunnerFails(t *testing.T) {
 func scripted(t *testing.T, script string) string {
 	t.Helper()
 	root := filepath.Join(place(t), "web-1")
-	write(t, filepath.Join(root, ".runner"), `{"agentId":7,"agentName":"web-1"}`)
-	write(t, filepath.Join(root, ".credentials"), "{}")
+	keep(t, root, `{"agentId":7,"agentName":"web-1"}`)
 	listener := filepath.Join(root, "bin", listenerName)
 	write(t, listener, "#!/bin/sh\n"+script+"\n")
 	if err := os.Chmod(listener, 0o755); err != nil {

@@ -92,6 +92,9 @@ type Limits struct {
 type Config struct {
 	Root string
 	User account.User
+	// Kept is the registration of the runner in Root. The listener is given a copy of it
+	// before each start; what becomes of that tells nothing.
+	Kept register.Kept
 	// Environment ("KEY=VALUE") is what the listener has to be started with, since it
 	// is too late when it loads .env: whom it trusts, above all.
 	Environment []string
@@ -161,7 +164,7 @@ func (o Outcome) Sentence() string {
 // may go on for the drain timeout. No process of the listener's is left when it
 // returns, but that of a self-update.
 func Run(ctx context.Context, c Config) (Outcome, error) {
-	settings, err := register.ReadSettings(c.Root)
+	settings, err := c.Kept.Settings()
 	missing := errors.Is(err, register.ErrNotConfigured)
 	if missing && c.Renew == nil {
 		return "", fmt.Errorf("supervising the runner in %q: %w", c.Root, ErrNotConfigured)

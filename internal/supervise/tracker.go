@@ -21,6 +21,7 @@ type tracker struct {
 	worked     bool          // what the latest listener did and said
 	gone       bool
 	deprecated bool
+	cleaned    bool     // it has deleted its own copy of its registration
 	troubled   bool     // it has said that it cannot reach GitHub
 	said       []string // the end of what it printed
 }
@@ -67,7 +68,7 @@ func (t *tracker) doneAt() time.Time {
 func (t *tracker) begin() {
 	t.mu.Lock()
 	t.worked, t.gone, t.deprecated, t.since, t.done = false, false, false, time.Time{}, time.Time{}
-	t.troubled, t.said = false, nil
+	t.cleaned, t.troubled, t.said = false, false, nil
 	t.mu.Unlock()
 	t.change(func(now *Change) {
 		now.State, now.Reason, now.Job, now.Trouble = Starting, "", "", Trouble{}
@@ -113,6 +114,8 @@ func (t *tracker) read(line string) {
 	case strings.Contains(line, "registration has been deleted from the server"),
 		strings.Contains(line, "no longer exists on the server"):
 		t.note(func() { t.gone = true })
+	case strings.HasSuffix(line, "Removed .runner"):
+		t.note(func() { t.cleaned = true })
 	case strings.Contains(line, "is deprecated and cannot receive messages"):
 		t.note(func() { t.deprecated = true })
 	}
@@ -139,7 +142,7 @@ func (t *tracker) note(what func()) {
 func (t *tracker) tell(e *ending) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	e.worked, e.gone, e.deprecated = t.worked, t.gone, t.deprecated
+	e.worked, e.gone, e.deprecated, e.cleaned = t.worked, t.gone, t.deprecated, t.cleaned
 }
 
 // count adds a job's result, as the listener calls it.

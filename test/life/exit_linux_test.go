@@ -181,7 +181,7 @@ func TestReplacesRefusedVersion(t *testing.T) {
 				h := newHost(t)
 				m.install(h)
 				before := h.listed()
-				registration, err := os.ReadFile(filepath.Join(h.root(), ".runner"))
+				registration, err := os.ReadFile(filepath.Join(h.kept(), ".runner"))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -203,7 +203,7 @@ func TestReplacesRefusedVersion(t *testing.T) {
 						t.Errorf("%s leads to %q, want %q (%v)", name, to, want, err)
 					}
 				}
-				if now, err := os.ReadFile(filepath.Join(h.root(), ".runner")); err != nil || string(now) != string(registration) {
+				if now, err := os.ReadFile(filepath.Join(h.kept(), ".runner")); err != nil || string(now) != string(registration) {
 					t.Errorf(".runner has changed: %v", err)
 				}
 				if r := h.report(); r.Version != newVersion || r.Registrations != 0 {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
 
 // A job finds no secret that is not its own runner's: not the credential, no registration token, nothing of the
@@ -78,12 +79,15 @@ func (h *host) clientID() string {
 	return match[1]
 }
 
+// kept is where the runner's registration is kept.
+func (h *host) kept() string { return instance.KeptRegistration(h.store, runnerName).Folder() }
+
 // registration is what a runner has to have of its own.
 func (h *host) registration() string {
 	h.t.Helper()
 	var all strings.Builder
 	for _, name := range []string{".runner", ".credentials", ".credentials_rsaparams"} {
-		text, err := os.ReadFile(filepath.Join(h.root(), name))
+		text, err := os.ReadFile(filepath.Join(h.kept(), name))
 		if err != nil {
 			h.t.Fatal(err)
 		}

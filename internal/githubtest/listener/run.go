@@ -267,7 +267,9 @@ func (l *listener) cleanUpOnce() {
 	}
 	if err := l.forget(); err != nil {
 		l.complain("%s", err)
+		return
 	}
+	l.note("√ Removed .credentials\n√ Removed .runner")
 }
 
 func (l *listener) announceResult() {

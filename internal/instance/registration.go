@@ -1,0 +1,84 @@
+package instance
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
+)
+
+// registrationFolder is where the files of a runner's registration are kept.
+const registrationFolder = "registration"
+
+// KeptFiles are the files of a runner's registration, as they are kept in its record's
+// folder.
+type KeptFiles struct {
+	name   string
+	folder string
+}
+
+// KeptRegistration is where the registration of the runner called name is kept.
+func KeptRegistration(s *Store, name string) KeptFiles {
+	return KeptFiles{name: name, folder: filepath.Join(s.home(name), registrationFolder)}
+}
+
+// Folder is where the files are. It need not exist.
+func (k KeptFiles) Folder() string { return k.folder }
+
+// Keep keeps files, by their names, instead of earlier ones. They appear together and
+// outlive a power cut; only the account of this process can read them. After a failure
+// the earlier ones may be gone.
+func (k KeptFiles) Keep(files map[string][]byte) error {
+	fresh := k.folder + ".new"
+	err := errors.Join(removal.Path(fresh), os.MkdirAll(filepath.Dir(k.folder), 0o700), os.Mkdir(fresh, 0o700))
+	for file, text := range files {
+		if err == nil {
+			err = replaceFile(filepath.Join(fresh, file), text)
+		}
+	}
+	if err == nil {
+		err = exchangeFolder(k.folder, fresh)
+	}
+	if err != nil {
+		return fmt.Errorf("keeping the registration of %q: %w", k.name, errors.Join(err, removal.Path(fresh)))
+	}
+	return nil
+}
+
+// Drop forgets the files, and remembers that there are none. It may be repeated.
+func (k KeptFiles) Drop() error { return k.Keep(nil) }
+
+// Known tells whether this host has ever kept a registration of the runner, be it dropped
+// by now. Earlier versions left it in the runner's directory alone.
+func (k KeptFiles) Known() (bool, error) {
+	for _, path := range []string{k.folder, k.folder + ".old"} {
+		_, err := os.Lstat(path)
+		if err == nil {
+			return true, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return false, fmt.Errorf("looking for the registration of %q: %w", k.name, err)
+		}
+	}
+	return false, nil
+}
+
+// exchangeFolder puts fresh in the place of folder. In between, folder is beside itself
+// as ".old".
+func exchangeFolder(folder, fresh string) error {
+	old := folder + ".old"
+	if err := removal.Path(old); err != nil {
+		return err
+	}
+	if err := os.Rename(folder, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Rename(fresh, folder); err != nil {
+		return err
+	}
+	return errors.Join(atomicfile.SyncFolder(filepath.Dir(folder)), removal.Path(old))
+}
