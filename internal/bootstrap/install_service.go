@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -66,7 +65,7 @@ func dropService(ctx context.Context, services Services, record instance.Record)
 	if _, err := service.Uninstall(ctx); err != nil {
 		return err
 	}
-	if err := os.Remove(filepath.Join(record.Dir, serviceFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := register.RemoveFiles(record.Dir, serviceFile); err != nil {
 		return fmt.Errorf("removing the service's name: %w", err)
 	}
 	return nil

@@ -58,7 +58,7 @@ func failures() []failure {
 	return []failure{
 		{name: "it cannot be installed", set: func(w *world) { w.manager.breaks("install", refusal()) }, words: []string{"starting unit", "Job failed"}},
 		{name: "its name cannot be written", set: func(w *world) {
-			w.manager.breaksAt("install", func(int) error { return os.MkdirAll(w.root(".service", "x"), 0o755) })
+			w.manager.breaksAt("install", func(int) error { return loseRoot(w) })
 		}, words: []string{"writing the service's name", "removing the service's name"}, left: true},
 		{name: "the manager refuses", start: refusedWith(instance.Report{}), reason: bootstrap.ErrNotListening, words: []string{"Job failed"}},
 		{
@@ -149,6 +149,11 @@ func failures() []failure {
 			return refusal()
 		}, words: []string{"Job failed", "reading report"}},
 	}
+}
+
+// loseRoot puts a link to itself in the place of the runner's directory.
+func loseRoot(w *world) error {
+	return errors.Join(os.Rename(w.root(), w.root()+".away"), loop(w.root()))
 }
 
 // report is where the report of the supervisor is.

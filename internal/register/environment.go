@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
 // WriteEnvironment makes the runner's .env hold every variable of want
@@ -46,7 +48,7 @@ func VariableNames(variables []string) []string {
 
 func environment(root string, want, drop []string) (before, after []byte, err error) {
 	before, err = ReadFile(root, ".env")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, openfile.ErrNotRegular) {
 		return nil, nil, fmt.Errorf("reading the runner's .env: %w", err)
 	}
 	after, err = mergeEnvironment(before, want, drop)
@@ -87,7 +89,7 @@ func mergeEnvironment(before []byte, want, drop []string) ([]byte, error) {
 }
 
 // WriteFile replaces a file of a runner root, which belongs to the account that
-// jobs run as: a link that a job has put there is replaced, not written
+// jobs run as: a link, a pipe or a folder that a job has put there is replaced, not written
 // through.
 func WriteFile(root, name string, text []byte, owner account.User) error {
 	tree, err := os.OpenRoot(root)
@@ -118,10 +120,22 @@ func writeIn(tree *os.Root, name string, text []byte, owner account.User, durabl
 	}
 	err = errors.Join(err, file.Close())
 	if err == nil {
-		err = tree.Rename(temporary, name)
+		err = replace(tree, temporary, name)
 	}
 	if err != nil {
 		return errors.Join(err, tree.Remove(temporary))
 	}
 	return nil
+}
+
+// replace renames a file. A folder in its place would keep it from that.
+func replace(tree *os.Root, temporary, name string) error {
+	err := tree.Rename(temporary, name)
+	if info, lookErr := tree.Lstat(name); err == nil || lookErr != nil || !info.IsDir() {
+		return err
+	}
+	if err := removal.Tree(tree, name); err != nil {
+		return err
+	}
+	return tree.Rename(temporary, name)
 }

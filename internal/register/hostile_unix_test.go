@@ -3,6 +3,7 @@
 package register
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -99,17 +100,32 @@ func TestLinkForTheEnvironment(t *testing.T) {
 	}
 }
 
-func TestFailedWriteLeavesNothing(t *testing.T) {
+// Folders in the place of files, full ones and deep ones, do not keep a command from its work.
+func TestFoldersInTheWay(t *testing.T) {
 	t.Parallel()
-	root := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(root, ".env", "x"), 0o755); err != nil {
-		t.Fatal(err)
+	root, file := victim(t)
+	for _, name := range append(credentialFiles(), ".env", ".env.new", ".service") {
+		if err := os.MkdirAll(filepath.Join(root, name, "x", "y"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		link(t, file, filepath.Join(root, name, "x", "link"))
 	}
-	if err := WriteFile(root, ".env", []byte("x"), writer(t)); err == nil {
-		t.Error("a directory was replaced")
+	for range 2 {
+		if changed, err := WriteEnvironment(root, writer(t), []string{"A=1"}, nil); err != nil {
+			t.Errorf("%t, %v", changed, err)
+		}
+		if _, err := ReadSettings(root); !errors.Is(err, ErrNotConfigured) {
+			t.Errorf("it has a registration: %v", err)
+		}
+		if err := errors.Join(Forget(root), RemoveFiles(root, ".service")); err != nil {
+			t.Error(err)
+		}
+		if entries, err := os.ReadDir(root); err != nil || len(entries) != 1 || entries[0].Name() != ".env" {
+			t.Errorf("left %v, %v", entries, err)
+		}
 	}
-	if entries, err := os.ReadDir(root); err != nil || len(entries) != 1 {
-		t.Errorf("left %v, %v", entries, err)
+	if text, err := os.ReadFile(file); err != nil || len(text) == 0 {
+		t.Errorf("what a link led to is %q, %v", text, err)
 	}
 	if err := WriteFile(filepath.Join(root, "none"), ".env", nil, writer(t)); err == nil {
 		t.Error("without a root it was written")

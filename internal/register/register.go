@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -128,7 +126,7 @@ func (r Runner) Leave(ctx context.Context, token github.Secret) error {
 		return fmt.Errorf("removing the runner: %w", err)
 	}
 	// config.sh refuses while it believes in a service of its own making.
-	if err := os.Remove(filepath.Join(r.Root, ".service")); err != nil && !os.IsNotExist(err) {
+	if err := RemoveFiles(r.Root, ".service"); err != nil {
 		return fmt.Errorf("removing the runner: %w", err)
 	}
 	// "remove" counts only as the first argument, and takes no --unattended.

@@ -39,7 +39,8 @@ type Settings struct {
 func ReadSettings(root string) (Settings, error) {
 	for _, name := range []string{".runner_migrated", ".runner"} {
 		text, err := ReadFile(root, name)
-		if errors.Is(err, fs.ErrNotExist) {
+		// What a job has put in its place is no registration: the runner does not see a folder.
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, openfile.ErrNotRegular) {
 			continue
 		}
 		if err != nil {
@@ -123,20 +124,28 @@ func credentialFiles() []string {
 // Forget deletes the local registration, as `config.sh remove --local` does.
 // GitHub is not told. Repeating it is harmless.
 func Forget(root string) error {
+	if err := RemoveFiles(root, credentialFiles()...); err != nil {
+		return fmt.Errorf("deleting the local registration: %w", err)
+	}
+	return nil
+}
+
+// RemoveFiles removes files of a runner root, which belongs to the account that jobs run
+// as: a folder that a job has put in the place of one goes with all that is in it. What is
+// gone already is a success, the root too.
+func RemoveFiles(root string, names ...string) error {
 	tree, err := os.OpenRoot(root)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("deleting the local registration: %w", err)
+		return err
 	}
 	defer tree.Close()
-	for _, name := range credentialFiles() {
-		if err := vacate(tree, name); err != nil {
-			return fmt.Errorf("deleting the local registration: %w", err)
-		}
+	for _, name := range names {
+		err = errors.Join(err, vacate(tree, name))
 	}
-	return nil
+	return err
 }
 
 // vacate removes what has a name in a runner's directory, whatever a job has made of it.

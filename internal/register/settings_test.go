@@ -127,6 +127,9 @@ func TestForget(t *testing.T) {
 	if entries, err := os.ReadDir(root); err != nil || len(entries) != len(files) {
 		t.Errorf("left: %v, %v, want %d others", entries, err, len(files))
 	}
+	if err := Forget(filepath.Join(root, "config.sh")); err == nil {
+		t.Error("what is no folder is a root")
+	}
 }
 
 // What config.sh was refused means the same as what we were.
