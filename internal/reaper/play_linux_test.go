@@ -50,6 +50,7 @@ type request struct {
 
 type reply struct {
 	Found       []Process
+	Strays      []Stray
 	Ended       int
 	Err         string
 	Left        bool
@@ -81,6 +82,8 @@ func play(part string) int {
 		return headless()
 	case "tree":
 		answer.Found = inTree(r.Root, r.UID)
+	case "strays":
+		answer.Strays, err = Strays(r.UID)
 	case "orphans":
 		answer.Ended, err = EndOrphans(ctx, r.Root, r.UID, r.Group, r.Grace)
 	case "descendants":

@@ -18,3 +18,9 @@ type Process struct {
 	Start uint64 // clock ticks since boot: field 22 of /proc/PID/stat
 	UID   int    // the real user: the account that the process was started for
 }
+
+// Stray is a process of an account that nothing of ours has started.
+type Stray struct {
+	Process
+	Name string // of its program, as the kernel tells; empty where that is not known
+}

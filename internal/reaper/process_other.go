@@ -35,6 +35,9 @@ func EndDescendants(context.Context, time.Duration) (ended int, err error) { ret
 // Scripted finds nothing.
 func Scripted(string, int) bool { return false }
 
+// Strays finds nothing.
+func Strays(int) ([]Stray, error) { return nil, nil }
+
 // EndOrphans ends nothing.
 func EndOrphans(context.Context, string, int, Process, time.Duration) (ended int, err error) {
 	return 0, nil
