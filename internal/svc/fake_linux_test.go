@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// fakeFolder is the variable that makes the test's own binary behave as systemctl, journalctl or poweroff, by the name
+// fakeFolder is the variable that makes the test's own binary behave as systemctl, journalctl, loginctl or poweroff, by the name
 // that it is called by. In that folder are:
 //
 //	units/       what /etc/systemd/system is
@@ -26,6 +26,7 @@ import (
 //	poweroff-words what poweroff was last called with
 //	main-pid     what show gives as MainPID
 //	journal      what journalctl prints
+//	user         what loginctl show-user prints
 //	version      what --version prints
 //	exit-status  what show gives as the exit status of the main process
 const fakeFolder = "SVC_TEST_FAKE_FOLDER"
@@ -43,7 +44,7 @@ func fakeProgram(folder, program string, args []string) int {
 	switch {
 	case program == "systemctl" && slices.Equal(args, []string{"--version"}):
 		verb = "version"
-	case program == "systemctl":
+	case program == "systemctl", program == "loginctl" && words[0] != "show-user":
 		verb = words[0]
 	}
 	file := func(name string) string { return filepath.Join(folder, name) }
@@ -89,7 +90,10 @@ func fakeProgram(folder, program string, args []string) int {
 		fmt.Print(string(text))
 	case "poweroff":
 		err = os.WriteFile(file("poweroff-words"), []byte(strings.Join(args, " ")), 0o600)
-	case "daemon-reload":
+	case "loginctl":
+		text, _ := os.ReadFile(file("user"))
+		fmt.Print(string(text))
+	case "daemon-reload", "disable-linger":
 	default:
 		err = errors.New("unexpected verb")
 	}
@@ -186,7 +190,7 @@ func newFake(t *testing.T, with fakeInstaller) *fake {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, program := range []string{"systemctl", "journalctl", "poweroff"} {
+	for _, program := range []string{"systemctl", "journalctl", "loginctl", "poweroff"} {
 		if err := os.Symlink(self, filepath.Join(folder, program)); err != nil {
 			t.Fatal(err)
 		}
