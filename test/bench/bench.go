@@ -49,8 +49,10 @@ func (b *bench) all(ctx context.Context) (*report, error) {
 		}
 		r.add(&rest.table)
 	}
-	if err := b.measureShared(ctx, r); err != nil {
-		return nil, err
+	for _, measure := range []func(context.Context, *report) error{b.measureShared, b.measureInstall, b.measureNext} {
+		if err := measure(ctx, r); err != nil {
+			return nil, err
+		}
 	}
 	var err error
 	if r.Upkeep, err = b.measureUpkeep(ctx); err != nil {
@@ -181,9 +183,11 @@ func (b *bench) once(ctx context.Context, c benchCase, p place) (s sample, err e
 			return err
 		}
 		s.Load = loadAverage()
+		stolen := stolenTime()
 		if s.usage, err = measure(ctx, dir, c.command(p)); err != nil {
 			return err
 		}
+		s.Steal = (stolenTime() - stolen).Seconds()
 		files, err := filesIn(dir)
 		if err == nil && files < c.files {
 			err = fmt.Errorf("%d files are there, %d should be: %s", files, c.files, strings.Join(c.command(p), " "))

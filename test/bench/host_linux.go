@@ -218,6 +218,25 @@ func loadAverage() float64 {
 	return load
 }
 
+// stolenTime is what the host of a virtual machine has given to others while this one
+// wanted to run, of all processors together; zero where it is not told.
+func stolenTime() time.Duration {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	const steal, tick = 8, 10 * time.Millisecond // proc_stat(5): its place, and USER_HZ
+	fields := strings.Fields(strings.SplitN(string(text), "\n", 2)[0])
+	if len(fields) <= steal || fields[0] != "cpu" {
+		return 0
+	}
+	ticks, err := strconv.ParseInt(fields[steal], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(ticks) * tick
+}
+
 // monotonic is the clock that all processes of a host share.
 func monotonic() time.Duration {
 	var now unix.Timespec

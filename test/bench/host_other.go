@@ -41,6 +41,8 @@ func describeHost() host { return host{} }
 
 func loadAverage() float64 { return 0 }
 
+func stolenTime() time.Duration { return 0 }
+
 func monotonic() time.Duration { return 0 }
 
 func makePipe(string) error { return errors.ErrUnsupported }

@@ -1,5 +1,6 @@
 // Command bench times how a host gets a runner: the shell pipelines of today
-// beside runner-bootstrap, on links of several speeds, interleaved in one run,
+// beside runner-bootstrap, on links of several speeds, interleaved in one run, up to a
+// runner that listens; how soon an ephemeral runner comes back after a job;
 // and what keeps the runner's listener running beside what GitHub's own service does.
 // It prints Markdown tables and says which of its goals were reached.
 //
@@ -78,7 +79,7 @@ func parse(args []string) (options, error) {
 	o := options{}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.IntVar(&o.rounds, "rounds", 5, "how often each case runs; medians want at least 5")
-	names := flags.String("links", strings.Join(linkNames(), ","), "links to measure; none leaves the warm, zip and supervisor tables")
+	names := flags.String("links", strings.Join(linkNames(), ","), "links to measure; none leaves the other tables")
 	only := flags.String("only", "", "run the cases alone whose TABLE/CASE this regular expression matches, such as loopback/ours")
 	flags.StringVar(&o.fixture, "fixture", "", "directory of the archives, made if absent (default in the user's cache directory)")
 	flags.StringVar(&o.binary, "binary", "", "runner-bootstrap to measure (default: built from this module)")

@@ -51,7 +51,8 @@ type row struct {
 // sample is one run.
 type sample struct {
 	usage
-	Load float64 `json:"load"` // before it
+	Load  float64 `json:"load"`    // before it
+	Steal float64 `json:"steal_s"` // what the host of a virtual machine gave to others meanwhile, of all processors
 }
 
 func (r *report) add(t *table) {
@@ -152,7 +153,7 @@ func (t *table) print(w io.Writer) {
 			continue
 		}
 		fastest := slices.Min(r.of(func(s sample) float64 { return s.Wall }))
-		fmt.Fprintf(w, "| %s | %.2f | %.2f | %.2f | %.0f | %s | %s |", r.Title, r.wall(), fastest, r.cpu(), r.rss(),
+		fmt.Fprintf(w, "| %s | %.2f | %.2f | %s | %.0f | %s | %s |", r.Title, r.wall(), fastest, number(r.cpu()), r.rss(),
 			number(ratio(base.wall(), r.wall())), number(ratio(base.cpu(), r.cpu())))
 		if t.Transfer != "" {
 			fmt.Fprintf(w, " %s |", number(ratio(r.wall(), bare.wall())))
@@ -164,9 +165,10 @@ func (t *table) print(w io.Writer) {
 
 // notes says what the numbers rest on.
 func (t *table) notes(w io.Writer, bare *row) {
-	var loads []float64
+	var loads, steals []float64
 	for _, r := range t.Rows {
 		loads = append(loads, r.of(func(s sample) float64 { return s.Load })...)
+		steals = append(steals, r.of(func(s sample) float64 { return s.Steal })...)
 		if r.Skipped != "" {
 			fmt.Fprintf(w, "\nLeft out, %s: %s.\n", r.Title, r.Skipped)
 		}
@@ -174,7 +176,8 @@ func (t *table) notes(w io.Writer, bare *row) {
 	if len(loads) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\nLoad before the runs: median %.1f, at most %.1f.", median(loads), slices.Max(loads))
+	fmt.Fprintf(w, "\nLoad before the runs: median %.1f, at most %.1f. Steal in them: median %.2f s, at most %.2f s.",
+		median(loads), slices.Max(loads), median(steals), slices.Max(steals))
 	if t.Floor > 0 && len(bare.Samples) > 0 {
 		fmt.Fprintf(w, " By its rate the link needs %.3f s for %.1f MB; curl took %.3f s (%+.1f %%).",
 			t.Floor, megabytes(t.Bytes), bare.wall(), 100*(bare.wall()/t.Floor-1))

@@ -11,10 +11,11 @@ import (
 )
 
 // resident is the memory of one process, in bytes, as the kernel counts it. What
-// processes share is in each of them.
+// processes share is in each of them, but for PSS, where each has its part of it.
 type resident struct {
 	Name    string `json:"name"`
 	RSS     int64  `json:"rss"`
+	PSS     int64  `json:"pss"`
 	Anon    int64  `json:"rss_anon"` // its own: heap and stacks
 	File    int64  `json:"rss_file"` // pages of files, programs above all, which it gives back when memory is short
 	Threads int    `json:"threads"`
@@ -108,4 +109,33 @@ func keepersAmong(all []resident, pid, listener int) []resident {
 		}
 	}
 	return found
+}
+
+// addShares fills in PSS. A process that has ended has none.
+func addShares(all []resident) error {
+	for i := range all {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", all[i].pid))
+		if err != nil {
+			return fmt.Errorf("looking at memory: %w", err)
+		}
+		if all[i].PSS, err = parseShare(string(text)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parseShare reads a smaps_rollup file of proc(5).
+func parseShare(text string) (int64, error) {
+	for line := range strings.Lines(text) {
+		if value, found := strings.CutPrefix(line, "Pss:"); found {
+			kilobytes, ok := strings.CutSuffix(strings.TrimSpace(value), " kB")
+			n, err := strconv.ParseInt(kilobytes, 10, 64)
+			if err != nil || !ok {
+				return 0, fmt.Errorf("reading Pss: %q is no number of kB", value)
+			}
+			return n << 10, nil
+		}
+	}
+	return 0, fmt.Errorf("looking for Pss: %w", errNoStatus)
 }

@@ -111,7 +111,10 @@ func (s *stage) look(ctx context.Context, u *upkeep, sides []side) (err error) {
 		if len(held) == 0 {
 			return fmt.Errorf("looking at %s/%s: it has ended", upkeepName, k.name)
 		}
-		say("%s/%s: %.1f MiB in %d processes", upkeepName, k.name, mebibytes(sum(held).RSS), len(held))
+		if err := addShares(held); err != nil {
+			return fmt.Errorf("looking at %s/%s: %w", upkeepName, k.name, err)
+		}
+		say("%s/%s: %.1f MiB in %d processes", upkeepName, k.name, mebibytes(sum(held).PSS), len(held))
 		row := u.row(k.name)
 		row.Idle = append(row.Idle, held)
 	}

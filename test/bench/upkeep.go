@@ -72,19 +72,20 @@ func (r *upkeepRow) start() float64 { return median(r.starts()) }
 // largest is the look at which the processes held most: a limit must always hold.
 func (r *upkeepRow) largest() (most []resident) {
 	for _, look := range r.Idle {
-		if most == nil || sum(look).RSS > sum(most).RSS {
+		if most == nil || sum(look).PSS > sum(most).PSS {
 			most = look
 		}
 	}
 	return most
 }
 
-// rss is in MiB, of all processes together.
-func (r *upkeepRow) rss() float64 { return mebibytes(sum(r.largest()).RSS) }
+// memory is in MiB, of all processes together, what they share once.
+func (r *upkeepRow) memory() float64 { return mebibytes(sum(r.largest()).PSS) }
 
 func sum(all []resident) (total resident) {
 	for _, r := range all {
 		total.RSS += r.RSS
+		total.PSS += r.PSS
 		total.Anon += r.Anon
 		total.File += r.File
 		total.Threads += r.Threads
@@ -97,8 +98,8 @@ func (u *upkeep) printTo(w io.Writer) {
 		return
 	}
 	fmt.Fprint(w, "\n### What keeps the listener running\n\n")
-	fmt.Fprintln(w, "| | start, median ms | min ms | RSS MiB | anonymous | of files | threads | processes |")
-	fmt.Fprintln(w, "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |")
+	fmt.Fprintln(w, "| | start, median ms | min ms | PSS MiB | RSS MiB | anonymous | of files | threads | processes |")
+	fmt.Fprintln(w, "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |")
 	for _, r := range u.Rows {
 		if len(r.Starts) == 0 {
 			continue
@@ -107,10 +108,10 @@ func (u *upkeep) printTo(w io.Writer) {
 		all := sum(look)
 		var each []string
 		for _, one := range look {
-			each = append(each, fmt.Sprintf("%s %.1f", one.Name, mebibytes(one.RSS)))
+			each = append(each, fmt.Sprintf("%s %.1f", one.Name, mebibytes(one.PSS)))
 		}
-		fmt.Fprintf(w, "| %s | %.1f | %.1f | %.1f | %.1f | %.1f | %d | %s |\n", r.Title, r.start(), slices.Min(r.starts()),
-			mebibytes(all.RSS), mebibytes(all.Anon), mebibytes(all.File), all.Threads, strings.Join(each, ", "))
+		fmt.Fprintf(w, "| %s | %.1f | %.1f | %.1f | %.1f | %.1f | %.1f | %d | %s |\n", r.Title, r.start(), slices.Min(r.starts()),
+			mebibytes(all.PSS), mebibytes(all.RSS), mebibytes(all.Anon), mebibytes(all.File), all.Threads, strings.Join(each, ", "))
 	}
 	u.notes(w)
 	u.sentences(w)
@@ -140,13 +141,13 @@ func (u *upkeep) notes(w io.Writer) {
 // sentences are the two for the README, below its table.
 func (u *upkeep) sentences(w io.Writer) {
 	ours, stock := u.row(ourUpkeep), u.row(stockUpkeep)
-	memory, start := ratio(stock.rss(), ours.rss()), ratio(stock.start(), ours.start())
+	memory, start := ratio(stock.memory(), ours.memory()), ratio(stock.start(), ours.start())
 	if memory == 0 || start == 0 {
 		return
 	}
 	fmt.Fprintf(w, "\nBeside an idle listener `runner-bootstrap run` holds %.1f MiB of memory, "+
 		"the stock service (bash and Node.js) %.1f MiB: %.2f times as much.\n",
-		ours.rss(), stock.rss(), memory)
+		ours.memory(), stock.memory(), memory)
 	fmt.Fprintf(w, "It has started the listener %.0f ms after its own start, the stock service after %.0f ms: %.2f times as long.\n",
 		ours.start(), stock.start(), start)
 }

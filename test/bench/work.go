@@ -52,14 +52,8 @@ func openWork(ctx context.Context, o options) (_ *work, err error) {
 			_ = w.lock.Close() // it was not written to
 		}
 	}()
-	mounts, err := mountsBelow(dir)
-	if err != nil {
+	if err := w.unmountAll(); err != nil {
 		return nil, err
-	}
-	for _, mount := range mounts {
-		if err := unmountVolume(mount); err != nil {
-			return nil, err
-		}
 	}
 	if err := errors.Join(releaseImage(w.image), os.RemoveAll(dir), w.leaveOutside()); err != nil {
 		return nil, fmt.Errorf("removing what an interrupted run left: %w", err)
@@ -75,6 +69,26 @@ func openWork(ctx context.Context, o options) (_ *work, err error) {
 		say("warning: no file system for each run (%s): numbers vary more, and creating files gets slower from run to run", w.plain)
 	}
 	return w, nil
+}
+
+// unmountAll takes off what a killed run has mounted, here and outside.
+func (w *work) unmountAll() error {
+	places := []string{w.dir}
+	if outside, err := os.Readlink(w.outside); err == nil {
+		places = append(places, outside)
+	}
+	for _, place := range places {
+		mounts, err := mountsBelow(place)
+		if err != nil {
+			return err
+		}
+		for _, mount := range mounts {
+			if err := unmountVolume(mount); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (w *work) close() error {
@@ -108,6 +122,13 @@ func (w *work) fresh(ctx context.Context, do func(dir string) error) (err error)
 func (w *work) on(system filesystem) *work {
 	other := *w
 	other.system = system
+	return &other
+}
+
+// at is the same with its file systems mounted elsewhere.
+func (w *work) at(volume string) *work {
+	other := *w
+	other.volume = volume
 	return &other
 }
 
