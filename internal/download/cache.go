@@ -242,6 +242,8 @@ func (c Cache) seal(staging string, asset Asset, manifest *unpack.Manifest) erro
 	if err := errors.Join(err, out.Flush(), file.Close()); err != nil {
 		return fmt.Errorf("writing the manifest: %w", err)
 	}
+	// What was written this moment is what was verified.
+	Entry{Dir: staging}.stampFirst(manifest)
 	return writeEntry(staging, Entry{
 		Platform: asset.Platform.String(), Version: asset.Version, Filename: asset.Filename, SHA256: asset.SHA256,
 		Bytes: manifest.Bytes(), Files: manifest.Files(), Created: time.Now().UTC().Truncate(time.Second), Offered: asset.Offered,

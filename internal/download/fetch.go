@@ -104,6 +104,9 @@ func (f *Fetcher) Place(ctx context.Context, asset Asset, root string, owner Own
 		if err := os.MkdirAll(filepath.Dir(root), 0o755); err != nil { //nolint:gosec // the runner's account passes through it
 			return fmt.Errorf("making the runners' directory: %w", err)
 		}
+		if owner.Sticky {
+			return entry.share(ctx, root, owner)
+		}
 		return entry.clone(ctx, root, owner)
 	})
 	return cached && err == nil, err

@@ -59,11 +59,12 @@ func arrows() []arrow {
 			"internal/github", "internal/instance", "internal/account", "internal/openfile", "internal/refusal", "internal/removal",
 		}},
 		{"internal/download", []string{
-			"internal/download/transfer", "internal/download/unpack", "internal/github", "internal/transport", "internal/atomicfile",
+			"internal/download/transfer", "internal/download/unpack", "internal/download/stamp", "internal/github", "internal/transport", "internal/atomicfile",
 			"internal/refusal", "internal/removal", "internal/openfile",
 		}},
 		{"internal/download/transfer", []string{"internal/transport", "internal/retry"}}, // the former for the rules of redirects
-		{"internal/download/unpack", []string{"internal/inflate", "internal/openat", "internal/removal"}},
+		{"internal/download/stamp", nil},
+		{"internal/download/unpack", []string{"internal/download/stamp", "internal/inflate", "internal/openat", "internal/removal"}},
 
 		{"internal/control", []string{"internal/instance"}},
 		{"internal/svc", []string{"internal/atomicfile"}},

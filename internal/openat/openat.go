@@ -14,4 +14,9 @@ type Status struct {
 	Modified time.Time
 	Disk     int64 // bytes that it takes on the disk, without what is below it; its size where that is not told
 	Links    int64 // how many names it has; 1 where that is not told
+
+	// What only Linux is asked for, and zero elsewhere.
+	Inode   uint64
+	Changed int64 // when it was last changed, content or not (ctime), in nanoseconds
+	UID     int
 }

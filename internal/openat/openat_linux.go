@@ -124,6 +124,21 @@ func (d *Dir) Symlink(target, name string) error {
 	return again(func() error { return unix.Symlinkat(target, d.fd, name) })
 }
 
+// Link gives the file that bears a name in d another one in directory to. ErrUnsupported means that it cannot have one
+// there: on another file system, or with too many names already.
+func (d *Dir) Link(name string, to *Dir, as string) error {
+	if err := errors.Join(oneName(name), oneName(as)); err != nil {
+		return err
+	}
+	err := again(func() error { return unix.Linkat(d.fd, name, to.fd, as, 0) })
+	switch {
+	case errors.Is(err, syscall.EXDEV), errors.Is(err, syscall.EMLINK), errors.Is(err, syscall.EPERM), errors.Is(err, syscall.ENOSYS),
+		errors.Is(err, syscall.EOPNOTSUPP):
+		return errors.ErrUnsupported
+	}
+	return err
+}
+
 // Readlink returns where a link leads.
 func (d *Dir) Readlink(name string) (string, error) {
 	if err := oneName(name); err != nil {
@@ -231,6 +246,7 @@ func statusOf(st *unix.Stat_t) Status {
 	return Status{
 		Mode: fileMode(st.Mode), Size: st.Size, Modified: time.Unix(st.Mtim.Unix()),
 		Disk: st.Blocks * block, Links: int64(st.Nlink), //nolint:gosec,unconvert // types differ by platform
+		Inode: st.Ino, Changed: st.Ctim.Nano(), UID: int(st.Uid),
 	}
 }
 

@@ -82,6 +82,9 @@ func (d *Dir) Touch(name string, when time.Time) error { return d.root.Chtimes(n
 // Symlink makes a link called name.
 func (d *Dir) Symlink(target, name string) error { return d.root.Symlink(target, name) }
 
+// Link is not done here: the bytes are copied.
+func (d *Dir) Link(string, *Dir, string) error { return errors.ErrUnsupported }
+
 // Readlink returns where a link leads.
 func (d *Dir) Readlink(name string) (string, error) { return d.root.Readlink(name) }
 

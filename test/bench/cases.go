@@ -146,8 +146,8 @@ func warmCases(f *fixture) []benchCase {
 			name: "tar", title: "tar xzf of the kept archive", needs: []string{"bash", "tar", "gzip"}, files: f.Tar.Files,
 			command: func(p place) []string { return []string{"bash", "-c", tarScript, "bench", p.dir, p.fixture.Tar.Path} },
 		},
-		ours("ours", "**runner-bootstrap, one more runner**", 1),
-		ours("ours-8", "runner-bootstrap, eight more runners", 8),
+		ours("ours", "**runner-bootstrap, one more runner of root's files**", 1),
+		ours("ours-8", "runner-bootstrap, eight more runners of root's files", 8),
 	}
 }
 

@@ -74,6 +74,7 @@ func goalsOf(r *report) []goal {
 		{"zip, times as fast as archive/zip", 2, true, faster("zip", "standard"), ""},
 		{"one more runner, share of tar xzf", 0.03, false, share("warm", "ours", "tar"), ""},
 		{"eight more runners, share of one tar xzf", 0.25, false, share("warm", "ours-8", "tar"), ""},
+		{"one more runner on XFS, share of tar xzf", 0.03, false, share("warm-xfs", "ours", "tar"), ""},
 		{"eight more runners on XFS, share of one tar xzf", 0.25, false, share("warm-xfs", "ours-8", "tar"), ""},
 		{"from nothing to a runner that listens, share of the shell", 0.5, false, share(installTable, "ours", baselineName), ""},
 		{"from a job's end to the next listening, beyond config.sh and the listener's start", 0.2, false, beyond("ours", "by-hand"), " s"},

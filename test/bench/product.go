@@ -76,9 +76,13 @@ func cloneCommand(ctx context.Context, args []string) error {
 		_, _, err := fetcher.Fetch(ctx, asset, silent)
 		return err
 	}
+	owner := download.Owner{Keep: true}
+	if os.Geteuid() == 0 {
+		owner = download.Owner{Sticky: true, GID: 65534} // as for an account that runs jobs
+	}
 	for i := range *count {
 		root := filepath.Join(*to, fmt.Sprintf("runner-%d", i+1))
-		cached, err := fetcher.Place(ctx, asset, root, download.Owner{Keep: true}, silent)
+		cached, err := fetcher.Place(ctx, asset, root, owner, silent)
 		if err != nil {
 			return err
 		}

@@ -200,21 +200,21 @@ func (b *builder) finish() (*Manifest, error) {
 
 // hand is what one goroutine writes with.
 type hand struct {
-	chain  chain
+	chain  openat.Chain
 	exact  bool
 	disk   Disk
 	buffer []byte // as large as the largest file needed
 }
 
-func (b *builder) newHand() *hand { return &hand{chain: chain{top: b.dir}, exact: b.exact} }
+func (b *builder) newHand() *hand { return &hand{chain: openat.Chain{Top: b.dir}, exact: b.exact} }
 
-func (h *hand) close() { h.chain.close() }
+func (h *hand) close() { h.chain.Close() }
 
 // file writes one file, and its size and checksum into e. It reads source to its
 // end, which must come after e.size bytes.
 func (h *hand) file(ctx context.Context, e *entry, source io.Reader) error {
 	dir, base := split(e.path)
-	parent, err := h.chain.at(dir)
+	parent, err := h.chain.At(dir)
 	if err != nil {
 		return err
 	}
@@ -284,7 +284,7 @@ func fillBuffer(source io.Reader, buffer []byte) (n int, err error) {
 
 func (h *hand) mkdir(name string, mode uint16) error {
 	dir, base := split(name)
-	parent, err := h.chain.at(dir)
+	parent, err := h.chain.At(dir)
 	if err != nil {
 		return err
 	}
@@ -299,7 +299,7 @@ func (h *hand) mkdir(name string, mode uint16) error {
 
 func (h *hand) chmod(name string, mode uint16) error {
 	dir, base := split(name)
-	parent, err := h.chain.at(dir)
+	parent, err := h.chain.At(dir)
 	if err != nil {
 		return err
 	}
@@ -311,7 +311,7 @@ func (h *hand) chmod(name string, mode uint16) error {
 
 func (h *hand) symlink(name, target string) error {
 	dir, base := split(name)
-	parent, err := h.chain.at(dir)
+	parent, err := h.chain.At(dir)
 	if err != nil {
 		return err
 	}

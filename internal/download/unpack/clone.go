@@ -31,13 +31,15 @@ import (
 // makes it fast on a machine that has just been started; there [Manifest.Check]
 // reads them all. A disk that is too small gives [ErrSpace].
 func Clone(ctx context.Context, from string, m *Manifest, to string, owner Owner) error {
-	if err := clone(ctx, from, m, to, owner); err != nil {
+	err := stage(to, func(staging string) error { return copyTree(ctx, from, m, staging, owner) })
+	if err != nil {
 		return fmt.Errorf("copying the runner's files: %w", hostError(err))
 	}
 	return nil
 }
 
-func clone(ctx context.Context, from string, m *Manifest, to string, owner Owner) error {
+// stage has to made under another name beside it.
+func stage(to string, fill func(staging string) error) error {
 	if _, err := os.Lstat(to); err == nil {
 		return &fs.PathError{Op: "clone", Path: to, Err: fs.ErrExist} // a rename would replace an empty directory
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -50,8 +52,7 @@ func clone(ctx context.Context, from string, m *Manifest, to string, owner Owner
 	if err != nil {
 		return err
 	}
-	err = copyTree(ctx, from, m, staging, owner)
-	if err == nil {
+	if err = fill(staging); err == nil {
 		err = os.Rename(staging, to)
 	}
 	if err != nil {
@@ -79,6 +80,9 @@ func copyTree(ctx context.Context, from string, m *Manifest, staging string, own
 	}
 	if err := w.run(ctx); err != nil {
 		return err
+	}
+	if owner.Sticky {
+		return stick(target, owner.GID)
 	}
 	// The runner's files carry their own modes, and its credentials will lie
 	// here, so others get nothing.
@@ -137,7 +141,7 @@ func (p *pair) file(ctx context.Context, e *entry, from, to *openat.Dir) error {
 	if err == nil && !p.exact {
 		err = p.moded(e, target.Chmod(e.perm()))
 	}
-	if err == nil && !p.owner.Keep {
+	if err == nil && !p.owner.Keep && !p.owner.Sticky {
 		err = p.given(e, target.Chown(p.owner.UID, p.owner.GID))
 	}
 	if errClose := target.Close(); errClose != nil {

@@ -73,6 +73,9 @@ const (
 type Owner struct {
 	UID, GID int
 	Keep     bool // leave everything to the account this process runs as
+	// Sticky leaves all files to the account this process runs as, which is root, and lets the group add files of its own
+	// to the root directory, but neither remove nor change what is not its own.
+	Sticky bool
 }
 
 // Remove removes root, and what killed runs of [Clone] have left beside it. It

@@ -11,8 +11,10 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/stamp"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openat"
 )
 
@@ -32,7 +34,12 @@ type walk struct {
 	exact bool // the modes given at creation are those that come out
 
 	reflink atomic.Bool
-	tasks   *queue
+	// marks, unless nil, gets what each file is known by, in the place of a look at its content.
+	marks stamp.Stamp
+	// noted, unless nil, is what each file has to be known by, and to gets the files themselves under second names; of
+	// directories and links nothing is used but what the manifest says.
+	noted stamp.Stamp
+	tasks *queue
 }
 
 func newWalk(m *Manifest, from *os.Root) *walk {
@@ -54,7 +61,7 @@ func (w *walk) run(ctx context.Context) error {
 	workers := max(2, min(4, runtime.NumCPU()))
 	err = crew(ctx, workers, func(ctx context.Context) error {
 		defer context.AfterFunc(ctx, w.tasks.stop)()
-		p := &pair{walk: w, from: chain{top: from}, to: chain{top: to}, buffer: make([]byte, bufferSize)}
+		p := &pair{walk: w, from: openat.Chain{Top: from}, to: openat.Chain{Top: to}, buffer: make([]byte, bufferSize)}
 		defer p.close()
 		for {
 			t, ok := w.tasks.next()
@@ -120,32 +127,34 @@ func (w *walk) hardLinks() error {
 type pair struct {
 	*walk
 
-	from, to chain
+	from, to openat.Chain
 	buffer   []byte
 }
 
 func (p *pair) close() {
-	p.from.close()
-	p.to.close()
+	p.from.Close()
+	p.to.Close()
 }
 
 func (p *pair) do(ctx context.Context, t task) error {
 	dir := p.folders[t.folder]
-	from, err := p.from.at(dir.path)
+	from, err := p.from.At(dir.path)
 	if err != nil {
 		return missing(dir.path, err)
 	}
 	var to *openat.Dir
-	if p.to.top != nil {
-		if to, err = p.to.at(dir.path); err != nil {
+	if p.to.Top != nil {
+		if to, err = p.to.At(dir.path); err != nil {
 			return err
 		}
 	}
 	if t.file >= 0 {
 		return p.file(ctx, &p.manifest.entries[t.file], from, to)
 	}
-	if err := p.names(dir, from); err != nil {
-		return err
+	if p.noted == nil {
+		if err := p.names(dir, from); err != nil {
+			return err
+		}
 	}
 	for _, kid := range dir.kids {
 		e := &p.manifest.entries[kid]
@@ -158,6 +167,10 @@ func (p *pair) do(ctx context.Context, t task) error {
 		case e.kind == aLink:
 			err = p.link(e, from, to)
 		case e.kind == aHardLink:
+		case p.noted != nil:
+			p.marks[kid], err = p.second(e, p.noted[kid], from, to)
+		case p.marks != nil:
+			p.marks[kid], err = p.mark(e, from)
 		case e.size >= bigFile:
 			p.tasks.add(task{folder: t.folder, file: kid})
 		default:
@@ -201,17 +214,15 @@ func (p *pair) names(dir folder, from *openat.Dir) error {
 // folder makes a directory; what is in it comes with a task of its own.
 func (p *pair) folder(e *entry, from, to *openat.Dir) error {
 	base := last(e.path)
-	mode, err := from.Mode(base)
-	if err != nil {
-		return missing(e.path, err)
-	}
-	// A directory may have inherited the group of the one above.
-	if hasModes() && mode&^fs.ModeSetgid != fs.ModeDir|e.perm() {
-		return fmt.Errorf("%w: directory %q has another mode, %v", ErrDamaged, e.path, mode)
+	if p.noted == nil {
+		if err := p.same(e, from); err != nil {
+			return err
+		}
 	}
 	if to == nil {
 		return nil
 	}
+	var err error
 	if err := to.Mkdir(base, e.perm()); err != nil {
 		return fmt.Errorf("making directory %q: %w", e.path, err)
 	}
@@ -221,19 +232,34 @@ func (p *pair) folder(e *entry, from, to *openat.Dir) error {
 	return errors.Join(err, p.own(e, to))
 }
 
-func (p *pair) link(e *entry, from, to *openat.Dir) error {
-	base := last(e.path)
-	target, err := from.Readlink(base)
+// same compares what the file system tells about a directory.
+func (p *pair) same(e *entry, from *openat.Dir) error {
+	found, err := from.Status(last(e.path))
 	if err != nil {
 		return missing(e.path, err)
 	}
-	if target != e.target {
-		return fmt.Errorf("%w: link %q leads to %.300q", ErrDamaged, e.path, target)
+	// A directory may have inherited the group of the one above.
+	if hasModes() && found.Mode&^fs.ModeSetgid != fs.ModeDir|e.perm() {
+		return fmt.Errorf("%w: directory %q has another mode, %v", ErrDamaged, e.path, found.Mode)
+	}
+	return p.ours(e, found)
+}
+
+func (p *pair) link(e *entry, from, to *openat.Dir) error {
+	base := last(e.path)
+	if p.noted == nil {
+		target, err := from.Readlink(base)
+		if err != nil {
+			return missing(e.path, err)
+		}
+		if target != e.target {
+			return fmt.Errorf("%w: link %q leads to %.300q", ErrDamaged, e.path, target)
+		}
 	}
 	if to == nil {
 		return nil
 	}
-	if err := to.Symlink(target, base); err != nil {
+	if err := to.Symlink(e.target, base); err != nil {
 		return fmt.Errorf("making link %q: %w", e.path, err)
 	}
 	return p.own(e, to)
@@ -241,7 +267,7 @@ func (p *pair) link(e *entry, from, to *openat.Dir) error {
 
 // own gives away what has no file descriptor.
 func (p *pair) own(e *entry, to *openat.Dir) error {
-	if p.owner.Keep {
+	if p.owner.Keep || p.owner.Sticky {
 		return nil
 	}
 	return p.given(e, to.Chown(last(e.path), p.owner.UID, p.owner.GID))
@@ -269,6 +295,9 @@ func hasModes() bool { return runtime.GOOS != "windows" }
 func missing(name string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: %q is missing", ErrDamaged, name)
+	}
+	if errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP) {
+		return fmt.Errorf("%w: %q is of another type", ErrDamaged, name)
 	}
 	return fmt.Errorf("looking at %q: %w", name, err)
 }

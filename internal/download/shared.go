@@ -1,0 +1,186 @@
+package download
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/stamp"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack"
+)
+
+// Runners that root owns are made of the cache's own files, under second names. What makes that sound:
+//
+//   - Nobody but root can write to such a file, by any of its names: its owner and mode are the file's, not the name's.
+//   - An entry has a stamp: the number and the time of the last change of each file, as they were when its content was last
+//     known to be right. The kernel sets that time at every change, to the content, the owner, the mode, the times, and
+//     nobody can set it back. So files that fit the stamp are those that were verified, and nothing of them is read.
+//   - A second name is a change as well. So the stamp is made again after each that we give or take away: it is compared
+//     before, under a lock that all hold who do so, and what is noted after it are the same files with the same size, time,
+//     mode and owner. What is not seen is a change of the content alone, by root, in the fraction of a second in between.
+//   - Where the stamp does not fit, as after "rm -r" of a runner by hand, or a kill, every file is read and compared, and it
+//     is made again. An owner that is not root is damage by itself: an account that was given the files may have written to them.
+const (
+	stampFile = "stamp"
+	stampLock = "stamp.lock"
+	maxStamp  = 8 << 20 // a real one has 200 kB
+)
+
+func (e Entry) tree() string { return filepath.Join(e.Dir, treeDir) }
+
+// share makes root a runner whose files are root's: those of the entry, where they can have second names there, else
+// copies.
+func (e Entry) share(ctx context.Context, root string, owner Owner) error {
+	manifest, err := e.manifest()
+	if err != nil {
+		return err
+	}
+	unlock, err := e.lockStamp(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	after, err := unpack.Share(ctx, e.tree(), manifest, e.stamp(), root, owner)
+	if errors.Is(err, unpack.ErrStale) {
+		var known stamp.Stamp
+		if known, err = e.sound(ctx, manifest); err != nil {
+			return err
+		}
+		after, err = unpack.Share(ctx, e.tree(), manifest, known, root, owner)
+		if errors.Is(err, unpack.ErrStale) {
+			return fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+	}
+	if errors.Is(err, errors.ErrUnsupported) {
+		return e.copied(ctx, manifest, root, owner)
+	}
+	if err == nil {
+		e.note(after)
+	}
+	return err
+}
+
+// copied makes root a runner whose files are copies.
+func (e Entry) copied(ctx context.Context, manifest *unpack.Manifest, root string, owner Owner) error {
+	before, err := e.sound(ctx, manifest)
+	if err != nil {
+		return err
+	}
+	err = unpack.Clone(ctx, e.tree(), manifest, root, owner)
+	e.stampAgain(manifest, before) // some may have got a second name, and lost it, before one could not
+	return err
+}
+
+// sound makes sure that the files are those that were verified, and returns what they are known by.
+func (e Entry) sound(ctx context.Context, manifest *unpack.Manifest) (stamp.Stamp, error) {
+	before, err := manifest.Mark(ctx, e.tree())
+	if err != nil || before.Equal(e.stamp()) {
+		return before, err
+	}
+	if err := manifest.Check(ctx, e.tree()); err != nil {
+		return nil, err
+	}
+	after, err := manifest.Mark(ctx, e.tree())
+	if err == nil && !after.Equal(before) {
+		err = fmt.Errorf("%w: they were changed while they were read", ErrDamaged)
+	}
+	return after, err
+}
+
+// stamp reads what the files were last known by; empty if that is not known.
+func (e Entry) stamp() stamp.Stamp {
+	text, err := os.ReadFile(filepath.Join(e.Dir, stampFile))
+	if err != nil || len(text) > maxStamp {
+		return nil
+	}
+	noted, err := stamp.Parse(text)
+	if err != nil {
+		return nil
+	}
+	return noted
+}
+
+// stampAgain notes what the files are known by, after they got or lost names, if they are the files of before.
+func (e Entry) stampAgain(manifest *unpack.Manifest, before stamp.Stamp) {
+	after, err := manifest.Mark(context.Background(), e.tree())
+	if err != nil || len(after) != len(before) {
+		return // it does not fit, and so the next one reads all
+	}
+	for i := range after {
+		if after[i].Inode != before[i].Inode {
+			return
+		}
+	}
+	e.note(after)
+}
+
+// note writes down what the files are known by. Without it the next one reads all, which takes longer and does no harm.
+func (e Entry) note(known stamp.Stamp) {
+	_ = atomicfile.Write(filepath.Join(e.Dir, stampFile), known.Text(), atomicfile.Options{Mode: 0o644})
+}
+
+// stampFirst notes what the files of a new entry are known by.
+func (e Entry) stampFirst(manifest *unpack.Manifest) {
+	if os.Geteuid() != 0 {
+		return // only root shares them
+	}
+	if known, err := manifest.Mark(context.Background(), e.tree()); err == nil {
+		e.note(known)
+	}
+}
+
+// lockStamp waits until nobody else gives or takes names of the entry's files.
+func (e Entry) lockStamp(ctx context.Context) (unlock func(), err error) {
+	file, err := os.OpenFile(filepath.Join(e.Dir, stampLock), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("locking the cache entry: %w", err)
+	}
+	if err := lock(ctx, file); err != nil {
+		return nil, errors.Join(fmt.Errorf("locking the cache entry: %w", err), file.Close())
+	}
+	return func() { _ = file.Close() }, nil // which ends the lock
+}
+
+// Discard is [Discard] for a root that the fetcher may have made: what is left in the cache of files that it shared is
+// known to be right afterwards as it was before.
+func (f *Fetcher) Discard(ctx context.Context, root string) error {
+	entry, manifest, found := f.Cache.sharedWith(root)
+	if !found {
+		return Discard(root)
+	}
+	unlock, err := entry.lockStamp(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	before, err := manifest.Mark(ctx, entry.tree())
+	known := err == nil && before.Equal(entry.stamp())
+	err = Discard(root)
+	if known {
+		entry.stampAgain(manifest, before)
+	}
+	return err
+}
+
+// sharedWith finds the entry whose files a root has.
+func (c Cache) sharedWith(root string) (Entry, *unpack.Manifest, bool) {
+	entries, err := c.Entries()
+	if err != nil {
+		return Entry{}, nil, false
+	}
+	for _, entry := range entries {
+		for _, name := range []string{"config.sh", "bin/Runner.Listener"} {
+			theirs, errTheirs := os.Lstat(filepath.Join(entry.tree(), name))
+			ours, errOurs := os.Lstat(filepath.Join(root, name))
+			if errTheirs != nil || errOurs != nil || !os.SameFile(theirs, ours) {
+				continue
+			}
+			manifest, err := entry.manifest()
+			return entry, manifest, err == nil
+		}
+	}
+	return Entry{}, nil, false
+}

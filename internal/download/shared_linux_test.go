@@ -1,0 +1,244 @@
+package download
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// sharing is a host whose runners are root's.
+type sharing struct {
+	fetcher *Fetcher
+	asset   Asset
+	runners string
+}
+
+func newSharing(t *testing.T) *sharing {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root shares files with runners")
+	}
+	archive := runner(t, "linux-x64", 100_000)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "actions-runner-linux-x64-2.337.0.tar.gz")
+	if err := os.WriteFile(file, content(t, archive), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	platform, version, _ := ParseFilename(filepath.Base(file))
+	s := &sharing{
+		fetcher: &Fetcher{Cache: Cache{Dir: filepath.Join(dir, "cache"), Volatile: true}}, runners: filepath.Join(dir, "runners"),
+		asset: Asset{Platform: platform, Version: version, Filename: filepath.Base(file), SHA256: archive.SHA256, File: file},
+	}
+	s.place(t, "web-1")
+	return s
+}
+
+func (s *sharing) root(name string) string { return filepath.Join(s.runners, name) }
+
+func (s *sharing) place(t *testing.T, name string) (cached bool) {
+	t.Helper()
+	cached, err := s.fetcher.Place(t.Context(), s.asset, s.root(name), Owner{Sticky: true, GID: 65534}, func(int64, int64) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cached
+}
+
+func (s *sharing) entry(t *testing.T) Entry {
+	t.Helper()
+	entry, found := s.fetcher.Cache.Find(s.asset)
+	if !found {
+		t.Fatal("the cache has no entry")
+	}
+	return entry
+}
+
+// wantFit fails unless what is in the cache is known to be right without reading it.
+func (s *sharing) wantFit(t *testing.T, want bool) {
+	t.Helper()
+	entry := s.entry(t)
+	manifest, err := entry.manifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := manifest.Mark(t.Context(), entry.tree())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fits := now.Equal(entry.stamp()); fits != want {
+		t.Errorf("the stamp fits: %v, want %v", fits, want)
+	}
+}
+
+// wantSame fails unless a runner has the files of the cache.
+func (s *sharing) wantSame(t *testing.T, name string, want bool) {
+	t.Helper()
+	one, errOne := os.Stat(filepath.Join(s.entry(t).tree(), "bin/Runner.Listener"))
+	other, errOther := os.Stat(filepath.Join(s.root(name), "bin/Runner.Listener"))
+	if err := errors.Join(errOne, errOther); err != nil {
+		t.Fatal(err)
+	}
+	if same := os.SameFile(one, other); same != want {
+		t.Errorf("%s has the cache's files: %v, want %v", name, same, want)
+	}
+}
+
+// TestSharedStaysKnown: runners come and go, and nothing needs to be read for the next one.
+func TestSharedStaysKnown(t *testing.T) {
+	t.Parallel()
+	s := newSharing(t)
+	s.wantFit(t, true)
+	if !s.place(t, "web-2") {
+		t.Error("the cache was not used")
+	}
+	s.wantSame(t, "web-2", true)
+	s.wantFit(t, true)
+	for _, name := range []string{"web-1", "web-1", "missing"} {
+		if err := s.fetcher.Discard(t.Context(), s.root(name)); err != nil {
+			t.Fatal(err)
+		}
+		s.wantFit(t, true)
+	}
+	if _, err := os.Lstat(s.root("web-1")); !os.IsNotExist(err) {
+		t.Errorf("web-1 is still there: %v", err)
+	}
+
+	// Removed behind our back, everything is read once.
+	if err := os.RemoveAll(s.root("web-2")); err != nil {
+		t.Fatal(err)
+	}
+	s.wantFit(t, false)
+	if !s.place(t, "web-2") {
+		t.Error("the cache was not used")
+	}
+	s.wantFit(t, true)
+	if err := os.Remove(filepath.Join(s.entry(t).Dir, stampFile)); err != nil {
+		t.Fatal(err)
+	}
+	s.place(t, "web-3")
+	s.wantFit(t, true)
+}
+
+// TestSharedByManyAtOnce: agents make and remove their runners at the same time.
+func TestSharedByManyAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newSharing(t)
+	var all sync.WaitGroup
+	for i := range 6 {
+		all.Go(func() {
+			for range 5 {
+				name := fmt.Sprint("busy-", i)
+				_, err := s.fetcher.Place(t.Context(), s.asset, s.root(name), Owner{Sticky: true, GID: 65534}, func(int64, int64) {})
+				if err := errors.Join(err, s.fetcher.Discard(t.Context(), s.root(name))); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	s.wantFit(t, true)
+}
+
+// TestSharedDamage: a byte that changes in the cache, or in any runner, with its time kept, reaches no other runner: the
+// archive is unpacked again. So it is after an administrator has given a runner's files to an account.
+func TestSharedDamage(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func(t *testing.T, s *sharing) error{
+		"a byte": func(t *testing.T, s *sharing) error {
+			file := filepath.Join(s.root("web-1"), "bin/Runner.Listener")
+			info, err := os.Stat(file)
+			if err != nil {
+				return err
+			}
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			text[len(text)/2] ^= 1
+			in, err := os.OpenFile(file, os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			_, err = in.WriteAt(text, 0)
+			return errors.Join(err, in.Close(), os.Chtimes(file, time.Time{}, info.ModTime()))
+		},
+		"chown -R": func(t *testing.T, s *sharing) error {
+			return exec.CommandContext(t.Context(), "chown", "-R", "65534:65534", s.root("web-1")).Run()
+		},
+		"chmod": func(t *testing.T, s *sharing) error {
+			return os.Chmod(filepath.Join(s.root("web-1"), "config.sh"), 0o777)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSharing(t)
+			if err := damage(t, s); err != nil {
+				t.Fatal(err)
+			}
+			if s.place(t, "web-2") {
+				t.Error("the cache was used")
+			}
+			s.wantFit(t, true)
+			s.wantSame(t, "web-2", true)
+			s.wantSame(t, "web-1", false)
+			var st syscall.Stat_t
+			if err := syscall.Stat(filepath.Join(s.root("web-2"), "config.sh"), &st); err != nil || st.Uid != 0 || st.Mode&0o777 != 0o755 {
+				t.Errorf("config.sh belongs to %d with mode %o, %v", st.Uid, st.Mode, err)
+			}
+			manifest, err := s.entry(t).manifest()
+			if err == nil {
+				err = manifest.Check(t.Context(), s.root("web-2"))
+			}
+			if err != nil {
+				t.Error(err)
+			}
+
+			// Without an archive there is nothing to make a runner of.
+			if err := os.WriteFile(filepath.Join(s.entry(t).tree(), "config.sh"), []byte("evil"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			kept := Asset{Platform: s.asset.Platform, Version: s.asset.Version, Filename: s.asset.Filename, SHA256: s.asset.SHA256}
+			_, err = s.fetcher.Place(t.Context(), kept, s.root("web-3"), Owner{Sticky: true, GID: 65534}, func(int64, int64) {})
+			if !errors.Is(err, ErrDamaged) {
+				t.Errorf("without an archive: %v, want %v", err, ErrDamaged)
+			}
+		})
+	}
+}
+
+// TestSharedWithTooManyNames: a file has 65,000 names on ext4 at most, and none on another file system.
+func TestSharedWithTooManyNames(t *testing.T) {
+	t.Parallel()
+	s := newSharing(t)
+	file, names := filepath.Join(s.entry(t).tree(), "config.sh"), t.TempDir()
+	for i := 0; ; i++ {
+		err := os.Link(file, filepath.Join(names, fmt.Sprint(i)))
+		if errors.Is(err, syscall.EMLINK) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i > 70_000 {
+			t.Skip("this file system knows no end")
+		}
+	}
+	for range 2 {
+		s.place(t, "web-2")
+		s.wantSame(t, "web-2", false)
+		s.wantFit(t, true)
+		if err := s.fetcher.Discard(t.Context(), s.root("web-2")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.runners = filepath.Join("/dev/shm", filepath.Base(filepath.Dir(names))+"-runners")
+	t.Cleanup(func() { os.RemoveAll(s.runners) })
+	s.place(t, "web-2")
+	s.wantSame(t, "web-2", false)
+}

@@ -1,0 +1,64 @@
+// Package stamp remembers which files were found to be right, so that they need not be read again: by the number of each,
+// and by when it was last changed, content or not, which nobody can set (ctime).
+package stamp
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"slices"
+)
+
+// Mark is what one file is known by. It is zero for what is no file.
+type Mark struct {
+	Inode   uint64
+	Changed int64 // in nanoseconds, by the clock of the kernel
+}
+
+// Stamp has a mark for each entry of a tree, in the order that the tree's manifest gives them.
+type Stamp []Mark
+
+// ErrFormat means that a text is no whole stamp.
+var ErrFormat = errors.New("no whole stamp")
+
+const (
+	magic  = "runner-bootstrap stamp 1\n"
+	each   = 16 // bytes of a mark
+	summed = 4  // bytes of the checksum at the end
+)
+
+// Text writes the stamp down.
+func (s Stamp) Text() []byte {
+	text := make([]byte, 0, len(magic)+len(s)*each+summed)
+	text = append(text, magic...)
+	for _, mark := range s {
+		text = binary.LittleEndian.AppendUint64(text, mark.Inode)
+		text = binary.LittleEndian.AppendUint64(text, uint64(mark.Changed)) //nolint:gosec // read back as it is written
+	}
+	return binary.LittleEndian.AppendUint32(text, crc32.ChecksumIEEE(text))
+}
+
+// Parse reads what Text wrote; [ErrFormat] for anything else, such as what a power cut has left.
+func Parse(text []byte) (Stamp, error) {
+	marks, found := bytes.CutPrefix(text, []byte(magic))
+	if !found || len(marks) < summed || (len(marks)-summed)%each != 0 {
+		return nil, fmt.Errorf("reading %d bytes: %w", len(text), ErrFormat)
+	}
+	end := len(marks) - summed
+	if binary.LittleEndian.Uint32(marks[end:]) != crc32.ChecksumIEEE(text[:len(text)-summed]) {
+		return nil, fmt.Errorf("reading %d bytes: %w", len(text), ErrFormat)
+	}
+	s := make(Stamp, 0, end/each)
+	for mark := range slices.Chunk(marks[:end], each) {
+		s = append(s, Mark{
+			Inode:   binary.LittleEndian.Uint64(mark),
+			Changed: int64(binary.LittleEndian.Uint64(mark[each/2:])), //nolint:gosec // as it was written
+		})
+	}
+	return s, nil
+}
+
+// Equal tells whether two stamps are of the same files, none of which was changed in between. An empty one is of none.
+func (s Stamp) Equal(other Stamp) bool { return len(s) > 0 && slices.Equal(s, other) }

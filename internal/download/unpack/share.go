@@ -1,0 +1,133 @@
+package unpack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/stamp"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openat"
+)
+
+// Mark compares the tree in dir with the manifest without reading the files: the set of names, types, sizes, modes, times,
+// link targets, and that all of it belongs to the account this process runs as. It changes nothing, and returns what the
+// files are known by. The first difference is [ErrDamaged]. Only on Linux files are known by anything.
+//
+// One who finds the same marks later knows that no file was written to meanwhile, nor replaced, nor had its mode, its owner
+// or its times set: each of these sets the time of the last change, and nobody can set that back. So does giving a file
+// another name or taking one away, which is why a stamp has to be made again after that.
+func (m *Manifest) Mark(ctx context.Context, dir string) (stamp.Stamp, error) {
+	top, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("looking at the unpacked files: %w", missing(".", err))
+	}
+	defer top.Close()
+	w := newWalk(m, top)
+	w.marks = make(stamp.Stamp, len(m.entries))
+	if err := w.run(ctx); err != nil {
+		return nil, fmt.Errorf("looking at the unpacked files: %w", err)
+	}
+	return w.marks, nil
+}
+
+// mark looks at a file without opening it.
+func (p *pair) mark(e *entry, from *openat.Dir) (stamp.Mark, error) {
+	found, err := from.Status(last(e.path))
+	if err != nil {
+		return stamp.Mark{}, missing(e.path, err)
+	}
+	if err := errors.Join(meta(e, found), p.ours(e, found)); err != nil {
+		return stamp.Mark{}, err
+	}
+	return stamp.Mark{Inode: found.Inode, Changed: found.Changed}, nil
+}
+
+// ours tells whether what is to be shared belongs to nobody else, who could change it for all.
+func (p *pair) ours(e *entry, found openat.Status) error {
+	if p.marks == nil || found.Inode == 0 || found.UID == os.Geteuid() {
+		return nil
+	}
+	return fmt.Errorf("%w: %q belongs to user %d", ErrDamaged, e.path, found.UID)
+}
+
+// ErrStale means that a stamp is not of the files that are there.
+var ErrStale = errors.New("the files are not those of the stamp")
+
+// Share is [Clone] for a tree whose files are those of from themselves, under second names, and for an owner that is
+// [Owner.Sticky]. Each file must be what the stamp says ([ErrStale]), and as the manifest has it ([ErrDamaged]) in all that
+// [Manifest.Mark] looks at; none is read. It returns what the files are known by afterwards, as a second name is a change.
+// Where files can have none in that place, it is [errors.ErrUnsupported]. After a failure the stamp may be stale.
+func Share(ctx context.Context, from string, m *Manifest, noted stamp.Stamp, to string, owner Owner) (stamp.Stamp, error) {
+	var after stamp.Stamp
+	err := stage(to, func(staging string) (err error) {
+		after, err = share(ctx, from, m, noted, staging, owner)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sharing the runner's files: %w", hostError(err))
+	}
+	return after, nil
+}
+
+func share(ctx context.Context, from string, m *Manifest, noted stamp.Stamp, staging string, owner Owner) (stamp.Stamp, error) {
+	if len(noted) != len(m.entries) {
+		return nil, ErrStale
+	}
+	source, err := os.OpenRoot(from)
+	if err != nil {
+		return nil, missing(".", err)
+	}
+	defer source.Close()
+	target, err := os.OpenRoot(staging)
+	if err != nil {
+		return nil, err
+	}
+	defer target.Close()
+	w := newWalk(m, source)
+	w.to, w.owner, w.noted, w.marks = target, owner, noted, make(stamp.Stamp, len(noted))
+	if w.exact, err = keepsModes(target); err != nil {
+		return nil, err
+	}
+	if err := w.run(ctx); err != nil {
+		return nil, err
+	}
+	if err := stick(target, owner.GID); err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(m.entries, func(e entry) bool { return e.kind == aHardLink }) {
+		return m.Mark(ctx, from) // these came after the marks of what they lead to
+	}
+	return w.marks, nil
+}
+
+// second gives a file that is known by a mark a second name, and returns what it is known by then.
+func (p *pair) second(e *entry, known stamp.Mark, from, to *openat.Dir) (stamp.Mark, error) {
+	before, err := p.mark(e, from)
+	if err != nil {
+		return before, err
+	}
+	if before != known || known.Inode == 0 {
+		return before, fmt.Errorf("looking at %q: %w", e.path, ErrStale)
+	}
+	base := last(e.path)
+	if err := from.Link(base, to, base); err != nil {
+		return before, fmt.Errorf("linking %q: %w", e.path, err)
+	}
+	// By the new name: it is of the very file that got it.
+	after, err := p.mark(e, to)
+	if err == nil && after.Inode != known.Inode {
+		err = fmt.Errorf("linking %q: %w", e.path, ErrStale)
+	}
+	return after, err
+}
+
+// stick lets a group add to a root directory.
+func stick(root *os.Root, gid int) error {
+	if err := root.Lchown(".", -1, gid); err != nil {
+		return err
+	}
+	return root.Chmod(".", fs.ModeSticky|0o770)
+}
