@@ -54,7 +54,8 @@ func arrows() []arrow {
 		{"internal/supervise", []string{
 			"internal/register", "internal/instance", "internal/reaper", "internal/github", "internal/account", "internal/retry",
 		}},
-		{"internal/jail", []string{"internal/reaper", "internal/account", "internal/removal"}},
+		{"internal/jail", []string{"internal/reaper", "internal/account", "internal/removal", "internal/svc/transient"}},
+		{"internal/svc/transient", []string{"internal/svc"}},
 		{"internal/register", []string{ // the record says who joins
 			"internal/github", "internal/instance", "internal/account", "internal/openfile", "internal/refusal", "internal/removal",
 		}},

@@ -29,9 +29,7 @@ type StartError struct {
 	// Program is what was to be started.
 	Program string
 	// Step is what has failed on the way, as a clause ("mounting /proc"); empty: starting the program itself.
-	Step string
-	// Said is what the service manager has to say of it; may be empty.
-	Said  string
+	Step  string
 	Cause error
 }
 
@@ -40,11 +38,7 @@ func (e *StartError) Error() string {
 	if e.Step != "" {
 		text += e.Step + ": "
 	}
-	text += e.Cause.Error()
-	if e.Said != "" {
-		text += ": " + e.Said
-	}
-	return text
+	return text + e.Cause.Error()
 }
 
 func (e *StartError) Unwrap() error { return e.Cause }

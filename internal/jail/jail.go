@@ -31,11 +31,13 @@ type Spec struct {
 	Description string
 	// Argv is the program, by its absolute path, and its arguments. Everybody on the host may read it: no secrets.
 	Argv []string
-	// Env ("KEY=VALUE") is the whole environment. It reaches the program and its children, and nobody else.
+	// Env ("KEY=VALUE") is the environment, to which systemd adds some of its own (INVOCATION_ID). It reaches the program and its
+	// children, and nobody else.
 	Env []string
 	// Dir is where it starts: an absolute path, which the account can enter.
 	Dir string
-	// User is who it runs as. A uid and a gid are enough: neither a name nor a home has to be known to the host.
+	// User is who it runs as. A uid and a gid are enough, without a name: nobody has to know them. Start then succeeds for a
+	// program that cannot be executed, where it is systemd who tries; it ends with 126 or 127.
 	User account.User
 	// Output gets what it writes to stdout and stderr; nil: nobody does. It stays the caller's, who closes it after Start, or
 	// keeps it. It has to be a file, a pipe or /dev/null. Stdin is always empty.

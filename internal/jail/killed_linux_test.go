@@ -34,14 +34,20 @@ func superviseUntilKilled(text string) {
 	if err == nil {
 		o := Options{Folder: filepath.Dir(spec.View.Hidden[0]) + "/lives", Log: slog.New(slog.DiscardHandler)}
 		spec.Output = nil
-		_, err = makerOf(maker, o).Start(context.Background(), spec)
+		var m Maker
+		if m, err = makerOf(maker, o); err == nil {
+			_, err = m.Start(context.Background(), spec)
+		}
 	}
 	fmt.Println("started", err)
 	select {}
 }
 
-func makerOf(name string, o Options) Maker {
-	return &byProcess{folder: o.Folder, isolated: name == Namespaces, log: o.Log}
+func makerOf(name string, o Options) (Maker, error) {
+	if name == Systemd {
+		return newByUnit(context.Background(), o)
+	}
+	return &byProcess{folder: o.Folder, isolated: name == Namespaces, log: o.Log}, nil
 }
 
 // A supervisor that is killed takes the life along: the program may say goodbye, and nothing is left.
@@ -50,9 +56,9 @@ func TestKilledSupervisor(t *testing.T) {
 		for _, deaf := range []bool{false, true} {
 			mark := word(t)
 			bye := filepath.Join(w.root, "bye")
-			script := "setsid sleep " + mark + " & trap 'echo >" + bye + "; exit' INT; while true; do sleep 0.05; done"
+			script := "trap 'echo >" + bye + "; exit' INT; setsid sleep " + mark + " & while true; do sleep 0.05; done"
 			if deaf {
-				script = "setsid sleep " + mark + " & trap '' INT TERM; while true; do sleep 0.05; done"
+				script = "trap '' INT TERM; setsid sleep " + mark + " & while true; do sleep 0.05; done"
 			}
 			spec := w.spec(script)
 			supervisor := w.supervisor(t, spec)
@@ -61,7 +67,8 @@ func TestKilledSupervisor(t *testing.T) {
 			if err := supervisor.Kill(); err != nil {
 				t.Fatal(err)
 			}
-			if deaf { // the next one does not wait for more than it has to
+			// The next one does not wait for more than it has to, and is the one who ends the life where a service's end does not.
+			if deaf || w.maker.Name() == Systemd {
 				if err := w.maker.EndStale(t.Context(), spec.Name); err != nil {
 					t.Error(err)
 				}

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 )
 
 func TestExit(t *testing.T) {
@@ -68,6 +70,24 @@ func TestIdentity(t *testing.T) {
 		want := fmt.Sprintf("%d\n%d\n%s\n%s\n%s|%s\n0022\n0\n130\n", w.user.UID, w.user.GID, strings.Join(groups, " "), w.root, w.root, "a b\t\"c\" $HOME ${X} \\ %n 'd' ü\nnext ")
 		if got != want {
 			t.Errorf("it says\n%q, want\n%q", got, want)
+		}
+	})
+}
+
+// An account that no host knows: who registers a runner.
+func TestNameless(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		if w.user.Self {
+			t.Skip("who is the account is nobody else")
+		}
+		w.user = account.User{UID: stranger + 500, GID: stranger + 501}
+		if err := w.user.Own(w.root); err != nil {
+			t.Fatal(err)
+		}
+		spec := w.spec(`id -u; id -G; touch made && grep -E '^(NoNewPrivs|CapEff|CapPrm|CapInh|CapBnd|CapAmb):' /proc/self/status | cut -f 2`)
+		want := fmt.Sprintf("%d\n%d\n", stranger+500, stranger+501) + strings.Repeat("0000000000000000\n", 5) + "1\n"
+		if got, exit := w.runs(t, spec); got != want || exit.Code != 0 {
+			t.Errorf("it says %q, %+v", got, exit)
 		}
 	})
 }

@@ -26,6 +26,8 @@ const (
 	supervisorTest = "JAIL_TEST_SUPERVISOR"
 	// chooseTest is set for the process of TestChooseWithoutNamespaces: its folder.
 	chooseTest = "JAIL_TEST_CHOOSE"
+	// nameTest is what the machine calls the account, where it has one; and the groups of TestTasks and the other.
+	nameTest = "JAIL_TEST_ACCOUNT"
 	// makersTest names the makers to try, where the machine was made for them.
 	makersTest = "JAIL_TEST_MAKERS"
 )
@@ -85,7 +87,7 @@ func newWorld(t *testing.T, name string) *world {
 			t.Error(err)
 		}
 	})
-	w := &world{base: base, root: filepath.Join(base, "runners", "one"), user: account.User{UID: stranger, GID: stranger, Groups: []int{stranger, stranger + 1}}}
+	w := &world{base: base, root: filepath.Join(base, "runners", "one"), user: account.User{Name: os.Getenv(nameTest), UID: stranger, GID: stranger, Groups: []int{stranger, stranger + 1}}}
 	if os.Getuid() != 0 {
 		w.user, err = account.Lookup("")
 	}
@@ -108,6 +110,12 @@ func makerCalled(t *testing.T, name string, o Options) Maker {
 		return m
 	case Descendants:
 		return &byProcess{folder: o.Folder, log: o.Log}
+	case Systemd:
+		m, err := newByUnit(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
 	}
 	t.Fatalf("there is no maker %q", name)
 	return nil

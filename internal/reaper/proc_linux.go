@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -79,6 +80,23 @@ func (p Process) Alive() bool { return p.alive() }
 
 // Signal sends s to p and to no other. It returns [os.ErrProcessDone] when p has ended.
 func (p Process) Signal(s os.Signal) error { return p.signal(s) }
+
+// Await returns when p has ended, or is a zombie: at once where the kernel has handles on processes, else after a moment.
+func (p Process) Await() {
+	handle, err := unix.PidfdOpen(p.PID, 0)
+	if err == nil {
+		defer unix.Close(handle) //nolint:errcheck // it names a process, and holds nothing that could be lost
+	}
+	for p.alive() {
+		if err != nil {
+			<-time.After(interval)
+			continue
+		}
+		// The number was p's after the handle was opened, so the handle is on p. The wait ends when p does.
+		wait := []unix.PollFd{{Fd: int32(handle), Events: unix.POLLIN}} //nolint:gosec // a file's number
+		_, _ = unix.Poll(wait, int(time.Minute/time.Millisecond))
+	}
+}
 
 // LookInside returns the child of the process first that calls itself pid, in the PID namespace that it was born into. The
 // error is [fs.ErrNotExist] when there is none.

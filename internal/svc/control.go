@@ -204,6 +204,11 @@ func (s *Service) systemctl(ctx context.Context, op string, args ...string) (str
 	return out, nil
 }
 
+// Ask runs one of systemd's programs to its end. The error says how it ended, and stderr what it had to say of that.
+func Ask(ctx context.Context, program string, args ...string) (stdout, stderr string, err error) {
+	return systemdHost().run(ctx, program, args...)
+}
+
 // run runs one of systemd's programs to its end.
 func (h host) run(ctx context.Context, program string, args ...string) (stdout, stderr string, err error) {
 	path, err := h.find(program)

@@ -96,7 +96,7 @@ func (s Sandbox) render(line func(key, value string)) {
 		line("SystemCallFilter", "~@clock @raw-io @reboot")
 		return
 	}
-	line("SystemCallFilter", "~@clock @cpu-emulation @module @obsolete @raw-io @reboot @swap")
+	line("SystemCallFilter", JobCalls)
 	line("NoNewPrivileges", "yes")
 	line("CapabilityBoundingSet", "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL CAP_SETGID CAP_SETUID")
 	line("ProtectSystem", "strict")
@@ -106,19 +106,31 @@ func (s Sandbox) render(line func(key, value string)) {
 	line("ReadWritePaths", optional(writable))
 	line("PrivateMounts", "yes")
 	line("PrivateDevices", "yes")
-	line("BindPaths", optional(append([]string{"/dev/fuse", "/dev/kvm", "/dev/net/tun"}, devices...)))
-	line("DeviceAllow", "char-misc rw")
-	for _, device := range devices {
-		line("DeviceAllow", device+" rw")
-	}
+	RenderDevices(line, devices)
 	for _, what := range []string{"Clock", "KernelTunables", "KernelModules", "KernelLogs", "ControlGroups"} {
 		line("Protect"+what, "yes")
 	}
 	if !s.Docker {
 		line("ProtectProc", "invisible")
 	}
-	line("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6 AF_NETLINK")
-	line("SystemCallArchitectures", "native x86 arm")
+	line("RestrictAddressFamilies", AddressFamilies)
+	line("SystemCallArchitectures", Architectures)
+}
+
+// The values that the sandbox of a service and the confinement of a transient unit have in common.
+const (
+	JobCalls        = "~@clock @cpu-emulation @module @obsolete @raw-io @reboot @swap"
+	AddressFamilies = "AF_UNIX AF_INET AF_INET6 AF_NETLINK"
+	Architectures   = "native x86 arm"
+)
+
+// RenderDevices puts back what PrivateDevices takes away.
+func RenderDevices(line func(key, value string), devices []string) {
+	line("BindPaths", optional(append([]string{"/dev/fuse", "/dev/kvm", "/dev/net/tun"}, devices...)))
+	line("DeviceAllow", "char-misc rw")
+	for _, device := range devices {
+		line("DeviceAllow", device+" rw")
+	}
 }
 
 func (s Sandbox) hostTemp() bool { return s.Docker || s.HostTemp }
@@ -133,7 +145,7 @@ func (s Sandbox) paths() (writable, devices []string) {
 		writable = append(writable, "/tmp", "/var/tmp")
 	}
 	for _, name := range s.Writable {
-		if below(name, "/dev") {
+		if Below(name, "/dev") {
 			devices = append(devices, name)
 		} else {
 			writable = append(writable, name)
@@ -166,7 +178,7 @@ func (u Unit) validateSandbox() error {
 			err = errors.New("not a clean absolute path")
 		case name == "/":
 			err = errors.New("would leave nothing protected")
-		case name == "/dev" || below(name, "/dev") && !deviceName.MatchString(name):
+		case name == "/dev" || Below(name, "/dev") && !deviceName.MatchString(name):
 			err = errors.New("not the name of a device")
 		}
 		if err != nil {
@@ -177,12 +189,12 @@ func (u Unit) validateSandbox() error {
 		return nil
 	}
 	for _, name := range append([]string{u.Executable, u.Directory}, u.Sandbox.Writable...) {
-		if below(name, "/tmp") || below(name, "/var/tmp") {
+		if Below(name, "/tmp") || Below(name, "/var/tmp") {
 			return fmt.Errorf("path %q: not there in a sandbox, which has a temporary folder of its own", name)
 		}
 	}
 	return nil
 }
 
-// below says whether name, which is clean, stands for something in folder, however deep.
-func below(name, folder string) bool { return strings.HasPrefix(name, folder+"/") }
+// Below says whether name, which is clean, stands for something in folder, however deep.
+func Below(name, folder string) bool { return strings.HasPrefix(name, folder+"/") }

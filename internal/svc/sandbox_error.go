@@ -30,9 +30,9 @@ func (e *SandboxError) Error() string {
 // Is makes errors.Is(err, ErrSandbox) hold.
 func (e *SandboxError) Is(target error) bool { return target == ErrSandbox }
 
-// sandboxSteps are the exit codes of a process that systemd gives up before it becomes the program, as far as lines of a
+// SandboxSteps are the exit codes of a process that systemd gives up before it becomes the program, as far as lines of a
 // [Sandbox] are to blame (systemd.exec(5), "PROCESS EXIT CODES").
-func sandboxSteps() map[int]string {
+func SandboxSteps() map[int]string {
 	return map[int]string{
 		213: "SECUREBITS", 218: "CAPABILITIES", 226: "NAMESPACE", 227: "NO_NEW_PRIVILEGES", 228: "SECCOMP",
 		230: "PERSONALITY", 232: "ADDRESS_FAMILIES", 237: "KEYRING",
@@ -51,7 +51,7 @@ func (s *Service) sandboxFailure(ctx context.Context, op string, lines []string)
 	if err != nil {
 		return nil //nolint:nilerr // then the refusal itself is told
 	}
-	step, known := sandboxSteps()[state.ExitStatus]
+	step, known := SandboxSteps()[state.ExitStatus]
 	if !known {
 		return nil
 	}

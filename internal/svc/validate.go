@@ -169,3 +169,9 @@ func validateDocumentation(addresses string) error {
 	}
 	return nil
 }
+
+// CheckName tells whether a unit can have that name, without ".service".
+func CheckName(name string) error { return validateName(name) }
+
+// CheckText tells whether a unit can have that text in it: it is one line, and whole.
+func CheckText(text string) error { return validateText(text) }
