@@ -61,7 +61,7 @@ func (k *keeper) renewRoot(ctx context.Context, dir, next string, asset download
 			return err
 		}
 	}
-	if err := k.place(ctx, asset, next); err != nil {
+	if err := k.placeNext(ctx, asset, next); err != nil {
 		return err
 	}
 	mounted, err := mountsIn(dir)
@@ -102,12 +102,58 @@ func (k *keeper) restore(record instance.Record) error {
 	return nil
 }
 
-// discardOld removes the copy before, or what has become of the next one.
+// discardOld removes the copy before, or what has become of the next one: while the next job runs, where that
+// can be.
 func (k *keeper) discardOld(record instance.Record) {
+	if k.ahead.leave(context.Background(), record.NextDir()) == nil {
+		return
+	}
 	if err := download.Discard(record.NextDir()); err != nil {
 		k.log.Warn("removing the copy of the runner before", "runner", k.name, "error", err)
 	}
 }
+
+// placeNext is place, by the copy that was made meanwhile if there is one.
+func (k *keeper) placeNext(ctx context.Context, asset download.Asset, next string) error {
+	if err := download.Discard(next); err != nil {
+		return err
+	}
+	taken, err := k.ahead.take(ctx, asset, next)
+	if err != nil {
+		k.log.Warn("the next copy of the runner is made again", "error", err)
+	}
+	if taken {
+		return nil
+	}
+	return k.place(ctx, asset, next)
+}
+
+// aheadOf makes copies ahead of the end of a job, for a runner that is given a fresh one then; nil for another, and what
+// a killed process has left is removed.
+func (k *keeper) aheadOf(record instance.Record) *ahead {
+	if !record.Ephemeral && !record.JIT || k.user.Self {
+		if err := removal.Path(record.AheadDir()); err != nil {
+			k.log.Warn("removing copies of the runner", "error", err)
+		}
+		return nil
+	}
+	return &ahead{dir: record.AheadDir(), log: k.log, make: func(ctx context.Context, there string) (download.Asset, error) {
+		record, err := k.store.Load(k.name)
+		if err != nil {
+			return download.Asset{}, err
+		}
+		asset, found, err := k.cached(record)
+		if err == nil && !found {
+			err = errNotCached
+		}
+		if err != nil {
+			return download.Asset{}, err
+		}
+		return asset, k.place(ctx, asset, there)
+	}}
+}
+
+var errNotCached = errors.New("its version is not in the cache")
 
 // place puts a copy of an asset there, instead of what a killed process has left.
 func (k *keeper) place(ctx context.Context, asset download.Asset, dir string) error {
@@ -122,16 +168,25 @@ func (k *keeper) place(ctx context.Context, asset download.Asset, dir string) er
 // sameAgain is what the root was made of. A runner that has updated itself, or is
 // no longer in the cache, begins with what is on offer now.
 func (k *keeper) sameAgain(ctx context.Context, record instance.Record) (download.Asset, error) {
+	asset, found, err := k.cached(record)
+	if err != nil || found {
+		return asset, err
+	}
+	chosen, err := k.offered(ctx, record, asset.Platform)
+	return chosen.Asset, err
+}
+
+// cached is what the root was made of, if it is in the cache and still what the runner is to be.
+func (k *keeper) cached(record instance.Record) (asset download.Asset, found bool, err error) {
 	platform, err := download.Host()
 	if err != nil {
-		return download.Asset{}, err
+		return download.Asset{}, false, err
 	}
-	asset := download.Asset{Platform: platform, Version: record.Version, SHA256: record.SHA256}
+	asset = download.Asset{Platform: platform, Version: record.Version, SHA256: record.SHA256}
 	if entry, found := k.fetcher.Cache.Find(asset); found && (k.running(record) == record.Version || record.Source.Pinned) {
-		return entry.Asset(platform), nil
+		return entry.Asset(platform), true, nil
 	}
-	chosen, err := k.offered(ctx, record, platform)
-	return chosen.Asset, err
+	return asset, false, nil
 }
 
 // moveFolder takes a folder along into another copy; one that is none stays.

@@ -27,6 +27,7 @@ type keeper struct {
 	environment []string
 	name        string
 	user        account.User
+	ahead       *ahead   // nil where no copies are made ahead
 	mounted     []string // what was told last to be mounted in the runner's directory
 }
 

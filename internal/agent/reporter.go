@@ -24,6 +24,7 @@ type reporter struct {
 	boot    string
 	begun   time.Time
 	tidier  *tidier
+	ahead   *ahead
 
 	mu     sync.Mutex // of what follows: changes and heartbeats come from different goroutines
 	ready  bool
@@ -55,6 +56,9 @@ func (o *reporter) report(c supervise.Change) {
 		o.since = time.Now().UTC()
 	}
 	o.tidier.onState(c.State)
+	if c.State == supervise.Idle {
+		o.ahead.begin()
+	}
 	before := o.last
 	o.last = c
 	o.try("saving the report", o.store.SaveReport(o.record.Name, o.reportOf(c)))
@@ -228,6 +232,7 @@ func (o *reporter) try(what string, err error) {
 // they say that the runner has ended.
 func (o *reporter) close() {
 	o.tidier.end()
+	o.ahead.end()
 	if o.webhook == nil {
 		return
 	}

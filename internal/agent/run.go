@@ -140,6 +140,8 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 	}
 	if k.connect != nil && !record.PreRegistered {
 		config.Renew = sparing(k.renew)
+		k.ahead = k.aheadOf(record)
+		reporter.ahead = k.ahead
 	}
 	if !record.Source.Pinned && !record.DisableUpdate {
 		config.Replace = sparing(k.replace)

@@ -355,7 +355,7 @@ func (u *uninstaller) removeToken(ctx context.Context) (github.Secret, error) {
 // something, it is remembered.
 func (u *uninstaller) removeFiles(context.Context) (string, error) {
 	var left removal.Problems
-	for _, dir := range []string{u.record.Dir, u.record.NextDir(), instance.Away(u.record.NextDir())} {
+	for _, dir := range []string{u.record.Dir, u.record.NextDir(), instance.Away(u.record.NextDir()), u.record.AheadDir()} {
 		left.Add(download.Discard(dir))
 	}
 	if err := left.Err(); err != nil {

@@ -36,5 +36,9 @@ func (p Paths) Socket(name string) string { return filepath.Join(p.Control, name
 // its place, under a name that no runner can have.
 func (r Record) NextDir() string { return filepath.Join(filepath.Dir(r.Dir), "."+r.Name+".next") }
 
+// AheadDir is where the agent makes the next copy of the runner while a job runs, and removes the one before: private to
+// root, beside its place, under a name that no runner can have.
+func (r Record) AheadDir() string { return filepath.Join(filepath.Dir(r.Dir), "."+r.Name+".ahead") }
+
 // Away is where a copy of the runner waits while two change places by renames.
 func Away(dir string) string { return dir + ".away" }

@@ -1,0 +1,161 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
+)
+
+// ahead makes the next copy of a runner while its listener waits and works, and removes the one before then as well,
+// so that neither lies between two jobs. Both are in a folder that only root can enter until the copy takes its
+// place. The zero value does nothing.
+type ahead struct {
+	// dir is that folder, beside the runner's.
+	dir string
+	// make puts a copy of what the runner is made of there, and says what it is.
+	make func(ctx context.Context, there string) (download.Asset, error)
+	log  *slog.Logger
+
+	mu     sync.Mutex
+	made   download.Asset     // what lies there whole; zero if nothing does
+	cancel context.CancelFunc // of the one at work
+	done   chan struct{}      // closed when nobody is; nil where nobody ever was
+}
+
+func (a *ahead) next() string { return filepath.Join(a.dir, "next") }
+func (a *ahead) old() string  { return filepath.Join(a.dir, "old") }
+
+// begin has the next copy made, unless it lies there or is on its way. It does not wait.
+func (a *ahead) begin() {
+	if a == nil || a.make == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.made != (download.Asset{}) || a.working() {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	a.cancel, a.done = cancel, make(chan struct{})
+	go func(done chan struct{}) {
+		defer close(done)
+		defer cancel()
+		var made download.Asset
+		err := sparing(func(ctx context.Context) (err error) {
+			made, err = a.work(ctx)
+			return err
+		})(ctx)
+		if err != nil && ctx.Err() == nil {
+			a.log.Info("the next copy of the runner is made after the job", "reason", err.Error())
+		}
+		a.mu.Lock()
+		a.made = made
+		a.mu.Unlock()
+	}(a.done)
+}
+
+// working tells whether somebody is at work; the caller holds mu.
+func (a *ahead) working() bool {
+	if a.done == nil {
+		return false
+	}
+	select {
+	case <-a.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// work removes what lies there, also what a killed process has left, and makes the next copy.
+func (a *ahead) work(ctx context.Context) (download.Asset, error) {
+	if err := removal.Path(a.dir); err != nil {
+		return download.Asset{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return download.Asset{}, err
+	}
+	if err := os.Mkdir(a.dir, 0o700); err != nil {
+		return download.Asset{}, err
+	}
+	made, err := a.make(ctx, a.next())
+	if err != nil {
+		return download.Asset{}, errors.Join(err, removal.Path(a.next()))
+	}
+	return made, nil
+}
+
+// take moves the copy to a path where nothing is, if it is one of this asset. One that is on its way is
+// waited for: it takes less long than another.
+func (a *ahead) take(ctx context.Context, asset download.Asset, to string) (bool, error) {
+	if a == nil || a.make == nil {
+		return false, nil
+	}
+	a.wait(ctx)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.working() || a.made == (download.Asset{}) || a.made.Version != asset.Version || a.made.SHA256 != asset.SHA256 {
+		return false, nil
+	}
+	a.made = download.Asset{}
+	if err := os.Rename(a.next(), to); err != nil {
+		return false, fmt.Errorf("taking the next copy of the runner: %w", err)
+	}
+	return true, nil
+}
+
+// leave takes over a copy that is to be removed; begin does so. What cannot be moved is the caller's to remove.
+func (a *ahead) leave(ctx context.Context, from string) error {
+	if a == nil || a.make == nil {
+		return errors.ErrUnsupported
+	}
+	a.wait(ctx)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.working() {
+		return context.Cause(ctx)
+	}
+	if err := os.Mkdir(a.dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return os.Rename(from, a.old())
+}
+
+func (a *ahead) wait(ctx context.Context) {
+	a.mu.Lock()
+	done := a.done
+	a.mu.Unlock()
+	if done == nil {
+		return
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+// end stops the one at work, and leaves nothing.
+func (a *ahead) end() {
+	if a == nil || a.make == nil {
+		return
+	}
+	a.mu.Lock()
+	if a.cancel != nil {
+		a.cancel()
+	}
+	a.mu.Unlock()
+	a.wait(context.Background())
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.made = download.Asset{}
+	if err := removal.Path(a.dir); err != nil {
+		a.log.Warn("removing copies of the runner", "error", err)
+	}
+}
