@@ -25,7 +25,7 @@ type credentialOptions struct {
 func (o *credentialOptions) options() []option {
 	return []option{
 		{
-			name: "token-file", value: "FILE", commands: credentialCommands,
+			name: "token-file", value: "FILE", given: givenSecret, commands: credentialCommands,
 			usage: "file that holds the access token; - reads standard input",
 			text:  &o.tokenFile,
 		},
@@ -40,7 +40,7 @@ func (o *credentialOptions) options() []option {
 			text:  &o.appID,
 		},
 		{
-			name: "app-key-file", value: "FILE", commands: credentialCommands,
+			name: "app-key-file", value: "FILE", given: givenSecret, commands: credentialCommands,
 			usage: "private key of the GitHub App, as GitHub gave it",
 			text:  &o.appKeyFile,
 		},

@@ -167,6 +167,7 @@ func hostMeanings() []meaning {
 		{svc.ErrUnavailable, exitHost, plus("--no-service")},
 		{register.ErrLibraries, exitHost, hintLibraries},
 		{doctor.ErrLibraries, exitHost, hintDoctor},
+		{places.ErrGiven, exitHost, hintGiven},
 		{places.ErrInodes, exitHost, fixed("df -i")},
 		{places.ErrReadOnly, exitHost, hintRemount},
 		{places.ErrNoExec, exitHost, hintRemount},

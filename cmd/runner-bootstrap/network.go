@@ -32,7 +32,7 @@ func (o *networkOptions) options() []option {
 			text:  &o.noProxy,
 		},
 		{
-			name: "ca-file", value: "FILE", commands: credentialCommands,
+			name: "ca-file", value: "FILE", given: givenRead, commands: credentialCommands,
 			usage: "certificate authorities in PEM to trust beside the system's, for the runner and its jobs as well",
 			text:  &o.caFile,
 		},

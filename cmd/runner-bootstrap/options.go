@@ -17,6 +17,7 @@ type option struct {
 	usage    string
 	fallback string // its default, as it would be typed
 	commands string // which commands have it, separated by blanks; "cache-list" is cache list
+	given    given  // what root does with the path that it is; zero for what is none
 
 	// Exactly one of these is where its value goes.
 	text  *string

@@ -36,7 +36,7 @@ type callOptions struct {
 func (o *callOptions) options() []option {
 	return []option{
 		{
-			name: "config", value: "FILE", commands: everyCommand,
+			name: "config", value: "FILE", given: givenRead, commands: everyCommand,
 			usage: "configuration file with these options as keys; /etc/runner-bootstrap/config.yaml is read if it is there",
 			text:  &o.config,
 		},

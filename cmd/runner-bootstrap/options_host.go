@@ -54,7 +54,7 @@ type placeOptions struct{ dir string }
 
 func (o *placeOptions) options() []option {
 	return []option{{
-		name: "dir", value: "DIR", commands: runnerCommands + " cloud-init prepare doctor cache-list cache-prune",
+		name: "dir", value: "DIR", given: givenKept, commands: runnerCommands + " cloud-init prepare doctor cache-list cache-prune",
 		usage: "keep everything below this directory; needs no root if it is yours",
 		text:  &o.dir,
 	}}

@@ -114,12 +114,12 @@ func (o *reportOptions) options() []option {
 			text:  &o.webhook,
 		},
 		{
-			name: "status-webhook-secret-file", value: "FILE", commands: "install cloud-init",
+			name: "status-webhook-secret-file", value: "FILE", given: givenSecret, commands: "install cloud-init",
 			usage: "file with the secret that signs what is posted; it must stay there",
 			text:  &o.webhookSecret,
 		},
 		{
-			name: "metrics-file", value: "FILE", commands: "install cloud-init",
+			name: "metrics-file", value: "FILE", given: givenFolder, commands: "install cloud-init",
 			usage: "file of metrics for the node exporter's textfile collector; {name} is the runner",
 			text:  &o.metricsFile,
 		},

@@ -138,23 +138,27 @@ func resolve(command *cobra.Command, call *session) error {
 			return err
 		}
 	}
+	options := optionsFor(commandKey(command), call.options)
+	// Before what they lead to is read.
+	if err := call.checkGiven(options, "dir", "config"); err != nil {
+		return err
+	}
 	file, err := readConfig(command.Context(), optionsOf[callOptions](call).config, optionsOf[placeOptions](call).dir)
 	if err != nil {
 		return err
 	}
-	for _, option := range optionsFor(commandKey(command), call.options) {
+	for _, option := range options {
 		if err := fromEnvironment(command.Flags(), option.name); err != nil {
 			return err
 		}
 		text, there := file[option.name]
-		if !there || command.Flags().Changed(option.name) {
-			continue
-		}
-		if err := command.Flags().Set(option.name, text); err != nil {
-			return usagef("configuration file: key %q: value %q is %v", option.name, text, errors.Unwrap(err))
+		if there && !command.Flags().Changed(option.name) {
+			if err := command.Flags().Set(option.name, text); err != nil {
+				return usagef("configuration file: key %q: value %q is %v", option.name, text, errors.Unwrap(err))
+			}
 		}
 	}
-	return nil
+	return call.checkGiven(options)
 }
 
 // refuseToken answers the most common mistake: every account of the host can

@@ -10,6 +10,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -34,7 +35,8 @@ func (p *planner) checkService(context.Context) error {
 			}
 		}
 	}
-	return nil
+	// Root comes back to it at each start.
+	return places.CheckGiven(p.maker.Executable, places.Trust{})
 }
 
 // checkFiles refuses what the service could not find: in its sandbox it has

@@ -4,12 +4,15 @@ package plan_test
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -113,4 +116,29 @@ func TestPlanUnit(t *testing.T) {
 	if unit := w.plan(r).Details.Unit; unit.Sandbox.Enabled || unit.RuntimeFolder != "of-a-test" {
 		t.Errorf("the unit is %+v", unit)
 	}
+}
+
+// Root starts the program at each start of the host: nobody else may be able to replace it.
+func TestProgramOfOthers(t *testing.T) {
+	t.Parallel()
+	if !account.Privileged() {
+		t.Skip("only root installs a service")
+	}
+	w := newWorld(t)
+	folder, err := os.MkdirTemp("/dev/shm", "") //nolint:usetesting // a program in a temporary folder is refused for that
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { mustDo(t, os.RemoveAll(folder)) })
+	const stranger = 61234
+	w.maker.Executable = filepath.Join(folder, "runner-bootstrap")
+	mustDo(t, os.WriteFile(w.maker.Executable, nil, 0o755), os.Chmod(folder, 0o755))
+	w.plan(w.brought())
+	mustDo(t, os.Chown(w.maker.Executable, stranger, stranger))
+	w.refused(w.brought(), places.ErrGiven, "uid 61234's, mode 0755")
+	mustDo(t, os.Chown(w.maker.Executable, 0, 0), os.Chown(folder, stranger, stranger))
+	w.refused(w.brought(), places.ErrGiven, "uid 61234's, mode 0755")
+	r := w.brought()
+	r.Service = false
+	w.plan(r)
 }

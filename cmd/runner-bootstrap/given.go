@@ -1,0 +1,135 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+)
+
+// given says what root does with a path that an option has, and so who may be able to
+// change it.
+type given int
+
+const (
+	// givenKept is where root comes back to: it executes and believes what is there.
+	givenKept given = iota + 1
+	// givenRead is what root believes in this call, and may be of the one who calls by sudo.
+	givenRead
+	// givenSecret is read as a secret and nothing else. It must not be the jobs'.
+	givenSecret
+	// givenFolder is a file that root writes, for others to read: its folder must not be the jobs'.
+	givenFolder
+)
+
+// givenError is a path of an option that others can change.
+type givenError struct {
+	option, file string
+	*places.GivenError
+}
+
+func (e *givenError) Error() string { return "--" + e.option + ": " + e.GivenError.Error() }
+
+func (e *givenError) Unwrap() error { return e.GivenError }
+
+// checkGiven refuses, as root, paths of options that others could change: of those that are
+// named, or of all. What cloud-init is given is mostly of another host.
+func (call *session) checkGiven(options []option, named ...string) error {
+	if !account.Privileged() || call.running.Name() == "cloud-init" {
+		return nil
+	}
+	for _, o := range options {
+		if o.given == 0 || *o.text == "" || *o.text == "-" || len(named) > 0 && !slices.Contains(named, o.name) {
+			continue
+		}
+		if err := call.checkPath(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (call *session) checkPath(o option) error {
+	path, trust := *o.text, places.Trust{}
+	switch o.given {
+	case givenKept:
+	case givenRead:
+		trust = caller()
+	case givenSecret:
+		trust = call.anyoneButJobs()
+	case givenFolder:
+		path, trust = filepath.Dir(path), call.anyoneButJobs()
+	}
+	err := places.CheckGiven(path, trust)
+	var others *places.GivenError
+	if errors.As(err, &others) {
+		return &givenError{o.name, *o.text, others}
+	}
+	return err
+}
+
+// caller trusts the one who has become root by sudo.
+func caller() places.Trust {
+	uid, uidErr := strconv.Atoi(os.Getenv("SUDO_UID"))
+	gid, gidErr := strconv.Atoi(os.Getenv("SUDO_GID"))
+	if uidErr != nil || gidErr != nil {
+		return places.Trust{}
+	}
+	return places.Trust{UIDs: []int{uid}, GIDs: []int{gid}}
+}
+
+// anyoneButJobs trusts everybody but the accounts that run jobs here, or will.
+func (call *session) anyoneButJobs() places.Trust {
+	trust := places.Trust{Others: true}
+	names := []string{firstOf(optionsOf[accountOptions](call).user, plan.DefaultUser)}
+	if dir, err := optionsOf[placeOptions](call).absolute(); err == nil {
+		// Records that cannot be read are told by the one who needs them.
+		records, _ := instance.NewStore(instance.DefaultPaths(dir).State).List() //nolint:errcheck // see above
+		for _, record := range records {
+			names = append(names, record.User)
+		}
+	}
+	for _, name := range names {
+		if user, err := account.Lookup(name); err == nil && user.UID > 0 { // else it owns nothing yet
+			trust.JobUIDs, trust.JobGroups = append(trust.JobUIDs, user.UID), append(trust.JobGroups, user.Groups...)
+		}
+	}
+	return trust
+}
+
+// hintGiven lets nobody but root change what was given, or puts it where nobody can.
+func hintGiven(call *session, err error) string {
+	var path *places.GivenError
+	var option *givenError
+	switch {
+	case !errors.As(err, &path):
+		return "runner-bootstrap doctor"
+	case errors.As(err, &option) && option.option == "metrics-file":
+		return underSudo(again(call.arguments, "--metrics-file", "/var/lib/node_exporter/runner.prom"))
+	case path.Command != "":
+		return "sudo " + path.Command
+	case option == nil:
+		// The program itself.
+		const installed = "/usr/local/bin/" + programName
+		rest, _ := strings.CutPrefix(again(call.arguments), programName)
+		return shellWords([]string{"sudo", "install", "-m", "755", path.Path, installed}) + " && sudo " + installed + rest
+	case option.option == "dir" && firstOf(call.arguments...) == "install":
+		return underSudo(again(call.arguments, "--dir", "/opt/runner-bootstrap"))
+	case option.option == "dir":
+		return shellWords([]string{"namei", "-l", option.file})
+	}
+	mode := "600"
+	if option.option == "ca-file" {
+		mode = "644"
+	}
+	ours := filepath.Join("/etc", programName, filepath.Base(option.file))
+	return shellWords([]string{"sudo", "install", "-D", "-m", mode, option.file, ours}) + " && " +
+		underSudo(again(call.arguments, "--"+option.option, ours))
+}
