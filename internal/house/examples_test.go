@@ -123,7 +123,15 @@ func importExamples() []example {
 
 func textExamples() []example {
 	const paths, tokens, unfinished, scripts = "no machine paths", "no tokens", "nothing unfinished", "scripts are named after commands"
-	const plain = "plain words"
+	const plain, promises = "plain words", "promises are shown"
+	readme := func(rows, points string) map[string]string {
+		return map[string]string{
+			"README.md": "# A\n## What it does to your host\n| | |\n|---|---|\n" + rows + "\n## What it promises\n\n" + points + "\n## End\n",
+			"a_test.go": "package a\nfunc TestA(t *testing.T) {}\nfunc FuzzA(f *testing.F) {}",
+			"cmd/runner-bootstrap/testdata/script/run.txtar": "",
+			"cmd/runner-bootstrap/run.go":                    "package main\nfunc f() *C { return &C{Use: \"run\"} }",
+		}
+	}
 	text := func(s string) map[string]string { return map[string]string{"docs/a.md": s} }
 	script := func(name string) map[string]string {
 		return map[string]string{
@@ -156,6 +164,12 @@ func textExamples() []example {
 		{unfinished, "a word that holds it", text("TO" + "DOS, autoto" + "do"), ""},
 		{unfinished, "in Go", map[string]string{"a.go": "package a\n// TO" + "DO: all"}, "a.go:2"},
 		{unfinished, "in a script", map[string]string{"scripts/a.sh": "# FIX" + "ME"}, "scripts/a.sh:1"},
+
+		{promises, "with a test and a script", readme("| x | y <!-- shown by TestA/b, run.txtar --> |\n", "- **Z.** z\n  <!-- shown by FuzzA -->\n"), ""},
+		{promises, "a test that is not there", readme("| x | y <!-- shown by TestB --> |\n", ""), "README.md:5: there is no TestB"},
+		{promises, "a row without one", readme("| x | y |\n", ""), "README.md:5: nothing is named"},
+		{promises, "a point without one", readme("", "- **A.** a <!-- shown by TestA -->\n- **Z.** z\n"), "README.md:9: nothing is named"},
+		{promises, "elsewhere", map[string]string{"docs/a.md": "x <!-- shown by TestC -->", "a_test.go": "package a"}, "docs/a.md:1: there is no TestC"},
 
 		{plain, "words that hold them", text("ane" + "wable"), ""},
 		{plain, "at the start of a sentence", text("first\nWhoe" + "ver comes"), "docs/a.md:2"},
