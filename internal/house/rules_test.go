@@ -52,7 +52,7 @@ func arrows() []arrow {
 		}},
 		{"internal/places", []string{"internal/download", "internal/instance", "internal/account", "internal/shell"}},
 		{"internal/supervise", []string{
-			"internal/register", "internal/instance", "internal/reaper", "internal/github", "internal/account", "internal/retry",
+			"internal/register", "internal/instance", "internal/reaper", "internal/github", "internal/account", "internal/retry", "internal/folders",
 		}},
 		{"internal/jail", []string{"internal/reaper", "internal/account", "internal/removal", "internal/svc/transient"}},
 		{"internal/svc/transient", []string{"internal/svc"}},

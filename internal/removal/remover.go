@@ -56,7 +56,7 @@ type remover struct {
 }
 
 func newRemover(ctx context.Context, freed *Freed) *remover {
-	return &remover{ctx: ctx, freed: freed, prefix: Doomed(), buffer: make([]byte, buffered)}
+	return &remover{ctx: ctx, freed: freed, prefix: Doomed()}
 }
 
 // tree removes what is called name in a folder.
@@ -116,6 +116,9 @@ func (r *remover) clear(dir *openat.Dir, depth int) Problems {
 
 // pass looks at all names in a folder once. It returns how many there were, and how many of them are gone.
 func (r *remover) pass(dir *openat.Dir, depth int) (seen, removed int, found Problems) {
+	if r.buffer == nil { // files alone, of which there may be thousands, need none
+		r.buffer = make([]byte, buffered)
+	}
 	listing, err := dir.Names(r.buffer)
 	if err != nil {
 		r.problem(&found, dir, "", err)

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
 )
 
 const (
@@ -59,21 +61,25 @@ func updateOver(root string, since time.Time) bool {
 	if _, err := os.Lstat(filepath.Join(root, updateFlag)); !errors.Is(err, fs.ErrNotExist) {
 		return err == nil
 	}
-	entries, err := os.ReadDir(filepath.Join(root, "_diag"))
+	tree, err := os.OpenRoot(root)
 	if err != nil {
 		return false
 	}
-	for _, entry := range entries {
-		name := entry.Name()
-		if !strings.HasPrefix(name, "SelfUpdate-") ||
-			!strings.HasSuffix(name, ".succeed") && !strings.HasSuffix(name, ".failed") {
-			continue
-		}
-		if info, err := entry.Info(); err == nil && info.ModTime().After(since) {
-			return true
-		}
+	defer tree.Close()
+	logs, err := folders.Enter(tree, "_diag")
+	if err != nil {
+		return false
 	}
-	return false
+	defer logs.Close()
+	over := false
+	err = folders.Names(logs, func(name string) bool {
+		if strings.HasPrefix(name, "SelfUpdate-") && (strings.HasSuffix(name, ".succeed") || strings.HasSuffix(name, ".failed")) {
+			info, err := logs.Lstat(name)
+			over = err == nil && info.ModTime().After(since)
+		}
+		return !over
+	})
+	return err == nil && over
 }
 
 // awaitListener waits until the root has a listener, or ctx ends.
@@ -123,16 +129,18 @@ func updated(root string) bool {
 // newestFolder is the folder of that beginning whose name has the highest version;
 // empty without one.
 func newestFolder(tree *os.Root, beginning string) string {
-	entries, err := fs.ReadDir(tree.FS(), ".")
+	newest := ""
+	err := folders.Names(tree, func(name string) bool {
+		version, found := strings.CutPrefix(name, beginning)
+		if found && newer(version, strings.TrimPrefix(newest, beginning)) {
+			if info, err := tree.Lstat(name); err == nil && info.IsDir() {
+				newest = name
+			}
+		}
+		return true
+	})
 	if err != nil {
 		return ""
-	}
-	newest := ""
-	for _, entry := range entries {
-		version, found := strings.CutPrefix(entry.Name(), beginning)
-		if found && entry.IsDir() && newer(version, strings.TrimPrefix(newest, beginning)) {
-			newest = entry.Name()
-		}
 	}
 	return newest
 }

@@ -34,7 +34,7 @@ type Limits struct {
 }
 
 // DefaultLimits keeps what a runner with regular jobs needs: logs for 30 days and
-// of 256 MiB at most, and the repositories of the last 30 days.
+// of 256 MiB and 4,096 at most, and the repositories of the last 30 days.
 func DefaultLimits() Limits {
 	return Limits{DiagAge: 30 * day, DiagBytes: 256 << 20, WorkAge: 30 * day}
 }
@@ -119,24 +119,27 @@ func (t *tidier) updating(work *os.Root) bool {
 // versions removes the programs of the runner's other versions. Unless it is
 // certain which the present one is, it removes none.
 func (t *tidier) versions(base place, paths ...string) {
-	for _, u := range t.units(base, removal.IsDoomed) {
-		t.remove(u)
-	}
+	t.inPortions(base, removal.IsDoomed, func(units []*unit) {
+		for _, u := range units {
+			t.remove(u)
+		}
+	})
 	bin, known := present(base.folder, "bin", paths)
 	if !known {
 		return
 	}
 	// An installation that was never updated has folders, and they are what is used.
 	externals, known := present(base.folder, "externals", paths)
-	others := t.units(base, func(name string) bool {
+	t.inPortions(base, func(name string) bool {
 		return strings.HasPrefix(name, "bin.") && name != bin ||
 			known && strings.HasPrefix(name, "externals.") && name != externals
-	})
-	for _, u := range others {
-		if u.info.IsDir() {
-			t.remove(u)
+	}, func(others []*unit) {
+		for _, u := range others {
+			if u.info.IsDir() {
+				t.remove(u)
+			}
 		}
-	}
+	})
 }
 
 // present returns the name of the folder in base that a link leads to. paths are
@@ -157,53 +160,100 @@ func present(base *os.Root, link string, paths []string) (name string, known boo
 	return name, err == nil && info.IsDir()
 }
 
+// maxLogs is how many logs stay at most: some weeks of a runner that is always busy. A job can
+// leave any number, and those that stay are held in memory.
+const maxLogs = 4096
+
 // diag removes logs by age, then the oldest ones until the others are within their
 // limit.
 func (t *tidier) diag(base place) {
 	logs := place{folder: base.folder, inner: diag, label: diag}
-	units := t.units(logs, func(name string) bool { return !slices.Contains(parts(), name) })
 	folder, done, err := logs.open()
 	if err != nil {
-		return // told by units
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.found.Add(err)
+		}
+		return
 	}
 	defer func() { t.found.Add(done()) }()
+	kept := t.newLogs(folder)
+	t.inPortions(logs, func(name string) bool { return !slices.Contains(parts(), name) }, kept.add)
 	for _, name := range parts() {
-		units = append(units, t.units(place{folder: folder, inner: name, label: path.Join(diag, name)}, anyName)...)
+		t.inPortions(place{folder: folder, inner: name, label: path.Join(diag, name)}, anyName, kept.add)
 	}
-	t.measure(units, true)
-	total := sum(units)
-	units = slices.DeleteFunc(units, isOpenLog(units))
-	units, total = t.removeOld(units, total, t.limits.DiagAge)
-	t.removeOver(units, total, t.limits.DiagBytes)
+	kept.limit(maxLogs)
+	t.removeOver(kept.units, kept.total, t.limits.DiagBytes)
+}
+
+// logs are those that stay, as far as they are known.
+type logs struct {
+	t     *tidier
+	open  string // the one that the idle runner writes to
+	units []*unit
+	total int64 // bytes of all, the open one included
+}
+
+// newLogs finds the open log among those in a folder.
+func (t *tidier) newLogs(folder *os.Root) *logs {
+	l := &logs{t: t}
+	var newest *unit
+	t.found.Add(t.each(folder, func(name string, info fs.FileInfo) {
+		if !strings.HasPrefix(name, "Runner_") || !strings.HasSuffix(name, ".log") {
+			return
+		}
+		if u := (&unit{name: name, newest: info.ModTime()}); newest == nil || older(newest, u) < 0 {
+			newest, l.open = u, name
+		}
+	}))
+	return l
+}
+
+// add removes of some units those that are too old, and keeps the others.
+func (l *logs) add(units []*unit) {
+	l.t.measure(units, true)
+	l.total += sum(units)
+	units = slices.DeleteFunc(units, func(u *unit) bool { return u.place.label == diag && u.name == l.open })
+	units, l.total = l.t.removeOld(units, l.total, l.t.limits.DiagAge)
+	l.units = append(l.units, units...)
+	if len(l.units) > 2*maxLogs {
+		l.limit(maxLogs)
+	}
+}
+
+// limit removes the oldest units beyond so many.
+func (l *logs) limit(most int) {
+	if len(l.units) <= most {
+		return
+	}
+	slices.SortFunc(l.units, older)
+	var stay []*unit
+	for i, u := range l.units {
+		switch {
+		case i >= len(l.units)-most:
+			stay = append(stay, u)
+		case l.t.remove(u):
+			l.total -= u.bytes
+		}
+	}
+	l.units = stay
 }
 
 // parts are the folders in _diag where pieces of job logs wait to be uploaded.
 func parts() []string { return []string{"pages", "blocks"} }
 
-// isOpenLog tells the log that the idle runner writes to from others.
-func isOpenLog(units []*unit) func(*unit) bool {
-	var open *unit
-	for _, u := range units {
-		if u.place.label != diag || !strings.HasPrefix(u.name, "Runner_") || !strings.HasSuffix(u.name, ".log") {
-			continue
-		}
-		if open == nil || older(open, u) < 0 {
-			open = u
-		}
-	}
-	return func(u *unit) bool { return u == open }
-}
-
 // work removes what jobs left in the work folder.
 func (t *tidier) work(folder place) {
-	left := t.units(folder, func(name string) bool { return strings.HasPrefix(name, "_update") || removal.IsDoomed(name) })
-	left = append(left, t.units(folder.at("_temp"), anyName)...)
-	t.measure(left, false)
-	t.removeOld(left, 0, day)
-
-	repositories := slices.DeleteFunc(t.units(folder, anyName), func(u *unit) bool { return !isRepository(u) })
-	t.measure(repositories, false)
-	t.removeOld(repositories, 0, t.limits.WorkAge)
+	old := func(limit time.Duration) func([]*unit) {
+		return func(units []*unit) {
+			t.measure(units, false)
+			t.removeOld(units, 0, limit)
+		}
+	}
+	t.inPortions(folder, func(name string) bool { return strings.HasPrefix(name, "_update") || removal.IsDoomed(name) }, old(day))
+	t.inPortions(folder.at("_temp"), anyName, old(day))
+	t.inPortions(folder, anyName, func(units []*unit) {
+		old(t.limits.WorkAge)(slices.DeleteFunc(units, func(u *unit) bool { return !isRepository(u) }))
+	})
 }
 
 // isRepository tells whether something in the work folder may be the folder of a

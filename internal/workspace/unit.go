@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -58,51 +57,49 @@ func sum(units []*unit) (total int64) {
 
 func anyName(string) bool { return true }
 
-// units returns what is in a place under names that are wanted. If there is no
-// such place, there is nothing.
-func (t *tidier) units(p place, wanted func(name string) bool) []*unit {
+// portion is how many units are held at a time. A job can leave millions.
+const portion = 1024
+
+// inPortions gives do what is in a place under names that are wanted, some at a time. Do may
+// remove them. If there is no such place, there is nothing.
+func (t *tidier) inPortions(p place, wanted func(name string) bool, do func([]*unit)) {
 	folder, done, err := p.open()
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
 			t.found.Add(err)
 		}
-		return nil
+		return
 	}
 	defer func() { t.found.Add(done()) }()
 	var units []*unit
 	t.found.Add(t.each(folder, func(name string, info fs.FileInfo) {
-		if wanted(name) {
-			units = append(units, &unit{place: p, name: name, info: info, newest: info.ModTime(), bytes: onDisk(info) / links(info)})
+		if !wanted(name) {
+			return
+		}
+		units = append(units, &unit{place: p, name: name, info: info, newest: info.ModTime(), bytes: onDisk(info) / links(info)})
+		if len(units) == portion {
+			do(units)
+			units = nil
 		}
 	}))
-	return units
+	do(units)
 }
 
 // each calls do for everything in a folder, until the context ends.
 func (t *tidier) each(folder *os.Root, do func(name string, info fs.FileInfo)) error {
-	const some = 1024
-	listing, err := folder.Open(".")
+	err := folders.Names(folder, func(name string) bool {
+		if t.ctx.Err() != nil {
+			return false
+		}
+		if info, err := folder.Lstat(name); err == nil { // else it is gone
+			do(name, info)
+		}
+		return true
+	})
 	if err != nil {
-		return fmt.Errorf("listing %q: %w", folder.Name(), folders.Cause(err))
+		return fmt.Errorf("listing %q: %w", folder.Name(), err)
 	}
-	defer listing.Close()
-	for {
-		names, err := listing.Readdirnames(some)
-		for _, name := range names {
-			if t.ctx.Err() != nil {
-				return nil
-			}
-			if info, err := folder.Lstat(name); err == nil { // else it is gone
-				do(name, info)
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("listing %q: %w", folder.Name(), folders.Cause(err))
-		}
-	}
+	return nil
 }
 
 // measure looks at what is below units: at two levels for their age, and at
