@@ -5,5 +5,6 @@ import "errors"
 // Why a runner is not kept, or what has gone wrong at its end.
 var (
 	ErrAccountAway = errors.New("the account is not known yet")
+	ErrNotAlone    = errors.New("other processes run as the account of the jobs, and the runner waits until they have ended")
 	ErrOnExit      = errors.New("what is to happen on exit has failed")
 )

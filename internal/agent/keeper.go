@@ -47,6 +47,9 @@ func (k *keeper) renew(ctx context.Context) error {
 	if record.Phase == instance.Removing {
 		return &refusal.Error{Object: fmt.Sprintf("runner %q on this host", k.name), Reason: instance.ErrRemoving, Name: k.name}
 	}
+	if err := k.clearAccount(ctx, record); err != nil {
+		return err
+	}
 	if err := k.freshen(ctx, record); err != nil {
 		return err
 	}

@@ -46,6 +46,7 @@ type request struct {
 	Group  Process
 	Grace  time.Duration
 	Cancel time.Duration // when the context ends, 0 for never
+	Keeper string
 }
 
 type reply struct {
@@ -83,7 +84,7 @@ func play(part string) int {
 	case "tree":
 		answer.Found = inTree(r.Root, r.UID)
 	case "strays":
-		answer.Strays, err = Strays(r.UID)
+		answer.Strays, err = Strays(r.UID, r.Keeper, "no-unit")
 	case "orphans":
 		answer.Ended, err = EndOrphans(ctx, r.Root, r.UID, r.Group, r.Grace)
 	case "descendants":

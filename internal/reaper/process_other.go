@@ -36,7 +36,7 @@ func EndDescendants(context.Context, time.Duration) (ended int, err error) { ret
 func Scripted(string, int) bool { return false }
 
 // Strays finds nothing.
-func Strays(int) ([]Stray, error) { return nil, nil }
+func Strays(int, string, string) ([]Stray, error) { return nil, nil }
 
 // EndOrphans ends nothing.
 func EndOrphans(context.Context, string, int, Process, time.Duration) (ended int, err error) {

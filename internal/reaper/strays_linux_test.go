@@ -43,6 +43,11 @@ func TestStrays(t *testing.T) {
 	if at(ended.Process) >= 0 {
 		t.Error("one that has ended is found")
 	}
+	// This test has started them. What it is called counts where it is root's.
+	kept := ask(t, request{Do: "strays", UID: uid, Keeper: programName(os.Getpid())}, nil).Strays
+	if left := slices.ContainsFunc(kept, func(s Stray) bool { return s.Process == plain.Process }); left != (os.Getuid() != 0) {
+		t.Errorf("one that another of ours keeps is found: %t", left)
+	}
 	if others := ask(t, request{Do: "strays", UID: 64322}, nil).Strays; len(others) > 0 {
 		t.Errorf("of another account: %+v", others)
 	}
@@ -53,7 +58,7 @@ func TestStraysButOurOwn(t *testing.T) {
 	alone(t, func(t *testing.T) {
 		child := start(t, program{script: "(read y <&3) & echo $!; read x"})
 		grandchild := saidProcess(t, child)
-		found, err := Strays(os.Getuid())
+		found, err := Strays(os.Getuid(), "no-keeper", "no-unit")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,4 +71,23 @@ func TestStraysButOurOwn(t *testing.T) {
 			t.Errorf("the parent is not among %+v", found)
 		}
 	})
+}
+
+// Units of a user's own manager are called as an account likes.
+func TestSystemUnit(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"0::/system.slice/listener.actions.runner.octo-org.web-1.service\n":                               true,
+		"12:pids:/\n1:name=systemd:/system.slice/listener.web-1.service\n0::/\n":                          true,
+		"0::/system.slice/listener.web-1.service/sub\n":                                                   true,
+		"0::/system.slice/ssh.service\n":                                                                  false,
+		"0::/user.slice/user-1000.slice/user@1000.service/app.slice/listener.web-1.service\n":             false,
+		"0::/user.slice/user-1000.slice/user@1000.service/system.slice/listener.actions.runner.service\n": false,
+		"0::/system.slice\n": false,
+		"":                   false,
+	} {
+		if got := systemUnit(text, "listener."); got != want {
+			t.Errorf("%q: %t", text, got)
+		}
+	}
 }

@@ -1,0 +1,88 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+)
+
+const (
+	// strayTime is how long processes may take to end that were asked to.
+	strayTime = 3 * time.Second
+	strayPoll = 50 * time.Millisecond
+	// straysNamed is how many of them an error names.
+	straysNamed = 5
+	// program is ours; what runs below another one is another runner's, or another installation's.
+	program = "runner-bootstrap"
+	// lifePrefix begins the names of units that listeners are confined in.
+	lifePrefix = "listener."
+	// overflowUID is nobody's, and whom the kernel shows processes and files as that have no account here.
+	overflowUID = 65534
+)
+
+// clearAccount sees to it that nothing runs as the account of the jobs before another registration: it could
+// watch the next job, or change what that job starts with. What systemd runs for the account beside the runner
+// is ended, as a job may have asked for it. Anything else may be somebody who is logged in: that is an error which
+// names it. Runners that share an account, as --user can have it, do not look.
+func (k *keeper) clearAccount(ctx context.Context, record instance.Record) error {
+	if k.user.Self || k.user.UID == overflowUID {
+		return nil // it is also its owner's, or that of many
+	}
+	done, err := svc.EndUserManager(ctx, k.user.Name, k.user.UID)
+	if done != "" {
+		k.log.Warn("something ran as the account of the jobs beside the runner", "account", k.user.Name, "done", done)
+	}
+	if err != nil {
+		k.log.Warn("cannot end what runs as the account of the jobs", "error", err) // it is found below
+	}
+	shared, err := k.sharesAccount(record)
+	if err != nil || shared {
+		return err
+	}
+	until := time.Now().Add(strayTime)
+	for {
+		strays, err := reaper.Strays(k.user.UID, program, lifePrefix)
+		if err != nil || len(strays) == 0 {
+			return err
+		}
+		if time.Now().After(until) {
+			return fmt.Errorf("registering %q: %w: %s", k.name, ErrNotAlone, straysWords(strays))
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(strayPoll):
+		}
+	}
+}
+
+func straysWords(strays []reaper.Stray) string {
+	var words []string
+	for i, s := range strays {
+		if i == straysNamed {
+			words = append(words, fmt.Sprintf("and %d more", len(strays)-i))
+			break
+		}
+		words = append(words, fmt.Sprintf("%d (%s)", s.PID, s.Name))
+	}
+	return strings.Join(words, ", ")
+}
+
+// sharesAccount tells whether another runner of this host has the same account.
+func (k *keeper) sharesAccount(record instance.Record) (bool, error) {
+	records, err := k.store.List()
+	if err != nil {
+		return false, err
+	}
+	for _, other := range records {
+		if other.Name != record.Name && other.User == record.User {
+			return true, nil
+		}
+	}
+	return false, nil
+}
