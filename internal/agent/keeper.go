@@ -47,7 +47,7 @@ func (k *keeper) renew(ctx context.Context) error {
 	if record.Phase == instance.Removing {
 		return &refusal.Error{Object: fmt.Sprintf("runner %q on this host", k.name), Reason: instance.ErrRemoving, Name: k.name}
 	}
-	if err := k.clearAccount(ctx, record); err != nil {
+	if err := (company{store: k.store, user: k.user, log: k.log}).clear(ctx, record); err != nil {
 		return err
 	}
 	if err := k.freshen(ctx, record); err != nil {

@@ -3,9 +3,11 @@ package agent
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -25,33 +27,40 @@ const (
 	overflowUID = 65534
 )
 
-// clearAccount sees to it that nothing runs as the account of the jobs before another registration: it could
+// company is what runs as the account of the jobs beside the runner.
+type company struct {
+	store *instance.Store
+	user  account.User
+	log   *slog.Logger
+}
+
+// clear sees to it that nothing runs as the account of the jobs before another registration: it could
 // watch the next job, or change what that job starts with. What systemd runs for the account beside the runner
 // is ended, as a job may have asked for it. Anything else may be somebody who is logged in: that is an error which
 // names it. Runners that share an account, as --user can have it, do not look.
-func (k *keeper) clearAccount(ctx context.Context, record instance.Record) error {
-	if k.user.Self || k.user.UID == overflowUID {
+func (c company) clear(ctx context.Context, record instance.Record) error {
+	if c.user.Self || c.user.UID == overflowUID {
 		return nil // it is also its owner's, or that of many
 	}
-	done, err := svc.EndUserManager(ctx, k.user.Name, k.user.UID)
+	done, err := svc.EndUserManager(ctx, c.user.Name, c.user.UID)
 	if done != "" {
-		k.log.Warn("something ran as the account of the jobs beside the runner", "account", k.user.Name, "done", done)
+		c.log.Warn("something ran as the account of the jobs beside the runner", "account", c.user.Name, "done", done)
 	}
 	if err != nil {
-		k.log.Warn("cannot end what runs as the account of the jobs", "error", err) // it is found below
+		c.log.Warn("cannot end what runs as the account of the jobs", "error", err) // it is found below
 	}
-	shared, err := k.sharesAccount(record)
+	shared, err := c.shared(record)
 	if err != nil || shared {
 		return err
 	}
 	until := time.Now().Add(strayTime)
 	for {
-		strays, err := reaper.Strays(k.user.UID, program, lifePrefix)
+		strays, err := reaper.Strays(c.user.UID, program, lifePrefix)
 		if err != nil || len(strays) == 0 {
 			return err
 		}
 		if time.Now().After(until) {
-			return fmt.Errorf("registering %q: %w: %s", k.name, ErrNotAlone, straysWords(strays))
+			return fmt.Errorf("registering %q: %w: %s", record.Name, ErrNotAlone, straysWords(strays))
 		}
 		select {
 		case <-ctx.Done():
@@ -73,9 +82,9 @@ func straysWords(strays []reaper.Stray) string {
 	return strings.Join(words, ", ")
 }
 
-// sharesAccount tells whether another runner of this host has the same account.
-func (k *keeper) sharesAccount(record instance.Record) (bool, error) {
-	records, err := k.store.List()
+// shared tells whether another runner of this host has the same account.
+func (c company) shared(record instance.Record) (bool, error) {
+	records, err := c.store.List()
 	if err != nil {
 		return false, err
 	}
