@@ -225,6 +225,8 @@ func refusalMeanings() []meaning {
 		{plan.ErrSpent, exitRefused, hintJITConfig},
 		{plan.ErrDiffers, exitRefused, plus("--replace")},
 		{plan.ErrOtherScope, exitRefused, hintUninstall},
+		{plan.ErrOtherUpdate, exitRefused, hintUninstall},
+		{plan.ErrUpdate, exitUsage, plus("--update", "runner")},
 		{plan.ErrOtherAccount, exitRefused, hintUninstall},
 		{bootstrap.ErrBusy, exitRefused, plus("--force")},
 		{plan.ErrAtWork, exitRefused, hintAtWork},

@@ -160,7 +160,7 @@ func (o *installOptions) request() (plan.Request, error) {
 		},
 		Metadata: plan.Metadata{Policy: o.identity.metadata, Wait: o.identity.metadataWait},
 		User:     o.account.user, CreateUser: o.account.createUser, UserPerRunner: o.account.userPerRunner, Service: !o.account.noService,
-		Source: source, Variables: o.registration.env, Life: kept,
+		Source: source, Update: o.registration.update, Variables: o.registration.env, Life: kept,
 	}, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 )
@@ -129,6 +130,7 @@ type registrationOptions struct {
 	replace       bool
 	ephemeral     bool
 	disableUpdate bool
+	update        string
 	env           []string
 }
 
@@ -150,6 +152,11 @@ func (o *registrationOptions) options() []option {
 			on:    &o.disableUpdate,
 		},
 		{
+			name: "update", value: "WHO", commands: "install cloud-init",
+			usage: "who brings newer versions: agent, runner or off; for ephemeral runners as root agent, for others always runner",
+			text:  &o.update,
+		},
+		{
 			name: "env", value: "KEY=VALUE", commands: "install cloud-init",
 			usage: "variable for the runner's .env, which jobs see; may be repeated",
 			lines: &o.env,
@@ -158,6 +165,9 @@ func (o *registrationOptions) options() []option {
 }
 
 func (o *registrationOptions) check() error {
+	if !slices.Contains([]string{"", instance.UpdateAgent, instance.UpdateRunner, instance.UpdateOff}, o.update) {
+		return usagef("--update: %q is not agent, runner or off", o.update)
+	}
 	for _, variable := range o.env {
 		if key, _, found := strings.Cut(variable, "="); !found || key == "" {
 			return usagef("--env: %q is not KEY=VALUE", key)

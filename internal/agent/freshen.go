@@ -34,13 +34,16 @@ func (k *keeper) freshen(ctx context.Context, record instance.Record) error {
 	if err != nil {
 		return err
 	}
+	if done, err := k.rooted.clear(ctx, record, asset); done || err != nil {
+		return err
+	}
 	folders := []string{"_diag"}
 	if !ephemeral && filepath.IsLocal(record.Work) {
 		// As a whole: a job may have put a link into the place of what is in it.
 		first, _, _ := strings.Cut(filepath.ToSlash(filepath.Clean(record.Work)), "/")
 		folders = append(folders, first)
 	}
-	if err := k.renewRoot(ctx, record.Dir, record.NextDir(), asset, folders); err != nil {
+	if err := k.renewRoot(ctx, record, asset, folders); err != nil {
 		return fmt.Errorf("renewing the runner in %q: %w", record.Dir, err)
 	}
 	if asset.Version != record.Version || asset.SHA256 != record.SHA256 {
@@ -51,7 +54,8 @@ func (k *keeper) freshen(ctx context.Context, record instance.Record) error {
 
 // renewRoot puts a new copy of an asset in the place of dir by way of next, and
 // takes folders along.
-func (k *keeper) renewRoot(ctx context.Context, dir, next string, asset download.Asset, folders []string) error {
+func (k *keeper) renewRoot(ctx context.Context, record instance.Record, asset download.Asset, folders []string) error {
+	dir, next := record.Dir, record.NextDir()
 	// What a killed process had on its way comes back first.
 	for _, folder := range folders {
 		if _, err := os.Lstat(filepath.Join(dir, folder)); err == nil {
@@ -61,18 +65,14 @@ func (k *keeper) renewRoot(ctx context.Context, dir, next string, asset download
 			return err
 		}
 	}
-	if err := k.placeNext(ctx, asset, next); err != nil {
+	if err := k.placeNext(ctx, record, asset, next); err != nil {
 		return err
 	}
 	mounted, err := mountsIn(dir)
 	if err != nil {
 		return err
 	}
-	variables, err := k.store.KeptVariables(k.name)
-	if err == nil && len(variables) > 0 {
-		_, err = register.WriteEnvironment(next, k.user, variables, nil)
-	}
-	if err != nil {
+	if err := writeEnvironment(k, record, next); err != nil {
 		return err
 	}
 	if len(mounted) > 0 {
@@ -108,14 +108,14 @@ func (k *keeper) discardOld(record instance.Record) {
 	if k.ahead.leave(context.Background(), record.NextDir()) == nil {
 		return
 	}
-	if err := download.Discard(record.NextDir()); err != nil {
+	if err := k.fetcher.Discard(context.Background(), record.NextDir()); err != nil {
 		k.log.Warn("removing the copy of the runner before", "runner", k.name, "error", err)
 	}
 }
 
 // placeNext is place, by the copy that was made meanwhile if there is one.
-func (k *keeper) placeNext(ctx context.Context, asset download.Asset, next string) error {
-	if err := download.Discard(next); err != nil {
+func (k *keeper) placeNext(ctx context.Context, record instance.Record, asset download.Asset, next string) error {
+	if err := k.fetcher.Discard(ctx, next); err != nil {
 		return err
 	}
 	taken, err := k.ahead.take(ctx, asset, next)
@@ -125,13 +125,14 @@ func (k *keeper) placeNext(ctx context.Context, asset download.Asset, next strin
 	if taken {
 		return nil
 	}
-	return k.place(ctx, asset, next)
+	return k.place(ctx, record, asset, next)
 }
 
-// aheadOf makes copies ahead of the end of a job, for a runner that is given a fresh one then; nil for another, and what
+// aheadOf makes copies ahead of the end of a job, for a runner that is given a fresh one then; nil for another, also for
+// one whose files jobs cannot change, and what
 // a killed process has left is removed.
 func (k *keeper) aheadOf(record instance.Record) *ahead {
-	if !record.Ephemeral && !record.JIT || k.user.Self {
+	if !record.Ephemeral && !record.JIT || k.user.Self || record.Rooted() {
 		if err := removal.Path(record.AheadDir()); err != nil {
 			k.log.Warn("removing copies of the runner", "error", err)
 		}
@@ -149,18 +150,18 @@ func (k *keeper) aheadOf(record instance.Record) *ahead {
 		if err != nil {
 			return download.Asset{}, err
 		}
-		return asset, k.place(ctx, asset, there)
+		return asset, k.place(ctx, record, asset, there)
 	}}
 }
 
 var errNotCached = errors.New("its version is not in the cache")
 
 // place puts a copy of an asset there, instead of what a killed process has left.
-func (k *keeper) place(ctx context.Context, asset download.Asset, dir string) error {
-	if err := download.Discard(dir); err != nil {
+func (k *keeper) place(ctx context.Context, record instance.Record, asset download.Asset, dir string) error {
+	if err := k.fetcher.Discard(ctx, dir); err != nil {
 		return err
 	}
-	owner := download.Owner{UID: k.user.UID, GID: k.user.GID, Keep: k.user.Self}
+	owner := download.Owner{UID: k.user.UID, GID: k.user.GID, Keep: k.user.Self, Sticky: record.Rooted() && !k.user.Self}
 	_, err := k.fetcher.Place(ctx, asset, dir, owner, func(int64, int64) {})
 	return err
 }
@@ -169,8 +170,11 @@ func (k *keeper) place(ctx context.Context, asset download.Asset, dir string) er
 // no longer in the cache, begins with what is on offer now.
 func (k *keeper) sameAgain(ctx context.Context, record instance.Record) (download.Asset, error) {
 	asset, found, err := k.cached(record)
-	if err != nil || found {
+	if err != nil {
 		return asset, err
+	}
+	if found {
+		return k.rooted.newer(ctx, record, asset), nil
 	}
 	chosen, err := k.offered(ctx, record, asset.Platform)
 	return chosen.Asset, err

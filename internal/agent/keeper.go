@@ -27,7 +27,8 @@ type keeper struct {
 	environment []string
 	name        string
 	user        account.User
-	ahead       *ahead   // nil where no copies are made ahead
+	ahead       *ahead // nil where no copies are made ahead
+	rooted      rooted
 	mounted     []string // what was told last to be mounted in the runner's directory
 }
 

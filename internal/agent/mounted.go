@@ -61,7 +61,7 @@ func refill(dir, next string, stay []string) error {
 	}
 	defer folder.Close()
 	left := removal.Except(folder, func(name string) bool { return slices.Contains(stay, name) })
-	if _, mountsAlone := left.(*removal.MountedError); left != nil && !mountsAlone { //nolint:errorlint // not one of several
+	if left != nil && !removal.MountsAlone(left) {
 		return left
 	}
 	for _, entry := range entries {

@@ -90,3 +90,34 @@ func TestRefill(t *testing.T) {
 		t.Errorf("done again: %v", err)
 	}
 }
+
+// TestSwapRooted: another version takes the place of root's files, and what the account has stays as it is.
+func TestSwapRooted(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root has files of root's and of others")
+	}
+	top := t.TempDir()
+	dir, next := filepath.Join(top, "web-1"), filepath.Join(top, ".web-1.next")
+	for file, text := range map[string]string{
+		"web-1/bin/Runner.Listener": "1", "web-1/config.sh": "1", "web-1/gone.sh": "1", "web-1/.env": "kept", "web-1/.runner": "kept",
+		"web-1/_work/repo/x": "kept", ".web-1.next/bin/Runner.Listener": "2", ".web-1.next/config.sh": "2", ".web-1.next/new.sh": "2",
+	} {
+		write(t, filepath.Join(top, file), text)
+	}
+	for _, name := range []string{".runner", "_work"} {
+		if err := os.Chown(filepath.Join(dir, name), 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := swapRooted(dir, next); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{
+		"bin/Runner.Listener": "2", "config.sh": "2", "new.sh": "2", "gone.sh": "", ".env": "kept", ".runner": "kept", "_work/repo/x": "kept",
+	} {
+		if got := read(t, filepath.Join(dir, file)); got != want {
+			t.Errorf("%s is %q, want %q", file, got, want)
+		}
+	}
+}

@@ -38,17 +38,22 @@ func (k *keeper) replace(ctx context.Context) error {
 	log := k.log.With("runner", k.name, "version", before, "by", chosen.Asset.Version)
 	log.Warn("GitHub refuses this runner version, and it is replaced")
 	next := record.NextDir()
-	if err := k.place(ctx, chosen.Asset, next); err != nil {
+	if err := k.place(ctx, record, chosen.Asset, next); err != nil {
 		return err
 	}
-	if err := k.swap(record.Dir, next, chosen.Asset.Version, before); err != nil {
+	if record.Rooted() {
+		err = swapRooted(record.Dir, next)
+	} else {
+		err = k.swap(record.Dir, next, chosen.Asset.Version, before)
+	}
+	if err != nil {
 		return fmt.Errorf("replacing the runner in %q: %w", record.Dir, err)
 	}
 	log.Info("the runner version is replaced")
 	_, err = k.store.Update(ctx, k.name, func(r *instance.Record) {
 		r.Version, r.SHA256 = chosen.Asset.Version, chosen.Asset.SHA256
 	})
-	return errors.Join(err, download.Discard(next))
+	return errors.Join(err, k.fetcher.Discard(ctx, next))
 }
 
 // offered is the newest version that GitHub offers for the runner's scope.

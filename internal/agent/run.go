@@ -100,6 +100,7 @@ func (a *Agent) keeper(record instance.Record, scope github.Scope, user account.
 		store: a.Store, fetcher: a.Fetcher, log: a.Log, environment: a.Environment, name: record.Name, user: user,
 		anonymous: func() *github.Client { return a.Anonymous(scope) },
 	}
+	k.rooted.keeper = k
 	if a.Connect != nil {
 		k.connect = func() *github.Client { return a.Connect(scope) }
 	}
@@ -143,7 +144,7 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 		k.ahead = k.aheadOf(record)
 		reporter.ahead = k.ahead
 	}
-	if !record.Source.Pinned && !record.DisableUpdate {
+	if !record.Source.Pinned && !record.DisableUpdate && record.Update != instance.UpdateOff {
 		config.Replace = sparing(k.replace)
 	}
 	outcome, err := supervise.Run(ctx, config)

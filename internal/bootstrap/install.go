@@ -217,10 +217,10 @@ func (i *installer) fetch(ctx context.Context) (string, error) {
 
 func (i *installer) place(ctx context.Context) (cached bool, err error) {
 	// What is there is ours, by the record, and incomplete, by the plan.
-	if err := download.Discard(i.plan.Dir); err != nil {
+	if err := i.host.Fetcher.Discard(ctx, i.plan.Dir); err != nil {
 		return false, err
 	}
-	owner := download.Owner{UID: i.jobUser.UID, GID: i.jobUser.GID, Keep: i.jobUser.Self}
+	owner := download.Owner{UID: i.jobUser.UID, GID: i.jobUser.GID, Keep: i.jobUser.Self, Sticky: i.record.Rooted()}
 	for {
 		cached, err = i.host.Fetcher.Place(ctx, *i.plan.Asset, i.plan.Dir, owner, i.host.Observer.Progress)
 		if !errors.Is(err, download.ErrDamaged) || i.plan.Asset.Fetchable() {
@@ -237,7 +237,7 @@ func (i *installer) place(ctx context.Context) (cached bool, err error) {
 }
 
 func (i *installer) writeEnvironment(context.Context) (string, error) {
-	if err := i.former.rememberVariables(i.jobUser); err != nil {
+	if err := i.former.rememberVariables(register.FileOwner(i.record, i.jobUser)); err != nil {
 		return "", err
 	}
 	variables, old := i.details.Variables, i.details.OldVariables
@@ -245,7 +245,7 @@ func (i *installer) writeEnvironment(context.Context) (string, error) {
 	if err := i.host.Store.KeepVariables(i.plan.Name, slices.Concat(old, variables)); err != nil {
 		return "", err
 	}
-	if _, err := register.WriteEnvironment(i.plan.Dir, i.jobUser, variables, old); err != nil {
+	if _, err := register.WriteEnvironment(i.plan.Dir, register.FileOwner(i.record, i.jobUser), variables, old); err != nil {
 		return "", err
 	}
 	words := strings.Join(register.VariableNames(variables), ", ")

@@ -11,7 +11,6 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/control"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -353,10 +352,10 @@ func (u *uninstaller) removeToken(ctx context.Context) (github.Secret, error) {
 
 // removeFiles removes the tree before the record: as long as there is
 // something, it is remembered.
-func (u *uninstaller) removeFiles(context.Context) (string, error) {
+func (u *uninstaller) removeFiles(ctx context.Context) (string, error) {
 	var left removal.Problems
 	for _, dir := range []string{u.record.Dir, u.record.NextDir(), instance.Away(u.record.NextDir()), u.record.AheadDir()} {
-		left.Add(download.Discard(dir))
+		left.Add(u.host.Fetcher.Discard(ctx, dir))
 	}
 	if err := left.Err(); err != nil {
 		return "", fmt.Errorf("removing the runner's files: %w", err)

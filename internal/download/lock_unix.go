@@ -5,6 +5,7 @@ package download
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"syscall"
 	"time"
@@ -26,4 +27,10 @@ func lock(ctx context.Context, file *os.File) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// ours tells whether something belongs to the account this process runs as.
+func ours(info fs.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(stat.Uid) == os.Geteuid()
 }

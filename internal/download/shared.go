@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/stamp"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
 // Runners that root owns are made of the cache's own files, under second names. What makes that sound:
@@ -163,6 +167,75 @@ func (f *Fetcher) Discard(ctx context.Context, root string) error {
 		entry.stampAgain(manifest, before)
 	}
 	return err
+}
+
+// Renew makes a root what it was when the fetcher made it of an asset for a sticky owner: all that others have added goes,
+// but what is called as one of stay. It tells whether the runner's own files are those that were verified: only then has the
+// root become what it was. It does that without reading them, and where they are copies it cannot. What is mounted in the
+// root stays, as the [removal.MountedError] beside that says.
+func (f *Fetcher) Renew(ctx context.Context, asset Asset, root string, stay ...string) (whole bool, err error) {
+	entry, found := f.Cache.Find(asset)
+	if !found {
+		return false, nil
+	}
+	manifest, err := entry.manifest()
+	if err != nil {
+		return false, nil //nolint:nilerr // a cache that is damaged is mended by who makes another root
+	}
+	folder, _, err := folders.Open(root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer folder.Close()
+	tops := manifest.Tops()
+	left := removal.Except(folder, func(name string) bool { return slices.Contains(tops, name) || slices.Contains(stay, name) })
+	if left != nil && !removal.MountsAlone(left) {
+		return false, left
+	}
+	if info, err := folder.Stat("."); err != nil || info.Mode().Perm() != 0o770 || info.Mode()&fs.ModeSticky == 0 || !ours(info) {
+		return false, err
+	}
+	remaining, err := folder.Open(".")
+	if err != nil {
+		return false, err
+	}
+	defer remaining.Close()
+	beside, err := remaining.Readdirnames(-1)
+	if err != nil {
+		return false, err
+	}
+	if whole, err = entry.madeOf(ctx, manifest, root, beside); err != nil {
+		return false, err
+	}
+	return whole, left
+}
+
+// madeOf tells whether a root has the entry's very files, and these are those that were verified.
+func (e Entry) madeOf(ctx context.Context, manifest *unpack.Manifest, root string, beside []string) (bool, error) {
+	unlock, err := e.lockStamp(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	theirs, err := manifest.Mark(ctx, root, beside...)
+	if errors.Is(err, ErrDamaged) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	known, err := e.sound(ctx, manifest)
+	if errors.Is(err, ErrDamaged) {
+		return false, nil
+	}
+	if err != nil || !theirs.Equal(known) {
+		return false, err
+	}
+	e.note(known)
+	return true, nil
 }
 
 // sharedWith finds the entry whose files a root has.

@@ -242,3 +242,74 @@ func TestSharedWithTooManyNames(t *testing.T) {
 	s.place(t, "web-2")
 	s.wantSame(t, "web-2", false)
 }
+
+// TestRenew: what a job has added goes, and the runner is what it was, without a file made again. Whatever root has changed
+// in it, or in the cache, shows.
+func TestRenew(t *testing.T) {
+	t.Parallel()
+	s := newSharing(t)
+	root := s.root("web-1")
+	renew := func() bool {
+		t.Helper()
+		whole, err := s.fetcher.Renew(t.Context(), s.asset, root, "_diag")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return whole
+	}
+	for _, name := range []string{"_work/repo/x", "_diag/log", ".runner", "junk/deep/x"} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755), os.WriteFile(filepath.Join(root, name), nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, err := os.Lstat(filepath.Join(root, "bin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if !renew() {
+			t.Error("it is not whole")
+		}
+	}
+	after, err := os.Lstat(filepath.Join(root, "bin"))
+	if err != nil || !os.SameFile(before, after) {
+		t.Errorf("bin was made again: %v", err)
+	}
+	for name, there := range map[string]bool{"_diag/log": true, "_work": false, ".runner": false, "junk": false, "config.sh": true} {
+		if _, err := os.Lstat(filepath.Join(root, name)); (err == nil) != there {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	s.wantFit(t, true)
+	if err := os.RemoveAll(s.root("web-1")); err != nil {
+		t.Fatal(err)
+	}
+	if renew() {
+		t.Error("what is not there is whole")
+	}
+	for name, change := range map[string]func() error{
+		"a file in bin": func() error { return os.WriteFile(filepath.Join(root, "bin/new"), nil, 0o600) },
+		"another file": func() error {
+			return errors.Join(os.Remove(filepath.Join(root, "run.sh")), os.WriteFile(filepath.Join(root, "run.sh"), nil, 0o755))
+		},
+		"a missing file":   func() error { return os.Remove(filepath.Join(root, "run.sh")) },
+		"another owner":    func() error { return os.Chown(root, 65534, 65534) },
+		"not sticky":       func() error { return os.Chmod(root, 0o770) },
+		"an owner of bin":  func() error { return os.Chown(filepath.Join(root, "bin"), 65534, 0) },
+		"a changed script": func() error { return os.WriteFile(filepath.Join(root, "run.sh"), []byte("evil"), 0o755) },
+	} {
+		s.place(t, "web-1")
+		if !renew() {
+			t.Errorf("before %s: it is not whole", name)
+		}
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+		if renew() {
+			t.Errorf("with %s it is whole", name)
+		}
+		if err := s.fetcher.Discard(t.Context(), root); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -60,7 +60,7 @@ func arrows() []arrow {
 			"internal/github", "internal/instance", "internal/account", "internal/openfile", "internal/refusal", "internal/removal",
 		}},
 		{"internal/download", []string{
-			"internal/download/transfer", "internal/download/unpack", "internal/download/stamp", "internal/github", "internal/transport", "internal/atomicfile",
+			"internal/download/transfer", "internal/download/unpack", "internal/download/stamp", "internal/folders", "internal/github", "internal/transport", "internal/atomicfile",
 			"internal/refusal", "internal/removal", "internal/openfile",
 		}},
 		{"internal/download/transfer", []string{"internal/transport", "internal/retry"}}, // the former for the rules of redirects

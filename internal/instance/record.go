@@ -72,7 +72,19 @@ type Origin struct {
 	Source  Source `json:"source"`
 	Version string `json:"version"`
 	SHA256  string `json:"sha256"`
+	// Update says who brings newer versions; empty is [UpdateRunner], as in records from before there was a choice.
+	Update string `json:"update,omitempty"`
 }
+
+// Who brings newer versions of a runner.
+const (
+	UpdateAgent  = "agent"  // its agent
+	UpdateRunner = "runner" // the runner itself, whose files are then the account's that runs jobs
+	UpdateOff    = "off"    // nobody
+)
+
+// Rooted tells whether the runner's files are root's, and jobs can change none of them.
+func (o Origin) Rooted() bool { return o.Update == UpdateAgent || o.Update == UpdateOff }
 
 // Registration is what we know of the runner at GitHub.
 type Registration struct {

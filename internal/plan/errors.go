@@ -20,5 +20,7 @@ var (
 	ErrOtherServer    = errors.New("the just-in-time configuration is of another server")
 	ErrUnreachable    = errors.New("the account cannot reach the runner's directory")
 	ErrTemporary      = errors.New("the program lies in a temporary directory")
+	ErrUpdate         = errors.New("it has to update itself here")
+	ErrOtherUpdate    = errors.New("its versions are brought in another way")
 	ErrTemplate       = errors.New("not a name template")
 )

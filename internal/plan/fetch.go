@@ -16,6 +16,9 @@ import (
 // planFetch asks what is on offer only when something has to be fetched: the
 // runner updates itself.
 func (p *planner) planFetch(ctx context.Context) error {
+	if err := decideUpdate(p.Request, &p.Record, p.known, p.JobUser); err != nil {
+		return err
+	}
 	if _, err := os.Lstat(p.plan.Dir); err == nil {
 		if !p.known {
 			return &refusal.Error{Object: fmt.Sprintf("directory %q", p.plan.Dir), Reason: ErrForeignDir, Name: p.plan.Dir}
@@ -32,7 +35,7 @@ func (p *planner) planFetch(ctx context.Context) error {
 	// newest version.
 	p.Chooser = &download.Chooser{
 		Cache: p.maker.Cache, Log: p.maker.Log, Source: p.Request.Source, Platform: p.plan.Platform,
-		Client: p.client, Scoped: p.client != nil, Latest: p.Request.Identity.DisableUpdate,
+		Client: p.client, Scoped: p.client != nil, Latest: p.Request.Identity.DisableUpdate || p.Record.Rooted(),
 	}
 	if p.client == nil {
 		p.Chooser.Client = p.maker.Anonymous(p.Request.Scope)

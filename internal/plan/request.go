@@ -30,9 +30,11 @@ type Request struct {
 	UserPerRunner bool
 	Service       bool
 	Source        download.Source
-	Metadata      Metadata
-	Variables     []string // "KEY=VALUE", for the runner's .env
-	Life          instance.Life
+	// Update says who brings newer versions, as [instance.Origin] has it; empty: who can.
+	Update    string
+	Metadata  Metadata
+	Variables []string // "KEY=VALUE", for the runner's .env
+	Life      instance.Life
 	// Credential is where the supervisor finds its credential; Keep is that
 	// credential, where there is no such place and it has to be kept.
 	Credential instance.Credential

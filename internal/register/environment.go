@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
@@ -88,6 +89,15 @@ func mergeEnvironment(before []byte, want, drop []string) ([]byte, error) {
 	return []byte(strings.Join(lines, "\n") + "\n"), nil
 }
 
+// FileOwner is who the files in a runner's directory belong to that jobs only read: root with the group of the account,
+// where the runner's own files are root's as well.
+func FileOwner(record instance.Record, user account.User) account.User {
+	if record.Rooted() && !user.Self {
+		user.UID = 0
+	}
+	return user
+}
+
 // WriteFile replaces a file of a runner root, which belongs to the account that
 // jobs run as: a link, a pipe or a folder that a job has put there is replaced, not written
 // through.
@@ -114,6 +124,9 @@ func writeIn(tree *os.Root, name string, text []byte, owner account.User, durabl
 	_, err = file.Write(text)
 	if err == nil && !owner.Self {
 		err = file.Chown(owner.UID, owner.GID)
+	}
+	if err == nil && !owner.Self && owner.UID == 0 {
+		err = file.Chmod(0o640)
 	}
 	if err == nil && durable {
 		err = file.Sync()

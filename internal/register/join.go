@@ -110,6 +110,7 @@ func (j Joiner) JoinWith(ctx context.Context, token Token) (Settings, error) {
 func (j Joiner) configure(ctx context.Context, token Token) (Settings, error) {
 	identity := j.Record.Identity
 	identity.Labels, identity.Work = AskedLabels(j.Record), j.Record.WorkDir()
+	identity.DisableUpdate = identity.DisableUpdate || j.Record.Rooted() // it could not put another version there
 	settings, err := j.Runner.Join(ctx, j.Record.ScopeURL, j.Record.Name, identity, j.Replace, token.Value)
 	if !token.kept || !errors.Is(err, ErrTokenRefused) {
 		return settings, err

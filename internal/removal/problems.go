@@ -31,6 +31,12 @@ func (e *MountedError) Error() string {
 // Is makes it match [ErrMounted].
 func (e *MountedError) Is(target error) bool { return target == ErrMounted } //nolint:errorlint // errors.Is unwraps
 
+// MountsAlone tells whether an error says where something is mounted, and nothing else.
+func MountsAlone(err error) bool {
+	_, alone := err.(*MountedError) //nolint:errorlint // what it is one of, or wrapped in, says more
+	return alone
+}
+
 // maxProblems is how many places and problems are told in full, of each.
 const maxProblems = 10
 

@@ -87,6 +87,17 @@ func (m *Manifest) find(name string) *entry {
 	return &m.entries[i]
 }
 
+// Tops are the names in the root directory.
+func (m *Manifest) Tops() []string {
+	var names []string
+	for i := range m.entries {
+		if !strings.Contains(m.entries[i].path, "/") {
+			names = append(names, m.entries[i].path)
+		}
+	}
+	return names
+}
+
 // isFile tells whether name is a regular file.
 func (m *Manifest) isFile(name string) bool {
 	e := m.find(name)

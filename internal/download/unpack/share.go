@@ -18,15 +18,16 @@ import (
 //
 // One who finds the same marks later knows that no file was written to meanwhile, nor replaced, nor had its mode, its owner
 // or its times set: each of these sets the time of the last change, and nobody can set that back. So does giving a file
-// another name or taking one away, which is why a stamp has to be made again after that.
-func (m *Manifest) Mark(ctx context.Context, dir string) (stamp.Stamp, error) {
+// another name or taking one away, which is why a stamp has to be made again after that. Names beside the runner's own may
+// be in the root directory.
+func (m *Manifest) Mark(ctx context.Context, dir string, beside ...string) (stamp.Stamp, error) {
 	top, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("looking at the unpacked files: %w", missing(".", err))
 	}
 	defer top.Close()
 	w := newWalk(m, top)
-	w.marks = make(stamp.Stamp, len(m.entries))
+	w.marks, w.beside = make(stamp.Stamp, len(m.entries)), beside
 	if err := w.run(ctx); err != nil {
 		return nil, fmt.Errorf("looking at the unpacked files: %w", err)
 	}
@@ -47,10 +48,10 @@ func (p *pair) mark(e *entry, from *openat.Dir) (stamp.Mark, error) {
 
 // ours tells whether what is to be shared belongs to nobody else, who could change it for all.
 func (p *pair) ours(e *entry, found openat.Status) error {
-	if p.marks == nil || found.Inode == 0 || found.UID == os.Geteuid() {
-		return nil
+	if p.marks != nil && found.Inode != 0 && found.UID != os.Geteuid() {
+		return fmt.Errorf("%w: %q belongs to user %d", ErrDamaged, e.path, found.UID)
 	}
-	return fmt.Errorf("%w: %q belongs to user %d", ErrDamaged, e.path, found.UID)
+	return nil
 }
 
 // ErrStale means that a stamp is not of the files that are there.
@@ -112,8 +113,7 @@ func (p *pair) second(e *entry, known stamp.Mark, from, to *openat.Dir) (stamp.M
 	if before != known || known.Inode == 0 {
 		return before, fmt.Errorf("looking at %q: %w", e.path, ErrStale)
 	}
-	base := last(e.path)
-	if err := from.Link(base, to, base); err != nil {
+	if err := from.Link(last(e.path), to, last(e.path)); err != nil {
 		return before, fmt.Errorf("linking %q: %w", e.path, err)
 	}
 	// By the new name: it is of the very file that got it.
@@ -126,8 +126,5 @@ func (p *pair) second(e *entry, known stamp.Mark, from, to *openat.Dir) (stamp.M
 
 // stick lets a group add to a root directory.
 func stick(root *os.Root, gid int) error {
-	if err := root.Lchown(".", -1, gid); err != nil {
-		return err
-	}
-	return root.Chmod(".", fs.ModeSticky|0o770)
+	return errors.Join(root.Lchown(".", -1, gid), root.Chmod(".", fs.ModeSticky|0o770)) // in this order
 }

@@ -39,7 +39,9 @@ type walk struct {
 	// noted, unless nil, is what each file has to be known by, and to gets the files themselves under second names; of
 	// directories and links nothing is used but what the manifest says.
 	noted stamp.Stamp
-	tasks *queue
+	// beside are names that may be in the root directory as well.
+	beside []string
+	tasks  *queue
 }
 
 func newWalk(m *Manifest, from *os.Root) *walk {
@@ -194,6 +196,9 @@ func (p *pair) names(dir folder, from *openat.Dir) error {
 		i, ok := slices.BinarySearchFunc(dir.kids, found.Name(), func(kid int32, name string) int {
 			return strings.Compare(last(p.manifest.entries[kid].path), name)
 		})
+		if !ok && dir.path == "." && slices.Contains(p.beside, found.Name()) {
+			continue
+		}
 		if !ok {
 			return fmt.Errorf("%w: %q was added", ErrDamaged, path.Join(dir.path, found.Name()))
 		}

@@ -1,0 +1,136 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
+)
+
+const (
+	// lookEach is how often an agent asks for newer versions of its runner. Runners that came up together end their jobs at
+	// different times, and so ask at different times.
+	lookEach = 24 * time.Hour
+	// lookAgain is when it asks again after it got no answer.
+	lookAgain = time.Hour
+)
+
+// rooted keeps the files of a runner where they are root's.
+type rooted struct {
+	keeper *keeper
+	looked time.Time // when newer versions were last asked for
+}
+
+// clear makes an ephemeral runner whose files are root's ready for another registration: what jobs have added goes. Its own
+// files need not be made again, since jobs can change none of them; that they are what was verified is looked at all the
+// same, as a job with sudo is root. It is done unless they are not, or another version is wanted.
+func (r *rooted) clear(ctx context.Context, record instance.Record, asset download.Asset) (done bool, err error) {
+	if !record.Rooted() || !record.Ephemeral && !record.JIT || asset.SHA256 != record.SHA256 {
+		return false, nil
+	}
+	k := r.keeper
+	done, err = k.fetcher.Renew(ctx, asset, record.Dir, "_diag")
+	var mounted *removal.MountedError
+	if errors.As(err, &mounted) {
+		k.tellMounted(mounted.Points)
+		err = nil
+	}
+	if err != nil || !done {
+		return false, err
+	}
+	return true, writeEnvironment(k, record, record.Dir)
+}
+
+// writeEnvironment writes the variables that jobs are to see into a new copy of the runner.
+func writeEnvironment(k *keeper, record instance.Record, dir string) error {
+	variables, err := k.store.KeptVariables(k.name)
+	if err != nil || len(variables) == 0 {
+		return err
+	}
+	_, err = register.WriteEnvironment(dir, register.FileOwner(record, k.user), variables, nil)
+	return err
+}
+
+// newer is what a runner was made of, or the version on offer if its agent brings those to the runner, and it has not been
+// asked for a day whether there is one. Without an answer the runner goes on as it is, and GitHub refuses it when it is too
+// old.
+func (r *rooted) newer(ctx context.Context, record instance.Record, asset download.Asset) download.Asset {
+	k := r.keeper
+	entry, _ := k.fetcher.Cache.Find(asset)
+	if record.Update != instance.UpdateAgent || record.Source.Pinned || record.DisableUpdate ||
+		time.Since(entry.Offered) < lookEach || time.Since(r.looked) < lookAgain {
+		return asset
+	}
+	r.looked = time.Now()
+	chosen, err := k.offered(ctx, record, asset.Platform)
+	if err == nil {
+		_, _, err = k.fetcher.Fetch(ctx, chosen.Asset, func(int64, int64) {})
+	}
+	if err != nil {
+		k.log.Warn("asking for a newer version of the runner; it goes on as it is", "runner", k.name, "error", err)
+		return asset
+	}
+	return chosen.Asset
+}
+
+// swapRooted brings a root whose files are root's to what next holds: what both have changes places, one name after the
+// other and the programs last, and what is root's and next has not goes. What others have added stays. After a failure, or
+// a kill, it may be done again.
+func swapRooted(root, next string) error {
+	parent, path, err := folders.Open(filepath.Dir(root))
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	to, from := filepath.Base(root), filepath.Base(next)
+	entries, err := fs.ReadDir(parent.FS(), from)
+	if err != nil {
+		return err
+	}
+	const programs = "bin"
+	names := make([]string, 0, len(entries))
+	for _, entry := range entries {
+		if entry.Name() != programs {
+			names = append(names, entry.Name())
+		}
+	}
+	for _, name := range append(names, programs) {
+		new, old := filepath.Join(path, from, name), filepath.Join(path, to, name)
+		if _, err := parent.Lstat(filepath.Join(to, name)); errors.Is(err, fs.ErrNotExist) {
+			err = os.Rename(new, old)
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if err := exchange(new, old); err != nil {
+			return fmt.Errorf("putting %q into its place: %w", name, err)
+		}
+	}
+	return dropForeign(parent, to, func(name string) bool {
+		return name == programs || slices.Contains(names, name) || slices.Contains(edited(), name)
+	})
+}
+
+// dropForeign removes what is root's in a root directory, and nothing that keep wants.
+func dropForeign(parent *os.Root, to string, keep func(name string) bool) error {
+	folder, err := folders.Enter(parent, to)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	return removal.Except(folder, func(name string) bool {
+		info, err := folder.Lstat(name)
+		return keep(name) || err != nil || !rootOwns(info)
+	})
+}
