@@ -5,7 +5,9 @@
 #
 #   KIND   debian12 (systemd 252) or debian13 (systemd 257); with -cloud behind
 #          it what the image of a cloud has beside that: cloud-init and curl; with
-#          -build what jobs are made of: git, a compiler, Python, node
+#          -build what jobs are made of: git, a compiler, Python, node; with -full
+#          what a server has by which a job could reach beyond itself: polkit, cron,
+#          at, sudo, and a little of what jobs are made of
 #   OUT    a symbolic link to make to the finished tree
 #
 # Prints the path of the tree. Trees are kept in $RUNNER_BOOTSTRAP_E2E_CACHE
@@ -17,7 +19,7 @@
 set -eu
 
 usage() {
-	echo "usage: e2e-root.sh debian12|debian13[-cloud|-build] [OUT]" >&2
+	echo "usage: e2e-root.sh debian12|debian13[-cloud|-build|-full] [OUT]" >&2
 	exit 2
 }
 
@@ -34,6 +36,7 @@ build() {
 	case $1 in
 	*-cloud) packages=$packages,cloud-init,python3,udev,curl,sudo ;;
 	*-build) packages=$packages,git,gcc,libc6-dev,python3,nodejs ;;
+	*-full) packages=$packages,polkitd,cron,at,sudo,git,tcc,libc6-dev,nodejs ;;
 	esac
 	part=$3.part
 	rm -rf "$part"
@@ -68,8 +71,8 @@ settle() {
 [ $# -eq 1 ] || [ $# -eq 2 ] || usage
 kind=$1
 case $kind in
-debian12 | debian12-cloud | debian12-build) suite=bookworm ;;
-debian13 | debian13-cloud | debian13-build) suite=trixie ;;
+debian12 | debian12-cloud | debian12-build | debian12-full) suite=bookworm ;;
+debian13 | debian13-cloud | debian13-build | debian13-full) suite=trixie ;;
 *) usage ;;
 esac
 [ "$(id -u)" -eq 0 ] || fail "must run as root: a tree holds files of several owners"

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/test/e2e/machine"
+	"github.com/runner-bootstrap/runner-bootstrap/test/e2e/stage"
 )
 
 const firstBoot = "runner-bootstrap-firstboot.service"
@@ -94,7 +95,7 @@ func seed(m *machine.Machine, text string) {
 // a runner that works, comes back after a reboot, and leaves GitHub when it goes.
 func TestCloudInit(t *testing.T) {
 	t.Parallel()
-	deb, listener := makePackage(t), buildListener(t, t.TempDir())
+	deb, listener := makePackage(t), stage.Listener(t, t.TempDir())
 	content, err := os.ReadFile(deb)
 	if err != nil {
 		t.Fatal(err)
@@ -193,7 +194,7 @@ func (h *host) healthy(t *testing.T) {
 // it becomes a runner without a byte of an archive.
 func TestImage(t *testing.T) {
 	t.Parallel()
-	deb, listener := makePackage(t), buildListener(t, t.TempDir())
+	deb, listener := makePackage(t), stage.Listener(t, t.TempDir())
 	const packed = "/root/runner-bootstrap.deb"
 	m := machine.Boot(t, machine.Options{Kind: machine.Debian13Cloud, Copy: map[string]string{deb: packed}, Before: func(m *machine.Machine) {
 		m.Put("/etc/cloud/cloud-init.disabled", "", 0o644) // who bakes it comes by another way

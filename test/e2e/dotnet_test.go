@@ -11,6 +11,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/test/e2e/machine"
+	"github.com/runner-bootstrap/runner-bootstrap/test/e2e/stage"
 )
 
 // dotnet is a real .NET program, as the runner is one and our simulated listener is not. It prints its version.
@@ -43,7 +44,7 @@ func confinements() []confinement {
 // TestDotNet has a real .NET program in the listener's place and in a job, in every way in which these are confined.
 func TestDotNet(t *testing.T) {
 	t.Parallel()
-	listener := buildListener(t, t.TempDir())
+	listener := stage.Listener(t, t.TempDir())
 	built := machine.Build(t, "cmd/runner-bootstrap")
 	layer := machine.DotNet(t)
 	for _, o := range []machine.Options{{Kind: machine.Debian12}, {Kind: machine.Debian13Build, Cgroup2: true}} {
@@ -52,7 +53,7 @@ func TestDotNet(t *testing.T) {
 			o.Copy = map[string]string{built: program}
 			o.Layers = []string{layer}
 			m := machine.Boot(t, o)
-			h := &host{Machine: m, server: serveArchive(t, m, githubtest.ArchiveSpec{Version: "2.337.0", Listener: listener, First: dotnetFirst})}
+			h := &host{Machine: m, server: stage.Serve(t, m, githubtest.ArchiveSpec{Version: "2.337.0", Listener: listener, First: dotnetFirst})}
 			m.Write(token, h.server.Token()+"\n", 0o600)
 			for _, c := range confinements() {
 				t.Run(c.name, func(t *testing.T) {

@@ -15,13 +15,14 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/test/e2e/machine"
+	"github.com/runner-bootstrap/runner-bootstrap/test/e2e/stage"
 )
 
 // TestLife leads ephemeral runners and persistent ones through what happens to a
 // service: stops, drains, kills, a hang, reboots, power-offs.
 func TestLife(t *testing.T) {
 	t.Parallel()
-	listener := buildListener(t, t.TempDir())
+	listener := stage.Listener(t, t.TempDir())
 	built := machine.Build(t, "cmd/runner-bootstrap")
 	for _, o := range []machine.Options{{Kind: machine.Debian12}, {Kind: machine.Debian13, Cgroup2: true}} {
 		t.Run(o.Kind, func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/test/e2e/machine"
+	"github.com/runner-bootstrap/runner-bootstrap/test/e2e/stage"
 )
 
 // TestPowerCut: what the cache names, and what install has installed, is on the disk. The disk is a file; a copy
@@ -35,7 +36,7 @@ func TestPowerCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	archive, err := githubtest.NewArchive(githubtest.ArchiveSpec{
-		Platform: platform.String(), Version: "2.337.0", Listener: buildListener(t, dir), Padding: 40 << 20, Dir: dir,
+		Platform: platform.String(), Version: "2.337.0", Listener: stage.Listener(t, dir), Padding: 40 << 20, Dir: dir,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -8,21 +8,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest/contract"
 	"github.com/runner-bootstrap/runner-bootstrap/test/e2e/machine"
+	"github.com/runner-bootstrap/runner-bootstrap/test/e2e/stage"
 )
 
 const (
-	program = "/usr/local/bin/runner-bootstrap"
+	program = stage.Program
 	tests   = "/opt/tests/runner-bootstrap.test"
-	token   = "/root/token"
+	token   = stage.Token
 	name    = "web-1"
 	unit    = "actions.runner.octo-org.web-1.service"
 )
@@ -32,7 +30,7 @@ func TestScriptsUnderSystemd(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	compiled := compileTests(t, dir)
-	listener := buildListener(t, dir)
+	listener := stage.Listener(t, dir)
 	copies := map[string]string{
 		compiled: tests, listener: "/opt/tests/listener", machine.Build(t, "cmd/runner-bootstrap"): program,
 	}
@@ -57,7 +55,7 @@ func TestScriptsUnderSystemd(t *testing.T) {
 // compares what is on it before and after.
 func TestHost(t *testing.T) {
 	t.Parallel()
-	listener := buildListener(t, t.TempDir())
+	listener := stage.Listener(t, t.TempDir())
 	built := machine.Build(t, "cmd/runner-bootstrap")
 	for _, o := range []machine.Options{{Kind: machine.Debian12}, {Kind: machine.Debian13, Cgroup2: true}} {
 		t.Run(o.Kind, func(t *testing.T) {
@@ -261,50 +259,7 @@ func expected(diff string) bool {
 
 func serve(t *testing.T, m *machine.Machine, listener string) *githubtest.Server {
 	t.Helper()
-	return serveArchive(t, m, githubtest.ArchiveSpec{Version: "2.337.0", Listener: listener})
-}
-
-// serveArchive is serve for an archive that is not the usual one.
-func serveArchive(t *testing.T, m *machine.Machine, spec githubtest.ArchiveSpec) *githubtest.Server {
-	t.Helper()
-	platform, err := download.Host()
-	if err != nil {
-		t.Fatal(err)
-	}
-	spec.Platform = platform.String()
-	archive, err := githubtest.NewArchive(spec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rules, err := contract.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err := githubtest.Start(githubtest.Config{
-		API: m.Listen(t), Archives: m.Listen(t), Archive: archive,
-		Wrap: func(next http.Handler) http.Handler { return rules.Wrap(next, func(err error) { t.Error(err) }) },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		for _, problem := range server.Problems() {
-			t.Error(problem)
-		}
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return server
-}
-
-func buildListener(t *testing.T, dir string) string {
-	t.Helper()
-	listener, err := githubtest.BuildListener(t.Context(), dir, runtime.GOOS, runtime.GOARCH)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return listener
+	return stage.Serve(t, m, githubtest.ArchiveSpec{Version: stage.Version, Listener: listener})
 }
 
 func compileTests(t *testing.T, dir string) string {

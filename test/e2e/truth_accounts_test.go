@@ -10,6 +10,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/test/e2e/machine"
+	"github.com/runner-bootstrap/runner-bootstrap/test/e2e/stage"
 )
 
 const (
@@ -23,7 +24,7 @@ const (
 // with the groups that it has there, also where it is known late at boot.
 func TestAccountsOfADirectory(t *testing.T) {
 	t.Parallel()
-	listener := buildListener(t, t.TempDir())
+	listener := stage.Listener(t, t.TempDir())
 	built := machine.Build(t, "cmd/runner-bootstrap")
 	m := machine.Boot(t, machine.Options{Kind: machine.Debian12, Copy: map[string]string{built: program}})
 	m.Must("systemctl", "start", "network-online.target")

@@ -21,13 +21,14 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/test/e2e/machine"
+	"github.com/runner-bootstrap/runner-bootstrap/test/e2e/stage"
 )
 
 // TestListenerTruth has a service tell what its listener does: one that ends at once,
 // one that cannot reach GitHub, one that trusts a private authority.
 func TestListenerTruth(t *testing.T) {
 	t.Parallel()
-	listener := buildListener(t, t.TempDir())
+	listener := stage.Listener(t, t.TempDir())
 	m := machine.Boot(t, machine.Options{Kind: machine.Debian13, Cgroup2: true, Copy: map[string]string{machine.Build(t, "cmd/runner-bootstrap"): program}})
 	m.Must("systemctl", "start", "network-online.target")
 	h := &host{Machine: m, server: serve(t, m, listener)}
@@ -54,7 +55,7 @@ func TestPrivateAuthority(t *testing.T) {
 	t.Parallel()
 	m := machine.Boot(t, machine.Options{Kind: machine.Debian12, Copy: map[string]string{machine.Build(t, "cmd/runner-bootstrap"): program}})
 	m.Must("systemctl", "start", "network-online.target")
-	privateAuthority(t, m, buildListener(t, t.TempDir()))
+	privateAuthority(t, m, stage.Listener(t, t.TempDir()))
 }
 
 // tried runs the program, which has so long.
@@ -159,7 +160,7 @@ func (h *host) keepsService(t *testing.T) {
 // the output breaks.
 func TestJournalThatGoesAway(t *testing.T) {
 	t.Parallel()
-	listener := buildListener(t, t.TempDir())
+	listener := stage.Listener(t, t.TempDir())
 	built := machine.Build(t, "cmd/runner-bootstrap")
 	for _, o := range []machine.Options{{Kind: machine.Debian12}, {Kind: machine.Debian13, Cgroup2: true}} {
 		t.Run(o.Kind, func(t *testing.T) {

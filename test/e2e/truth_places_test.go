@@ -10,13 +10,14 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/test/e2e/machine"
+	"github.com/runner-bootstrap/runner-bootstrap/test/e2e/stage"
 )
 
 // TestPlaces: where a runner lies and works is looked at before anything is fetched, is the account's, is waited for when
 // it comes late, and nobody else's files in it are touched.
 func TestPlaces(t *testing.T) {
 	t.Parallel()
-	listener := buildListener(t, t.TempDir())
+	listener := stage.Listener(t, t.TempDir())
 	built := machine.Build(t, "cmd/runner-bootstrap")
 	for _, o := range []machine.Options{{Kind: machine.Debian12}, {Kind: machine.Debian13, Cgroup2: true}} {
 		t.Run(o.Kind, func(t *testing.T) {

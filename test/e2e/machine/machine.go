@@ -51,6 +51,11 @@ const (
 
 	// Debian13Build has what jobs are made of: git, gcc, Python, node.
 	Debian13Build = "debian13-build"
+
+	// Debian12Full and Debian13Full have what a server has by which a job could reach beyond itself: polkit, cron, at and
+	// sudo; and git, node and a small compiler.
+	Debian12Full = "debian12-full"
+	Debian13Full = "debian13-full"
 )
 
 // Machine is a running computer. Its methods fail the test when the machine itself does not do its part;
