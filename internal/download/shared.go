@@ -30,7 +30,8 @@ import (
 const (
 	stampFile = "stamp"
 	stampLock = "stamp.lock"
-	maxStamp  = 8 << 20 // a real one has 200 kB
+	ownStamp  = ".stamp" // in a root of copies, which are known by it
+	maxStamp  = 8 << 20  // a real one has 200 kB
 )
 
 func (e Entry) tree() string { return filepath.Join(e.Dir, treeDir) }
@@ -75,7 +76,33 @@ func (e Entry) copied(ctx context.Context, manifest *unpack.Manifest, root strin
 	}
 	err = unpack.Clone(ctx, e.tree(), manifest, root, owner)
 	e.stampAgain(manifest, before) // some may have got a second name, and lost it, before one could not
-	return err
+	if err != nil {
+		return err
+	}
+	own, err := manifest.Mark(ctx, root)
+	if err != nil {
+		return err
+	}
+	// Without it each renewal makes it again.
+	_ = atomicfile.Write(filepath.Join(root, ownStamp), own.Text(), atomicfile.Options{})
+	return nil
+}
+
+// ownStampOf is what the copies in a root are known by; empty if it has none, or a file that is not ours in its place.
+func ownStampOf(root *os.Root) stamp.Stamp {
+	info, err := root.Lstat(ownStamp)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > maxStamp || !ours(info) {
+		return nil
+	}
+	text, err := root.ReadFile(ownStamp)
+	if err != nil {
+		return nil
+	}
+	own, err := stamp.Parse(text)
+	if err != nil {
+		return nil
+	}
+	return own
 }
 
 // sound makes sure that the files are those that were verified, and returns what they are known by.
@@ -171,8 +198,8 @@ func (f *Fetcher) Discard(ctx context.Context, root string) error {
 
 // Renew makes a root what it was when the fetcher made it of an asset for a sticky owner: all that others have added goes,
 // but what is called as one of stay. It tells whether the runner's own files are those that were verified: only then has the
-// root become what it was. It does that without reading them, and where they are copies it cannot. What is mounted in the
-// root stays, as the [removal.MountedError] beside that says.
+// root become what it was. It does that without reading them. What is mounted in the root stays, as the
+// [removal.MountedError] beside that says.
 func (f *Fetcher) Renew(ctx context.Context, asset Asset, root string, stay ...string) (whole bool, err error) {
 	entry, found := f.Cache.Find(asset)
 	if !found {
@@ -191,7 +218,9 @@ func (f *Fetcher) Renew(ctx context.Context, asset Asset, root string, stay ...s
 	}
 	defer folder.Close()
 	tops := manifest.Tops()
-	left := removal.Except(folder, func(name string) bool { return slices.Contains(tops, name) || slices.Contains(stay, name) })
+	left := removal.Except(folder, func(name string) bool {
+		return slices.Contains(tops, name) || slices.Contains(stay, name) || name == ownStamp
+	})
 	if left != nil && !removal.MountsAlone(left) {
 		return false, left
 	}
@@ -207,14 +236,15 @@ func (f *Fetcher) Renew(ctx context.Context, asset Asset, root string, stay ...s
 	if err != nil {
 		return false, err
 	}
-	if whole, err = entry.madeOf(ctx, manifest, root, beside); err != nil {
+	if whole, err = entry.madeOf(ctx, manifest, root, beside, ownStampOf(folder)); err != nil {
 		return false, err
 	}
 	return whole, left
 }
 
-// madeOf tells whether a root has the entry's very files, and these are those that were verified.
-func (e Entry) madeOf(ctx context.Context, manifest *unpack.Manifest, root string, beside []string) (bool, error) {
+// madeOf tells whether a root has the entry's very files, and these are those that were verified, or the copies that it is
+// known by.
+func (e Entry) madeOf(ctx context.Context, manifest *unpack.Manifest, root string, beside []string, own stamp.Stamp) (bool, error) {
 	unlock, err := e.lockStamp(ctx)
 	if err != nil {
 		return false, err
@@ -226,6 +256,9 @@ func (e Entry) madeOf(ctx context.Context, manifest *unpack.Manifest, root strin
 	}
 	if err != nil {
 		return false, err
+	}
+	if theirs.Equal(own) {
+		return true, nil
 	}
 	known, err := e.sound(ctx, manifest)
 	if errors.Is(err, ErrDamaged) {

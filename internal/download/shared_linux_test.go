@@ -247,7 +247,26 @@ func TestSharedWithTooManyNames(t *testing.T) {
 // in it, or in the cache, shows.
 func TestRenew(t *testing.T) {
 	t.Parallel()
-	s := newSharing(t)
+	for _, where := range []string{"", "/dev/shm"} {
+		t.Run("in "+where, func(t *testing.T) {
+			t.Parallel()
+			s := newSharing(t)
+			if where != "" { // on another file system they are copies
+				dir, err := os.MkdirTemp(where, "renew") //nolint:usetesting // see above
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { os.RemoveAll(dir) })
+				s.runners = dir
+				s.place(t, "web-1")
+			}
+			testRenew(t, s)
+		})
+	}
+}
+
+func testRenew(t *testing.T, s *sharing) {
+	t.Helper()
 	root := s.root("web-1")
 	renew := func() bool {
 		t.Helper()
@@ -292,10 +311,13 @@ func TestRenew(t *testing.T) {
 		"another file": func() error {
 			return errors.Join(os.Remove(filepath.Join(root, "run.sh")), os.WriteFile(filepath.Join(root, "run.sh"), nil, 0o755))
 		},
-		"a missing file":   func() error { return os.Remove(filepath.Join(root, "run.sh")) },
-		"another owner":    func() error { return os.Chown(root, 65534, 65534) },
-		"not sticky":       func() error { return os.Chmod(root, 0o770) },
-		"an owner of bin":  func() error { return os.Chown(filepath.Join(root, "bin"), 65534, 0) },
+		"a missing file":  func() error { return os.Remove(filepath.Join(root, "run.sh")) },
+		"another owner":   func() error { return os.Chown(root, 65534, 65534) },
+		"not sticky":      func() error { return os.Chmod(root, 0o770) },
+		"an owner of bin": func() error { return os.Chown(filepath.Join(root, "bin"), 65534, 0) },
+		"a stamp of a job's": func() error {
+			return errors.Join(os.Remove(filepath.Join(root, "run.sh")), os.RemoveAll(filepath.Join(root, ownStamp)), os.WriteFile(filepath.Join(root, ownStamp), nil, 0o600))
+		},
 		"a changed script": func() error { return os.WriteFile(filepath.Join(root, "run.sh"), []byte("evil"), 0o755) },
 	} {
 		s.place(t, "web-1")

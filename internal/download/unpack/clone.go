@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openat"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
@@ -22,7 +23,7 @@ import (
 //
 // The copy has inodes of its own: nothing that is done to it reaches from. Its
 // root gets mode 0750, everything in it the mode of the manifest, and all of it
-// the owner; times are those of the copying.
+// the owner; times are those of the copying, unless the owner is sticky.
 //
 // From is held against the manifest on the way: the set of names, types, sizes,
 // modes, times and link targets, and whatever differs is [ErrDamaged] with its
@@ -146,6 +147,9 @@ func (p *pair) file(ctx context.Context, e *entry, from, to *openat.Dir) error {
 	}
 	if errClose := target.Close(); errClose != nil {
 		err = errors.Join(err, fmt.Errorf("writing %q: %w", e.path, errClose))
+	}
+	if err == nil && p.owner.Sticky {
+		err = to.Touch(base, time.Unix(e.mtime, 0)) // so that it can be marked
 	}
 	return err
 }

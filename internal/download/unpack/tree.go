@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
@@ -96,7 +97,7 @@ func Remove(root string) error {
 // file is several times slower and makes nothing safer. A file system that
 // turns out to be full gives [ErrSpace].
 func Sync(dir string) error {
-	if err := syncTree(dir); err != nil {
+	if err := atomicfile.SyncTree(dir); err != nil {
 		return fmt.Errorf("writing %q to the disk: %w", filepath.Base(dir), hostError(err))
 	}
 	return nil

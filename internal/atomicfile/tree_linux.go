@@ -1,4 +1,4 @@
-package unpack
+package atomicfile
 
 import (
 	"os"
@@ -6,7 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func syncTree(dir string) error {
+// SyncTree waits until everything in a folder, and whatever else lies on its file system, is on the disk.
+func SyncTree(dir string) error {
 	file, err := os.Open(dir)
 	if err != nil {
 		return err

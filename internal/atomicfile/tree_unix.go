@@ -1,11 +1,11 @@
 //go:build unix && !linux
 
-package unpack
+package atomicfile
 
 import "os"
 
-// syncTree does what can be done without naming every file.
-func syncTree(dir string) error {
+// SyncTree does what can be done without naming every file.
+func SyncTree(dir string) error {
 	file, err := os.Open(dir)
 	if err != nil {
 		return err
