@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
@@ -98,6 +100,15 @@ func dropIssuedVariables() error {
 		}
 	}
 	return nil
+}
+
+// secretVariables are those of the environment that hold a secret now.
+func secretVariables() []string {
+	names := tokenVariables()
+	for _, source := range issuedSources(&issuedOptions{}) {
+		names = append(names, source.variables...)
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return os.Getenv(name) == "" })
 }
 
 // registrationVariables are our own, and the one that container images of runners

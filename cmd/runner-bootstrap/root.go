@@ -46,6 +46,9 @@ func run(arguments []string, s streams) int {
 	if err := account.HideDescriptors(); err != nil {
 		call.console.log.Warn("what config.sh or a job leaves behind may keep files open that this command was started with", "error", err)
 	}
+	if err := account.HideMemory(secretVariables()...); err != nil {
+		call.console.log.Warn("other processes of this account may read the secrets that this command was given", "error", err)
+	}
 	root := newRoot(call)
 	root.SetArgs(arguments)
 	err := root.ExecuteContext(context.Background())
