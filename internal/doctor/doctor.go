@@ -98,6 +98,7 @@ func (h Host) Examine(ctx context.Context) []Finding {
 		{"libc", h.libc},
 		{"libraries", h.libraries},
 		{"runner", h.unpacked},
+		{"files", func(ctx context.Context) []Finding { return files(ctx, h) }},
 		{"disk", h.places},
 		{"account", h.account},
 		{"work", h.work},

@@ -127,7 +127,7 @@ func TestExamineKeepsItsOrder(t *testing.T) {
 		}
 	}
 	want := []string{
-		"privileges", "platform", "libc", "libraries", "runner", "disk", "inodes", "directories", "account", "work", "systemd", "program", "selinux", "packages",
+		"privileges", "platform", "libc", "libraries", "runner", "files", "disk", "inodes", "directories", "account", "work", "systemd", "program", "selinux", "packages",
 		"proxy", "dns", "tls", "ipv6", "hosts", "clock", "token", "group",
 	}
 	if !slices.Equal(checks, want) {

@@ -228,7 +228,7 @@ func (c Cache) verified(ctx context.Context, staging string, asset Asset) bool {
 	if err != nil || entry.SHA256 != asset.SHA256 || entry.Version != asset.Version {
 		return false
 	}
-	return entry.check(ctx) == nil
+	return entry.Verify(ctx) == nil
 }
 
 // seal writes down what a verified tree is, in its staging directory.

@@ -91,7 +91,7 @@ func (f *Fetcher) Ensure(ctx context.Context, asset Asset, progress Progress) (e
 		if !cached {
 			return nil
 		}
-		return entry.check(ctx)
+		return entry.Verify(ctx)
 	})
 }
 
@@ -146,13 +146,19 @@ func (e Entry) clone(ctx context.Context, root string, owner Owner) error {
 	return unpack.Clone(ctx, filepath.Join(e.Dir, treeDir), manifest, root, owner)
 }
 
-// check reads every file of the entry.
-func (e Entry) check(ctx context.Context) error {
+// Verify reads every file of the entry, and compares it with what was unpacked; [ErrDamaged] if any differs, or, where root
+// asks, is not root's. It changes nothing.
+func (e Entry) Verify(ctx context.Context) error {
 	manifest, err := e.manifest()
 	if err != nil {
 		return err
 	}
-	return manifest.Check(ctx, filepath.Join(e.Dir, treeDir))
+	if os.Geteuid() == 0 {
+		if _, err := manifest.Mark(ctx, e.tree()); err != nil {
+			return err
+		}
+	}
+	return manifest.Check(ctx, e.tree())
 }
 
 // Sync waits until a runner root, and whatever else was written to its file

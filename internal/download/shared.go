@@ -271,6 +271,28 @@ func (e Entry) madeOf(ctx context.Context, manifest *unpack.Manifest, root strin
 	return true, nil
 }
 
+// Compare compares the files of a runner that are root's with those of the entry that it was made of, without reading them;
+// [ErrDamaged] if any differs or is not root's. What others have added beside them does not count. It changes nothing.
+func (e Entry) Compare(ctx context.Context, root string) error {
+	manifest, err := e.manifest()
+	if err != nil {
+		return err
+	}
+	tops := manifest.Tops()
+	names, err := os.ReadDir(root)
+	if err != nil {
+		return fmt.Errorf("looking at the runner's files: %w", err)
+	}
+	var beside []string
+	for _, entry := range names {
+		if !slices.Contains(tops, entry.Name()) {
+			beside = append(beside, entry.Name())
+		}
+	}
+	_, err = manifest.Mark(ctx, root, beside...)
+	return err
+}
+
 // sharedWith finds the entry whose files a root has.
 func (c Cache) sharedWith(root string) (Entry, *unpack.Manifest, bool) {
 	entries, err := c.Entries()

@@ -27,7 +27,7 @@ if [ -e /etc/ld.so.cache ]; then mount --bind /dev/null /etc/ld.so.cache; fi
 // everywhere are the checks that are the same on every host which can run these tests.
 func everywhere() []string {
 	return []string{
-		"privileges", "platform", "libc", "runner", "disk", "inodes", "directories", "account", "systemd", "selinux",
+		"privileges", "platform", "libc", "runner", "files", "disk", "inodes", "directories", "account", "systemd", "selinux",
 		"proxy", "dns", "tls", "ipv6", "hosts", "clock", "token", "group",
 	}
 }
