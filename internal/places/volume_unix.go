@@ -128,8 +128,12 @@ func changeable(user account.User, folder fs.FileInfo) string {
 	switch uid := int(stat.Uid); {
 	case uid != 0 && uid != os.Geteuid() && uid != user.UID:
 		return fmt.Sprintf("its owner, uid %d", uid)
-	case folder.Mode()&0o002 != 0 && folder.Mode()&fs.ModeSticky == 0:
+	case folder.Mode()&fs.ModeSticky != 0:
+		return ""
+	case folder.Mode()&0o002 != 0:
 		return "everybody"
+	case folder.Mode()&0o020 != 0 && stat.Gid != 0 && !has(user.Groups, stat.Gid) && int(stat.Gid) != user.GID:
+		return fmt.Sprintf("its group, gid %d", stat.Gid)
 	}
 	return ""
 }
