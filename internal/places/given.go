@@ -54,8 +54,9 @@ func modeBits(mode fs.FileMode) uint32 {
 // CheckGiven tells, by a [*GivenError], whether somebody beside root and those who are trusted could change what a path
 // leads to: each folder on the way, links included, and what is at its end. A folder in which everybody can make
 // something, and nobody can replace what is another's, as /tmp, is good where what the path has in it is root's. What is
-// not there yet is judged by the folder that it will be made in. Where this process is not root, or its system has no such owners, every path is good: it does nothing that its user could
-// not do. What cannot be looked at is left to the one who opens it.
+// not there yet is judged by the folder that it will be made in. Where this process is not root, or its system has no such
+// owners, every path is good: it does nothing that its user could not do. What cannot be looked at is left to the one who
+// opens it.
 func CheckGiven(path string, trust Trust) error {
 	if !powerful() {
 		return nil
