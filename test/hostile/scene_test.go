@@ -44,6 +44,8 @@ func attacks() []attack {
 		{"H5 the id of another runner", namesAnother, false},
 		{"H9 folders of a job's account", ownsParents, true},
 		{"H10 a link above the work folder", linksWork, false},
+		{"H14 a token in the environment", readsEnvironment, true},
+		{"H16 a log of many files", floodsLog, true},
 		{"H17 a lock from another process namespace", locksElsewhere, true},
 	}
 }
