@@ -153,7 +153,7 @@ func (o *registrationOptions) options() []option {
 		},
 		{
 			name: "update", value: "WHO", commands: "install cloud-init",
-			usage: "who brings newer versions: agent, runner or off; for ephemeral runners as root agent, for others always runner",
+			usage: "who brings newer versions: agent, runner, or off for nobody; agent and off as root, agent unasked if --ephemeral",
 			text:  &o.update,
 		},
 		{

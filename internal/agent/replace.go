@@ -35,23 +35,30 @@ func (k *keeper) replace(ctx context.Context) error {
 	if chosen.Asset.Version == before {
 		return supervise.ErrNothingNewer
 	}
-	log := k.log.With("runner", k.name, "version", before, "by", chosen.Asset.Version)
-	log.Warn("GitHub refuses this runner version, and it is replaced")
+	k.log.Warn("GitHub refuses this runner version, and it is replaced", "runner", k.name, "version", before)
+	return bring(ctx, k, record, chosen.Asset)
+}
+
+// bring puts another version into a runner root. The registration and everything else in the root stay. After a failure
+// either the old or the new version is there.
+func bring(ctx context.Context, k *keeper, record instance.Record, asset download.Asset) (err error) {
+	before := k.running(record)
+	log := k.log.With("runner", k.name, "version", before, "by", asset.Version)
 	next := record.NextDir()
-	if err := k.place(ctx, record, chosen.Asset, next); err != nil {
+	if err := k.place(ctx, record, asset, next); err != nil {
 		return err
 	}
 	if record.Rooted() {
 		err = swapRooted(record.Dir, next)
 	} else {
-		err = k.swap(record.Dir, next, chosen.Asset.Version, before)
+		err = k.swap(record.Dir, next, asset.Version, before)
 	}
 	if err != nil {
 		return fmt.Errorf("replacing the runner in %q: %w", record.Dir, err)
 	}
 	log.Info("the runner version is replaced")
 	_, err = k.store.Update(ctx, k.name, func(r *instance.Record) {
-		r.Version, r.SHA256 = chosen.Asset.Version, chosen.Asset.SHA256
+		r.Version, r.SHA256 = asset.Version, asset.SHA256
 	})
 	return errors.Join(err, k.fetcher.Discard(ctx, next))
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
@@ -28,7 +29,23 @@ const (
 // rooted keeps the files of a runner where they are root's.
 type rooted struct {
 	keeper *keeper
+
+	mu     sync.Mutex
 	looked time.Time // when newer versions were last asked for
+}
+
+// asked is when newer versions were last asked for.
+func (r *rooted) asked() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.looked
+}
+
+// asks notes that they are asked for.
+func (r *rooted) asks() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.looked = time.Now()
 }
 
 // clear makes an ephemeral runner whose files are root's ready for another registration: what jobs have added goes. Its own
@@ -68,10 +85,10 @@ func (r *rooted) newer(ctx context.Context, record instance.Record, asset downlo
 	k := r.keeper
 	entry, _ := k.fetcher.Cache.Find(asset)
 	if record.Update != instance.UpdateAgent || record.Source.Pinned || record.DisableUpdate ||
-		time.Since(entry.Offered) < lookEach || time.Since(r.looked) < lookAgain {
+		time.Since(entry.Offered) < lookEach || time.Since(r.asked()) < lookAgain {
 		return asset
 	}
-	r.looked = time.Now()
+	r.asks()
 	chosen, err := k.offered(ctx, record, asset.Platform)
 	if err == nil {
 		_, _, err = k.fetcher.Fetch(ctx, chosen.Asset, func(int64, int64) {})

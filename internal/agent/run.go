@@ -91,6 +91,9 @@ func (a *Agent) Run(ctx context.Context, name string) error {
 		return err
 	}
 	k.mendWork(ctx, record)
+	if err := register.Seal(record, user); err != nil {
+		return err
+	}
 	return a.supervise(ctx, k, record)
 }
 
@@ -143,6 +146,10 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 		config.Renew = sparing(k.renew)
 		k.ahead = k.aheadOf(record)
 		reporter.ahead = k.ahead
+	}
+	if v := newVersions(k, record, e.order); v != nil {
+		config.Refresh = sparing(v.refresh)
+		go v.run(watching)
 	}
 	if !record.Source.Pinned && !record.DisableUpdate && record.Update != instance.UpdateOff {
 		config.Replace = sparing(k.replace)

@@ -190,6 +190,21 @@ func (c Cache) removeLeftovers(keep func(name string) bool) error {
 // part is where an asset's archive is received.
 func (c Cache) part(asset Asset) string { return filepath.Join(c.Dir, "."+c.name(asset)+partMark) }
 
+// lock waits until nobody else fills the cache.
+func (c Cache) lock(ctx context.Context) (unlock func(), err error) {
+	if err := os.MkdirAll(c.Dir, 0o755); err != nil { //nolint:gosec // public files
+		return nil, fmt.Errorf("making the cache: %w", err)
+	}
+	file, err := os.Open(c.Dir) // itself, so that nothing of it stays
+	if err != nil {
+		return nil, fmt.Errorf("locking the cache: %w", err)
+	}
+	if err := lock(ctx, file); err != nil {
+		return nil, errors.Join(fmt.Errorf("locking the cache: %w", err), file.Close())
+	}
+	return func() { _ = file.Close() }, nil // which ends the lock
+}
+
 // make prepares the cache for a new entry of asset. An entry that a killed run
 // had verified already is taken over; its part file, if any, stays; the rest of
 // what interrupted runs have left is removed.

@@ -56,13 +56,21 @@ type Fetcher struct {
 // of the network, of this host or of the time allowed, the bytes received so far
 // stay for the next call, in this process or another, which continues there
 // (unless all of them would take no more than three seconds again);
-// after a wrong content nothing stays. One process at a time may call it.
+// after a wrong content nothing stays. Others who fetch into the same cache meanwhile wait.
 func (f *Fetcher) Fetch(ctx context.Context, asset Asset, progress Progress) (entry Entry, cached bool, err error) {
 	if entry, found := f.Cache.Find(asset); found {
 		return entry.seen(asset.Offered), true, nil
 	}
 	if !asset.HasDigest() {
 		return Entry{}, false, fmt.Errorf("choosing %s: %w", asset.Filename, ErrNoDigest)
+	}
+	unlock, err := f.Cache.lock(ctx)
+	if err != nil {
+		return Entry{}, false, err
+	}
+	defer unlock()
+	if entry, found := f.Cache.Find(asset); found {
+		return entry.seen(asset.Offered), true, nil // somebody else was faster
 	}
 	adopted, err := f.Cache.make(ctx, asset)
 	if err == nil && !adopted {

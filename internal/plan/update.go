@@ -19,14 +19,14 @@ func decideUpdate(r Request, record *instance.Record, known bool, user account.U
 	object := fmt.Sprintf("runner %q", record.Name)
 	if _, err := os.Lstat(record.Dir); known && !errors.Is(err, fs.ErrNotExist) {
 		is := cmp.Or(record.Update, instance.UpdateRunner)
-		if r.Update != "" && r.Update != is || record.Rooted() && !r.fresh() {
+		if r.Update != "" && r.Update != is || record.Rooted() && !r.rootable() {
 			return &refusal.Error{Object: object, Reason: ErrOtherUpdate, Detail: is, Name: record.Name}
 		}
 		return nil
 	}
-	able := runtime.GOOS == "linux" && account.Privileged() && !user.Self && r.fresh()
+	able := runtime.GOOS == "linux" && account.Privileged() && !user.Self && r.rootable()
 	switch {
-	case able && r.Update == "":
+	case able && r.Update == "" && r.Identity.Ephemeral:
 		record.Update = instance.UpdateAgent
 	case !able && (r.Update == instance.UpdateAgent || r.Update == instance.UpdateOff):
 		return &refusal.Error{Object: object, Reason: ErrUpdate, Name: record.Name}
@@ -36,6 +36,6 @@ func decideUpdate(r Request, record *instance.Record, known bool, user account.U
 	return nil
 }
 
-// fresh tells whether the runner begins each job with another registration, with which its agent brings newer versions, and
-// which keeps GitHub from telling it to update itself. A just-in-time configuration does not.
-func (r Request) fresh() bool { return r.Identity.Ephemeral && !r.Identity.JIT && r.JIT == nil }
+// rootable tells whether GitHub can be kept from telling the runner to update itself, which it cannot where its files are
+// root's. A just-in-time configuration does not say so.
+func (r Request) rootable() bool { return !r.Identity.JIT && r.JIT == nil }

@@ -36,8 +36,9 @@ func TestDecideUpdate(t *testing.T) {
 		"ephemeral, of who installs":     {identity: ephemeral, self: true, record: "-", want: runner},
 		"the same, by the agent":         {identity: ephemeral, self: true, record: "-", asked: agent, refused: ErrUpdate},
 		"persistent":                     {record: "-", want: runner},
-		"persistent, by the agent":       {record: "-", asked: agent, refused: ErrUpdate},
-		"persistent, off":                {record: "-", asked: off, refused: ErrUpdate},
+		"persistent, by the agent":       {record: "-", asked: agent, want: agent, root: true},
+		"persistent, off":                {record: "-", asked: off, want: off, root: true},
+		"just in time, by the agent":     {identity: jit, record: "-", asked: agent, refused: ErrUpdate},
 		"just in time":                   {identity: jit, record: "-", want: runner},
 		"brought from elsewhere":         {identity: ephemeral, brought: true, record: "-", want: runner},
 		"there, from before the choice":  {identity: ephemeral, record: "", want: ""},
@@ -45,11 +46,12 @@ func TestDecideUpdate(t *testing.T) {
 		"there, asked for the same":      {identity: ephemeral, record: runner, asked: runner, want: runner},
 		"there, asked for another":       {identity: ephemeral, record: runner, asked: agent, refused: ErrOtherUpdate},
 		"there, old, asked for another":  {identity: ephemeral, record: "", asked: agent, refused: ErrOtherUpdate},
-		"there, root's, then persistent": {record: agent, refused: ErrOtherUpdate},
+		"there, root's, then persistent": {record: agent, want: agent},
+		"there, root's, then JIT":        {identity: jit, record: agent, refused: ErrOtherUpdate},
 	} {
 		if c.root && !asRoot {
 			c.want = runner
-			if c.asked == off {
+			if c.asked != "" {
 				c.refused = ErrUpdate
 			}
 		}

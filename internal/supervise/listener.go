@@ -107,7 +107,7 @@ func (s *supervisor) mustStop() bool {
 	case s.stopNow:
 		return true
 	case s.snapshot().State == Busy:
-		return !now.Before(s.deadline)
+		return s.draining() && !now.Before(s.deadline)
 	case s.ephemeral && !done.IsZero():
 		return !now.Before(done.Add(s.StopTimeout))
 	default:

@@ -31,12 +31,19 @@ type supervisor struct {
 // loop leads the listener through its lives, until there is a reason to leave.
 func (s *supervisor) loop(ctx context.Context) error {
 	for {
+		if s.stale && !s.draining() {
+			s.stale = false
+			refresh(ctx, s)
+		}
 		if s.drained && s.leaving == "" {
 			s.change(func(now *Change) { now.State, now.Reason, now.Job = Drained, "", "" })
 		}
 		s.await(ctx, nil, func() bool { return s.leaving != "" || !s.drained })
 		if s.leaving != "" {
 			return nil
+		}
+		if s.stale {
+			continue
 		}
 		if err := s.runOnce(ctx); err != nil {
 			return err
@@ -114,7 +121,7 @@ func (s *supervisor) react(ctx context.Context, next action, started time.Time) 
 			s.failures++ // the second time in a row it waits
 			return nil
 		}
-	case s.drained:
+	case s.drained, s.stale:
 		return nil
 	}
 	var minWait time.Duration
@@ -150,6 +157,14 @@ func (s *supervisor) renew(ctx context.Context) {
 	}
 	if !s.stopping() {
 		s.fail(ctx, err.Error(), 0)
+	}
+}
+
+// refresh has the runner's files refreshed. One that fails leaves the runner at work as it is.
+func refresh(ctx context.Context, s *supervisor) {
+	s.change(func(now *Change) { now.State, now.Reason, now.Job = Updating, "its files are refreshed", "" })
+	if err := s.during(ctx, s.Refresh); err != nil {
+		s.Log.Warn("refreshing the runner's files; it goes on as it is", "error", err)
 	}
 }
 

@@ -25,6 +25,7 @@ const (
 	Resume                   // take jobs again
 	StopNow                  // end, and do not wait for the running job
 	Preempt                  // let the running job finish, and end: the machine is about to go
+	Refresh                  // let the running job finish, have the runner's files refreshed, and go on
 )
 
 // reapEach is how often ended children are looked for that nobody waits for.
@@ -34,6 +35,7 @@ const reapEach = 5 * time.Second
 type stopState struct {
 	leaving  Outcome // empty: it stays
 	drained  bool    // it stays, without a listener
+	stale    bool    // its files are to be refreshed before a listener runs on
 	stopNow  bool    // no job is waited for
 	deadline time.Time
 	born     time.Time
@@ -45,7 +47,10 @@ type stopState struct {
 }
 
 // stopping tells whether no listener is to run now.
-func (p *stopState) stopping() bool { return p.leaving != "" || p.drained }
+func (p *stopState) stopping() bool { return p.draining() || p.stale }
+
+// draining tells whether no listener is to run until somebody says otherwise.
+func (p *stopState) draining() bool { return p.leaving != "" || p.drained }
 
 // handleCommand takes in an order.
 func (s *supervisor) handleCommand(o Order) {
@@ -58,6 +63,8 @@ func (s *supervisor) handleCommand(o Order) {
 		if s.leaving == "" {
 			s.deadline = time.Time{} // the next drain has its own time
 		}
+	case Refresh:
+		s.stale = s.Refresh != nil
 	case StopNow:
 		s.stopNow = true
 		s.leave(Stopped)
@@ -68,13 +75,13 @@ func (s *supervisor) handleCommand(o Order) {
 		}
 	}
 	s.Log.Info("asked", "to", o.Kind.String(), "reason", o.Reason)
-	draining := s.stopping()
+	draining := s.draining()
 	s.change(func(now *Change) { now.Draining = draining })
 }
 
 // String says it in a word.
 func (k OrderKind) String() string {
-	return [...]string{"drain", "resume", "stop at once", "leave"}[k]
+	return [...]string{"drain", "resume", "stop at once", "leave", "refresh the runner's files"}[k]
 }
 
 // leave begins the end. The first reason stands.
@@ -157,7 +164,7 @@ func (s *supervisor) runDue(now time.Time) time.Duration {
 	if s.leaving == "" {
 		s.limit(a)
 	}
-	if s.stopping() && !s.deadline.IsZero() {
+	if s.draining() && !s.deadline.IsZero() {
 		a.due(s.deadline)
 		a.due(s.doneAt().Add(s.StopTimeout))
 	}

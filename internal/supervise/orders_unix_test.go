@@ -3,8 +3,10 @@
 package supervise
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -99,6 +101,77 @@ func TestStopLetsTheJobFinish(t *testing.T) {
 			}
 			if now := r.last(); now.Results != c.want || now.Outcome != c.why || now.Reason != c.why.Sentence() || now.Starts != 1 || now.Draining {
 				t.Errorf("in the end it is %+v", now)
+			}
+		})
+	}
+}
+
+// TestRefresh: the files are refreshed between two listeners, never under one, and after the job that runs. A runner that is
+// drained stays so, and a failure ends nothing.
+func TestRefresh(t *testing.T) {
+	t.Parallel()
+	type order = chan<- Order
+	for _, c := range []struct {
+		name   string
+		script string
+		fails  error
+		before func(*run, order)
+		after  func(root string, r *run, orders order)
+		starts int
+		want   State
+	}{
+		{"idle", listening, nil, nil, nil, 2, Idle},
+		{"a failure", listening, errors.New("no space"), nil, nil, 2, Idle},
+		{
+			"during a job", working, nil, func(r *run, _ order) { r.until("job", func(c Change) bool { return c.State == Busy }) },
+			func(root string, _ *run, _ order) { write(t, filepath.Join(root, "go"), "") }, 2, Busy,
+		},
+		{"drained", listening, nil, func(r *run, orders order) {
+			orders <- Order{Kind: Drain}
+			r.until("drained", func(c Change) bool { return c.State == Drained })
+		}, func(_ string, _ *run, orders order) { orders <- Order{Kind: Resume} }, 2, Idle},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			root := scripted(t, c.script)
+			log := &bytes.Buffer{} // read when the run is over
+			config := config(root, slog.New(slog.NewTextHandler(log, nil)))
+			config.DrainTimeout = 0 // it is for those who end
+			refreshed := make(chan struct{}, 10)
+			config.Refresh = func(ctx context.Context) error {
+				time.Sleep(20 * time.Millisecond)
+				refreshed <- struct{}{}
+				return errors.Join(c.fails, ctx.Err())
+			}
+			r, orders := ordered(t, config)
+			r.until("first", func(c Change) bool { return c.State == Idle || c.State == Busy })
+			if c.before != nil {
+				c.before(r, orders)
+			}
+			orders <- Order{Kind: Refresh, Reason: "a newer version"}
+			if c.after != nil {
+				time.Sleep(100 * time.Millisecond)
+				if len(refreshed) > 0 {
+					t.Error("it did not wait")
+				}
+				c.after(root, r, orders)
+			}
+			<-refreshed
+			r.until("going on", func(now Change) bool { return now.State == c.want && now.Starts == c.starts })
+			if now := r.last(); now.Draining || now.Results.Canceled > 0 {
+				t.Errorf("it is %+v", now)
+			}
+			if err := r.stop(); err != nil {
+				t.Error(err)
+			}
+			if len(refreshed) > 0 {
+				t.Error("it was refreshed more than once")
+			}
+			if strings.Contains(log.String(), "after a pause") {
+				t.Errorf("it took that for a failure:\n%s", log)
+			}
+			if said := strings.Contains(log.String(), "goes on as it is"); said != (c.fails != nil) {
+				t.Errorf("it said:\n%s", log)
 			}
 		})
 	}

@@ -125,6 +125,9 @@ type Config struct {
 	// Replace puts a version into Root that GitHub takes; [ErrNothingNewer] if
 	// there is none. nil: there is no way.
 	Replace func(context.Context) error
+	// Refresh changes the files in Root while no listener runs, when it was ordered; nil: there is nothing to order. After a
+	// failure they are as before, or as they were to be.
+	Refresh func(context.Context) error
 }
 
 // Outcome is why a runner has ended without an error. It is a word for scripts, which does not change.

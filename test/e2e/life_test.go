@@ -157,9 +157,15 @@ func (h *host) searched(t *testing.T) {
 		t.Errorf("the job hardly found anything:\n%s", output)
 	}
 	h.ready(t)
-	// What a job does to its runner does not outlive it.
-	ends(t, h.job(t, `cd "$RUNNER_WORKSPACE/.." && cd .. && echo LD_PRELOAD=/tmp/x >>.env && touch evil && mv bin/Runner.Listener bin/evil &&
-		cp /bin/true bin/Runner.Listener && mkdir -p _work/left && echo done`), "succeeded")
+	// A job changes none of the runner's files, and what it adds does not outlive it.
+	ends(t, h.job(t, `cd "$RUNNER_WORKSPACE/.." && cd .. && touch evil && mkdir -p _work/left || exit 1
+		(echo LD_PRELOAD=/tmp/x >>.env) && exit 2
+		mv bin/Runner.Listener bin/evil && exit 3
+		cp /bin/true bin/Runner.Listener && exit 4
+		mv bin bin.old && exit 5
+		echo evil >bin/evil && exit 6
+		(echo evil >config.sh) && exit 7
+		echo done`), "succeeded")
 	h.ready(t)
 	root := "/opt/actions-runner/" + name
 	for _, left := range []string{"/evil", "/bin/evil", "/_work/left"} {
