@@ -95,11 +95,11 @@ func (k *keeper) restore(record instance.Record) error {
 		if err != nil {
 			continue // it was not there, or is no file
 		}
-		if err := register.WriteFile(record.Dir, name, text, k.user); err != nil {
+		if err := register.WriteFile(record.Dir, name, text, register.FileOwner(record, k.user)); err != nil {
 			return fmt.Errorf("restoring %s: %w", name, err)
 		}
 	}
-	return nil
+	return register.Seal(record, k.user)
 }
 
 // discardOld removes the copy before, or what has become of the next one: while the next job runs, where that

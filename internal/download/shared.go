@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/stamp"
@@ -163,9 +164,13 @@ func (e Entry) stampFirst(manifest *unpack.Manifest) {
 	}
 }
 
-// lockStamp waits until nobody else gives or takes names of the entry's files.
+// lockStamp waits until nobody else gives or takes names of the entry's files. Where the cache cannot be written nobody does,
+// and nobody could note it.
 func (e Entry) lockStamp(ctx context.Context) (unlock func(), err error) {
 	file, err := os.OpenFile(filepath.Join(e.Dir, stampLock), os.O_RDWR|os.O_CREATE, 0o600)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return func() {}, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("locking the cache entry: %w", err)
 	}
