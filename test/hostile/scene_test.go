@@ -42,6 +42,7 @@ func attacks() []attack {
 		{"H2 an administrator mounts in a tree", mountsAsAdministrator, false},
 		{"H3 a work folder with other things in it", worksElsewhere, true},
 		{"H5 the id of another runner", namesAnother, false},
+		{"H7 a hundred thousand folders", nests, false},
 		{"H9 folders of a job's account", ownsParents, true},
 		{"H10 a link above the work folder", linksWork, false},
 		{"H14 a token in the environment", readsEnvironment, true},
