@@ -55,7 +55,7 @@ func installCases(g *live, p product, account string) []benchCase {
 					g.scopeURL(), g.server.RegistrationToken(scope),
 				}
 			},
-			files: g.archive.Files,
+			setup: g.forget, files: g.archive.Files,
 		},
 		{
 			name: "ours", title: "**runner-bootstrap install; run**", lacking: p.lacking,
@@ -63,9 +63,17 @@ func installCases(g *live, p product, account string) []benchCase {
 			command: func(place place) []string {
 				return []string{"bash", "-c", ourInstall, "bench", place.dir, p.path, g.scopeURL(), g.token, words}
 			},
-			files: g.archive.Files,
+			setup: g.forget, files: g.archive.Files,
 		},
 	}
+}
+
+// forget takes the runners of former runs away from the simulated GitHub.
+func (g *live) forget(context.Context, place) error {
+	for _, r := range g.server.Runners(scope) {
+		g.server.DeleteRunner(r.ID)
+	}
+	return nil
 }
 
 // measureInstall measures where every account can enter, as jobs run as another one.
