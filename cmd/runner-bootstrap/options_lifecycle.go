@@ -74,7 +74,7 @@ func (o *lifecycleOptions) options() []option {
 		},
 		{
 			name: "allow", value: "A,B", commands: "install cloud-init",
-			usage: "what the service's sandbox leaves to jobs: sudo, docker, or all (no sandbox)",
+			usage: "what jobs are left beside their own: sudo, docker, dbus, or all (nothing is kept from them)",
 			list:  &o.allow,
 		},
 	}
@@ -92,8 +92,8 @@ func (o *lifecycleOptions) check() error {
 		}
 	}
 	for _, word := range o.allow {
-		if !slices.Contains([]string{plan.AllowSudo, plan.AllowDocker, plan.AllowAll}, word) {
-			return usagef("--allow: %q is not sudo, docker or all", word)
+		if !slices.Contains([]string{plan.AllowSudo, plan.AllowDocker, plan.AllowDBus, plan.AllowAll}, word) {
+			return usagef("--allow: %q is not sudo, docker, dbus or all", word)
 		}
 	}
 	return nil

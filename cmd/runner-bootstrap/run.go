@@ -95,7 +95,7 @@ func prepareAgent(ctx context.Context, call *session, o *runOptions) (keeps *age
 	return &agent.Agent{
 		Store: host.Store, Fetcher: host.Fetcher, Log: host.Log, Connect: host.Connect, Anonymous: host.Anonymous,
 		Roots: host.Roots, UserAgent: host.UserAgent, Environment: host.Environment,
-		Socket: host.Paths.Socket(record.Name), Manager: manager, Watchdog: watchdog,
+		Socket: host.Paths.Socket(record.Name), Paths: host.Paths, Manager: manager, Watchdog: watchdog,
 	}, record.Name, nil
 }
 

@@ -11,10 +11,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest/contract"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
 func TestMain(m *testing.M) {
+	if code, first := jail.First(os.Args); first {
+		os.Exit(code)
+	}
 	testscript.Main(m, map[string]func(){"runner-bootstrap": recordedMain})
 }
 

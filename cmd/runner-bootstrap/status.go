@@ -101,6 +101,9 @@ func printStatus(out io.Writer, all []bootstrap.Status) error {
 		fmt.Fprintf(table, "service\t%s\n", serviceLine(one.Service))
 		fmt.Fprintf(table, "listener\t%s\n", listenerLine(one.Listener))
 		fmt.Fprintf(table, "github\t%s\n", gitHubLine(one.GitHub))
+		if weaker := one.Listener.Weaker; weaker != "" {
+			fmt.Fprintf(table, "jobs\tconfined by %s alone: %s\n", one.Listener.ConfinedBy, weaker)
+		}
 		for _, problem := range one.Problems {
 			fmt.Fprintf(table, "problem\t%s\n", problem)
 		}

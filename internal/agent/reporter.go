@@ -4,11 +4,13 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -21,6 +23,7 @@ type reporter struct {
 	manager *svc.Notifier
 	log     *slog.Logger
 	webhook *health.Webhook // nil without one
+	jail    instance.Confinement
 	boot    string
 	begun   time.Time
 	tidier  *tidier
@@ -46,6 +49,11 @@ func (a *Agent) newReporter(record instance.Record, log *slog.Logger) *reporter 
 		o.webhook = webhook
 	}
 	return o
+}
+
+// confined takes in what confines the listener, before anything is reported.
+func (o *reporter) confined(maker jail.Maker) {
+	o.jail = instance.Confinement{ConfinedBy: maker.Name(), Weaker: strings.Join(maker.Weaker(), "; ")}
 }
 
 // report takes in one change of the listener's state.
@@ -81,6 +89,7 @@ func (o *reporter) reportOf(c supervise.Change) instance.Report {
 		Job: c.Job, ExitCode: c.ExitCode, Reason: c.Reason, Starts: c.Starts, Registrations: c.Registrations,
 		JobCounts: instance.JobCounts{Succeeded: c.Results.Succeeded, Failed: c.Results.Failed, Canceled: c.Results.Canceled},
 		LastWords: c.LastWords, EndedAtOnce: c.EndedAtOnce,
+		Confinement:     o.jail,
 		ListenerProcess: instance.ListenerProcess{ListenerPID: c.Listener.PID, ListenerStart: c.Listener.Start, Boot: o.boot},
 	}
 	if trouble := c.Trouble; trouble.State != "" {

@@ -43,6 +43,8 @@ type Agent struct {
 	Environment []string
 	// Socket is where commands reach the agent (package control); empty: nowhere.
 	Socket string
+	// Paths are the places of this host; what is in them is not for jobs.
+	Paths instance.Paths
 	// Orders asks for what the end of a context cannot say; may be nil.
 	Orders <-chan supervise.Order
 	// Manager is told how the runner is; Watchdog is how often it wants to hear
@@ -115,6 +117,11 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 	log := a.Log.With("runner", record.Name)
 	reporter := a.newReporter(record, log)
 	defer reporter.close()
+	maker, err := a.jail(ctx, record)
+	if err != nil {
+		return stoppedOr(ctx, err)
+	}
+	reporter.confined(maker)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan struct{})
@@ -134,7 +141,8 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 		Limits: supervise.Limits{
 			Jobs: record.MaxJobs, Idle: time.Duration(record.MaxIdle), Lifetime: time.Duration(record.MaxLifetime),
 		},
-		Alone:    true,
+		Jail:     maker,
+		Life:     a.life(record, k.user),
 		Previous: previousListener(a.Store, record.Name),
 		Log:      log,
 		Report:   reporter.report,

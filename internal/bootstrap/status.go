@@ -58,6 +58,10 @@ type ListenerStatus struct {
 	Trouble      instance.State `json:"trouble,omitempty"`
 	TroubleSince *time.Time     `json:"trouble_since,omitempty"`
 	TroubleWords string         `json:"trouble_words,omitempty"`
+	// ConfinedBy is what keeps jobs from the rest of the host: "systemd", "namespaces", "descendants" or
+	// "group". Weaker is what that does not keep out and another would; empty: nothing.
+	ConfinedBy string `json:"confined_by,omitempty"`
+	Weaker     string `json:"weaker,omitempty"`
 	// LastWords is how the listener that ended last did so, and what it printed last.
 	LastWords string `json:"last_words,omitempty"`
 	// How often it was registered again, and how its jobs have ended.
@@ -200,6 +204,7 @@ func (w witnesses) lookAtListener(ctx context.Context, record instance.Record, s
 		s.Listener.LastWords = report.LastWords
 	}
 	if alive {
+		s.Listener.ConfinedBy, s.Listener.Weaker = report.ConfinedBy, report.Weaker
 		s.Listener.Trouble, s.Listener.TroubleSince, s.Listener.TroubleWords = report.Trouble, report.TroubleSince, report.TroubleWords
 		s.Listener.State, s.Listener.PID, s.Listener.Job = report.State, report.PID, report.Job
 		s.Listener.Since, s.Listener.Draining = &report.Since, report.Draining

@@ -354,7 +354,8 @@ func (u *uninstaller) removeToken(ctx context.Context) (github.Secret, error) {
 // something, it is remembered.
 func (u *uninstaller) removeFiles(ctx context.Context) (string, error) {
 	var left removal.Problems
-	for _, dir := range []string{u.record.Dir, u.record.NextDir(), instance.Away(u.record.NextDir()), u.record.AheadDir()} {
+	r := u.record
+	for _, dir := range []string{r.Dir, r.NextDir(), instance.Away(r.NextDir()), r.AheadDir(), r.LifeDir()} {
 		left.Add(u.host.Fetcher.Discard(ctx, dir))
 	}
 	if err := left.Err(); err != nil {

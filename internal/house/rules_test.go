@@ -25,7 +25,7 @@ func arrows() []arrow {
 			"internal/bootstrap", "internal/plan", "internal/doctor", "internal/places", "internal/download", "internal/supervise",
 			"internal/register", "internal/svc",
 			"internal/health", "internal/metadata", "internal/github", "internal/instance", "internal/account", "internal/transport",
-			"internal/refusal", "internal/agent", "internal/shell", "internal/removal", "internal/openfile",
+			"internal/refusal", "internal/agent", "internal/jail", "internal/shell", "internal/removal", "internal/openfile",
 		}},
 		// Neither this one nor the agent imports the other: they meet in the record.
 		{"internal/bootstrap", []string{
@@ -42,7 +42,7 @@ func arrows() []arrow {
 			"internal/transport", // as above
 		}},
 		{"internal/agent", []string{
-			"internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health",
+			"internal/download", "internal/supervise", "internal/jail", "internal/register", "internal/svc", "internal/health",
 			"internal/metadata", "internal/reaper", "internal/workspace", "internal/github", "internal/instance", "internal/account",
 			"internal/refusal", "internal/control", "internal/removal", "internal/folders",
 		}},
@@ -52,7 +52,8 @@ func arrows() []arrow {
 		}},
 		{"internal/places", []string{"internal/download", "internal/instance", "internal/account", "internal/shell"}},
 		{"internal/supervise", []string{
-			"internal/register", "internal/instance", "internal/reaper", "internal/github", "internal/account", "internal/retry", "internal/folders",
+			"internal/register", "internal/instance", "internal/reaper", "internal/jail", "internal/github", "internal/account", "internal/retry",
+			"internal/folders",
 		}},
 		{"internal/jail", []string{"internal/reaper", "internal/account", "internal/removal", "internal/svc/transient"}},
 		{"internal/svc/transient", []string{"internal/svc"}},

@@ -28,7 +28,7 @@ type Life struct {
 	Webhook          string   `json:"webhook,omitempty"` // its address may hold a secret, so records are private
 	WebhookSecret    string   `json:"webhook_secret_file,omitempty"`
 	MetricsFile      string   `json:"metrics_file,omitempty"`
-	Allow            []string `json:"allow,omitempty"` // what the service's sandbox leaves to jobs
+	Allow            []string `json:"allow,omitempty"` // what is open to jobs, of AllowSudo and the others
 }
 
 // Credential says where the supervisor finds its credential. It is none itself:
@@ -51,3 +51,11 @@ type Source struct {
 	Pinned bool   `json:"pinned,omitempty"` // by version or archive: it is not replaced by another
 	Mirror string `json:"mirror,omitempty"`
 }
+
+// What may be left open to jobs.
+const (
+	AllowSudo   = "sudo"
+	AllowDocker = "docker"
+	AllowDBus   = "dbus"
+	AllowAll    = "all"
+)

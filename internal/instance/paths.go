@@ -1,6 +1,9 @@
 package instance
 
-import "path/filepath"
+import (
+	"cmp"
+	"path/filepath"
+)
 
 // Paths says where everything lives on this host.
 type Paths struct {
@@ -39,6 +42,12 @@ func (r Record) NextDir() string { return filepath.Join(filepath.Dir(r.Dir), "."
 // AheadDir is where the agent makes the next copy of the runner while a job runs, and removes the one before: private to
 // root, beside its place, under a name that no runner can have.
 func (r Record) AheadDir() string { return filepath.Join(filepath.Dir(r.Dir), "."+r.Name+".ahead") }
+
+// LifeDir is where each life of the listener has its own home and temporary folders, under a name that no runner can have.
+func (r Record) LifeDir() string { return filepath.Join(filepath.Dir(r.Dir), "."+r.Name+".life") }
+
+// LifeName is what the lives of the listener are called on this host; the service manager knows them by it.
+func (r Record) LifeName() string { return "listener." + cmp.Or(r.Service, r.Name) }
 
 // Away is where a copy of the runner waits while two change places by renames.
 func Away(dir string) string { return dir + ".away" }

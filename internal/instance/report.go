@@ -32,7 +32,14 @@ type Report struct {
 	Starts        int `json:"starts"`
 	Registrations int `json:"registrations,omitempty"`
 	JobCounts
+	Confinement
 	ListenerProcess
+}
+
+// Confinement is what keeps jobs from the rest of the host.
+type Confinement struct {
+	ConfinedBy string `json:"confined_by,omitempty"`
+	Weaker     string `json:"weaker,omitempty"` // what that does not keep out, and another way would: for people
 }
 
 // Connection is what is wrong with the listener's connection to GitHub.

@@ -14,16 +14,27 @@ func nobody() account.User { return account.User{Self: true} }
 // Choose takes the strongest way that this host has, and tries whether it can be had. It may be repeated. The error is about the
 // folder alone, or ctx: there always is a way.
 func Choose(ctx context.Context, o Options) (Maker, error) {
+	if o.Unit == "" {
+		return chooseByProcess(ctx, o)
+	}
+	m, err := newByUnit(ctx, o)
+	switch {
+	case err == nil:
+		return m, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	}
+	next, chooseErr := chooseByProcess(ctx, o)
+	if chooseErr != nil {
+		return nil, chooseErr
+	}
+	next.weaker = append([]string{fmt.Sprintf("systemd gives no unit to each life of the listener (%v)", err)}, next.weaker...)
+	return next, nil
+}
+
+func chooseByProcess(ctx context.Context, o Options) (*byProcess, error) {
 	if err := os.MkdirAll(o.Folder, 0o700); err != nil {
 		return nil, fmt.Errorf("making the folder of lives: %w", err)
-	}
-	if o.Unit != "" {
-		m, err := newByUnit(ctx, o)
-		if err == nil {
-			return m, nil
-		}
-		// The sandbox of the agent's own service holds for what it starts.
-		return &byProcess{folder: o.Folder, log: o.Log, weaker: weakerService(err)}, nil
 	}
 	if !account.Privileged() {
 		return &byProcess{folder: o.Folder, log: o.Log, weaker: weakerDescendants("this process is not root")}, nil
@@ -46,13 +57,6 @@ func weakerNamespaces() []string {
 		"system calls are not filtered, and what the account may write on this host stays writable to jobs",
 		"the bound on processes counts all of the account's",
 	}
-}
-
-// weakerService is where systemd cannot give each life a unit.
-func weakerService(why error) []string {
-	return append([]string{
-		fmt.Sprintf("systemd gives no unit to each life of the listener (%v), so jobs share the sandbox of the agent", why),
-	}, weakerDescendants("the service has one view")[1:]...)
 }
 
 func weakerDescendants(why string) []string {

@@ -24,6 +24,9 @@ func Choose(_ context.Context, o Options) (Maker, error) {
 	return byGroup{}, nil
 }
 
+// Tasks is 0: nothing bounds them here.
+func Tasks() int { return 0 }
+
 // byGroup starts a program in a process group of its own, and ends that.
 type byGroup struct{}
 

@@ -41,6 +41,8 @@ func firstProcess() int {
 	runtime.LockOSThread()
 	unix.CloseOnExec(orderFile)
 	unix.CloseOnExec(reportFile)
+	// Otherwise it has the name of the link by which it was started. A name is for people, and may fail.
+	_ = os.WriteFile("/proc/self/comm", []byte(commandName), 0)
 	// What this process was told is not for the account's other processes. It fails for no process that may start programs.
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 	// Caught, and not ignored: the program would inherit that. They are for the one who has started this process.
@@ -61,6 +63,7 @@ func firstProcess() int {
 		return 1
 	}
 	if f.begin.Probe {
+		f.tell(report{Able: true})
 		return 0
 	}
 	f.tell(report{Started: f.main})

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
@@ -59,6 +61,10 @@ func (r room) make(view View, user account.User) error {
 func (r room) discard() error {
 	if err := removal.Path(r.path); err != nil {
 		return fmt.Errorf("removing the folder of a life: %w", err)
+	}
+	// The one around it goes with the last life.
+	if err := os.Remove(filepath.Dir(r.path)); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTEMPTY) {
+		return fmt.Errorf("removing the folder of lives: %w", err)
 	}
 	return nil
 }

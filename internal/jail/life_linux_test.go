@@ -61,7 +61,7 @@ func TestWithoutOutput(t *testing.T) {
 func TestIdentity(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		spec := w.spec(`id -u; id -g; id -G; pwd; echo "$ROOT|$ODD"; umask; cat /proc/self/oom_score_adj; sh -c 'trap - INT; kill -INT $$'; echo $?`)
-		spec.Env = append(spec.Env, "ODD=a b\t\"c\" $HOME ${X} \\ %n 'd' ü\nnext ")
+		spec.Env = append([]string{"ODD=set again", "ROOT=likewise"}, append(spec.Env, "ODD=a b\t\"c\" $HOME ${X} \\ %n 'd' ü\nnext ")...)
 		got, _ := w.runs(t, spec)
 		groups := make([]string, len(w.user.Groups))
 		for i, group := range w.user.Groups {

@@ -109,6 +109,9 @@ func (b *beginning) hide() (step string, err error) {
 			return "mounting " + place.path, err
 		}
 	}
+	if home != "" {
+		own = append(own, home) // of what was there nothing is left
+	}
 	todo := changes(hidden, shown, own)
 	if home != "" && !slices.Contains(todo, change{home, false}) {
 		if err := bind(held[home], home); err != nil && !errors.Is(err, fs.ErrNotExist) { // an account need not have a home

@@ -21,6 +21,9 @@ import (
 // endTime is how long a life may take to end that is killed: the kernel does it in milliseconds, unless a device hangs.
 const endTime = 15 * time.Second
 
+// errFirst is a program that does not call [First], or whose first process was killed.
+var errFirst = errors.New("it has ended without a word")
+
 // byProcess has a process for each life that is the parent of its orphans: with isolated, as the first of namespaces.
 type byProcess struct {
 	folder   string
@@ -58,7 +61,7 @@ func (m *byProcess) Start(ctx context.Context, spec Spec) (Life, error) {
 	}
 	life := &processLife{room: at, isolated: m.isolated, log: m.log, over: make(chan struct{}), gone: make(chan struct{})}
 	err := life.start(ctx, spec, beginning{
-		Argv: spec.Argv, Env: spec.Env, Dir: spec.Dir,
+		Argv: spec.Argv, Env: lastOfEach(spec.Env), Dir: spec.Dir,
 		UID: spec.User.UID, GID: spec.User.GID, Groups: spec.User.Groups, Self: spec.User.Self,
 		Isolated: m.isolated, View: view, Room: at.path,
 		Tasks: spec.Tasks, Grace: spec.Grace, Outlive: spec.Outlive, OutliveTime: spec.OutliveTime,
@@ -240,8 +243,8 @@ func (l *processLife) begin(b beginning, grace time.Duration, next func() (repor
 		return report{}, err
 	}
 	r, err := next()
-	if b.Probe && errors.Is(err, io.EOF) {
-		return report{}, nil
+	if errors.Is(err, io.EOF) {
+		err = errFirst
 	}
 	return r, err
 }

@@ -68,11 +68,11 @@ func changes(hidden, shown, own []string) []change {
 func isHidden(path string, done []change, own []string) bool {
 	for dir := path; dir != "/"; {
 		dir = filepath.Dir(dir)
-		if i := slices.IndexFunc(done, func(c change) bool { return c.path == dir }); i >= 0 {
-			return done[i].hide
-		}
 		if slices.Contains(own, dir) {
 			return true
+		}
+		if i := slices.IndexFunc(done, func(c change) bool { return c.path == dir }); i >= 0 {
+			return done[i].hide
 		}
 	}
 	return false

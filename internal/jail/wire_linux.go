@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -12,9 +14,10 @@ import (
 // The first process of a life is this program too. It learns what to do from one pipe, line by line, and tells on another what has
 // become of it. When the former ends, the process that has started it is gone.
 const (
-	firstName  = "runner-bootstrap: one life" // what it is called, instead of a command: nobody calls it by accident
-	orderFile  = 3
-	reportFile = 4
+	commandName = "runner-bootstrap"
+	firstName   = "runner-bootstrap: one life" // what it is called, instead of a command: nobody calls it by accident
+	orderFile   = 3
+	reportFile  = 4
 )
 
 // order is what a first process is told.
@@ -42,9 +45,25 @@ type beginning struct {
 	Room        string
 }
 
+// lastOfEach leaves out variables that are set again later: programs take the first, as a rule, and systemd the last.
+func lastOfEach(environment []string) []string {
+	var left []string
+	seen := map[string]bool{}
+	for _, variable := range slices.Backward(environment) {
+		name, _, _ := strings.Cut(variable, "=")
+		if !seen[name] {
+			left = append(left, variable)
+		}
+		seen[name] = true
+	}
+	slices.Reverse(left)
+	return left
+}
+
 // report is what a first process tells.
 type report struct {
 	Started int    `json:"started,omitempty"` // the program's number, as it is there
+	Able    bool   `json:"able,omitempty"`    // after a trial
 	Failed  string `json:"failed,omitempty"`  // the step at which it was not started, or "-" for the program itself
 	Errno   int    `json:"errno,omitempty"`
 	Said    string `json:"said,omitempty"` // where there is no errno

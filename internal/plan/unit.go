@@ -27,6 +27,7 @@ const (
 
 // describe gives the unit of a record: this program, supervising.
 func (m *Maker) describe(service string, record instance.Record, user account.User) svc.Unit {
+	record.Service = service // not yet, where it is new
 	return svc.Unit{
 		Name:          service,
 		Description:   "GitHub Actions runner " + record.Name + " of " + record.ScopeURL,
@@ -41,6 +42,7 @@ func (m *Maker) describe(service string, record instance.Record, user account.Us
 		Mounts:        m.mounts(record),
 		Sandbox:       sandbox(m.Paths, record, user),
 		RuntimeFolder: runtimeFolder(m.Paths.Control),
+		Keeps:         record.LifeName(),
 		// usage, host, credential, archive, registration: the exit codes of this
 		// program that no restart can mend.
 		NoRestartStatus: []int{2, 3, 4, 6, 7},
@@ -76,9 +78,10 @@ func StopTimeout(record instance.Record) time.Duration {
 
 // What the sandbox of the service may leave to jobs.
 const (
-	AllowSudo   = "sudo"
-	AllowDocker = "docker"
-	AllowAll    = "all"
+	AllowSudo   = instance.AllowSudo
+	AllowDocker = instance.AllowDocker
+	AllowDBus   = instance.AllowDBus
+	AllowAll    = instance.AllowAll
 )
 
 // sandbox is what keeps a service, and so its jobs, from changing the host.

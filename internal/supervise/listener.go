@@ -8,13 +8,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
@@ -22,11 +20,13 @@ const (
 	// tail is how long the last lines of an ended listener are waited for. Its
 	// children, the self-update above all, may keep the pipe open longer.
 	tail = 500 * time.Millisecond
+	// endTime is how long the end of a life is waited for: only what hangs in the kernel needs any.
+	endTime = time.Minute
 	// maxLine bounds one line of output.
 	maxLine = 64 << 10
 )
 
-// runListener starts the listener and returns how it ended. When ctx ends, the
+// runListener starts the listener, in a life of its own, and returns how it ended. When ctx ends, the
 // listener is stopped. The error is for a listener that could not be started.
 func (s *supervisor) runListener(ctx context.Context) (ending, error) {
 	output, input, err := os.Pipe()
@@ -34,66 +34,53 @@ func (s *supervisor) runListener(ctx context.Context) (ending, error) {
 		return ending{}, err
 	}
 	defer output.Close()
-	//nolint:noctx // when the context ends it is asked to end, and has time for it
-	cmd := exec.Command(filepath.Join(s.Root, "bin", listenerName), "run", "--startuptype", "service")
-	cmd.Dir = s.Root
-	cmd.Env = s.environment()
-	cmd.Stdout, cmd.Stderr = input, input
-	s.User.As(cmd)
-	tie(cmd)
-
+	spec := s.Life
+	spec.Argv = []string{filepath.Join(s.Root, "bin", listenerName), "run", "--startuptype", "service"}
+	spec.Env, spec.Dir, spec.User, spec.Output = s.environment(), s.Root, s.User, input
+	// The script of a self-update has to outlive the listener.
+	spec.Grace, spec.Outlive, spec.OutliveTime = s.StopTimeout, []int{codeUpdating, codeUpdatingOnce}, s.Backoff.Update
 	s.begin()
-	started, ended := make(chan error, 1), make(chan error, 1)
-	go func() {
-		// The kernel ties the listener's life to the thread that started it, so
-		// that thread must live until the listener has ended.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			ended <- cmd.Wait()
-		}
-	}()
-	err = <-started
+	var life jail.Life
+	err = s.during(ctx, func(ctx context.Context) (err error) {
+		life, err = s.Jail.Start(ctx, spec)
+		return err
+	})
 	// The listener has its own copy; with ours open the pipe would never end.
 	if closeErr := input.Close(); err != nil || closeErr != nil {
 		return ending{}, errors.Join(err, closeErr)
 	}
-	s.Log.Info("listener started", "pid", cmd.Process.Pid, "user", s.User.Name)
-	s.child = cmd.Process.Pid
-	s.identify(s.child)
+	s.life = life
+	main := life.Main()
+	s.Log.Info("listener started", "pid", main.PID, "user", s.User.Name)
+	if main.Start != 0 { // if this process is killed, the next supervisor has to know
+		s.change(func(now *Change) { now.Listener = main })
+	}
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
 		s.forward(output)
 	}()
 	over := make(chan struct{})
+	var exit jail.Exit
 	go func() {
-		err = <-ended
-		close(over)
+		defer close(over)
+		exit, err = life.Wait()
 	}()
 	if !s.await(ctx, over, s.mustStop) {
-		s.stop(cmd, over)
+		s.stop(ctx, life, over)
 	}
-	// What is left of its process group has lost its listener. Only a self-update
-	// has to outlive it.
-	if code := cmd.ProcessState.ExitCode(); code != codeUpdating && code != codeUpdatingOnce {
-		killGroup(cmd.Process)
+	// What is left of it has lost its listener. Only a self-update has to outlive it.
+	if exit.Code != codeUpdating && exit.Code != codeUpdatingOnce {
+		s.endLife(ctx)
 	}
 	select {
 	case <-drained:
 	case <-time.After(tail):
 	}
-	return s.ending(cmd, err)
-}
-
-// identify notes which process the listener is: if this one is killed, the next
-// supervisor has to know.
-func (t *tracker) identify(pid int) {
-	if listener, err := reaper.Look(pid); err == nil {
-		t.change(func(now *Change) { now.Listener = listener })
+	if err != nil {
+		return ending{}, err
 	}
+	return s.ending(exit), nil
 }
 
 // mustStop tells whether the listener is to be stopped now: a running job may
@@ -117,32 +104,44 @@ func (s *supervisor) mustStop() bool {
 
 // stop ends the listener as GitHub's own service does: an interrupt, on which
 // it cancels its job and closes its session, and after a while the hard way.
-func (s *supervisor) stop(cmd *exec.Cmd, over <-chan struct{}) {
-	s.Log.Info("stopping the listener", "pid", cmd.Process.Pid, "timeout", s.StopTimeout)
-	if err := askToEnd(cmd.Process); err != nil && !errors.Is(err, os.ErrProcessDone) {
+func (s *supervisor) stop(ctx context.Context, life jail.Life, over <-chan struct{}) {
+	s.Log.Info("stopping the listener", "pid", life.Main().PID, "timeout", s.StopTimeout)
+	if err := life.Interrupt(); err != nil {
 		s.Log.Warn("cannot ask the listener to end", "error", err)
 	}
 	select {
 	case <-over:
 	case <-time.After(s.StopTimeout):
 		s.Log.Warn("the listener did not end, killing it", "timeout", s.StopTimeout)
-		killGroup(cmd.Process)
+		s.endLife(ctx)
 		<-over
 	}
 }
 
-func (s *supervisor) ending(cmd *exec.Cmd, err error) (ending, error) {
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		return ending{}, err
+// endLife ends what the listener and its jobs have left running, so that nothing of one
+// job sees the next registration. It tells whether nothing is left; otherwise it is to be
+// tried again.
+func (s *supervisor) endLife(ctx context.Context) bool {
+	if s.life == nil {
+		return true
 	}
-	code := cmd.ProcessState.ExitCode()
-	words := s.lastWords(cmd.ProcessState)
-	s.change(func(now *Change) { now.ExitCode, now.LastWords, now.Trouble = &code, words, Trouble{} })
-	s.Log.Info("listener ended", "exit_code", code)
-	end := ending{code: code, ephemeral: s.ephemeral}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
+	defer cancel()
+	if err := s.life.End(ctx); err != nil {
+		s.Log.Warn("cannot end what a job has left running", "error", err)
+		return false
+	}
+	s.life = nil
+	return true
+}
+
+func (s *supervisor) ending(exit jail.Exit) ending {
+	words := s.lastWords(exit)
+	s.change(func(now *Change) { now.ExitCode, now.LastWords, now.Trouble = &exit.Code, words, Trouble{} })
+	s.Log.Info("listener ended", "exit_code", exit.Code)
+	end := ending{code: exit.Code, ephemeral: s.ephemeral}
 	s.tell(&end)
-	return end, nil
+	return end
 }
 
 // forward reads the output until every holder of the pipe has closed it. Of a

@@ -9,21 +9,20 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
-
-// linger is how long what a job has left behind may take to end.
-const linger = 2 * time.Second
 
 // supervisor is the state of one Run.
 type supervisor struct {
 	Config
 	ephemeral         bool
 	needsRegistration bool
-	leftovers         bool // a job has left something running that could not be ended
-	failures          int  // in a row
-	replaced          bool // by a newer version, which has not proven itself
+	life              jail.Life // the latest, until it is ended
+	updating          bool      // what is left of it is a self-update, which has its time without us as well
+	failures          int       // in a row
+	replaced          bool      // by a newer version, which has not proven itself
 	stopState
 	tracker
 }
@@ -57,7 +56,7 @@ func (s *supervisor) runOnce(ctx context.Context) error {
 		if s.Renew == nil {
 			return ErrNotConfigured
 		}
-		if s.leftovers = s.leftovers && !s.endLeftovers(ctx); s.leftovers {
+		if !s.endLife(ctx) {
 			s.fail(ctx, "what a job has left running cannot be ended, and could see the next registration", 0)
 			return nil
 		}
@@ -77,14 +76,15 @@ func (s *supervisor) runOnce(ctx context.Context) error {
 	}
 	started := time.Now()
 	end, err := s.runListener(ctx)
+	if err != nil && s.stopping() {
+		s.Log.Info("the listener was not started, as the runner is to stop", "reason", err)
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNoListener, err)
 	}
 	next := decide(end)
 	s.countEnd(next, started)
-	if s.Alone && !next.update {
-		s.leftovers = !s.endLeftovers(ctx)
-	}
 	if s.listened() >= s.Backoff.Healthy || end.worked {
 		s.failures, s.replaced = 0, false
 	}
@@ -210,6 +210,9 @@ func (s *supervisor) awaitSelfUpdate(ctx context.Context, next action, started t
 		return nil
 	})
 	s.Log.Info("self-update over", "finished", finished)
+	if s.updating = !finished && s.stopping(); !s.updating {
+		s.endLife(ctx)
+	}
 }
 
 // awaitScript lets the update script of a listener whose supervisor was killed
@@ -237,19 +240,6 @@ func (s *supervisor) awaitScript(ctx context.Context, work string) {
 		}
 		return nil
 	})
-}
-
-// endLeftovers ends what the listener and its jobs have left running, so that nothing
-// of one job sees the next registration. It tells whether nothing is left.
-func (s *supervisor) endLeftovers(ctx context.Context) bool {
-	ended, err := reaper.EndDescendants(context.WithoutCancel(ctx), linger)
-	if err != nil {
-		s.Log.Warn("cannot end what a job has left running", "error", err)
-	}
-	if ended > 0 {
-		s.Log.Info("ended what a job has left running", "processes", ended)
-	}
-	return err == nil
 }
 
 // endOrphans ends listeners of this runner that nobody supervises any more: they

@@ -3,8 +3,6 @@ package supervise
 import (
 	"context"
 	"time"
-
-	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
 )
 
 // Order asks a running supervisor for something.
@@ -28,9 +26,6 @@ const (
 	Refresh                  // let the running job finish, have the runner's files refreshed, and go on
 )
 
-// reapEach is how often ended children are looked for that nobody waits for.
-const reapEach = 5 * time.Second
-
 // stopState is what a supervisor is going to do, beside keeping its listener alive.
 type stopState struct {
 	leaving  Outcome // empty: it stays
@@ -41,9 +36,6 @@ type stopState struct {
 	born     time.Time
 	idle     time.Time // without a job since; zero before the first listening, and during a job
 	beaten   time.Time
-	reaped   time.Time
-	child    int  // the process that is waited for; nobody else may bury it
-	occupied bool // with something that has children of its own
 }
 
 // stopping tells whether no listener is to run now.
@@ -156,11 +148,6 @@ func (s *supervisor) runDue(now time.Time) time.Duration {
 		s.Beat()
 		a.due(now.Add(s.BeatEach))
 	}
-	if s.Alone && !s.occupied && a.due(s.reaped.Add(reapEach)) {
-		s.reaped = now
-		reaper.Reap(s.child)
-		a.due(now.Add(reapEach))
-	}
 	if s.leaving == "" {
 		s.limit(a)
 	}
@@ -208,12 +195,10 @@ func (s *supervisor) during(ctx context.Context, do func(context.Context) error)
 	defer cancel()
 	var err error
 	over := make(chan struct{})
-	s.occupied = true
 	go func() {
 		defer close(over)
 		err = do(doing)
 	}()
-	defer func() { s.occupied = false }()
 	if !s.await(ctx, over, s.stopping) {
 		cancel()
 		<-over

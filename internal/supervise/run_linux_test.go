@@ -18,6 +18,7 @@ func TestListenerEndsWithItsSupervisor(t *testing.T) {
 		t.Fatal(err)
 	}
 	listening := w.WaitListening(t.Context(), "web-1")
+	pid := w.listenerPID(t)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Error(err)
 	}
@@ -27,5 +28,5 @@ func TestListenerEndsWithItsSupervisor(t *testing.T) {
 	if listening != nil {
 		t.Fatal(listening)
 	}
-	gone(t, w.listenerPID(t))
+	gone(t, pid)
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +24,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 )
@@ -40,6 +42,9 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	if code, first := jail.First(os.Args); first {
+		os.Exit(code)
+	}
 	if root := os.Getenv(superviseRoot); root != "" {
 		if _, err := Run(context.Background(), config(root, quiet())); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -87,7 +92,13 @@ func user() account.User {
 }
 
 func config(root string, log *slog.Logger) Config {
+	lives := filepath.Join(filepath.Dir(root), "lives")
+	maker, err := jail.Choose(context.Background(), jail.Options{Folder: lives, Log: log})
+	if err != nil {
+		panic(err)
+	}
 	return Config{
+		Jail: maker, Life: jail.Spec{Name: "listener.web-1", View: jail.View{Confined: true, Writable: []string{root}, HostTemp: true}},
 		Root: root, User: user(), Kept: kept(root), StopTimeout: patience, Log: log, Report: func(Change) {},
 		Backoff: Backoff{Backoff: retry.Backoff{First: 5 * time.Millisecond, Most: 20 * time.Millisecond}, Healthy: time.Hour, Conflict: 50 * time.Millisecond, Update: patience},
 	}
@@ -313,7 +324,7 @@ func (w *world) listenerPID(t *testing.T) int {
 	t.Helper()
 	for _, one := range slices.Backward(w.Witnesses()) {
 		if one.Command == "run" {
-			return one.PID
+			return onHost(t, w.root, one.PID)
 		}
 	}
 	t.Fatal("no listener said anything")
@@ -587,8 +598,42 @@ func scripted(t *testing.T, script string) string {
 	return root
 }
 
+// onHost is the process that works in root and calls itself pid, by its number on this host: as root, a listener is in a
+// namespace of its own. Where numbers are the same for all, it is pid.
+func onHost(t *testing.T, root string, pid int) int {
+	t.Helper()
+	if os.Geteuid() != 0 || runtime.GOOS != "linux" {
+		return pid
+	}
+	statuses, err := filepath.Glob("/proc/[0-9]*/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, status := range statuses {
+		text, _ := os.ReadFile(status)
+		_, after, _ := strings.Cut(string(text), "\nNSpid:")
+		line, _, _ := strings.Cut(after, "\n")
+		numbers := strings.Fields(line)
+		cwd, _ := os.Readlink(filepath.Join(filepath.Dir(status), "cwd"))
+		if len(numbers) > 1 && numbers[len(numbers)-1] == strconv.Itoa(pid) && (cwd == root || strings.HasPrefix(cwd, root+"/")) {
+			found, err := strconv.Atoi(numbers[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return found
+		}
+	}
+	return 1 << 30 // it has ended
+}
+
 // pidIn waits for a file with a process id.
 func pidIn(t *testing.T, file string) int {
+	t.Helper()
+	return onHost(t, filepath.Dir(file), numberIn(t, file))
+}
+
+// numberIn waits for a file with a number.
+func numberIn(t *testing.T, file string) int {
 	t.Helper()
 	for begun := time.Now(); ; time.Sleep(10 * time.Millisecond) {
 		text, err := os.ReadFile(file)
@@ -670,7 +715,7 @@ func TestSelfUpdateIsLeftAlone(t *testing.T) {
 			if err := os.RemoveAll(filepath.Join(root, "beat")); err != nil {
 				t.Fatal(err)
 			}
-			pidIn(t, filepath.Join(root, "beat"))
+			numberIn(t, filepath.Join(root, "beat"))
 		}
 	}
 }

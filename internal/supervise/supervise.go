@@ -1,5 +1,5 @@
 // Package supervise keeps one runner listener alive: it starts
-// bin/Runner.Listener as the runner's account, understands how it ends, has the
+// bin/Runner.Listener in a jail, understands how it ends, has the
 // runner registered again where that is needed, lets a running job finish when it
 // is to stop, and stops the listener as GitHub's own service does.
 package supervise
@@ -15,6 +15,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
@@ -88,6 +89,12 @@ type Limits struct {
 	Lifetime time.Duration // since Run; a running job may finish
 }
 
+// Jail confines a listener: [jail.Maker] says what each method holds to.
+type Jail interface {
+	Start(ctx context.Context, spec jail.Spec) (jail.Life, error)
+	EndStale(ctx context.Context, name string) error
+}
+
 // Config says what is supervised, and how.
 type Config struct {
 	Root string
@@ -105,9 +112,10 @@ type Config struct {
 	DrainTimeout time.Duration
 	Backoff      Backoff
 	Limits       Limits
-	// Alone says that this process has no children but the listener's: whatever
-	// descends from it is ended with the listener, and reaped.
-	Alone bool
+	// Jail starts the listener, each time in a life of its own, with which all that comes
+	// from it is ended. Life is what is the same each time: its name, and what it sees.
+	Jail Jail
+	Life jail.Spec
 	// Previous is the listener of a supervisor that was killed, as far as known.
 	Previous reaper.Process
 	Log      *slog.Logger
@@ -180,14 +188,17 @@ func Run(ctx context.Context, c Config) (Outcome, error) {
 		stopState: stopState{born: time.Now()},
 		tracker:   tracker{log: c.Log, report: c.Report, changed: make(chan struct{}, 1)},
 	}
-	if c.Alone {
-		if err := reaper.Subreaper(); err != nil {
-			return "", fmt.Errorf("supervising the runner: %w", err)
-		}
-	}
 	s.awaitScript(ctx, settings.Work)
+	// What a supervisor that was killed has left may still go on.
+	err = s.during(ctx, func(ctx context.Context) error { return c.Jail.EndStale(ctx, c.Life.Name) })
+	if err != nil && !s.stopping() {
+		c.Log.Warn("cannot end what an earlier supervisor has left running", "error", err)
+	}
 	s.endOrphans(ctx)
 	err = s.loop(ctx)
+	if !s.updating {
+		s.endLife(ctx)
+	}
 	outcome, reason := s.leaving, s.leaving.Sentence()
 	if err != nil {
 		outcome, reason = "", err.Error()

@@ -2,9 +2,11 @@ package supervise
 
 import (
 	"fmt"
-	"os"
 	"strings"
+	"syscall"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
 )
 
 const (
@@ -38,10 +40,13 @@ func shorten(text string) string {
 }
 
 // lastWords says how a listener ended, and what it printed last.
-func (t *tracker) lastWords(state *os.ProcessState) string {
-	how := state.String() // of a signal: its name
-	if code := state.ExitCode(); code >= 0 {
-		how = fmt.Sprintf("exit code %d", code)
+func (t *tracker) lastWords(exit jail.Exit) string {
+	how := fmt.Sprintf("exit code %d", exit.Code)
+	switch {
+	case exit.Signal != 0:
+		how = "signal: " + syscall.Signal(exit.Signal).String()
+	case exit.Code < 0:
+		how = "ended by somebody else"
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -64,6 +64,11 @@ func (u Unit) validateFolders() error {
 			return fmt.Errorf("mount %q: not a clean absolute path", name)
 		}
 	}
+	if u.Keeps != "" {
+		if err := validateName(u.Keeps); err != nil {
+			return fmt.Errorf("unit %q, which it keeps: %w", u.Keeps, err)
+		}
+	}
 	if u.RuntimeFolder == "" {
 		return nil
 	}

@@ -57,9 +57,9 @@ variable "options" {
   }
   validation {
     condition = length(setsubtract(
-      try(tolist(var.options["allow"]), compact(split(",", replace(var.options["allow"], " ", ""))), []), ["sudo", "docker", "all"]
+      try(tolist(var.options["allow"]), compact(split(",", replace(var.options["allow"], " ", ""))), []), ["sudo", "docker", "dbus", "all"]
     )) == 0
-    error_message = "The option allow must be made of sudo, docker and all."
+    error_message = "The option allow must be made of sudo, docker, dbus and all."
   }
   validation {
     condition     = !try(tobool(var.options["no-default-labels"]), false) || try(length(var.options["labels"]) > 0, false)

@@ -368,7 +368,7 @@ func (h *host) several(t *testing.T) {
 		t.Errorf("the listeners run as %q", got)
 	}
 	job := h.server.QueueJob("many-2", githubtest.Job{Name: "look", Script: "id -un; cat /opt/actions-runner/many-3/.runner"})
-	if output := ends(t, job, "failed"); !strings.Contains(output, "runner-2\n") || !strings.Contains(output, "denied") {
+	if output := ends(t, job, "failed"); !strings.Contains(output, "runner-2\n") || !strings.Contains(output, "No such file") {
 		t.Errorf("the job saw %q", output)
 	}
 	count(1)

@@ -1,6 +1,7 @@
 package life
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -397,32 +398,52 @@ func (h *host) orphan() <-chan struct{} {
 	return over
 }
 
-// What a job has left behind becomes the supervisor's child, as it would be in a container without an init system; it is
-// buried when it has ended, and the runner goes on.
+// What a job has left behind is buried when it has ended, and the runner goes on.
 func TestBuriesWhatJobsLeave(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
 	modes()[0].install(h)
 	run := h.run()
 	h.comesUp(1, patience)
-	note := filepath.Join(h.root(), "_work", "pid")
-	if said, err := h.job("setsid sh -c 'sleep 0.5' >/dev/null 2>&1 </dev/null & echo $! >"+note, patience); err != nil || said != "succeeded" {
+	if said, err := h.job("setsid sh -c 'exec -a "+filepath.Join(h.root(), "left")+" sleep 0.5' >/dev/null 2>&1 </dev/null & true", patience); err != nil || said != "succeeded" {
 		t.Fatalf("the job %s: %v", said, err)
 	}
-	text, err := os.ReadFile(note)
-	pid := strings.TrimSpace(string(text))
-	if _, numberErr := strconv.Atoi(pid); err != nil || numberErr != nil {
-		t.Fatalf("the job left %q, %v", text, err)
-	}
 	h.eventually(patience, "not buried", func() error {
-		stat, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
-		if err != nil {
-			return nil //nolint:nilerr // it is gone
+		left, err := h.zombies()
+		if n := len(h.processes()); err == nil && n != 2 {
+			err = fmt.Errorf("%d processes are there", n)
 		}
-		return fmt.Errorf("process %s is there: %s", pid, stat)
+		if err == nil && len(left) > 0 {
+			err = fmt.Errorf("zombies are there: %q", left)
+		}
+		return err
 	})
 	if report := h.report(); report.Starts != 1 || report.State != instance.Idle {
 		t.Errorf("it is %+v", report)
 	}
 	h.stops(run)
+}
+
+// zombies are the account's that descend from this host's supervisor.
+func (h *host) zombies() ([]string, error) {
+	files, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return nil, err
+	}
+	var parents []int
+	for _, p := range h.processes() {
+		parents = append(parents, p.pid, p.parent)
+	}
+	var found []string
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // it is gone
+		}
+		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+		if parent, err := strconv.Atoi(fields[1]); err == nil && fields[0] == "Z" && parent > 1 && slices.Contains(parents, parent) {
+			found = append(found, string(text))
+		}
+	}
+	return found, nil
 }

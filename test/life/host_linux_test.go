@@ -114,11 +114,12 @@ type host struct {
 	token     string // the file that the credential is in
 	server    *githubtest.Server
 	store     *instance.Store
+	begun     time.Time
 }
 
 func newHost(t *testing.T) *host {
 	t.Helper()
-	h := &host{t: t, built: build(t), base: t.TempDir()}
+	h := &host{t: t, built: build(t), base: t.TempDir(), begun: time.Now()}
 	// The account must be able to enter the folders above its runner.
 	for dir := h.base; os.Geteuid() == 0 && len(dir) > len(os.TempDir()); dir = filepath.Dir(dir) {
 		if err := os.Chmod(dir, 0o755); err != nil {
@@ -390,6 +391,16 @@ func (h *host) that(kind func(process) bool) []process {
 		}
 	}
 	return found
+}
+
+// startedBy tells whether p was started by that process, be it by way of the first process of a life.
+func (p process) startedBy(pid int) bool {
+	if p.parent == pid {
+		return true
+	}
+	between, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.parent))
+	fields := strings.Fields(string(between[bytes.LastIndexByte(between, ')')+1:]))
+	return err == nil && len(fields) > 1 && fields[1] == strconv.Itoa(pid)
 }
 
 func isListener(p process) bool   { return p.is("Runner.Listener", "run") }

@@ -194,7 +194,7 @@ func (l *life) strike(s step, whom target) {
 			pids = append(pids, p.pid)
 			l.note("killing %v", p)
 		}
-		if isListener(p) && slices.Contains(pids, p.parent) {
+		if isListener(p) && slices.ContainsFunc(pids, p.startedBy) {
 			tied = append(tied, p.pid)
 		}
 	}
@@ -375,7 +375,7 @@ func (l *life) alone() error {
 	if isListener(all[0]) {
 		slices.Reverse(all)
 	}
-	if !isSupervisor(all[0]) || !isListener(all[1]) || all[1].parent != all[0].pid {
+	if !isSupervisor(all[0]) || !isListener(all[1]) || !all[1].startedBy(all[0].pid) {
 		return fmt.Errorf("not a supervisor and its listener: %v", all)
 	}
 	return nil

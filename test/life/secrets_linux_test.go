@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -33,10 +34,8 @@ func TestSecrets(t *testing.T) {
 			}
 			decoy := "ghp_decoy" + strings.ReplaceAll(t.Name(), "/", "") + fmt.Sprint(os.Getpid())
 			bait := filepath.Join(h.base, "bait")
-			for path, text := range map[string]string{filepath.Join(h.base, "since"): "", bait: decoy} {
-				if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-					t.Fatal(err)
-				}
+			if err := os.WriteFile(bait, []byte(decoy), 0o644); err != nil {
+				t.Fatal(err)
 			}
 			h.install(append(slices.Clone(words), "--token-file", from)...)
 			run := h.run()
@@ -57,11 +56,11 @@ func TestSecrets(t *testing.T) {
 				}
 			}
 			found := h.search(forbidden, decoy)
-			if !slices.Contains(found, bait) || !slices.ContainsFunc(found, regexp.MustCompile(`^/proc/\d+/environ$`).MatchString) {
+			if !slices.Contains(found, h.root()+"/_work/bait") || !slices.ContainsFunc(found, regexp.MustCompile(`^/proc/\d+/environ$`).MatchString) {
 				t.Errorf("the search is blind: it found %q", found)
 			}
 			if n := len(found); n != 2 {
-				t.Errorf("a job finds a secret in %d places, want the two decoys: %q", n, found)
+				t.Errorf("a job finds a secret in %d places, want its two decoys, and not what is in %s: %q", n, bait, found)
 			}
 			h.stops(run)
 		})
@@ -105,7 +104,8 @@ func (h *host) search(secrets []string, decoy string) []string {
 		fmt.Fprintf(&halves, "%s %s\n", secret[:middle], secret[middle:])
 	}
 	middle := len(decoy) / 2
-	script := strings.NewReplacer("{{HALVES}}", halves.String(), "{{BASE}}", h.base, "{{STATE}}", filepath.Join(h.dir, "state"),
+	script := strings.NewReplacer("{{HALVES}}", halves.String(), "{{BASE}}", h.base, "{{ROOT}}", h.root(),
+		"{{SINCE}}", strconv.FormatInt(h.begun.Unix()-1, 10), "{{STATE}}", filepath.Join(h.dir, "state"),
 		"{{DECOY}}", decoy[:middle]+`""`+decoy[middle:]).Replace(searchScript)
 	job := h.server.QueueJob(runnerName, githubtest.Job{Script: script})
 	deadline := time.After(patience * 2)
@@ -135,6 +135,7 @@ const searchScript = `
 secrets() { tr -d ' ' <<'EOF'
 {{HALVES}}EOF
 }
+echo {{DECOY}} >{{ROOT}}/_work/bait
 env LIFE_DECOY={{DECOY}} sleep 60 &
 decoy=$!
 tries=0
@@ -146,10 +147,11 @@ while ! tr '\0' '\n' <"/proc/$decoy/environ" | grep -q LIFE_DECOY && [ "$tries" 
 		case $(readlink "$link" 2>/dev/null) in {{STATE}}/*|{{BASE}}/token*) echo "$link" ;; esac
 	done
 	for place in {{BASE}} /etc /run /var/lib /var/log /var/tmp /var/cache /dev/shm; do
-		timeout 20 find "$place" -xdev -type f -readable -newer {{BASE}}/since 2>/dev/null
+		timeout 20 find "$place" -xdev -type f -readable -newermt @{{SINCE}} 2>/dev/null
 	done >"$RUNNER_TEMP/files"
 	echo {{BASE}}/bait >>"$RUNNER_TEMP/files"
+	echo {{ROOT}}/_work/bait >>"$RUNNER_TEMP/files"
 	secrets | timeout 20 xargs -a "$RUNNER_TEMP/files" -n 100000 grep -lsaF -f /dev/fd/3 3<&0 | sort -u
-} | sed 's/^/found /'
+} | sort -u | sed 's/^/found /'
 kill "$decoy"
 `

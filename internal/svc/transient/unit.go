@@ -5,8 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -20,6 +24,7 @@ type State struct {
 	Active  bool   // something of it may run
 	PID     int    // of its main program, also when that has ended; 0 before it was started
 	Call    string // systemd's name for this one start of it
+	Group   string // its control group
 	Exited  bool   // the main program has ended
 	Code    int    // what it exited with; -1 when it was killed
 	Signal  int    // by what
@@ -43,7 +48,7 @@ func control(ctx context.Context, op, unit, verb string, options ...string) (str
 // Look asks systemd.
 func (h *Handle) Look(ctx context.Context) (State, error) {
 	out, err := control(ctx, "looking at", h.file(), "show",
-		"--property=LoadState,ActiveState,ExecMainPID,ExecMainCode,ExecMainStatus,InvocationID")
+		"--property=LoadState,ActiveState,ExecMainPID,ExecMainCode,ExecMainStatus,InvocationID,ControlGroup")
 	if err != nil {
 		return State{}, err
 	}
@@ -53,7 +58,7 @@ func (h *Handle) Look(ctx context.Context) (State, error) {
 			values[key] = value
 		}
 	}
-	state := State{Present: values["LoadState"] == "loaded", Call: values["InvocationID"]}
+	state := State{Present: values["LoadState"] == "loaded", Call: values["InvocationID"], Group: values["ControlGroup"]}
 	switch values["ActiveState"] {
 	case "inactive", "failed":
 	default:
@@ -75,30 +80,95 @@ func (h *Handle) Look(ctx context.Context) (State, error) {
 	return state, nil
 }
 
+// loaded is what the unit does, in systemd's word, without making systemd look for one that it has forgotten: it would say in
+// its log that it does not find it. Empty: it has none of that name.
+func (h *Handle) loaded(ctx context.Context) (active string, err error) {
+	out, err := control(ctx, "looking for", h.file(), "list-units", "--all", "--full", "--plain", "--no-legend")
+	if fields := strings.Fields(out); len(fields) > 2 {
+		active = fields[2]
+	}
+	return active, err
+}
+
+// over tells whether nothing of a unit that does this may run.
+func over(active string) bool { return active == "" || active == "inactive" || active == "failed" }
+
 // End kills all that is left of the unit, and has systemd forget it. Nothing of it runs afterwards. It may be repeated, and nothing
 // there is success.
+//
+// It waits for the processes, and not for systemd's job: while the service that was named by Before is stopped itself, that job waits
+// for the end of the service, which is the one that waits here. What systemd has not forgotten then it forgets when the service has
+// ended.
 func (h *Handle) End(ctx context.Context) error {
-	state, err := h.Look(ctx)
-	if err != nil {
-		return err
-	}
-	if state.Active {
-		// Who has just ended cannot be killed; that is what the stop finds out.
+	active, err := h.loaded(ctx)
+	for err == nil && !over(active) {
+		// Who has just ended cannot be killed; that is what the next look finds out.
 		_, killErr := control(ctx, "killing", h.file(), "kill", "--kill-who=all", "--signal=SIGKILL")
-		if _, err := control(ctx, "ending", h.file(), "stop"); err != nil {
+		if _, err := control(ctx, "ending", h.file(), "stop", "--no-block"); err != nil {
 			return errors.Join(err, killErr)
 		}
+		if active, err = h.settled(ctx); err != nil || over(active) {
+			break
+		}
+		state, err := h.Look(ctx)
+		if err != nil {
+			return err
+		}
+		if empty(state.Group) {
+			return nil
+		}
+	}
+	if err != nil {
+		return err
 	}
 	return h.forget(ctx)
 }
 
+const (
+	// jobWait is how long systemd's job is waited for, as long as it does not wait for another.
+	jobWait = 500 * time.Millisecond
+	moment  = 5 * time.Millisecond
+)
+
+// settled is what the unit does when it has ended, or has not within a while.
+func (h *Handle) settled(ctx context.Context) (active string, err error) {
+	for end := time.Now().Add(jobWait); time.Now().Before(end); <-time.After(moment) {
+		if active, err = h.loaded(ctx); err != nil || over(active) {
+			break
+		}
+	}
+	return active, err
+}
+
+// empty tells whether no process is in a control group, or in one below it, in whichever hierarchy systemd has it.
+func empty(group string) bool {
+	if group == "" {
+		return true
+	}
+	for _, hierarchy := range []string{"", "unified", "systemd"} {
+		inhabited := false
+		// One that is gone is empty.
+		_ = filepath.WalkDir(filepath.Join("/sys/fs/cgroup", hierarchy, group), func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.Name() == "cgroup.procs" {
+				text, err := os.ReadFile(path) //nolint:gosec // there are no links in what the kernel shows
+				inhabited = inhabited || err == nil && len(text) > 0
+			}
+			return nil
+		})
+		if inhabited {
+			return false
+		}
+	}
+	return true
+}
+
 // Stop is End for one whose main program may say goodbye, within its grace.
 func (h *Handle) Stop(ctx context.Context) error {
-	state, err := h.Look(ctx)
+	active, err := h.loaded(ctx)
 	if err != nil {
 		return err
 	}
-	if state.Active {
+	if !over(active) {
 		if _, err := control(ctx, "stopping", h.file(), "stop"); err != nil {
 			return err
 		}
@@ -108,15 +178,15 @@ func (h *Handle) Stop(ctx context.Context) error {
 
 // forget has a failure forgotten: systemd keeps a unit for it, and its name.
 func (h *Handle) forget(ctx context.Context) error {
-	state, err := h.Look(ctx)
-	if err != nil || !state.Present {
+	active, err := h.loaded(ctx)
+	if err != nil || active == "" {
 		return err
 	}
-	if state.Active {
-		return fmt.Errorf("ending unit %q: it is still there", h.file())
+	if !over(active) {
+		return fmt.Errorf("ending unit %q: it is %s", h.file(), active)
 	}
 	_, err = control(ctx, "resetting the failures of", h.file(), "reset-failed")
-	if again, lookErr := h.Look(ctx); lookErr == nil && !again.Present {
+	if again, lookErr := h.loaded(ctx); lookErr == nil && again == "" {
 		return nil // it was gone before
 	}
 	return err

@@ -1,0 +1,57 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
+)
+
+// jail is what the listener is confined by on this host: units of systemd's where the agent is a service of its.
+func (a *Agent) jail(ctx context.Context, record instance.Record) (jail.Maker, error) {
+	o := jail.Options{Folder: record.LifeDir(), Log: a.Log}
+	if a.Manager.Listens() {
+		o.Unit = record.Service
+	}
+	maker, err := jail.Choose(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("choosing what confines the listener: %w", err)
+	}
+	if weaker := maker.Weaker(); len(weaker) > 0 {
+		a.Log.Warn("jobs are confined less than they could be", "runner", record.Name, "by", maker.Name(),
+			"reason", strings.Join(weaker, "; "))
+	}
+	return maker, nil
+}
+
+// life is what all lives of the listener have in common.
+func (a *Agent) life(record instance.Record, user account.User) jail.Spec {
+	return jail.Spec{
+		Name:        record.LifeName(),
+		Description: "Listener of GitHub Actions runner " + record.Name + ", and its jobs",
+		Tasks:       jail.Tasks(),
+		View:        a.view(record, user),
+	}
+}
+
+// view is what jobs see: of all runners this one, of all homes their own, and nothing of ours.
+func (a *Agent) view(record instance.Record, user account.User) jail.View {
+	allowed := func(what string) bool { return slices.Contains(record.Allow, what) }
+	view := jail.View{
+		Confined: !allowed(instance.AllowAll),
+		Writable: []string{record.Dir},
+		Hidden:   []string{filepath.Dir(record.Dir), a.Paths.State, a.Paths.Cache},
+		Home:     user.OwnHome(),
+		Fresh:    record.Ephemeral || record.JIT,
+		Sudo:     allowed(instance.AllowSudo), Docker: allowed(instance.AllowDocker), DBus: allowed(instance.AllowDBus),
+	}
+	if work := record.WorkDir(); filepath.IsAbs(record.Work) {
+		view.Writable = append(view.Writable, work)
+	}
+	return view
+}

@@ -1,0 +1,5 @@
+//go:build unix
+
+package supervise
+
+const listenerName = "Runner.Listener"

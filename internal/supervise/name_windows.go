@@ -1,0 +1,3 @@
+package supervise
+
+const listenerName = "Runner.Listener.exe"
