@@ -88,6 +88,12 @@ func TestHome(t *testing.T) {
 		if exists(filepath.Join(w.options.Folder, spec.Name)) {
 			t.Error("the folder of the life is left")
 		}
+		// A runner may lie in the home that is not there.
+		spec = w.spec("ls -A " + w.base + "/runners; ls -A; touch made")
+		spec.View.Home, spec.View.Fresh = filepath.Dir(w.root), true
+		if got, exit := w.runs(t, spec); got != "one\n" || exit.Code != 0 || !exists(filepath.Join(w.root, "made")) {
+			t.Errorf("in a runner in a fresh home it says %q, %+v", got, exit)
+		}
 	})
 }
 

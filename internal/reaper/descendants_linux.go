@@ -13,8 +13,8 @@ import (
 
 // Subreaper makes this process the parent of every descendant that loses its
 // own, as process 1 is for the rest. It holds until this process ends and may
-// be repeated. From then on Reap or EndDescendants has to be called now and
-// then, or zombies add up.
+// be repeated. From then on somebody has to wait for every child, or
+// EndDescendants has to be called now and then, or zombies add up.
 //
 // Races: who lost its parent before has another one, and stays with that.
 func Subreaper() error {
@@ -24,25 +24,12 @@ func Subreaper() error {
 	return nil
 }
 
-// Reap takes the exit statuses of children that have ended, except those with
-// the numbers in keep: these belong to somebody who waits for them. It never
-// blocks, and may be repeated.
-//
-// Races: a number cannot be given out again while its zombie is there, so what
-// is reaped is what was looked at, as long as nobody else reaps it or starts a
-// child that is not in keep meanwhile.
-func Reap(keep ...int) {
-	entries, err := walk()
-	if err != nil {
-		return // what cannot be seen now is reaped next time
-	}
-	reap(entries, keep...)
-}
-
-func reap(entries []entry, keep ...int) {
+// reap takes the exit statuses of children that have ended. It never blocks. A number cannot be given out again while its
+// zombie is there, so what is reaped is what was looked at.
+func reap(entries []entry) {
 	self := os.Getpid()
 	for _, e := range entries {
-		if e.parent == self && e.dead() && !slices.Contains(keep, e.pid) {
+		if e.parent == self && e.dead() {
 			// Whatever it says, somebody has it, or the next walk sees it again.
 			_, _ = unix.Wait4(e.pid, nil, unix.WNOHANG, nil)
 		}

@@ -220,47 +220,6 @@ func TestForeignProc(t *testing.T) {
 	}
 }
 
-func TestReap(t *testing.T) {
-	alone(t, func(t *testing.T) {
-		subreaper(t)
-		kept := start(t, program{script: "echo ready; exit 7"})
-		other := start(t, program{script: "echo ready; exit 8"})
-		runs := start(t, program{script: "(setsid sh -c 'echo $$; read x <&3; read y <&3' &) ; read y"})
-		adopted := saidProcess(t, runs)
-		zombie(t, kept.PID)
-		zombie(t, other.PID)
-		become(t, "the daemon is ours", func() bool {
-			e, err := stat(adopted.PID)
-			return err == nil && e.parent == os.Getpid()
-		})
-		if err := adopted.signal(syscall.SIGKILL); err != nil {
-			t.Fatal(err)
-		}
-		zombie(t, adopted.PID)
-		began := time.Now()
-		Reap(kept.PID)
-		if took := time.Since(began); took > patience {
-			t.Errorf("it blocked for %v", took)
-		}
-		for name, p := range map[string]Process{"its own": other.Process, "the adopted": adopted} {
-			if _, err := stat(p.PID); err == nil {
-				t.Errorf("%s child was not reaped", name)
-			}
-		}
-		if !runs.alive() {
-			t.Error("the child that runs was ended")
-		}
-		var exit *exec.ExitError
-		if err := kept.cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 7 {
-			t.Errorf("the kept child ended with %v, want exit status 7", err)
-		}
-		Reap()
-		if !runs.alive() {
-			t.Error("the child that runs was ended when nobody was kept")
-		}
-	})
-}
-
 // A walk that caught a number between two holders names a stranger.
 func TestDescendsFollowsTheRealParents(t *testing.T) {
 	t.Parallel()

@@ -26,9 +26,6 @@ func (p Process) Signal(os.Signal) error {
 // Subreaper changes nothing.
 func Subreaper() error { return nil }
 
-// Reap reaps nothing.
-func Reap(...int) {}
-
 // EndDescendants ends nothing.
 func EndDescendants(context.Context, time.Duration) (ended int, err error) { return 0, nil }
 
