@@ -39,6 +39,7 @@ func (i *installer) installService(ctx context.Context) (string, error) {
 		err = fmt.Errorf("%w: %w", ErrService, err)
 	}
 	if err == nil {
+		i.warnOfConfinement()
 		return "listening after " + took.Round(100*time.Millisecond).String(), nil
 	}
 	if before.Installed && ctx.Err() != nil {
@@ -88,4 +89,12 @@ func reportOf(store *instance.Store, name string) (report instance.Report, alive
 	}
 	report, err = store.LoadReport(name)
 	return report, !agent.None() && agent.PID == report.PID, err
+}
+
+// warnOfConfinement says what keeps jobs from the host less than it could be, as the agent has found.
+func (i *installer) warnOfConfinement() {
+	report, _, err := reportOf(i.host.Store, i.record.Name)
+	if err == nil && report.Weaker != "" { // that it cannot be read is told by those who need it
+		i.host.Log.Warn("jobs are confined less than they could be", "by", report.ConfinedBy, "reason", report.Weaker)
+	}
 }

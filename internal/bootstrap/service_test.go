@@ -3,10 +3,13 @@
 package bootstrap_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -63,6 +66,25 @@ func TestServiceComesUp(t *testing.T) {
 		w.install(w.brought())
 		if got := w.phases.of(plan.ServicePhase); got != "kept: running already" || len(w.manager.changes()) > 0 {
 			t.Errorf("the second time: %q", got)
+		}
+	})
+}
+
+// What the agent has found to be weaker on this host is said when its service is up.
+func TestServiceIsConfinedLess(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		var log bytes.Buffer
+		w.host.Log = slog.New(slog.NewTextHandler(&log, nil))
+		w.manager.start = func(_ context.Context, s supervisor) error {
+			s.holds()
+			s.becomes(svc.Running, 0)
+			confined := instance.Confinement{ConfinedBy: "descendants", Weaker: "this systemd is too old"}
+			s.reports(instance.Report{State: instance.Idle, Confinement: confined})
+			return nil
+		}
+		w.install(w.brought())
+		if said := log.String(); !strings.Contains(said, `by=descendants reason="this systemd is too old"`) {
+			t.Errorf("install says %s", said)
 		}
 	})
 }
