@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -39,7 +40,7 @@ func (i *installer) installService(ctx context.Context) (string, error) {
 		err = fmt.Errorf("%w: %w", ErrService, err)
 	}
 	if err == nil {
-		i.warnOfConfinement()
+		start.warnOfConfinement(i.host.Log)
 		return "listening after " + took.Round(100*time.Millisecond).String(), nil
 	}
 	if before.Installed && ctx.Err() != nil {
@@ -92,9 +93,9 @@ func reportOf(store *instance.Store, name string) (report instance.Report, alive
 }
 
 // warnOfConfinement says what keeps jobs from the host less than it could be, as the agent has found.
-func (i *installer) warnOfConfinement() {
-	report, _, err := reportOf(i.host.Store, i.record.Name)
+func (s startup) warnOfConfinement(log *slog.Logger) {
+	report, _, err := reportOf(s.store, s.record.Name)
 	if err == nil && report.Weaker != "" { // that it cannot be read is told by those who need it
-		i.host.Log.Warn("jobs are confined less than they could be", "by", report.ConfinedBy, "reason", report.Weaker)
+		log.Warn("jobs are confined less than they could be", "by", report.ConfinedBy, "reason", report.Weaker)
 	}
 }
