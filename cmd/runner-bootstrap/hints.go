@@ -12,6 +12,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
@@ -171,9 +172,14 @@ func hintTemporary(_ *session, err error) string {
 	return shellWords([]string{"sudo", "install", "-m", "755", program, installedAs()})
 }
 
-func hintLibraries(call *session, _ error) string {
-	root := instance.DefaultPaths(optionsOf[placeOptions](call).dir).Root(firstOf(optionsOf[nameOptions](call).name, "NAME"))
-	return "sudo " + shellWords([]string{filepath.Join(root, "bin", "installdependencies.sh")})
+// hintLibraries names the script of the copy in the cache: nobody is told to run as root what jobs can change.
+func hintLibraries(call *session, err error) string {
+	cache := download.Cache{Dir: instance.DefaultPaths(optionsOf[placeOptions](call).dir).Cache}
+	entries, cacheErr := cache.Entries()
+	if cacheErr != nil || len(entries) == 0 {
+		return hintDoctor(call, err)
+	}
+	return "sudo " + shellWords([]string{filepath.Join(entries[0].Tree(), "bin", "installdependencies.sh")})
 }
 
 // atScope is another command about the same scope.

@@ -17,22 +17,17 @@ import (
 )
 
 // freshen makes a runner root ready for another registration: a new copy from the
-// cache takes its place, since a job could have changed the very programs that get
-// the next registration token. An ephemeral runner keeps nothing of the job before
+// cache takes its place, since a job could have changed what it is started with. An ephemeral runner keeps nothing of the job before
 // but its logs; a persistent one its work folder as well. Where jobs run as the
 // account that supervises, a copy would be no obstacle, and the work folder of an
 // ephemeral runner alone is emptied. The copy before stays until discardOld.
-func (k *keeper) freshen(ctx context.Context, record instance.Record) error {
+func (k *keeper) freshen(ctx context.Context, record instance.Record, asset download.Asset) error {
 	ephemeral := record.Ephemeral || record.JIT
 	if ephemeral && (filepath.IsAbs(record.Work) || k.user.Self) {
 		k.emptyWork(record)
 	}
 	if k.user.Self {
 		return nil
-	}
-	asset, err := k.sameAgain(ctx, record)
-	if err != nil {
-		return err
 	}
 	if done, err := k.rooted.clear(ctx, record, asset); done || err != nil {
 		return err
@@ -46,6 +41,7 @@ func (k *keeper) freshen(ctx context.Context, record instance.Record) error {
 	if err := k.renewRoot(ctx, record, asset, folders); err != nil {
 		return fmt.Errorf("renewing the runner in %q: %w", record.Dir, err)
 	}
+	var err error
 	if asset.Version != record.Version || asset.SHA256 != record.SHA256 {
 		_, err = k.store.Update(ctx, k.name, func(r *instance.Record) { r.Version, r.SHA256 = asset.Version, asset.SHA256 })
 	}

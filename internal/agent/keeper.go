@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"slices"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
@@ -51,7 +52,11 @@ func (k *keeper) renew(ctx context.Context) error {
 	if err := (company{store: k.store, user: k.user, log: k.log}).clear(ctx, record); err != nil {
 		return err
 	}
-	if err := k.freshen(ctx, record); err != nil {
+	asset, err := k.sameAgain(ctx, record)
+	if err != nil {
+		return err
+	}
+	if err := k.freshen(ctx, record, asset); err != nil {
 		return err
 	}
 	defer k.discardOld(record)
@@ -66,8 +71,8 @@ func (k *keeper) renew(ctx context.Context) error {
 		return err
 	}
 	settings, err := register.Joiner{
-		Client: client, Store: k.store, Record: record,
-		Runner: register.NewRunner(k.store, record, k.user, k.environment, k.log, lock),
+		Client: client, Store: k.store, Record: record, Shares: !k.user.Self,
+		Room: register.NewRoom(k.store, record, copiesOf(k.fetcher, record, asset), k.environment, k.log, lock),
 	}.Join(ctx)
 	if err == nil && !record.Ephemeral && !record.JIT {
 		err = k.restore(record)
@@ -79,6 +84,15 @@ func (k *keeper) renew(ctx context.Context) error {
 		r.Renewing, r.RunnerID = false, settings.ID
 	})
 	return err
+}
+
+// copiesOf are of what config.sh of the runner is run from.
+func copiesOf(fetcher *download.Fetcher, record instance.Record, asset download.Asset) register.Copies {
+	return register.Copies{
+		Folders: register.RoomsOf(fetcher.Cache.Dir, filepath.Dir(record.Dir)),
+		Place:   func(ctx context.Context, dir string) error { return fetcher.PlaceOurs(ctx, asset, dir) },
+		Discard: fetcher.Discard,
+	}
 }
 
 // kept is the registration that is kept of the runner.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
@@ -86,7 +85,15 @@ func (h *Host) lock(ctx context.Context, object string) (*instance.Lock, error) 
 	if !h.Private && !account.Privileged() {
 		return nil, &refusal.Error{Object: object, Reason: account.ErrPrivilege}
 	}
-	return h.Store.LockHost(ctx)
+	lock, err := h.Store.LockHost(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.sweepRooms(ctx); err != nil {
+		lock.Release()
+		return nil, err
+	}
+	return lock, nil
 }
 
 // installer carries one plan out.
@@ -261,7 +268,8 @@ func (i *installer) writeEnvironment(context.Context) (string, error) {
 // register joins GitHub. The record announces it first, so that the command that comes
 // after a kill knows that GitHub may list the runner.
 func (i *installer) register(ctx context.Context) (string, error) {
-	if err := doctor.Libraries(i.plan.Dir, doctor.Invariant(i.details.Request.Variables)); err != nil {
+	asset, err := chooseProgram(ctx, i)
+	if err != nil {
 		return "", err
 	}
 	if i.details.LeaveFirst {
@@ -282,12 +290,12 @@ func (i *installer) register(ctx context.Context) (string, error) {
 	if already, id, err := i.joinedMeanwhile(); already || err != nil {
 		return fmt.Sprintf("id %d, by its supervisor", id), err
 	}
-	joiner := i.joiner(lock)
-	if err := i.leaveFirst(ctx, joiner.Runner); err != nil {
+	joiner := i.joiner(asset, lock)
+	if err := i.leaveFirst(ctx, joiner.Room); err != nil {
 		return "", err
 	}
 	if i.details.Request.JIT != nil {
-		return i.adopt(joiner.Runner)
+		return i.adopt()
 	}
 	var token register.Token
 	if !i.details.Request.Identity.JIT {
@@ -330,14 +338,14 @@ func (i *installer) join(ctx context.Context, joiner register.Joiner, token regi
 
 // adopt takes over the registration that the request brings. GitHub lists the
 // runner already, so the record says so first.
-func (i *installer) adopt(runner register.Runner) (string, error) {
+func (i *installer) adopt() (string, error) {
 	settings := i.details.Request.JIT.Settings
 	i.record.Identity = instance.Identity{Work: settings.Work, Ephemeral: settings.Ephemeral}
 	i.record.RunnerID, i.record.PreRegistered = settings.ID, true
 	if err := i.save(instance.Fetched); err != nil {
 		return "", err
 	}
-	if _, err := runner.Kept.Take(*i.details.Request.JIT); err != nil {
+	if _, err := i.kept().Take(*i.details.Request.JIT); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("id %d, by its just-in-time configuration", settings.ID), i.save(instance.Registered)

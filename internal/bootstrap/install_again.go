@@ -12,14 +12,14 @@ import (
 // before anything is changed: what it refuses now leaves the runner as it is.
 func (i *installer) prepareToLeave(ctx context.Context) error {
 	if i.mints() && i.ahead == nil {
-		token, err := i.joiner().Mint(ctx)
+		token, err := i.minter().Mint(ctx)
 		if err != nil {
 			return err
 		}
 		i.ahead = make(chan issued, 1)
 		i.ahead <- issued{Token: token}
 	}
-	if i.byItsID() {
+	if byItsID(i.kept()) {
 		return nil
 	}
 	var err error
@@ -29,13 +29,19 @@ func (i *installer) prepareToLeave(ctx context.Context) error {
 
 // byItsID tells whether the registration is one that config.sh cannot take away: it was
 // made by a just-in-time configuration.
-func (i *installer) byItsID() bool {
-	settings, err := i.kept().Settings()
+func byItsID(kept register.Kept) bool {
+	settings, err := kept.Settings()
 	return err == nil && settings.URL == ""
 }
 
 // kept is the registration that is kept of the runner.
 func (i *installer) kept() register.Kept { return register.KeptOf(i.host.Store, i.record) }
+
+// usesConfig tells whether config.sh has a part in a registration, or in leaving what was kept before.
+func usesConfig(d plan.Details, kept register.Kept) bool {
+	joins := d.Request.JIT == nil && !d.Request.Identity.JIT
+	return joins || d.LeaveFirst && !byItsID(kept)
+}
 
 // stopFirst stops a service whose runner is to leave GitHub, or is to become another one. That comes before the
 // registration's lock, which its supervisor may want while it ends.
@@ -60,7 +66,7 @@ func (i *installer) stopFirst(ctx context.Context) error {
 
 // leaveFirst clears the way: an earlier registration with other options, or one
 // that an interrupted run left at GitHub.
-func (i *installer) leaveFirst(ctx context.Context, runner register.Runner) error {
+func (i *installer) leaveFirst(ctx context.Context, room register.Room) error {
 	if i.details.Abandoned != 0 {
 		if err := register.DeleteByID(ctx, i.client, i.details.Abandoned); err != nil {
 			return err
@@ -84,5 +90,5 @@ func (i *installer) leaveFirst(ctx context.Context, runner register.Runner) erro
 			return err
 		}
 	}
-	return runner.Leave(ctx, token.Value)
+	return room.Leave(ctx, i.kept(), token.Value)
 }

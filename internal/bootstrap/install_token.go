@@ -3,6 +3,7 @@ package bootstrap
 import (
 	"context"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
@@ -23,7 +24,7 @@ func (i *installer) mints() bool {
 // ends that with cancel if there is none to be had.
 func (i *installer) mintAhead(ctx context.Context, cancel func(error)) {
 	i.ahead = make(chan issued, 1)
-	joiner := i.joiner() // the record goes on changing meanwhile
+	joiner := i.minter() // the record goes on changing meanwhile
 	go func() {
 		token, err := joiner.Mint(ctx)
 		i.ahead <- issued{token, err}
@@ -50,15 +51,21 @@ func (i *installer) registrationToken(ctx context.Context) (register.Token, erro
 			}
 		}
 	}
-	return i.joiner().Mint(ctx)
+	return i.minter().Mint(ctx)
 }
 
-// joiner joins the runner that is being installed. Until its config.sh has ended nobody takes
-// locks or the host's lock, also when this process is killed.
-func (i *installer) joiner(locks ...*instance.Lock) register.Joiner {
-	h := i.host
+// minter asks for a registration token.
+func (i *installer) minter() register.Joiner {
 	return register.Joiner{
-		Client: i.client, Store: h.Store, Record: i.record, Replace: i.details.Request.Replace,
-		Runner: register.NewRunner(h.Store, i.record, i.jobUser, h.Environment, h.Log, append(locks, i.lock)...),
+		Client: i.client, Store: i.host.Store, Record: i.record, Replace: i.details.Request.Replace, Shares: !i.jobUser.Self,
+		Room: register.Room{Log: i.host.Log},
 	}
+}
+
+// joiner joins the runner that is being installed, by the config.sh of asset. Until that has ended nobody takes
+// locks or the host's lock, also when this process is killed.
+func (i *installer) joiner(asset download.Asset, locks ...*instance.Lock) register.Joiner {
+	joiner := i.minter()
+	joiner.Room = i.host.room(i.record, asset, append(locks, i.lock)...)
+	return joiner
 }

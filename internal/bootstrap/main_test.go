@@ -23,6 +23,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
@@ -54,6 +55,9 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if code, first := jail.First(os.Args); first {
+		os.Exit(code)
+	}
 	if state := os.Getenv(holdVariable); state != "" {
 		if err := holdRunner(state); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/control"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
@@ -43,6 +42,9 @@ func (h *Host) Uninstall(ctx context.Context, r Removal) error {
 		return err
 	}
 	defer h.unlock(lock)
+	if err := h.sweepRooms(ctx); err != nil {
+		return err
+	}
 	record, err := h.Store.Load(r.Name)
 	if err != nil {
 		return err
@@ -132,7 +134,7 @@ func (u *uninstaller) look(ctx context.Context) error {
 	}
 	if u.host.Connect == nil && u.configured && !u.removal.RemoveToken.Empty() {
 		u.listed = true
-		return nil
+		return u.refuseEmptyCache(scope)
 	}
 	if u.host.Connect == nil {
 		return &refusal.Error{
@@ -144,6 +146,18 @@ func (u *uninstaller) look(ctx context.Context) error {
 		return nil
 	}
 	return u.lookAtGitHub(ctx, scope)
+}
+
+// refuseEmptyCache is for a remove token alone: only the runner's own program takes it, and
+// that is never one from the runner's directory.
+func (u *uninstaller) refuseEmptyCache(scope github.Scope) error {
+	if _, cached := u.host.cached(u.record); cached {
+		return nil
+	}
+	return &refusal.Error{
+		Object: fmt.Sprintf("removing runner %q by a remove token", u.removal.Name), Reason: register.ErrNoProgram,
+		Name: u.removal.Name, Scope: scope,
+	}
 }
 
 // lookAtGitHub finds the runner in GitHub's list, and refuses one that runs a job.
@@ -251,9 +265,9 @@ func (u *uninstaller) removeService(ctx context.Context) (string, error) {
 	return "removed", dropService(ctx, u.host.Services, u.record)
 }
 
-// deregister takes the runner away from GitHub: with a remove token, as its
-// own program does it, or by id where that program cannot do it any more. Then
-// GitHub's list is the proof.
+// deregister takes the runner away from GitHub: with a remove token, as the runner's own
+// program does it, run from the cache, or by id where that is not in the cache, fails or does
+// not end. Then GitHub's list is the proof.
 func (u *uninstaller) deregister(ctx context.Context) (string, error) {
 	lock, err := u.host.Store.LockRegistration(ctx, u.removal.Name)
 	if err != nil {
@@ -311,17 +325,13 @@ func (u *uninstaller) neverRegistered(ctx context.Context) string {
 }
 
 func (u *uninstaller) leave(ctx context.Context) (string, error) {
-	user, err := account.OfJobs(u.record.User)
-	if u.client == nil && err != nil {
-		return "", err
-	}
-	if u.configured && err == nil {
+	asset, cached := u.host.cached(u.record)
+	if u.configured && (cached || u.client == nil) {
 		token, err := u.removeToken(ctx)
 		if err != nil {
 			return "", err
 		}
-		runner := register.NewRunner(u.host.Store, u.record, user, u.host.Environment, u.host.Log, u.lock, u.registration)
-		err = runner.Leave(ctx, token)
+		err = u.host.room(u.record, asset, u.lock, u.registration).Leave(ctx, u.kept(), token)
 		if err == nil {
 			return "removed by config.sh", nil
 		}

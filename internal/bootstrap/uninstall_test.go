@@ -20,6 +20,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
 // uninstall does so, and wants it to succeed.
@@ -59,8 +60,14 @@ func TestUninstall(t *testing.T) {
 		"by its id": {func(w *world) {
 			mustDo(w.t, instance.KeptRegistration(w.store, runnerName).Drop())
 		}, bootstrap.Removal{}, "stop", "deleted by id, GitHub no longer lists it"},
-		"config.sh is broken": {func(w *world) {
-			mustDo(w.t, os.WriteFile(w.root("config.sh"), []byte("#!/bin/sh\nexit 1\n"), 0o755))
+		"by config.sh, which a job has replaced": {func(w *world) {
+			mustDo(w.t, os.WriteFile(w.root("config.sh"), []byte("#!/bin/sh\ntouch "+w.base+"/ran; exit 1\n"), 0o755))
+		}, bootstrap.Removal{}, "stop", "removed by config.sh, GitHub no longer lists it"},
+		"config.sh is refused": {func(w *world) {
+			w.server.Fault(githubtest.Fault{Method: "DELETE", Path: runnersPath + "/*", Status: 403, Times: 1})
+		}, bootstrap.Removal{}, "stop", "deleted by id, GitHub no longer lists it"},
+		"no config.sh in the cache": {func(w *world) {
+			w.host.Paths.Cache, w.host.Fetcher.Cache.Dir = w.base+"/empty", w.base+"/empty"
 		}, bootstrap.Removal{}, "stop", "deleted by id, GitHub no longer lists it"},
 		"gone at GitHub": {func(w *world) { w.server.DeleteRunner(w.record().RunnerID) }, bootstrap.Removal{}, "stop", "gone already, GitHub no longer lists it"},
 		"without GitHub": {func(w *world) { w.host.Connect = nil }, bootstrap.Removal{SkipGitHub: true}, "stop", "GitHub was not told (--local), id 101 may still be listed there"},
@@ -111,6 +118,12 @@ func TestUninstall(t *testing.T) {
 			}
 			if _, err := os.Lstat(filepath.Join(w.base, "metrics", "web.prom")); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("the metrics are left: %v", err)
+			}
+			if _, err := os.Lstat(filepath.Join(w.base, "ran")); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("a job's program was run: %v", err)
+			}
+			if left, err := filepath.Glob(register.RoomsOf(w.host.Paths.Cache, "")[0] + "/[0-9]*"); len(left) > 0 || err != nil {
+				t.Errorf("rooms are left: %q, %v", left, err)
 			}
 			if _, err := os.Lstat(w.host.Paths.State); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("the state directory is left: %v", err)
@@ -233,6 +246,10 @@ func TestUninstallByRemoveToken(t *testing.T) {
 	w.install(w.request())
 	w.host.Connect = nil
 	w.stays(bootstrap.Removal{RemoveToken: github.NewSecret("wrong")}, nil)
+	cache := w.host.Fetcher.Cache.Dir
+	w.host.Fetcher.Cache.Dir = w.base + "/empty"
+	w.stays(bootstrap.Removal{RemoveToken: github.NewSecret(w.server.RemoveToken(organization))}, register.ErrNoProgram)
+	w.host.Fetcher.Cache.Dir = cache
 	w.uninstall(bootstrap.Removal{RemoveToken: github.NewSecret(w.server.RemoveToken(organization))})
 	if got := w.phases.of(plan.DeregisterPhase); got != "removed by config.sh, GitHub was not asked for the proof" || len(w.listed()) > 0 {
 		t.Errorf("the phase says %q, GitHub lists %+v", got, w.listed())

@@ -73,6 +73,9 @@ func (e Entry) Asset(platform Platform) Asset {
 	return Asset{Platform: platform, Version: e.Version, Filename: e.Filename, SHA256: e.SHA256}
 }
 
+// Tree is the folder of the entry's files.
+func (e Entry) Tree() string { return e.tree() }
+
 // Entries lists the cache, newest versions first. One that does not exist is
 // empty; what is no entry is passed over.
 func (c Cache) Entries() ([]Entry, error) {

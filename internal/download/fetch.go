@@ -120,6 +120,16 @@ func (f *Fetcher) Place(ctx context.Context, asset Asset, root string, owner Own
 	return cached && err == nil, err
 }
 
+// PlaceOurs is [Fetcher.Place] of files that stay this process's, which shares them with the cache where it is root.
+func (f *Fetcher) PlaceOurs(ctx context.Context, asset Asset, root string) error {
+	owner := Owner{Keep: true}
+	if os.Geteuid() == 0 {
+		owner = Owner{Sticky: true}
+	}
+	_, err := f.Place(ctx, asset, root, owner, func(int64, int64) {})
+	return err
+}
+
 // sound fetches an entry and uses it. One whose use finds it damaged is removed,
 // fetched again where it can be had, and used once more.
 func (f *Fetcher) sound(

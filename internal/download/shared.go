@@ -45,6 +45,9 @@ func (e Entry) share(ctx context.Context, root string, owner Owner) error {
 		return err
 	}
 	unlock, err := e.lockStamp(ctx)
+	if errors.Is(err, syscall.EROFS) {
+		return unpack.Clone(ctx, e.tree(), manifest, root, owner) // nothing can get a second name there
+	}
 	if err != nil {
 		return err
 	}

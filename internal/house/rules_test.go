@@ -32,6 +32,7 @@ func arrows() []arrow {
 			"internal/plan", "internal/doctor", "internal/places", "internal/download", "internal/supervise", "internal/register", "internal/svc",
 			"internal/health", "internal/workspace", "internal/sealcheck", "internal/github", "internal/instance",
 			"internal/account", "internal/refusal", "internal/control", "internal/removal", "internal/folders",
+			"internal/jail",      // its tests are the first process of a config.sh
 			"internal/transport", // the clients that its tests speak to the simulator with
 		}},
 		// What a plan needs is read; who carries it out stands above.
@@ -53,12 +54,12 @@ func arrows() []arrow {
 		{"internal/places", []string{"internal/download", "internal/instance", "internal/account", "internal/shell"}},
 		{"internal/supervise", []string{
 			"internal/register", "internal/instance", "internal/reaper", "internal/jail", "internal/github", "internal/account", "internal/retry",
-			"internal/folders",
+			"internal/folders", "internal/removal", // to take away the config.sh of its tests
 		}},
 		{"internal/jail", []string{"internal/reaper", "internal/account", "internal/removal", "internal/svc/transient"}},
 		{"internal/svc/transient", []string{"internal/svc"}},
 		{"internal/register", []string{ // the record says who joins
-			"internal/github", "internal/instance", "internal/account", "internal/openfile", "internal/refusal", "internal/removal",
+			"internal/github", "internal/instance", "internal/account", "internal/jail", "internal/openfile", "internal/refusal", "internal/removal",
 		}},
 		{"internal/download", []string{
 			"internal/download/transfer", "internal/download/unpack", "internal/download/stamp", "internal/folders", "internal/github", "internal/transport", "internal/atomicfile",

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
@@ -21,10 +20,11 @@ type group struct {
 	uid   int
 }
 
-// StartUnder starts cmd, which is to lead a process group of its own, under locks. If
-// this process is killed, the next one that takes one of them waits for the group, for a
-// minute at most. Ended is called when nothing of it works any more; it is nil after an error.
-func StartUnder(cmd *exec.Cmd, locks ...*Lock) (ended func(), err error) {
+// StartUnder has start begin a process, which is to lead a process group of its own, under
+// locks. If this process is killed, the next one that takes one of them waits for the
+// group, for a minute at most. Ended is called when nothing of it works any more; it is nil
+// after an error.
+func StartUnder(start func() (pid int, err error), locks ...*Lock) (ended func(), err error) {
 	// First a group without a number: this process can be killed before it knows it.
 	if err := noteAll(locks, group{noted: true}); err != nil {
 		return nil, err
@@ -33,12 +33,13 @@ func StartUnder(cmd *exec.Cmd, locks ...*Lock) (ended func(), err error) {
 		// Left behind it costs a wait, and only if this process is killed.
 		_ = noteAll(locks, group{})
 	}
-	if err := cmd.Start(); err != nil {
+	pid, err := start()
+	if err != nil {
 		ended()
 		return nil, err
 	}
 	// That it cannot be noted costs a wait as well: the one without a number stays.
-	_ = noteAll(locks, groupOf(cmd.Process.Pid))
+	_ = noteAll(locks, groupOf(pid))
 	return ended, nil
 }
 

@@ -108,6 +108,9 @@ func (s *Store) Running(name string) (Holder, error) {
 	}
 }
 
+// Path is where the lock's file is.
+func (l *Lock) Path() string { return l.path }
+
 // Release gives the lock up.
 func (l *Lock) Release() {
 	_ = l.file.Truncate(0) // a name that stays is that of a dead one
@@ -121,6 +124,24 @@ func (l *Lock) Remove() {
 	_ = os.Remove(l.path)
 	_ = os.Remove(filepath.Dir(l.path))
 	_ = l.file.Close()
+}
+
+// TryLock takes the lock at path, which is somebody's who has no record, unless it is held
+// or what a killed holder has started under it works on: then the error matches [ErrLocked].
+func TryLock(ctx context.Context, path, object string) (*Lock, error) {
+	for {
+		lock, held, err := tryLock(ctx, path, false)
+		if errors.Is(err, errReplaced) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("locking %s: %w", object, err)
+		}
+		if lock == nil {
+			return nil, &LockedError{Object: object, Holder: held.by}
+		}
+		return lock, nil
+	}
 }
 
 func acquire(ctx context.Context, path, object string) (*Lock, error) {

@@ -62,7 +62,11 @@ func play(what string, s *Store) error {
 			child.Env = []string{role + "=wait"}
 			child.Stdin = os.Stdin
 			child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-			if _, err := StartUnder(child, lock); err != nil {
+			begin := func() (int, error) {
+				err := child.Start()
+				return child.Process.Pid, err
+			}
+			if _, err := StartUnder(begin, lock); err != nil {
 				return err
 			}
 		}

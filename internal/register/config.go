@@ -2,64 +2,41 @@ package register
 
 import (
 	"bytes"
-	"context"
-	"errors"
-	"fmt"
+	"io"
 	"log/slog"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
 
 const (
-	// defaultGrace is how long config.sh may take to end when it is asked to,
-	// and how long its children may keep its output open after its end.
-	defaultGrace = 10 * time.Second
-	// maxLines bounds what is remembered of its output: the end, which tells why
+	// maxLines bounds what is remembered of config.sh's output: the end, which tells why
 	// it failed.
 	maxLines = 200
 	// maxLine bounds one line; what is beyond is dropped.
 	maxLine = 64 << 10
+	// tail is how long the end of its output is waited for when nothing of it is left.
+	tail = 5 * time.Second
 )
 
-// config runs config.sh from the runner root, as it looks for libraries
-// relative to where it was started. It gets no standard input: where it would
-// ask, it fails. When ctx ends, nothing of it is left.
-func (r Runner) config(ctx context.Context, verb string, arguments []string, token github.Secret) error {
-	cmd := exec.CommandContext(ctx, filepath.Join(r.Root, "config.sh"), arguments...)
-	cmd.Dir = r.Root
-	cmd.Env = append(r.User.Environment(r.Root, r.Environment...), tokenVariable+"="+token.Reveal())
-	r.User.As(cmd)
-	cmd.Cancel = func() error { return interrupt(cmd.Process) }
-	cmd.WaitDelay = r.grace
-	if cmd.WaitDelay == 0 {
-		cmd.WaitDelay = defaultGrace
-	}
-	said := &transcript{log: r.Log, token: token}
-	cmd.Stdout, cmd.Stderr = said, said
-	ended, err := instance.StartUnder(cmd, r.Locks...)
-	if err != nil {
-		return fmt.Errorf("%s the runner: starting config.sh: %w", verb, err)
-	}
-	defer ended()
-	err = cmd.Wait()
-	said.end()
-	var exit *exec.ExitError
-	switch {
-	case err == nil, errors.Is(err, exec.ErrWaitDelay) && ctx.Err() == nil:
-		return nil
-	case ctx.Err() != nil:
-		killGroup(cmd.Process)
-		return fmt.Errorf("%s the runner: %w", verb, context.Cause(ctx))
-	case errors.As(err, &exit):
-		return explain(verb, said.lines)
-	default:
-		return fmt.Errorf("%s the runner: %w", verb, err)
+// listen takes in what comes out of output. Said returns the lines when the output has
+// ended, or soon after it was called.
+func listen(output io.Reader, t *transcript) (said func() []string) {
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		_, _ = io.Copy(t, output) // it ends with its writers, or is closed
+		t.end()
+	}()
+	return func() []string {
+		select {
+		case <-over:
+			return t.lines
+		case <-time.After(tail):
+			return nil
+		}
 	}
 }
 

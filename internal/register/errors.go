@@ -27,6 +27,10 @@ var (
 	// ErrRefused comes with what GitHub has said, which tells why.
 	ErrRefused = errors.New("GitHub refused it")
 	ErrUnknown = errors.New("the runner's configuration program failed")
+	// ErrSlow means that it was ended, since it did not end.
+	ErrSlow = errors.New("the runner's configuration program does not end")
+	// ErrNoProgram means that the cache holds no runner whose config.sh could be run.
+	ErrNoProgram = errors.New("the cache holds no copy of the runner")
 )
 
 // What GitHub's list of runners says against a registration, or a removal.

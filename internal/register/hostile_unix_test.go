@@ -187,20 +187,3 @@ func TestWhatIsNoFileIsNotRead(t *testing.T) {
 		t.Errorf("forgetting left the link: %v", err)
 	}
 }
-
-func TestLeaveDoesNotFollowTheServiceFile(t *testing.T) {
-	t.Parallel()
-	root, file := victim(t)
-	link(t, file, filepath.Join(root, ".service"))
-	script(t, root, "exit 0")
-	r := Runner{Root: root, User: us(t), Kept: keptOf(t, root, ""), Log: quiet()}
-	if err := r.Leave(t.Context(), secret()); err != nil {
-		t.Error(err)
-	}
-	if _, err := os.Lstat(filepath.Join(root, ".service")); !os.IsNotExist(err) {
-		t.Errorf("it is there still: %v", err)
-	}
-	if mode, err := os.Lstat(file); err != nil || mode.Mode().Type() != 0 {
-		t.Errorf("%v, %v", mode, err)
-	}
-}

@@ -28,8 +28,11 @@ type Joiner struct {
 	Client  *github.Client // nil where there is a token
 	Store   *instance.Store
 	Record  instance.Record
-	Runner  Runner
+	Room    Room
 	Replace bool // a runner of the same name at GitHub
+	// Shares says that registration tokens are kept for the next runner of this host.
+	// Jobs that run as the account which installs could read them.
+	Shares bool
 }
 
 // Join registers the runner with a token of its own, or by a just-in-time
@@ -67,7 +70,7 @@ func (j Joiner) JoinByConfig(ctx context.Context) (Settings, error) {
 	if err != nil {
 		return Settings{}, errors.Join(err, j.Client.DeleteRunner(ctx, made.Runner.ID))
 	}
-	settings, err := j.Runner.Kept.Take(config)
+	settings, err := j.kept().Take(config)
 	if err == nil {
 		j.compareLabels(ctx, made.Runner.ID, made.Runner.Labels)
 	}
@@ -76,25 +79,23 @@ func (j Joiner) JoinByConfig(ctx context.Context) (Settings, error) {
 
 // Mint gives the token that was kept for the scope, or a new one, which is kept.
 func (j Joiner) Mint(ctx context.Context) (Token, error) {
-	if j.shares() {
+	if j.Shares {
 		value, expires := j.Store.KeptToken(j.Record.ScopeURL)
 		if kept := (github.Token{Value: github.NewSecret(value), Expires: expires}); Lasts(kept) {
 			return Token{Token: kept, kept: true}, nil
 		}
 	}
 	token, err := j.Client.RegistrationToken(ctx)
-	if err == nil && j.shares() {
+	if err == nil && j.Shares {
 		// The next runner can mint its own.
 		if err := j.Store.KeepToken(j.Record.ScopeURL, token.Value, token.Expires); err != nil {
-			j.Runner.Log.Warn("the next runner of this host will need another registration token", "reason", err.Error())
+			j.Room.Log.Warn("the next runner of this host will need another registration token", "reason", err.Error())
 		}
 	}
 	return Token{Token: token}, err
 }
 
-// shares tells whether registration tokens are kept for the next runner of this
-// host. Jobs that run as the account which installs could read them.
-func (j Joiner) shares() bool { return !j.Runner.User.Self }
+func (j Joiner) kept() Kept { return KeptOf(j.Store, j.Record) }
 
 // JoinWith runs config.sh, and then looks whether the runner has got its labels.
 func (j Joiner) JoinWith(ctx context.Context, token Token) (Settings, error) {
@@ -111,7 +112,7 @@ func (j Joiner) configure(ctx context.Context, token Token) (Settings, error) {
 	identity := j.Record.Identity
 	identity.Labels, identity.Work = AskedLabels(j.Record), j.Record.WorkDir()
 	identity.DisableUpdate = identity.DisableUpdate || j.Record.Rooted() // it could not put another version there
-	settings, err := j.Runner.Join(ctx, j.Record.ScopeURL, j.Record.Name, identity, j.Replace, token.Value)
+	settings, err := j.Room.Join(ctx, j.kept(), identity, j.Replace, token.Value)
 	if !token.kept || !errors.Is(err, ErrTokenRefused) {
 		return settings, err
 	}
@@ -122,5 +123,5 @@ func (j Joiner) configure(ctx context.Context, token Token) (Settings, error) {
 	if mintErr != nil {
 		return settings, errors.Join(err, mintErr)
 	}
-	return j.Runner.Join(ctx, j.Record.ScopeURL, j.Record.Name, identity, j.Replace, token.Value)
+	return j.Room.Join(ctx, j.kept(), identity, j.Replace, token.Value)
 }

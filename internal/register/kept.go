@@ -14,6 +14,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 )
 
 // Kept is the registration of one runner as this host keeps it, where no job reaches it.
@@ -109,12 +110,14 @@ func (k Kept) take(folder string) error {
 // which then count, and goes on with the others where those do not work
 // (actions/runner, RunnerConfigUpdater.cs). So these two are the listener's own: they
 // stay while they are of the same runner, and GitHub sends them again if they are lost.
-func (k Kept) Give(user account.User) error {
+func (k Kept) Give(user account.User) error { return k.giveTo(k.record.Dir, user) }
+
+func (k Kept) giveTo(dir string, user account.User) error {
 	settings, err := k.Settings()
 	if err != nil {
 		return err
 	}
-	tree, err := os.OpenRoot(k.record.Dir)
+	tree, err := os.OpenRoot(dir)
 	if err != nil {
 		return fmt.Errorf("giving the runner its registration: %w", err)
 	}
@@ -131,7 +134,7 @@ func (k Kept) Give(user account.User) error {
 func (k Kept) giveFile(tree *os.Root, name string, settings Settings, user account.User) error {
 	text, err := ReadFile(k.folder(), name)
 	if errors.Is(err, fs.ErrNotExist) {
-		if k.migrated(name, settings) {
+		if migrated(tree, name, settings, k.folder()) {
 			return nil
 		}
 		return vacate(tree, name)
@@ -148,9 +151,9 @@ func (k Kept) giveFile(tree *os.Root, name string, settings Settings, user accou
 }
 
 // migrated tells whether a file is what the listener of this very runner was told by
-// GitHub later.
-func (k Kept) migrated(name string, settings Settings) bool {
-	text, err := ReadFile(k.record.Dir, name)
+// GitHub later. Kept is the folder of what was kept of it before.
+func migrated(tree *os.Root, name string, settings Settings, kept string) bool {
+	text, err := openfile.ReadIn(tree, name, maxFile)
 	if err != nil {
 		return false
 	}
@@ -159,7 +162,7 @@ func (k Kept) migrated(name string, settings Settings) bool {
 		found, err := parseSettings(text)
 		return err == nil && found.ID == settings.ID && strings.EqualFold(found.Name, settings.Name)
 	case ".credentials_migrated":
-		own, err := ReadFile(k.folder(), ".credentials")
+		own, err := ReadFile(kept, ".credentials")
 		id := clientID(own)
 		return err == nil && id != "" && clientID(text) == id
 	}

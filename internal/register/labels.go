@@ -62,7 +62,7 @@ func (j Joiner) compareLabels(ctx context.Context, id int64, listed []github.Lab
 		return
 	}
 	warn := func(text string, err error) {
-		j.Runner.Log.Warn(text, "runner", j.Record.Name, "id", id, "error", err) //nolint:sloglint // one of the sentences below
+		j.Room.Log.Warn(text, "runner", j.Record.Name, "id", id, "error", err) //nolint:sloglint // one of the sentences below
 	}
 	if listed == nil {
 		var err error
@@ -85,5 +85,5 @@ func (j Joiner) compareLabels(ctx context.Context, id int64, listed []github.Lab
 		warn("GitHub does not list the labels "+strings.Join(lacks, ", ")+" of the runner, and they could not be added", err)
 		return
 	}
-	j.Runner.Log.Info("labels that GitHub had not listed were added", "runner", j.Record.Name, "labels", strings.Join(lacks, ", "))
+	j.Room.Log.Info("labels that GitHub had not listed were added", "runner", j.Record.Name, "labels", strings.Join(lacks, ", "))
 }

@@ -7,11 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
-	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
@@ -20,64 +17,68 @@ import (
 // CommandSettings).
 const tokenVariable = "ACTIONS_RUNNER_INPUT_TOKEN"
 
-// Runner is a runner root and who its programs run as.
-type Runner struct {
-	Root string
-	User account.User
-	// Kept is where its registration is kept.
-	Kept Kept
-	// Environment is added to that of config.sh: proxies, certificates.
-	Environment []string
-	// Locks are those under which config.sh works: nobody takes them before it has ended,
-	// even if this process is killed. It does not inherit them.
-	Locks []*instance.Lock
-	Log   *slog.Logger
-
-	grace time.Duration // zero is defaultGrace
-}
-
-// Join registers the runner under name at the scope, keeps what the runner wrote
-// down, and returns what that says. Leftovers of a failed registration are deleted
-// first, since config.sh would reuse a key from them. After a failure no registration
-// is kept, but GitHub may list the runner if its answer was lost: the caller looks.
-// With replace, a runner of the same name at GitHub is replaced.
-func (r Runner) Join(
-	ctx context.Context, scopeURL, name string, id instance.Identity, replace bool, token github.Secret,
-) (Settings, error) {
-	if err := errors.Join(Forget(r.Root), r.Kept.Forget()); err != nil {
+// Join registers the runner of kept under its record's name at the scope, keeps what
+// config.sh has written down, and returns what that says. After a failure no registration is
+// kept, but GitHub may list the runner if its answer was lost: the caller looks. With
+// replace, a runner of the same name at GitHub is replaced.
+func (r Room) Join(ctx context.Context, kept Kept, id instance.Identity, replace bool, token github.Secret) (Settings, error) {
+	if err := kept.Forget(); err != nil {
 		return Settings{}, err
 	}
-	words := append([]string{"--unattended", "--url", scopeURL, "--name", name}, arguments(id)...)
+	record := kept.record
+	words := append([]string{"--unattended", "--url", record.ScopeURL, "--name", record.Name}, arguments(id)...)
 	if replace {
 		words = append(words, "--replace")
 	}
-	if err := r.config(ctx, "configuring", words, token); err != nil {
-		return Settings{}, About(err, scopeURL)
-	}
-	settings, err := r.read(scopeURL, name)
-	if err == nil {
-		err = r.Kept.take(r.Root)
-	}
+	var settings Settings
+	err := r.run(ctx, visit{
+		verb: "configuring", name: record.Name, arguments: words, token: token,
+		after: func(dir string) error {
+			var err error
+			if settings, err = written(dir, record); err == nil {
+				err = kept.take(dir)
+			}
+			if err != nil {
+				return fmt.Errorf("configuring the runner: config.sh ended well, but: %w", err)
+			}
+			return nil
+		},
+	})
 	if err != nil {
-		return Settings{}, fmt.Errorf("configuring the runner: config.sh ended well, but: %w", err)
+		return Settings{}, errors.Join(About(err, record.ScopeURL), kept.Forget())
 	}
 	return settings, nil
 }
 
-// read reads what config.sh has written, which is to be what it was asked for.
-func (r Runner) read(scopeURL, name string) (Settings, error) {
-	settings, err := ReadSettings(r.Root)
+// written reads what config.sh has written, which is to be what it was asked for.
+func written(dir string, record instance.Record) (Settings, error) {
+	settings, err := ReadSettings(dir)
 	if err != nil {
 		return Settings{}, err
 	}
-	scope, err := github.ParseScope(scopeURL, "")
+	scope, err := ScopeOf(record)
 	if err != nil {
 		return Settings{}, err
 	}
-	if !strings.EqualFold(settings.Name, name) || !scope.Same(settings.URL) {
+	if !strings.EqualFold(settings.Name, record.Name) || !scope.Same(settings.URL) {
 		return Settings{}, fmt.Errorf("%w: it has registered %q at %q", ErrUnknown, settings.Name, settings.URL)
 	}
 	return settings, nil
+}
+
+// Leave takes the runner of kept away from GitHub with a remove token, and forgets its
+// registration. After a failure that is still kept.
+func (r Room) Leave(ctx context.Context, kept Kept, token github.Secret) error {
+	err := r.run(ctx, visit{
+		verb: "removing", name: kept.record.Name, token: token,
+		// "remove" counts only as the first argument, and takes no --unattended.
+		arguments: []string{"remove"},
+		before:    kept.giveTo,
+	})
+	if err != nil {
+		return err
+	}
+	return kept.Forget()
 }
 
 // ScopeOf is where the runner of a record belongs.
@@ -117,21 +118,4 @@ func arguments(id instance.Identity) []string {
 	add(id.Ephemeral, "--ephemeral")
 	add(id.DisableUpdate, "--disableupdate")
 	return arguments
-}
-
-// Leave takes the runner away from GitHub with a remove token, and forgets its
-// registration. After a failure that is still kept.
-func (r Runner) Leave(ctx context.Context, token github.Secret) error {
-	if err := r.Kept.Give(r.User); err != nil && !errors.Is(err, ErrNotConfigured) {
-		return fmt.Errorf("removing the runner: %w", err)
-	}
-	// config.sh refuses while it believes in a service of its own making.
-	if err := RemoveFiles(r.Root, ".service"); err != nil {
-		return fmt.Errorf("removing the runner: %w", err)
-	}
-	// "remove" counts only as the first argument, and takes no --unattended.
-	if err := r.config(ctx, "removing", []string{"remove"}, token); err != nil {
-		return err
-	}
-	return r.Kept.Forget()
 }

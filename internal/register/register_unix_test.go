@@ -23,6 +23,8 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
 // archive is a simulated runner, made once.
@@ -31,7 +33,12 @@ var archive string
 // ours is a secret of this process's that no child may have.
 const ours = "s3cr3t-of-ours"
 
-func TestMain(m *testing.M) { os.Exit(withArchive(m)) }
+func TestMain(m *testing.M) {
+	if code, first := jail.First(os.Args); first {
+		os.Exit(code)
+	}
+	os.Exit(withArchive(m))
+}
 
 func withArchive(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "register")
@@ -81,11 +88,11 @@ func open(t *testing.T) string {
 	return dir
 }
 
-// world is a simulated GitHub, and a runner root for its runners that belongs
-// to an unprivileged account.
+// world is a simulated GitHub, and a room for its runners.
 type world struct {
 	*githubtest.Server
-	Runner
+	Room
+	kept Kept
 }
 
 func newWorld(t *testing.T) *world {
@@ -103,26 +110,36 @@ func newWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	root := filepath.Join(dir, "web-1")
-	if err := os.Mkdir(root, 0o755); err != nil {
-		t.Fatal(err)
+	k := keptOf(t, filepath.Join(dir, "runners", "web-1"), server.URL()+"/"+slug)
+	k.record.APIURL = server.APIURL()
+	w := &world{Server: server, kept: k}
+	w.Room = NewRoom(k.store, k.record, Copies{Folders: RoomsOf(filepath.Join(dir, "cache"), filepath.Join(dir, "runners")), Place: unpacked, Discard: discard}, nil, quiet())
+	t.Cleanup(func() {
+		if left, err := filepath.Glob(filepath.Join(w.Folders[0], "[0-9]*")); err != nil || len(left) > 0 {
+			t.Errorf("a room is left: %q, %v", left, err)
+		}
+	})
+	return w
+}
+
+func discard(_ context.Context, dir string) error { return removal.Path(dir) }
+
+// unpacked puts the simulated runner at dir.
+func unpacked(ctx context.Context, dir string) error {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
 	}
-	user := writer(t)
-	text, err := exec.CommandContext(t.Context(), "tar", "--no-same-owner", "-xzf", archive, "-C", root).CombinedOutput()
+	text, err := exec.CommandContext(ctx, "tar", "--no-same-owner", "-xzf", archive, "-C", dir).CombinedOutput()
 	if err != nil {
-		t.Fatalf("tar: %v: %s", err, text)
+		return fmt.Errorf("tar: %w: %s", err, text)
 	}
-	err = filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error { return errors.Join(err, user.Own(path)) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &world{Server: server, Runner: Runner{Root: root, User: user, Kept: keptOf(t, root, server.URL()+"/"+slug), Log: quiet()}}
+	return nil
 }
 
 const slug = "octo-org"
 
 func (w *world) join(ctx context.Context, id instance.Identity, replace bool, token string) (Settings, error) {
-	return w.Join(ctx, w.URL()+"/"+slug, "web-1", id, replace, github.NewSecret(token))
+	return w.Join(ctx, w.kept, id, replace, github.NewSecret(token))
 }
 
 func TestJoinAndLeave(t *testing.T) {
@@ -147,20 +164,17 @@ func TestJoinAndLeave(t *testing.T) {
 	if one.Name != "web-1" || !one.Ephemeral || !one.UpdatesDisabled || one.GroupID != group || len(one.Labels) != 2 || one.Labels[0].Name != "gpu" {
 		t.Errorf("GitHub lists %+v", one)
 	}
-	if again, err := w.Kept.Settings(); err != nil || again != got {
+	if again, err := w.kept.Settings(); err != nil || again != got {
 		t.Errorf("%+v is kept, %v", again, err)
 	}
-	if err := os.WriteFile(filepath.Join(w.Root, ".service"), []byte("x"), 0o644); err != nil {
-		t.Fatal(err)
-	}
 	removeToken := w.RemoveToken(slug)
-	if err := w.Leave(t.Context(), github.NewSecret(removeToken)); err != nil {
+	if err := w.Leave(t.Context(), w.kept, github.NewSecret(removeToken)); err != nil {
 		t.Fatal(err)
 	}
 	if left := w.Runners(slug); len(left) != 0 {
 		t.Errorf("GitHub still lists %+v", left)
 	}
-	if _, err := w.Kept.Settings(); !errors.Is(err, ErrNotConfigured) {
+	if _, err := w.kept.Settings(); !errors.Is(err, ErrNotConfigured) {
 		t.Errorf("its registration: %v", err)
 	}
 	witnesses := w.Witnesses()
@@ -175,20 +189,23 @@ func TestJoinAndLeave(t *testing.T) {
 // holdsNothingOfOurs looks at how a program of the runner's was started.
 func holdsNothingOfOurs(t *testing.T, w *world, one githubtest.Witness, token string) {
 	t.Helper()
-	if one.UID != w.User.UID || one.GID != w.User.GID || !w.User.Self && !slices.Equal(one.GIDs, w.User.Groups) || one.Dir != w.Root {
-		t.Errorf("%s ran as %d:%d %v in %s", one.Command, one.UID, one.GID, one.GIDs, one.Dir)
+	name := us(t).Name
+	switch root := os.Geteuid() == 0; {
+	case !root && one.UID != os.Geteuid(), filepath.Dir(one.Dir) != w.Folders[0]:
+		t.Errorf("%s ran as %d in %s", one.Command, one.UID, one.Dir)
+	case !root:
+	case one.UID < firstNumber || one.UID > lastNumber || one.GID != one.UID || !slices.Equal(one.GIDs, []int{one.GID}) || taken(one.UID):
+		t.Errorf("%s ran as %d:%d %v", one.Command, one.UID, one.GID, one.GIDs)
+	default:
+		name = "register"
 	}
 	for _, arguments := range [][]string{one.Argv, one.ParentArgv} {
 		if strings.Contains(strings.Join(arguments, " "), token) {
 			t.Errorf("%s has its token in its arguments %q", one.Command, arguments)
 		}
 	}
-	home := w.User.Home
-	if _, err := os.Stat(home); err != nil {
-		home = w.Root
-	}
 	want := map[string]string{
-		"PATH": account.SearchPath(), "HOME": home, "USER": w.User.Name, "LOGNAME": w.User.Name, "LANG": "C.UTF-8",
+		"PATH": account.SearchPath(), "HOME": one.Dir, "USER": name, "LOGNAME": name, "LANG": "C.UTF-8",
 		"https_proxy": "http://127.0.0.1:1", "no_proxy": "127.0.0.1", "ACTIONS_RUNNER_INPUT_TOKEN": token,
 	}
 	for _, variable := range one.Environ {
@@ -220,17 +237,15 @@ func TestJoinReplaces(t *testing.T) {
 	}
 }
 
-// What a failed registration has left would be used by the next one.
+// What a failed registration has left counts for nothing, wherever it is.
 func TestJoinBeginsAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for _, name := range credentialFiles() {
-		put(t, w.Root, map[string]string{name: "garbage"})
-	}
+	keeps(t, w.kept, map[string]string{".runner": "garbage", ".credentials": "", ".credentials_migrated": "garbage"})
 	if got, err := w.join(t.Context(), instance.Identity{}, false, w.RegistrationToken(slug)); err != nil || got.Name != "web-1" {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if _, err := os.Lstat(filepath.Join(w.Root, ".credentials_migrated")); !os.IsNotExist(err) {
+	if _, err := os.Lstat(filepath.Join(w.kept.folder(), ".credentials_migrated")); !os.IsNotExist(err) {
 		t.Errorf("a leftover is there still: %v", err)
 	}
 }
@@ -287,7 +302,7 @@ func TestJoinRefused(t *testing.T) {
 			if err != nil && !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%v does not say %q", err, c.says)
 			}
-			if _, err := w.Kept.Settings(); !errors.Is(err, ErrNotConfigured) {
+			if _, err := w.kept.Settings(); !errors.Is(err, ErrNotConfigured) {
 				t.Errorf("a registration is left: %v", err)
 			}
 		})
@@ -319,11 +334,11 @@ func TestLeaveRefused(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = w.Leave(t.Context(), github.NewSecret(c.prepare(w, settings)))
+			err = w.Leave(t.Context(), w.kept, github.NewSecret(c.prepare(w, settings)))
 			if !errors.Is(err, c.want) || !strings.HasPrefix(fmt.Sprint(err), "removing the runner: ") {
 				t.Errorf("%v, want %v", err, c.want)
 			}
-			if again, err := w.Kept.Settings(); err != nil || again != settings {
+			if again, err := w.kept.Settings(); err != nil || again != settings {
 				t.Errorf("its registration is %+v, %v", again, err)
 			}
 		})
@@ -333,7 +348,7 @@ func TestLeaveRefused(t *testing.T) {
 func TestLeaveOfTheUnconfigured(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	if err := w.Leave(t.Context(), secret()); err != nil {
+	if err := w.Leave(t.Context(), w.kept, secret()); !errors.Is(err, ErrNotConfigured) {
 		t.Error(err)
 	}
 }
@@ -359,27 +374,8 @@ func TestEndOfContextEndsTheWholeGroup(t *testing.T) {
 	if err := <-ended; !errors.Is(err, why) {
 		t.Errorf("%v, want the cause", err)
 	}
-	gone(t, w.Witnesses()[0].PID)
-}
-
-// gone fails unless a process has ended; one that is being buried has.
-func gone(t *testing.T, pid int) {
-	t.Helper()
-	if pid <= 1 {
-		t.Fatalf("process %d?", pid)
-	}
-	for begun := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		if err := syscall.Kill(pid, 0); errors.Is(err, syscall.ESRCH) {
-			return
-		}
-		stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-		if _, after, _ := strings.Cut(string(stat), ") "); err == nil && strings.HasPrefix(after, "Z") {
-			return
-		}
-		if time.Since(begun) > 10*time.Second {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-			t.Fatalf("process %d lives", pid)
-		}
+	if left := marked(t, w.Folders[0]); len(left) > 0 {
+		t.Errorf("left are %q", left)
 	}
 }
 
@@ -395,96 +391,127 @@ func script(t *testing.T, root, text string) {
 	}
 }
 
-// said runs a script as config.sh and returns what became of it.
-func said(ctx context.Context, t *testing.T, text string, log *slog.Logger) (root string, err error) {
+// scripted is a room whose config.sh is a script.
+func scripted(t *testing.T, text string, log *slog.Logger) Room {
 	t.Helper()
-	root = t.TempDir()
-	script(t, root, text)
-	r := Runner{Root: root, User: us(t), Log: log, grace: 100 * time.Millisecond}
-	return root, r.config(ctx, "testing", []string{"a b", "c"}, secret())
+	return Room{
+		Copies: Copies{Folders: []string{filepath.Join(open(t), "rooms")}, Discard: discard, Place: func(_ context.Context, dir string) error {
+			if err := os.Mkdir(dir, 0o755); err != nil {
+				return err
+			}
+			script(t, dir, text)
+			return nil
+		}},
+		Log: log, grace: 100 * time.Millisecond,
+	}
 }
 
-func pidIn(t *testing.T, root string) int {
+// try runs config.sh with arguments.
+func (r Room) try(ctx context.Context) error {
+	return r.run(ctx, visit{verb: "testing", name: "web-1", arguments: []string{"a b", "c"}, token: secret()})
+}
+
+// said runs a script as config.sh and returns what became of it.
+func said(ctx context.Context, t *testing.T, text string, log *slog.Logger) error {
 	t.Helper()
-	pid, err := strconv.Atoi(waitFor(t, filepath.Join(root, "pid")))
+	return scripted(t, text, log).try(ctx)
+}
+
+// begins runs config.sh, and returns when it has written a file called begun.
+func (r Room) begins(ctx context.Context, t *testing.T) (ended chan error) {
+	t.Helper()
+	ended = make(chan error, 1)
+	go func() { ended <- r.try(ctx) }()
+	for begun := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		if found, err := filepath.Glob(filepath.Join(r.Folders[0], "[0-9]*", "begun")); err != nil || len(found) > 0 {
+			return ended
+		}
+		if time.Since(begun) > 20*time.Second {
+			t.Fatal("it does not begin")
+		}
+	}
+}
+
+// marked are the processes that have a word in their command lines.
+func marked(t *testing.T, word string) []string {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pid
+	var found []string
+	for _, file := range files {
+		if text, err := os.ReadFile(file); err == nil && strings.Contains(string(text), word) {
+			found = append(found, file)
+		}
+	}
+	return found
 }
 
 func TestWhoIgnoresTheEndIsKilled(t *testing.T) {
 	t.Parallel()
-	root := t.TempDir()
-	script(t, root, `trap "" TERM
-		sh -c 'trap "" TERM; echo $$ >pid; while :; do sleep 1; done' &
-		while :; do sleep 1; done`)
+	const mark = "61.7003"
+	r := scripted(t, `trap "" INT TERM
+		setsid sh -c 'trap "" INT TERM; echo x >begun; while :; do sleep `+mark+`; done' &
+		while :; do sleep 1; done`, quiet())
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	ended := make(chan error, 1)
-	go func() {
-		r := Runner{Root: root, User: us(t), Log: quiet(), grace: 100 * time.Millisecond}
-		ended <- r.config(ctx, "testing", nil, secret())
-	}()
-	pid := pidIn(t, root)
+	ended := r.begins(ctx, t)
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	gone(t, pid)
-}
-
-// It is asked first, with its children: they may be talking to GitHub.
-func TestWhoEndsWhenAskedMayTidyUp(t *testing.T) {
-	t.Parallel()
-	root := t.TempDir()
-	script(t, root, `trap "echo x >tidied; exit 1" TERM
-		sh -c 'trap "echo x >child; exit" TERM; echo x >pid; while :; do sleep 0.05; done' &
-		while :; do sleep 0.05; done`)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	ended := make(chan error, 1)
-	go func() {
-		r := Runner{Root: root, User: us(t), Log: quiet()}
-		ended <- r.config(ctx, "testing", nil, secret())
-	}()
-	waitFor(t, filepath.Join(root, "pid"))
-	cancel()
-	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-	for _, name := range []string{"tidied", "child"} {
-		if _, err := os.Stat(filepath.Join(root, name)); err != nil {
-			t.Error(err)
-		}
+	if left := marked(t, mark); len(left) > 0 {
+		t.Errorf("left are %q", left)
 	}
 }
 
-// waitFor waits for a file with something in it, and returns that.
-func waitFor(t *testing.T, file string) string {
-	t.Helper()
-	for begun := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		text, err := os.ReadFile(file)
-		if err == nil && strings.HasSuffix(string(text), "\n") {
-			return strings.TrimSpace(string(text))
-		}
-		if time.Since(begun) > 20*time.Second {
-			t.Fatalf("%s: %q, %v", file, text, err)
-		}
-	}
-}
-
-func TestChildThatKeepsTheOutputOpenIsNotWaitedFor(t *testing.T) {
+// What it leaves behind when it ends by itself does not go on either.
+func TestNothingOutlivesConfig(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]error{"0": nil, "1": ErrUnknown} {
-		root, err := said(t.Context(), t, "sleep 60 &\necho $! > pid; exit "+code, quiet())
-		if !errors.Is(err, want) {
+		mark := "62.700" + code
+		begun := time.Now()
+		if err := said(t.Context(), t, "setsid sleep "+mark+" &\nexit "+code, quiet()); !errors.Is(err, want) {
 			t.Errorf("exit %s: %v, want %v", code, err, want)
 		}
-		pid := pidIn(t, root)
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-			t.Errorf("process %d: %v", pid, err)
+		if left := marked(t, mark); len(left) > 0 {
+			t.Errorf("exit %s: left are %q", code, left)
 		}
+		if took := time.Since(begun); took > 30*time.Second {
+			t.Errorf("exit %s: it was waited for, for %v", code, took)
+		}
+	}
+}
+
+// It is asked first: it may be talking to GitHub.
+func TestWhoEndsWhenAskedMayTidyUp(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	r := scripted(t, `trap "echo has tidied up; exit 1" INT
+		sleep 0.5 # one that is still being started is not asked
+		echo x >begun
+		while :; do sleep 0.05; done`, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	r.grace = 20 * time.Second
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := r.begins(ctx, t)
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if !strings.Contains(log.String(), "has tidied up") {
+		t.Errorf("it was not asked: %s", log.String())
+	}
+}
+
+// One that does not end is ended, and that is the reason.
+func TestConfigThatDoesNotEnd(t *testing.T) {
+	t.Parallel()
+	r := scripted(t, "while :; do sleep 1; done", quiet())
+	r.patience = 300 * time.Millisecond
+	if err := r.try(t.Context()); !errors.Is(err, ErrSlow) {
+		t.Errorf("%v, want ErrSlow", err)
 	}
 }
 
@@ -492,7 +519,7 @@ func TestOutputIsBounded(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	handler := slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})
-	_, err := said(t.Context(), t, `head -c 3000000 /dev/zero | tr '\0' x; echo; seq 1 1000; echo "A runner exists with the same name" >&2
+	err := said(t.Context(), t, `head -c 3000000 /dev/zero | tr '\0' x; echo; seq 1 1000; echo "A runner exists with the same name" >&2
 		exit 1`, slog.New(handler))
 	var refused *ConfigError
 	if !errors.As(err, &refused) || !errors.Is(err, ErrNameTaken) {
@@ -533,72 +560,163 @@ func TestOutputIsReadInLines(t *testing.T) {
 
 func TestConfigIsAskedNothing(t *testing.T) {
 	t.Parallel()
-	if _, err := said(t.Context(), t, "read answer && exit 1; exit 0", quiet()); err != nil {
+	if err := said(t.Context(), t, "read answer && exit 1; exit 0", quiet()); err != nil {
 		t.Errorf("it could ask: %v", err)
 	}
-	if _, err := said(t.Context(), t, `test "$1" = "a b" && test "$2" = c && test $# = 2`, quiet()); err != nil {
+	if err := said(t.Context(), t, `test "$1" = "a b" && test "$2" = c && test $# = 2`, quiet()); err != nil {
 		t.Errorf("its arguments are others: %v", err)
 	}
-	if _, err := said(t.Context(), t, `echo "it is $ACTIONS_RUNNER_INPUT_TOKEN."; exit 1`, quiet()); err == nil || !strings.Contains(err.Error(), "it is [redacted].") {
+	if err := said(t.Context(), t, `echo "it is $ACTIONS_RUNNER_INPUT_TOKEN."; exit 1`, quiet()); err == nil || !strings.Contains(err.Error(), "it is [redacted].") {
 		t.Errorf("%v", err)
 	}
 }
 
-// What config.sh leaves as a daemon must not hold the lock of the host.
-func TestConfigInheritsNoLock(t *testing.T) {
+// Nothing that is open here is open there: a lock, above all, or another one's pipe.
+func TestConfigInheritsNothing(t *testing.T) {
 	t.Parallel()
-	root := t.TempDir()
-	script(t, root, "sleep 60 >daemon.out 2>&1 </dev/null & echo $! >daemon; ls -l /dev/fd/ >open")
-	store := instance.NewStore(filepath.Join(root, "state"))
-	lock, err := store.LockHost(t.Context())
+	lock, err := instance.NewStore(filepath.Join(t.TempDir(), "state")).LockHost(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := Runner{Root: root, User: us(t), Log: quiet(), Locks: []*instance.Lock{lock}}
-	if err := r.config(t.Context(), "testing", nil, secret()); err != nil {
+	defer lock.Release()
+	r := scripted(t, `for fd in /proc/$$/fd/*; do
+			case $(readlink $fd) in /dev/null|pipe:*|*/config.sh) ;; *) echo "open is $fd: $(readlink $fd)"; exit 1 ;; esac
+		done; test "$(readlink /proc/self/fd/0)" = /dev/null`, quiet())
+	r.Locks = []*instance.Lock{lock}
+	if err := r.try(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// A room is nobody else's: others cannot look into it, and as root it sees neither the host's processes nor its temporary files.
+func TestRoomIsApart(t *testing.T) {
+	t.Parallel()
+	mine := filepath.Join(open(t), "mine")
+	if err := os.WriteFile(mine, []byte("x"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	lock.Release()
-	daemon, err := os.ReadFile(filepath.Join(root, "daemon"))
-	if err != nil {
-		t.Fatal(err)
+	text := `test "$(stat -c %a .)" = 700 || { echo "mode $(stat -c %a .)"; exit 1; }
+		test -w . || { echo it cannot write; exit 1; }`
+	if os.Geteuid() == 0 {
+		text += `
+		test ! -w config.sh || { echo it can change its program; exit 1; }
+		test ! -e ` + mine + ` || { echo it sees a file; exit 1; }
+		test ! -e /proc/` + strconv.Itoa(os.Getpid()) + ` || { echo it sees a process; exit 1; }`
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(daemon)))
-	if err != nil {
-		t.Fatal(err)
+	if err := said(t.Context(), t, text, quiet()); err != nil {
+		t.Error(err)
 	}
-	defer func() {
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-			t.Errorf("the daemon is gone: %v", err)
+}
+
+// Two rooms at a time are two accounts, and what a killed command has left of one is removed.
+func TestRooms(t *testing.T) {
+	t.Parallel()
+	r := scripted(t, "echo x >begun; while :; do sleep 0.05; done", quiet())
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := r.begins(ctx, t)
+	left := filepath.Join(r.Folders[0], strconv.Itoa(firstNumber+1))
+	put(t, r.Folders[0], map[string]string{filepath.Base(left) + lockMark: "", filepath.Base(left) + "/.credentials": "secret"})
+	other := r
+	other.Place = func(_ context.Context, dir string) error {
+		if dir != left {
+			t.Errorf("the room is %s", dir)
 		}
-	}()
-	began := time.Now()
-	again, err := store.LockHost(t.Context())
-	if err != nil {
-		t.Fatalf("while its daemon lives: %v", err)
+		if entries, err := os.ReadDir(dir); err == nil {
+			t.Errorf("the room has %v in it", entries)
+		}
+		return errors.New("seen")
 	}
-	again.Release()
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("its daemon was waited for: %v", took)
+	if err := other.try(t.Context()); err == nil || !strings.Contains(err.Error(), "seen") {
+		t.Error(err)
 	}
-	open, err := os.ReadFile(filepath.Join(root, "open"))
-	if err != nil || strings.Contains(string(open), "/state/lock") {
-		t.Errorf("it has open %s, %v", open, err)
+	if err := r.Sweep(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if rooms, err := filepath.Glob(filepath.Join(r.Folders[0], "[0-9]*", "begun")); err != nil || len(rooms) != 1 {
+		t.Errorf("rooms are %q, %v", rooms, err)
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(r.Folders[0]); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder of rooms is left: %v", err)
+	}
+}
+
+// Where the cache cannot be written to, rooms are elsewhere.
+func TestRoomBesideAReadOnlyCache(t *testing.T) {
+	t.Parallel()
+	r := scripted(t, "exit 0", quiet())
+	r.Folders = append([]string{"/sys/register"}, r.Folders...) // where nobody can make anything
+	if err := r.try(t.Context()); err != nil {
+		t.Error(err)
+	}
+	r.Folders = nil
+	if err := r.try(t.Context()); !errors.Is(err, errNoFolder) {
+		t.Errorf("without any: %v", err)
+	}
+}
+
+// Certificates that only another account may read, or that lie in a temporary folder, are trusted all the same.
+func TestRoomTrusts(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	put(t, folder, map[string]string{"ca.pem": "certificate", "certs/a.pem": "first", "certs/b.pem": "second"})
+	if err := os.Chmod(filepath.Join(folder, "ca.pem"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := scripted(t, `test "$(cat "$SSL_CERT_FILE")" = certificate && test "$(cat "$SSL_CERT_DIR/a.pem" "$SSL_CERT_DIR/b.pem")" = firstsecond && test "$X" = y`, quiet())
+	r.Environment = []string{"SSL_CERT_FILE=" + filepath.Join(folder, "ca.pem"), "SSL_CERT_DIR=" + filepath.Join(folder, "certs"), "X=y"}
+	if err := r.try(t.Context()); err != nil {
+		t.Error(err)
+	}
+	r.Environment = []string{"SSL_CERT_FILE=" + filepath.Join(folder, "none")}
+	r.Place = scripted(t, `test "$SSL_CERT_FILE" = `+filepath.Join(folder, "none"), quiet()).Place
+	if err := r.try(t.Context()); err != nil {
+		t.Errorf("without a file: %v", err)
 	}
 }
 
 func TestConfigThatCannotBeStarted(t *testing.T) {
 	t.Parallel()
-	for name, root := range map[string]string{"absent": t.TempDir(), "no root": filepath.Join(t.TempDir(), "none")} {
-		r := Runner{Root: root, User: us(t), Kept: keptOf(t, root, ""), Log: quiet()}
-		if _, err := r.Join(t.Context(), "https://github.com/octo-org", "web-1", instance.Identity{}, false, secret()); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "starting config.sh") {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	root := t.TempDir()
-	script(t, root, "exit 0")
-	r := Runner{Root: root, User: us(t), Kept: keptOf(t, root, ""), Log: quiet()}
-	if _, err := r.Join(t.Context(), "https://github.com/octo-org", "web-1", instance.Identity{}, false, secret()); !errors.Is(err, ErrNotConfigured) {
+	k := keptOf(t, t.TempDir(), "https://github.com/octo-org")
+	r := scripted(t, "exit 0", quiet())
+	if _, err := r.Join(t.Context(), k, instance.Identity{}, false, secret()); !errors.Is(err, ErrNotConfigured) {
 		t.Errorf("it ended well and did nothing: %v", err)
+	}
+	r.Place = func(_ context.Context, dir string) error { return os.Mkdir(dir, 0o755) }
+	if _, err := r.Join(t.Context(), k, instance.Identity{}, false, secret()); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "starting config.sh") {
+		t.Errorf("absent: %v", err)
+	}
+	broken := errors.New("the disk is full")
+	r.Place = func(context.Context, string) error { return broken }
+	if _, err := r.Join(t.Context(), k, instance.Identity{}, false, secret()); !errors.Is(err, broken) {
+		t.Errorf("no copy: %v", err)
+	}
+	r.Place = nil
+	if _, err := r.Join(t.Context(), k, instance.Identity{}, false, secret()); !errors.Is(err, ErrNoProgram) {
+		t.Errorf("nothing to copy: %v", err)
+	}
+}
+
+// What it says that it has registered is held against what it was asked for.
+func TestJoinBelievesNoOther(t *testing.T) {
+	t.Parallel()
+	for name, settings := range map[string]string{
+		"another name":  `{"agentId":8,"agentName":"db-1","gitHubUrl":"https://github.com/octo-org"}`,
+		"another scope": `{"agentId":8,"agentName":"web-1","gitHubUrl":"https://github.com/other"}`,
+		"no scope":      `{"agentId":8,"agentName":"web-1"}`,
+		"garbage":       `{`,
+	} {
+		k := keptOf(t, t.TempDir(), "https://github.com/octo-org")
+		r := scripted(t, "echo '"+settings+"' >.runner; echo {} >.credentials", quiet())
+		if got, err := r.Join(t.Context(), k, instance.Identity{}, false, secret()); err == nil {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if got, err := k.Settings(); !errors.Is(err, ErrNotConfigured) {
+			t.Errorf("%s: %+v is kept, %v", name, got, err)
+		}
 	}
 }

@@ -5,18 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
-
-// NewRunner is the runner root of a record, for the programs in it. Environment
-// ("KEY=VALUE") is how this process reaches the network.
-func NewRunner(
-	store *instance.Store, record instance.Record, user account.User, environment []string, log *slog.Logger, locks ...*instance.Lock,
-) Runner {
-	environment = append(slices.Clone(environment), namedAtStart(store, record, environment, log)...)
-	return Runner{Root: record.Dir, User: user, Kept: KeptOf(store, record), Environment: environment, Locks: locks, Log: log}
-}
 
 // StartEnvironment is what the listener of a record has to be started with, since
 // it is too late when it loads .env: whom it trusts, above all.

@@ -26,6 +26,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 )
 
@@ -178,8 +179,12 @@ func newWorldAt(t *testing.T, at githubtest.Config, environment []string, epheme
 			t.Error(err)
 		}
 	})
-	joiner := register.Runner{Root: root, User: user(), Kept: kept(root), Log: quiet(), Environment: environment}
-	settings, err := joiner.Join(t.Context(), server.URL()+"/"+slug, "web-1", instance.Identity{Ephemeral: ephemeral}, false,
+	record := instance.Record{Name: "web-1", Dir: root, ScopeURL: server.URL() + "/" + slug, APIURL: server.APIURL()}
+	copies := register.Copies{Folders: []string{filepath.Join(filepath.Dir(root), "rooms")}, Discard: func(_ context.Context, dir string) error { return removal.Path(dir) }, Place: func(ctx context.Context, dir string) error {
+		return errors.Join(os.Mkdir(dir, 0o755), exec.CommandContext(ctx, "tar", "--no-same-owner", "-xzf", archive, "-C", dir).Run())
+	}}
+	room := register.NewRoom(stateOf(root), record, copies, environment, quiet())
+	settings, err := room.Join(t.Context(), register.KeptOf(stateOf(root), record), instance.Identity{Ephemeral: ephemeral}, false,
 		github.NewSecret(server.RegistrationToken(slug)))
 	if err != nil {
 		t.Fatal(err)

@@ -373,6 +373,14 @@ func TestOrphanHoldsSession(t *testing.T) {
 // orphan starts a listener that nobody supervises, and waits until it has the session. The channel is closed at its end.
 func (h *host) orphan() <-chan struct{} {
 	h.t.Helper()
+	// As a supervisor gives it.
+	for _, name := range []string{".credentials", ".credentials_rsaparams", ".runner"} {
+		text, err := os.ReadFile(filepath.Join(h.kept(), name))
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		h.put(name, string(text))
+	}
 	cmd := exec.Command(filepath.Join(h.root(), "bin", "Runner.Listener"), "run")
 	cmd.Dir = h.root()
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}

@@ -104,9 +104,11 @@ func TestHalfForgotten(t *testing.T) {
 			h := newHost(t)
 			m.install(h)
 			before := h.listed()
-			if err := os.Remove(filepath.Join(h.root(), ".credentials")); err != nil {
+			settings, err := os.ReadFile(filepath.Join(h.kept(), ".runner"))
+			if err != nil {
 				t.Fatal(err)
 			}
+			h.put(".runner", string(settings))
 			run := h.run()
 			h.comesUp(1, patience)
 			if ids := h.listed(); !slices.Equal(ids, before) {

@@ -1,0 +1,307 @@
+package register
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
+)
+
+// Room is where the runner's own program, config.sh, speaks to GitHub: a folder that is
+// made for one run of it and removed after that, with a copy of the runner that nobody but
+// root could have changed, as an account that owns nothing else on this host.
+// The tokens that it gets can do much, so nothing of a job's has a part in it.
+//
+// Without root the account is that of this process: its jobs could have changed the
+// cache, and see what it does.
+type Room struct {
+	Copies
+	// Hidden are folders that config.sh has no business with.
+	Hidden []string
+	// Environment is added to that of config.sh: proxies, certificates.
+	Environment []string
+	// Locks are those under which config.sh works: nobody takes them before it has ended,
+	// also where this process is killed.
+	Locks []*instance.Lock
+	Log   *slog.Logger
+
+	grace    time.Duration // zero is defaultGrace
+	patience time.Duration // zero is defaultPatience
+}
+
+// Copies are where a room's copy of the runner comes from.
+type Copies struct {
+	// Folders are where rooms may be: the first one that can be written to counts. That is on the cache's file
+	// system, so that a copy may share its files.
+	Folders []string
+	// Place puts a runner as it was verified at dir, which is not there yet, as files of this
+	// process's. nil: there is none.
+	Place func(ctx context.Context, dir string) error
+	// Discard removes what Place has put at dir, and what was put there beside it. It may be repeated.
+	Discard func(ctx context.Context, dir string) error
+}
+
+// RoomsOf are the folders of rooms: in a cache, or beside the runners where that cannot be
+// written to, as in a read-only image.
+func RoomsOf(cache, runners string) []string {
+	return []string{filepath.Join(cache, "register"), filepath.Join(runners, ".register")}
+}
+
+// NewRoom is a room for a record's runner. Environment ("KEY=VALUE") is how this process
+// reaches the network.
+func NewRoom(
+	store *instance.Store, record instance.Record, copies Copies, environment []string, log *slog.Logger, locks ...*instance.Lock,
+) Room {
+	records := filepath.Dir(filepath.Dir(instance.KeptRegistration(store, record.Name).Folder()))
+	return Room{
+		Copies: copies, Hidden: []string{records, filepath.Dir(record.Dir)}, Locks: locks, Log: log,
+		Environment: append(slices.Clone(environment), namedAtStart(store, record, environment, log)...),
+	}
+}
+
+const (
+	// defaultGrace is how long config.sh may take to end when it is asked to.
+	defaultGrace = 2 * time.Second
+	// defaultPatience is how long it may take at all. With a server that cannot be reached it
+	// gives up within half a minute.
+	defaultPatience = 3 * time.Minute
+	// tellEach is how often it is told that it is waited for.
+	tellEach = 20 * time.Second
+	// orphanGrace is how long it goes on when this process is killed: what it does at GitHub
+	// is better done than half done.
+	orphanGrace = time.Minute
+	// maxTasks is many times what it needs.
+	maxTasks = 1024
+)
+
+// visit is one run of config.sh.
+type visit struct {
+	verb      string // "configuring", "removing"
+	name      string // of the runner
+	arguments []string
+	token     github.Secret
+	// before is called with the room and its account when it is ready, and after when
+	// config.sh has ended well.
+	before func(dir string, user account.User) error
+	after  func(dir string) error
+}
+
+// run makes a room, runs config.sh in it, and removes it.
+func (r Room) run(ctx context.Context, v visit) (err error) {
+	if r.Place == nil {
+		return fmt.Errorf("%s the runner: %w", v.verb, ErrNoProgram)
+	}
+	if err := r.Sweep(ctx); err != nil {
+		return err
+	}
+	user, lock, err := r.claim(ctx)
+	if err != nil {
+		return fmt.Errorf("%s the runner: %w", v.verb, err)
+	}
+	dir := lockedFolder(lock)
+	defer func() {
+		if leftErr := r.vacate(context.WithoutCancel(ctx), dir, lock); err == nil {
+			err = leftErr
+		} else if leftErr != nil {
+			r.Log.Warn("removing what config.sh has left; the next command tries again", "folder", dir, "error", leftErr)
+		}
+	}()
+	if err := r.Place(ctx, dir); err != nil {
+		return fmt.Errorf("%s the runner: copying it from the cache: %w", v.verb, err)
+	}
+	if err := r.furnish(dir, user); err != nil {
+		return fmt.Errorf("%s the runner: %w", v.verb, err)
+	}
+	if v.before != nil {
+		if err := v.before(dir, user); err != nil {
+			return fmt.Errorf("%s the runner: %w", v.verb, err)
+		}
+	}
+	if err := r.config(ctx, dir, user, lock, v); err != nil || v.after == nil {
+		return err
+	}
+	return v.after(dir)
+}
+
+// furnish makes a copy of the runner the account's to write in, and nobody else's to look into. What
+// is in it stays ours.
+func (r Room) furnish(dir string, user account.User) error {
+	return errors.Join(os.Chmod(dir, 0o700), user.Own(dir)) //nolint:gosec // it is a folder
+}
+
+// Sweep removes the rooms that killed commands have left.
+func (r Room) Sweep(ctx context.Context) error {
+	for _, folder := range r.Folders {
+		if err := r.sweep(ctx, folder); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r Room) sweep(ctx context.Context, folder string) error {
+	locks, err := filepath.Glob(filepath.Join(globEscape(folder), "*"+lockMark))
+	if err != nil {
+		return fmt.Errorf("looking for rooms: %w", err)
+	}
+	for _, path := range locks {
+		lock, err := instance.TryLock(ctx, path, path)
+		if errors.Is(err, instance.ErrLocked) || errors.Is(err, os.ErrNotExist) {
+			continue // it is in use
+		}
+		if err == nil {
+			err = r.vacate(ctx, lockedFolder(lock), lock)
+		}
+		if err != nil {
+			return fmt.Errorf("removing a room that a killed command has left: %w", err)
+		}
+	}
+	return nil
+}
+
+// lockMark ends the names of the locks of rooms, which are beside them.
+const lockMark = ".lock"
+
+func lockedFolder(lock *instance.Lock) string {
+	return lock.Path()[:len(lock.Path())-len(lockMark)]
+}
+
+// globEscape keeps a folder's name from being read as a pattern.
+func globEscape(folder string) string {
+	return strings.NewReplacer(`*`, `[*]`, `?`, `[?]`, `[`, `[[]`).Replace(folder)
+}
+
+// lives is where a life has what it needs on the disk, in a folder of rooms.
+const lives = "lives"
+
+// vacate removes a room, and then gives up its number.
+func (r Room) vacate(ctx context.Context, dir string, lock *instance.Lock) error {
+	if err := r.Discard(ctx, dir); err != nil {
+		lock.Release()
+		return err
+	}
+	// It goes with the last room. Fails, rightly, while there are others.
+	_ = os.Remove(filepath.Join(filepath.Dir(dir), lives))
+	lock.Remove()
+	return nil
+}
+
+// config runs config.sh in a room. It gets no standard input: where it would ask, it
+// fails. When it returns, nothing of it is left.
+func (r Room) config(ctx context.Context, dir string, user account.User, lock *instance.Lock, v visit) error {
+	patience := r.patience
+	if patience == 0 {
+		patience = defaultPatience
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, ErrSlow)
+	defer cancel()
+	environment, err := r.environment(dir, user)
+	if err != nil {
+		return fmt.Errorf("%s the runner: %w", v.verb, err)
+	}
+	maker, err := jail.Choose(ctx, jail.Options{Folder: filepath.Join(filepath.Dir(dir), lives), Log: r.Log})
+	if err != nil {
+		return fmt.Errorf("%s the runner: %w", v.verb, err)
+	}
+	output, input, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("%s the runner: %w", v.verb, err)
+	}
+	defer output.Close()
+	said := listen(output, &transcript{log: r.Log, token: v.token})
+	var life jail.Life
+	ended, err := instance.StartUnder(func() (int, error) {
+		var err error
+		life, err = maker.Start(ctx, jail.Spec{
+			Name: "config-" + v.name, Description: "config.sh of runner " + v.name,
+			Argv: append([]string{filepath.Join(dir, "config.sh")}, v.arguments...),
+			Env:  append(environment, tokenVariable+"="+v.token.Reveal()), Dir: dir, User: user, Output: input,
+			Tasks: r.tasks(user), Grace: orphanGrace,
+			View: jail.View{Confined: true, Writable: []string{dir}, Hidden: r.Hidden},
+		})
+		if err != nil {
+			return 0, err
+		}
+		return life.Main().PID, nil
+	}, append(slices.Clone(r.Locks), lock)...)
+	// What it has started has copies of its own; with ours open the pipe would never end.
+	err = errors.Join(err, input.Close())
+	if life == nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return fmt.Errorf("%s the runner: starting config.sh: %w", v.verb, err)
+	}
+	defer ended()
+	exit, err := r.attend(ctx, life, v)
+	lines := said()
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s the runner: %w", v.verb, err)
+	case exit.Code != 0:
+		return explain(v.verb, lines)
+	}
+	return nil
+}
+
+// tasks bounds what an account of its own may run: others would be counted with it.
+func (r Room) tasks(user account.User) int {
+	if user.Self {
+		return 0
+	}
+	return maxTasks
+}
+
+// attend waits for config.sh, and ends it with all that it has started.
+func (r Room) attend(ctx context.Context, life jail.Life, v visit) (exit jail.Exit, err error) {
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		exit, err = life.Wait()
+	}()
+	tick := time.NewTicker(tellEach)
+	defer tick.Stop()
+	begun := time.Now()
+	for waiting := true; waiting; {
+		select {
+		case <-over:
+			waiting = false
+		case <-tick.C:
+			r.Log.Info("waiting for the runner's config.sh", "runner", v.name, "since", begun.UTC().Format(time.TimeOnly))
+		case <-ctx.Done():
+			r.interrupt(life, over)
+			waiting = false
+		}
+	}
+	endErr := life.End(context.WithoutCancel(ctx))
+	<-over
+	if ctx.Err() != nil && exit.Code != 0 {
+		err = context.Cause(ctx)
+	}
+	return exit, errors.Join(err, endErr)
+}
+
+// interrupt asks config.sh to end, and gives it a moment: it may be talking to GitHub.
+func (r Room) interrupt(life jail.Life, over <-chan struct{}) {
+	grace := r.grace
+	if grace == 0 {
+		grace = defaultGrace
+	}
+	if err := life.Interrupt(); err != nil {
+		return // it is killed next
+	}
+	select {
+	case <-over:
+	case <-time.After(grace):
+	}
+}
