@@ -29,9 +29,16 @@ func (k *keeper) freshen(ctx context.Context, record instance.Record, asset down
 	if k.user.Self {
 		return nil
 	}
+	return replaceRoot(ctx, k, record, asset)
+}
+
+// replaceRoot puts another copy of an asset in the place of the runner's directory, and takes along what outlives that.
+// Where its files are root's, what jobs have added goes.
+func replaceRoot(ctx context.Context, k *keeper, record instance.Record, asset download.Asset) error {
 	if done, err := k.rooted.clear(ctx, record, asset); done || err != nil {
 		return err
 	}
+	ephemeral := record.Ephemeral || record.JIT
 	folders := []string{"_diag"}
 	if !ephemeral && filepath.IsLocal(record.Work) {
 		// As a whole: a job may have put a link into the place of what is in it.

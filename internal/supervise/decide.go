@@ -41,6 +41,7 @@ type ending struct {
 // action is what a supervisor does next.
 type action struct {
 	finished bool // the runner has done what it was for
+	spent    bool // it was for one job, and has begun it
 	fatal    error
 	update   bool // wait for the self-update, then start again at once
 	conflict bool // another session exists: wait long
@@ -67,7 +68,7 @@ func decide(e ending) action {
 		// It does so when GitHub has deleted the runner.
 		return action{fatal: ErrRegistrationEnd}
 	}
-	return action{reason: reasons(e.code)}
+	return action{reason: reasons(e.code), spent: e.ephemeral && e.worked}
 }
 
 // reasons says in words why a listener is started again after a while.

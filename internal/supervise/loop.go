@@ -23,6 +23,8 @@ type supervisor struct {
 	updating          bool      // what is left of it is a self-update, which has its time without us as well
 	failures          int       // in a row
 	replaced          bool      // by a newer version, which has not proven itself
+	used              bool      // a job has run in Root since that was made, and could have changed it
+	mended            bool      // the listener could not be started, and what is there was mended
 	stopState
 	tracker
 }
@@ -65,6 +67,9 @@ func (s *supervisor) runOnce(ctx context.Context) error {
 			return nil
 		}
 	}
+	if s.ephemeral && s.used && s.Mend != nil && !mend(ctx, s) {
+		return nil
+	}
 	if err := s.Kept.Give(s.User); err != nil {
 		s.fail(ctx, err.Error(), 0)
 		return nil
@@ -80,10 +85,17 @@ func (s *supervisor) runOnce(ctx context.Context) error {
 		s.Log.Info("the listener was not started, as the runner is to stop", "reason", err)
 		return nil
 	}
+	if err != nil && s.Mend != nil && !s.mended {
+		s.Log.Warn("the listener cannot be started; its files are replaced by those that were verified", "error", err)
+		s.mended = mend(ctx, s)
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNoListener, err)
 	}
+	s.mended = false
 	next := decide(end)
+	s.used = (s.used || end.worked) && !next.update
 	s.countEnd(next, started)
 	if s.listened() >= s.Backoff.Healthy || end.worked {
 		s.failures, s.replaced = 0, false
@@ -93,6 +105,10 @@ func (s *supervisor) runOnce(ctx context.Context) error {
 
 // react does what the listener's end demands.
 func (s *supervisor) react(ctx context.Context, next action, started time.Time) error {
+	if next.spent && s.Renew != nil {
+		// It was for one job, which it has begun: what it left, and its registration, are of no use for another.
+		s.needsRegistration = true
+	}
 	switch {
 	case next.finished:
 		// GitHub has deleted an ephemeral runner that has done its job, so that its registration is of
@@ -149,7 +165,7 @@ func (s *supervisor) renew(ctx context.Context) {
 	if err == nil {
 		var settings register.Settings
 		if settings, err = s.Kept.Settings(); err == nil {
-			s.needsRegistration, s.ephemeral = false, settings.Ephemeral
+			s.needsRegistration, s.ephemeral, s.used = false, settings.Ephemeral, false
 			s.change(func(now *Change) { now.Registrations++ })
 			s.Log.Info("registered again", "id", settings.ID)
 			return
@@ -166,6 +182,19 @@ func refresh(ctx context.Context, s *supervisor) {
 	if err := s.during(ctx, s.Refresh); err != nil {
 		s.Log.Warn("refreshing the runner's files; it goes on as it is", "error", err)
 	}
+}
+
+// mend tries once to have the runner's files replaced by those that were verified. It tells whether it has, and waits if not.
+func mend(ctx context.Context, s *supervisor) bool {
+	err := s.during(ctx, s.Mend)
+	if err == nil {
+		s.used = false
+		return true
+	}
+	if !s.stopping() {
+		s.fail(ctx, err.Error(), 0)
+	}
+	return false
 }
 
 // replace fetches a version that GitHub takes. GitHub has refused versions by

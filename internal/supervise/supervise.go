@@ -126,10 +126,20 @@ type Config struct {
 	// Beat is called at least each BeatEach while the supervisor is in order.
 	Beat     func()
 	BeatEach time.Duration
+	Upkeep
+}
+
+// Upkeep is what is done to the runner in Root between two of its listeners.
+type Upkeep struct {
+	// Used says that a job of an earlier supervisor's may have changed what is in Root.
+	Used bool
 	// Renew registers the runner in Root again, where that is needed: after the job
 	// of an ephemeral one, or when GitHub has lost it. It may be repeated after a
 	// failure. nil: there is no way.
 	Renew func(context.Context) error
+	// Mend puts the runner's files as they were verified into Root again, where a listener cannot be started from
+	// there, or a job of an ephemeral one could have changed them. It may be repeated after a failure. nil: there is no way.
+	Mend func(context.Context) error
 	// Replace puts a version into Root that GitHub takes; [ErrNothingNewer] if
 	// there is none. nil: there is no way.
 	Replace func(context.Context) error
@@ -184,7 +194,7 @@ func Run(ctx context.Context, c Config) (Outcome, error) {
 		return "", fmt.Errorf("supervising the runner: %w", err)
 	}
 	s := &supervisor{
-		Config: c, ephemeral: settings.Ephemeral, needsRegistration: missing,
+		Config: c, ephemeral: settings.Ephemeral, needsRegistration: missing, used: c.Used,
 		stopState: stopState{born: time.Now()},
 		tracker:   tracker{log: c.Log, report: c.Report, changed: make(chan struct{}, 1)},
 	}

@@ -1,0 +1,64 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
+)
+
+// mendOf puts the runner's files as they were verified into its directory again, and leaves its registration, its logs
+// and what a persistent one works in. Where jobs run as the account that supervises, they could change them at any
+// time: there it is done where a listener cannot even be started.
+func mendOf(k *keeper) func(context.Context) error {
+	return func(ctx context.Context) error {
+		lock, err := k.store.LockRegistration(ctx, k.name)
+		if err != nil {
+			return err
+		}
+		defer lock.Release()
+		record, err := k.store.Load(k.name)
+		if err != nil {
+			return err
+		}
+		if record.Phase == instance.Removing {
+			return &refusal.Error{Object: fmt.Sprintf("runner %q on this host", k.name), Reason: instance.ErrRemoving, Name: k.name}
+		}
+		if k.user.Self && startable(record.Dir) {
+			return nil
+		}
+		asset, err := k.sameAgain(ctx, record)
+		if err != nil {
+			return err
+		}
+		if err := replaceRoot(ctx, k, record, asset); err != nil {
+			return err
+		}
+		defer k.discardOld(record)
+		k.log.Info("the runner's files are those that were verified again", "runner", k.name, "version", asset.Version)
+		if record.Ephemeral || record.JIT {
+			return nil
+		}
+		return k.restore(record)
+	}
+}
+
+// startable tells whether a runner's directory has something in the place of its listener that can be started.
+func startable(root string) bool {
+	name := "Runner.Listener"
+	if runtime.GOOS == "windows" {
+		name += ".exe"
+	}
+	info, err := os.Stat(filepath.Join(root, "bin", name))
+	return err == nil && info.Mode().IsRegular() && (runtime.GOOS == "windows" || info.Mode()&0o111 != 0)
+}
+
+// usedBefore tells whether a job has run in the runner's directory under an agent that was killed.
+func usedBefore(store *instance.Store, name string) bool {
+	report, err := store.LoadReport(name)
+	return err == nil && (report.State == instance.Busy || report.Succeeded+report.Failed+report.Canceled > 0)
+}
