@@ -68,8 +68,8 @@ type View struct {
 	// folder that belongs to the account, and is gone with the life; the one on the disk is not touched.
 	Home  string
 	Fresh bool
-	// HostTemp leaves the host's /tmp, /var/tmp and /dev/shm, where something in them is needed. Otherwise it has its own, which
-	// are empty when it begins and gone with it.
+	// HostTemp leaves the host's /tmp, /var/tmp, /dev/shm and /run/lock, where something in them is needed. Otherwise it has its
+	// own, which are empty when it begins and gone with it.
 	HostTemp bool
 	// What is open beside that. Sudo includes D-Bus, since who is root can talk to everybody.
 	Sudo   bool // setuid programs such as sudo

@@ -54,7 +54,7 @@ func (v View) ownPlaces() []ownPlace {
 		return nil
 	}
 	var places []ownPlace
-	for _, place := range []ownPlace{{"/tmp", ownTmp}, {"/var/tmp", ownVarTmp}, {"/dev/shm", ""}} {
+	for _, place := range []ownPlace{{"/tmp", ownTmp}, {"/var/tmp", ownVarTmp}, {"/dev/shm", ""}, {"/run/lock", ""}} {
 		at, err := filepath.EvalSymlinks(place.path)
 		if err == nil && !slices.ContainsFunc(places, func(p ownPlace) bool { return p.path == at }) {
 			places = append(places, ownPlace{at, place.name})

@@ -15,13 +15,13 @@ func TestOwnTemporaryFolders(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.can(t, "temporary folders of their own")
 		name := "of-a-life-" + word(t)
-		script := "set -e; for d in /tmp /var/tmp /dev/shm; do echo $d $(stat -c '%a %U' $d) $(ls -A $d | grep -v " + strings.Split(w.base, "/")[2] + "); mkdir $d/" + name + "; touch $d/" + name + "/x; done"
-		want := "/tmp 1777 root\n/var/tmp 1777 root\n/dev/shm 1777 root\n"
+		script := "set -e; for d in /tmp /var/tmp /dev/shm /run/lock; do echo $d $(stat -c '%a %U' $d) $(ls -A $d | grep -v " + strings.Split(w.base, "/")[2] + "); mkdir $d/" + name + "; touch $d/" + name + "/x; done"
+		want := "/tmp 1777 root\n/var/tmp 1777 root\n/dev/shm 1777 root\n/run/lock 1777 root\n"
 		for range 2 { // the second finds nothing of the first
 			if got, exit := w.runs(t, w.spec(script)); got != want || exit.Code != 0 {
 				t.Errorf("it says %q, %+v", got, exit)
 			}
-			for _, dir := range []string{"/tmp/", "/var/tmp/", "/dev/shm/"} {
+			for _, dir := range []string{"/tmp/", "/var/tmp/", "/dev/shm/", "/run/lock/"} {
 				if exists(dir + name) {
 					t.Errorf("the host has %s", dir+name)
 				}

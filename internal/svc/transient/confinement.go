@@ -18,7 +18,7 @@ type Confinement struct {
 	Hidden []string
 	// Home is the account's home; empty: none. HomeFrom is the folder that stands in its place; empty: its own.
 	Home, HomeFrom string
-	// HostTemp leaves the host's /tmp, /var/tmp and /dev/shm.
+	// HostTemp leaves the host's /tmp, /var/tmp, /dev/shm and /run/lock.
 	HostTemp bool
 	Sudo     bool // as in [svc.Sandbox], but for what is hidden; D-Bus is reached as well
 	Docker   bool // as in [svc.Sandbox]
@@ -30,7 +30,7 @@ func (c Confinement) hostTemp() bool { return c.Docker || c.HostTemp }
 // render gives the properties of a confinement, as a systemd of that version knows them. Most are those of [svc.Sandbox.render],
 // and have their reasons there. Beside these, as what runs here is no administrator of this host:
 //
-//   - TemporaryFileSystem=/dev/shm: own, as /tmp and /var/tmp are by PrivateTmp. PrivateIPC: semaphores, message queues and
+//   - TemporaryFileSystem=/dev/shm and /run/lock: own, as /tmp and /var/tmp are by PrivateTmp. PrivateIPC: semaphores, message queues and
 //     memory of System V and POSIX likewise; before systemd 248 those of the account are at least removed (RemoveIPC).
 //   - CapabilityBoundingSet is empty: nothing here is ever root. For an account without a name it has what becoming that needs.
 //   - InaccessiblePaths, and TemporaryFileSystem with BindPaths where something in a folder stays: systemd's own socket, D-Bus and
@@ -48,6 +48,7 @@ func (c Confinement) render(version int, nameless bool, line func(key, value str
 	if !c.hostTemp() {
 		line("PrivateTmp", "yes")
 		line("TemporaryFileSystem", "/dev/shm:mode=1777")
+		line("TemporaryFileSystem", "/run/lock:mode=1777")
 	}
 	if version >= privateIPC {
 		line("PrivateIPC", "yes")
