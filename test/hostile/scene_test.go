@@ -38,6 +38,8 @@ type attack struct {
 // attacks are all of them, in order.
 func attacks() []attack {
 	return []attack{
+		{"H1 a user manager that outlives the job", outlives, false},
+		{"H1 all that is allowed", outlivesAll, true},
 		{"H2 a job mounts in its tree", mountsAsJob, true},
 		{"H2 an administrator mounts in a tree", mountsAsAdministrator, false},
 		{"H3 a work folder with other things in it", worksElsewhere, true},
