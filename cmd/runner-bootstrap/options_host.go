@@ -18,7 +18,7 @@ func (o *accountOptions) options() []option {
 	return []option{
 		{
 			name: "user", value: "ACCOUNT", commands: "install cloud-init doctor",
-			usage: "unprivileged account that runs jobs; as root one for each runner (runner, runner-2, ...), created if absent, else yourself",
+			usage: "unprivileged account that runs jobs; as root one for each runner (runner, runner-2, ...), made if absent",
 			text:  &o.user,
 		},
 		{
