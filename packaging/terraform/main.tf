@@ -6,7 +6,7 @@ locals {
     "disableupdate", "drain-timeout", "env", "ephemeral", "jit", "labels", "max-idle", "max-jobs", "max-lifetime", "metadata",
     "metadata-wait", "metrics-file", "mirror", "name", "no-default-labels", "no-proxy", "no-service", "no-sync", "on-exit",
     "preemption", "proxy", "replace", "runner-version", "runnergroup", "sha256", "status-webhook", "status-webhook-secret-file",
-    "timeout", "token-file", "user", "user-per-runner", "work",
+    "timeout", "token-file", "update", "user", "user-per-runner", "work",
   ]
   # Those that are refused for a better reason than that they are unknown.
   keys_elsewhere = [
