@@ -142,7 +142,9 @@ func giveUpPrivileges() error {
 		switch {
 		case errors.Is(err, unix.EINVAL):
 			return nil // the kernel knows no more
-		case err != nil && !errors.Is(err, unix.EPERM): // a container may have none to drop
+		case errors.Is(err, unix.EPERM):
+			return nil // it says so of every one, also of those that there are not: a service or a container may not drop any
+		case err != nil:
 			return err
 		}
 	}
