@@ -228,6 +228,7 @@ func refusalMeanings() []meaning {
 		{plan.ErrOtherScope, exitRefused, hintUninstall},
 		{plan.ErrOtherUpdate, exitRefused, hintUninstall},
 		{plan.ErrUpdate, exitUsage, plus("--update", "runner")},
+		{plan.ErrUntold, exitUsage, plus("--update", "runner")},
 		{plan.ErrOtherAccount, exitRefused, hintUninstall},
 		{bootstrap.ErrBusy, exitRefused, plus("--force")},
 		{plan.ErrAtWork, exitRefused, hintAtWork},

@@ -153,7 +153,7 @@ func (o *registrationOptions) options() []option {
 		},
 		{
 			name: "update", value: "WHO", commands: "install cloud-init",
-			usage: "who brings newer versions: agent, runner, or off for nobody; agent and off as root, agent unasked if --ephemeral",
+			usage: "who brings newer versions: agent, runner, or off for nobody; as root agent, where it can learn of them, else runner",
 			text:  &o.update,
 		},
 		{

@@ -35,7 +35,7 @@ func (k *keeper) replace(ctx context.Context) error {
 	if chosen.Asset.Version == before {
 		return supervise.ErrNothingNewer
 	}
-	k.log.Warn("GitHub refuses this runner version, and it is replaced", "runner", k.name, "version", before)
+	k.log.Warn("GitHub refuses this runner version, and it is replaced", "runner", k.name, "version", before, "by", chosen.Asset.Version)
 	return bring(ctx, k, record, chosen.Asset)
 }
 

@@ -21,6 +21,7 @@ var (
 	ErrUnreachable    = errors.New("the account cannot reach the runner's directory")
 	ErrTemporary      = errors.New("the program lies in a temporary directory")
 	ErrUpdate         = errors.New("it has to update itself here")
+	ErrUntold         = errors.New("without a credential that is kept, its agent does not learn of newer versions there")
 	ErrOtherUpdate    = errors.New("its versions are brought in another way")
 	ErrTemplate       = errors.New("not a name template")
 )

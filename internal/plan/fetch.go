@@ -7,16 +7,17 @@ import (
 	"os"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 )
 
-// planFetch asks what is on offer only when something has to be fetched: the
-// runner updates itself.
+// planFetch asks what is on offer only when something has to be fetched: newer versions
+// come to the runner later.
 func (p *planner) planFetch(ctx context.Context) error {
-	if err := decideUpdate(p.Request, &p.Record, p.known, p.JobUser); err != nil {
+	if err := decideUpdate(p); err != nil {
 		return err
 	}
 	if _, err := os.Lstat(p.plan.Dir); err == nil {
@@ -31,11 +32,11 @@ func (p *planner) planFetch(ctx context.Context) error {
 			return &refusal.Error{Object: fmt.Sprintf("directory %q", p.plan.Dir), Reason: ErrDamaged, Name: p.plan.Name}
 		}
 	}
-	// A runner that may not update itself is soon too old, so it begins with the
-	// newest version.
+	// A runner that nobody brings newer versions to is soon too old, so it begins with the
+	// newest one.
 	p.Chooser = &download.Chooser{
 		Cache: p.maker.Cache, Log: p.maker.Log, Source: p.Request.Source, Platform: p.plan.Platform,
-		Client: p.client, Scoped: p.client != nil, Latest: p.Request.Identity.DisableUpdate || p.Record.Rooted(),
+		Client: p.client, Scoped: p.client != nil, Latest: p.Request.Identity.DisableUpdate || p.Record.Update == instance.UpdateOff,
 	}
 	if p.client == nil {
 		p.Chooser.Client = p.maker.Anonymous(p.Request.Scope)

@@ -133,7 +133,7 @@ func TestPlanWarnsOfGroup(t *testing.T) {
 	w.server.AddGroup(organization, "Careful")
 	w.server.SetGroup(organization, "Careful", githubtest.GroupRules{NoPublic: true, Restricted: true, Workflows: []string{"octo-org/a/.github/workflows/x.yml@main"}})
 	r := w.request()
-	r.Identity.Group, r.Thorough = "Careful", true
+	r.Identity.Group, r.Thorough, r.Credential.TokenFile = "Careful", true, "/etc/token"
 	if made := w.plan(r); len(made.Warnings) == 0 {
 		t.Error("there is no warning")
 	}
@@ -151,7 +151,7 @@ func TestPlanWarnsOfGroup(t *testing.T) {
 	w.server.SetGroup(organization, "Default", githubtest.GroupRules{NoPublic: true})
 	for _, thorough := range []bool{true, false} {
 		r = w.request()
-		r.Thorough = thorough
+		r.Thorough, r.Credential.TokenFile = thorough, "/etc/token"
 		if made := w.plan(r); len(made.Warnings) > 0 != thorough {
 			t.Errorf("of the default group, thorough %v: the warnings are %q", thorough, made.Warnings)
 		}

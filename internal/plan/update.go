@@ -13,29 +13,59 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 )
 
-// decideUpdate decides who brings newer versions of the runner, and with that whose its files are. What is there already
-// stays as it is.
-func decideUpdate(r Request, record *instance.Record, known bool, user account.User) error {
+// decideUpdate decides who brings newer versions of the runner, and with that whose its files are. What an earlier install
+// has decided stays as it is; another way is refused where its files are there, or GitHub has been told.
+func decideUpdate(p *planner) error {
+	r, record := p.Request, &p.Record
 	object := fmt.Sprintf("runner %q", record.Name)
-	if _, err := os.Lstat(record.Dir); known && !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(record.Dir); p.known && (record.RunnerID != 0 || !errors.Is(err, fs.ErrNotExist)) {
 		is := cmp.Or(record.Update, instance.UpdateRunner)
 		if r.Update != "" && r.Update != is || record.Rooted() && !r.rootable() {
 			return &refusal.Error{Object: object, Reason: ErrOtherUpdate, Detail: is, Name: record.Name}
 		}
 		return nil
 	}
-	able := runtime.GOOS == "linux" && account.Privileged() && !user.Self && r.rootable()
+	able := runtime.GOOS == "linux" && account.Privileged() && !p.JobUser.Self && r.rootable()
+	learns := able && learnsVersions(p)
+	asked := cmp.Or(r.Update, record.Update) // an install that was interrupted has a record
 	switch {
-	case able && r.Update == "" && r.Identity.Ephemeral:
-		record.Update = instance.UpdateAgent
-	case !able && (r.Update == instance.UpdateAgent || r.Update == instance.UpdateOff):
+	case !able && (asked == instance.UpdateAgent || asked == instance.UpdateOff):
 		return &refusal.Error{Object: object, Reason: ErrUpdate, Name: record.Name}
+	case !learns && asked == instance.UpdateAgent:
+		return &refusal.Error{Object: object, Reason: ErrUntold, Name: record.Name, Scope: r.Scope}
+	case learns && asked == "":
+		record.Update = instance.UpdateAgent
 	default:
-		record.Update = cmp.Or(r.Update, instance.UpdateRunner)
+		record.Update = cmp.Or(asked, instance.UpdateRunner)
 	}
+	warnOfUpdate(p, able && asked == "")
 	return nil
+}
+
+// learnsVersions tells whether an agent can learn of newer versions, or is to bring none. On github.com and GHE.com
+// everybody can see the public releases; GitHub Enterprise Server tells only who has a credential, and the one of this call
+// may be gone when the agent asks.
+func learnsVersions(p *planner) bool {
+	return p.Request.Scope.Cloud() || p.Request.Identity.DisableUpdate || !p.credential().Empty()
+}
+
+// warnOfUpdate says what is not as it would be elsewhere: free is set where the files could be root's, and nobody has
+// asked for another way.
+func warnOfUpdate(p *planner, free bool) {
+	r := p.Request
+	switch {
+	case free && !p.Record.Rooted():
+		p.plan.warn("no credential is kept to ask " + r.Scope.Server() + " for newer versions of the runner, so it updates itself, " +
+			"and its files are those of its jobs' account; --token-file FILE lets its agent do that, with files that are root's")
+	case p.Record.Update == instance.UpdateAgent && r.pinned() && !r.Identity.DisableUpdate && r.Scope.Cloud():
+		p.plan.warn("the runner stays at the version that was asked for, and GitHub gives it no job 30 days after a newer one is out; " +
+			"--update runner lets it update itself")
+	}
 }
 
 // rootable tells whether GitHub can be kept from telling the runner to update itself, which it cannot where its files are
 // root's. A just-in-time configuration does not say so.
 func (r Request) rootable() bool { return !r.Identity.JIT && r.JIT == nil }
+
+// pinned tells whether one version is asked for, by its number or its archive.
+func (r Request) pinned() bool { return r.Source.Version != "" || r.Source.Archive != "" }

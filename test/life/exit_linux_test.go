@@ -21,6 +21,7 @@ import (
 type mode struct {
 	name                  string
 	credential, ephemeral bool
+	more                  []string // words of its install
 }
 
 func modes() []mode {
@@ -36,7 +37,7 @@ func (m mode) install(h *host, more ...string) {
 	if m.ephemeral {
 		words = append(words, "--ephemeral")
 	}
-	h.install(append(words, more...)...)
+	h.install(slices.Concat(words, m.more, more)...)
 }
 
 // killed stands for a listener that was ended by SIGKILL.
@@ -175,7 +176,9 @@ func (h *host) inState(want instance.State) error {
 // exit code says, or only the listener's words.
 func TestReplacesRefusedVersion(t *testing.T) {
 	t.Parallel()
-	for _, m := range modes() {
+	own := []string{"--update", "runner"}
+	itself := []mode{{name: "itself", credential: true, more: own}, {name: "ephemeral, itself", credential: true, ephemeral: true, more: own}}
+	for _, m := range append(modes(), itself...) {
 		for _, how := range []string{"code", "words"} {
 			t.Run(m.name+"/"+how, func(t *testing.T) {
 				t.Parallel()
@@ -198,15 +201,7 @@ func TestReplacesRefusedVersion(t *testing.T) {
 					}
 				}
 				h.comesUp(2, patience)
-				for _, name := range []string{"bin", "externals"} {
-					if m.ephemeral && os.Geteuid() == 0 {
-						break // its files are root's, and change places as they are
-					}
-					to, err := os.Readlink(filepath.Join(h.root(), name))
-					if want := filepath.Join(h.root(), name+"."+newVersion); err != nil || to != want {
-						t.Errorf("%s leads to %q, want %q (%v)", name, to, want, err)
-					}
-				}
+				h.hasNew(m)
 				if now, err := os.ReadFile(filepath.Join(h.kept(), ".runner")); err != nil || string(now) != string(registration) {
 					t.Errorf(".runner has changed: %v", err)
 				}
@@ -225,6 +220,30 @@ func TestReplacesRefusedVersion(t *testing.T) {
 				}
 				h.stops(run)
 			})
+		}
+	}
+}
+
+// hasNew looks at where the new version's folders are: as the runner's own update leaves them, or where they are root's, in
+// the place of those before.
+func (h *host) hasNew(m mode) {
+	h.t.Helper()
+	rooted := os.Geteuid() == 0 && m.credential && m.more == nil
+	for _, name := range []string{"bin", "externals"} {
+		path := filepath.Join(h.root(), name)
+		to, err := os.Readlink(path)
+		if want := path + "." + newVersion; !rooted && (err != nil || to != want) {
+			h.t.Errorf("%s leads to %q, want %q (%v)", name, to, want, err)
+		}
+		info, err := os.Lstat(path)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		if stat, ok := info.Sys().(*syscall.Stat_t); rooted && (!info.IsDir() || !ok || stat.Uid != 0) {
+			h.t.Errorf("%s is %v, want a folder of root's", name, info.Mode())
+		}
+		if others, err := filepath.Glob(path + ".*"); rooted && (err != nil || len(others) > 0) {
+			h.t.Errorf("beside %s there are %q (%v)", name, others, err)
 		}
 	}
 }

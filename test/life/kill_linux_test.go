@@ -89,7 +89,8 @@ type decisions struct {
 
 func decide(seed, cycle uint64) decisions {
 	r := rand.New(rand.NewPCG(seed, cycle))
-	kinds := [][]string{nil, {"--ephemeral"}, {"--jit"}}
+	own := []string{"--update", "runner"}
+	kinds := [][]string{nil, {"--ephemeral"}, {"--jit"}, own, append([]string{"--ephemeral"}, own...)}
 	d := decisions{words: slices.Clone(kinds[r.IntN(len(kinds))])}
 	if r.IntN(2) == 0 {
 		d.words = append(d.words, "--deregister-on-stop")
@@ -264,8 +265,13 @@ func (l *life) work() error {
 	return nil
 }
 
+// update brings a newer version: by the runner's own updater, or where its files are root's and no job's account can do
+// that, by its agent, as GitHub refuses the one before.
 func (l *life) update() error {
 	version := newVersion
+	if record, err := l.store.Load(runnerName); err != nil || record.Rooted() {
+		return errors.Join(err, l.refuse(version))
+	}
 	if err := l.server.Tell(runnerName, githubtest.SelfUpdate{Version: version}); err != nil {
 		return err
 	}
@@ -284,6 +290,21 @@ func (l *life) update() error {
 			}
 		}
 		return fmt.Errorf("version %s, state %s", r.Version, r.State)
+	})
+}
+
+func (l *life) refuse(version string) error {
+	l.server.AddArchive(l.archives[version])
+	if runners := l.server.Runners(""); len(runners) == 1 && runners[0].Version != version {
+		if err := l.server.Tell(runnerName, githubtest.Deprecate{}); err != nil {
+			return err
+		}
+	}
+	return poll(patience, func() error {
+		if r := l.report(); r.Version != version || r.State != instance.Idle {
+			return fmt.Errorf("version %s, state %s", r.Version, r.State)
+		}
+		return nil
 	})
 }
 
