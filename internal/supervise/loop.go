@@ -54,44 +54,13 @@ func (s *supervisor) loop(ctx context.Context) error {
 
 // runOnce is one life of a listener, the registration that it may need included.
 func (s *supervisor) runOnce(ctx context.Context) error {
-	if s.needsRegistration {
-		if s.Renew == nil {
-			return ErrNotConfigured
-		}
-		if !s.endLife(ctx) {
-			s.fail(ctx, "what a job has left running cannot be ended, and could see the next registration", 0)
-			return nil
-		}
-		s.renew(ctx)
-		if s.needsRegistration || s.stopping() {
-			return nil
-		}
-	}
-	if s.ephemeral && s.used && s.Mend != nil && !mend(ctx, s) {
-		return nil
-	}
-	if err := s.Kept.Give(s.User); err != nil {
-		s.fail(ctx, err.Error(), 0)
-		return nil
-	}
-	clearUpdate(s.Root)
-	s.finishInterruptedUpdate(ctx)
-	if s.stopping() {
-		return nil
+	if ready, err := prepare(ctx, s); !ready {
+		return err
 	}
 	started := time.Now()
 	end, err := s.runListener(ctx)
-	if err != nil && s.stopping() {
-		s.Log.Info("the listener was not started, as the runner is to stop", "reason", err)
-		return nil
-	}
-	if err != nil && s.Mend != nil && !s.mended {
-		s.Log.Warn("the listener cannot be started; its files are replaced by those that were verified", "error", err)
-		s.mended = mend(ctx, s)
-		return nil
-	}
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrNoListener, err)
+		return notStarted(ctx, s, err)
 	}
 	s.mended = false
 	next := decide(end)
@@ -101,6 +70,49 @@ func (s *supervisor) runOnce(ctx context.Context) error {
 		s.failures, s.replaced = 0, false
 	}
 	return s.react(ctx, next, started)
+}
+
+// prepare sees to it that a listener can be started: that it is registered, that its files are those that were verified
+// where a job may have changed them, and that no update is half done. It is false where something is to be done first, or
+// was to be waited for.
+func prepare(ctx context.Context, s *supervisor) (ready bool, err error) {
+	if s.needsRegistration {
+		if s.Renew == nil {
+			return false, ErrNotConfigured
+		}
+		if !s.endLife(ctx) {
+			s.fail(ctx, "what a job has left running cannot be ended, and could see the next registration", 0)
+			return false, nil
+		}
+		s.renew(ctx)
+		if s.needsRegistration || s.stopping() {
+			return false, nil
+		}
+	}
+	if s.ephemeral && s.used && s.Mend != nil && !mend(ctx, s) {
+		return false, nil
+	}
+	if err := s.Kept.Give(s.User); err != nil {
+		s.fail(ctx, err.Error(), 0)
+		return false, nil
+	}
+	clearUpdate(s.Root)
+	s.finishInterruptedUpdate(ctx)
+	return !s.stopping(), nil
+}
+
+// notStarted decides after a listener that could not be started: its files are mended once.
+func notStarted(ctx context.Context, s *supervisor, err error) error {
+	switch {
+	case s.stopping():
+		s.Log.Info("the listener was not started, as the runner is to stop", "reason", err)
+		return nil
+	case s.Mend != nil && !s.mended:
+		s.Log.Warn("the listener cannot be started; its files are replaced by those that were verified", "error", err)
+		s.mended = mend(ctx, s)
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrNoListener, err)
 }
 
 // react does what the listener's end demands.
