@@ -128,9 +128,9 @@ func (c Confinement) renderView(line func(key, value string)) {
 		line("BindPaths", word("-"+name))
 	}
 	// What accounts may be given on a host beside their own.
-	shared := []string{"/opt/hostedtoolcache", "/run/lock", "/var/cache"}
+	shared := []string{"/opt/hostedtoolcache", "/var/cache"}
 	if c.hostTemp() {
-		shared = append(shared, "/tmp", "/var/tmp")
+		shared = append(shared, "/run/lock", "/tmp", "/var/tmp") // one of its own would give way to the host's
 	}
 	for _, name := range append(shared, files...) {
 		line("ReadWritePaths", word("-"+name))
