@@ -171,8 +171,8 @@ func (u Unit) command() []string {
 	return append(append(words, "--bounding-set=-all", "--inh-caps=-all", "--"), u.Argv...)
 }
 
-// Start returns when the program was executed. The error is a [*RefusedError] where systemd could not do that; nothing is left of
-// the unit then.
+// Start returns when the program was executed, which may have ended since. The error is a [*RefusedError] where systemd could
+// not do that; nothing is left of the unit then.
 func (u Unit) Start(ctx context.Context, host Host) error {
 	if err := errors.Join(svc.CheckName(u.Name), svc.CheckText(u.Description)); err != nil {
 		return fmt.Errorf("describing unit %q: %w", u.Name, err)
@@ -195,6 +195,9 @@ func (u Unit) Start(ctx context.Context, host Host) error {
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), aftermath)
 	defer cancel()
 	refused := u.refusal(after, stderr, err)
+	if refused == nil && ctx.Err() == nil {
+		return nil
+	}
 	if ctx.Err() != nil {
 		return errors.Join(context.Cause(ctx), u.handle().End(after))
 	}
@@ -206,7 +209,8 @@ func (u Unit) file() string { return u.Name + ".service" }
 func (u Unit) handle() *Handle { return &Handle{Name: u.Name} }
 
 // refusal finds out why systemd did not start a unit: its program says no more than that, unless it has looked for itself, and the
-// log knows the rest.
+// log knows the rest. It is nil where the unit's program was executed, and ended badly so soon that systemd took that for a
+// start that failed.
 func (u Unit) refusal(ctx context.Context, stderr string, err error) error {
 	failed := &RefusedError{Unit: u.file(), Said: stderr, Cause: err}
 	failed.blame(stderr)
@@ -220,10 +224,14 @@ func (u Unit) refusal(ctx context.Context, stderr string, err error) error {
 	}
 	// What systemd itself says comes to the journal a moment later.
 	for end := time.Now().Add(logPatience); time.Now().Before(end) && ctx.Err() == nil; <-time.After(glance) {
-		if said := u.handle().stepWords(ctx, state.Call); said != "" {
+		said, ended := u.handle().stepWords(ctx, state.Call)
+		if said != "" {
 			failed.Said = said
 			failed.blame(said)
 			break
+		}
+		if ended {
+			return nil // who fails before the program is executed says so before its end is seen
 		}
 	}
 	return failed
@@ -255,21 +263,23 @@ func execSteps() map[int]string {
 }
 
 // stepWords are systemd's on what it failed at, in one start of the unit; empty while they are not there. The one who says so is
-// gone when the journal looks who it was, so that its lines are not among those of the unit.
-func (h *Handle) stepWords(ctx context.Context, call string) (said string) {
+// gone when the journal looks who it was, so that its lines are not among those of the unit. Ended tells whether the end of the
+// process is there.
+func (h *Handle) stepWords(ctx context.Context, call string) (said string, ended bool) {
 	out, _, err := svc.Ask(ctx, "journalctl", "--no-pager", "--quiet", "--output=cat", "--lines="+strconv.Itoa(logTail),
 		"UNIT="+h.file(), "INVOCATION_ID="+call)
 	if err != nil {
-		return ""
+		return "", false
 	}
 	for line := range strings.Lines(out) {
+		ended = ended || strings.Contains(line, "Main process exited")
 		line = strings.TrimPrefix(strings.TrimSpace(line), h.file()+": ")
 		words := strings.HasPrefix(line, "Failed ") || strings.Contains(line, " failed: ")
 		if words && !strings.HasPrefix(line, "Failed with ") && !strings.HasPrefix(line, "Failed to start ") {
-			return line[:min(len(line), maxReason)] // what comes later follows from it
+			return line[:min(len(line), maxReason)], ended // what comes later follows from it
 		}
 	}
-	return ""
+	return "", ended
 }
 
 // numbers lists them.
