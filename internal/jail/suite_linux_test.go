@@ -121,13 +121,8 @@ func makerCalled(t *testing.T, name string, o Options) Maker {
 	return nil
 }
 
-// can skips what descendants alone cannot do.
-func (w *world) can(t *testing.T, what string) {
-	t.Helper()
-	if w.maker.Name() == Descendants {
-		t.Skipf("descendants have no %s", what)
-	}
-}
+// isolates tells whether lives have folders of their own: those of descendants have not, which is said of them (see Weaker).
+func (w *world) isolates() bool { return w.maker.Name() != Descendants }
 
 // spec runs a script.
 func (w *world) spec(script string) Spec {
