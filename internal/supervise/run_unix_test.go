@@ -709,7 +709,9 @@ func TestSelfUpdateIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	for _, code := range []string{"3", "4"} {
 		root := scripted(t, "trap 'exit "+code+"' INT; (trap '' INT; while :; do echo $$ >beat; sleep 0.05; done) & echo $! >child\nwhile :; do sleep 0.05; done")
-		r := supervise(t, config(root, quiet()))
+		c := config(root, quiet())
+		c.Backoff.Update = 2 * patience // it has that long when its supervisor is gone, as this one soon is
+		r := supervise(t, c)
 		pid := pidIn(t, filepath.Join(root, "child"))
 		t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
 		if err := r.stop(); err != nil {
