@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -37,7 +38,17 @@ func TestMain(m *testing.M) {
 	if code, first := jail.First(os.Args); first {
 		os.Exit(code)
 	}
+	oneLifeAtATime()
 	os.Exit(withArchive(m))
+}
+
+// oneLifeAtATime keeps tests from each other without root: the end of a life there is that of all descendants of its
+// process, which has one life in the program, and many in a test.
+func oneLifeAtATime() {
+	flag.Parse()
+	if os.Geteuid() != 0 {
+		_ = flag.Set("test.parallel", "1") // a number it is
+	}
 }
 
 func withArchive(m *testing.M) int {

@@ -5,6 +5,7 @@ package supervise
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -53,7 +54,17 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	oneLifeAtATime()
 	os.Exit(withArchive(m))
+}
+
+// oneLifeAtATime keeps tests from each other without root: the end of a life there is that of all descendants of its
+// process, which has one life in the program, and many in a test.
+func oneLifeAtATime() {
+	flag.Parse()
+	if os.Geteuid() != 0 {
+		_ = flag.Set("test.parallel", "1") // a number it is
+	}
 }
 
 func withArchive(m *testing.M) int {
