@@ -44,7 +44,7 @@ umask 022
 # files were changed since the commit would differ between two runs. HTTP/2, which the
 # program does not speak, is left out: it would be 4 % of it.
 compile() {
-	GOOS=$1 GOARCH=$2 go build -tags nethttpomithttp2 -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$version" -o "$3" ./cmd/runner-bootstrap
+	GOOS=$1 GOARCH=$2 go build -tags=nethttpomithttp2 -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$version" -o "$3" ./cmd/runner-bootstrap
 }
 
 # texts DIR: what the packages hold beside the program.

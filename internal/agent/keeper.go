@@ -37,18 +37,11 @@ type keeper struct {
 // first, and so is what GitHub still lists of this runner. After a failure, or
 // a kill, it may be repeated.
 func (k *keeper) renew(ctx context.Context) error {
-	lock, err := k.store.LockRegistration(ctx, k.name)
+	lock, record, err := lockedRecord(ctx, k.store, k.name)
 	if err != nil {
 		return err
 	}
 	defer lock.Release()
-	record, err := k.store.Load(k.name)
-	if err != nil {
-		return err
-	}
-	if record.Phase == instance.Removing {
-		return &refusal.Error{Object: fmt.Sprintf("runner %q on this host", k.name), Reason: instance.ErrRemoving, Name: k.name}
-	}
 	if err := (company{store: k.store, user: k.user, log: k.log}).clear(ctx, record); err != nil {
 		return err
 	}
@@ -84,6 +77,32 @@ func (k *keeper) renew(ctx context.Context) error {
 		r.Renewing, r.RunnerID = false, settings.ID
 	})
 	return err
+}
+
+// lockedRecord takes the registration's lock, and reads the record of a runner that is to stay. The caller releases the
+// lock; after a failure nobody holds it.
+func lockedRecord(ctx context.Context, store *instance.Store, name string) (*instance.Lock, instance.Record, error) {
+	lock, err := store.LockRegistration(ctx, name)
+	if err != nil {
+		return nil, instance.Record{}, err
+	}
+	record, err := store.Load(name)
+	if err == nil {
+		err = refuseRemoved(record)
+	}
+	if err != nil {
+		lock.Release()
+		return nil, instance.Record{}, err
+	}
+	return lock, record, nil
+}
+
+// refuseRemoved refuses a runner whose uninstall has begun: it belongs to the next one.
+func refuseRemoved(record instance.Record) error {
+	if record.Phase != instance.Removing {
+		return nil
+	}
+	return &refusal.Error{Object: fmt.Sprintf("runner %q on this host", record.Name), Reason: instance.ErrRemoving, Name: record.Name}
 }
 
 // copiesOf are of what config.sh of the runner is run from.

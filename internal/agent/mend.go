@@ -2,13 +2,11 @@ package agent
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 )
 
 // mendOf puts the runner's files as they were verified into its directory again, and leaves its registration, its logs
@@ -16,18 +14,11 @@ import (
 // time: there it is done where a listener cannot even be started.
 func mendOf(k *keeper) func(context.Context) error {
 	return func(ctx context.Context) error {
-		lock, err := k.store.LockRegistration(ctx, k.name)
+		lock, record, err := lockedRecord(ctx, k.store, k.name)
 		if err != nil {
 			return err
 		}
 		defer lock.Release()
-		record, err := k.store.Load(k.name)
-		if err != nil {
-			return err
-		}
-		if record.Phase == instance.Removing {
-			return &refusal.Error{Object: fmt.Sprintf("runner %q on this host", k.name), Reason: instance.ErrRemoving, Name: k.name}
-		}
 		if k.user.Self && startable(record.Dir) {
 			return nil
 		}

@@ -18,7 +18,6 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -63,8 +62,8 @@ func (a *Agent) Run(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if record.Phase == instance.Removing {
-		return &refusal.Error{Object: fmt.Sprintf("runner %q on this host", name), Reason: instance.ErrRemoving, Name: name}
+	if err := refuseRemoved(record); err != nil {
+		return err
 	}
 	scope, err := register.ScopeOf(record)
 	if err != nil {
