@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -56,9 +57,10 @@ func (s *Service) sandboxFailure(ctx context.Context, op string, lines []string)
 		return nil
 	}
 	failed := &SandboxError{Op: op, Unit: s.file(), Step: fmt.Sprintf("%d/%s", state.ExitStatus, step)}
-	for _, line := range lines {
-		reason := strings.TrimPrefix(line, s.file()+": ")
-		if strings.HasPrefix(reason, "Failed to ") && !strings.HasPrefix(reason, "Failed to start") {
+	for _, line := range slices.Backward(lines) {
+		// What systemd itself says of a unit begins with its name. Other lines are of its programs, and those before of other starts.
+		reason, systemds := strings.CutPrefix(line, s.file()+": ")
+		if systemds && strings.HasPrefix(reason, "Failed to ") {
 			failed.Reason = reason[:min(len(reason), maxReason)]
 			break
 		}

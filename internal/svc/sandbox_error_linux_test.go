@@ -8,12 +8,15 @@ import (
 
 func TestSandboxFailure(t *testing.T) {
 	journal := strings.Join([]string{
+		"a.service: Failed to set up mount namespacing: /srv/before: No such file or directory",
+		"Failed to stop listener.a.service: Unit listener.a.service not loaded.",
 		"Starting a.service - A runner...",
 		"a.service: Failed to set up mount namespacing: /run/lock: Permission denied",
 		"a.service: Failed at step NAMESPACE spawning /usr/bin/a: Permission denied",
 		"a.service: Main process exited, code=exited, status=226/NAMESPACE",
 		"a.service: Failed with result 'exit-code'.",
 		"Failed to start a.service - A runner.",
+		"Failed to stop listener.a.service: Unit listener.a.service not loaded.",
 	}, "\n")
 	for name, c := range map[string]struct {
 		status, journal string

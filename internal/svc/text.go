@@ -23,7 +23,8 @@ import (
 //   - WatchdogSec with WatchdogSignal=SIGKILL: a program that hangs is started again. The default signal, SIGABRT,
 //     ends a program written in Go with exit code 2, which RestartPreventExitStatus may name.
 //   - ExecStopPost, also after a crash: what the program keeps in a unit of its own, listener and jobs, is no part of this one. It is
-//     not waited for, since the two are stopped one after the other. A path is not given, as hosts differ in it.
+//     not waited for, since the two are stopped one after the other. A path is not given, as hosts differ in it. The name is a
+//     pattern: of a unit that is not there, which is how most stops find it, systemctl complains only when it is named in full.
 //   - RuntimeDirectory: a folder in /run that can be written from inside the sandbox, as /run itself cannot. It is preserved
 //     because several services share it, and systemd would remove it with the first of them that stops.
 //   - Restart=on-failure with RestartSec=10s: a crash is mended, an end that was meant (exit code 0) stays one.
@@ -64,7 +65,7 @@ func render(u Unit) string {
 	}
 	line("ExecStart", commandLine(u.Executable, u.Args))
 	if u.Keeps != "" {
-		line("ExecStopPost", "-systemctl --no-block stop "+fileOf(u.Keeps))
+		line("ExecStopPost", "-systemctl --no-block stop "+strings.TrimSuffix(fileOf(u.Keeps), "e")+"[e]")
 	}
 	line("WorkingDirectory", escapeSpecifiers(u.Directory))
 	if u.RuntimeFolder != "" {
