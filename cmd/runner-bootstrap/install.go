@@ -110,7 +110,7 @@ func removeExcess(ctx context.Context, call *session, host *bootstrap.Host, o *i
 func printPlans(ctx context.Context, call *session, host *bootstrap.Host, o *installOptions, requests []plan.Request) error {
 	var plans []*plan.Plan
 	for _, one := range requests {
-		plan, err := host.MakePlan(ctx, one)
+		plan, err := host.Planner().Make(ctx, one)
 		if err != nil {
 			return err
 		}
@@ -137,7 +137,7 @@ func (o *installOptions) request() (plan.Request, error) {
 			hint: "runner-bootstrap install --url https://github.com/OWNER/REPO --token-file FILE",
 		}
 	}
-	scope, err := o.scope.parse()
+	scope, err := github.ParseScope(o.scope.url, o.scope.apiURL)
 	if err != nil {
 		return plan.Request{}, err
 	}

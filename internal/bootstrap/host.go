@@ -55,14 +55,13 @@ type Host struct {
 	Environment []string
 }
 
-// MakePlan tells what an install would do, and changes nothing: see [plan.Maker.Make].
-func (h *Host) MakePlan(ctx context.Context, r plan.Request) (*plan.Plan, error) {
-	maker := plan.Maker{
+// Planner tells what installs on this host would do, and changes nothing.
+func (h *Host) Planner() *plan.Maker {
+	return &plan.Maker{
 		Paths: h.Paths, Store: h.Store, Cache: h.Fetcher.Cache, Log: h.Log, Services: described{h.Services},
 		Connect: h.Connect, Anonymous: h.Anonymous, Executable: h.Executable, Arguments: h.Arguments, Private: h.Private,
 		Environment: h.Environment, Cloud: &h.cloud,
 	}
-	return maker.Make(ctx, r)
 }
 
 // phase runs one phase under the observer's eyes.

@@ -35,7 +35,7 @@ func (h *Host) Install(ctx context.Context, r plan.Request) (*plan.Plan, error) 
 
 	var made *plan.Plan
 	err = h.phase(plan.PlanPhase, r.Scope.String(), func() (string, error) {
-		made, err = h.MakePlan(ctx, r)
+		made, err = h.Planner().Make(ctx, r)
 		if err != nil {
 			return "", err
 		}
@@ -316,7 +316,7 @@ func (i *installer) register(ctx context.Context) (string, error) {
 		return "", err
 	}
 	joiner.Record = i.record
-	settings, err := i.join(ctx, joiner, token)
+	settings, err := joiner.JoinWith(ctx, token)
 	if err != nil {
 		return "", errors.Join(err, i.undoRegistration(ctx, err))
 	}
@@ -326,14 +326,6 @@ func (i *installer) register(ctx context.Context) (string, error) {
 	}
 	i.host.tellOnce(i.record, health.EventRegistered)
 	return fmt.Sprintf("id %d", settings.ID), nil
-}
-
-// join uses the token that was minted while the runner was fetched.
-func (i *installer) join(ctx context.Context, joiner register.Joiner, token register.Token) (register.Settings, error) {
-	if i.record.JIT {
-		return joiner.JoinByConfig(ctx)
-	}
-	return joiner.JoinWith(ctx, token)
 }
 
 // adopt takes over the registration that the request brings. GitHub lists the

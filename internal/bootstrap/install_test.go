@@ -100,12 +100,12 @@ func TestInstallIsRefused(t *testing.T) {
 }
 
 // A plan is made with what the host knows: its service manager, and what the cloud has said to the plan before.
-func TestMakePlan(t *testing.T) {
+func TestPlanner(t *testing.T) {
 	w := newWorld(t).withGitHub()
 	r := w.request()
 	r.Template, r.Metadata = runnerName+"-{region}", plan.Metadata{Policy: plan.MetadataAuto} // no time to wait: nothing leaves this machine
 	for range 2 {
-		if made, err := w.host.MakePlan(t.Context(), r); err != nil || made.Name != runnerName || !made.Cached {
+		if made, err := w.host.Planner().Make(t.Context(), r); err != nil || made.Name != runnerName || !made.Cached {
 			t.Errorf("plan %+v, %v", made, err)
 		}
 	}
@@ -113,7 +113,7 @@ func TestMakePlan(t *testing.T) {
 		t.Errorf("the cloud was asked %d times", n)
 	}
 	w.host.Executable = "usr/bin/x"
-	_, err := w.host.MakePlan(t.Context(), r)
+	_, err := w.host.Planner().Make(t.Context(), r)
 	expect(t, err, nil, "describing service")
 }
 

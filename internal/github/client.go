@@ -99,9 +99,32 @@ func (c *caller) send(ctx context.Context, r request, token Secret) (reply, erro
 
 // once sends one request. Broken says that the answer came and did not end well.
 func (c *caller) once(ctx context.Context, r request, token Secret) (got reply, broken bool, err error) {
-	req, err := c.newRequest(ctx, r, token)
+	target := c.scope.API() + r.path
+	if r.path == "" {
+		target += c.scope.path(r.suffix)
+	}
+	if len(r.query) > 0 {
+		target += "?" + r.query.Encode()
+	}
+	var body io.Reader
+	if r.body != nil {
+		text, err := json.Marshal(r.body)
+		if err != nil {
+			return reply{}, false, err
+		}
+		body = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, target, body)
 	if err != nil {
 		return reply{}, false, err
+	}
+	req.Header.Set("Accept", "application/vnd.github+json")
+	req.Header.Set("X-GitHub-Api-Version", apiVersion)
+	if !token.Empty() {
+		req.Header.Set("Authorization", "Bearer "+token.Reveal())
+	}
+	if r.body != nil {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -136,37 +159,6 @@ func (c *caller) accept(op string, r request, got reply) error {
 		return fmt.Errorf("%s: %w%s", op, ErrNotGitHub, got.page())
 	}
 	return nil
-}
-
-func (c *caller) newRequest(ctx context.Context, r request, token Secret) (*http.Request, error) {
-	target := c.scope.API() + r.path
-	if r.path == "" {
-		target += c.scope.path(r.suffix)
-	}
-	if len(r.query) > 0 {
-		target += "?" + r.query.Encode()
-	}
-	var body io.Reader
-	if r.body != nil {
-		text, err := json.Marshal(r.body)
-		if err != nil {
-			return nil, err
-		}
-		body = bytes.NewReader(text)
-	}
-	req, err := http.NewRequestWithContext(ctx, r.method, target, body)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Accept", "application/vnd.github+json")
-	req.Header.Set("X-GitHub-Api-Version", apiVersion)
-	if !token.Empty() {
-		req.Header.Set("Authorization", "Bearer "+token.Reveal())
-	}
-	if r.body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	return req, nil
 }
 
 // serverTime is the clock of the server, ours where it does not tell: a host

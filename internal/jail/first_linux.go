@@ -48,15 +48,15 @@ func firstProcess() int {
 	// Caught, and not ignored: the program would inherit that. They are for the one who has started this process.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1,
 		syscall.SIGUSR2, syscall.SIGPIPE)
-	f := &first{
-		orders: ordersFrom(os.NewFile(orderFile, "orders")), report: json.NewEncoder(os.NewFile(reportFile, "reports")),
-		exited: make(chan Exit, 1), nothing: make(chan struct{}),
-	}
-	o, told := <-f.orders
-	if !told || o.Begin == nil {
+	lines := json.NewDecoder(os.NewFile(orderFile, "orders"))
+	var o order
+	if err := lines.Decode(&o); err != nil || o.Begin == nil {
 		return 1
 	}
-	f.begin = *o.Begin
+	f := &first{
+		begin: *o.Begin, orders: ordersFrom(lines), report: json.NewEncoder(os.NewFile(reportFile, "reports")),
+		exited: make(chan Exit, 1), nothing: make(chan struct{}),
+	}
 	step, err := f.start()
 	if err != nil {
 		f.tell(failure(step, err))
@@ -72,12 +72,12 @@ func firstProcess() int {
 	return 0
 }
 
-// ordersFrom ends the channel with the file.
-func ordersFrom(file *os.File) <-chan order {
+// ordersFrom ends the channel with the file that lines are read from.
+func ordersFrom(lines *json.Decoder) <-chan order {
 	orders := make(chan order)
 	go func() {
 		defer close(orders)
-		for lines := json.NewDecoder(file); ; {
+		for {
 			var o order
 			if lines.Decode(&o) != nil {
 				return

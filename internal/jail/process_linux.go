@@ -239,7 +239,8 @@ func (l *processLife) begin(b beginning, grace time.Duration, next func() (repor
 			return report{}, err
 		}
 	}
-	if err := l.order(order{Begin: &b}); err != nil {
+	// Nobody else gives orders yet.
+	if err := json.NewEncoder(l.orders).Encode(order{Begin: &b}); err != nil {
 		return report{}, err
 	}
 	r, err := next()

@@ -31,7 +31,7 @@ func saidProcess(t *testing.T, s *started) Process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { p.signal(syscall.SIGKILL) })
+	t.Cleanup(func() { p.Signal(syscall.SIGKILL) })
 	return p
 }
 

@@ -73,7 +73,7 @@ func (h *hunt) rounds(ctx context.Context, signal syscall.Signal) (gone bool, er
 }
 
 func (h *hunt) send(p Process, signal syscall.Signal) {
-	switch err := p.signal(signal); {
+	switch err := p.Signal(signal); {
 	case errors.Is(err, os.ErrProcessDone):
 	case err != nil:
 		h.last = fmt.Errorf("sending %q to process %d: %w", signal, p.PID, err)

@@ -78,9 +78,6 @@ func (p Process) alive() bool {
 // Alive tells whether p still runs; it may have ended by the time that the caller reads the answer.
 func (p Process) Alive() bool { return p.alive() }
 
-// Signal sends s to p and to no other. It returns [os.ErrProcessDone] when p has ended.
-func (p Process) Signal(s os.Signal) error { return p.signal(s) }
-
 // Await returns when p has ended, or is a zombie: at once where the kernel has handles on processes, else after a moment.
 func (p Process) Await() {
 	handle, err := unix.PidfdOpen(p.PID, 0)
@@ -139,9 +136,9 @@ func innermost(status []byte) int {
 	return 0
 }
 
-// signal sends s to p and to no other. It returns os.ErrProcessDone when p has
+// Signal sends s to p and to no other. It returns [os.ErrProcessDone] when p has
 // ended, even when its number was given out again, or is of another user now.
-func (p Process) signal(s os.Signal) error {
+func (p Process) Signal(s os.Signal) error {
 	handle, err := os.FindProcess(p.PID)
 	if err != nil {
 		return err

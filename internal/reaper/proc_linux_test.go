@@ -89,15 +89,15 @@ func TestAlive(t *testing.T) {
 		if other.alive() {
 			t.Error("a process that started earlier is taken for the one that has its number now")
 		}
-		if err := other.signal(syscall.SIGKILL); !errors.Is(err, os.ErrProcessDone) {
+		if err := other.Signal(syscall.SIGKILL); !errors.Is(err, os.ErrProcessDone) {
 			t.Errorf("a signal to the one that had the number before: %v, want os.ErrProcessDone", err)
 		}
 		other = p.Process
 		other.UID++
-		if err := other.signal(syscall.SIGKILL); !errors.Is(err, os.ErrProcessDone) {
+		if err := other.Signal(syscall.SIGKILL); !errors.Is(err, os.ErrProcessDone) {
 			t.Errorf("a signal to the one before it changed its user: %v, want os.ErrProcessDone", err)
 		}
-		if err := p.signal(syscall.Signal(0)); err != nil || !p.alive() {
+		if err := p.Signal(syscall.Signal(0)); err != nil || !p.alive() {
 			t.Errorf("the one that has the number now was hit: %v", err)
 		}
 	})

@@ -39,20 +39,20 @@ type Joiner struct {
 // configuration. After a failure GitHub may list the runner if its answer was lost:
 // see [Undo].
 func (j Joiner) Join(ctx context.Context) (Settings, error) {
-	if j.Record.JIT {
-		return j.JoinByConfig(ctx)
-	}
-	token, err := j.Mint(ctx)
-	if err != nil {
-		return Settings{}, err
+	var token Token
+	if !j.Record.JIT {
+		var err error
+		if token, err = j.Mint(ctx); err != nil {
+			return Settings{}, err
+		}
 	}
 	return j.JoinWith(ctx, token)
 }
 
-// JoinByConfig makes a just-in-time configuration and takes it over. GitHub gives
+// byConfig makes a just-in-time configuration and takes it over. GitHub gives
 // another name than was asked for where an answer was lost; the runner of that
 // name is of no use to anybody.
-func (j Joiner) JoinByConfig(ctx context.Context) (Settings, error) {
+func (j Joiner) byConfig(ctx context.Context) (Settings, error) {
 	group, err := j.Client.GroupID(ctx, j.Record.Group)
 	if err != nil {
 		return Settings{}, err
@@ -70,7 +70,7 @@ func (j Joiner) JoinByConfig(ctx context.Context) (Settings, error) {
 	if err != nil {
 		return Settings{}, errors.Join(err, j.Client.DeleteRunner(ctx, made.Runner.ID))
 	}
-	settings, err := j.kept().Take(config)
+	settings, err := KeptOf(j.Store, j.Record).Take(config)
 	if err == nil {
 		j.compareLabels(ctx, made.Runner.ID, made.Runner.Labels)
 	}
@@ -95,10 +95,12 @@ func (j Joiner) Mint(ctx context.Context) (Token, error) {
 	return Token{Token: token}, err
 }
 
-func (j Joiner) kept() Kept { return KeptOf(j.Store, j.Record) }
-
-// JoinWith runs config.sh, and then looks whether the runner has got its labels.
+// JoinWith is [Joiner.Join] with a token that is there already; a just-in-time configuration wants none. It runs
+// config.sh, and then looks whether the runner has got its labels.
 func (j Joiner) JoinWith(ctx context.Context, token Token) (Settings, error) {
+	if j.Record.JIT {
+		return j.byConfig(ctx)
+	}
 	settings, err := j.configure(ctx, token)
 	if err == nil {
 		j.compareLabels(ctx, settings.ID, nil)
@@ -112,7 +114,8 @@ func (j Joiner) configure(ctx context.Context, token Token) (Settings, error) {
 	identity := j.Record.Identity
 	identity.Labels, identity.Work = AskedLabels(j.Record), j.Record.WorkDir()
 	identity.DisableUpdate = identity.DisableUpdate || j.Record.Rooted() // it could not put another version there
-	settings, err := j.Room.Join(ctx, j.kept(), identity, j.Replace, token.Value)
+	kept := KeptOf(j.Store, j.Record)
+	settings, err := j.Room.Join(ctx, kept, identity, j.Replace, token.Value)
 	if !token.kept || !errors.Is(err, ErrTokenRefused) {
 		return settings, err
 	}
@@ -123,5 +126,5 @@ func (j Joiner) configure(ctx context.Context, token Token) (Settings, error) {
 	if mintErr != nil {
 		return settings, errors.Join(err, mintErr)
 	}
-	return j.Room.Join(ctx, j.kept(), identity, j.Replace, token.Value)
+	return j.Room.Join(ctx, kept, identity, j.Replace, token.Value)
 }

@@ -14,11 +14,7 @@ import (
 // some service managers say it, are the caller's to hear. Started by a service manager, the process talks to it
 // under that name; started by a person or a container, it is an ordinary program.
 func Run(ctx context.Context, name string, body func(ctx context.Context) error) error {
-	return run(ctx, name, !service.Interactive(), body)
-}
-
-func run(ctx context.Context, name string, managed bool, body func(ctx context.Context) error) error {
-	if !managed {
+	if service.Interactive() {
 		return body(ctx)
 	}
 	return runManaged(ctx, name, body)

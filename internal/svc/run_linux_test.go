@@ -38,7 +38,7 @@ func TestRun(t *testing.T) {
 		{"caller gives up", untilAsked, true, sentinel},
 	} {
 		// A test is started by a person or by a service manager; both ways have to be seen.
-		for how, managed := range map[string]bool{"as started": false, "managed": true} {
+		for how, run := range map[string]func(context.Context, string, func(context.Context) error) error{"as started": Run, "managed": runManaged} {
 			t.Run(c.name+" "+how, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
@@ -50,7 +50,7 @@ func TestRun(t *testing.T) {
 				}
 				ended := make(chan error, 1)
 				go func() {
-					ended <- run(ctx, "a", managed, body)
+					ended <- run(ctx, "a", body)
 				}()
 				select {
 				case err := <-ended:

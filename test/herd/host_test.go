@@ -102,7 +102,7 @@ func (h *host) bootstrap(ctx context.Context) {
 }
 
 func (h *host) become(ctx context.Context) error {
-	plan, err := h.product.MakePlan(ctx, h.request)
+	plan, err := h.product.Planner().Make(ctx, h.request)
 	if err != nil {
 		return fmt.Errorf("planning: %w", err)
 	}
