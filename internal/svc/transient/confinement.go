@@ -38,6 +38,12 @@ func (c Confinement) hostTemp() bool { return c.Docker || c.HostTemp }
 //     engines; and what the caller names.
 //   - ProtectHome=tmpfs: of all homes there is the account's own, or the folder that stands for it.
 //
+// And ProtectProc is not among them: with it nobody but root can read /proc/1/cgroup, which GitHub's runner does before a job with
+// containers, and other programs do to learn whether they are in one. What it would hide, the names and arguments of others'
+// processes, all accounts of a host can see anyway; environment, memory and descriptors of another account's process stay closed
+// without it. PrivatePIDs, of systemd 257, would hide them, but makes the program the first of a namespace: when it ends the
+// kernel kills all it has left, an update of the runner too (Outlive).
+//
 // With sudo the homes stay, since a program that has become root writes to root's; and system calls are not filtered, as systemd has
 // every filter for an account bring NoNewPrivileges along.
 func (c Confinement) render(version int, nameless bool, line func(key, value string)) {
@@ -83,9 +89,6 @@ func (c Confinement) render(version int, nameless bool, line func(key, value str
 	if version >= protectClock {
 		line("ProtectClock", "yes")
 	}
-	if version >= protectProc && !c.Docker {
-		line("ProtectProc", "invisible")
-	}
 	line("RestrictAddressFamilies", svc.AddressFamilies)
 	line("SystemCallArchitectures", svc.Architectures)
 }
@@ -94,7 +97,6 @@ func (c Confinement) render(version int, nameless bool, line func(key, value str
 const (
 	protectKernelLogs = 244
 	protectClock      = 245
-	protectProc       = 247
 	privateIPC        = 248
 )
 
