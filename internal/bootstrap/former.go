@@ -94,15 +94,15 @@ func (f *former) putBack(ctx context.Context, service Service, up bool, undoInst
 	return &LeftError{Left: "its unit is as before, and runs", Cause: failed}
 }
 
-// rememberVariables has putBack write the .env that there is now. Without a service
-// there is nothing that ran with it.
+// rememberVariables has putBack write the .env that there is now. What a job has put into its place is
+// none. Without a service there is nothing that ran with it.
 func (f *former) rememberVariables(owner account.User) error {
 	if f.record.Service == "" {
 		return nil
 	}
-	text, err := register.ReadFile(f.record.Dir, ".env")
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("reading the runner's .env: %w", err)
+	text, err := register.ReadEnvironment(f.record.Dir)
+	if err != nil {
+		return err
 	}
 	kept, err := f.store.KeptVariables(f.record.Name)
 	if err != nil {

@@ -63,6 +63,19 @@ func TestInstallAgainWithoutService(t *testing.T) {
 	}
 }
 
+// What a job has put in the place of the .env does not keep it from being written.
+func TestInstallVariablesPastAFolder(t *testing.T) {
+	w := newWorld(t)
+	r := w.withRunner().request()
+	w.install(r)
+	mustDo(t, os.RemoveAll(w.root(".env")), os.MkdirAll(w.root(".env", "x"), 0o755))
+	r.Variables = []string{"A=b"}
+	w.install(r)
+	if text, err := os.ReadFile(w.root(".env")); err != nil || string(text) != "A=b\n" {
+		t.Errorf("it says %q, %v", text, err)
+	}
+}
+
 // What goes wrong while a runner that works is registered again, and what is left of it.
 func TestInstallAgainFails(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -37,6 +37,16 @@ func EnvironmentDiffers(root string, want, drop []string) (bool, error) {
 	return !bytes.Equal(before, after), err
 }
 
+// ReadEnvironment reads the runner's .env: nothing where there is none, or a job has put something else than a file into its
+// place.
+func ReadEnvironment(root string) ([]byte, error) {
+	text, err := ReadFile(root, ".env")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, openfile.ErrNotRegular) {
+		return nil, fmt.Errorf("reading the runner's .env: %w", err)
+	}
+	return text, nil
+}
+
 // VariableNames are the names of variables ("KEY=VALUE"). They leave out the values, which may be secrets of the jobs'.
 func VariableNames(variables []string) []string {
 	names := make([]string, 0, len(variables))
@@ -48,9 +58,8 @@ func VariableNames(variables []string) []string {
 }
 
 func environment(root string, want, drop []string) (before, after []byte, err error) {
-	before, err = ReadFile(root, ".env")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, openfile.ErrNotRegular) {
-		return nil, nil, fmt.Errorf("reading the runner's .env: %w", err)
+	if before, err = ReadEnvironment(root); err != nil {
+		return nil, nil, err
 	}
 	after, err = mergeEnvironment(before, want, drop)
 	return before, after, err
