@@ -220,6 +220,7 @@ func refusalMeanings() []meaning {
 		{register.ErrNameListed, exitRefused, plus("--replace")},
 		{register.ErrNameTaken, exitRefused, plus("--replace")},
 		{register.ErrConflict, exitRefused, same},
+		{register.ErrUnconfirmed, exitRefused, same},
 		{github.ErrNameTaken, exitRefused, plus("--name", "OTHER")},
 		{github.ErrUnprocessable, exitRefused, same},
 		{plan.ErrGroupClosed, exitRefused, hintGroups},

@@ -37,6 +37,8 @@ var (
 var (
 	ErrNameListed  = errors.New("a runner of this name exists at GitHub")
 	ErrStillListed = errors.New("GitHub still lists the runner")
+	// ErrUnconfirmed means that a runner has joined, by what its own program says, and GitHub says otherwise.
+	ErrUnconfirmed = errors.New("GitHub does not confirm the registration")
 )
 
 // ConfigError is a refusal of config.sh.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 )
 
 // tokenReserve is what a registration token must still live for config.sh.
@@ -36,8 +38,9 @@ type Joiner struct {
 }
 
 // Join registers the runner with a token of its own, or by a just-in-time
-// configuration. After a failure GitHub may list the runner if its answer was lost:
-// see [Undo].
+// configuration. GitHub is asked for the id that config.sh has written down before
+// that is kept: see [Joiner.JoinWith]. After a failure GitHub may list the runner if
+// its answer was lost: see [Kept.Undo].
 func (j Joiner) Join(ctx context.Context) (Settings, error) {
 	var token Token
 	if !j.Record.JIT {
@@ -64,8 +67,8 @@ func (j Joiner) byConfig(ctx context.Context) (Settings, error) {
 		return Settings{}, err
 	}
 	config, err := ParseJITConfig(made.Config)
-	if err == nil && made.Runner.Name != j.Record.Name {
-		err = fmt.Errorf("joining runner %q: GitHub called it %q", j.Record.Name, made.Runner.Name)
+	if err == nil {
+		err = j.madeAsAsked(made, config.Settings)
 	}
 	if err != nil {
 		return Settings{}, errors.Join(err, j.Client.DeleteRunner(ctx, made.Runner.ID))
@@ -75,6 +78,18 @@ func (j Joiner) byConfig(ctx context.Context) (Settings, error) {
 		j.compareLabels(ctx, made.Runner.ID, made.Runner.Labels)
 	}
 	return settings, err
+}
+
+// madeAsAsked refuses a just-in-time configuration of another runner than was asked for: what
+// GitHub says of it and what the listener will say are to be the same.
+func (j Joiner) madeAsAsked(made github.JIT, settings Settings) error {
+	if made.Runner.Name != j.Record.Name {
+		return fmt.Errorf("joining runner %q: GitHub called it %q", j.Record.Name, made.Runner.Name)
+	}
+	if settings.ID != made.Runner.ID || !strings.EqualFold(settings.Name, made.Runner.Name) {
+		return j.unconfirmed("its configuration is of %q, id %d, and not of id %d", settings.Name, settings.ID, made.Runner.ID)
+	}
+	return nil
 }
 
 // Mint gives the token that was kept for the scope, or a new one, which is kept.
@@ -95,27 +110,74 @@ func (j Joiner) Mint(ctx context.Context) (Token, error) {
 	return Token{Token: token}, err
 }
 
-// JoinWith is [Joiner.Join] with a token that is there already; a just-in-time configuration wants none. It runs
-// config.sh, and then looks whether the runner has got its labels.
+// JoinWith is [Joiner.Join] with a token that is there already; a just-in-time
+// configuration wants none. It runs config.sh, and keeps what that has written down when GitHub lists the
+// runner by that id and under that name: [ErrUnconfirmed] otherwise. That takes one
+// request, which tells as well whether the runner has got its labels. Without a
+// client, which is with a registration token alone, GitHub cannot be asked: the id is
+// then what the runner's own program says, from a room that no job has had a part in. So
+// it is where GitHub gives no answer, with a warning: a runner that works is not given
+// up for that, and no id is deleted at GitHub but under its name.
 func (j Joiner) JoinWith(ctx context.Context, token Token) (Settings, error) {
 	if j.Record.JIT {
 		return j.byConfig(ctx)
 	}
-	settings, err := j.configure(ctx, token)
-	if err == nil {
-		j.compareLabels(ctx, settings.ID, nil)
+	if j.Client == nil {
+		return j.configure(ctx, token, nil)
+	}
+	var listed github.Runner
+	settings, err := j.configure(ctx, token, func(ctx context.Context, settings Settings) (err error) {
+		listed, err = j.confirm(ctx, settings)
+		return err
+	})
+	if err == nil && listed.ID != 0 {
+		j.compareLabels(ctx, listed.ID, listed.Labels)
 	}
 	return settings, err
 }
 
+// confirm asks GitHub for the runner of settings. The zero runner and no error say that
+// there was no answer, which is warned of. GitHub may be late to list a runner that has
+// just joined, so one that it does not know is asked for again, for a bounded time.
+func (j Joiner) confirm(ctx context.Context, settings Settings) (github.Runner, error) {
+	for try := 0; ; try++ {
+		runner, err := j.Client.Runner(ctx, settings.ID)
+		absent := errors.Is(err, github.ErrNotFound)
+		switch {
+		case err == nil && !strings.EqualFold(runner.Name, settings.Name):
+			return github.Runner{}, j.unconfirmed("its runner %d is called %q", settings.ID, runner.Name)
+		case err == nil:
+			return runner, nil
+		case absent && try == proofTries:
+			return github.Runner{}, j.unconfirmed("it has no runner with id %d", settings.ID)
+		case !absent:
+			j.Room.Log.Warn("the runner has joined, but GitHub could not be asked for it and its labels",
+				"runner", j.Record.Name, "id", settings.ID, "error", err)
+			return github.Runner{}, nil
+		}
+		select {
+		case <-ctx.Done():
+			return github.Runner{}, context.Cause(ctx)
+		case <-time.After(proofPause << try):
+		}
+	}
+}
+
+func (j Joiner) unconfirmed(detail string, arguments ...any) error {
+	return &refusal.Error{
+		Object: fmt.Sprintf("joining runner %q", j.Record.Name), Reason: ErrUnconfirmed,
+		Detail: fmt.Sprintf(detail, arguments...), Name: j.Record.Name,
+	}
+}
+
 // configure runs config.sh, and once more with a new token if GitHub refuses one
 // that was kept: somebody may have revoked it.
-func (j Joiner) configure(ctx context.Context, token Token) (Settings, error) {
+func (j Joiner) configure(ctx context.Context, token Token, confirm func(context.Context, Settings) error) (Settings, error) {
 	identity := j.Record.Identity
 	identity.Labels, identity.Work = AskedLabels(j.Record), j.Record.WorkDir()
 	identity.DisableUpdate = identity.DisableUpdate || j.Record.Rooted() // it could not put another version there
 	kept := KeptOf(j.Store, j.Record)
-	settings, err := j.Room.Join(ctx, kept, identity, j.Replace, token.Value)
+	settings, err := j.Room.Join(ctx, kept, identity, j.Replace, token.Value, confirm)
 	if !token.kept || !errors.Is(err, ErrTokenRefused) {
 		return settings, err
 	}
@@ -126,5 +188,5 @@ func (j Joiner) configure(ctx context.Context, token Token) (Settings, error) {
 	if mintErr != nil {
 		return settings, errors.Join(err, mintErr)
 	}
-	return j.Room.Join(ctx, kept, identity, j.Replace, token.Value)
+	return j.Room.Join(ctx, kept, identity, j.Replace, token.Value, confirm)
 }

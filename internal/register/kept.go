@@ -87,6 +87,15 @@ func (k Kept) Adopt(ctx context.Context, client *github.Client) error {
 
 // take keeps what a registration has left in a folder, and nothing else of it.
 func (k Kept) take(folder string) error {
+	files, err := registrationIn(folder)
+	if err != nil {
+		return fmt.Errorf("keeping the registration of runner %q: %w", k.record.Name, err)
+	}
+	return k.files().Keep(files)
+}
+
+// registrationIn reads the files of a registration, by their names.
+func registrationIn(folder string) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for _, name := range credentialFiles() {
 		text, err := ReadFile(folder, name)
@@ -94,11 +103,11 @@ func (k Kept) take(folder string) error {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("keeping the registration of runner %q: %w", k.record.Name, err)
+			return nil, fmt.Errorf("reading %q: %w", name, err)
 		}
 		files[name] = text
 	}
-	return k.files().Keep(files)
+	return files, nil
 }
 
 // Give puts copies of the registration into the runner's directory, as files of user's,

@@ -54,23 +54,9 @@ func defaultLabels() []string {
 // compareLabels makes sure that the runner which has just joined has the labels
 // that were asked for, no matter who lost some on the way: jobs that ask for one
 // would wait for ever. What cannot be put right is a warning, and a problem of
-// status: the runner itself is in order. Listed are the labels that GitHub has
-// told of already; nil: it is asked.
+// status: the runner itself is in order. Listed are those that GitHub has told.
 func (j Joiner) compareLabels(ctx context.Context, id int64, listed []github.Label) {
 	asked := AskedLabels(j.Record)
-	if j.Client == nil || len(asked) == 0 {
-		return
-	}
-	warn := func(text string, err error) {
-		j.Room.Log.Warn(text, "runner", j.Record.Name, "id", id, "error", err) //nolint:sloglint // one of the sentences below
-	}
-	if listed == nil {
-		var err error
-		if listed, err = j.Client.Labels(ctx, id); err != nil {
-			warn("the runner has joined, but its labels could not be compared with those asked for", err)
-			return
-		}
-	}
 	lacks := github.Lacks(listed, asked)
 	if len(lacks) == 0 {
 		return
@@ -82,7 +68,8 @@ func (j Joiner) compareLabels(ctx context.Context, id int64, listed []github.Lab
 		}
 	}
 	if err != nil {
-		warn("GitHub does not list the labels "+strings.Join(lacks, ", ")+" of the runner, and they could not be added", err)
+		text := "GitHub does not list the labels " + strings.Join(lacks, ", ") + " of the runner, and they could not be added"
+		j.Room.Log.Warn(text, "runner", j.Record.Name, "id", id, "error", err) //nolint:sloglint // people are shown this text alone
 		return
 	}
 	j.Room.Log.Info("labels that GitHub had not listed were added", "runner", j.Record.Name, "labels", strings.Join(lacks, ", "))

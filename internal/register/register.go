@@ -18,10 +18,13 @@ import (
 const tokenVariable = "ACTIONS_RUNNER_INPUT_TOKEN"
 
 // Join registers the runner of kept under its record's name at the scope, keeps what
-// config.sh has written down, and returns what that says. After a failure no registration is
+// config.sh has written down, and returns what that says. Confirm is asked whether it is so, while
+// the room is removed, before anything is kept; nil asks nobody. After a failure no registration is
 // kept, but GitHub may list the runner if its answer was lost: the caller looks. With
 // replace, a runner of the same name at GitHub is replaced.
-func (r Room) Join(ctx context.Context, kept Kept, id instance.Identity, replace bool, token github.Secret) (Settings, error) {
+func (r Room) Join(
+	ctx context.Context, kept Kept, id instance.Identity, replace bool, token github.Secret, confirm func(context.Context, Settings) error,
+) (Settings, error) {
 	if err := kept.Forget(); err != nil {
 		return Settings{}, err
 	}
@@ -30,40 +33,62 @@ func (r Room) Join(ctx context.Context, kept Kept, id instance.Identity, replace
 	if replace {
 		words = append(words, "--replace")
 	}
-	var settings Settings
+	var result written
+	var confirmed <-chan error
 	err := r.run(ctx, visit{
 		verb: "configuring", name: record.Name, arguments: words, token: token,
-		after: func(dir string) error {
-			var err error
-			if settings, err = written(dir, record); err == nil {
-				err = kept.take(dir)
-			}
-			if err != nil {
+		after: func(dir string) (err error) {
+			if result, err = writtenIn(dir, record); err != nil {
 				return fmt.Errorf("configuring the runner: config.sh ended well, but: %w", err)
 			}
+			confirmed = result.confirmedBy(ctx, confirm)
 			return nil
 		},
 	})
+	if confirmed != nil {
+		err = errors.Join(err, <-confirmed)
+	}
+	if err == nil {
+		err = kept.files().Keep(result.files)
+	}
 	if err != nil {
 		return Settings{}, errors.Join(About(err, record.ScopeURL), kept.Forget())
 	}
-	return settings, nil
+	return result.settings, nil
 }
 
-// written reads what config.sh has written, which is to be what it was asked for.
-func written(dir string, record instance.Record) (Settings, error) {
+// written is what config.sh has written down.
+type written struct {
+	settings Settings
+	files    map[string][]byte
+}
+
+// writtenIn reads what config.sh has written, with bounds. It is to be what it was asked for.
+func writtenIn(dir string, record instance.Record) (written, error) {
 	settings, err := ReadSettings(dir)
 	if err != nil {
-		return Settings{}, err
+		return written{}, err
 	}
 	scope, err := ScopeOf(record)
 	if err != nil {
-		return Settings{}, err
+		return written{}, err
 	}
 	if !strings.EqualFold(settings.Name, record.Name) || !scope.Same(settings.URL) {
-		return Settings{}, fmt.Errorf("%w: it has registered %q at %q", ErrUnknown, settings.Name, settings.URL)
+		return written{}, fmt.Errorf("%w: it has registered %q at %q", ErrUnknown, settings.Name, settings.URL)
 	}
-	return settings, nil
+	files, err := registrationIn(dir)
+	return written{settings: settings, files: files}, err
+}
+
+// confirmedBy begins to ask whether it is so, and tells when that is known.
+func (w written) confirmedBy(ctx context.Context, confirm func(context.Context, Settings) error) <-chan error {
+	confirmed := make(chan error, 1)
+	if confirm == nil {
+		confirmed <- nil
+		return confirmed
+	}
+	go func() { confirmed <- confirm(ctx, w.settings) }()
+	return confirmed
 }
 
 // Leave takes the runner of kept away from GitHub with a remove token, and forgets its

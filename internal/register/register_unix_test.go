@@ -150,7 +150,7 @@ func unpacked(ctx context.Context, dir string) error {
 const slug = "octo-org"
 
 func (w *world) join(ctx context.Context, id instance.Identity, replace bool, token string) (Settings, error) {
-	return w.Join(ctx, w.kept, id, replace, github.NewSecret(token))
+	return w.Join(ctx, w.kept, id, replace, github.NewSecret(token), nil)
 }
 
 func TestJoinAndLeave(t *testing.T) {
@@ -694,20 +694,20 @@ func TestConfigThatCannotBeStarted(t *testing.T) {
 	t.Parallel()
 	k := keptOf(t, t.TempDir(), "https://github.com/octo-org")
 	r := scripted(t, "exit 0", quiet())
-	if _, err := r.Join(t.Context(), k, instance.Identity{}, false, secret()); !errors.Is(err, ErrNotConfigured) {
+	if _, err := r.Join(t.Context(), k, instance.Identity{}, false, secret(), nil); !errors.Is(err, ErrNotConfigured) {
 		t.Errorf("it ended well and did nothing: %v", err)
 	}
 	r.Place = func(_ context.Context, dir string) error { return os.Mkdir(dir, 0o755) }
-	if _, err := r.Join(t.Context(), k, instance.Identity{}, false, secret()); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "starting config.sh") {
+	if _, err := r.Join(t.Context(), k, instance.Identity{}, false, secret(), nil); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "starting config.sh") {
 		t.Errorf("absent: %v", err)
 	}
 	broken := errors.New("the disk is full")
 	r.Place = func(context.Context, string) error { return broken }
-	if _, err := r.Join(t.Context(), k, instance.Identity{}, false, secret()); !errors.Is(err, broken) {
+	if _, err := r.Join(t.Context(), k, instance.Identity{}, false, secret(), nil); !errors.Is(err, broken) {
 		t.Errorf("no copy: %v", err)
 	}
 	r.Place = nil
-	if _, err := r.Join(t.Context(), k, instance.Identity{}, false, secret()); !errors.Is(err, ErrNoProgram) {
+	if _, err := r.Join(t.Context(), k, instance.Identity{}, false, secret(), nil); !errors.Is(err, ErrNoProgram) {
 		t.Errorf("nothing to copy: %v", err)
 	}
 }
@@ -723,7 +723,7 @@ func TestJoinBelievesNoOther(t *testing.T) {
 	} {
 		k := keptOf(t, t.TempDir(), "https://github.com/octo-org")
 		r := scripted(t, "echo '"+settings+"' >.runner; echo {} >.credentials", quiet())
-		if got, err := r.Join(t.Context(), k, instance.Identity{}, false, secret()); err == nil {
+		if got, err := r.Join(t.Context(), k, instance.Identity{}, false, secret(), nil); err == nil {
 			t.Errorf("%s: %+v", name, got)
 		}
 		if got, err := k.Settings(); !errors.Is(err, ErrNotConfigured) {

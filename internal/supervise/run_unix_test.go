@@ -196,7 +196,7 @@ func newWorldAt(t *testing.T, at githubtest.Config, environment []string, epheme
 	}}
 	room := register.NewRoom(stateOf(root), record, copies, environment, quiet())
 	settings, err := room.Join(t.Context(), register.KeptOf(stateOf(root), record), instance.Identity{Ephemeral: ephemeral}, false,
-		github.NewSecret(server.RegistrationToken(slug)))
+		github.NewSecret(server.RegistrationToken(slug)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
