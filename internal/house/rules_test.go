@@ -60,6 +60,7 @@ func arrows() []arrow {
 		{"internal/svc/transient", []string{"internal/svc"}},
 		{"internal/register", []string{ // the record says who joins
 			"internal/github", "internal/instance", "internal/account", "internal/jail", "internal/openfile", "internal/refusal", "internal/removal",
+			"internal/transport", // for the client that its tests ask GitHub with
 		}},
 		{"internal/download", []string{
 			"internal/download/transfer", "internal/download/unpack", "internal/download/stamp", "internal/folders", "internal/github", "internal/transport", "internal/atomicfile",
