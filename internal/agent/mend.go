@@ -48,8 +48,20 @@ func startable(root string) bool {
 	return err == nil && info.Mode().IsRegular() && (runtime.GOOS == "windows" || info.Mode()&0o111 != 0)
 }
 
-// usedBefore tells whether a job has run in the runner's directory under an agent that was killed.
-func usedBefore(store *instance.Store, name string) bool {
-	report, err := store.LoadReport(name)
-	return err == nil && (report.State == instance.Busy || report.Succeeded+report.Failed+report.Canceled > 0)
+// toMend tells whether the runner's directory has to be mended before a listener is started in it: a job has run there under
+// an agent that was killed, or its files are of another account than they are to be.
+func toMend(k *keeper, record instance.Record) bool {
+	report, err := k.store.LoadReport(k.name)
+	used := err == nil && (report.State == instance.Busy || report.Succeeded+report.Failed+report.Canceled > 0)
+	return used || stillRoots(k, record)
+}
+
+// stillRoots tells whether the files of a runner that is to update itself are root's, as an install has left them that made
+// a runner of it which registers in another way.
+func stillRoots(k *keeper, record instance.Record) bool {
+	if record.Rooted() || k.user.Self || k.user.UID == 0 {
+		return false
+	}
+	info, err := os.Lstat(record.Dir)
+	return err == nil && rootOwns(info)
 }

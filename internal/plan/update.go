@@ -14,13 +14,16 @@ import (
 )
 
 // decideUpdate decides who brings newer versions of the runner, and with that whose its files are. What an earlier install
-// has decided stays as it is; another way is refused where its files are there, or GitHub has been told.
+// has decided stays as it is, unless the runner is to be registered in a way that needs the other; another way is refused
+// where its files are there, or GitHub has been told.
 func decideUpdate(p *planner) error {
 	r, record := p.Request, &p.Record
 	object := fmt.Sprintf("runner %q", record.Name)
 	if _, err := os.Lstat(record.Dir); p.known && (record.RunnerID != 0 || !errors.Is(err, fs.ErrNotExist)) {
-		is := cmp.Or(record.Update, instance.UpdateRunner)
-		if r.Update != "" && r.Update != is || record.Rooted() && !r.rootable() {
+		if record.Rooted() && !r.rootable() {
+			return becomeUpdater(p)
+		}
+		if is := cmp.Or(record.Update, instance.UpdateRunner); r.Update != "" && r.Update != is {
 			return &refusal.Error{Object: object, Reason: ErrOtherUpdate, Detail: is, Name: record.Name}
 		}
 		return nil
@@ -39,6 +42,19 @@ func decideUpdate(p *planner) error {
 		record.Update = cmp.Or(asked, instance.UpdateRunner)
 	}
 	warnOfUpdate(p, able && asked == "")
+	return nil
+}
+
+// becomeUpdater has a runner whose files are root's update itself from now on. That is for one which registers otherwise than
+// before: the plan of its registration refuses it where that was not asked for, or a supervisor is at work. Its files
+// become the account's when its next supervisor starts.
+func becomeUpdater(p *planner) error {
+	if asked := p.Request.Update; asked != "" && asked != instance.UpdateRunner {
+		return &refusal.Error{Object: fmt.Sprintf("runner %q", p.Record.Name), Reason: ErrUpdate, Name: p.Record.Name}
+	}
+	p.Record.Update = instance.UpdateRunner
+	p.plan.warn("a just-in-time configuration lets the runner update itself, so its files, which are root's, become those of its " +
+		"jobs' account when it starts")
 	return nil
 }
 

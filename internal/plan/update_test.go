@@ -23,7 +23,7 @@ func TestDecideUpdate(t *testing.T) {
 	t.Parallel()
 	const agent, runner, off = instance.UpdateAgent, instance.UpdateRunner, instance.UpdateOff
 	const cloud, tenant, server = "https://github.com/octo-org", "https://octo.ghe.com/octo-org", "https://ghes.example.com/octo-org"
-	const itself, stays = "so it updates itself", "stays at the version"
+	const itself, stays, becomes = "so it updates itself", "stays at the version", "become those of its jobs' account"
 	asRoot := os.Geteuid() == 0 && runtime.GOOS == "linux"
 	ephemeral, jit := instance.Identity{Ephemeral: true}, instance.Identity{Ephemeral: true, JIT: true}
 	file, stdin := instance.Credential{TokenFile: "/root/token"}, instance.Credential{Kept: true}
@@ -82,7 +82,13 @@ func TestDecideUpdate(t *testing.T) {
 		"there, old, for the same":      {record: "", asked: runner, want: ""},
 		"there, asked for another":      {identity: ephemeral, record: runner, asked: agent, refused: ErrOtherUpdate},
 		"there, old, for another":       {record: "", asked: agent, refused: ErrOtherUpdate},
-		"there, root's, then JIT":       {identity: jit, record: agent, refused: ErrOtherUpdate},
+		"there, root's, then JIT":       {identity: jit, record: agent, want: runner, warned: becomes},
+		"the same, never updated":       {identity: jit, record: off, want: runner, warned: becomes},
+		"the same, as it has to":        {identity: jit, record: agent, asked: runner, want: runner, warned: becomes},
+		"the same, by the agent still":  {identity: jit, record: agent, asked: agent, refused: ErrUpdate},
+		"there, root's, then brought":   {brought: true, record: agent, want: runner, warned: becomes},
+		"the same, its files gone":      {identity: jit, record: agent, gone: true, id: 7, want: runner, warned: becomes},
+		"there, JIT as before":          {identity: jit, record: runner, want: runner},
 		"registered, its files gone":    {record: "", gone: true, id: 7, want: ""},
 		"the same, for another":         {record: agent, gone: true, id: 7, asked: runner, refused: ErrOtherUpdate},
 		"interrupted before it was":     {record: runner, gone: true, want: runner},

@@ -131,7 +131,7 @@ type Config struct {
 
 // Upkeep is what is done to the runner in Root between two of its listeners.
 type Upkeep struct {
-	// Used says that a job of an earlier supervisor's may have changed what is in Root.
+	// Used says that Root may hold something else than it is to: a job of an earlier supervisor's may have changed it.
 	Used bool
 	// Renew registers the runner in Root again, where that is needed: after the job
 	// of an ephemeral one, or when GitHub has lost it. It may be repeated after a
