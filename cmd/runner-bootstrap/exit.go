@@ -177,7 +177,7 @@ func hostMeanings() []meaning {
 		{places.ErrPlace, exitHost, plus("--dir", "DIR")},
 		{doctor.ErrNoPackages, exitHost, fixed("cat /etc/os-release")},
 		{doctor.ErrInstall, exitHost, same},
-		{download.ErrSpace, exitHost, fixed("df -h")},
+		{download.ErrSpace, exitHost, fixed("df -h && df -i")}, // the kernel does not say which
 		{download.ErrAbsent, exitHost, hintAbsent},
 		{download.ErrDamaged, exitHost, hintDamaged},
 	}

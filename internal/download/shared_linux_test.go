@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -21,11 +22,15 @@ type sharing struct {
 
 func newSharing(t *testing.T) *sharing {
 	t.Helper()
+	return newSharingIn(t, t.TempDir())
+}
+
+func newSharingIn(t *testing.T, dir string) *sharing {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root shares files with runners")
 	}
 	archive := runner(t, "linux-x64", 100_000)
-	dir := t.TempDir()
 	file := filepath.Join(dir, "actions-runner-linux-x64-2.337.0.tar.gz")
 	if err := os.WriteFile(file, content(t, archive), 0o600); err != nil {
 		t.Fatal(err)
@@ -241,6 +246,76 @@ func TestSharedWithTooManyNames(t *testing.T) {
 	t.Cleanup(func() { os.RemoveAll(s.runners) })
 	s.place(t, "web-2")
 	s.wantSame(t, "web-2", false)
+}
+
+// ownMountTest is set for the process of a test that may mount.
+const ownMountTest = "DOWNLOAD_TEST_OWN_MOUNT"
+
+// TestSharedOnAFullDisk: where the file system can hold no more names, it is said so, nothing half-made stays, the others
+// are what they were, and it works when there is room again.
+func TestSharedOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can mount")
+	}
+	if os.Getenv(ownMountTest) == "" {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+		cmd.Env = append(os.Environ(), ownMountTest+"=yes")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	dir := t.TempDir()
+	if err := errors.Join(syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""),
+		syscall.Mount("full", dir, "tmpfs", 0, "nr_inodes=1000,mode=755")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	s := newSharingIn(t, dir)
+	names := filepath.Join(dir, "names")
+	if err := os.Mkdir(names, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	for i := 0; err == nil; i++ {
+		err = os.WriteFile(filepath.Join(names, fmt.Sprint(i)), nil, 0o600)
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	for i := range 8 { // it begins, and does not come to its end
+		if err := os.Remove(filepath.Join(names, fmt.Sprint(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		_, err := s.fetcher.Place(t.Context(), s.asset, s.root("web-2"), Owner{Sticky: true, GID: 65534}, func(int64, int64) {})
+		if !errors.Is(err, ErrSpace) || !errors.Is(err, syscall.ENOSPC) || errors.Is(err, ErrDamaged) {
+			t.Errorf("%v, want %v", err, ErrSpace)
+		}
+		if left, err := os.ReadDir(s.runners); err != nil || len(left) != 1 || left[0].Name() != "web-1" {
+			t.Errorf("left are %v, %v", left, err)
+		}
+	}
+	if err := os.RemoveAll(names); err != nil {
+		t.Fatal(err)
+	}
+	if !s.place(t, "web-2") {
+		t.Error("the cache was not used")
+	}
+	for _, name := range []string{"web-1", "web-2"} {
+		s.wantSame(t, name, true)
+		if err := s.entry(t).Compare(t.Context(), s.root(name)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	s.wantFit(t, true)
 }
 
 // TestRenew: what a job has added goes, and the runner is what it was, without a file made again. Whatever root has changed
