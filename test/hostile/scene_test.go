@@ -43,13 +43,21 @@ func attacks() []attack {
 		{"H2 a job mounts in its tree", mountsAsJob, true},
 		{"H2 an administrator mounts in a tree", mountsAsAdministrator, false},
 		{"H3 a work folder with other things in it", worksElsewhere, true},
+		{"H4 a config.sh of the job's", takesTokens, false},
 		{"H5 the id of another runner", namesAnother, false},
+		{"H6 a listener of the job's", spoilsListener, true},
 		{"H7 a hundred thousand folders", nests, false},
+		{"H8 processes that fork and exit", buries, false},
 		{"H9 folders of a job's account", ownsParents, true},
 		{"H10 a link above the work folder", linksWork, false},
+		{"H11 a daemon of config.sh", leavesDaemon, false},
 		{"H14 a token in the environment", readsEnvironment, true},
 		{"H16 a log of many files", floodsLog, true},
 		{"H17 a lock from another process namespace", locksElsewhere, true},
+		{"ordinary jobs", worksAsAnywhere, false},
+		{"allowed docker", allowsDocker, false},
+		{"allowed sudo", allowsSudo, false},
+		{"allowed dbus", allowsDBus, false},
 	}
 }
 
