@@ -63,10 +63,8 @@ func (k *keeper) renew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	settings, err := register.Joiner{
-		Client: client, Store: k.store, Record: record, Shares: !k.user.Self,
-		Room: register.NewRoom(k.store, record, copiesOf(k.fetcher, record, asset), k.environment, k.log, lock),
-	}.Join(ctx)
+	room := register.NewRoom(k.store, record, copiesOf(k.fetcher, record, asset), k.environment, k.log, lock)
+	settings, err := register.Joiner{Client: client, Store: k.store, Record: record, Shares: !k.user.Self, Room: room}.Join(ctx)
 	if err == nil && !record.Ephemeral && !record.JIT {
 		err = k.restore(record)
 	}
@@ -109,7 +107,7 @@ func refuseRemoved(record instance.Record) error {
 func copiesOf(fetcher *download.Fetcher, record instance.Record, asset download.Asset) register.Copies {
 	return register.Copies{
 		Folders: register.RoomsOf(fetcher.Cache.Dir, filepath.Dir(record.Dir)),
-		Place:   func(ctx context.Context, dir string) error { return fetcher.PlaceOurs(ctx, asset, dir) },
+		Place:   func(ctx context.Context, dir string) error { return fetcher.PlaceBare(ctx, asset, dir) },
 		Discard: fetcher.Discard,
 	}
 }

@@ -13,7 +13,7 @@ import (
 func (h *Host) room(record instance.Record, asset download.Asset, locks ...*instance.Lock) register.Room {
 	copies := register.Copies{
 		Folders: register.RoomsOf(h.Fetcher.Cache.Dir, h.Paths.Runners),
-		Place:   func(ctx context.Context, dir string) error { return h.Fetcher.PlaceOurs(ctx, asset, dir) },
+		Place:   func(ctx context.Context, dir string) error { return h.Fetcher.PlaceBare(ctx, asset, dir) },
 		Discard: h.Fetcher.Discard,
 	}
 	return register.NewRoom(h.Store, record, copies, h.Environment, h.Log, locks...)

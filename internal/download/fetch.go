@@ -108,25 +108,32 @@ func (f *Fetcher) Ensure(ctx context.Context, asset Asset, progress Progress) (e
 // a source to fetch it from it is removed, and the error is [ErrDamaged]. Root
 // must not exist; it is there whole afterwards or not at all.
 func (f *Fetcher) Place(ctx context.Context, asset Asset, root string, owner Owner, progress Progress) (cached bool, err error) {
+	return f.place(ctx, asset, root, owner, whole, progress)
+}
+
+func (f *Fetcher) place(
+	ctx context.Context, asset Asset, root string, owner Owner, size extent, progress Progress,
+) (cached bool, err error) {
 	_, cached, err = f.sound(ctx, asset, progress, func(entry Entry, _ bool) error {
 		if err := os.MkdirAll(filepath.Dir(root), 0o755); err != nil { //nolint:gosec // the runner's account passes through it
 			return fmt.Errorf("making the runners' directory: %w", err)
 		}
 		if owner.Sticky {
-			return entry.share(ctx, root, owner)
+			return entry.share(ctx, root, owner, size)
 		}
-		return entry.clone(ctx, root, owner)
+		return entry.clone(ctx, root, owner, size)
 	})
 	return cached && err == nil, err
 }
 
-// PlaceOurs is [Fetcher.Place] of files that stay this process's, which shares them with the cache where it is root.
-func (f *Fetcher) PlaceOurs(ctx context.Context, asset Asset, root string) error {
+// PlaceBare is [Fetcher.Place] of what config.sh needs of a runner, with nothing in its externals: a few hundred of its ten
+// thousand files. They stay this process's, which shares them with the cache where it is root.
+func (f *Fetcher) PlaceBare(ctx context.Context, asset Asset, root string) error {
 	owner := Owner{Keep: true}
 	if os.Geteuid() == 0 {
 		owner = Owner{Sticky: true}
 	}
-	_, err := f.Place(ctx, asset, root, owner, func(int64, int64) {})
+	_, err := f.place(ctx, asset, root, owner, bare, func(int64, int64) {})
 	return err
 }
 
@@ -156,12 +163,12 @@ func (f *Fetcher) sound(
 	}
 }
 
-func (e Entry) clone(ctx context.Context, root string, owner Owner) error {
+func (e Entry) clone(ctx context.Context, root string, owner Owner, size extent) error {
 	manifest, err := e.manifest()
 	if err != nil {
 		return err
 	}
-	return unpack.Clone(ctx, filepath.Join(e.Dir, treeDir), manifest, root, owner)
+	return unpack.Clone(ctx, e.tree(), size.of(manifest, nil), root, owner)
 }
 
 // Verify reads every file of the entry, and compares it with what was unpacked; [ErrDamaged] if any differs, or, where root

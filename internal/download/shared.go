@@ -37,24 +37,37 @@ const (
 
 func (e Entry) tree() string { return filepath.Join(e.Dir, treeDir) }
 
+// externals is where the runner has what jobs are run with: nearly all of its files. What registers it needs none of them.
+const externals = "externals"
+
+// extent says how much of a runner a root has.
+type extent int
+
+const (
+	whole extent = iota
+	// bare leaves the externals empty.
+	bare
+)
+
 // share makes root a runner whose files are root's: those of the entry, where they can have second names there, else
 // copies.
-func (e Entry) share(ctx context.Context, root string, owner Owner) error {
+func (e Entry) share(ctx context.Context, root string, owner Owner, size extent) error {
 	manifest, err := e.manifest()
 	if err != nil {
 		return err
 	}
 	unlock, err := e.lockStamp(ctx)
 	if errors.Is(err, syscall.EROFS) {
-		return unpack.Clone(ctx, e.tree(), manifest, root, owner) // nothing can get a second name there
+		return unpack.Clone(ctx, e.tree(), size.of(manifest, nil), root, owner) // nothing can get a second name there
 	}
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	after, err := unpack.Share(ctx, e.tree(), manifest, e.stamp(), root, owner)
+	known := e.stamp()
+	manifest = size.of(manifest, known)
+	after, err := unpack.Share(ctx, e.tree(), manifest, known, root, owner)
 	if errors.Is(err, unpack.ErrStale) {
-		var known stamp.Stamp
 		if known, err = e.sound(ctx, manifest); err != nil {
 			return err
 		}
@@ -70,6 +83,14 @@ func (e Entry) share(ctx context.Context, root string, owner Owner) error {
 		e.note(after)
 	}
 	return err
+}
+
+// of is the manifest of what a root has, while noted is what the files are known by.
+func (x extent) of(m *unpack.Manifest, noted stamp.Stamp) *unpack.Manifest {
+	if x == bare {
+		return m.Hollow(externals, noted)
+	}
+	return m
 }
 
 // copied makes root a runner whose files are copies.
@@ -195,13 +216,23 @@ func (f *Fetcher) Discard(ctx context.Context, root string) error {
 		return err
 	}
 	defer unlock()
+	noted := entry.stamp()
+	manifest = extentOf(root).of(manifest, noted)
 	before, err := manifest.Mark(ctx, entry.tree())
-	known := err == nil && before.Equal(entry.stamp())
+	known := err == nil && before.Equal(noted)
 	err = Discard(root)
 	if known {
 		entry.stampAgain(manifest, before)
 	}
 	return err
+}
+
+// extentOf looks how much of a runner is in a root.
+func extentOf(root string) extent {
+	if names, err := os.ReadDir(filepath.Join(root, externals)); err == nil && len(names) == 0 {
+		return bare
+	}
+	return whole
 }
 
 // Renew makes a root what it was when the fetcher made it of an asset for a sticky owner: all that others have added goes,

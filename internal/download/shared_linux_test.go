@@ -130,6 +130,64 @@ func TestSharedStaysKnown(t *testing.T) {
 	s.wantFit(t, true)
 }
 
+// TestPlaceBare: what config.sh is run from comes and goes without the externals, and what is known of all files stays true:
+// what it was right about, and that something of the externals has changed.
+func TestPlaceBare(t *testing.T) {
+	t.Parallel()
+	s := newSharing(t)
+	bare := func() {
+		t.Helper()
+		root := s.root("room")
+		if err := s.fetcher.PlaceBare(t.Context(), s.asset, root); err != nil {
+			t.Fatal(err)
+		}
+		s.wantSame(t, "room", true)
+		if names, err := os.ReadDir(filepath.Join(root, "externals")); err != nil || len(names) > 0 {
+			t.Errorf("its externals have %v, %v", names, err)
+		}
+		for _, name := range []string{"config.sh", "env.sh", "bin/Runner.Listener", "bin/Runner.Worker"} {
+			if _, err := os.Stat(filepath.Join(root, name)); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	discard := func() {
+		t.Helper()
+		if err := s.fetcher.Discard(t.Context(), s.root("room")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bare()
+	s.wantFit(t, true)
+	s.place(t, "web-2") // between the two
+	s.wantFit(t, true)
+	discard()
+	s.wantFit(t, true)
+
+	// Who makes a whole runner next has to see what has changed meanwhile.
+	node := filepath.Join(s.entry(t).tree(), "externals/node20/bin/node")
+	if err := errors.Join(os.Chmod(node, 0o700), os.Chmod(node, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	bare()
+	s.wantFit(t, false)
+	discard()
+	s.wantFit(t, false)
+	if !s.place(t, "web-3") {
+		t.Error("the cache was not used")
+	}
+	s.wantFit(t, true)
+
+	// A script that has changed is nothing to register with, whatever was noted.
+	if err := os.WriteFile(filepath.Join(s.entry(t).tree(), "config.sh"), []byte("evil"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	bare()
+	if text, err := os.ReadFile(filepath.Join(s.root("room"), "config.sh")); err != nil || string(text) == "evil" {
+		t.Errorf("it is registered by %q, %v", text, err)
+	}
+}
+
 // TestSharedByManyAtOnce: agents make and remove their runners at the same time.
 func TestSharedByManyAtOnce(t *testing.T) {
 	t.Parallel()

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/stamp"
 )
 
 // Manifest says what a tree is made of: names, types, modes, sizes, times, link
@@ -17,6 +19,33 @@ type Manifest struct {
 	// In the order of their paths taken part by part: every directory stands
 	// right before what is in it.
 	entries []entry
+	// hollow is a directory that counts as empty; rest has the marks of what is in it.
+	hollow string
+	rest   stamp.Stamp
+}
+
+// Hollow is the manifest of a tree in which a directory of the root is empty. Beside that the tree may have anything in that
+// directory: nobody looks. What its files are known by is taken from noted, as nothing that is done with this manifest
+// gives or takes names of theirs. A tree with hard links cannot be told apart so, and counts as a whole.
+func (m *Manifest) Hollow(name string, noted stamp.Stamp) *Manifest {
+	if slices.ContainsFunc(m.entries, func(e entry) bool { return e.kind == aHardLink }) {
+		return m
+	}
+	return &Manifest{entries: m.entries, hollow: name, rest: noted}
+}
+
+// marks has room for the marks of all entries, and those of what nobody looks at.
+func (m *Manifest) marks() stamp.Stamp {
+	marks := make(stamp.Stamp, len(m.entries))
+	if m.hollow == "" || len(m.rest) != len(marks) {
+		return marks
+	}
+	for i := range m.entries {
+		if strings.HasPrefix(m.entries[i].path, m.hollow+"/") {
+			marks[i] = m.rest[i]
+		}
+	}
+	return marks
 }
 
 // The kinds of entries, as they are written.

@@ -27,7 +27,7 @@ func (m *Manifest) Mark(ctx context.Context, dir string, beside ...string) (stam
 	}
 	defer top.Close()
 	w := newWalk(m, top)
-	w.marks, w.beside = make(stamp.Stamp, len(m.entries)), beside
+	w.marks, w.beside = m.marks(), beside
 	if err := w.run(ctx); err != nil {
 		return nil, fmt.Errorf("looking at the unpacked files: %w", err)
 	}
@@ -88,7 +88,7 @@ func share(ctx context.Context, from string, m *Manifest, noted stamp.Stamp, sta
 	}
 	defer target.Close()
 	w := newWalk(m, source)
-	w.to, w.owner, w.noted, w.marks = target, owner, noted, make(stamp.Stamp, len(noted))
+	w.to, w.owner, w.noted, w.marks = target, owner, noted, m.marks()
 	if w.exact, err = keepsModes(target); err != nil {
 		return nil, err
 	}

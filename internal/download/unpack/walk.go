@@ -165,7 +165,9 @@ func (p *pair) do(ctx context.Context, t task) error {
 			if err := p.folder(e, from, to); err != nil {
 				return err
 			}
-			p.tasks.add(task{folder: p.index[kid], file: -1})
+			if e.path != p.manifest.hollow {
+				p.tasks.add(task{folder: p.index[kid], file: -1})
+			}
 		case e.kind == aLink:
 			err = p.link(e, from, to)
 		case e.kind == aHardLink:
