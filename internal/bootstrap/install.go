@@ -32,6 +32,7 @@ func (h *Host) Install(ctx context.Context, r plan.Request) (*plan.Plan, error) 
 		return nil, err
 	}
 	defer h.unlock(lock)
+	h.Fetcher.SyncLater = true // what is left is waited for at the end
 
 	var made *plan.Plan
 	err = h.phase(plan.PlanPhase, r.Scope.String(), func() (string, error) {
@@ -142,12 +143,20 @@ func (i *installer) finish(ctx context.Context) error {
 		return nil
 	}
 	if i.plan.ChangesIn(plan.FetchPhase) {
-		// While it registered, the kernel has written most of it.
-		if err := i.host.Fetcher.Sync(i.plan.Dir); err != nil {
+		if err := i.awaitDisk(); err != nil {
 			return err
 		}
 	}
 	return i.note(ctx, instance.Installed)
+}
+
+// awaitDisk waits until the runner is on the disk: beside registration and the start of its listener most of it has got there.
+func (i *installer) awaitDisk() error {
+	told := time.AfterFunc(time.Second, func() {
+		i.host.Log.Info("waiting until the runner is on the disk", "runner", i.plan.Name)
+	})
+	defer told.Stop()
+	return i.host.Fetcher.Sync(i.plan.Dir)
 }
 
 // note saves what the later phases have decided. The supervisor may be at work by

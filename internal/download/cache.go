@@ -24,6 +24,7 @@ const (
 	treeDir      = "tree"
 	manifestFile = "manifest"
 	entryFile    = "entry.json" // written last: with it an entry is whole
+	unsyncedFile = "unsynced"   // holds the boot in which an entry was named that may not be on the disk
 	partMark     = ".part"      // a download that is not complete
 	stagingMark  = ".new-"      // an entry that is not complete
 )
@@ -121,6 +122,9 @@ func readEntry(dir string) (Entry, error) {
 	if !ValidDigest(entry.SHA256) || !ValidVersion(entry.Version) {
 		return Entry{}, fmt.Errorf("reading cache entry %q: %w", dir, ErrDamaged)
 	}
+	if !lasts(dir) {
+		return Entry{}, fmt.Errorf("reading cache entry %q: this host was cut off while it was written: %w", dir, ErrDamaged)
+	}
 	entry.Dir = dir
 	return entry, nil
 }
@@ -177,10 +181,9 @@ func (c Cache) removeLeftovers(keep func(name string) bool) error {
 	}
 	for _, file := range files {
 		name := file.Name()
-		if !strings.HasPrefix(name, ".") || keep(name) {
-			continue
-		}
-		if !strings.Contains(name, partMark) && !strings.Contains(name, stagingMark) {
+		unnamed := strings.HasPrefix(name, ".") && (strings.Contains(name, partMark) || strings.Contains(name, stagingMark)) && !keep(name)
+		cutOff := !strings.HasPrefix(name, ".") && file.IsDir() && !lasts(filepath.Join(c.Dir, name))
+		if !unnamed && !cutOff {
 			continue
 		}
 		if err := removal.Path(filepath.Join(c.Dir, name)); err != nil {
@@ -220,7 +223,7 @@ func (c Cache) make(ctx context.Context, asset Asset) (adopted bool, err error) 
 		return false, fmt.Errorf("reading the cache: %w", err)
 	}
 	for _, staging := range left {
-		if c.verified(ctx, staging, asset) && c.commit(staging, asset) == nil {
+		if c.verified(ctx, staging, asset) && c.commit(staging, asset, false) == nil {
 			adopted = true
 			break
 		}
@@ -294,12 +297,14 @@ func (e Entry) seen(at time.Time) Entry {
 
 // commit makes a sealed staging directory an entry: durable first, then named.
 // The part file goes before, or its bytes would be written out as well; from
-// here on a killed run has the staging directory to continue from.
-func (c Cache) commit(staging string, asset Asset) error {
+// here on a killed run has the staging directory to continue from. With later it
+// is named at once, and counts in this boot alone until it is durable.
+func (c Cache) commit(staging string, asset Asset, later bool) error {
 	if err := transfer.Discard(c.part(asset)); err != nil {
 		return fmt.Errorf("removing the part file: %w", err)
 	}
-	if !c.Volatile {
+	later = later && !c.Volatile && markUnsynced(staging) == nil
+	if !c.Volatile && !later {
 		if err := unpack.Sync(staging); err != nil {
 			return fmt.Errorf("writing the runner to the disk: %w", err)
 		}
@@ -307,7 +312,7 @@ func (c Cache) commit(staging string, asset Asset) error {
 	if err := os.Rename(staging, c.path(asset)); err != nil {
 		return fmt.Errorf("putting the runner into the cache: %w", err)
 	}
-	if c.Volatile {
+	if c.Volatile || later {
 		return nil
 	}
 	return atomicfile.SyncFolder(c.Dir)

@@ -48,6 +48,11 @@ type Fetcher struct {
 	Cache  Cache
 	// Connections is how many a download may use at most where one is slow.
 	Connections int
+	// SyncLater has what is fetched written to the disk beside what comes next: [Fetcher.Sync] waits for it. Until then it counts
+	// in this boot alone.
+	SyncLater bool
+
+	syncing []chan error
 }
 
 // Fetch returns the cache's entry of an asset, received now or found (cached).
@@ -59,7 +64,7 @@ type Fetcher struct {
 // after a wrong content nothing stays. Others who fetch into the same cache meanwhile wait.
 func (f *Fetcher) Fetch(ctx context.Context, asset Asset, progress Progress) (entry Entry, cached bool, err error) {
 	if entry, found := f.Cache.Find(asset); found {
-		return entry.seen(asset.Offered), true, nil
+		return entry.seen(asset.Offered), true, f.secure(entry)
 	}
 	if !asset.HasDigest() {
 		return Entry{}, false, fmt.Errorf("choosing %s: %w", asset.Filename, ErrNoDigest)
@@ -70,7 +75,7 @@ func (f *Fetcher) Fetch(ctx context.Context, asset Asset, progress Progress) (en
 	}
 	defer unlock()
 	if entry, found := f.Cache.Find(asset); found {
-		return entry.seen(asset.Offered), true, nil // somebody else was faster
+		return entry.seen(asset.Offered), true, f.secure(entry) // somebody else was faster
 	}
 	adopted, err := f.Cache.make(ctx, asset)
 	if err == nil && !adopted {
@@ -88,7 +93,7 @@ func (f *Fetcher) Fetch(ctx context.Context, asset Asset, progress Progress) (en
 	if !found {
 		return Entry{}, false, fmt.Errorf("fetching %s: %w", asset.Filename, ErrDamaged)
 	}
-	return entry, false, nil
+	return entry, false, f.secure(entry)
 }
 
 // Ensure is [Fetcher.Fetch] for a runner that somebody will use later, on this
@@ -186,15 +191,6 @@ func (e Entry) Verify(ctx context.Context) error {
 	return manifest.Check(ctx, e.tree())
 }
 
-// Sync waits until a runner root, and whatever else was written to its file
-// system, is on the disk, unless the cache is volatile. It may be repeated.
-func (f *Fetcher) Sync(root string) error {
-	if f.Cache.Volatile {
-		return nil
-	}
-	return unpack.Sync(root)
-}
-
 // Discard removes root, and what killed runs have left beside it.
 func Discard(root string) error { return unpack.Remove(root) }
 
@@ -217,7 +213,7 @@ func (f *Fetcher) receive(ctx context.Context, asset Asset, progress Progress) (
 		return resumed, fmt.Errorf("making the staging directory: %w", err)
 	}
 	if err = f.unpack(ctx, cancel, asset, from, staging); err == nil {
-		err = f.Cache.commit(staging, asset)
+		err = f.Cache.commit(staging, asset, f.SyncLater)
 	}
 	if err != nil {
 		err = errors.Join(err, removal.Path(staging))
