@@ -35,10 +35,8 @@ func (k KeptFiles) Folder() string { return k.folder }
 func (k KeptFiles) Keep(files map[string][]byte) error {
 	fresh := k.folder + ".new"
 	err := errors.Join(removal.Path(fresh), os.MkdirAll(filepath.Dir(k.folder), 0o700), os.Mkdir(fresh, 0o700))
-	for file, text := range files {
-		if err == nil {
-			err = replaceFile(filepath.Join(fresh, file), text)
-		}
+	if err == nil {
+		err = writeAll(fresh, files)
 	}
 	if err == nil {
 		err = exchangeFolder(k.folder, fresh)
@@ -50,7 +48,53 @@ func (k KeptFiles) Keep(files map[string][]byte) error {
 }
 
 // Drop forgets the files, and remembers that there are none. It may be repeated.
-func (k KeptFiles) Drop() error { return k.Keep(nil) }
+func (k KeptFiles) Drop() error {
+	if !k.dropped() {
+		return k.Keep(nil)
+	}
+	if err := atomicfile.SyncFolder(filepath.Dir(k.folder)); err != nil { // the one who has dropped them may have been killed before that
+		return fmt.Errorf("forgetting the registration of %q: %w", k.name, err)
+	}
+	return nil
+}
+
+// dropped tells whether they were dropped, and nothing is left of what that takes.
+func (k KeptFiles) dropped() bool {
+	files, err := os.ReadDir(k.folder)
+	for _, beside := range []string{".old", ".new"} {
+		if _, err := os.Lstat(k.folder + beside); !errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+	}
+	return err == nil && len(files) == 0
+}
+
+// writeAll writes files into a folder that nobody else has to do with, and has them on the disk: all first, so that a file system
+// with a journal writes that once.
+func writeAll(folder string, files map[string][]byte) (err error) {
+	var open []*os.File
+	defer func() {
+		for _, file := range open {
+			err = errors.Join(err, file.Close())
+		}
+	}()
+	for name, text := range files {
+		file, err := os.OpenFile(filepath.Join(folder, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return err
+		}
+		open = append(open, file)
+		if _, err := file.Write(text); err != nil {
+			return err
+		}
+	}
+	for _, file := range open {
+		if err := file.Sync(); err != nil {
+			return err
+		}
+	}
+	return atomicfile.SyncFolder(folder)
+}
 
 // Known tells whether this host has ever kept a registration of the runner, be it dropped
 // by now. Earlier versions left it in the runner's directory alone.
