@@ -103,6 +103,7 @@ func (h Host) Examine(ctx context.Context) []Finding {
 		{"account", h.account},
 		{"work", h.work},
 		{"systemd", h.systemd},
+		{"jail", func(ctx context.Context) []Finding { return confinement(ctx, h) }},
 		{"program", h.program},
 		{"selinux", h.selinux},
 		{"packages", h.packages},

@@ -13,6 +13,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -127,7 +128,7 @@ func TestExamineKeepsItsOrder(t *testing.T) {
 		}
 	}
 	want := []string{
-		"privileges", "platform", "libc", "libraries", "runner", "files", "disk", "inodes", "directories", "account", "work", "systemd", "program", "selinux", "packages",
+		"privileges", "platform", "libc", "libraries", "runner", "files", "disk", "inodes", "directories", "account", "work", "systemd", "jail", "program", "selinux", "packages",
 		"proxy", "dns", "tls", "ipv6", "hosts", "clock", "token", "group",
 	}
 	if !slices.Equal(checks, want) {
@@ -173,6 +174,46 @@ func TestTrees(t *testing.T) {
 	if f := h.unpacked(t.Context())[0]; f.State != OK && f.Object != want[1] {
 		t.Errorf("got %+v", f)
 	}
+}
+
+func TestJudgeJail(t *testing.T) {
+	t.Parallel()
+	h := Host{Again: again, Service: true}
+	weak := []string{"one thing", "another"}
+	expect(t, judgeJail(h, jail.Systemd, nil), OK, "transient unit", "")
+	old := "systemctl --version"
+	if !account.Privileged() {
+		old = "sudo runner-bootstrap doctor"
+	}
+	expect(t, judgeJail(h, jail.Namespaces, weak), Warning, "namespaces for each life of the listener: one thing; another", old)
+	h.Service = false
+	expect(t, judgeJail(h, jail.Namespaces, weak), OK, "namespaces for each life of the listener: one thing; another", "")
+	fix := "unshare "
+	if !account.Privileged() {
+		fix = "sudo runner-bootstrap doctor"
+	}
+	expect(t, judgeJail(h, jail.Descendants, weak), Warning, "the end of what a job has started: one thing", fix)
+}
+
+// TestJail: what would confine jobs is tried, and nothing stays of the trial.
+func TestJail(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	h := here(t)
+	found := confinement(t.Context(), h)
+	if len(found) != 1 || found[0].Object != jail.Namespaces && found[0].Object != jail.Descendants && found[0].Object != jail.Group {
+		t.Errorf("found %+v", found)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("it left %v, %v", left, err)
+	}
+	h.Service = true
+	if found := confinement(t.Context(), h); account.Privileged() == (found[0].State == Skipped) {
+		t.Errorf("with a service it found %+v", found)
+	}
+	t.Setenv("TMPDIR", filepath.Join(dir, "missing"))
+	h.Service = false
+	expect(t, confinement(t.Context(), h), Warning, "cannot try", "df ")
 }
 
 func TestJudgeSystemd(t *testing.T) {

@@ -49,7 +49,7 @@ func arrows() []arrow {
 		}},
 		{"internal/doctor", []string{
 			"internal/places", "internal/download", "internal/svc", "internal/github", "internal/instance", "internal/account",
-			"internal/transport", "internal/openfile", "internal/shell",
+			"internal/transport", "internal/openfile", "internal/shell", "internal/jail",
 		}},
 		{"internal/places", []string{"internal/download", "internal/instance", "internal/account", "internal/shell"}},
 		{"internal/supervise", []string{

@@ -2,6 +2,8 @@ package doctor
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -62,6 +64,34 @@ func TestWarnings(t *testing.T) {
 				t.Errorf("no warning of %q with the fix %q: %+v", c.found, c.fix, got.of(c.check))
 			}
 		})
+	}
+}
+
+// TestJail: doctor says what would confine jobs on a host, and what that leaves open, and leaves nothing of its trial.
+func TestJail(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	names := func() []string {
+		left, err := filepath.Glob(filepath.Join(os.TempDir(), "runner-bootstrap-doctor-*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return left
+	}
+	whole := h.doctor("", h.usual()...).of("jail")
+	if len(whole) != 1 || whole[0].State != "ok" || whole[0].Object != "namespaces" || !strings.Contains(whole[0].Found, "system calls are not filtered") {
+		t.Errorf("as root: %+v", whole)
+	}
+	// As in most containers.
+	without := []string{"setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"}
+	got := h.in(without, "", h.usual()...)
+	bound := got.of("jail")
+	if got.code != 0 || len(bound) != 1 || bound[0].State != "warning" || bound[0].Object != "descendants" ||
+		!strings.Contains(bound[0].Found, "lets nobody have namespaces") || !strings.HasPrefix(bound[0].Fix, "unshare ") {
+		t.Errorf("without CAP_SYS_ADMIN: exit code %d, %+v", got.code, bound)
+	}
+	if left := names(); len(left) > 0 {
+		t.Errorf("it left %q", left)
 	}
 }
 
