@@ -296,8 +296,8 @@ func (e Entry) madeOf(ctx context.Context, manifest *unpack.Manifest, root strin
 	if err != nil {
 		return false, err
 	}
-	if theirs.Equal(own) {
-		return true, nil
+	if theirs.Equal(own) || theirs.Equal(e.stamp()) {
+		return true, nil // of what was noted nothing has changed, by any of its names
 	}
 	known, err := e.sound(ctx, manifest)
 	if errors.Is(err, ErrDamaged) {
