@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -15,6 +17,8 @@ func (services) Available() error {
 	}
 	return svc.Available()
 }
+
+func (services) JobsApart(ctx context.Context) bool { return svc.JobsApart(ctx) }
 
 func (services) Describe(unit svc.Unit) (bootstrap.Service, error) { return svc.New(unit) }
 func (services) Named(name string) (bootstrap.Service, error)      { return svc.Named(name) }

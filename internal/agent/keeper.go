@@ -11,6 +11,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
@@ -28,7 +29,8 @@ type keeper struct {
 	environment []string
 	name        string
 	user        account.User
-	ahead       *ahead // nil where no copies are made ahead
+	maker       jail.Maker // confines a config.sh as it does listeners
+	ahead       *ahead     // nil where no copies are made ahead
 	rooted      rooted
 	mounted     []string // what was told last to be mounted in the runner's directory
 }
@@ -64,6 +66,7 @@ func (k *keeper) renew(ctx context.Context) error {
 		return err
 	}
 	room := register.NewRoom(k.store, record, copiesOf(k.fetcher, record, asset), k.environment, k.log, lock)
+	room.Maker = k.maker
 	settings, err := register.Joiner{Client: client, Store: k.store, Record: record, Shares: !k.user.Self, Room: room}.Join(ctx)
 	if err == nil && !record.Ephemeral && !record.JIT {
 		err = k.restore(record)

@@ -121,6 +121,7 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 		return stoppedOr(ctx, err)
 	}
 	reporter.confined(maker)
+	k.maker = maker
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan struct{})

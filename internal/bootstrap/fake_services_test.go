@@ -51,6 +51,8 @@ type unit struct {
 
 func (m *fakeServices) Available() error { return m.away }
 
+func (m *fakeServices) JobsApart(context.Context) bool { return false }
+
 func (m *fakeServices) Describe(u svc.Unit) (bootstrap.Service, error) {
 	if err := m.called("describe"); err != nil {
 		return nil, err

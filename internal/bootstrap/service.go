@@ -28,6 +28,8 @@ type Service interface {
 type Services interface {
 	// Available returns nil where this process can install a service, and [account.ErrPrivilege] where only root can.
 	Available() error
+	// JobsApart tells whether jobs run in units of their own here, beside that of the service.
+	JobsApart(ctx context.Context) bool
 	// Describe gives the service that a unit describes, and refuses a description that cannot be one.
 	Describe(unit svc.Unit) (Service, error)
 	// Named gives the service of that name, of which nothing else is known; it cannot be installed.
@@ -38,6 +40,8 @@ type Services interface {
 type described struct{ services Services }
 
 func (d described) Available() error { return d.services.Available() }
+
+func (d described) JobsApart(ctx context.Context) bool { return d.services.JobsApart(ctx) }
 
 func (d described) State(ctx context.Context, unit svc.Unit) (svc.State, error) {
 	service, err := d.services.Describe(unit)

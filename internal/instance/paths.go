@@ -49,5 +49,8 @@ func (r Record) LifeDir() string { return filepath.Join(filepath.Dir(r.Dir), "."
 // LifeName is what the lives of the listener are called on this host; the service manager knows them by it.
 func (r Record) LifeName() string { return "listener." + cmp.Or(r.Service, r.Name) }
 
+// RegisterName is what the runs of config.sh are called in the same way.
+func (r Record) RegisterName() string { return "register." + cmp.Or(r.Service, r.Name) }
+
 // Away is where a copy of the runner waits while two change places by renames.
 func Away(dir string) string { return dir + ".away" }

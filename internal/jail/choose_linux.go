@@ -2,17 +2,20 @@ package jail
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc/transient"
 )
 
 // nobody is for what belongs to this process.
 func nobody() account.User { return account.User{Self: true} }
 
 // Choose takes the strongest way that this host has, and tries whether it can be had. It may be repeated. The error is about the
-// folder alone, or ctx: there always is a way.
+// folder, or ctx, or about a systemd that has units for lives and does not answer: the service of this process has no room for
+// jobs then.
 func Choose(ctx context.Context, o Options) (Maker, error) {
 	if o.Unit == "" {
 		return chooseByProcess(ctx, o)
@@ -23,6 +26,8 @@ func Choose(ctx context.Context, o Options) (Maker, error) {
 		return m, nil
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
+	case !errors.Is(err, errNotRoot) && !transient.Never(err):
+		return nil, err
 	}
 	next, chooseErr := chooseByProcess(ctx, o)
 	if chooseErr != nil {

@@ -225,14 +225,16 @@ func (l *unitLife) End(ctx context.Context) error {
 	return l.room.discard()
 }
 
+var errNotRoot = errors.New("this process is not root")
+
 // newByUnit is the way of systemd, where it has all that is needed.
 func newByUnit(ctx context.Context, o Options) (*byUnit, error) {
 	if !account.Privileged() {
-		return nil, errors.New("this process is not root")
+		return nil, errNotRoot
 	}
 	host, err := transient.FindHost(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("asking systemd for units: %w", err)
 	}
 	return &byUnit{folder: o.Folder, before: o.Unit, host: host, log: o.Log}, nil
 }

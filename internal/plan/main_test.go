@@ -45,9 +45,12 @@ type services struct {
 	away  error // why no service can be installed
 	state svc.State
 	err   error // of the state
+	apart bool
 }
 
 func (s *services) Available() error { return s.away }
+
+func (s *services) JobsApart(context.Context) bool { return s.apart }
 
 func (s *services) State(_ context.Context, unit svc.Unit) (svc.State, error) {
 	if _, err := svc.New(unit); err != nil { // what the real one refuses

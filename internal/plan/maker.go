@@ -21,6 +21,8 @@ type ServiceManager interface {
 	// State tells how the service is that a unit describes, and refuses a description that cannot be one. A service that the
 	// service manager does not know is absent, and no error.
 	State(ctx context.Context, unit svc.Unit) (svc.State, error)
+	// JobsApart tells whether jobs run in units of their own here, beside that of the service.
+	JobsApart(ctx context.Context) bool
 }
 
 // Maker makes plans for one host. It changes nothing there.

@@ -64,12 +64,13 @@ func (p *planner) planService(ctx context.Context) error {
 	}
 	p.plan.ServiceName = serviceName(p.Request.Scope, p.plan.Name)
 	p.Record.User = p.plan.User
-	if err := checkFiles(p.Record, sandbox(p.maker.Paths, p.Record, p.JobUser)); err != nil {
+	apart := p.maker.Services.JobsApart(ctx)
+	if err := checkFiles(p.Record, sandbox(p.maker.Paths, p.Record, p.JobUser, apart)); err != nil {
 		return err
 	}
 	record := p.Record
 	record.Work = p.Request.wantedWork() // as it will be registered
-	p.Unit = p.maker.describe(p.plan.ServiceName, record, p.JobUser)
+	p.Unit = p.maker.describe(p.plan.ServiceName, record, p.JobUser, apart)
 	state, err := p.maker.Services.State(ctx, p.Unit)
 	if err != nil {
 		return err

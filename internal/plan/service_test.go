@@ -108,6 +108,14 @@ func TestPlanUnit(t *testing.T) {
 			t.Errorf("its jobs cannot write to %q, but to %q", place, unit.Sandbox.Writable)
 		}
 	}
+	if unit.Sandbox.Apart || !slices.Equal(unit.Keeps, []string{"listener." + serviceName, "register." + serviceName}) {
+		t.Errorf("the unit is %+v", unit)
+	}
+	w.services.apart = true
+	if unit := w.plan(r).Details.Unit; !unit.Sandbox.Apart || !unit.Sandbox.Enabled {
+		t.Errorf("with jobs apart the unit is %+v", unit)
+	}
+	w.services.apart = false
 	if d.Record.MetricsFile != w.base+"/metrics/web-1.prom" {
 		t.Errorf("metrics go to %q", d.Record.MetricsFile)
 	}

@@ -25,8 +25,8 @@ const (
 	documentation = "https://github.com/runner-bootstrap/runner-bootstrap"
 )
 
-// describe gives the unit of a record: this program, supervising.
-func (m *Maker) describe(service string, record instance.Record, user account.User) svc.Unit {
+// describe gives the unit of a record: this program, supervising. Apart says that jobs run in units of their own.
+func (m *Maker) describe(service string, record instance.Record, user account.User, apart bool) svc.Unit {
 	record.Service = service // not yet, where it is new
 	return svc.Unit{
 		Name:          service,
@@ -40,9 +40,9 @@ func (m *Maker) describe(service string, record instance.Record, user account.Us
 		StartTimeout:  instance.StartTimeout,
 		Watchdog:      watchdogTime,
 		Mounts:        m.mounts(record),
-		Sandbox:       sandbox(m.Paths, record, user),
+		Sandbox:       sandbox(m.Paths, record, user, apart),
 		RuntimeFolder: runtimeFolder(m.Paths.Control),
-		Keeps:         record.LifeName(),
+		Keeps:         []string{record.LifeName(), record.RegisterName()},
 		// usage, host, credential, archive, registration: the exit codes of this
 		// program that no restart can mend.
 		NoRestartStatus: []int{2, 3, 4, 6, 7},
@@ -84,13 +84,13 @@ const (
 	AllowAll    = instance.AllowAll
 )
 
-// sandbox is what keeps a service, and so its jobs, from changing the host.
-func sandbox(paths instance.Paths, record instance.Record, user account.User) svc.Sandbox {
+// sandbox is what keeps a service, and its jobs unless they run apart, from changing the host.
+func sandbox(paths instance.Paths, record instance.Record, user account.User, apart bool) svc.Sandbox {
 	// Not the runner's own directory: what is renamed into it stands beside it, and
 	// each of these is a mount of its own.
 	writable := []string{filepath.Dir(record.Dir), paths.State, paths.Cache}
 	home := homeOf(user)
-	if home != "" {
+	if home != "" && !apart {
 		writable = append(writable, home)
 	}
 	if work := record.WorkDir(); filepath.IsAbs(work) {
@@ -102,7 +102,7 @@ func sandbox(paths instance.Paths, record instance.Record, user account.User) sv
 	// A runner that lives in a temporary folder needs the host's.
 	hostTemp := temporary(record.Dir) || temporary(paths.State) || temporary(home)
 	return svc.Sandbox{
-		Enabled: !slices.Contains(record.Allow, AllowAll), Writable: writable,
+		Enabled: !slices.Contains(record.Allow, AllowAll), Apart: apart, Writable: writable,
 		Sudo: slices.Contains(record.Allow, AllowSudo), Docker: slices.Contains(record.Allow, AllowDocker), HostTemp: hostTemp,
 	}
 }

@@ -59,7 +59,7 @@ func settledRoom(record instance.Record, want places.Work) (places.Room, error) 
 func (p *planner) privateTemp() bool {
 	record := p.Record
 	record.User, record.Allow = p.plan.User, p.Request.Life.Allow
-	return p.Request.Service && sandbox(p.maker.Paths, record, p.JobUser).PrivateTemp()
+	return p.Request.Service && sandbox(p.maker.Paths, record, p.JobUser, false).PrivateTemp() // which is the same with jobs apart
 }
 
 // planWork says what becomes of a folder for jobs outside of the runner's.

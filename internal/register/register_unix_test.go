@@ -656,6 +656,35 @@ func TestRooms(t *testing.T) {
 	}
 }
 
+// recorder is a maker that remembers what it has started.
+type recorder struct {
+	jail.Maker
+	started []jail.Spec
+}
+
+func (r *recorder) Start(ctx context.Context, spec jail.Spec) (jail.Life, error) {
+	r.started = append(r.started, spec)
+	return r.Maker.Start(ctx, spec)
+}
+
+// An agent confines config.sh as it does listeners: under a name of this host's, and as an account that has none, as its service
+// manager would look for it.
+func TestRoomOfAMaker(t *testing.T) {
+	t.Parallel()
+	maker, err := jail.Choose(t.Context(), jail.Options{Folder: filepath.Join(open(t), "lives"), Log: quiet()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, by := scripted(t, "exit 0", quiet()), &recorder{Maker: maker}
+	r.Maker, r.Life = by, "register.actions.runner.octo-org.web-1"
+	if err := r.try(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(by.started) != 1 || by.started[0].Name != r.Life || os.Geteuid() == 0 && by.started[0].User.Name != "" {
+		t.Errorf("it has started %+v", by.started)
+	}
+}
+
 // Where the cache cannot be written to, rooms are elsewhere.
 func TestRoomBesideAReadOnlyCache(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 package register
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,9 @@ type Room struct {
 	// Locks are those under which config.sh works: nobody takes them before it has ended,
 	// also where this process is killed.
 	Locks []*instance.Lock
+	// Maker starts config.sh, under Life as its name; nil: the strongest that this process is by itself.
+	Maker jail.Maker
+	Life  string
 	Log   *slog.Logger
 
 	grace    time.Duration // zero is defaultGrace
@@ -64,7 +68,7 @@ func NewRoom(
 ) Room {
 	records := filepath.Dir(filepath.Dir(instance.KeptRegistration(store, record.Name).Folder()))
 	return Room{
-		Copies: copies, Hidden: []string{records, filepath.Dir(record.Dir)}, Locks: locks, Log: log,
+		Copies: copies, Hidden: []string{records, filepath.Dir(record.Dir)}, Locks: locks, Life: record.RegisterName(), Log: log,
 		Environment: append(slices.Clone(environment), namedAtStart(store, record, environment, log)...),
 	}
 }
@@ -209,7 +213,10 @@ func (r Room) config(ctx context.Context, dir string, user account.User, lock *i
 	if err != nil {
 		return fmt.Errorf("%s the runner: %w", v.verb, err)
 	}
-	maker, err := jail.Choose(ctx, jail.Options{Folder: filepath.Join(filepath.Dir(dir), lives), Log: r.Log})
+	maker := r.Maker
+	if maker == nil {
+		maker, err = jail.Choose(ctx, jail.Options{Folder: filepath.Join(filepath.Dir(dir), lives), Log: r.Log})
+	}
 	if err != nil {
 		return fmt.Errorf("%s the runner: %w", v.verb, err)
 	}
@@ -223,9 +230,9 @@ func (r Room) config(ctx context.Context, dir string, user account.User, lock *i
 	ended, err := instance.StartUnder(func() (int, error) {
 		var err error
 		life, err = maker.Start(ctx, jail.Spec{
-			Name: "config-" + v.name, Description: "config.sh of runner " + v.name,
+			Name: cmp.Or(r.Life, "register."+v.name), Description: "config.sh of runner " + v.name,
 			Argv: append([]string{filepath.Join(dir, "config.sh")}, v.arguments...),
-			Env:  append(environment, tokenVariable+"="+v.token.Reveal()), Dir: dir, User: user, Output: input,
+			Env:  append(environment, tokenVariable+"="+v.token.Reveal()), Dir: dir, User: nameless(user), Output: input,
 			Tasks: r.tasks(user), Grace: orphanGrace,
 			View: jail.View{Confined: true, Writable: []string{dir}, Hidden: r.Hidden},
 		})
@@ -252,6 +259,14 @@ func (r Room) config(ctx context.Context, dir string, user account.User, lock *i
 		return explain(v.verb, lines)
 	}
 	return nil
+}
+
+// nameless is an account as a life knows it: this host has a name for none but that of this process.
+func nameless(user account.User) account.User {
+	if !user.Self {
+		user.Name = ""
+	}
+	return user
 }
 
 // tasks bounds what an account of its own may run: others would be counted with it.

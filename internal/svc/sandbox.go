@@ -14,6 +14,8 @@ import (
 // Whatever one host needs beside it belongs into a drop-in (systemctl edit), which Install and Uninstall leave alone.
 type Sandbox struct {
 	Enabled bool
+	// Apart says that jobs run in units of their own, see [JobsApart]: then this is about the program alone, whatever jobs may.
+	Apart bool
 	// Writable are clean absolute paths that stay writable when nearly everything else becomes read-only. One that
 	// does not exist when the unit is started is left out until the next start. A path below /dev is a device node
 	// that jobs may use.
@@ -92,34 +94,74 @@ func (s Sandbox) render(line func(key, value string)) {
 	}
 	line("RestrictRealtime", "yes")
 	line("SystemCallErrorNumber", "EPERM")
+	if s.Apart {
+		s.renderAlone(line)
+		return
+	}
 	if s.Sudo {
 		line("SystemCallFilter", "~@clock @raw-io @reboot")
 		return
 	}
+	writable, devices := s.paths()
 	line("SystemCallFilter", JobCalls)
+	s.renderRoot(line, writable)
+	RenderDevices(line, devices)
+	if !s.Docker {
+		line("ProtectProc", "invisible")
+	}
+	line("SystemCallArchitectures", Architectures)
+}
+
+// renderRoot writes the lines that bind root, with jobs in this unit and without.
+func (s Sandbox) renderRoot(line func(key, value string), writable []string) {
 	line("NoNewPrivileges", "yes")
 	line("CapabilityBoundingSet", "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL CAP_SETGID CAP_SETUID")
 	line("ProtectSystem", "strict")
 	line("ProtectHome", "read-only")
-	writable, devices := s.paths()
 	line("ReadOnlyPaths", "/run")
 	line("ReadWritePaths", optional(writable))
 	line("PrivateMounts", "yes")
 	line("PrivateDevices", "yes")
-	RenderDevices(line, devices)
 	for _, what := range []string{"Clock", "KernelTunables", "KernelModules", "KernelLogs", "ControlGroups"} {
 		line("Protect"+what, "yes")
 	}
-	if !s.Docker {
-		line("ProtectProc", "invisible")
-	}
 	line("RestrictAddressFamilies", AddressFamilies)
-	line("SystemCallArchitectures", Architectures)
+}
+
+// renderAlone writes the lines for a program whose jobs run in units of their own. It talks to GitHub and to webhooks over the
+// network; to systemd, which starts and ends these units, to the journal and to logind over sockets in /run; it makes and
+// removes files below its own folders, gives them to accounts, ends processes of accounts, and looks at all there are. What
+// it is told to run (--on-exit, --token-command) runs under the same lines, may be any interpreter, and asks systemd for what
+// it may not do itself. Beside the lines of [Sandbox.renderRoot], whose reasons stand over [Sandbox.render]:
+//
+//   - SystemCallFilter: with @debug and @mount as well. It is a list of what is refused, as that of what is let through would
+//     have to know the calls of every newer libc.
+//   - ProtectProc=invisible: as above; what runs under it with another group than root's sees its own alone.
+//   - RestrictNamespaces, LockPersonality, ProtectHostname: no job is here that needs any of these.
+//   - SystemCallArchitectures=native: nor are there 32-bit builds.
+//   - No devices but those that every program has.
+//
+// Without MemoryDenyWriteExecute, since commands may be interpreters; RestrictSUIDSGID, which takes openat2 away, by which files are
+// opened without following links; ProcSubset, as the boot's id and mounts are read; and UMask, as folders are made with modes of
+// their own. ProtectHome stays read-only: credentials that are named by path may lie in a home.
+func (s Sandbox) renderAlone(line func(key, value string)) {
+	var writable []string
+	if s.hostTemp() {
+		writable = append(writable, "/tmp", "/var/tmp")
+	}
+	line("SystemCallFilter", programCalls)
+	s.renderRoot(line, append(writable, s.Writable...))
+	line("ProtectHostname", "yes")
+	line("ProtectProc", "invisible")
+	line("RestrictNamespaces", "yes")
+	line("LockPersonality", "yes")
+	line("SystemCallArchitectures", "native")
 }
 
 // The values that the sandbox of a service and the confinement of a transient unit have in common.
 const (
 	JobCalls        = "~@clock @cpu-emulation @module @obsolete @raw-io @reboot @swap"
+	programCalls    = JobCalls + " @debug @mount"
 	AddressFamilies = "AF_UNIX AF_INET AF_INET6 AF_NETLINK"
 	Architectures   = "native x86 arm"
 )

@@ -35,9 +35,9 @@ type Unit struct {
 	// Mounts are clean absolute paths that the program needs: what is mounted at or above them comes first.
 	Mounts  []string
 	Sandbox Sandbox
-	// Keeps is another unit that the program has start and end, without ".service"; empty: none. Systemd ends it when the program
-	// has ended without doing so.
-	Keeps string
+	// Keeps are other units that the program has start and end, without ".service". Systemd ends them when the program has ended
+	// without doing so.
+	Keeps []string
 	// RuntimeFolder is the name of a folder in /run for this program and its like, private to root; empty: none.
 	RuntimeFolder string
 }

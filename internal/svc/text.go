@@ -34,12 +34,13 @@ import (
 //     and process, which leaves children behind, lets an orphan hold the runner's session.
 //   - OOMPolicy=continue: the memory that runs out is a job's; ending the unit for it would take away the
 //     report of that job and every following one. Older than systemd 243: ignored with a warning.
-//   - TasksMax=infinity: the default, 15% of what the kernel can do, is for daemons; jobs are whole builds.
+//   - TasksMax=infinity: the default, 15% of what the kernel can do, is for daemons; jobs are whole builds. Where these run in units
+//     of their own, each of which has its bound, this one has what the program and a command or two of its need, many times.
 //
 // And why some do not: no User, since the program drops to the unprivileged account for its children itself
 // and keeps its secret from them. No UMask: jobs inherit it, and expect the usual 0022. No Delegate: nothing
 // here makes control groups. The lines of the sandbox have their reasons over [Sandbox.render]; without them, what a
-// job may do is decided by the account that it runs under.
+// job that runs in this unit may do is decided by the account that it runs under.
 func render(u Unit) string {
 	var b strings.Builder
 	line := func(key, value string) {
@@ -64,8 +65,8 @@ func render(u Unit) string {
 		line("Type", "exec")
 	}
 	line("ExecStart", commandLine(u.Executable, u.Args))
-	if u.Keeps != "" {
-		line("ExecStopPost", "-systemctl --no-block stop "+strings.TrimSuffix(fileOf(u.Keeps), "e")+"[e]")
+	if len(u.Keeps) > 0 {
+		line("ExecStopPost", "-systemctl --no-block stop "+patternsOf(u.Keeps))
 	}
 	line("WorkingDirectory", escapeSpecifiers(u.Directory))
 	if u.RuntimeFolder != "" {
@@ -85,7 +86,11 @@ func render(u Unit) string {
 	line("KillSignal", "SIGTERM")
 	line("TimeoutStopSec", seconds(u.StopTimeout))
 	line("OOMPolicy", "continue")
-	line("TasksMax", "infinity")
+	if u.Sandbox.Apart {
+		line("TasksMax", "512")
+	} else {
+		line("TasksMax", "infinity")
+	}
 	u.Sandbox.render(line)
 
 	b.WriteString("\n[Install]\n")
@@ -113,6 +118,15 @@ func quote(word string) string {
 		return word
 	}
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(word) + `"`
+}
+
+// patternsOf lists units by patterns that fit them alone: systemctl has nothing to say of one that is not there.
+func patternsOf(names []string) string {
+	words := make([]string, len(names))
+	for i, name := range names {
+		words[i] = strings.TrimSuffix(fileOf(name), "e") + "[e]"
+	}
+	return strings.Join(words, " ")
 }
 
 // quoted lists paths.

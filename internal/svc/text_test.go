@@ -43,9 +43,14 @@ func examples() map[string]Unit {
 	sudo.Sandbox = Sandbox{Enabled: true, Sudo: true, Writable: []string{"/srv"}}
 	docker.Sandbox = Sandbox{Enabled: true, Docker: true, Writable: []string{"/tmp/x"}}
 	both.Sandbox = Sandbox{Enabled: true, Sudo: true, Docker: true}
+	apart, free := sandboxed, bare
+	apart.Sandbox.Apart, apart.Sandbox.Sudo = true, true
+	apart.Keeps = []string{"listener.actions.runner.octo-org.web-1", "register.actions.runner.octo-org.web-1"}
+	free.Sandbox = Sandbox{Apart: true}
 	return map[string]Unit{
 		"full": example(), "bare": bare, "sandboxed": sandboxed,
 		"sandboxed-sudo": sudo, "sandboxed-docker": docker, "sandboxed-both": both,
+		"apart": apart, "apart-free": free,
 	}
 }
 
@@ -264,6 +269,7 @@ func TestValidation(t *testing.T) {
 		{"hasty watchdog", func(u *Unit) { u.Notify, u.Watchdog = true, time.Second-1 }, "under a second"},
 		{"shortest watchdog", func(u *Unit) { u.Notify, u.Watchdog = true, time.Second }, ""},
 		{"watchdog of the mute", func(u *Unit) { u.Watchdog = time.Minute }, "does not notify"},
+		{"foreign text among units", func(u *Unit) { u.Keeps = []string{"a", "b; rm"} }, "which it keeps"},
 		{"relative writable", func(u *Unit) { sandbox(u, "srv") }, "not a clean absolute path"},
 		{"unclean writable", func(u *Unit) { sandbox(u, "/srv/") }, "not a clean absolute path"},
 		{"line break in writable", func(u *Unit) { sandbox(u, "/srv\nUser=x") }, "control character"},
@@ -307,3 +313,36 @@ func sandbox(u *Unit, writable ...string) { u.Sandbox = Sandbox{Enabled: true, W
 
 // unprintable finds what must not reach a terminal by way of a quoted value.
 func unprintable(r rune) bool { return r == utf8.RuneError || unicode.IsControl(r) }
+
+// TestSandboxOfTheProgramAlone: with jobs elsewhere the program's own sandbox is never weaker than the one for both, and what
+// jobs may does not count.
+func TestSandboxOfTheProgramAlone(t *testing.T) {
+	t.Parallel()
+	lines := func(s Sandbox) []string {
+		var all []string
+		s.render(func(key, value string) { all = append(all, key+"="+value) })
+		return all
+	}
+	with, alone := lines(Sandbox{Enabled: true}), lines(Sandbox{Enabled: true, Apart: true})
+	for _, line := range with {
+		key, value, _ := strings.Cut(line, "=")
+		switch key {
+		case "BindPaths", "DeviceAllow", "ReadWritePaths", "SystemCallArchitectures":
+			continue // it has less of these
+		case "SystemCallFilter":
+			if !slices.ContainsFunc(alone, func(l string) bool { return strings.HasPrefix(l, key+"="+value) }) {
+				t.Errorf("the program may call what jobs may not: %s", line)
+			}
+			continue
+		}
+		if !slices.Contains(alone, line) {
+			t.Errorf("the program goes without %s", line)
+		}
+	}
+	if got := lines(Sandbox{Enabled: true, Apart: true, Sudo: true}); !slices.Equal(got, alone) {
+		t.Errorf("sudo for jobs changes it to %q", got)
+	}
+	if got := lines(Sandbox{Apart: true}); len(got) > 0 {
+		t.Errorf("one that is switched off has %q", got)
+	}
+}

@@ -64,9 +64,9 @@ func (u Unit) validateFolders() error {
 			return fmt.Errorf("mount %q: not a clean absolute path", name)
 		}
 	}
-	if u.Keeps != "" {
-		if err := validateName(u.Keeps); err != nil {
-			return fmt.Errorf("unit %q, which it keeps: %w", u.Keeps, err)
+	for _, name := range u.Keeps {
+		if err := validateName(name); err != nil {
+			return fmt.Errorf("unit %q, which it keeps: %w", name, err)
 		}
 	}
 	if u.RuntimeFolder == "" {

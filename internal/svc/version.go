@@ -37,3 +37,15 @@ func (h host) version(ctx context.Context) (int, error) {
 	}
 	return version, nil
 }
+
+// UnitsVersion is the oldest systemd that gives each life of a program a unit of its own, as package transient describes it.
+const UnitsVersion = 245
+
+// JobsApart tells whether jobs run in units of their own on this host, beside that of the program which has them started. Where
+// that cannot be told they are thought to run in its unit.
+func JobsApart(ctx context.Context) bool { return systemdHost().jobsApart(ctx) }
+
+func (h host) jobsApart(ctx context.Context) bool {
+	version, err := h.version(ctx)
+	return err == nil && version >= UnitsVersion
+}

@@ -57,3 +57,16 @@ func TestVersionWithoutAnAnswer(t *testing.T) {
 		t.Errorf("none: %v", err)
 	}
 }
+
+// TestJobsApart: only a systemd that says that it is new enough has units for them.
+func TestJobsApart(t *testing.T) {
+	for answer, want := range map[string]bool{
+		"systemd 245 (245.4)\n": true, "systemd 252 (252.39)\n": true, "systemd 244 (244)\n": false, "systemd 239\n": false, "runit\n": false, "": false,
+	} {
+		f := newFake(t, fakeInstaller{})
+		f.put("version", answer)
+		if got := f.host.jobsApart(t.Context()); got != want {
+			t.Errorf("%q: %v, want %v", answer, got, want)
+		}
+	}
+}

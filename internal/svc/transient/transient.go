@@ -15,9 +15,6 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
-// OldestVersion is the oldest systemd that starts a [Unit] as it is described.
-const OldestVersion = 245
-
 // Unit is one that is written nowhere: it begins with Start, and is gone after End. Its main program is told apart from
 // what that has left: the unit stays until it is ended, though the program has ended.
 type Unit struct {
@@ -52,7 +49,7 @@ type Host struct {
 	CountsTasks bool // control groups bound the number of processes
 }
 
-// FindHost asks systemd. The error matches [ErrTooOld] where it is older than [OldestVersion], and [svc.ErrUnavailable]
+// FindHost asks systemd. The error matches [ErrTooOld] where it is older than [svc.UnitsVersion], and [svc.ErrUnavailable]
 // where there is none.
 func FindHost(ctx context.Context) (Host, error) {
 	if err := svc.Available(); err != nil {
@@ -62,8 +59,8 @@ func FindHost(ctx context.Context) (Host, error) {
 	if err != nil {
 		return Host{}, err
 	}
-	if version < OldestVersion {
-		return Host{}, fmt.Errorf("%w: %d is before %d", ErrTooOld, version, OldestVersion)
+	if version < svc.UnitsVersion {
+		return Host{}, fmt.Errorf("%w: %d is before %d", ErrTooOld, version, svc.UnitsVersion)
 	}
 	// A slice that there is wherever there are services.
 	out, err := control(ctx, "looking at", "system.slice", "show", "--property=TasksCurrent", "--value")
@@ -76,6 +73,12 @@ func FindHost(ctx context.Context) (Host, error) {
 
 // ErrTooOld says that the systemd of this host is too old for transient units as they are described here.
 var ErrTooOld = errors.New("this systemd is too old")
+
+// Never tells whether an error of [FindHost] will be the same the next time: this host has no such units, as
+// [svc.JobsApart] says as well. Any other may pass.
+func Never(err error) bool {
+	return errors.Is(err, ErrTooOld) || errors.Is(err, svc.ErrUnavailable) || errors.Is(err, svc.ErrVersion)
+}
 
 // RefusedError says why a unit's program was not started.
 type RefusedError struct {
