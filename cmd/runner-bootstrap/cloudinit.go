@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -11,8 +10,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"go.yaml.in/yaml/v3"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/config"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
@@ -115,12 +114,12 @@ func makeUserData(call *session, o *cloudInitOptions) error {
 	if err := addCredential(call, o, &data, len(issued) > 0); err != nil {
 		return err
 	}
-	config, err := o.install.configFile(call.given)
+	settings, err := o.install.configFile(call.given)
 	if err != nil {
 		return err
 	}
-	if config != "" {
-		data.private(o.install.futurePaths().Config, config)
+	if settings != "" {
+		data.private(o.install.futurePaths().Config, settings)
 		if o.install.place.dir != "" {
 			install = append(install, "--dir", o.install.place.dir)
 		}
@@ -136,22 +135,11 @@ func printUserData(call *session, o *cloudInitOptions, scope github.Scope, data 
 		what += " for " + scope.URL()
 	}
 	fmt.Fprintf(call.out, "#cloud-config\n# %s. Made by:\n#   %s\n", what, again(call.arguments))
-	text, err := yamlText(data)
+	text, err := config.Text(data)
 	if err == nil {
 		_, err = io.WriteString(call.out, text)
 	}
 	return err
-}
-
-func yamlText(value any) (string, error) {
-	var text strings.Builder
-	encoder := yaml.NewEncoder(&text)
-	encoder.SetIndent(2)
-	err := errors.Join(encoder.Encode(value), encoder.Close())
-	if err != nil {
-		return "", fmt.Errorf("writing YAML: %w", err)
-	}
-	return text.String(), nil
 }
 
 // futureScope checks what the install on the machine would refuse, as far as that
@@ -278,21 +266,16 @@ func (o *installOptions) futurePaths() instance.Paths {
 // configFile writes what install is to be told, in the order of help. What was
 // issued elsewhere is not in it: a configuration stays, and it does not.
 func (o *installOptions) configFile(given func(name string) bool) (string, error) {
-	mapping := &yaml.Node{Kind: yaml.MappingNode}
+	var pairs []config.Pair
 	for _, option := range optionsFor("install", o.groups()) {
-		if !given(option.name) || !option.lasts() {
-			continue
+		if given(option.name) && option.lasts() {
+			pairs = append(pairs, config.Pair{Key: option.name, Value: option.setting()})
 		}
-		value := &yaml.Node{}
-		if err := value.Encode(option.setting()); err != nil {
-			return "", fmt.Errorf("writing option %q: %w", option.name, err)
-		}
-		mapping.Content = append(mapping.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: option.name}, value)
 	}
-	if len(mapping.Content) == 0 {
+	if len(pairs) == 0 {
 		return "", nil
 	}
-	return yamlText(mapping)
+	return config.File(pairs)
 }
 
 // lasts tells whether the option belongs into a machine's configuration file.

@@ -9,11 +9,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/config"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
 
@@ -272,16 +274,17 @@ func TestConfigTemplate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, o := range declaredOptions() {
-		text, there := set[o.name]
+		i := slices.IndexFunc(set, func(s config.Setting) bool { return s.Key == o.name })
+		there := i >= 0
 		if there == (o.name == "config") {
 			t.Errorf("key %s is there: %t", o.name, there)
 		}
 		if !there {
 			continue
 		}
-		bound := &binding{option: o}
-		if err := bound.Set(text); err != nil {
-			t.Errorf("key %s: value %q is %v", o.name, text, err)
+		text := ""
+		if len(set[i].Items) == 1 {
+			text = set[i].Items[0].Text
 		}
 		if o.fallback != "" && text != o.fallback {
 			t.Errorf("key %s: %q, want its default %q", o.name, text, o.fallback)

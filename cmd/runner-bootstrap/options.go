@@ -101,8 +101,14 @@ func (o option) variable() string {
 	return environmentPrefix + strings.ToUpper(strings.ReplaceAll(o.name, "-", "_"))
 }
 
-// of tells whether the option belongs to command.
+// of tells whether the option belongs to command. What looks at the configuration takes what install takes.
 func (o option) of(command string) bool {
+	if command == "config-show" || command == "config-validate" {
+		command = "install"
+		if o.name == "dry-run" || o.name == "json" && command == "config-validate" {
+			return false
+		}
+	}
 	return slices.Contains(strings.Fields(o.commands), command)
 }
 

@@ -1,22 +1,15 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"go.yaml.in/yaml/v3"
-
-	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 )
 
 // errUsage is matched by every mistake in the call: exit code 2.
@@ -39,6 +32,7 @@ func usagef(format string, values ...any) error {
 type binding struct {
 	option
 	typed string
+	from  string // a variable's name, or a place in the file; empty for a flag and for the default
 }
 
 // Type is what help calls the value.
@@ -66,14 +60,15 @@ func (b *binding) Set(typed string) error {
 		}
 	case b.lines != nil:
 		for line := range strings.Lines(typed) {
-			if line = strings.TrimSpace(line); line != "" {
+			// What ends a value may be meant, and a line's end is not.
+			if line = strings.TrimLeft(strings.TrimRight(line, "\r\n"), " \t"); line != "" {
 				*b.lines = append(*b.lines, line)
 			}
 		}
 	case b.on != nil:
-		on, err := strconv.ParseBool(typed)
+		on, err := readSwitch(typed)
 		*b.on = on
-		return bare(err)
+		return err
 	case b.count != nil:
 		count, err := strconv.ParseUint(typed, 10, 16)
 		*b.count = int(count)
@@ -84,6 +79,18 @@ func (b *binding) Set(typed string) error {
 		return bare(err)
 	}
 	return nil
+}
+
+// readSwitch reads on and off as people write them, in YAML too.
+func readSwitch(typed string) (on bool, err error) {
+	switch strings.ToLower(typed) {
+	case "yes", "on":
+		return true, nil
+	case "no", "off":
+		return false, nil
+	}
+	on, err = strconv.ParseBool(strings.ToLower(typed))
+	return on, bare(err)
 }
 
 // bare leaves out the name of the function that did not understand a value.
@@ -151,11 +158,8 @@ func resolve(command *cobra.Command, call *session) error {
 		if err := fromEnvironment(command.Flags(), option.name); err != nil {
 			return err
 		}
-		text, there := file[option.name]
-		if there && !command.Flags().Changed(option.name) {
-			if err := command.Flags().Set(option.name, text); err != nil {
-				return usagef("configuration file: key %q: value %q is %v", option.name, text, errors.Unwrap(err))
-			}
+		if err := fromFile(command.Flags(), option.name, file); err != nil {
+			return err
 		}
 	}
 	return call.checkGiven(options)
@@ -187,78 +191,8 @@ func fromEnvironment(flags *pflag.FlagSet, name string) error {
 	if err := flags.Set(name, text); err != nil {
 		return usagef("environment variable %s: value %q is %v", variable, text, errors.Unwrap(err))
 	}
+	if bound, ok := flag.Value.(*binding); ok {
+		bound.from = variable
+	}
 	return nil
-}
-
-// maxConfig is far more than a configuration file has.
-const maxConfig = 1 << 20
-
-// configText reads a file that was named as it is, be it a pipe; the one of a directory, in
-// which others may write, as a plain file alone.
-func configText(ctx context.Context, named, name string) ([]byte, error) {
-	if named == "" {
-		return openfile.Read(name, maxConfig)
-	}
-	ctx, cancel := context.WithTimeout(ctx, secretCommandTime)
-	defer cancel()
-	return openfile.ReadStream(ctx, name, maxConfig)
-}
-
-// readConfig reads the configuration file as one text for each key. Without a
-// name it is the one of dir, which may be missing.
-func readConfig(ctx context.Context, named, dir string) (map[string]string, error) {
-	name := firstOf(named, instance.DefaultPaths(dir).Config)
-	text, err := configText(ctx, named, name)
-	// What only root may read is only for what root does.
-	if named == "" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)) {
-		return nil, nil //nolint:nilnil // no file is no setting
-	}
-	if err != nil {
-		return nil, usagef("reading the configuration file: %v", err)
-	}
-	var raw map[string]any
-	if err := yaml.Unmarshal(text, &raw); err != nil {
-		return nil, usagef("reading configuration file %q: %v", name, err)
-	}
-	settings := make(map[string]string, len(raw))
-	for key, value := range raw {
-		if !slices.ContainsFunc(declaredOptions(), func(o option) bool { return o.name == key }) {
-			return nil, unknownKey(name, key)
-		}
-		if settings[key], err = settingText(value); err != nil {
-			return nil, usagef("configuration file %q: key %q: %v", name, key, err)
-		}
-	}
-	return settings, nil
-}
-
-func unknownKey(file, key string) error {
-	if key == "token" {
-		return usagef("configuration file %q: a token does not belong into it; name a private file with the key \"token-file\"", file)
-	}
-	return usagef("configuration file %q: unknown key %q; the keys are the names of the options", file, key)
-}
-
-// settingText writes a YAML value as it would be typed. A mapping is taken as
-// KEY=VALUE lines, for env.
-func settingText(value any) (string, error) {
-	switch v := value.(type) {
-	case nil:
-		return "", errors.New("it has no value")
-	case []any:
-		words := make([]string, 0, len(v))
-		for _, word := range v {
-			words = append(words, fmt.Sprint(word))
-		}
-		return strings.Join(words, "\n"), nil
-	case map[string]any:
-		var lines []string
-		for key, word := range v {
-			lines = append(lines, fmt.Sprintf("%s=%v", key, word))
-		}
-		slices.Sort(lines)
-		return strings.Join(lines, "\n"), nil
-	default:
-		return fmt.Sprint(v), nil
-	}
 }

@@ -8,7 +8,8 @@ import (
 	"unicode"
 )
 
-const redacted = "[redacted]"
+// Redacted stands where a secret is not shown.
+const Redacted = "[redacted]"
 
 // Secret is a credential. It prints, logs and marshals as redacted; only
 // [Secret.Reveal] gives its value. The value sits behind a pointer so that
@@ -69,7 +70,7 @@ func (s Secret) String() string {
 	if s.Empty() {
 		return ""
 	}
-	return redacted
+	return Redacted
 }
 
 // GoString redacts for %#v.

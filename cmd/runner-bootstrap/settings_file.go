@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/config"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
+)
+
+// maxConfig is far more than a configuration file has.
+const maxConfig = 1 << 20
+
+// configText reads a file that was named as it is, be it a pipe; the one of a directory, in
+// which others may write, as a plain file alone.
+func configText(ctx context.Context, named, name string) ([]byte, error) {
+	if named == "" {
+		return openfile.Read(name, maxConfig)
+	}
+	ctx, cancel := context.WithTimeout(ctx, secretCommandTime)
+	defer cancel()
+	return openfile.ReadStream(ctx, name, maxConfig)
+}
+
+// readConfig reads the configuration file, in which every key is an option that can be what its value says. Without a
+// name it is the one of dir, which may be missing.
+func readConfig(ctx context.Context, named, dir string) ([]config.Setting, error) {
+	name := configName(named, dir)
+	text, err := configText(ctx, named, name)
+	// What only root may read is only for what root does.
+	if named == "" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, usagef("reading the configuration file: %v", err)
+	}
+	settings, err := config.Parse(name, text)
+	if err != nil {
+		return nil, configError(err)
+	}
+	declared := declaredOptions()
+	for _, s := range settings {
+		i := slices.IndexFunc(declared, func(o option) bool { return o.name == s.Key })
+		if i < 0 {
+			return nil, configError(unknownKey(s))
+		}
+		// Of an option that this command does not have as well: a mistake should show before it matters.
+		if err := (&binding{option: declared[i]}).take(s); err != nil {
+			return nil, configError(err)
+		}
+	}
+	return settings, nil
+}
+
+func configName(named, dir string) string {
+	return firstOf(named, instance.DefaultPaths(dir).Config)
+}
+
+func configError(err error) error { return usagef("configuration file %v", err) }
+
+func unknownKey(s config.Setting) error {
+	if s.Key == "token" {
+		return s.At.Errorf("a token does not belong into it; name a private file with the key \"token-file\"")
+	}
+	meant := strings.ToLower(strings.TrimLeft(strings.ReplaceAll(s.Key, "_", "-"), "-"))
+	if slices.ContainsFunc(declaredOptions(), func(o option) bool { return o.name == meant }) {
+		return s.At.Errorf("unknown key %q; it is called %q", s.Key, meant)
+	}
+	return s.At.Errorf("unknown key %q; the keys are the names of the options", s.Key)
+}
+
+// fromFile fills an option that nothing before has set.
+func fromFile(flags *pflag.FlagSet, name string, settings []config.Setting) error {
+	i := slices.IndexFunc(settings, func(s config.Setting) bool { return s.Key == name })
+	flag := flags.Lookup(name)
+	if i < 0 || flag == nil || flag.Changed {
+		return nil
+	}
+	bound, ok := flag.Value.(*binding)
+	if !ok {
+		return nil
+	}
+	if err := bound.take(settings[i]); err != nil {
+		return configError(err)
+	}
+	bound.from, flag.Changed = settings[i].At.String(), true
+	return nil
+}
+
+// take is [binding.Set] for what a configuration file says. Every text of it is one value, and none is changed.
+func (b *binding) take(s config.Setting) error {
+	many := b.list != nil || b.lines != nil
+	switch {
+	case s.Form == config.List && !many:
+		return s.Errorf("key %q has one value, and not a list of them", s.Key)
+	case s.Form == config.Map && b.lines == nil:
+		return s.Errorf("key %q has no map as its value", s.Key)
+	}
+	for _, item := range s.Items {
+		text := item.Text
+		if s.Form == config.Map {
+			text = item.Key + "=" + text
+		}
+		if s.Form != config.Scalar {
+			if err := b.whole(item, text); err != nil {
+				return err
+			}
+		}
+		if err := b.Set(text); err != nil {
+			return item.Errorf("key %q: value %q is %v%s", s.Key, item.Text, err, b.example())
+		}
+	}
+	return nil
+}
+
+// whole refuses what would become several values, or none.
+func (b *binding) whole(item config.Item, text string) error {
+	switch {
+	case strings.TrimSpace(text) == "":
+		return item.Errorf("an empty value in a list")
+	case strings.ContainsAny(text, "\r\n"):
+		return item.Errorf("value %q has a line break, which it cannot keep", item.Text)
+	case b.list != nil && strings.Contains(text, ","):
+		return item.Errorf("value %q has a comma, which separates values; write two", item.Text)
+	case text != strings.TrimLeft(text, " \t"), b.list != nil && text != strings.TrimSpace(text):
+		return item.Errorf("value %q has blanks around it, which it cannot keep", item.Text)
+	}
+	return nil
+}
+
+// example shows a value that would be understood.
+func (b *binding) example() string {
+	switch {
+	case b.on != nil:
+		return "; it is true or false"
+	case b.span != nil:
+		return "; it is a time with its unit, such as 90s or 15m"
+	case b.count != nil:
+		return "; it is a whole number from 0 to 65535"
+	}
+	return ""
+}
