@@ -25,6 +25,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
 // exitCode is what a script learns.
@@ -257,6 +258,7 @@ func networkMeanings() []meaning {
 		{register.ErrStillListed, exitNetwork, same},
 		{github.ErrServer, exitNetwork, fixed("curl -sS https://www.githubstatus.com/api/v2/status.json")},
 		{github.ErrNotGitHub, exitNetwork, hintNotGitHub},
+		{transport.ErrProxy, exitNetwork, hintProxy},
 		{download.ErrTransfer, exitNetwork, same},
 		{register.ErrUnreachable, exitNetwork, same},
 		{register.ErrSlow, exitNetwork, same},

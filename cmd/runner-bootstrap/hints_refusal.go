@@ -3,10 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
 // What can be done about a refusal of GitHub's. Its own sentence decides: a
@@ -189,4 +191,17 @@ func toDoAboutPolicy(refused *github.Error, at string) string {
 			"or register the runner for the organization: --url %s/%s", refused.Scope.Owner, refused.Scope.Server(), refused.Scope.Owner)
 	}
 	return fmt.Sprintf("an owner has to allow it in the settings of %s, or of its enterprise", at)
+}
+
+// hintProxy knows no password, and shows none.
+func hintProxy(call *session, err error) string {
+	var refused *transport.ProxyRefusal
+	if !errors.As(err, &refused) {
+		return again(call.arguments)
+	}
+	proxy := refused.Proxy.Scheme + "://"
+	if refused.Status == http.StatusProxyAuthRequired {
+		return "export https_proxy=" + proxy + "USER:PASSWORD@" + refused.Proxy.Host + " && " + again(call.arguments)
+	}
+	return "curl -v --proxy " + shellWords([]string{proxy + refused.Proxy.Host, firstOf(optionsOf[scopeOptions](call).url, "https://github.com")})
 }

@@ -4,12 +4,12 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
 // networkOptions say how the network is reached.
@@ -52,9 +52,15 @@ func (o *networkOptions) apply() (*x509.CertPool, error) {
 		}
 	}
 	if o.noProxy != "" {
+		if _, err := transport.ProxyExceptions("--no-proxy", o.noProxy); err != nil {
+			return nil, usagef("%v", err)
+		}
 		if err := setVariables(o.noProxy, "no_proxy"); err != nil {
 			return nil, err
 		}
+	}
+	if err := settleProxies(); err != nil {
+		return nil, err
 	}
 	if o.caFile == "" {
 		return nil, nil
@@ -63,14 +69,29 @@ func (o *networkOptions) apply() (*x509.CertPool, error) {
 }
 
 func checkProxy(raw string) error {
-	u, err := url.Parse(raw)
+	u, err := transport.ProxyURL("--proxy", raw)
 	switch {
-	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return usagef("--proxy: not a URL such as http://proxy.example.com:3128")
+	case err != nil:
+		return usagef("%v", err)
 	case u.User != nil:
 		return &usageError{
 			text: "--proxy: a password among the arguments can be read by every account of this host",
 			hint: "sudo --preserve-env=https_proxy " + sudoName() + " install --url URL --token-file FILE",
+		}
+	}
+	return nil
+}
+
+// settleProxies gives the variables of proxies a form that is understood alike by all who read them, in both cases: each
+// reader has its own idea which of them counts.
+func settleProxies() error {
+	variables, err := transport.ProxyVariables(os.Getenv)
+	if err != nil {
+		return usagef("environment variable %v", err)
+	}
+	for name, value := range variables {
+		if err := setVariables(value, name, strings.ToUpper(name)); err != nil {
+			return err
 		}
 	}
 	return nil

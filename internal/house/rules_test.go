@@ -26,6 +26,7 @@ func arrows() []arrow {
 			"internal/register", "internal/svc",
 			"internal/health", "internal/metadata", "internal/github", "internal/instance", "internal/account", "internal/transport",
 			"internal/refusal", "internal/agent", "internal/jail", "internal/shell", "internal/removal", "internal/openfile",
+			"internal/config",
 		}},
 		// Neither this one nor the agent imports the other: they meet in the record.
 		{"internal/bootstrap", []string{
@@ -89,6 +90,7 @@ func arrows() []arrow {
 		{"internal/inflate", nil},
 		{"internal/atomicfile", nil},
 		{"internal/retry", nil},
+		{"internal/config", nil},
 		{"internal/shell", nil},
 		{"internal/demo", []string{"internal/githubtest", "internal/download"}}, // the latter names the platform
 		{"internal/githubtest", nil},

@@ -29,7 +29,7 @@ func checkRetry(ctx context.Context, resp *http.Response, err error) (bool, erro
 		return false, ctx.Err()
 	}
 	if err != nil {
-		if !repeatable(ctx) {
+		if RefusedByProxy(err) || !repeatable(ctx) {
 			return false, err
 		}
 		// Its rules know the errors that no second try can mend: an untrusted

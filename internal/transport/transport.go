@@ -112,21 +112,22 @@ func NewDownload(c Config) *http.Client {
 	}
 }
 
-// base obeys the proxy variables of the environment. It speaks HTTP/1.1, which every
+// base obeys the proxy variables of the environment, which are in a form that it understands: see [ProxyVariables]. It speaks HTTP/1.1, which every
 // server and proxy understands: requests follow one another here, so HTTP/2 would bring
 // nothing but its half a megabyte in the program (see scripts/package.sh).
 func (c Config) base() *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &http.Transport{
-		TLSClientConfig:       &tls.Config{RootCAs: c.Roots, MinVersion: tls.VersionTLS12},
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		Protocols:             protocols,
-		MaxIdleConns:          10,
-		IdleConnTimeout:       60 * time.Second,
-		TLSHandshakeTimeout:   15 * time.Second,
-		ResponseHeaderTimeout: 60 * time.Second,
+		TLSClientConfig:        &tls.Config{RootCAs: c.Roots, MinVersion: tls.VersionTLS12},
+		Proxy:                  http.ProxyFromEnvironment,
+		OnProxyConnectResponse: onConnect,
+		DialContext:            (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		Protocols:              protocols,
+		MaxIdleConns:           10,
+		IdleConnTimeout:        60 * time.Second,
+		TLSHandshakeTimeout:    15 * time.Second,
+		ResponseHeaderTimeout:  60 * time.Second,
 	}
 }
 
@@ -139,7 +140,16 @@ type agent struct {
 func (a agent) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
 	req.Header.Set("User-Agent", a.name)
-	return a.next.RoundTrip(req)
+	resp, err := a.next.RoundTrip(req)
+	if err != nil || resp.StatusCode != http.StatusProxyAuthRequired {
+		return resp, err
+	}
+	// Without TLS there is no tunnel that a proxy could refuse, and it answers in the place of the server.
+	if proxy, proxyErr := http.ProxyFromEnvironment(req); proxyErr == nil && proxy != nil {
+		_ = resp.Body.Close() // what a proxy has to say is in its status
+		return nil, &ProxyRefusal{Proxy: bareProxy(proxy), Status: resp.StatusCode}
+	}
+	return resp, nil
 }
 
 func sameHostOnly(req *http.Request, via []*http.Request) error {

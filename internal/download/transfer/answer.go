@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
 // attempt sends one request and writes down what it brings. It returns nil
@@ -84,7 +85,11 @@ func (w worker) lost(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		err = context.Cause(ctx) // the watch
 	}
-	return &attemptError{kind: tryAgain, err: fmt.Errorf("%w: %w", ErrTransfer, withoutURL(err))}
+	how := tryAgain
+	if transport.RefusedByProxy(err) {
+		how = giveUp // a password that is wrong stays wrong, and may be locked when it is sent again
+	}
+	return &attemptError{kind: how, err: fmt.Errorf("%w: %w", ErrTransfer, withoutURL(err))}
 }
 
 // withoutURL drops the address: the query of a redirected one is a signature.
