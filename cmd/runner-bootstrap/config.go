@@ -35,7 +35,10 @@ func validateConfig(call *session, o *installOptions) error {
 	name := configName(o.call.config, o.place.dir)
 	if _, err := os.Stat(name); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return &usageError{text: fmt.Sprintf("there is no configuration file %q", name), hint: again(call.arguments, "--config", "FILE")}
+			return &usageError{
+				text: fmt.Sprintf("there is no configuration file %q", name),
+				hint: again(call.arguments, "--config", "FILE"),
+			}
 		}
 		return usagef("reading the configuration file: %v", err)
 	}

@@ -195,7 +195,7 @@ func toDoAboutPolicy(refused *github.Error, at string) string {
 
 // hintProxy knows no password, and shows none.
 func hintProxy(call *session, err error) string {
-	var refused *transport.ProxyRefusal
+	var refused *transport.ProxyRefusedError
 	if !errors.As(err, &refused) {
 		return again(call.arguments)
 	}
@@ -203,5 +203,6 @@ func hintProxy(call *session, err error) string {
 	if refused.Status == http.StatusProxyAuthRequired {
 		return "export https_proxy=" + proxy + "USER:PASSWORD@" + refused.Proxy.Host + " && " + again(call.arguments)
 	}
-	return "curl -v --proxy " + shellWords([]string{proxy + refused.Proxy.Host, firstOf(optionsOf[scopeOptions](call).url, "https://github.com")})
+	to := firstOf(optionsOf[scopeOptions](call).url, "https://github.com")
+	return shellWords([]string{"curl", "-v", "--proxy", proxy + refused.Proxy.Host, to})
 }

@@ -220,7 +220,7 @@ func (f file) merged(value *yaml.Node) ([]*yaml.Node, error) {
 func (f file) setting(key, value *yaml.Node) (Setting, error) {
 	s := Setting{Key: key.Value, At: f.at(key), Place: f.at(value)}
 	value = resolved(value)
-	switch value.Kind {
+	switch value.Kind { //nolint:exhaustive // what is left is a text, or refused as one
 	case yaml.SequenceNode:
 		s.Form = List
 		for _, one := range value.Content {

@@ -197,17 +197,17 @@ func badException(entry string) string {
 	return ""
 }
 
-// ErrProxy means that a proxy does not let a request through. The error in hand is then a [*ProxyRefusal].
+// ErrProxy means that a proxy does not let a request through. The error in hand is then a [*ProxyRefusedError].
 var ErrProxy = errors.New("the proxy refuses")
 
-// ProxyRefusal says that a proxy did not let a request through. GitHub has not seen it.
-type ProxyRefusal struct {
+// ProxyRefusedError says that a proxy did not let a request through. GitHub has not seen it.
+type ProxyRefusedError struct {
 	Proxy  *url.URL // without its password
 	Status int
 }
 
 // Error is one line.
-func (e *ProxyRefusal) Error() string {
+func (e *ProxyRefusedError) Error() string {
 	text := fmt.Sprintf("the proxy %s refuses with status %d", e.Proxy.Host, e.Status)
 	if words := http.StatusText(e.Status); words != "" {
 		text += " (" + words + ")"
@@ -216,14 +216,14 @@ func (e *ProxyRefusal) Error() string {
 }
 
 // Is makes errors.Is(err, ErrProxy) hold.
-func (e *ProxyRefusal) Is(target error) bool { return target == ErrProxy }
+func (e *ProxyRefusedError) Is(target error) bool { return target == ErrProxy }
 
 // Lasting tells whether to ask again is of no use.
-func (e *ProxyRefusal) Lasting() bool { return e.Status < http.StatusInternalServerError }
+func (e *ProxyRefusedError) Lasting() bool { return e.Status < http.StatusInternalServerError }
 
 // RefusedByProxy tells whether err is a refusal of a proxy that will last.
 func RefusedByProxy(err error) bool {
-	var refused *ProxyRefusal
+	var refused *ProxyRefusedError
 	return errors.As(err, &refused) && refused.Lasting()
 }
 
@@ -234,5 +234,5 @@ func onConnect(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Re
 	if resp.StatusCode == http.StatusOK {
 		return nil
 	}
-	return &ProxyRefusal{Proxy: bareProxy(proxy), Status: resp.StatusCode}
+	return &ProxyRefusedError{Proxy: bareProxy(proxy), Status: resp.StatusCode}
 }

@@ -202,7 +202,7 @@ func TestProxyRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp, err := client.Do(req)
-		var refused *ProxyRefusal
+		var refused *ProxyRefusedError
 		if !errors.As(err, &refused) || !errors.Is(err, ErrProxy) || refused.Status != status || resp != nil {
 			t.Fatalf("status %d: %v, %v", status, resp, err)
 		}

@@ -112,8 +112,8 @@ func NewDownload(c Config) *http.Client {
 	}
 }
 
-// base obeys the proxy variables of the environment, which are in a form that it understands: see [ProxyVariables]. It speaks HTTP/1.1, which every
-// server and proxy understands: requests follow one another here, so HTTP/2 would bring
+// base obeys the proxy variables of the environment, which are in a form that it understands: see [ProxyVariables]. It speaks
+// HTTP/1.1, which every server and proxy understands: requests follow one another here, so HTTP/2 would bring
 // nothing but its half a megabyte in the program (see scripts/package.sh).
 func (c Config) base() *http.Transport {
 	protocols := new(http.Protocols)
@@ -147,7 +147,7 @@ func (a agent) RoundTrip(req *http.Request) (*http.Response, error) {
 	// Without TLS there is no tunnel that a proxy could refuse, and it answers in the place of the server.
 	if proxy, proxyErr := http.ProxyFromEnvironment(req); proxyErr == nil && proxy != nil {
 		_ = resp.Body.Close() // what a proxy has to say is in its status
-		return nil, &ProxyRefusal{Proxy: bareProxy(proxy), Status: resp.StatusCode}
+		return nil, &ProxyRefusedError{Proxy: bareProxy(proxy), Status: resp.StatusCode}
 	}
 	return resp, nil
 }
