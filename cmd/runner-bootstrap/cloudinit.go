@@ -197,16 +197,17 @@ func addIssuedTokens(call *session, o *cloudInitOptions, data *userData) ([]stri
 		if err == nil && strings.TrimSpace(text) == "" {
 			err = usagef("reading %s: it is empty", s.what)
 		}
-		if err == nil {
-			err = github.CheckToken(text)
+		if err != nil {
+			return nil, err
 		}
+		secret, err := s.read(text)
 		if err != nil {
 			return nil, err
 		}
 		file := path.Join(volatile, s.name)
-		data.private(file, strings.TrimSpace(text))
+		data.private(file, secret.Reveal())
 		words = append(words, "--"+s.name+"-file", file)
-		*s.into(&issued) = github.NewSecret(text)
+		*s.into(&issued) = secret
 	}
 	return words, issued.applyTo(&plan.Request{}, &o.install)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -106,20 +105,11 @@ func (u unusable) Renew(context.Context, github.Secret, time.Time) (github.Secre
 	return github.Secret{}, false, u.err
 }
 
-// tokenVariables are where a token may stand in the environment: our own name,
-// and those that people have in their scripts already.
-func tokenVariables() []string {
-	return []string{"RUNNER_BOOTSTRAP_TOKEN", "RUNNER_CFG_PAT", "GITHUB_TOKEN", "GH_TOKEN", "ACCESS_TOKEN"}
-}
-
 // readCredential finds the credential: an option, systemd's credential called
 // token, the environment. It takes all of them out of the environment, so that no
 // program that we start inherits one.
 func (r secretReader) readCredential(ctx context.Context, o *credentialOptions) (credential, error) {
-	fromVariable, err := popVariables(tokenVariables())
-	if err != nil {
-		return credential{}, err
-	}
+	fromVariable, variable, others, unreadable := popTokens(r.of)
 	if err := o.check(); err != nil {
 		return credential{}, err
 	}
@@ -131,27 +121,63 @@ func (r secretReader) readCredential(ctx context.Context, o *credentialOptions) 
 		if err != nil {
 			return credential{}, err
 		}
-		return readToken("--token-command", strings.NewReader(text))
+		return readToken("--token-command", text)
 	case o.tokenFile == "-":
-		return readToken("standard input", r.in)
+		text, err := r.readInput(ctx, "the token")
+		if err != nil {
+			return credential{}, err
+		}
+		return readToken("standard input", text)
 	case o.tokenFile != "":
 		text, err := r.readFile(ctx, "the token", o.tokenFile)
 		if err != nil {
 			return credential{}, err
 		}
-		return readToken(fmt.Sprintf("%q", o.tokenFile), strings.NewReader(text))
+		return readToken(fmt.Sprintf("%q", o.tokenFile), text)
 	}
 	text, err := systemdCredential("token")
 	if err != nil {
 		return credential{}, err
 	}
 	if text != "" {
-		return readToken("systemd's credential token", strings.NewReader(text))
+		return readToken("systemd's credential token", text)
 	}
-	if err := github.CheckToken(fromVariable.Reveal()); err != nil {
-		return credential{}, fmt.Errorf("reading the token from the environment: %w", err)
+	switch {
+	case unreadable != nil:
+		return credential{}, unreadable
+	case !fromVariable.Empty():
+		return asked(variable, fromVariable)
+	case len(others) > 0:
+		r.log.Warn("a token in the environment is for another kind of server, and is not sent",
+			"variables", strings.Join(others, ", "), "instead", instead(r.of))
 	}
-	return credential{token: fromVariable}, nil
+	return credential{}, nil
+}
+
+// instead are the variables that are for a kind of server.
+func instead(of server) string {
+	switch of {
+	case cloudServer:
+		return "GITHUB_TOKEN, for github.com and ghe.com"
+	case ownServer:
+		return "GH_ENTERPRISE_TOKEN, for GitHub Enterprise Server"
+	default:
+		return "--name, as the runners of this host are of several servers"
+	}
+}
+
+// asked is a credential that asks the REST API. What config.sh alone takes is none.
+func asked(source string, token github.Secret) (credential, error) {
+	what := ""
+	switch token.Kind() {
+	case github.RegistrationToken:
+		what = "a registration or remove token, which lives for an hour: it is for --registration-token-file or --remove-token-file"
+	case github.JITConfiguration:
+		what = "a just-in-time configuration: it is for --jitconfig-file"
+	case github.AccessToken, github.UnknownKind:
+		return credential{token: token}, nil
+	}
+	return credential{}, fmt.Errorf("reading the token from %s: %w: it is %s", source, github.ErrToken, what)
 }
 
 // readApp reads what a GitHub App signs with.
@@ -194,17 +220,13 @@ func (r secretReader) readAppKey(ctx context.Context, o *credentialOptions) (str
 	return text, err
 }
 
-func readToken(source string, in io.Reader) (credential, error) {
-	text, err := io.ReadAll(io.LimitReader(in, maxSecret))
+func readToken(source, text string) (credential, error) {
+	token, err := github.ReadToken(text)
 	if err != nil {
-		return credential{}, usagef("reading the token from %s: %v", source, err)
-	}
-	if err := github.CheckToken(string(text)); err != nil {
 		return credential{}, fmt.Errorf("reading the token from %s: %w", source, err)
 	}
-	token := github.NewSecret(string(text))
 	if token.Empty() {
 		return credential{}, usagef("reading the token from %s: it is empty", source)
 	}
-	return credential{token: token}, nil
+	return asked(source, token)
 }

@@ -204,7 +204,7 @@ func credentialMeanings() []meaning {
 		{github.ErrWithdrawn, exitRefused, noCommand},
 		{github.ErrTokenKind, exitCredential, noCommand},
 		{github.ErrSuspended, exitCredential, noCommand},
-		{github.ErrUnauthorized, exitCredential, fixed("gh auth status")},
+		{github.ErrUnauthorized, exitCredential, hintUnauthorized},
 		{github.ErrForbidden, exitCredential, hintPermission},
 		{github.ErrNotFound, exitCredential, hintPermission},
 		{register.ErrTokenRefused, exitCredential, hintTokenRefused},

@@ -195,7 +195,26 @@ func (call *session) atScope(words ...string) string {
 }
 
 func hintToken(call *session, _ error) string {
-	return "gh auth token | " + again(call.arguments, "--token-file", "-")
+	return call.gh("auth", "token") + " | " + again(call.arguments, "--token-file", "-")
+}
+
+// gh is GitHub's own program, which speaks to github.com unless it is told of another host.
+func (call *session) gh(words ...string) string {
+	words = append([]string{"gh"}, words...)
+	scope, err := optionsOf[scopeOptions](call).parse()
+	if err != nil {
+		return shellWords(words)
+	}
+	return shellWords(append(words, elsewhere(scope)...))
+}
+
+// elsewhere are the words by which gh is told of a scope's host; none for github.com.
+func elsewhere(scope github.Scope) []string {
+	_, host, found := strings.Cut(scope.Server(), "://")
+	if !found || host == "github.com" || host == "www.github.com" {
+		return nil
+	}
+	return []string{"--hostname", host}
 }
 
 func hintName(call *session, _ error) string {
@@ -220,7 +239,7 @@ func hintLimit(call *session, err error) string {
 		seconds := int(time.Until(refused.Reset).Seconds()) + 1
 		return fmt.Sprintf("sleep %d; %s", max(1, seconds), again(call.arguments))
 	}
-	return "gh api rate_limit"
+	return call.gh("api", "rate_limit")
 }
 
 func hintNotGitHub(call *session, _ error) string {

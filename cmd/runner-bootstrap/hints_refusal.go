@@ -65,7 +65,7 @@ func hintPermission(call *session, err error) string {
 	var byConfig *register.ConfigError
 	switch {
 	case refused == nil:
-		return "gh auth status"
+		return call.gh("auth", "status")
 	case errors.As(err, &byConfig):
 		return "" // the token was issued already: it is not a scope that is missing
 	case errors.Is(err, github.ErrRole) && refused.MissingScope() == "":
@@ -81,11 +81,11 @@ func hintPermission(call *session, err error) string {
 	case refused.Has != nil && refused.MissingScope() == "":
 		return ""
 	case refused.Has != nil:
-		return shellWords([]string{"gh", "auth", "refresh", "--scopes", refused.MissingScope()})
+		return shellWords(append([]string{"gh", "auth", "refresh", "--scopes", refused.MissingScope()}, elsewhere(refused.Scope)...))
 	case call.tokenBegins("ghs_", "ghu_"):
 		return ""
 	}
-	return shellWords([]string{"gh", "auth", "refresh", "--scopes", refused.UsualScope()})
+	return shellWords(append([]string{"gh", "auth", "refresh", "--scopes", refused.UsualScope()}, elsewhere(refused.Scope)...))
 }
 
 // hintTokenRefused has another registration or remove token made: by this program
@@ -205,4 +205,13 @@ func hintProxy(call *session, err error) string {
 	}
 	to := firstOf(optionsOf[scopeOptions](call).url, "https://github.com")
 	return shellWords([]string{"curl", "-v", "--proxy", proxy + refused.Proxy.Host, to})
+}
+
+// hintUnauthorized looks at the token that gh has for the same host.
+func hintUnauthorized(call *session, err error) string {
+	words := []string{"gh", "auth", "status"}
+	if refused := refusedBy(err); refused != nil {
+		return shellWords(append(words, elsewhere(refused.Scope)...))
+	}
+	return call.gh("auth", "status")
 }

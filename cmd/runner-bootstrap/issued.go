@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -104,7 +103,7 @@ func dropIssuedVariables() error {
 
 // secretVariables are those of the environment that hold a secret now.
 func secretVariables() []string {
-	names := tokenVariables()
+	names := tokenVariableNames()
 	for _, source := range issuedSources(&issuedOptions{}) {
 		names = append(names, source.variables...)
 	}
@@ -128,10 +127,27 @@ func (r secretReader) readIssuedToken(ctx context.Context, s issuedSource, fromV
 	if s.file != "" && strings.TrimSpace(text) == "" {
 		return github.Secret{}, usagef("reading %s: it is empty", s.what)
 	}
-	if err := github.CheckToken(text); err != nil {
+	return s.read(text)
+}
+
+// read takes what is of the source's kind, as far as its shape tells.
+func (s issuedSource) read(text string) (github.Secret, error) {
+	token, err := github.ReadToken(text)
+	if err != nil {
 		return github.Secret{}, fmt.Errorf("reading %s: %w", s.what, err)
 	}
-	return github.NewSecret(text), nil
+	what, kind := "", token.Kind()
+	switch {
+	case kind == github.AccessToken:
+		what = "an access token: it is for --token-file, and a registration is then asked for with it"
+	case kind == github.JITConfiguration && s.name != "jitconfig":
+		what = "a just-in-time configuration: it is for --jitconfig-file"
+	case kind == github.RegistrationToken && s.name == "jitconfig":
+		what = "a registration token: it is for --registration-token-file"
+	default:
+		return token, nil
+	}
+	return github.Secret{}, fmt.Errorf("reading %s: %w: it is %s", s.what, github.ErrToken, what)
 }
 
 func (r secretReader) readIssuedText(ctx context.Context, s issuedSource) (string, error) {
@@ -139,8 +155,7 @@ func (r secretReader) readIssuedText(ctx context.Context, s issuedSource) (strin
 	case "":
 		return systemdCredential(s.name)
 	case "-":
-		text, err := io.ReadAll(io.LimitReader(r.in, maxSecret))
-		return string(text), err
+		return r.readInput(ctx, s.what)
 	}
 	return r.readFile(ctx, s.what, s.file)
 }

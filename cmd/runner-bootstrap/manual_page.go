@@ -150,8 +150,11 @@ func (p *page) environment() {
 	for _, o := range declaredOptions() {
 		p.term("As --"+o.name+".", o.variable())
 	}
-	for _, name := range tokenVariables() {
-		p.term("The access token. The first of these that is set is taken.", name)
+	for _, v := range tokenVariables() {
+		of := map[server]string{
+			mixedServers: "", cloudServer: " It is for github.com and ghe.com alone.", ownServer: " It is for a GitHub Enterprise Server alone.",
+		}[v.of]
+		p.term("The access token. The first of these that is set is taken."+of, v.name)
 	}
 	for _, source := range issuedSources(&issuedOptions{}) {
 		for _, name := range source.variables {

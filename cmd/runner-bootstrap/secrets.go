@@ -31,10 +31,11 @@ type secretReader struct {
 	in  io.Reader
 	err io.Writer // for what a command of the user's has to say
 	log *slog.Logger
+	of  server // whom they are for
 }
 
 func (call *session) secrets() secretReader {
-	return secretReader{in: call.in, err: call.err, log: call.console.log}
+	return secretReader{in: call.in, err: call.err, log: call.console.log, of: call.speaksTo()}
 }
 
 // popVariables gives the first of the variables that is set, and unsets them all.
@@ -87,13 +88,10 @@ func (r secretReader) readFile(ctx context.Context, what, path string) (string, 
 		ctx, cancel = context.WithTimeout(ctx, secretCommandTime)
 		defer cancel()
 	}
-	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o044 != 0 && runtime.GOOS != "windows" {
-		r.log.Warn("a credential file is readable by other users",
-			"path", path, "mode", info.Mode().Perm().String(), "fix", shellWords([]string{"chmod", "600", path}))
-	}
 	text, err := openfile.ReadStream(ctx, path, maxSecret)
 	switch {
 	case err == nil:
+		r.warnOfReaders(path)
 		return string(text), nil
 	case allowed.Err() != nil:
 		return "", fmt.Errorf("reading %s: nothing comes from %q: %w", what, path, allowed.Err())
@@ -101,6 +99,35 @@ func (r secretReader) readFile(ctx context.Context, what, path string) (string, 
 		return "", usagef("reading %s: nothing came from %q within %v", what, path, secretCommandTime)
 	}
 	return "", usagef("reading %s: %v", what, err)
+}
+
+func (r secretReader) warnOfReaders(path string) {
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o044 != 0 && runtime.GOOS != "windows" {
+		r.log.Warn("a credential file is readable by other users",
+			"path", path, "mode", info.Mode().Perm().String(), "fix", shellWords([]string{"chmod", "600", path}))
+	}
+}
+
+// readInput reads standard input to its end, which nobody may be going to bring.
+func (r secretReader) readInput(ctx context.Context, what string) (string, error) {
+	type result struct {
+		text []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		text, err := io.ReadAll(io.LimitReader(r.in, maxSecret))
+		done <- result{text, err}
+	}()
+	select {
+	case got := <-done:
+		if got.err != nil {
+			return "", usagef("reading %s from standard input: %v", what, got.err)
+		}
+		return string(got.text), nil
+	case <-ctx.Done():
+		return "", fmt.Errorf("reading %s: standard input does not end: %w", what, ctx.Err())
+	}
 }
 
 // systemdCredential reads what a unit's LoadCredential=NAME:... gave; empty if it

@@ -233,7 +233,10 @@ func (f file) setting(key, value *yaml.Node) (Setting, error) {
 		return s, f.untagged(value, "!!seq")
 	case yaml.MappingNode:
 		s.Form = Map
-		return s, errors.Join(f.untagged(value, "!!map"), f.pairs(value, maxMerges, func(key, one *yaml.Node, merged bool) error {
+		if err := f.untagged(value, "!!map"); err != nil {
+			return s, err
+		}
+		return s, f.pairs(value, maxMerges, func(key, one *yaml.Node, merged bool) error {
 			if i := slices.IndexFunc(s.Items, func(i Item) bool { return i.Key == key.Value }); i >= 0 {
 				if merged {
 					return nil
@@ -243,7 +246,7 @@ func (f file) setting(key, value *yaml.Node) (Setting, error) {
 			item, err := f.item(key.Value, one)
 			s.Items = append(s.Items, item)
 			return err
-		}))
+		})
 	}
 	item, err := f.item("", value)
 	s.Items = []Item{item}

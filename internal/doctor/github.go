@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
 const (
@@ -140,7 +141,11 @@ func (n network) token(ctx context.Context, header http.Header) []Finding {
 		}
 	}
 	found := fmt.Sprintf("it has the scopes %q and not %s", strings.Join(scopes, ","), strings.Join(needed, " or "))
-	return one(check, Failed, object, found, "gh auth refresh --scopes "+needed[0])
+	fix := "gh auth refresh --scopes " + needed[0]
+	if _, host, _ := strings.Cut(n.host.Scope.Server(), "://"); host != "github.com" && host != "www.github.com" {
+		fix += " --hostname " + shell.Quote(host)
+	}
+	return one(check, Failed, object, found, fix)
 }
 
 // group looks at the group that is named, else at the default one: what it does not let in waits for ever.

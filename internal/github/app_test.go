@@ -485,7 +485,7 @@ func TestAppKeys(t *testing.T) {
 		{"damaged", inPEM("RSA PRIVATE KEY", pkcs1[:100]), "damaged"},
 		{"damaged PKCS#8", inPEM("PRIVATE KEY", pkcs1[:100]), "damaged"},
 		{"another block", inPEM("MESSAGE", []byte("x")), `the kind "MESSAGE"`},
-		{"a token", "ghp_s3cr3t", "no PEM block"},
+		{"a token", "ghp_s3cr3t", "an access token"},
 		{"nothing", "", "no PEM block"},
 	} {
 		_, err := github.NewApp(api(), scopeOf(t, "https://github.com/octo-org", ""), github.AppConfig{ID: "1", Key: github.NewSecret(c.text)})

@@ -28,16 +28,11 @@ const (
 // key in PEM form, PKCS#1 or PKCS#8, not encrypted.
 var ErrAppKey = errors.New("not the private key of a GitHub App")
 
-// parseAppKey finds the RSA key in a PEM text. The errors say what is there
-// instead, and show nothing of it.
+// parseAppKey finds the RSA key in a text that somebody hands over: PEM whose line breaks may be lost or written as \n, or
+// base64 of that. The errors say what is there instead, and show nothing of it.
 func parseAppKey(text string) (*rsa.PrivateKey, error) {
-	rest := []byte(text)
 	var first error
-	for {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
-		}
+	for _, block := range keyBlocks(text) {
 		key, err := parseBlock(block)
 		if err == nil {
 			return key, nil
@@ -47,9 +42,27 @@ func parseAppKey(text string) (*rsa.PrivateKey, error) {
 		}
 	}
 	if first == nil {
-		first = fmt.Errorf("%w: it holds no PEM block, which begins with -----BEGIN RSA PRIVATE KEY-----", ErrAppKey)
+		first = fmt.Errorf("%w: it is %s", ErrAppKey, otherThanKey(text))
 	}
 	return nil, first
+}
+
+// otherThanKey says what a text is that has no key in it.
+func otherThanKey(text string) string {
+	plain := plainText(text)
+	switch {
+	case isDER(text):
+		return "a key in binary (DER), and PEM is wanted"
+	case NewSecret(unwrapped(plain)).Kind() == AccessToken:
+		return "an access token, which is for --token-file"
+	case strings.Contains(plain, "-----BEGIN "):
+		return "the beginning of a PEM block, whose end is missing"
+	case strings.HasPrefix(plain, "SHA256:"):
+		return "the fingerprint of a key"
+	case strings.HasPrefix(plain, "ssh-"):
+		return "a public key of SSH"
+	}
+	return "no PEM block, which begins with -----BEGIN RSA PRIVATE KEY-----"
 }
 
 func parseBlock(block *pem.Block) (*rsa.PrivateKey, error) {
@@ -59,10 +72,13 @@ func parseBlock(block *pem.Block) (*rsa.PrivateKey, error) {
 		return nil, is("an encrypted key, and there is nobody to ask for its password")
 	case block.Type == "RSA PRIVATE KEY":
 		key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
-		if err != nil {
-			return nil, is("an RSA key that is damaged")
+		if err == nil {
+			return key, nil
 		}
-		return key, nil
+		if key, err = parsePKCS8(block.Bytes, is); err == nil {
+			return key, nil // its first line has the name of the other form
+		}
+		return nil, is("an RSA key that is damaged")
 	case block.Type == "PRIVATE KEY":
 		return parsePKCS8(block.Bytes, is)
 	case strings.HasPrefix(block.Type, "EC "):
@@ -80,6 +96,9 @@ func parseBlock(block *pem.Block) (*rsa.PrivateKey, error) {
 func parsePKCS8(der []byte, is func(string) error) (*rsa.PrivateKey, error) {
 	parsed, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
+		if key, err := x509.ParsePKCS1PrivateKey(der); err == nil {
+			return key, nil // likewise
+		}
 		return nil, is("a PKCS#8 key that is damaged or of an unknown kind")
 	}
 	switch key := parsed.(type) {

@@ -104,7 +104,7 @@ func parseRoot(raw string) (*url.URL, error) {
 }
 
 func loopback(host string) bool {
-	if host == "localhost" {
+	if strings.EqualFold(host, "localhost") {
 		return true
 	}
 	ip := net.ParseIP(host)
@@ -149,6 +149,16 @@ func (s Scope) Cloud() bool {
 		return false
 	}
 	return u.Hostname() == "github.com" || u.Hostname() == "www.github.com" || strings.HasSuffix(u.Hostname(), ".ghe.com")
+}
+
+// AsksCloud tells whether requests about the scope go to the REST API of github.com or ghe.com.
+func (s Scope) AsksCloud() bool {
+	u, err := url.Parse(s.api)
+	if err != nil {
+		return false
+	}
+	host := installation(u.Hostname())
+	return host == "github.com" || strings.HasSuffix(host, ".ghe.com")
 }
 
 // API is the root of the REST API.

@@ -63,7 +63,7 @@ func kinds() []kind {
 }
 
 var (
-	tokenShape = regexp.MustCompile(`\b(gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})`)
+	tokenShape = regexp.MustCompile(`\b(gh[pousr]_[A-Za-z0-9][A-Za-z0-9_.-]{19,}|github_pat_[A-Za-z0-9_]{20,})`)
 	keyShape   = regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----`)
 	jitShape   = regexp.MustCompile(`eyIu(cnVubmVy|Y3JlZGVudGlhbHN)[A-Za-z0-9+/]{40}`)
 	// starter is what a unit of a runner starts: our program, or GitHub's own wrapper.

@@ -32,6 +32,7 @@ func TestLook(t *testing.T) {
 		"a clean file":       {"etc/config.yaml", "url: https://github.com/octo-org\ntoken-file: /run/token\n", ""},
 		"a classic token":    {"etc/token", classic + "\n", "an access token of GitHub"},
 		"of an app":          {"etc/token", "Bearer gh" + "s_0123456789abcdefghijklmnopqrstuvwxyz", "an access token of GitHub"},
+		"with its claims":    {"etc/token", "x gh" + "s_123456_eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2ln-_", "an access token of GitHub"},
 		"a fine-grained one": {"etc/deep/er/x", "TOKEN=github_pat_11ABCDEFG0abcdefghijkl_mnop", "an access token of GitHub"},
 		"late in a log":      {"etc/log", filler + classic, "an access token of GitHub"},
 		"between two pieces": {"etc/log", strings.Repeat("x", 256<<10-9) + " " + classic, "an access token of GitHub"},

@@ -1,0 +1,181 @@
+package github
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/pem"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf16"
+)
+
+// What people hand over as a secret comes from editors, shells, spreadsheets, vaults and other programs, each of which adds
+// something of its own. What can mean one thing alone is understood; everything else is called by what it is.
+
+// plainText takes away what editors and shells add to a text: the mark of its encoding, the encoding that PowerShell writes,
+// and white space around it.
+func plainText(text string) string {
+	switch {
+	case strings.HasPrefix(text, "\xff\xfe"):
+		text = fromUTF16(text[2:], 0)
+	case strings.HasPrefix(text, "\xfe\xff"):
+		text = fromUTF16(text[2:], 1)
+	}
+	return strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(text), "\ufeff"))
+}
+
+// fromUTF16 decodes pairs of bytes; low is the place of the less significant one.
+func fromUTF16(text string, low int) string {
+	units := make([]uint16, 0, len(text)/2)
+	for i := 0; i+1 < len(text); i += 2 {
+		units = append(units, uint16(text[i+low])|uint16(text[i+1-low])<<8)
+	}
+	return string(utf16.Decode(units))
+}
+
+// assignment is NAME=value, as files of variables have it. What base64 ends with is none.
+var assignment = regexp.MustCompile(`^(?:export\s+|set\s+|\$env:)?[A-Za-z_][A-Za-z0-9_.-]*\s*=\s*([^=\s].*)$`)
+
+// unwrapped takes quotes, and a name that the value is given, away from around a text of one line.
+func unwrapped(text string) string {
+	if strings.ContainsAny(text, "\r\n") {
+		return text
+	}
+	if parts := assignment.FindStringSubmatch(text); parts != nil {
+		text = strings.TrimSuffix(strings.TrimSpace(parts[1]), ";")
+	}
+	for _, quote := range []string{`"`, "'"} {
+		if inner, found := strings.CutPrefix(text, quote); found && strings.HasSuffix(inner, quote) && len(inner) > 1 {
+			return strings.TrimSpace(strings.TrimSuffix(inner, quote))
+		}
+	}
+	return text
+}
+
+// ReadToken reads a token that somebody hands over: the token alone, in quotes, or as NAME=value, with or without the mark of an
+// encoding. An empty text is none at all. Everything else is an [ErrToken] that says what was found, and shows nothing of it.
+func ReadToken(text string) (Secret, error) {
+	text = unwrapped(plainText(text))
+	if what := otherThanToken(text); what != "" {
+		return Secret{}, fmt.Errorf("%w: it is %s", ErrToken, what)
+	}
+	if err := CheckToken(text); err != nil {
+		return Secret{}, err
+	}
+	return NewSecret(text), nil
+}
+
+// otherThanToken says what a text is that people hand over in a token's place; empty for what may be a token.
+func otherThanToken(text string) string {
+	lower := strings.ToLower(text)
+	switch {
+	case strings.Contains(text, "-----BEGIN "):
+		return "a key or a certificate; the key of a GitHub App is for --app-key-file, with --app-id"
+	case strings.HasPrefix(text, "{") || strings.HasPrefix(text, "["):
+		return "JSON, of which the token alone is wanted (jq -r .token)"
+	case strings.HasPrefix(lower, "<!doctype") || strings.HasPrefix(lower, "<html"):
+		return "a page"
+	case strings.HasPrefix(lower, "bearer ") || strings.HasPrefix(lower, "token ") || strings.HasPrefix(lower, "authorization:"):
+		return "a header, of which the token alone is wanted"
+	case strings.HasPrefix(text, "$") || strings.HasPrefix(text, "<") || strings.HasPrefix(text, "%") && strings.HasSuffix(text, "%"):
+		return "the name of a variable or a placeholder, and no value"
+	case lower == "null" || lower == "none" || lower == "undefined" || strings.Trim(text, "*x.") == "" && text != "":
+		return fmt.Sprintf("the word %q, which stands for none", oneLine(text, maxTitle))
+	case strings.HasSuffix(text, `\n`) || strings.HasSuffix(text, `\r`):
+		return `followed by a line break that is written as \n`
+	}
+	return ""
+}
+
+// IssuedKind says what a text is by its shape.
+type IssuedKind int
+
+const (
+	// UnknownKind has no shape that is GitHub's alone.
+	UnknownKind IssuedKind = iota
+	// AccessToken asks the REST API: of a person, or an App.
+	AccessToken
+	// RegistrationToken is given to config.sh, to join or to leave; it lives for an hour.
+	RegistrationToken
+	// JITConfiguration is one registration.
+	JITConfiguration
+)
+
+var (
+	// accessShape is that of all tokens since 2021 (GitHub's "Behind GitHub's new authentication token formats"), and since May
+	// 2026 that of the installation tokens which carry their claims: ghs_APPID_JWT.
+	accessShape = regexp.MustCompile(`^(gh[pousr]_|github_pat_)`)
+	// registrationShape is what GitHub's own examples have: 29 capital letters and digits. No access token is without a prefix
+	// but the old ones, which are 40 small hexadecimal digits.
+	registrationShape = regexp.MustCompile(`^[A-Z0-9]{29}$`)
+	jitShape          = regexp.MustCompile(`^eyIu(cnVubmVy|Y3JlZGVudGlhbHN)`)
+)
+
+// Kind says what a secret is by its shape.
+func (s Secret) Kind() IssuedKind {
+	text := s.Reveal()
+	switch {
+	case accessShape.MatchString(text):
+		return AccessToken
+	case jitShape.MatchString(text):
+		return JITConfiguration
+	case registrationShape.MatchString(text):
+		return RegistrationToken
+	}
+	return UnknownKind
+}
+
+// pemBlock is one block in a text in which line breaks may be lost, doubled, indented, or written as \n.
+var pemBlock = regexp.MustCompile(`-----BEGIN ([A-Z0-9 ]+)-----((?s).*?)-----END ([A-Z0-9 ]+)-----`)
+
+// notBase64 is everything that stands between the parts of a block's base64.
+var notBase64 = regexp.MustCompile(`\\[rnt]|[\s"',;]+`)
+
+// keyBlocks finds the blocks of PEM in a text that somebody hands over, which may be base64 of such a text.
+func keyBlocks(text string) []*pem.Block {
+	text = plainText(text)
+	blocks := blocksIn(text)
+	if len(blocks) > 0 || strings.Contains(text, "-----BEGIN") {
+		return blocks
+	}
+	inner, err := base64.StdEncoding.DecodeString(padded(notBase64.ReplaceAllString(unwrapped(text), "")))
+	if err != nil {
+		return nil
+	}
+	if blocks = blocksIn(plainText(string(inner))); len(blocks) > 0 {
+		return blocks
+	}
+	// The inside of a block, without its first and its last line: PKCS#8 says of itself what it is, and PKCS#1 is tried.
+	if len(inner) > 0 && inner[0] == 0x30 {
+		return []*pem.Block{{Type: "PRIVATE KEY", Bytes: inner}, {Type: "RSA PRIVATE KEY", Bytes: inner}}
+	}
+	return nil
+}
+
+func blocksIn(text string) []*pem.Block {
+	var blocks []*pem.Block
+	for _, parts := range pemBlock.FindAllStringSubmatch(text, -1) {
+		block := &pem.Block{Type: parts[1], Headers: map[string]string{}}
+		if strings.Contains(parts[2], "ENCRYPTED") {
+			block.Headers["Proc-Type"] = "4,ENCRYPTED"
+			blocks = append(blocks, block)
+			continue
+		}
+		der, err := base64.StdEncoding.DecodeString(padded(notBase64.ReplaceAllString(parts[2], "")))
+		if err == nil && parts[1] == parts[3] {
+			block.Bytes = der
+		}
+		blocks = append(blocks, block) // without its bytes it is damaged
+	}
+	return blocks
+}
+
+// padded ends base64 as the standard wants it, whose end some programs drop.
+func padded(text string) string {
+	text = strings.TrimRight(text, "=")
+	return text + strings.Repeat("=", -len(text)&3)
+}
+
+// isDER tells whether a text is a key in binary.
+func isDER(text string) bool { return bytes.HasPrefix([]byte(text), []byte{0x30, 0x82}) }
