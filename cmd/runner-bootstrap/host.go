@@ -104,6 +104,7 @@ func (call *session) host(cred credential) (*bootstrap.Host, error) {
 		Store: instance.NewStore(paths.State),
 		Fetcher: &download.Fetcher{
 			Client: transport.NewDownload(call.web), Connections: source.connections,
+			MostStall: source.stallTimeout, Mirror: mirrorHeaders(source.mirrorHeaders),
 			Cache: download.Cache{Dir: paths.Cache, Volatile: source.noSync},
 		},
 		Observer:    call.console,

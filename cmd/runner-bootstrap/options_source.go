@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 )
@@ -13,12 +14,14 @@ const maxConnections = 8
 
 // sourceOptions say where the runner comes from.
 type sourceOptions struct {
-	version     string
-	sha256      string
-	mirror      string
-	archive     string
-	connections int
-	noSync      bool
+	version       string
+	sha256        string
+	mirror        string
+	mirrorHeaders string
+	archive       string
+	connections   int
+	stallTimeout  time.Duration
+	noSync        bool
 }
 
 func (o *sourceOptions) options() []option {
@@ -39,6 +42,11 @@ func (o *sourceOptions) options() []option {
 			text:  &o.mirror,
 		},
 		{
+			name: "mirror-header-file", value: "FILE", given: givenSecret, commands: "install prepare",
+			usage: "file with headers (Authorization: ...), one in each line, for the mirror and nobody else; it must stay there",
+			text:  &o.mirrorHeaders,
+		},
+		{
 			name: "archive", value: "FILE", commands: "install cloud-init prepare",
 			usage: "runner archive on this host; nothing is downloaded",
 			text:  &o.archive,
@@ -47,6 +55,11 @@ func (o *sourceOptions) options() []option {
 			name: "connections", value: "N", fallback: "8", commands: "install cloud-init prepare",
 			usage: "connections that a download may use, added one by one while one is too slow; at most 8",
 			count: &o.connections,
+		},
+		{
+			name: "stall-timeout", value: "DURATION", fallback: "5m", commands: "install cloud-init prepare",
+			usage: "how long a download may be silent before it is tried again; it begins with 30s, and is doubled up to this",
+			span:  &o.stallTimeout,
 		},
 		{
 			name: "no-sync", commands: "install cloud-init prepare",
@@ -65,6 +78,10 @@ func (o *sourceOptions) source() (download.Source, error) {
 		return download.Source{}, usagef("--runner-version: %q is not a version such as 2.337.0", o.version)
 	case o.archive != "" && o.mirror != "":
 		return download.Source{}, usagef("--archive and --mirror: the runner comes from one place")
+	case o.mirrorHeaders != "" && o.mirror == "":
+		return download.Source{}, usagef("--mirror-header-file: needs --mirror")
+	case o.stallTimeout < time.Second:
+		return download.Source{}, usagef("--stall-timeout: %s is under a second", o.stallTimeout)
 	case o.connections < 1 || o.connections > maxConnections:
 		return download.Source{}, usagef("--connections: %d is not 1 to %d", o.connections, maxConnections)
 	}
@@ -81,5 +98,13 @@ func (o *sourceOptions) source() (download.Source, error) {
 		}
 		archive = absolute
 	}
-	return download.Source{Version: o.version, SHA256: o.sha256, Mirror: o.mirror, Archive: archive}, nil
+	headers := o.mirrorHeaders
+	if headers != "" {
+		absolute, err := filepath.Abs(headers)
+		if err != nil {
+			return download.Source{}, usagef("--mirror-header-file: %v", err)
+		}
+		headers = absolute
+	}
+	return download.Source{Version: o.version, SHA256: o.sha256, Mirror: o.mirror, MirrorHeaders: headers, Archive: archive}, nil
 }

@@ -91,6 +91,7 @@ func prepareAgent(ctx context.Context, call *session, o *runOptions) (keeps *age
 	if err := os.Chdir("/"); err != nil {
 		return nil, "", err
 	}
+	host.Fetcher.Mirror = mirrorHeaders(record.Source.MirrorHeaders)
 	manager, watchdog := serviceManager()
 	return &agent.Agent{
 		Store: host.Store, Fetcher: host.Fetcher, Log: host.Log, Connect: host.Connect, Anonymous: host.Anonymous,

@@ -23,6 +23,8 @@ type Asset struct {
 	SHA256   string   `json:"sha256"`         // lower-case hexadecimal
 	// Bearer is for the URL's host alone.
 	Bearer github.Secret `json:"-"`
+	// Mirrored says that URL is on the mirror of [Source].
+	Mirrored bool `json:"-"`
 	// Offered is when GitHub was seen to offer it; zero if it was not.
 	Offered time.Time `json:"-"`
 }
@@ -110,7 +112,7 @@ func (a Asset) At(base string) (Asset, error) {
 	if err != nil {
 		return Asset{}, err
 	}
-	a.Bearer, a.URL, a.File = github.Secret{}, "", ""
+	a.Bearer, a.URL, a.File, a.Mirrored = github.Secret{}, "", "", u.Scheme != "file"
 	if u.Scheme == "file" {
 		a.File = filepath.Join(filepath.FromSlash(u.Path), a.Filename)
 		return a, nil

@@ -18,7 +18,9 @@ type Source struct {
 	Version string // pinned; empty: what is on offer
 	SHA256  string // of the archive; empty: what GitHub says
 	Mirror  string // URL of a directory with archives under GitHub's names
-	Archive string // a file on this host
+	// MirrorHeaders is a file with headers that requests to the mirror have; it is for who makes the [Fetcher].
+	MirrorHeaders string
+	Archive       string // a file on this host
 }
 
 // Choice is the runner that was chosen, and why.

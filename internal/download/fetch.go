@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// stall is how long a download may go without one byte.
+	// stall is how long a download may go without one byte, at first.
 	stall = 30 * time.Second
 	// skipDisk is how long a download may take for its bytes not to be kept for
 	// another process: writing them costs more then than it will ever save.
@@ -48,6 +48,10 @@ type Fetcher struct {
 	Cache  Cache
 	// Connections is how many a download may use at most where one is slow.
 	Connections int
+	// MostStall is how long silence is waited for at most; see [transfer.Request].
+	MostStall time.Duration
+	// Mirror, if set, is called for each request to a mirror, and never for one that it redirects to elsewhere.
+	Mirror func(*http.Request) error
 	// SyncLater has what is fetched written to the disk beside what comes next: [Fetcher.Sync] waits for it. Until then it counts
 	// in this boot alone.
 	SyncLater bool
@@ -79,10 +83,10 @@ func (f *Fetcher) Fetch(ctx context.Context, asset Asset, progress Progress) (en
 	}
 	adopted, err := f.Cache.make(ctx, asset)
 	if err == nil && !adopted {
-		var resumed bool
-		resumed, err = f.receive(ctx, asset, progress)
-		if resumed && errors.Is(err, ErrArchive) {
-			// What lay on the disk may have been damaged, by a power cut for one.
+		var again bool
+		again, err = f.receive(ctx, asset, progress)
+		if again {
+			// What lay on the disk may have been damaged, by a power cut for one; or the file was replaced between two answers.
 			_, err = f.receive(ctx, asset, progress)
 		}
 	}
@@ -194,9 +198,9 @@ func (e Entry) Verify(ctx context.Context) error {
 // Discard removes root, and what killed runs have left beside it.
 func Discard(root string) error { return unpack.Remove(root) }
 
-// receive makes the asset's entry. Resumed means that bytes of an earlier run
-// were used.
-func (f *Fetcher) receive(ctx context.Context, asset Asset, progress Progress) (resumed bool, err error) {
+// receive makes the asset's entry. Again means that the archive is wrong, and may be so only because it was put together of
+// several answers, or of one whose end nobody knows.
+func (f *Fetcher) receive(ctx context.Context, asset Asset, progress Progress) (again bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	from, err := f.open(ctx, asset, progress)
@@ -204,13 +208,12 @@ func (f *Fetcher) receive(ctx context.Context, asset Asset, progress Progress) (
 		return false, err
 	}
 	defer from.Close()
-	resumed = from.resumed() > 0
 	if err := room(f.Cache.Dir, from.Size(), from.resumed()); err != nil {
-		return resumed, err
+		return false, err
 	}
 	staging, err := os.MkdirTemp(f.Cache.Dir, "."+f.Cache.name(asset)+stagingMark+"*")
 	if err != nil {
-		return resumed, fmt.Errorf("making the staging directory: %w", err)
+		return false, fmt.Errorf("making the staging directory: %w", err)
 	}
 	if err = f.unpack(ctx, cancel, asset, from, staging); err == nil {
 		err = f.Cache.commit(staging, asset, f.SyncLater)
@@ -219,9 +222,10 @@ func (f *Fetcher) receive(ctx context.Context, asset Asset, progress Progress) (
 		err = errors.Join(err, removal.Path(staging))
 	}
 	if errors.Is(err, ErrArchive) {
-		err = errors.Join(err, from.Close(), transfer.Discard(f.Cache.part(asset)))
+		again = from.pieced()
+		err = errors.Join(from.blame(err), from.Close(), transfer.Discard(f.Cache.part(asset)))
 	}
-	return resumed, err
+	return again, err
 }
 
 // unpack reads the archive to its end, and makes staging an entry that wants

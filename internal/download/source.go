@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/transfer"
@@ -21,6 +22,10 @@ type source interface {
 	Size() int64    // 0 if unknown
 	resumed() int64 // bytes that were on this host before
 	path() string   // where it lies when it was read to its end
+	// pieced tells whether to read it once more may bring something else.
+	pieced() bool
+	// blame is told what is wrong with the archive, and says whose fault that may be.
+	blame(error) error
 }
 
 func (f *Fetcher) open(ctx context.Context, asset Asset, progress Progress) (source, error) {
@@ -32,13 +37,19 @@ func (f *Fetcher) open(ctx context.Context, asset Asset, progress Progress) (sou
 	}
 	request := transfer.Request{
 		URL: asset.URL, Part: f.Cache.part(asset), Connections: f.Connections, MaxBytes: maxArchive, Stall: stall,
-		Progress: progress,
+		MostStall: f.MostStall, Begins: begins(asset.Filename), Progress: progress,
 	}
 	if asset.Platform.OS != "win" { // a zip is read from the file
 		request.SkipDisk = skipDisk
 	}
 	if !asset.Bearer.Empty() {
-		request.Authorize = func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+asset.Bearer.Reveal()) }
+		request.Authorize = func(r *http.Request) error {
+			r.Header.Set("Authorization", "Bearer "+asset.Bearer.Reveal())
+			return nil
+		}
+	}
+	if asset.Mirrored {
+		request.Authorize = f.Mirror
 	}
 	stream, err := transfer.Open(ctx, f.Client, request)
 	if err != nil {
@@ -63,6 +74,24 @@ type remote struct {
 
 func (r *remote) resumed() int64 { return r.Resumed() }
 func (r *remote) path() string   { return r.part }
+func (r *remote) pieced() bool   { return r.Pieced() || r.Unmeasured() != "" }
+
+// blame gives a server that never said how long the archive is the fault: it may have closed the connection before the end.
+func (r *remote) blame(err error) error {
+	if host := r.Unmeasured(); host != "" {
+		return fmt.Errorf("%w: %s did not say how long the archive is, and may have ended before: %v", transfer.ErrTransfer, host, err) //nolint:errorlint // it is not the archive that is to blame
+	}
+	return err
+}
+
+// begins looks whether a file begins as archives do: as gzip or zip.
+func begins(name string) func([]byte) bool {
+	magic := "\x1f\x8b"
+	if strings.HasSuffix(name, ".zip") {
+		magic = "PK"
+	}
+	return func(head []byte) bool { return strings.HasPrefix(string(head), magic) }
+}
 
 // local is an archive on this host.
 type local struct {
@@ -92,6 +121,9 @@ func openFile(path string, progress Progress) (source, error) {
 func (l *local) Size() int64    { return l.size }
 func (l *local) resumed() int64 { return 0 }
 func (l *local) path() string   { return l.Name() }
+func (l *local) pieced() bool   { return false }
+
+func (l *local) blame(err error) error { return err }
 
 func (l *local) Read(p []byte) (int, error) {
 	n, err := l.File.Read(p)

@@ -155,11 +155,11 @@ func TestAppKeyForms(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		string(x509.MarshalPKCS1PrivateKey(key)):                   "binary (DER)",
-		classic:                              "an access token",
-		"SHA256:abc=":                        "fingerprint",
-		"ssh-rsa AAAA me":                    "a public key of SSH",
-		"-----BEGIN RSA PRIVATE KEY-----\nM": "whose end is missing",
+		string(x509.MarshalPKCS1PrivateKey(key)): "binary (DER)",
+		classic:                                  "an access token",
+		"SHA256:abc=":                            "fingerprint",
+		"ssh-rsa AAAA me":                        "a public key of SSH",
+		"-----BEGIN RSA PRIVATE KEY-----\nM":     "whose end is missing",
 		"-----BEGIN RSA PRIVATE KEY-----\nM\n-----END EC PRIVATE KEY-----": "damaged",
 		"hello": "no PEM block",
 	} {

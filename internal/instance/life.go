@@ -50,6 +50,8 @@ func (c Credential) Empty() bool { return c == Credential{} }
 type Source struct {
 	Pinned bool   `json:"pinned,omitempty"` // by version or archive: it is not replaced by another
 	Mirror string `json:"mirror,omitempty"`
+	// MirrorHeaders is the file with headers for the mirror.
+	MirrorHeaders string `json:"mirror_headers,omitempty"`
 }
 
 // What may be left open to jobs.

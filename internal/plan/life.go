@@ -24,7 +24,7 @@ func (p *planner) planLife(context.Context) error {
 	life := r.Life
 	life.MetricsFile = strings.ReplaceAll(life.MetricsFile, "{name}", p.plan.Name)
 	p.Record.Life, p.Record.Credential = life, p.credential()
-	p.Record.Source = instance.Source{Pinned: r.pinned(), Mirror: r.Source.Mirror}
+	p.Record.Source = instance.Source{Pinned: r.pinned(), Mirror: r.Source.Mirror, MirrorHeaders: r.Source.MirrorHeaders}
 	if len(p.maker.Environment) > 0 {
 		p.Record.Environment = p.maker.Environment // without any, this shell may just not know them
 	}

@@ -9,8 +9,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -102,6 +102,7 @@ func (c *Client) Do(req *http.Request) (*http.Response, error) {
 // which a server that limits each connection then slows down.
 func NewDownload(c Config) *http.Client {
 	wire := c.base()
+	wire.ResponseHeaderTimeout = 0 // the reader watches for silence, and waits longer for it each time
 	wire.MaxIdleConnsPerHost = maxDownloadConnections
 	// As many requests do not do: one that begins to connect, and is then given a
 	// connection that another has done with, leaves its own behind as one more.
@@ -122,7 +123,7 @@ func (c Config) base() *http.Transport {
 		TLSClientConfig:        &tls.Config{RootCAs: c.Roots, MinVersion: tls.VersionTLS12},
 		Proxy:                  http.ProxyFromEnvironment,
 		OnProxyConnectResponse: onConnect,
-		DialContext:            (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:            newDialer().dial,
 		Protocols:              protocols,
 		MaxIdleConns:           10,
 		IdleConnTimeout:        60 * time.Second,
@@ -172,10 +173,14 @@ func withoutCredential(req *http.Request, via []*http.Request) error {
 	if last.URL.Scheme == "https" && req.URL.Scheme != "https" {
 		return errDowngrade
 	}
-	// net/http keeps the header for subdomains of the first host; a runner
-	// archive's signed storage host must not see it either.
+	// net/http keeps headers that it does not know to be secret, and known ones for subdomains of the first host; a runner
+	// archive's signed storage host must not see any.
 	if req.URL.Host != via[0].URL.Host {
-		req.Header.Del("Authorization")
+		for name := range req.Header {
+			if !slices.Contains([]string{"Accept-Encoding", "Range", "User-Agent"}, name) {
+				req.Header.Del(name)
+			}
+		}
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ func (w worker) attempt(t task, buf []byte) error {
 	defer func() { w.release(t.index) }()
 	ctx, cancel := context.WithCancelCause(w.ctx)
 	defer cancel(nil)
-	watch := watchFor(w.r.Stall, cancel)
+	watch := watchFor(w.stall(), cancel)
 	defer watch.stop()
 	req, err := w.request(ctx, t)
 	if err != nil {
@@ -33,14 +33,31 @@ func (w worker) attempt(t task, buf []byte) error {
 	}
 	defer resp.Body.Close()
 	watch.works()
-	end, err := w.accept(&t, resp)
+	body := &head{Reader: resp.Body, watch: watch}
+	if err := w.look(ctx, t, resp, body); err != nil {
+		return err
+	}
+	begin, end, err := w.accept(&t, resp)
 	if err != nil || end == t.from {
 		return err
+	}
+	if err := body.skip(t.from - begin); err != nil {
+		return w.lost(ctx, err)
 	}
 	f := &flow{w: w, watch: watch, buf: buf, index: t.index, off: t.from, end: end}
 	defer func() { t.index = f.index }()
 	w.report()
-	return f.run(ctx, resp.Body)
+	return f.run(ctx, body)
+}
+
+// stall is how long silence is waited for: longer at each try that has brought nothing.
+func (w worker) stall() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.r.Stall == 0 {
+		return 0
+	}
+	return max(w.r.Stall, min(w.r.Stall<<min(w.failures, 16), w.r.MostStall))
 }
 
 func (w worker) release(index int) {
@@ -62,17 +79,11 @@ func (w worker) request(ctx context.Context, t task) (*http.Request, error) {
 			to = strconv.FormatInt(t.to-1, 10)
 		}
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%s", t.from, to))
-		w.mu.Lock()
-		known := w.validator
-		w.mu.Unlock()
-		if unchanged := known.ETag; unchanged != "" {
-			req.Header.Set("If-Range", unchanged)
-		} else if known.Modified != "" {
-			req.Header.Set("If-Range", known.Modified)
-		}
 	}
 	if w.r.Authorize != nil {
-		w.r.Authorize(req)
+		if err := w.r.Authorize(req); err != nil {
+			return nil, err
+		}
 	}
 	return req, nil
 }
@@ -89,7 +100,21 @@ func (w worker) lost(ctx context.Context, err error) error {
 	if transport.RefusedByProxy(err) {
 		how = giveUp // a password that is wrong stays wrong, and may be locked when it is sent again
 	}
-	return &attemptError{kind: how, err: fmt.Errorf("%w: %w", ErrTransfer, withoutURL(err))}
+	return &attemptError{kind: how, err: fmt.Errorf("%w: %s: %w", ErrTransfer, w.hostIn(err), withoutURL(err))}
+}
+
+// hostIn is who was asked when a connection failed.
+func (w worker) hostIn(err error) string {
+	at := w.r.URL
+	var withURL *url.Error
+	if errors.As(err, &withURL) {
+		at = withURL.URL
+	}
+	u, parseErr := url.Parse(at)
+	if parseErr != nil {
+		return "the server"
+	}
+	return u.Hostname()
 }
 
 // withoutURL drops the address: the query of a redirected one is a signature.
@@ -101,39 +126,57 @@ func withoutURL(err error) error {
 	return err
 }
 
-// accept looks at the head of an answer, and says up to where its body reaches
+// accept looks at the head of an answer, and says from where and up to where its body reaches
 // (below 0: unknown). A body that begins at the start of the file changes t.
-func (w worker) accept(t *task, resp *http.Response) (end int64, err error) {
+func (w worker) accept(t *task, resp *http.Response) (begin, end int64, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
 	case w.err != nil:
-		return 0, w.err
+		return 0, 0, w.err
 	case resp.StatusCode == http.StatusOK && t.plain:
-		return w.acceptWholeLocked(resp)
+		end, err = w.acceptWholeLocked(resp)
+		return 0, end, err
 	case resp.StatusCode == http.StatusOK && w.active > 1:
-		return 0, refusal(startAgain, fmt.Errorf("%w: the server refused a range", ErrTransfer))
+		return 0, 0, refusal(startAgain, fmt.Errorf("%w: %s refused a range", ErrTransfer, hostOf(resp)))
 	case resp.StatusCode == http.StatusOK:
 		if w.restarts++; w.restarts > maxRestarts {
-			return 0, refusal(giveUp, fmt.Errorf("%w: the server has no ranges, and its answers break", ErrTransfer))
+			return 0, 0, refusal(giveUp, fmt.Errorf("%w: %s has no ranges, and its answers break", ErrTransfer, hostOf(resp)))
 		}
 		if err := w.startAgainLocked(); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		*t = task{plain: true}
-		return w.acceptWholeLocked(resp)
+		end, err = w.acceptWholeLocked(resp)
+		return 0, end, err
 	case resp.StatusCode == http.StatusPartialContent && !t.plain:
 		return w.acceptRangeLocked(t, resp)
 	case resp.StatusCode == http.StatusRequestedRangeNotSatisfiable:
-		return w.acceptNothingLocked(t, resp)
+		end, err = w.acceptNothingLocked(t, resp)
+		return t.from, end, err
 	}
-	b := refusal(giveUp, &statusError{resp.StatusCode})
-	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests {
-		b.kind = tryAgain
-		b.after, _ = retry.After(resp.Header, time.Now(), longestAsked) // none where nothing is asked for
-	}
-	return 0, b
+	return 0, 0, refusedBy(resp)
 }
+
+// refusedBy is an answer that is not the file. What a server says of a moment passes. What it says of the file may be said by
+// one machine of many that does not have it yet, or of a signature that has run out: another request may be answered by another.
+func refusedBy(resp *http.Response) *attemptError {
+	b := refusal(giveUp, &statusError{Status: resp.StatusCode, Host: hostOf(resp)})
+	switch code := resp.StatusCode; {
+	case code >= 500 && code != http.StatusNotImplemented && code != http.StatusNetworkAuthenticationRequired,
+		code == http.StatusRequestTimeout, code == http.StatusTooEarly, code == http.StatusTooManyRequests:
+		b.kind = tryLong
+	case code == http.StatusForbidden, code == http.StatusNotFound, code == http.StatusGone:
+		b.kind = tryAgain
+	default:
+		return b
+	}
+	b.after, _ = retry.After(resp.Header, time.Now(), longestAsked) // none where nothing is asked for
+	return b
+}
+
+// hostOf is who has answered.
+func hostOf(resp *http.Response) string { return resp.Request.URL.Hostname() }
 
 func refusal(k kind, err error) *attemptError {
 	return &attemptError{kind: k, err: err, answered: true}
@@ -148,12 +191,12 @@ func (w worker) acceptWholeLocked(resp *http.Response) (end int64, err error) {
 	}
 	w.segs = emptySegments(size, known)
 	w.segs.claimEmpty(0)
-	w.validator = validator{Modified: resp.Header.Get("Last-Modified")}
-	if tag := resp.Header.Get("ETag"); strong(tag) {
-		w.ETag = tag
+	w.answers, w.unmeasured = 1, ""
+	if !known {
+		w.unmeasured = hostOf(resp)
 	}
 	w.ranges = resp.Header.Get("Accept-Ranges") == "bytes"
-	if err := w.ledger.rewrite(size, w.validator, w.segs.got); err != nil {
+	if err := w.ledger.rewrite(size, w.segs.got); err != nil {
 		return 0, err
 	}
 	if w.segs.complete() {
@@ -167,9 +210,6 @@ func (w worker) acceptWholeLocked(resp *http.Response) (end int64, err error) {
 	return size, nil
 }
 
-// strong tells whether a tag stands for the very bytes: W/ ones do not.
-func strong(tag string) bool { return strings.HasPrefix(tag, `"`) }
-
 func (s *Stream) fits(size int64) error {
 	if s.r.MaxBytes > 0 && size > s.r.MaxBytes {
 		return fmt.Errorf("%w: more than %d bytes", ErrLength, s.r.MaxBytes)
@@ -177,27 +217,26 @@ func (s *Stream) fits(size int64) error {
 	return nil
 }
 
-// acceptRangeLocked looks whether a range is the one that was asked for, of the file
-// that is on disk.
-func (w worker) acceptRangeLocked(t *task, resp *http.Response) (end int64, err error) {
+// acceptRangeLocked looks whether a range has what was asked for, of a file as long as the one on the disk. It may begin earlier,
+// as some servers give whole blocks alone. Tags and dates are of no interest: the digest decides.
+func (w worker) acceptRangeLocked(t *task, resp *http.Response) (begin, end int64, err error) {
 	from, to, total, ok := contentRange(resp.Header.Get("Content-Range"))
-	if !ok || from != t.from {
-		return 0, refusal(startAgain, fmt.Errorf("%w: the server sent another range than it was asked for", ErrTransfer))
-	}
 	if total >= 0 && w.segs.known && total != w.segs.size {
-		return 0, refusal(startAgain, fmt.Errorf("%w: the file has %d bytes now, not %d", ErrLength, total, w.segs.size))
+		return 0, 0, refusal(startAgain, fmt.Errorf("%w: the file has %d bytes now, not %d", ErrLength, total, w.segs.size))
 	}
-	if tag := resp.Header.Get("ETag"); strong(tag) && w.ETag != "" && tag != w.ETag {
-		return 0, refusal(startAgain, fmt.Errorf("%w: the server sent a range of another file", ErrTransfer))
+	if !ok || from > t.from || to <= t.from {
+		return 0, 0, refusal(startAgain, fmt.Errorf("%w: %s sent another range than it was asked for", ErrTransfer, hostOf(resp)))
 	}
 	if total >= 0 && !w.segs.known {
 		if err := w.learnSizeLocked(total); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
+		w.unmeasured = ""
 	}
+	w.answers++
 	w.ranges = true
 	w.getReadyLocked()
-	return to, nil // that may be less, or more, than was asked for
+	return from, to, nil // that may be less, or more, than was asked for
 }
 
 // learnSizeLocked is told the length after the beginning.
@@ -206,7 +245,7 @@ func (s *Stream) learnSizeLocked(size int64) error {
 		return err
 	}
 	s.segs.setSize(size)
-	return s.ledger.rewrite(size, s.validator, s.segs.got)
+	return s.ledger.rewrite(size, s.segs.got)
 }
 
 // acceptNothingLocked is told that there is nothing at and behind an offset. That is
@@ -223,7 +262,7 @@ func (w worker) acceptNothingLocked(t *task, resp *http.Response) (end int64, er
 			return size, nil
 		}
 	}
-	b := refusal(startAgain, &statusError{resp.StatusCode})
+	b := refusal(startAgain, &statusError{Status: resp.StatusCode, Host: hostOf(resp)})
 	if t.plain {
 		b.kind = giveUp
 	}

@@ -101,7 +101,7 @@ func TestStateThatCannotBeWritten(t *testing.T) {
 		kept[i] = 1
 	}
 	_, err = part.Write(kept)
-	if err := errors.Join(err, s.ledger.rewrite(passSize, validator{}, s.segs.got), s.ledger.file.Close()); err != nil {
+	if err := errors.Join(err, s.ledger.rewrite(passSize, s.segs.got), s.ledger.file.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if err := (worker{s}).punchConsumed(); !errors.Is(err, os.ErrClosed) {

@@ -89,7 +89,8 @@ func (f *flow) hold(n int, last bool, late *time.Timer) (stop bool, err error) {
 	}
 	f.to += n
 	if f.end >= 0 && f.left() < 0 {
-		return false, fmt.Errorf("%w: the body is longer than announced", ErrLength)
+		f.to += int(f.left()) // what comes behind the end is not of the file
+		last, stop = true, true
 	}
 	// What seems to be the end waits until it is known to be the end.
 	full := f.to-f.from >= enough && (f.end < 0 || f.left() > 0)
@@ -97,7 +98,7 @@ func (f *flow) hold(n int, last bool, late *time.Timer) (stop bool, err error) {
 		late.Stop()
 		f.writeLocked()
 	}
-	return f.met, f.err
+	return f.met || stop, f.err
 }
 
 // late writes what has waited long enough for more.

@@ -456,9 +456,10 @@ func TestConnectionThatLeavesSomething(t *testing.T) {
 func TestOutageOfAllConnections(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		out time.Duration
-		err error
-	}{"short": {out: 6 * time.Second}, "long": {out: time.Hour, err: ErrTransfer}} {
+		out  time.Duration
+		most int // tries, in minutes of waiting
+		err  error
+	}{"short": {out: 6 * time.Second, most: 3 + attempts}, "long": {out: 10 * time.Minute, most: 40}, "too long": {out: time.Hour, most: 50, err: ErrTransfer}} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, 12*segmentSize, func(t *testing.T, o *origin) {
 				open := countConnections(o)
@@ -489,7 +490,7 @@ func TestOutageOfAllConnections(t *testing.T) {
 				if c.err == nil {
 					o.wantWhole(t, got)
 				}
-				if open.most.Load() != 4 || tries > 3+attempts {
+				if open.most.Load() != 4 || tries > c.most {
 					t.Errorf("%d connections at once, and %d tries in the outage", open.most.Load(), tries)
 				}
 			})

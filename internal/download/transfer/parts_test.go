@@ -83,10 +83,10 @@ func TestTuner(t *testing.T) {
 
 // FuzzState: a state file that is believed describes what can be.
 func FuzzState(f *testing.F) {
-	f.Add([]byte(`{"schema":1,"size":8400953,"etag":"\"v1\"","modified":"","segment":4194304}`+"\n04194304\n01048576\n00000000\n"), int64(5*mib))
-	f.Add([]byte(`{"schema":1,"size":0,"etag":"","modified":"","segment":4194304}`+"\n00000007\n"), int64(7))
-	f.Add([]byte(`{"schema":1,"size":0,"etag":"","modified":"","segment":4194304}`+"\n00000007\n00000007\n"), int64(5*mib)) // a gap
-	f.Add([]byte(`{"schema":1,"size":10,"etag":"","modified":"","segment":4194304}`+"\n00000011\n"), int64(11))             // too much
+	f.Add([]byte(`{"schema":1,"size":8400953,"segment":4194304}`+"\n04194304\n01048576\n00000000\n"), int64(5*mib))
+	f.Add([]byte(`{"schema":1,"size":0,"segment":4194304}`+"\n00000007\n"), int64(7))
+	f.Add([]byte(`{"schema":1,"size":0,"segment":4194304}`+"\n00000007\n00000007\n"), int64(5*mib)) // a gap
+	f.Add([]byte(`{"schema":1,"size":10,"segment":4194304}`+"\n00000011\n"), int64(11))             // too much
 	f.Add([]byte("{}\n"), int64(0))
 	f.Fuzz(func(t *testing.T, text []byte, held int64) {
 		head, got, base := parseState(text, held)

@@ -21,18 +21,11 @@ const (
 	maxState = 16 << 20
 )
 
-// validator is how a server tells one version of a file from another.
-type validator struct {
-	ETag     string `json:"etag"`     // strong ones only
-	Modified string `json:"modified"` // as the server wrote it
-}
-
 // header is the first line of a state file. It has no URL: those of mirrors,
 // and signed ones, differ from run to run.
 type header struct {
-	Schema int   `json:"schema"`
-	Size   int64 `json:"size"` // 0: unknown
-	validator
+	Schema  int   `json:"schema"`
+	Size    int64 `json:"size"` // 0: unknown
 	Segment int64 `json:"segment"`
 }
 
@@ -101,8 +94,8 @@ func parseState(text []byte, held int64) (head header, got []int64, base int64) 
 }
 
 // rewrite replaces the state as a whole: a reader finds the old or the new one.
-func (l *ledger) rewrite(size int64, v validator, got []int64) error {
-	first, err := json.Marshal(header{Schema: stateSchema, Size: size, validator: v, Segment: segmentSize})
+func (l *ledger) rewrite(size int64, got []int64) error {
+	first, err := json.Marshal(header{Schema: stateSchema, Size: size, Segment: segmentSize})
 	if err != nil {
 		return fmt.Errorf("encoding the state of the part file: %w", err)
 	}

@@ -32,9 +32,18 @@ var (
 )
 
 // statusError is an answer that is not the file. It matches [ErrTransfer].
-type statusError struct{ Status int }
+type statusError struct {
+	Status int
+	Host   string // that answered: of a redirect, the one that it led to
+}
 
-func (e *statusError) Error() string { return fmt.Sprintf("the server answered %d", e.Status) }
+func (e *statusError) Error() string {
+	text := fmt.Sprintf("%s answered %d", e.Host, e.Status)
+	if words := http.StatusText(e.Status); words != "" {
+		text += " (" + words + ")"
+	}
+	return text
+}
 
 // Is makes every refusal a failure to receive.
 func (e *statusError) Is(target error) bool { return target == ErrTransfer }
@@ -46,8 +55,8 @@ const maxConnections = 8
 type Request struct {
 	URL string
 	// Authorize, if set, is called for each request to URL. Never for a
-	// redirected one: what a redirect may carry is the client's business.
-	Authorize func(*http.Request)
+	// redirected one: what a redirect may carry is the client's business. Its error ends the transfer.
+	Authorize func(*http.Request) error
 	// Part is the path of the part file; its state lies at Part+".state". The
 	// directory exists, and one process at a time works on it.
 	Part string
@@ -57,8 +66,12 @@ type Request struct {
 	// MaxBytes is the longest file that is taken; 0 means any.
 	MaxBytes int64
 	// Stall is for how long a connection may bring no byte, or no answer, until
-	// it is given up and tried again; 0 means for ever.
-	Stall time.Duration
+	// it is given up and tried again; 0 means for ever. It doubles with each try that brings
+	// nothing, up to MostStall where that is longer: who scans a file before passing it on is silent so long.
+	Stall, MostStall time.Duration
+	// Begins, if set, is shown the first bytes of the file, and tells whether it may begin like that. If not, and it looks like a
+	// page, somebody has put that in the file's place, and the file is asked for again.
+	Begins func(head []byte) bool
 	// SkipDisk is how long receiving the rest of the file may take for it to be
 	// passed on without being put on the disk: another process that continues
 	// would have to receive that again. Where that is so for the whole file, next
@@ -89,9 +102,10 @@ type Stream struct {
 	// generation counts how often the file was started again.
 	generation int
 	resumed    int64
-	validator
-	ranges  bool // the server has shown that it can
-	isReady bool
+	answers    int    // that have brought bytes of the file since it was started
+	unmeasured string // the host that sent the whole without its length; empty if none did
+	ranges     bool   // the server has shown that it can
+	isReady    bool
 	workers
 	direct direct
 }
@@ -126,8 +140,9 @@ type reader struct {
 // transfer is that of ctx, and ends with Close. After a failure no connection
 // is left; what is on disk stays, and Open may be called again to resume.
 //
-// What the disk holds is not compared with anything: the caller checks a digest
-// of the whole, and calls [Discard] where it is wrong.
+// What the disk holds is not compared with anything, and neither are the answers with each other but in the length of the
+// whole: tags and dates differ between the machines of one server. The caller checks a digest of the whole, and calls [Discard]
+// where it is wrong; see [Stream.Pieced].
 func Open(ctx context.Context, client *http.Client, r Request) (*Stream, error) {
 	r.Connections = min(max(r.Connections, 1), maxConnections)
 	s := &Stream{
@@ -141,7 +156,7 @@ func Open(ctx context.Context, client *http.Client, r Request) (*Stream, error) 
 	}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	s.close = sync.OnceValue(s.end)
-	s.forget = context.AfterFunc(ctx, func() { s.fail(context.Cause(ctx)) })
+	s.forget = context.AfterFunc(ctx, func() { s.fail(s.late(context.Cause(ctx))) })
 	s.begin()
 	<-s.ready
 	s.mu.Lock()
@@ -175,7 +190,6 @@ func (s *Stream) load() error {
 		return nil
 	}
 	s.segs = segmentsOf(head.Size, got)
-	s.validator = head.validator
 	s.resumed, s.high, s.failedAt = s.segs.done, s.segs.done, s.segs.done
 	return nil
 }
@@ -211,6 +225,22 @@ func (s *Stream) Resumed() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.resumed
+}
+
+// Pieced tells whether the file was put together of more than one answer, or of what an earlier run had left. Where its digest
+// is wrong then, they may have been of different files, and to begin once more may mend it.
+func (s *Stream) Pieced() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.resumed > 0 || s.answers > 1
+}
+
+// Unmeasured is the host of an answer that had the whole file and did not say how long it is, so that nobody knows whether it
+// had ended; empty if none did.
+func (s *Stream) Unmeasured() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unmeasured
 }
 
 // Read returns what is here at once, and waits only where nothing is. Large
@@ -281,6 +311,16 @@ func (s *Stream) end() error {
 	s.fail(fmt.Errorf("reading the stream: %w", fs.ErrClosed))
 	s.running.Wait()
 	return errors.Join(s.ledger.close(), s.part.Close())
+}
+
+// late says with the end of the context what has failed until then.
+func (s *Stream) late(cause error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failures == 0 || s.last == nil {
+		return cause
+	}
+	return fmt.Errorf("%w, after %d failures in a row (%v)", cause, s.failures, s.last) //nolint:errorlint // it is the time that was over
 }
 
 // fail ends everything; the first reason is kept.

@@ -276,6 +276,9 @@ func TestEndOfTheContext(t *testing.T) {
 				if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrTransfer) {
 					t.Errorf("%v, want the context's error alone", err)
 				}
+				if waits := name == "while it waits to try again"; strings.Contains(err.Error(), "files.test answered 503") != waits {
+					t.Errorf("%v, want what has failed until then: %t", err, waits)
+				}
 				if took := time.Since(began); took != 7*time.Second {
 					t.Errorf("it took %v", took)
 				}
@@ -321,9 +324,10 @@ func TestAuthorizeIsCalledForEachRequest(t *testing.T) {
 		}
 		calls := 0
 		r := o.request()
-		r.Authorize = func(req *http.Request) {
+		r.Authorize = func(req *http.Request) error {
 			calls++
 			req.Header.Set("Authorization", "Bearer "+strconv.Itoa(calls))
+			return nil
 		}
 		o.mustReceive(t, r)
 		want := []string{"/the file Bearer 1", "/elsewhere Bearer 1", "/the file Bearer 2", "/elsewhere Bearer 2"}

@@ -3,21 +3,26 @@ package transfer
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 )
 
 const (
-	// attempts is how many may fail in a row without one new byte.
+	// attempts is how many may fail in a row without one new byte; refusals are how many where a server has answered: one
+	// machine of many may not have the file yet.
 	attempts  = 4
+	refusals  = 5
 	firstWait = time.Second
 	// shortWait is after an attempt that brought something: a link that breaks
 	// often but moves is not punished.
 	shortWait = 200 * time.Millisecond
 	// longestAsked bounds what Retry-After may ask for.
 	longestAsked = time.Minute
+	// longestWait is between two attempts.
+	longestWait = 30 * time.Second
+	// patience bounds how long is tried without a new byte where the context does not.
+	patience = 15 * time.Minute
 	// maxRestarts bounds how often a server without ranges may begin again.
 	maxRestarts = 8
 )
@@ -32,16 +37,21 @@ type workers struct {
 	moved          int64 // bytes received in this process, over all restarts
 	failures       int   // in a row without a new byte
 	restarts       int
-	sentAgain      bool // started again for a wrong range already
-	sent403        bool // tried again after a 403 already
+	sentAgain      bool      // started again for a wrong range already
+	since          time.Time // of the first of the failures in a row
+	last           error     // the last of them
 }
 
 // kind is what can be done about a attemptError.
 type kind int
 
 const (
-	tryAgain   kind = iota
-	startAgain      // what is on disk does not fit to what the server has
+	// tryAgain is given up after a few attempts in a row, unless something had come before: a name that does not exist stays
+	// unknown, and an outage passes.
+	tryAgain kind = iota
+	// tryLong is tried for as long as there is time: a server has said that it can answer at another moment.
+	tryLong
+	startAgain // what is on disk does not fit to what the server has
 	giveUp
 )
 
@@ -174,30 +184,26 @@ func (w worker) judgeAloneLocked(b *attemptError, progress bool) (time.Duration,
 	case b.kind == startAgain && !w.sentAgain:
 		w.sentAgain = true
 		return 0, w.startAgainLocked()
-	case b.kind == startAgain:
-		return 0, b.err
-	case b.kind == giveUp && statusOf(b) == http.StatusForbidden && w.moved > 0 && !w.sent403:
-		// The signature of a redirect has run out, perhaps: the next request is redirected again.
-		w.sent403 = true
-	case b.kind == giveUp:
+	case b.kind == startAgain, b.kind == giveUp:
 		return 0, b.err
 	}
 	if progress {
 		return max(b.after, retry.AtLeast(shortWait)), nil
 	}
-	w.failures++
-	if w.failures >= attempts {
+	if w.failures++; w.failures == 1 {
+		w.since = time.Now()
+	}
+	// A connection that fails after bytes have come is an outage.
+	long := b.kind == tryLong || !b.answered && w.moved > 0
+	most := attempts
+	if b.answered {
+		most = refusals
+	}
+	if !long && w.failures >= most || time.Since(w.since) >= patience {
 		return 0, b.err
 	}
-	return max(b.after, retry.AtLeast(firstWait<<(w.failures-1))), nil
-}
-
-func statusOf(err error) int {
-	var refused *statusError
-	if errors.As(err, &refused) {
-		return refused.Status
-	}
-	return 0
+	w.last = b.err
+	return max(b.after, retry.AtLeast(min(firstWait<<min(w.failures-1, 16), longestWait))), nil
 }
 
 // pause waits, unless there is nothing left to wait for.
@@ -218,6 +224,7 @@ func (w worker) pause(d time.Duration) bool {
 func (w worker) startAgainLocked() error {
 	w.generation++
 	w.limit = 1
+	w.answers, w.unmeasured = 0, ""
 	w.resumed = 0
 	w.segs, w.direct.decided = segments{}, nil
 	// From here on the old state says more than the part file holds, so that it
