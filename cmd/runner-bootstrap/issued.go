@@ -136,8 +136,8 @@ func (s issuedSource) read(text string) (github.Secret, error) {
 	if err != nil {
 		return github.Secret{}, fmt.Errorf("reading %s: %w", s.what, err)
 	}
-	what, kind := "", token.Kind()
-	switch {
+	var what string
+	switch kind := token.Kind(); {
 	case kind == github.AccessToken:
 		what = "an access token: it is for --token-file, and a registration is then asked for with it"
 	case kind == github.JITConfiguration && s.name != "jitconfig":

@@ -152,7 +152,9 @@ func (p *page) environment() {
 	}
 	for _, v := range tokenVariables() {
 		of := map[server]string{
-			mixedServers: "", cloudServer: " It is for github.com and ghe.com alone.", ownServer: " It is for a GitHub Enterprise Server alone.",
+			mixedServers: "",
+			cloudServer:  " It is for github.com and ghe.com alone.",
+			ownServer:    " It is for a GitHub Enterprise Server alone.",
 		}[v.of]
 		p.term("The access token. The first of these that is set is taken."+of, v.name)
 	}

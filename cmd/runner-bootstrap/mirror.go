@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"net/http"
 	"net/textproto"
 	"strings"
@@ -45,7 +44,7 @@ func readHeaders(ctx context.Context, file string) (http.Header, error) {
 		name, value, found := strings.Cut(line, ":")
 		value = strings.TrimSpace(value)
 		if !found || value == "" || !isHeaderName(name) {
-			return nil, usagef("--mirror-header-file: %s: line %d is no header such as Authorization: Bearer TOKEN", fmt.Sprintf("%q", file), n)
+			return nil, usagef("--mirror-header-file: %q: line %d is no header such as Authorization: Bearer TOKEN", file, n)
 		}
 		headers.Add(textproto.CanonicalMIMEHeaderKey(name), value)
 	}

@@ -32,9 +32,12 @@ type tokenVariable struct {
 // that GitHub's own program reads, each for its kind of host (gh help environment).
 func tokenVariables() []tokenVariable {
 	return []tokenVariable{
-		{"RUNNER_BOOTSTRAP_TOKEN", mixedServers}, {"RUNNER_CFG_PAT", mixedServers},
-		{"GITHUB_TOKEN", cloudServer}, {"GH_TOKEN", cloudServer},
-		{"GITHUB_ENTERPRISE_TOKEN", ownServer}, {"GH_ENTERPRISE_TOKEN", ownServer},
+		{"RUNNER_BOOTSTRAP_TOKEN", mixedServers},
+		{"RUNNER_CFG_PAT", mixedServers},
+		{"GITHUB_TOKEN", cloudServer},
+		{"GH_TOKEN", cloudServer},
+		{"GITHUB_ENTERPRISE_TOKEN", ownServer},
+		{"GH_ENTERPRISE_TOKEN", ownServer},
 		{"ACCESS_TOKEN", mixedServers},
 	}
 }

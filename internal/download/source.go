@@ -74,12 +74,17 @@ type remote struct {
 
 func (r *remote) resumed() int64 { return r.Resumed() }
 func (r *remote) path() string   { return r.part }
-func (r *remote) pieced() bool   { return r.Pieced() || r.Unmeasured() != "" }
+
+func (r *remote) pieced() bool {
+	pieced, unmeasured := r.Doubts()
+	return pieced || unmeasured != ""
+}
 
 // blame gives a server that never said how long the archive is the fault: it may have closed the connection before the end.
 func (r *remote) blame(err error) error {
-	if host := r.Unmeasured(); host != "" {
-		return fmt.Errorf("%w: %s did not say how long the archive is, and may have ended before: %v", transfer.ErrTransfer, host, err) //nolint:errorlint // it is not the archive that is to blame
+	if _, host := r.Doubts(); host != "" {
+		//nolint:errorlint // it is not the archive that is to blame
+		return fmt.Errorf("%w: %s did not say how long the archive is, and may have ended before: %v", transfer.ErrTransfer, host, err)
 	}
 	return err
 }

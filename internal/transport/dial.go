@@ -147,7 +147,7 @@ func (l *listened) Write(p []byte) (int, error) {
 	return l.Conn.Write(p)
 }
 
-// Close of a connection that has asked and heard nothing is what becomes of silence: whoever waited has given up.
+// Close of a connection that has asked and heard nothing is what becomes of silence: the one who waited has given up.
 func (l *listened) Close() error {
 	if !l.closedBefore.Swap(true) && l.sent.Load() && !l.heard.Load() {
 		l.dialer.silent(l.remote)

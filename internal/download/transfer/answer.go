@@ -34,7 +34,7 @@ func (w worker) attempt(t task, buf []byte) error {
 	defer resp.Body.Close()
 	watch.works()
 	body := &head{Reader: resp.Body, watch: watch}
-	if err := w.look(ctx, t, resp, body); err != nil {
+	if err := w.look(ctx, resp, body); err != nil {
 		return err
 	}
 	begin, end, err := w.accept(&t, resp)

@@ -93,7 +93,7 @@ func (h *head) skip(n int64) error {
 
 // look refuses a page in the place of the file, before anything is done because of it. Where the file does not begin, only the
 // server's own word tells.
-func (w worker) look(ctx context.Context, t task, resp *http.Response, body *head) error {
+func (w worker) look(ctx context.Context, resp *http.Response, body *head) error {
 	if resp.StatusCode != http.StatusOK || w.r.Begins == nil {
 		return nil
 	}

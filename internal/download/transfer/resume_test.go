@@ -71,8 +71,8 @@ func TestResume(t *testing.T) {
 				if asked := o.ranges(1); !slices.Equal(asked, []string{span(held)}) || o.conditions[1] != "" {
 					t.Errorf("it asked for %q if %q, want %q", asked, o.conditions[1], span(held))
 				}
-				if !s.Pieced() || s.Unmeasured() != "" {
-					t.Errorf("of pieces: %t, without a length: %q", s.Pieced(), s.Unmeasured())
+				if pieced, unmeasured := s.Doubts(); !pieced || unmeasured != "" {
+					t.Errorf("of pieces: %t, without a length: %q", pieced, unmeasured)
 				}
 				if told[0] != int64(held) || !slices.IsSorted(told) || told[len(told)-1] != faultSize {
 					t.Errorf("progress from %d to %d, want %d to %d", told[0], told[len(told)-1], held, faultSize)

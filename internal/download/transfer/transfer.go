@@ -142,7 +142,7 @@ type reader struct {
 //
 // What the disk holds is not compared with anything, and neither are the answers with each other but in the length of the
 // whole: tags and dates differ between the machines of one server. The caller checks a digest of the whole, and calls [Discard]
-// where it is wrong; see [Stream.Pieced].
+// where it is wrong; see [Stream.Doubts].
 func Open(ctx context.Context, client *http.Client, r Request) (*Stream, error) {
 	r.Connections = min(max(r.Connections, 1), maxConnections)
 	s := &Stream{
@@ -156,7 +156,12 @@ func Open(ctx context.Context, client *http.Client, r Request) (*Stream, error) 
 	}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	s.close = sync.OnceValue(s.end)
-	s.forget = context.AfterFunc(ctx, func() { s.fail(s.late(context.Cause(ctx))) })
+	s.forget = context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		err := s.lateLocked(context.Cause(ctx))
+		s.mu.Unlock()
+		s.fail(err)
+	})
 	s.begin()
 	<-s.ready
 	s.mu.Lock()
@@ -227,20 +232,13 @@ func (s *Stream) Resumed() int64 {
 	return s.resumed
 }
 
-// Pieced tells whether the file was put together of more than one answer, or of what an earlier run had left. Where its digest
-// is wrong then, they may have been of different files, and to begin once more may mend it.
-func (s *Stream) Pieced() bool {
+// Doubts says what may be wrong with a file whose digest is wrong, and not be so the next time. Pieced is one that was put
+// together of more than one answer, or of what an earlier run had left: they may have been of different files. Unmeasured is the
+// host of an answer that had the whole and did not say how long it is, so that nobody knows whether it had ended; empty if none did.
+func (s *Stream) Doubts() (pieced bool, unmeasured string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.resumed > 0 || s.answers > 1
-}
-
-// Unmeasured is the host of an answer that had the whole file and did not say how long it is, so that nobody knows whether it
-// had ended; empty if none did.
-func (s *Stream) Unmeasured() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.unmeasured
+	return s.resumed > 0 || s.answers > 1, s.unmeasured
 }
 
 // Read returns what is here at once, and waits only where nothing is. Large
@@ -311,16 +309,6 @@ func (s *Stream) end() error {
 	s.fail(fmt.Errorf("reading the stream: %w", fs.ErrClosed))
 	s.running.Wait()
 	return errors.Join(s.ledger.close(), s.part.Close())
-}
-
-// late says with the end of the context what has failed until then.
-func (s *Stream) late(cause error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.failures == 0 || s.last == nil {
-		return cause
-	}
-	return fmt.Errorf("%w, after %d failures in a row (%v)", cause, s.failures, s.last) //nolint:errorlint // it is the time that was over
 }
 
 // fail ends everything; the first reason is kept.

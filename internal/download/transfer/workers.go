@@ -42,6 +42,14 @@ type workers struct {
 	last           error     // the last of them
 }
 
+// lateLocked says with the end of the context what has failed until then.
+func (w *workers) lateLocked(cause error) error {
+	if w.failures == 0 || w.last == nil {
+		return cause
+	}
+	return fmt.Errorf("%w, after %d failures in a row (%v)", cause, w.failures, w.last) //nolint:errorlint // it is the time that was over
+}
+
 // kind is what can be done about a attemptError.
 type kind int
 
