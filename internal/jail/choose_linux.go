@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc/transient"
 )
 
@@ -35,6 +37,23 @@ func Choose(ctx context.Context, o Options) (Maker, error) {
 	}
 	next.weaker = append([]string{fmt.Sprintf("systemd gives no unit to each life of the listener (%v)", err)}, next.weaker...)
 	return next, nil
+}
+
+// Clear ends what killed processes have left of lives in a folder that no other process uses, and removes that: for lives
+// that no Start under their name may ever follow. Those that are systemd's have nothing but their folders there. It may be
+// repeated.
+func Clear(ctx context.Context, folder string) error {
+	m := &byProcess{folder: folder}
+	left, err := os.ReadDir(folder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("looking for lives: %w", err)
+	}
+	for _, life := range left {
+		if err := m.EndStale(ctx, life.Name()); err != nil {
+			return err
+		}
+	}
+	return removal.Path(folder)
 }
 
 func chooseByProcess(ctx context.Context, o Options) (*byProcess, error) {

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
 // First does nothing, and is false: only on Linux a life has a first process.
@@ -23,6 +24,9 @@ func Choose(_ context.Context, o Options) (Maker, error) {
 	}
 	return byGroup{}, nil
 }
+
+// Clear removes the folder, in which lives have nothing here.
+func Clear(_ context.Context, folder string) error { return removal.Path(folder) }
 
 // Tasks is 0: nothing bounds them here.
 func Tasks() int { return 0 }

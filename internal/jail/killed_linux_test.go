@@ -3,6 +3,7 @@ package jail
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -87,6 +88,29 @@ func TestKilledSupervisor(t *testing.T) {
 			if got, exit := w.runs(t, w.spec("echo next; rm -f "+bye)); got != "next\n" || exit.Code != 0 {
 				t.Errorf("the next one says %q, %+v", got, exit)
 			}
+		}
+	})
+}
+
+// What killed processes have left of lives is ended and removed, under whatever names.
+func TestClear(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		if w.maker.Name() == Systemd {
+			t.Skip("its lives are not in their folders")
+		}
+		mark := word(t)
+		supervisor := w.supervisor(t, w.spec("trap '' INT TERM; setsid sleep "+mark+" & while true; do sleep 0.05; done"))
+		become(t, "the job has left something", func() bool { return len(called(t, mark)) > 0 })
+		if err := errors.Join(supervisor.Kill(), os.MkdirAll(filepath.Join(w.options.Folder, "probe-1", ownTmp), 0o700)); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := Clear(t.Context(), w.options.Folder); err != nil {
+				t.Error(err)
+			}
+		}
+		if left := called(t, mark); len(left) > 0 || exists(w.options.Folder) {
+			t.Errorf("there are %q, and the folder: %t", left, exists(w.options.Folder))
 		}
 	})
 }

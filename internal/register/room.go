@@ -185,17 +185,15 @@ func globEscape(folder string) string {
 	return strings.NewReplacer(`*`, `[*]`, `?`, `[?]`, `[`, `[[]`).Replace(folder)
 }
 
-// lives is where a life has what it needs on the disk, in a folder of rooms.
-const lives = "lives"
+// livesMark ends the name of what is beside a room: there its life, and the trial before that, have what they need on the disk.
+const livesMark = ".lives"
 
-// vacate removes a room, and then gives up its number.
+// vacate removes a room, with what a killed command has left of its life, and then gives up its number.
 func (r Room) vacate(ctx context.Context, dir string, lock *instance.Lock) error {
-	if err := r.Discard(ctx, dir); err != nil {
+	if err := errors.Join(jail.Clear(ctx, dir+livesMark), r.Discard(ctx, dir)); err != nil {
 		lock.Release()
 		return err
 	}
-	// It goes with the last room. Fails, rightly, while there are others.
-	_ = os.Remove(filepath.Join(filepath.Dir(dir), lives))
 	lock.Remove()
 	return nil
 }
@@ -215,7 +213,7 @@ func (r Room) config(ctx context.Context, dir string, user account.User, lock *i
 	}
 	maker := r.Maker
 	if maker == nil {
-		maker, err = jail.Choose(ctx, jail.Options{Folder: filepath.Join(filepath.Dir(dir), lives), Log: r.Log})
+		maker, err = jail.Choose(ctx, jail.Options{Folder: dir + livesMark, Log: r.Log})
 	}
 	if err != nil {
 		return fmt.Errorf("%s the runner: %w", v.verb, err)

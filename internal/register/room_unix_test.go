@@ -93,10 +93,10 @@ func TestRoomsAreSwept(t *testing.T) {
 	r.Folders = []string{filepath.Join(base, "a [b] *?"), filepath.Join(base, "beside")}
 	for name, sweep := range map[string]func() error{"a sweep": func() error { return r.Sweep(t.Context()) }, "another one": func() error { return r.try(t.Context()) }} {
 		for _, folder := range r.Folders {
-			put(t, folder, map[string]string{"61000" + lockMark: "", "61000/.credentials": "secret"})
-			if err := os.Mkdir(filepath.Join(folder, lives), 0o700); err != nil {
-				t.Fatal(err)
-			}
+			put(t, folder, map[string]string{
+				"61000" + lockMark: "", "61000/.credentials": "secret",
+				"61000" + livesMark + "/probe-1/nothing": "", "61000" + livesMark + "/config-web-1/tmp/secret": "secret",
+			})
 		}
 		if err := sweep(); err != nil {
 			t.Errorf("%s: %v", name, err)
