@@ -70,24 +70,28 @@ func TestHostile(t *testing.T) {
 	dotnet := machine.DotNet(t)
 	for _, g := range []struct {
 		name string
+		even bool // which of the attacks it plays by hand
 		machine.Options
 	}{
-		{"debian12", machine.Options{Kind: machine.Debian12Full}},
-		{"debian13", machine.Options{Kind: machine.Debian13Full, Cgroup2: true}},
+		{"debian12", true, machine.Options{Kind: machine.Debian12Full}},
+		{"debian13", false, machine.Options{Kind: machine.Debian13Full, Cgroup2: true}},
 	} {
 		t.Run(g.name, func(t *testing.T) {
 			t.Parallel()
 			g.Layers = []string{dotnet}
 			st := stage.Set(t, g.Options, githubtest.ArchiveSpec{Version: stage.Version, Listener: listener})
 			before := prepare(t, st)
-			for _, a := range attacks() {
+			for i, a := range attacks() {
 				t.Run(a.name, func(t *testing.T) {
 					if a.alone {
 						play(t, st, before, a, false)
 						return
 					}
 					t.Run("service", func(t *testing.T) { play(t, st, before, a, false) })
-					t.Run("by hand", func(t *testing.T) { play(t, st, before, a, true) })
+					// It does not matter to a runner without a service which systemd the host has: each machine plays half of them.
+					if (i%2 == 0) == g.even {
+						t.Run("by hand", func(t *testing.T) { play(t, st, before, a, true) })
+					}
 				})
 			}
 		})
