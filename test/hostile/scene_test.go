@@ -45,7 +45,7 @@ func attacks() []attack {
 		{"H3 a work folder with other things in it", worksElsewhere, true},
 		{"H4 a config.sh of the job's", takesTokens, false},
 		{"H5 the id of another runner", namesAnother, false},
-		{"H6 a listener of the job's", spoilsListener, false},
+		{"H6 a listener of the job's", spoilsListener, true},
 		{"H7 a hundred thousand folders", nests, false},
 		{"H8 processes that fork and exit", buries, false},
 		{"H9 folders of a job's account", ownsParents, true},
