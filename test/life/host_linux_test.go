@@ -57,6 +57,9 @@ func TestMain(m *testing.M) {
 	if n, err := strconv.Atoi(flag.Lookup("test.parallel").Value.String()); err == nil && n < atOnce {
 		_ = flag.Set("test.parallel", strconv.Itoa(atOnce)) // a number it is
 	}
+	if code, done := inOwnMounts(); done {
+		os.Exit(code)
+	}
 	code := m.Run()
 	if buildDir != "" {
 		_ = os.RemoveAll(buildDir)
@@ -111,6 +114,7 @@ type host struct {
 	t *testing.T
 	built
 	base, dir string
+	theirs    string // a folder of somebody else's, if there is one
 	token     string // the file that the credential is in
 	server    *githubtest.Server
 	store     *instance.Store
@@ -258,10 +262,15 @@ func (h *host) report() instance.Report {
 	return report
 }
 
-// listed are the runners at GitHub, all of which are ours.
+// atGitHub are the runners at GitHub, all of which are ours, but for the neighbour.
+func (h *host) atGitHub() []githubtest.Runner {
+	return slices.DeleteFunc(h.server.Runners(""), func(r githubtest.Runner) bool { return r.Name == neighbour })
+}
+
+// listed are their ids.
 func (h *host) listed() []int64 {
 	var ids []int64
-	for _, runner := range h.server.Runners("") {
+	for _, runner := range h.atGitHub() {
 		ids = append(ids, runner.ID)
 	}
 	return ids
@@ -330,7 +339,17 @@ func (h *host) put(name, text string) {
 // process is one that belongs to the host: it was started from its folder, for it, or works in it.
 type process struct {
 	pid, parent int
+	uid         uint32
 	argv        []string
+}
+
+// inRoom tells whether it runs as one of the accounts that config.sh is given for as long as it runs.
+func (p process) inRoom() bool { return p.uid >= 60706 && p.uid <= 61183 }
+
+// holdsLife tells whether a process is the first one of a life.
+func holdsLife(pid int) bool {
+	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	return err == nil && strings.HasPrefix(string(name), "runner-bootstr")
 }
 
 // is tells what program it is and the first word of what it was told.
@@ -379,6 +398,9 @@ func look(pid int, dir string) (process, bool) {
 	}
 	fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
 	p.parent, _ = strconv.Atoi(fields[1])
+	if info, err := os.Stat(folder); err == nil {
+		p.uid = info.Sys().(*syscall.Stat_t).Uid
+	}
 	return p, fields[0] != "Z" && fields[0] != "X"
 }
 

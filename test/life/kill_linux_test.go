@@ -4,11 +4,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -59,22 +61,42 @@ func steps() []step {
 	}
 }
 
-// target is who is killed: a supervisor, or the install or uninstall that runs; a listener, or the config.sh's; or both.
+// target is who is killed: a supervisor, or the install or uninstall that runs; a listener, or config.sh with all that its
+// account runs; both; or the processes between them, which hold lives.
 type target int
 
 const (
 	program target = iota
 	listener
 	both
+	between
 )
 
-func (t target) String() string { return [...]string{"program", "listener", "both"}[t] }
+func (t target) String() string { return [...]string{"program", "listener", "both", "between"}[t] }
+
+// moment is what is waited for before somebody is killed.
+type moment int
+
+const (
+	anytime  moment = iota
+	inRoom          // config.sh has a room
+	withNext        // the next copy of the runner is being made, or the one before removed
+	moments
+)
+
+// steps are those that have the moment: of an ephemeral runner, a job as well.
+func (m moment) steps() []int {
+	return map[moment][]int{inRoom: {0, 2, 7}, withNext: {2, 3}}[m]
+}
+
+func (m moment) String() string { return [...]string{"any time", "in a room", "with a next copy"}[m] }
 
 // killing is one decision.
 type killing struct {
 	step     int
 	whom     target
 	fraction float64
+	when     moment
 }
 
 const killings = 5
@@ -84,6 +106,8 @@ type decisions struct {
 	words  []string // of install
 	busy   bool     // a job runs while the runner stops
 	manned bool     // the service manager stops the runner before it is uninstalled
+	shares bool     // another runner is on the host
+	disk   bool     // a disk is mounted in the runner's directory
 	kill   []killing
 }
 
@@ -97,7 +121,17 @@ func decide(seed, cycle uint64) decisions {
 	}
 	d.busy, d.manned = r.IntN(2) == 0, r.IntN(2) == 0
 	for range killings {
-		d.kill = append(d.kill, killing{r.IntN(len(steps())), target(r.IntN(3)), r.Float64()})
+		d.kill = append(d.kill, killing{step: r.IntN(len(steps())), whom: target(r.IntN(3)), fraction: r.Float64()})
+	}
+	d.shares, d.disk = r.IntN(2) == 0, r.IntN(2) == 0
+	for i := range d.kill {
+		if r.IntN(4) == 0 {
+			d.kill[i].whom = between
+		}
+		d.kill[i].when = moment(r.IntN(int(moments)))
+		if steps := d.kill[i].when.steps(); len(steps) > 0 {
+			d.kill[i].step = steps[r.IntN(len(steps))]
+		}
 	}
 	slices.SortStableFunc(d.kill, func(a, b killing) int { return a.step - b.step })
 	return d
@@ -113,15 +147,17 @@ func TestDecisions(t *testing.T) {
 }
 
 // Whichever process is killed, at whatever moment, the runner comes back: one runner at GitHub, one listener, nothing of a former
-// life, and jobs succeed. An uninstall leaves nothing.
+// life, and jobs succeed. An uninstall leaves nothing. What is another runner's, the host's, or on a mounted disk, is not touched.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	t.Logf("-seed %d -cycles %d", *seedFlag, cycles())
+	t.Logf("-seed %d -cycles %d, disks are mounted: %t", *seedFlag, cycles(), mounts())
+	hits := &tally{}
+	t.Cleanup(func() { t.Logf("killed were %s", hits) })
 	for cycle := range cycles() {
 		t.Run(fmt.Sprint(cycle), func(t *testing.T) {
 			t.Parallel()
 			d := decide(*seedFlag, uint64(cycle))
-			l := &life{host: newHost(t), decisions: d, moment: "before the first step"}
+			l := &life{host: newHost(t), decisions: d, moment: "before the first step", hits: hits}
 			t.Cleanup(func() {
 				if t.Failed() {
 					t.Logf("seed %d, cycle %d, %+v, %s", *seedFlag, cycle, d, l.moment)
@@ -129,8 +165,16 @@ func TestKill(t *testing.T) {
 			})
 			defer l.manager.leave()
 			l.manager.host = l.host
+			var err error
+			if l.others, err = l.settle(d.shares); err != nil {
+				t.Fatal(err)
+			}
 			for i, s := range steps() {
-				if err := l.live(i, s); err != nil {
+				err := l.live(i, s)
+				if err == nil {
+					err = l.others.unharmed()
+				}
+				if err != nil {
 					t.Fatalf("%s: %v\nprocesses: %v\nGitHub: %+v\nreport: %+v", l.moment, err, l.processes(), l.server.Runners(""), l.report())
 				}
 			}
@@ -143,10 +187,66 @@ type life struct {
 	*host
 	decisions
 	manager restarter
+	others  *others
 	moment  string
+	hits    *tally
 	calling *command // install or uninstall, while one runs
 	mu      sync.Mutex
 }
+
+// tally counts who was killed, and what there was at that moment.
+type tally struct {
+	mu    sync.Mutex
+	found map[string]int
+}
+
+func (t *tally) note(what string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.found == nil {
+		t.found = map[string]int{}
+	}
+	t.found[what]++
+}
+
+func (t *tally) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var words []string
+	for _, what := range slices.Sorted(maps.Keys(t.found)) {
+		words = append(words, fmt.Sprintf("%d %s", t.found[what], what))
+	}
+	return strings.Join(words, ", ")
+}
+
+// there tells what there is on the disk of a step that is under way.
+func (l *life) there(when moment) bool {
+	patterns := map[moment][]string{
+		inRoom:   {filepath.Join(l.dir, "cache", "register", "[0-9]*[0-9]"), filepath.Join(l.dir, "runners", ".register", "[0-9]*[0-9]")},
+		withNext: {filepath.Join(l.dir, "runners", "."+runnerName+".next"), filepath.Join(l.dir, "runners", "."+runnerName+".ahead")},
+	}
+	for _, pattern := range patterns[when] {
+		if found, err := filepath.Glob(pattern); err == nil && len(found) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// await waits for the moment of a killing, or the end of its step, which may have no such moment.
+func (l *life) await(k killing, span time.Duration, over <-chan error) {
+	if k.when == anytime {
+		time.Sleep(time.Duration(k.fraction * float64(span)))
+		return
+	}
+	for begun := time.Now(); !l.there(k.when) && len(over) == 0 && time.Since(begun) < 3*span; {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(time.Duration(k.fraction * float64(momentSpan)))
+}
+
+// momentSpan is how long a moment lasts about.
+const momentSpan = 100 * time.Millisecond
 
 // live does a step, kills who is to be killed meanwhile, and then sees that all is well again.
 func (l *life) live(number int, s step) error {
@@ -158,10 +258,10 @@ func (l *life) live(number int, s step) error {
 	}
 	l.moment = "step " + s.name
 	for _, k := range due {
-		l.moment = fmt.Sprintf("step %s, %s killed at %.3f of %v", s.name, k.whom, k.fraction, s.span)
+		l.moment = fmt.Sprintf("step %s, %s killed at %.3f of %v, %s", s.name, k.whom, k.fraction, s.span, k.when)
 		done := make(chan error, 1)
 		go func() { done <- s.do(l) }()
-		time.Sleep(time.Duration(k.fraction * float64(s.span)))
+		l.await(k, s.span, done)
 		l.strike(s, k.whom)
 		select {
 		case <-done: // a step that somebody was killed in may fail
@@ -188,12 +288,17 @@ func (l *life) strike(s step, whom target) {
 	calling := l.calling
 	l.mu.Unlock()
 	var tied []int // the kernel ends a listener with its supervisor
-	for _, p := range l.processes() {
+	all := l.processes()
+	for _, p := range all {
 		isProgram := isSupervisor(p) && s.name != "install" || calling != nil && p.pid == calling.Process.Pid
-		isOther := isListener(p) || p.is("Runner.Listener", "configure") || p.is("Runner.Listener", "remove")
-		if isProgram && whom != listener || isOther && whom != program {
+		isOther := isListener(p) || p.is("Runner.Listener", "configure") || p.is("Runner.Listener", "remove") || p.inRoom()
+		if isProgram && (whom == program || whom == both) || isOther && (whom == listener || whom == both) {
 			pids = append(pids, p.pid)
 			l.note("killing %v", p)
+		}
+		if isOther && whom == between && !slices.ContainsFunc(all, func(o process) bool { return o.pid == p.parent }) && holdsLife(p.parent) {
+			pids, tied = append(pids, p.parent), append(tied, p.pid)
+			l.note("killing %d between us and %v", p.parent, p)
 		}
 		if isListener(p) && slices.ContainsFunc(pids, p.startedBy) {
 			tied = append(tied, p.pid)
@@ -202,6 +307,12 @@ func (l *life) strike(s step, whom target) {
 	for _, pid := range pids {
 		_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended meanwhile
 	}
+	for when := inRoom; len(pids) > 0 && when < moments; when++ {
+		if l.there(when) {
+			l.hits.note(fmt.Sprintf("%s %s", whom, when))
+		}
+	}
+	l.hits.note(fmt.Sprintf("%d processes for %s", min(len(pids), 1), whom))
 	if err := poll(patience, func() error {
 		for _, pid := range slices.Concat(pids, tied) {
 			if _, lives := look(pid, l.dir); lives {
@@ -259,7 +370,9 @@ func (l *life) start() error {
 }
 
 func (l *life) work() error {
-	if conclusion, err := l.job("sleep 0.3", patience); err != nil || conclusion != "succeeded" {
+	// A job would like to have removed what is not its runner's.
+	attack := fmt.Sprintf("for name in link _diag/link _work/link; do ln -sn %s %s/$name; done 2>/dev/null; sleep 0.3", l.theirs, l.root())
+	if conclusion, err := l.job(attack, patience); err != nil || conclusion != "succeeded" {
 		return errors.Join(fmt.Errorf("the job: %q", conclusion), err)
 	}
 	return nil
@@ -295,7 +408,7 @@ func (l *life) update() error {
 
 func (l *life) refuse(version string) error {
 	l.server.AddArchive(l.archives[version])
-	if runners := l.server.Runners(""); len(runners) == 1 && runners[0].Version != version {
+	if runners := l.atGitHub(); len(runners) == 1 && runners[0].Version != version {
 		if err := l.server.Tell(runnerName, githubtest.Deprecate{}); err != nil {
 			return err
 		}
@@ -336,7 +449,11 @@ func (l *life) uninstall() error {
 			return err
 		}
 	}
-	return l.ask("uninstall", "--force", "--name", runnerName, "--token-file", l.token)
+	err := l.uninstallAgain()
+	if err != nil && l.others.disk != "" {
+		return nil // it says so: see gone
+	}
+	return err
 }
 
 // recover does what a user, or the service manager, does after a step, and sees that all is well.
@@ -349,7 +466,10 @@ func (l *life) recover(s step) error {
 		if ids := l.listed(); len(ids) != 1 {
 			return fmt.Errorf("GitHub lists %v after install", ids)
 		}
-		return l.noneLeft(patience)
+		if err := l.noneLeft(patience); err != nil || !l.disk {
+			return err
+		}
+		return l.others.mountInside(l.host)
 	case "stop":
 		if err := l.manager.stop(); err != nil {
 			return err
@@ -376,7 +496,7 @@ func (l *life) up() error {
 		if r.State != instance.Idle {
 			return fmt.Errorf("state %s", r.State)
 		}
-		if online := l.server.Runners("")[0].Status; online != "online" {
+		if online := l.atGitHub()[0].Status; online != "online" {
 			return fmt.Errorf("GitHub calls it %s", online)
 		}
 		if record, err := l.store.Load(runnerName); err != nil || record.RunnerID != ids[0] || record.Phase != instance.Installed || len(record.PendingDeletes) != 0 {
@@ -415,7 +535,19 @@ func (l *life) serves() error {
 
 // gone repeats the uninstall and checks that nothing is left.
 func (l *life) gone() error {
+	mounted := l.others.disk != ""
+	if mounted {
+		if err := l.uninstallAgain(); err == nil {
+			return errors.New("it says that all is removed, and a disk is mounted there")
+		}
+	}
+	if err := l.others.unmountInside(); err != nil {
+		return err
+	}
 	remembered := l.remembered()
+	if mounted && !remembered {
+		return errors.New("nothing is remembered of the runner, of which something is left")
+	}
 	if err := l.uninstallAgain(); err != nil && remembered {
 		return fmt.Errorf("the repeated uninstall: %w", err)
 	}
@@ -427,11 +559,14 @@ func (l *life) gone() error {
 			return fmt.Errorf("processes after uninstall: %v", left)
 		}
 		for _, name := range []string{"runners", "state"} {
-			if _, err := os.Lstat(filepath.Join(l.dir, name)); !errors.Is(err, os.ErrNotExist) {
+			if _, err := os.Lstat(filepath.Join(l.dir, name)); !l.shares && !errors.Is(err, os.ErrNotExist) {
 				return errors.Join(fmt.Errorf("after uninstall there is %s", name), err)
 			}
 		}
-		return nil
+		if others := len(l.server.Runners("")); l.shares != (others == 1) {
+			return fmt.Errorf("GitHub lists %d other runners", others)
+		}
+		return l.nothingLeft()
 	})
 }
 
