@@ -65,20 +65,8 @@ func (d *dialer) connect(ctx context.Context, network, address string) (net.Conn
 	if err != nil {
 		return nil, err
 	}
-	var good, silent []netip.AddrPort
-	for _, a := range addresses {
-		at := netip.AddrPortFrom(a.Unmap(), uint16(number)) //nolint:gosec // the number of a port
-		if d.avoids(at) {
-			silent = append(silent, at)
-		} else {
-			good = append(good, at)
-		}
-	}
-	if len(silent) == 0 || len(good) == 0 {
-		return d.direct.DialContext(ctx, network, address)
-	}
 	var failed error
-	for _, at := range append(good, silent...) {
+	for _, at := range d.order(addresses, uint16(number)) { //nolint:gosec // the number of a port
 		conn, err := d.direct.DialContext(ctx, network, at.String())
 		if err == nil {
 			return conn, nil
@@ -88,7 +76,27 @@ func (d *dialer) connect(ctx context.Context, network, address string) (net.Conn
 			break
 		}
 	}
+	if failed == nil {
+		return d.direct.DialContext(ctx, network, address) // which has them race as usual
+	}
 	return nil, failed
+}
+
+// order has the avoided addresses after the others; it is empty where that would change nothing.
+func (d *dialer) order(addresses []netip.Addr, port uint16) []netip.AddrPort {
+	var good, silent []netip.AddrPort
+	for _, a := range addresses {
+		at := netip.AddrPortFrom(a.Unmap(), port)
+		if d.avoids(at) {
+			silent = append(silent, at)
+		} else {
+			good = append(good, at)
+		}
+	}
+	if len(silent) == 0 || len(good) == 0 {
+		return nil
+	}
+	return append(good, silent...)
 }
 
 func (d *dialer) any() bool {

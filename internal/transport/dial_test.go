@@ -1,11 +1,9 @@
 package transport
 
 import (
-	"context"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 )
@@ -50,46 +48,32 @@ func TestSilentAddressIsAvoided(t *testing.T) {
 	}
 }
 
-// A host with a silent address and one that answers is reached by the second request. The one that answers is 127.0.0.1, and the
-// silent one ::1, as localhost has them.
-func TestAnotherAddressIsTried(t *testing.T) {
+// Of a host's addresses those that were silent come last, whatever the system prefers.
+func TestOrderOfAddresses(t *testing.T) {
 	t.Parallel()
-	addresses, err := net.DefaultResolver.LookupNetIP(t.Context(), "ip", "localhost")
-	if err != nil || len(addresses) < 2 {
-		t.Skipf("localhost has the addresses %v, %v", addresses, err)
-	}
-	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	t.Cleanup(server.Close)
-	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	deaf, err := net.Listen("tcp", net.JoinHostPort("::1", port))
-	if err != nil {
-		t.Skipf("no second address: %v", err)
-	}
-	t.Cleanup(func() { deaf.Close() })
-	client := NewDownload(Config{UserAgent: "test"})
-	t.Cleanup(client.CloseIdleConnections)
-	get := func(within time.Duration) error {
-		ctx, cancel := context.WithTimeout(t.Context(), within)
-		defer cancel()
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost:"+port, nil)
-		if err != nil {
-			t.Fatal(err)
+	one, two, three := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	const port = 443
+	at := func(all ...netip.Addr) (ports []netip.AddrPort) {
+		for _, a := range all {
+			ports = append(ports, netip.AddrPortFrom(a, port))
 		}
-		resp, err := client.Do(req)
-		if err == nil {
-			err = resp.Body.Close()
+		return ports
+	}
+	mapped := netip.AddrFrom16(two.As16()) // as a resolver of two families gives it
+	for name, c := range map[string]struct{ silent, addresses, want []netip.Addr }{
+		"none is silent": {nil, []netip.Addr{one, two}, nil},
+		"the first":      {[]netip.Addr{one}, []netip.Addr{one, two, three}, []netip.Addr{two, three, one}},
+		"the second":     {[]netip.Addr{two}, []netip.Addr{one, mapped}, []netip.Addr{one, two}},
+		"all":            {[]netip.Addr{one, two}, []netip.Addr{one, two}, nil},
+		"of another":     {[]netip.Addr{three}, []netip.Addr{one, two}, nil},
+		"the only one":   {[]netip.Addr{one}, []netip.Addr{one}, nil},
+	} {
+		d := newDialer()
+		for _, a := range at(c.silent...) {
+			d.silent(a)
 		}
-		return err
-	}
-	if err := get(500 * time.Millisecond); err == nil {
-		t.Skip("this system takes the address that answers first")
-	}
-	for range 3 {
-		if err := get(10 * time.Second); err != nil {
-			t.Fatalf("the address that answers is not taken: %v", err)
+		if got := d.order(c.addresses, port); !slices.Equal(got, at(c.want...)) {
+			t.Errorf("%s: %v, want %v", name, got, at(c.want...))
 		}
 	}
 }
