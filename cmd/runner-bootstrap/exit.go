@@ -196,6 +196,7 @@ func credentialMeanings() []meaning {
 		{github.ErrNoRunner, exitRefused, hintRunners},
 		{github.ErrGroupUnknown, exitRefused, hintGroups},
 		{github.ErrNoRelease, exitRefused, hintDownloads},
+		{download.ErrNoOffer, exitRefused, plus("--archive", "FILE")},
 		{github.ErrNoJIT, exitRefused, hintEphemeral},
 		{register.ErrJITConfig, exitCredential, hintJITConfig},
 		{github.ErrSSO, exitCredential, hintSSO},

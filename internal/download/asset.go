@@ -62,6 +62,9 @@ func Resolve(applications []github.Application, platform Platform, digest string
 		}
 		offered = append(offered, a.OS+"-"+a.Architecture)
 	}
+	if len(offered) == 0 {
+		return Asset{}, fmt.Errorf("choosing a runner for %s: %w", platform, ErrNoOffer)
+	}
 	return Asset{}, fmt.Errorf("%w: %s; offered: %s", ErrPlatform, platform, strings.Join(offered, ", "))
 }
 

@@ -86,7 +86,7 @@ func TestResolve(t *testing.T) {
 		{name: "offered one too short", offered: offer(func(a *github.Application) { a.SHA256 = oneDigest[2:] }), err: ErrNoDigest},
 		{name: "offered one no digest", offered: offer(func(a *github.Application) { a.SHA256 = "sha256:" + oneDigest }), err: ErrNoDigest},
 		{name: "demanded one too short", offered: without, digest: "abcd", err: ErrNoDigest},
-		{name: "nothing on offer", err: ErrPlatform},
+		{name: "nothing on offer", err: ErrNoOffer, says: "choosing a runner for linux-x64: the server offers no runner for any platform"},
 		{name: "other platforms on offer", offered: offer(func(a *github.Application) { a.Architecture = "arm64" }), err: ErrPlatform, says: "linux-x64; offered: win-x64, linux-arm64"},
 		{name: "file name upwards", offered: named("../actions-runner-linux-x64-2.337.0.tar.gz"), err: ErrLayout},
 		{name: "file name in a folder", offered: named("x/actions-runner-linux-x64-2.337.0.tar.gz"), err: ErrLayout},

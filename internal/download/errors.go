@@ -24,6 +24,8 @@ var (
 	// ErrNoDigest means that nothing says what an archive must contain. Such an
 	// archive is refused, never trusted.
 	ErrNoDigest = errors.New("no SHA-256 is known for it")
+	// ErrNoOffer means that a server offers no runner at all, for no platform.
+	ErrNoOffer = errors.New("the server offers no runner for any platform")
 	// ErrMirror means that a mirror is not named by a URL that we can fetch from.
 	ErrMirror = errors.New("not an http, https or file URL")
 	// ErrAbsent means that there is nothing where an archive was said to be.
