@@ -51,7 +51,7 @@ func TestFetchWithoutALength(t *testing.T) {
 					body = data[:len(data)/2]
 				}
 				_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: application/gzip\r\nConnection: close\r\n\r\n%s", body)
-				_ = conn.Close()
+				_ = conn.Close() // that is the answer's end
 			})
 			data = whole
 			_, _, err := f.Fetch(t.Context(), asset, func(int64, int64) {})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -136,7 +137,17 @@ func TestWhatIsLeft(t *testing.T) {
 	}
 	defer file.Close()
 	dead := self()
-	ours := groupOf(syscall.Getpgrp())
+	// Not that of the test: who leads it may have ended.
+	leader := exec.CommandContext(t.Context(), "sleep", "600")
+	leader.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := leader.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = leader.Process.Kill() // it runs until then
+		_ = leader.Wait()         // it says that it was killed
+	}()
+	ours := groupOf(leader.Process.Pid)
 	other, before := dead, dead
 	other.Namespace, before.Boot = "pid:[17]", "another"
 	for name, c := range map[string]struct {
