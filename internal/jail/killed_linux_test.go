@@ -188,3 +188,48 @@ func TestChooseWithoutNamespaces(t *testing.T) {
 		t.Errorf("it says %q, %v", output, err)
 	}
 }
+
+// Told to end while it starts, a life is there and whole, or it is not and leaves nothing. One at a time: what is left without
+// namespaces is ended as descendants of this process, whoever started them.
+func TestToldToEndWhileItStarts(t *testing.T) {
+	for _, name := range makerNames() {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, name)
+			for range 20 {
+				w.toldToEnd(t)
+			}
+		})
+	}
+}
+
+func (w *world) toldToEnd(t *testing.T) {
+	t.Helper()
+	mark, begun := word(t), filepath.Join(w.root, "begun")
+	if err := os.RemoveAll(begun); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		defer cancel()
+		for !exists(begun) && ctx.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	life, err := w.maker.Start(ctx, w.spec("trap 'exit 4' INT; setsid sleep "+mark+" & echo >"+begun+"; while true; do sleep 0.02; done"))
+	<-ctx.Done()
+	if err == nil {
+		time.Sleep(10 * time.Millisecond) // for what would kill it nevertheless
+		exit := Exit{}
+		if err = life.Interrupt(); err == nil {
+			exit, err = life.Wait()
+		}
+		if err := errors.Join(err, life.End(t.Context())); err != nil || exit.Code != 4 {
+			t.Errorf("it was started and ended with %+v, %v", exit, err)
+		}
+	} else if !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if left := called(t, mark); len(left) > 0 {
+		t.Errorf("it has left %q, and Start said: %v", left, err)
+	}
+}

@@ -170,11 +170,11 @@ func (l *processLife) start(ctx context.Context, spec Spec, begin beginning) err
 	}
 	// Its own kind of end: what was told, and that nobody reads it any more.
 	stop := context.AfterFunc(ctx, func() { _ = l.cmd.Process.Kill() })
-	defer stop()
 	next := said(reports)
 	r, err := l.begin(begin, spec.Grace, next)
-	switch {
-	case ctx.Err() != nil:
+	// From here on the end of ctx kills nothing, so either it has, or the life is whole.
+	switch killed := !stop(); {
+	case killed:
 		err = context.Cause(ctx)
 	case err != nil:
 		err = &StartError{Program: spec.Argv[0], Step: "talking to the first process of its life", Cause: err}
@@ -186,7 +186,7 @@ func (l *processLife) start(ctx context.Context, spec Spec, begin beginning) err
 	if err != nil {
 		_ = l.cmd.Process.Kill() // it has ended, or is to
 		<-l.gone
-		return errors.Join(err, l.orders.Close(), reports.Close())
+		return errors.Join(err, l.endLeft(context.WithoutCancel(ctx)), l.orders.Close(), reports.Close())
 	}
 	// One that ended at once is nobody any more.
 	l.main, _ = reaper.LookInside(l.cmd.Process.Pid, r.Started)
@@ -304,14 +304,23 @@ func (l *processLife) End(ctx context.Context) error {
 		}
 	}
 	<-l.over
-	if !l.isolated && !l.cmd.ProcessState.Success() {
-		// A job of the account that this process has can end what keeps it: then what it has left came to this process.
-		if _, err := reaper.EndDescendants(ctx, 0); err != nil {
-			return fmt.Errorf("ending a life: %w", err)
-		}
+	if err := l.endLeft(ctx); err != nil {
+		return err
 	}
 	l.endOnce.Do(func() { _ = l.orders.Close() }) // nobody reads it any more
 	return l.room.discard()
+}
+
+// endLeft ends what a first process that was killed has left, by a job of the account that this process has, or by us: then it
+// came to this process. The kernel does it where the first process was one of namespaces.
+func (l *processLife) endLeft(ctx context.Context) error {
+	if l.isolated || l.cmd.ProcessState.Success() {
+		return nil
+	}
+	if _, err := reaper.EndDescendants(ctx, 0); err != nil {
+		return fmt.Errorf("ending a life: %w", err)
+	}
+	return nil
 }
 
 // probe tries whether a life can be had with namespaces.

@@ -670,13 +670,14 @@ func numberIn(t *testing.T, file string) int {
 // has started.
 func TestListenerThatIgnoresItsEndIsKilled(t *testing.T) {
 	t.Parallel()
-	root := scripted(t, `trap "" INT TERM
+	root := scripted(t, `echo "Listening for Jobs"; trap "" INT TERM
 		sh -c 'trap "" INT TERM; echo $$ >child; while :; do sleep 1; done' &
 		echo $$ >pid
 		while :; do sleep 1; done`)
 	c := config(root, quiet())
 	c.StopTimeout = 100 * time.Millisecond
 	r := supervise(t, c)
+	r.listening()
 	pids := []int{pidIn(t, filepath.Join(root, "pid")), pidIn(t, filepath.Join(root, "child"))}
 	t.Cleanup(func() {
 		for _, pid := range pids {
@@ -697,7 +698,7 @@ func TestListenerThatIgnoresItsEndIsKilled(t *testing.T) {
 // What a listener leaves has nobody to report to any more, however it ended.
 func TestProcessesThatAListenerLeavesAreKilled(t *testing.T) {
 	t.Parallel()
-	for _, how := range []string{"exit 7", "kill -KILL $$", "trap 'exit 0' INT; echo stop-me >stop; while :; do sleep 0.05; done"} {
+	for _, how := range []string{"exit 7", "kill -KILL $$", "trap 'exit 0' INT; echo Listening for Jobs; while :; do sleep 0.05; done"} {
 		root := scripted(t, "(trap '' INT TERM; while :; do sleep 1; done) & echo $! >child\n"+how)
 		c := config(root, quiet())
 		c.Backoff = Backoff{Backoff: retry.Backoff{First: time.Hour, Most: time.Hour}}
@@ -705,6 +706,7 @@ func TestProcessesThatAListenerLeavesAreKilled(t *testing.T) {
 		pid := pidIn(t, filepath.Join(root, "child"))
 		t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) }) // in case the test failed
 		if strings.HasPrefix(how, "trap") {
+			r.listening()
 			if err := r.stop(); err != nil {
 				t.Error(err)
 			}
@@ -719,10 +721,11 @@ func TestProcessesThatAListenerLeavesAreKilled(t *testing.T) {
 func TestSelfUpdateIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	for _, code := range []string{"3", "4"} {
-		root := scripted(t, "trap 'exit "+code+"' INT; (trap '' INT; while :; do echo $$ >beat; sleep 0.05; done) & echo $! >child\nwhile :; do sleep 0.05; done")
+		root := scripted(t, "echo Listening for Jobs; trap 'exit "+code+"' INT; (trap '' INT; while :; do echo $$ >beat; sleep 0.05; done) & echo $! >child\nwhile :; do sleep 0.05; done")
 		c := config(root, quiet())
 		c.Backoff.Update = 2 * patience // it has that long when its supervisor is gone, as this one soon is
 		r := supervise(t, c)
+		r.listening() // before it is started, an end of ours kills it
 		pid := pidIn(t, filepath.Join(root, "child"))
 		t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
 		if err := r.stop(); err != nil {
