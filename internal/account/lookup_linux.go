@@ -72,10 +72,11 @@ func (d database) named(name string) (User, error) {
 	if strings.ContainsAny(name, ":\n\x00") {
 		return User{}, fmt.Errorf("%w: no name has such characters", ErrAbsent) // it could not be told from other fields
 	}
-	u, local, err := d.find(name, func(a User) bool { return a.Name == name })
-	if uid, numErr := parseID(name); numErr == nil && errors.Is(err, ErrAbsent) {
-		u, local, err = d.find(name, func(a User) bool { return a.UID == uid })
+	wanted := []func(User) bool{func(a User) bool { return a.Name == name }}
+	if uid, err := parseID(name); err == nil {
+		wanted = append(wanted, func(a User) bool { return a.UID == uid })
 	}
+	u, local, err := d.find(name, wanted...)
 	if err != nil {
 		return User{}, err
 	}
@@ -83,21 +84,31 @@ func (d database) named(name string) (User, error) {
 	return d.withGroups(u, local)
 }
 
-// find looks into the file first, so that an account of the host's own does not
+// find looks into the file first, for what is wanted most before the rest, so that an account of the host's own does not
 // depend on a directory. Only the name service knows the others; it may call an
 // account otherwise than its caller (DOMAIN\user, upper case), so what it finds by
 // a name is that account. What looks like a number, to it, is an uid, and one that is
 // too large is cut off, to root's if need be: that has to be wanted.
-func (d database) find(key string, wanted func(User) bool) (u User, local bool, err error) {
+func (d database) find(key string, wanted ...func(User) bool) (u User, local bool, err error) {
 	text, err := os.ReadFile(d.passwd)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return User{}, false, fmt.Errorf("%w: %w", ErrUnanswered, err)
 	}
-	for line := range strings.Lines(string(text)) {
-		if u, err := parseAccount(line); err == nil && wanted(u) {
-			return u, true, nil
+	for _, wanted := range wanted {
+		for line := range strings.Lines(string(text)) {
+			if u, err := parseAccount(line); err == nil && wanted(u) {
+				return u, true, nil
+			}
 		}
 	}
+	u, err = d.inDirectory(key, func(u User) bool {
+		return slices.ContainsFunc(wanted, func(wanted func(User) bool) bool { return wanted(u) })
+	})
+	return u, false, err
+}
+
+// inDirectory asks the name service.
+func (d database) inDirectory(key string, wanted func(User) bool) (User, error) {
 	words := []string{"passwd", key}
 	if strings.HasPrefix(key, "-") {
 		words = []string{"--", "passwd", key} // it is no option; musl's getent knows none, and no "--"
@@ -106,22 +117,22 @@ func (d database) find(key string, wanted func(User) bool) (u User, local bool, 
 	var exit *exec.ExitError
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
-		return User{}, false, fmt.Errorf("%w in %s", ErrAbsent, d.passwd)
+		return User{}, fmt.Errorf("%w in %s", ErrAbsent, d.passwd)
 	case errors.As(err, &exit) && exit.ExitCode() == notFound:
-		return User{}, false, fmt.Errorf("%w in %s, nor does getent know it", ErrAbsent, d.passwd)
+		return User{}, fmt.Errorf("%w in %s, nor does getent know it", ErrAbsent, d.passwd)
 	case err != nil:
-		return User{}, false, fmt.Errorf("%w: %w", ErrUnanswered, err)
+		return User{}, fmt.Errorf("%w: %w", ErrUnanswered, err)
 	}
 	for line := range strings.Lines(answer) {
 		u, err := parseAccount(line)
 		if err != nil {
-			return User{}, false, fmt.Errorf("%w: reading the answer of getent: %w", ErrUnanswered, err)
+			return User{}, fmt.Errorf("%w: reading the answer of getent: %w", ErrUnanswered, err)
 		}
 		if !numeric(key) || wanted(u) {
-			return u, false, nil
+			return u, nil
 		}
 	}
-	return User{}, false, fmt.Errorf("%w in %s, nor does getent know it", ErrAbsent, d.passwd)
+	return User{}, fmt.Errorf("%w in %s, nor does getent know it", ErrAbsent, d.passwd)
 }
 
 // numeric tells what getent takes for a number: whatever strtoul(3) does.

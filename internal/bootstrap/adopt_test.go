@@ -14,6 +14,7 @@ import (
 // A registration that an earlier version has left in the runner's directory alone is taken over by the next install. GitHub
 // is asked whether its name and its id belong together, where it answers.
 func TestInstallAdoptsWhatAnEarlierVersionHasRegistered(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		named string // at GitHub
 		set   func(w *world)
@@ -24,6 +25,7 @@ func TestInstallAdoptsWhatAnEarlierVersionHasRegistered(t *testing.T) {
 		"without a credential": {runnerName, func(w *world) { w.host.Connect = nil }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t).withGitHub()
 			w.install(w.atGitHub())
 			id := w.server.AddRunner(organization, githubtest.Runner{Name: c.named, Status: "offline"}).ID

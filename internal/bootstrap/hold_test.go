@@ -160,8 +160,10 @@ func ways() map[string]func(w *world) (environment string) {
 
 // Drain and resume are told to the agent, and waited for.
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	for name, way := range ways() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			r := w.brought()
 			r.Service = false

@@ -18,8 +18,10 @@ import (
 
 // Other options are refused, and with Replace the runner leaves and joins again, with its service at rest meanwhile.
 func TestInstallAgain(t *testing.T) {
+	t.Parallel()
 	for name, jit := range map[string]bool{"by config.sh": false, "by its id": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			r := w.withRunner().request()
 			if jit {
@@ -44,6 +46,7 @@ func TestInstallAgain(t *testing.T) {
 
 // One without a service has nothing to be stopped, and one whose service has no name cannot be.
 func TestInstallAgainWithoutService(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withGitHub()
 	r := w.byConfig()
 	r.Service = false
@@ -65,6 +68,7 @@ func TestInstallAgainWithoutService(t *testing.T) {
 
 // What a job has put in the place of the .env does not keep it from being written.
 func TestInstallVariablesPastAFolder(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.withRunner().request()
 	w.install(r)
@@ -78,6 +82,7 @@ func TestInstallVariablesPastAFolder(t *testing.T) {
 
 // What goes wrong while a runner that works is registered again, and what is left of it.
 func TestInstallAgainFails(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		set   func(w *world)
 		words string
@@ -127,6 +132,7 @@ func TestInstallAgainFails(t *testing.T) {
 		"its service does not come up": {func(w *world) { w.manager.breaks("install", refusal()) }, "Job failed", svc.Stopped, 1, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			r := w.withGitHub().byConfig()
 			if c.script {

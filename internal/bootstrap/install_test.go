@@ -31,6 +31,7 @@ func (w *world) listed() []githubtest.Runner { return w.server.Runners("") }
 
 // Install with a credential: the runner is at GitHub, and a second install changes nothing.
 func TestInstall(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withRunner()
 	r := w.request()
 	r.Identity.Labels, r.Identity.Group = []string{"gpu", "n-{n}"}, "Builders"
@@ -63,6 +64,7 @@ func TestInstall(t *testing.T) {
 
 // What the plan refuses, and what cannot be begun, changes nothing.
 func TestInstallIsRefused(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		set    func(w *world)
 		reason error
@@ -87,6 +89,7 @@ func TestInstallIsRefused(t *testing.T) {
 		}, errBroken, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t).withGitHub()
 			c.set(w)
 			before := len(w.listed())
@@ -101,6 +104,7 @@ func TestInstallIsRefused(t *testing.T) {
 
 // A plan is made with what the host knows: its service manager, and what the cloud has said to the plan before.
 func TestPlanner(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withGitHub()
 	r := w.request()
 	r.Template, r.Metadata = runnerName+"-{region}", plan.Metadata{Policy: plan.MetadataAuto} // no time to wait: nothing leaves this machine
@@ -119,6 +123,7 @@ func TestPlanner(t *testing.T) {
 
 // A registration that was made elsewhere takes the place of one whose runner is at rest.
 func TestInstallBroughtAgain(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.install(w.brought())
 	r := w.brought()
@@ -134,6 +139,7 @@ func TestInstallBroughtAgain(t *testing.T) {
 
 // What an interrupted run has left at GitHub is found, and taken away first; a stranger's runner is not.
 func TestInstallGhost(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withRunner()
 	w.server.Fault(githubtest.Fault{Method: "POST", Path: registerPath, Status: 503, AfterEffect: true})
 	w.server.Fault(githubtest.Fault{Method: "DELETE", Path: runnersPath + "/*", Status: 403})
@@ -151,6 +157,7 @@ func TestInstallGhost(t *testing.T) {
 
 // A registration that fails leaves nothing at GitHub.
 func TestInstallUndoesRegistration(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withRunner()
 	stranger := w.server.AddRunner(organization, githubtest.Runner{Name: runnerName, Status: "offline", Version: "2.300.0"})
 	w.server.Fault(githubtest.Fault{Method: "POST", Path: registerPath, Status: 403})
@@ -168,6 +175,7 @@ func TestInstallUndoesRegistration(t *testing.T) {
 
 // A registration token that was minted elsewhere does, without a credential.
 func TestInstallByRegistrationToken(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withRunner()
 	w.host.Connect = nil
 	r := w.request()
@@ -190,6 +198,7 @@ func TestInstallByRegistrationToken(t *testing.T) {
 
 // GitHub no longer lists the runner: it joins again.
 func TestInstallUnlisted(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withGitHub()
 	w.install(w.byConfig())
 	w.server.DeleteRunner(w.record().RunnerID)
@@ -202,6 +211,7 @@ func TestInstallUnlisted(t *testing.T) {
 
 // The supervisor has registered the runner between the plan and the phase.
 func TestInstallJoinedMeanwhile(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withGitHub()
 	w.install(w.byConfig())
 	w.server.DeleteRunner(w.record().RunnerID)
@@ -226,6 +236,7 @@ func TestInstallJoinedMeanwhile(t *testing.T) {
 
 // A download that fails leaves nothing, and the reason is that of the token if that comes first.
 func TestInstallFetchFails(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		fault  githubtest.Fault
 		reason error
@@ -234,6 +245,7 @@ func TestInstallFetchFails(t *testing.T) {
 		"no token":   {githubtest.Fault{Method: "POST", Path: runnersPath + "/registration-token", Status: 403}, github.ErrForbidden},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t).withGitHub()
 			w.ownCache()
 			w.server.Fault(c.fault)
@@ -261,6 +273,7 @@ func (w *world) ownCache() {
 
 // A cached runner that is damaged is left out, and the next choice is made.
 func TestInstallDamagedCache(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withGitHub()
 	w.ownCache()
 	entry, err := w.host.Prepare(t.Context(), bootstrap.PrepareRequest{Scope: w.scope})
@@ -279,6 +292,7 @@ func TestInstallDamagedCache(t *testing.T) {
 
 // The credential is kept where the supervisor needs it, and dropped where not.
 func TestInstallKeepsCredential(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withGitHub()
 	r := w.byConfig()
 	r.Life.DeregisterOnStop, r.Credential, r.Keep = true, instance.Credential{Kept: true}, github.NewSecret("ghp_kept")

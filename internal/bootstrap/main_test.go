@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -50,6 +51,9 @@ var (
 	// plain is what most tests install: its listener is a script that does nothing, which is unpacked at once. It is set
 	// before any test runs.
 	plain built
+	// still is the same for tests whose clock stands still, one of which runs at a time: none of them may wait for a lock.
+	still   built
+	bubbles sync.Mutex
 	// whole has the simulated listener, so that its config.sh works. It is built for the first test that wants it.
 	whole func() (built, error)
 )
@@ -70,6 +74,9 @@ func TestMain(m *testing.M) {
 	if err == nil {
 		plain, err = build(filepath.Join(dir, "plain"), "")
 	}
+	if err == nil {
+		still, err = build(filepath.Join(dir, "still"), "")
+	}
 	whole = sync.OnceValues(func() (built, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 		defer cancel()
@@ -80,14 +87,31 @@ func TestMain(m *testing.M) {
 		return build(filepath.Join(dir, "whole"), listener)
 	})
 	if err == nil {
+		begin := sync.WaitGroup{}
+		if flag.Parse(); flag.Lookup("test.run").Value.String() == "" {
+			begin.Go(func() { _, _ = whole() }) // the first test that wants it hears of a failure
+		}
 		code = m.Run()
-	} else {
+		begin.Wait()
+		err = roomsLeft(filepath.Join(dir, "*", "cache"))
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
+		code = 1
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
 	os.Exit(code)
+}
+
+// roomsLeft fails if a room is left beside one of the caches when all tests are over.
+func roomsLeft(caches string) error {
+	left, err := filepath.Glob(filepath.Join(register.RoomsOf(caches, "")[0], "[0-9]*"))
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("rooms are left: %q", left)
+	}
+	return err
 }
 
 // build packs an archive in a new folder and fills a cache with it.

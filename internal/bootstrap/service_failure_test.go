@@ -163,8 +163,10 @@ func (s supervisor) report() string {
 
 // A service that was not there before is gone again after a failure, and nothing else is.
 func TestServiceThatDoesNotComeUp(t *testing.T) {
+	t.Parallel()
 	for _, f := range failures() {
 		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
 			inBubble(t, func(t *testing.T, w *world) {
 				w.manager.start = f.start
 				if f.set != nil {
@@ -200,6 +202,7 @@ func TestServiceThatDoesNotComeUp(t *testing.T) {
 
 // What fails before the service is touched leaves none.
 func TestServiceThatIsNotBegun(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		set    func(w *world)
 		reason error
@@ -222,6 +225,7 @@ func TestServiceThatIsNotBegun(t *testing.T) {
 		}, nil, "reading record"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			c.set(w)
 			w.refused(w.brought(), c.reason, c.words)
@@ -234,6 +238,7 @@ func TestServiceThatIsNotBegun(t *testing.T) {
 
 // The next install goes on from there.
 func TestServiceAfterAFailure(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T, w *world) {
 		w.manager.breaks("restart", refusal())
 		w.refused(w.brought(), bootstrap.ErrService)
@@ -247,6 +252,7 @@ func TestServiceAfterAFailure(t *testing.T) {
 
 // An ephemeral runner may have done its job before anybody looks.
 func TestServiceThatIsDoneAtOnce(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T, w *world) {
 		w.manager.start = func(_ context.Context, s supervisor) error {
 			s.reports(instance.Report{State: instance.Ended, Reason: "its job is done"})

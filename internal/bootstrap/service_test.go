@@ -26,11 +26,18 @@ import (
 // inBubble runs a test whose waits cost nothing.
 func inBubble(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { test(t, newWorld(t)) })
+	bubbles.Lock()
+	defer bubbles.Unlock()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.host.Paths.Cache, w.host.Fetcher.Cache.Dir = still.cache, still.cache
+		test(t, w)
+	})
 }
 
 // A service that comes up: what it is told, what is written down, and that a second install keeps it.
 func TestServiceComesUp(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T, w *world) {
 		w.manager.start = func(ctx context.Context, s supervisor) error {
 			s.holds()
@@ -72,6 +79,7 @@ func TestServiceComesUp(t *testing.T) {
 
 // What the agent has found to be weaker on this host is said when its service is up.
 func TestServiceIsConfinedLess(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T, w *world) {
 		var log bytes.Buffer
 		w.host.Log = slog.New(slog.NewTextHandler(&log, nil))
@@ -98,8 +106,10 @@ func ready(s supervisor) error {
 
 // Ctrl-C while a service comes up: one that is new is taken away, one that was there goes on coming up.
 func TestServiceInterrupted(t *testing.T) {
+	t.Parallel()
 	for name, before := range map[string]bool{"new": false, "there before": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			inBubble(t, func(t *testing.T, w *world) {
 				r := w.brought()
 				if before {
@@ -136,6 +146,7 @@ func TestServiceInterrupted(t *testing.T) {
 
 // A service that was there before comes back, when a changed one does not come up.
 func TestServiceIsPutBack(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		set   func(w *world)
 		words string
@@ -154,6 +165,7 @@ func TestServiceIsPutBack(t *testing.T) {
 		}, "its unit is as before, and what it runs with could not be", false},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			inBubble(t, func(t *testing.T, w *world) {
 				w.install(w.brought())
 				before := w.manager.unit(serviceName).text
@@ -191,6 +203,7 @@ func TestServiceIsPutBack(t *testing.T) {
 
 // What a service was kept with is there again, when it does not come up with anything else.
 func TestServiceKeepsWhatItHad(t *testing.T) {
+	t.Parallel()
 	kept := func(w *world) string {
 		secret, err := w.store.KeptCredential(runnerName)
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -201,6 +214,7 @@ func TestServiceKeepsWhatItHad(t *testing.T) {
 	before, after := instance.Credential{TokenFile: "/etc/token"}, instance.Credential{Kept: true}
 	for name, reverse := range map[string]bool{"a place, then a credential that is kept": false, "the other way round": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			inBubble(t, func(t *testing.T, w *world) {
 				r := w.brought()
 				first, second := before, after
@@ -227,6 +241,7 @@ func TestServiceKeepsWhatItHad(t *testing.T) {
 
 // What cannot be remembered of a service is not changed.
 func TestServiceIsNotForgotten(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		phase plan.Phase
 		spoil func(w *world) error
@@ -237,6 +252,7 @@ func TestServiceIsNotForgotten(t *testing.T) {
 		"its credential": {plan.LifePhase, func(w *world) error { return loop(w.stateOf("credential")) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			w.install(w.brought())
 			w.manager.changes()
@@ -257,6 +273,7 @@ func TestServiceIsNotForgotten(t *testing.T) {
 
 // A changed service, the same one that has stopped, and one that is not enabled are restarted.
 func TestServiceIsMended(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		set    func(w *world, r *plan.Request)
 		reason string
@@ -272,6 +289,7 @@ func TestServiceIsMended(t *testing.T) {
 		"its .env": {func(_ *world, r *plan.Request) { r.Variables = []string{"A=1"} }, "what it runs has changed"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			inBubble(t, func(t *testing.T, w *world) {
 				w.install(w.brought())
 				w.manager.changes()
@@ -292,6 +310,7 @@ func TestServiceIsMended(t *testing.T) {
 
 // A service is taken away by an install without one.
 func TestServiceIsDropped(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		set   func(w *world)
 		words string
@@ -308,6 +327,7 @@ func TestServiceIsDropped(t *testing.T) {
 		}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			w.install(w.brought())
 			if c.set != nil {

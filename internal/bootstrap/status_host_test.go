@@ -26,6 +26,7 @@ func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
 // Status of a runner in order, and with each thing that can be wrong.
 func TestStatus(t *testing.T) {
+	t.Parallel()
 	gone := func(w *world) { mustDo(w.t, os.RemoveAll(w.root())) }
 	for name, c := range map[string]struct {
 		set     func(w *world)
@@ -70,6 +71,7 @@ func TestStatus(t *testing.T) {
 		}, "its installation was interrupted (fetched)", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t).withGitHub()
 			w.install(w.atGitHub())
 			// What a listener would have GitHub say, as none runs here.
@@ -95,6 +97,7 @@ func TestStatus(t *testing.T) {
 var errAny = errors.New("any")
 
 func TestStatusOfNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	if all, err := w.host.Status(t.Context(), ""); err != nil || all == nil || len(all) > 0 {
 		t.Errorf("status %+v, %v", all, err)
@@ -113,6 +116,7 @@ func TestStatusOfNothing(t *testing.T) {
 
 // The cache is filled for an image, and what must not be in one is refused.
 func TestPrepare(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withGitHub()
 	w.ownCache()
 	prepared, err := w.host.Prepare(t.Context(), bootstrap.PrepareRequest{Scope: w.scope, Scoped: true, Seal: true})
@@ -137,6 +141,7 @@ func TestPrepare(t *testing.T) {
 }
 
 func TestCache(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t).withGitHub()
 	w.ownCache()
 	_, err := w.host.Prepare(t.Context(), bootstrap.PrepareRequest{Scope: w.scope, Source: download.Source{Archive: plain.file, SHA256: plain.archive.SHA256}})

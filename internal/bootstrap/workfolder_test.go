@@ -17,6 +17,7 @@ import (
 
 // A folder for jobs outside of the runner's directory.
 func TestInstallWorkFolder(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	work := filepath.Join(w.base, "data", "work")
 	r := w.request()
@@ -46,6 +47,7 @@ func TestInstallWorkFolder(t *testing.T) {
 
 // One that was there stays.
 func TestInstallWorkFolderOfOthers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	work := filepath.Join(w.base, "work")
 	mustDo(t, os.Mkdir(work, 0o755))

@@ -97,7 +97,7 @@ func (s *Store) Running(name string) (Holder, error) {
 			return Holder{}, fmt.Errorf("looking at the lock of %q: %w", name, err)
 		}
 		if held {
-			return Holder{}, nil // it was free, and closing it frees it again
+			return Holder{}, unlockFile(file) // it was free
 		}
 		// None: somebody else is looking as well, and what is in it is from a dead one. Of one
 		// elsewhere that cannot be told, but nobody looks for long.
@@ -114,7 +114,7 @@ func (l *Lock) Path() string { return l.path }
 // Release gives the lock up.
 func (l *Lock) Release() {
 	_ = l.file.Truncate(0) // a name that stays is that of a dead one
-	_ = l.file.Close()
+	_ = letGo(l.file)
 }
 
 // Remove gives the lock up and takes its file away, and its directory if
@@ -123,8 +123,11 @@ func (l *Lock) Release() {
 func (l *Lock) Remove() {
 	_ = os.Remove(l.path)
 	_ = os.Remove(filepath.Dir(l.path))
-	_ = l.file.Close()
+	_ = letGo(l.file)
 }
+
+// letGo ends a lock with its file.
+func letGo(file *os.File) error { return errors.Join(unlockFile(file), file.Close()) }
 
 // TryLock takes the lock at path, which is somebody's who has no record, unless it is held
 // or what a killed holder has started under it works on: then the error matches [ErrLocked].
@@ -206,20 +209,20 @@ func claim(ctx context.Context, file *os.File, path string, force bool) (*Lock, 
 		return nil, hindrance{by: readNote(file).holder.judge(file)}, errors.Join(err, file.Close())
 	}
 	if !sameFile(file, path) {
-		return nil, hindrance{}, errors.Join(errReplaced, file.Close())
+		return nil, hindrance{}, errors.Join(errReplaced, letGo(file))
 	}
 	before := readNote(file)
 	if before.lives(file) {
 		if !force {
-			return nil, hindrance{left: true}, file.Close()
+			return nil, hindrance{left: true}, letGo(file)
 		}
 		if err := before.end(ctx); err != nil {
-			return nil, hindrance{}, errors.Join(err, file.Close())
+			return nil, hindrance{}, errors.Join(err, letGo(file))
 		}
 	}
 	l := &Lock{file: file, path: path, holder: self()}
 	if err := writeNote(file, note{holder: l.holder}); err != nil {
-		return nil, hindrance{}, errors.Join(err, file.Close())
+		return nil, hindrance{}, errors.Join(err, letGo(file))
 	}
 	return l, hindrance{}, nil
 }

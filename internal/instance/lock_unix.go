@@ -18,6 +18,10 @@ func lockFile(file *os.File) (bool, error) {
 	return err == nil, err
 }
 
+// unlockFile ends the lock at once. With the file alone it would end when the last descriptor is closed: a child that is being
+// started has copies of all of them for a moment.
+func unlockFile(file *os.File) error { return syscall.Flock(int(file.Fd()), syscall.LOCK_UN) }
+
 func alive(pid int) bool {
 	if pid <= 0 {
 		return false

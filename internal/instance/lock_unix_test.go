@@ -397,3 +397,32 @@ func TestStateIsPrivateWhateverTheUmask(t *testing.T) {
 		t.Errorf("what is above is %v, %v: others must pass through it", info.Mode(), err)
 	}
 }
+
+// A child that is being started has copies of all descriptors for a moment. They keep no lock that was given up.
+func TestLockEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	for name, giveUp := range map[string]func(*Lock){"released": (*Lock).Release, "removed": (*Lock).Remove} {
+		if err := s.Save(aRecord("web-1")); err != nil {
+			t.Fatal(err)
+		}
+		lock, err := s.LockRunner(t.Context(), "web-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := syscall.Dup(int(lock.file.Fd()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		giveUp(lock)
+		free, err := TryLock(t.Context(), lock.Path(), "the same")
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else {
+			free.Release()
+		}
+		if err := syscall.Close(second); err != nil {
+			t.Error(err)
+		}
+	}
+}

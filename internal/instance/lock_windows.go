@@ -7,10 +7,12 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// farAway is the byte that is locked.
+const farAway = 1 << 30
+
 // lockFile locks one byte far behind the content, as Windows would keep others
 // from reading a locked range.
 func lockFile(file *os.File) (bool, error) {
-	const farAway = 1 << 30
 	err := windows.LockFileEx(windows.Handle(file.Fd()),
 		windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0,
 		&windows.Overlapped{Offset: farAway})
@@ -18,6 +20,11 @@ func lockFile(file *os.File) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// unlockFile ends the lock at once: when it ends with the file alone is not promised.
+func unlockFile(file *os.File) error {
+	return windows.UnlockFileEx(windows.Handle(file.Fd()), 0, 1, 0, &windows.Overlapped{Offset: farAway})
 }
 
 func alive(pid int) bool {
