@@ -190,7 +190,7 @@ func TestChooseWithoutNamespaces(t *testing.T) {
 }
 
 // Told to end while it starts, a life is there and whole, or it is not and leaves nothing. One at a time: what is left without
-// namespaces is ended as descendants of this process, whoever started them.
+// namespaces is ended as descendants of this process, even those of other tests.
 func TestToldToEndWhileItStarts(t *testing.T) {
 	for _, name := range makerNames() {
 		t.Run(name, func(t *testing.T) {
