@@ -62,9 +62,10 @@ func runPrepare(ctx context.Context, call *session, host *bootstrap.Host, o *pre
 	if err != nil {
 		return err
 	}
-	prepared, err := host.Prepare(ctx, bootstrap.PrepareRequest{
-		Scope: scope, Scoped: o.scope.url != "", Source: source, Seal: o.seal.seal,
-	})
+	if o.scope.url == "" {
+		host.Connect = nil // the credential is of no use for what is public
+	}
+	prepared, err := host.Prepare(ctx, bootstrap.PrepareRequest{Scope: scope, Source: source, Seal: o.seal.seal})
 	if err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func (o *reporter) report(c supervise.Change) {
 func (o *reporter) reportOf(c supervise.Change) instance.Report {
 	report := instance.Report{
 		State: c.Shown(), Draining: c.Draining, Since: o.since, PID: os.Getpid(), Version: c.Version,
-		Job: c.Job, ExitCode: c.ExitCode, Reason: c.Reason, Starts: c.Starts, Registrations: c.Registrations,
+		Job: c.Job, ExitCode: c.ExitCode, Reason: c.Reason, Outcome: c.Outcome, Starts: c.Starts, Registrations: c.Registrations,
 		JobCounts: instance.JobCounts{Succeeded: c.Results.Succeeded, Failed: c.Results.Failed, Canceled: c.Results.Canceled},
 		LastWords: c.LastWords, EndedAtOnce: c.EndedAtOnce,
 		Confinement:     o.jail,

@@ -164,8 +164,19 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 		config.Replace = sparing(k.replace)
 	}
 	outcome, err := supervise.Run(ctx, config)
+	if errors.Is(err, supervise.ErrNotConfigured) && config.Renew == nil && served(a.Store, record) {
+		// As after a boot: its service was started, and there is nothing left to do.
+		log.Info("the runner has done its jobs, and its registration was for no other")
+		outcome, err = supervise.Served, a.Manager.Ready(supervise.Served.Sentence())
+	}
 	close(ended)
 	return errors.Join(err, k.finish(ctx, record, outcome, err, reporter))
+}
+
+// served tells whether an earlier supervisor of a runner that was for one job has seen it done.
+func served(store *instance.Store, record instance.Record) bool {
+	report, err := store.LoadReport(record.Name)
+	return err == nil && (record.Ephemeral || record.JIT || record.PreRegistered) && report.Outcome == supervise.Served
 }
 
 // stoppedOr is nil where nothing has failed but a wait, which was to end.

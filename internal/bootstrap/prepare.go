@@ -19,10 +19,8 @@ type Prepared struct {
 
 // PrepareRequest is what is wanted of a prepare.
 type PrepareRequest struct {
-	// Scope is asked for what is on offer, with the credential if there is one
-	// and Scoped is set; otherwise its server's public releases are.
+	// Scope is asked for what is on offer, if there is a credential; otherwise its server's public releases are.
 	Scope  github.Scope
-	Scoped bool
 	Source download.Source
 	// Seal proves at the end that this host can become an image.
 	Seal bool
@@ -46,11 +44,8 @@ func (h *Host) Prepare(ctx context.Context, r PrepareRequest) (Prepared, error) 
 	}
 	chooser := &download.Chooser{
 		Cache: h.Fetcher.Cache, Log: h.Log, Source: r.Source, Platform: platform, Latest: true,
-		Client: h.Anonymous(r.Scope), Scoped: r.Scoped && h.Connect != nil,
 	}
-	if chooser.Scoped {
-		chooser.Client = h.Connect(r.Scope)
-	}
+	chooser.Asks(r.Scope, h.Connect, h.Anonymous)
 	var chosen download.Choice
 	err = h.phase(plan.PlanPhase, h.Paths.Cache, func() (string, error) {
 		chosen, err = chooser.Choose(ctx)

@@ -73,12 +73,9 @@ func chooseAsset(ctx context.Context, i *installer) (download.Asset, error) {
 	}
 	chooser := &download.Chooser{
 		Cache: i.host.Fetcher.Cache, Log: i.host.Log, Source: download.Source{Mirror: record.Source.Mirror},
-		Platform: i.plan.Platform, Client: i.client, Scoped: i.client != nil,
+		Platform: i.plan.Platform,
 	}
-	if i.client == nil {
-		chooser.Client = i.host.Anonymous(i.details.Request.Scope)
-	}
-	chosen, err := chooser.Choose(ctx)
+	chosen, err := chooser.Asks(i.details.Request.Scope, i.host.Connect, i.host.Anonymous).Choose(ctx)
 	return chosen.Asset, err
 }
 

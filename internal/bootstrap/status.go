@@ -32,6 +32,8 @@ type Status struct {
 	GitHub   GitHubStatus   `json:"github"`
 	Problems []string       `json:"problems"`
 	Healthy  bool           `json:"healthy"`
+
+	finished bool // it has ended for good, as it was meant to
 }
 
 // ServiceStatus is what the service manager says.
@@ -43,7 +45,7 @@ type ServiceStatus struct {
 }
 
 // ListenerStatus is what the supervisor says of the listener; State is
-// "stopped" when there is no supervisor.
+// "offline" when there is no supervisor, and "finished" where none is needed.
 type ListenerStatus struct {
 	State    instance.State `json:"state"`
 	Since    *time.Time     `json:"since,omitempty"`
@@ -84,6 +86,7 @@ type GitHubStatus struct {
 // States that are ours, beside those of the service manager and of GitHub.
 const (
 	stopped  = "offline"
+	done     = "finished"
 	none     = "none"
 	unknown  = "unknown"
 	notAsked = "not asked"
@@ -134,6 +137,7 @@ func (w witnesses) statusOf(ctx context.Context, record instance.Record) (Status
 		Name: record.Name, ScopeURL: record.ScopeURL, Dir: record.Dir, User: record.User,
 		RunnerID: record.RunnerID, Phase: record.Phase, Version: record.Version, Problems: []string{},
 	}
+	s.finished = register.KeptOf(w.store, record).Finished() != ""
 	var failed error
 	for _, look := range []func(context.Context, instance.Record, *Status) error{
 		w.lookAtRecord, w.lookAtListener, w.lookAtService,
@@ -172,7 +176,7 @@ func (w witnesses) lookAtRecord(_ context.Context, record instance.Record, s *St
 	switch {
 	case errors.Is(err, register.ErrNotConfigured):
 		// A supervisor that has a credential is about to register it.
-		if agent, err := w.store.Running(record.Name); err != nil || agent.None() || record.Credential.Empty() {
+		if agent, err := w.store.Running(record.Name); !s.finished && (err != nil || agent.None() || record.Credential.Empty()) {
 			s.problem("it has no registration")
 		}
 	case errors.Is(err, os.ErrPermission):
@@ -208,9 +212,9 @@ func (w witnesses) lookAtListener(ctx context.Context, record instance.Record, s
 		s.Listener.Trouble, s.Listener.TroubleSince, s.Listener.TroubleWords = report.Trouble, report.TroubleSince, report.TroubleWords
 		s.Listener.State, s.Listener.PID, s.Listener.Job = report.State, report.PID, report.Job
 		s.Listener.Since, s.Listener.Draining = &report.Since, report.Draining
-	}
-	if alive {
 		s.judgeListener(report)
+	} else if s.finished {
+		s.Listener.State, s.Listener.Since, s.Listener.LastWords = done, &report.Since, ""
 	}
 	return nil
 }
@@ -265,6 +269,7 @@ func (w witnesses) lookAtService(ctx context.Context, record instance.Record, s 
 		Name: record.Service, State: string(state.Active), Enabled: state.Enabled, Restarts: state.Restarts,
 	}
 	switch {
+	case s.finished && state.Active == svc.Stopped: // as it is to be
 	case state.Active != svc.Running:
 		s.problem("its service is %s", state.Active)
 		if s.Listener.Reason != "" {
@@ -320,7 +325,9 @@ func (w witnesses) listed(ctx context.Context, record instance.Record) ([]github
 func (s *Status) compareGitHub(record instance.Record) {
 	up := s.Listener.State == instance.Idle || s.Listener.State == instance.Busy
 	switch {
-	case s.GitHub.State == absent && record.RunnerID != 0:
+	case s.finished && s.GitHub.State != absent:
+		s.problem("it has finished, and GitHub still lists it (id %d, %s)", record.RunnerID, s.GitHub.State)
+	case s.GitHub.State == absent && record.RunnerID != 0 && !s.finished:
 		s.problem("GitHub does not list it (id %d)", record.RunnerID)
 	case s.GitHub.State == "offline" && up:
 		s.problem("its listener is %s, GitHub calls it offline", s.Listener.State)

@@ -119,7 +119,7 @@ func TestPrepare(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t).withGitHub()
 	w.ownCache()
-	prepared, err := w.host.Prepare(t.Context(), bootstrap.PrepareRequest{Scope: w.scope, Scoped: true, Seal: true})
+	prepared, err := w.host.Prepare(t.Context(), bootstrap.PrepareRequest{Scope: w.scope, Seal: true})
 	if err != nil || prepared.Cached || !prepared.Sealed || prepared.Version != version {
 		t.Fatalf("prepared %+v, %v", prepared, err)
 	}

@@ -43,6 +43,7 @@ func TestCompareGitHub(t *testing.T) {
 		github   string
 		listener instance.State
 		id       int64
+		finished bool
 		problem  string
 	}{
 		"listening, online":     {github: "online", listener: instance.Idle, id: 1},
@@ -54,10 +55,14 @@ func TestCompareGitHub(t *testing.T) {
 		"stopped and yet up":    {github: "online", listener: stopped, id: 1, problem: "another host may hold"},
 		"listening, not asked":  {github: notAsked, listener: instance.Idle, id: 1},
 		"updating while online": {github: "online", listener: instance.Updating, id: 1},
+		"finished, absent":      {github: absent, listener: done, id: 1, finished: true},
+		"finished and left":     {github: absent, listener: done, finished: true},
+		"finished, listed":      {github: "offline", listener: done, id: 1, finished: true, problem: "GitHub still lists it (id 1, offline)"},
+		"finished and yet up":   {github: "online", listener: done, id: 1, finished: true, problem: "GitHub still lists it (id 1, online)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := Status{Listener: ListenerStatus{State: c.listener}, GitHub: GitHubStatus{State: c.github}}
+			s := Status{Listener: ListenerStatus{State: c.listener}, GitHub: GitHubStatus{State: c.github}, finished: c.finished}
 			s.compareGitHub(instance.Record{Registration: instance.Registration{RunnerID: c.id}})
 			got := strings.Join(s.Problems, "; ")
 			if (c.problem == "") != (got == "") || !strings.Contains(got, c.problem) {

@@ -132,6 +132,9 @@ func (u *uninstaller) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if u.host.Connect == nil && u.kept().Spent() {
+		return nil // GitHub has deleted it after its job
+	}
 	if u.host.Connect == nil && u.configured && !u.removal.RemoveToken.Empty() {
 		u.listed = true
 		return u.refuseEmptyCache(scope)

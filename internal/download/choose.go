@@ -43,6 +43,17 @@ type Chooser struct {
 	offered *Asset // once it was asked for
 }
 
+// Asks says who is asked for runners: the scope's server, with a credential where connect is not nil, and without one
+// by anonymous.
+func (c *Chooser) Asks(scope github.Scope, connect, anonymous func(github.Scope) *github.Client) *Chooser {
+	if c.Scoped = connect != nil; c.Scoped {
+		c.Client = connect(scope)
+	} else {
+		c.Client = anonymous(scope)
+	}
+	return c
+}
+
 // Choose finds the runner that is wanted. It changes nothing, and may be called
 // again: what is on offer is asked for once. A version that GitHub refuses is
 // refused with [ErrOutdated], one that nobody can prove with [ErrNoDigest].

@@ -24,6 +24,8 @@ type Report struct {
 	Job      string    `json:"job,omitempty"`
 	ExitCode *int      `json:"exit_code,omitempty"` // the listener's latest
 	Reason   string    `json:"reason,omitempty"`
+	// Outcome is why it has ended without an error; empty while it has not.
+	Outcome Outcome `json:"outcome,omitempty"`
 	Connection
 	// LastWords is how the latest listener that ended did so, and what it printed last.
 	LastWords string `json:"last_words,omitempty"`

@@ -36,12 +36,9 @@ func (p *planner) planFetch(ctx context.Context) error {
 	// newest one.
 	p.Chooser = &download.Chooser{
 		Cache: p.maker.Cache, Log: p.maker.Log, Source: p.Request.Source, Platform: p.plan.Platform,
-		Client: p.client, Scoped: p.client != nil, Latest: p.Request.Identity.DisableUpdate || p.Record.Update == instance.UpdateOff,
+		Latest: p.Request.Identity.DisableUpdate || p.Record.Update == instance.UpdateOff,
 	}
-	if p.client == nil {
-		p.Chooser.Client = p.maker.Anonymous(p.Request.Scope)
-	}
-	chosen, err := p.Chooser.Choose(ctx)
+	chosen, err := p.Chooser.Asks(p.Request.Scope, p.maker.Connect, p.maker.Anonymous).Choose(ctx)
 	if err != nil {
 		return err
 	}

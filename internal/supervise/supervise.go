@@ -148,35 +148,17 @@ type Upkeep struct {
 	Refresh func(context.Context) error
 }
 
-// Outcome is why a runner has ended without an error. It is a word for scripts, which does not change.
-type Outcome string
+// Outcome is [instance.Outcome].
+type Outcome = instance.Outcome
 
 // The outcomes.
 const (
-	Stopped   Outcome = "stopped"   // it was asked to
-	Preempted Outcome = "preempted" // its machine is taken away
-	Served    Outcome = "jobs"      // it has run the jobs that it was for
-	Unused    Outcome = "idle"      // it had no job for too long
-	Aged      Outcome = "lifetime"  // it is too old
+	Stopped   = instance.Stopped
+	Preempted = instance.Preempted
+	Served    = instance.Served
+	Unused    = instance.Unused
+	Aged      = instance.Aged
 )
-
-// Sentence says it to people; empty for the zero Outcome.
-func (o Outcome) Sentence() string {
-	switch o {
-	case Stopped:
-		return "it was asked to stop"
-	case Preempted:
-		return "this machine is about to go"
-	case Served:
-		return "it has done its jobs"
-	case Unused:
-		return "it had nothing to do"
-	case Aged:
-		return "its lifetime is over"
-	default:
-		return string(o)
-	}
-}
 
 // Run keeps the listener of the runner in Root running until ctx or an order ends
 // it, a limit is reached, an ephemeral runner that cannot be registered again has
