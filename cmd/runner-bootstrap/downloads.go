@@ -55,4 +55,10 @@ func listDownloads(ctx context.Context, call *session, client *github.Client, o 
 	})
 }
 
-func hintDownloads(call *session, _ error) string { return call.atScope("downloads") }
+// hintDownloads lists the versions that there are: who has no credential sees the public ones.
+func hintDownloads(call *session, _ error) string {
+	if call.credential.empty() {
+		return "xdg-open https://github.com/actions/runner/releases"
+	}
+	return call.atScope("downloads")
+}

@@ -201,6 +201,7 @@ func credentialMeanings() []meaning {
 		{register.ErrJITConfig, exitCredential, hintJITConfig},
 		{github.ErrSSO, exitCredential, hintSSO},
 		{github.ErrRateLimited, exitNetwork, hintLimit},
+		{download.ErrUnmirrored, exitNetwork, hintBring},
 		{github.ErrPolicy, exitRefused, noCommand},
 		{github.ErrWithdrawn, exitRefused, noCommand},
 		{github.ErrTokenKind, exitCredential, noCommand},

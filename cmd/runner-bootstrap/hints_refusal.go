@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
@@ -64,10 +65,12 @@ func hintPermission(call *session, err error) string {
 	refused := refusedBy(err)
 	var byConfig *register.ConfigError
 	switch {
-	case refused == nil:
-		return call.gh("auth", "status")
 	case errors.As(err, &byConfig):
 		return "" // the token was issued already: it is not a scope that is missing
+	case call.credential.empty():
+		return hintToken(call, err) // there is none that could be stronger
+	case refused == nil:
+		return call.gh("auth", "status")
 	case errors.Is(err, github.ErrRole) && refused.MissingScope() == "":
 		return ""
 	case optionsOf[credentialOptions](call).appID != "" && refused.Scope.Kind == github.Organization:
@@ -133,6 +136,9 @@ func (call *session) toDo(err error, hint string) string {
 	if errors.Is(err, register.ErrGone) {
 		return "get a new remove token, which lives for an hour; " +
 			"if GitHub does not list the runner any more, leave it as it is with --local"
+	}
+	if errors.Is(err, download.ErrUnmirrored) || errors.Is(err, download.ErrNoOffer) {
+		return bringing
 	}
 	refused := refusedBy(err)
 	if refused == nil || hint != "" {
@@ -209,6 +215,9 @@ func hintProxy(call *session, err error) string {
 
 // hintUnauthorized looks at the token that gh has for the same host.
 func hintUnauthorized(call *session, err error) string {
+	if call.credential.empty() {
+		return hintToken(call, err)
+	}
 	words := []string{"gh", "auth", "status"}
 	if refused := refusedBy(err); refused != nil {
 		return shellWords(append(words, elsewhere(refused.Scope)...))

@@ -59,3 +59,15 @@ func isHeaderName(name string) bool {
 		return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
 	})
 }
+
+// hintBring takes the runner from a file, where neither the server nor github.com gives it.
+func hintBring(call *session, _ error) string {
+	if optionsOf[sourceOptions](call).sha256 != "" {
+		return again(call.arguments, "--archive", "FILE")
+	}
+	return again(call.arguments, "--archive", "FILE", "--sha256", "HEX")
+}
+
+// bringing says how a runner comes to a host that has no way to github.com.
+const bringing = "bring the archive from https://github.com/actions/runner/releases to this host, " +
+	"or name a folder of a server that has it with --mirror URL"

@@ -35,6 +35,7 @@ type world struct {
 	fail    func(string, ...any)
 	server  *githubtest.Server
 	offered *githubtest.Archive // the first one
+	public  *githubtest.Server  // what stands for github.com, beside the server; nil without
 	marked  int                 // requests before the mark
 	*receiver
 }
@@ -105,6 +106,7 @@ func simCommand(ts *testscript.TestScript, neg bool, args []string) {
 		"minimum": simMinimum, "begin": simBegin, "stop": simStop, "offer": simOffer, "release": simRelease,
 		"app": simApp, "published": simPublished, "schedule": simSchedule, "archive": simArchive,
 		"listed": simListed, "bad": simBad, "badkey": simBadKey, "lose-labels": simLoseLabels, "lag": simLag, "asked": simAsked,
+		"public": simPublic,
 	}
 	verb, ok := verbs[args[0]]
 	if !ok {

@@ -24,8 +24,8 @@ type keeper struct {
 	log     *slog.Logger
 	// connect gives a client with the credential as it is now; nil without one.
 	connect func() *github.Client
-	// anonymous gives one without a credential, for what is public.
-	anonymous   func() *github.Client
+	// asks says who is asked for newer versions.
+	asks        func(*download.Chooser) *download.Chooser
 	environment []string
 	name        string
 	user        account.User

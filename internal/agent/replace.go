@@ -67,14 +67,8 @@ func bring(ctx context.Context, k *keeper, record instance.Record, asset downloa
 func (k *keeper) offered(ctx context.Context, record instance.Record, platform download.Platform) (download.Choice, error) {
 	chooser := &download.Chooser{
 		Cache: k.fetcher.Cache, Log: k.log, Source: download.Source{Mirror: record.Source.Mirror}, Platform: platform, Latest: true,
-		Scoped: k.connect != nil,
 	}
-	if k.connect != nil {
-		chooser.Client = k.connect()
-	} else {
-		chooser.Client = k.anonymous()
-	}
-	return chooser.Choose(ctx)
+	return k.asks(chooser).Choose(ctx)
 }
 
 // running is the version that the listener has told, else what was installed.

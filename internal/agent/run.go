@@ -102,7 +102,7 @@ func (a *Agent) Run(ctx context.Context, name string) error {
 func (a *Agent) keeper(record instance.Record, scope github.Scope, user account.User) *keeper {
 	k := &keeper{
 		store: a.Store, fetcher: a.Fetcher, log: a.Log, environment: a.Environment, name: record.Name, user: user,
-		anonymous: func() *github.Client { return a.Anonymous(scope) },
+		asks: func(c *download.Chooser) *download.Chooser { return c.Asks(scope, a.Connect, a.Anonymous) },
 	}
 	k.rooted.keeper = k
 	if a.Connect != nil {

@@ -39,17 +39,23 @@ type Chooser struct {
 	Client   *github.Client
 	Scoped   bool // Client may ask what is on offer for its scope
 	Latest   bool // an older version is not good enough, though it is cached
+	// Public asks github.com, without a credential, for what the server of Client does not have; nil where that is
+	// github.com itself.
+	Public *github.Client
 
 	offered *Asset // once it was asked for
 }
 
 // Asks says who is asked for runners: the scope's server, with a credential where connect is not nil, and without one
-// by anonymous.
+// by anonymous. What another server than github.com does not have is asked of github.com, without one.
 func (c *Chooser) Asks(scope github.Scope, connect, anonymous func(github.Scope) *github.Client) *Chooser {
 	if c.Scoped = connect != nil; c.Scoped {
 		c.Client = connect(scope)
 	} else {
 		c.Client = anonymous(scope)
+	}
+	if public, err := github.ParseScope(publicRunner, ""); err == nil && anonymous != nil && !isPublic(scope) {
+		c.Public = anonymous(public)
 	}
 	return c
 }
@@ -143,15 +149,17 @@ func (c *Chooser) fromPin(ctx context.Context) (Choice, error) {
 		}
 		return Choice{Asset: asset, Reason: notHere}, c.guard(ctx, version)
 	}
-	offer, err := c.offer(ctx)
-	if err != nil {
-		return Choice{}, err
-	}
-	if offer.Version == version {
-		if offer, err = offer.RequireDigest(digest); err != nil {
+	if c.Scoped || c.Public == nil {
+		offer, err := c.offer(ctx)
+		switch {
+		case err == nil && offer.Version == version:
+			if offer, err = offer.RequireDigest(digest); err != nil {
+				return Choice{}, err
+			}
+			return c.proven(ctx, offer)
+		case err != nil && !errors.Is(err, ErrNoOffer):
 			return Choice{}, err
 		}
-		return c.proven(ctx, offer)
 	}
 	if err := c.guard(ctx, version); err != nil {
 		return Choice{}, err
@@ -184,22 +192,6 @@ func (c *Chooser) proven(ctx context.Context, offer Asset) (Choice, error) {
 	return Choice{Asset: offer, Reason: notHere}, nil
 }
 
-// released is the archive of a version as its public release describes it.
-func (c *Chooser) released(ctx context.Context, version string) (Asset, error) {
-	release, err := c.Client.RunnerRelease(ctx, version)
-	if err != nil {
-		return Asset{}, err
-	}
-	asset, err := FromRelease(release, c.Platform, c.Source.SHA256)
-	if err != nil {
-		return Asset{}, err
-	}
-	if !asset.HasDigest() {
-		return Asset{}, fmt.Errorf("choosing %s: %w", asset.Filename, ErrNoDigest)
-	}
-	return asset, nil
-}
-
 // offer is what GitHub offers for the platform: to the scope, or without a
 // credential for one, to everybody. It is asked for once.
 func (c *Chooser) offer(ctx context.Context) (Asset, error) {
@@ -207,6 +199,9 @@ func (c *Chooser) offer(ctx context.Context) (Asset, error) {
 		return *c.offered, nil
 	}
 	asset, err := c.askOffer(ctx)
+	if c.lacks(err) && c.Source.Version == "" && c.Source.Archive == "" {
+		asset, err = c.fromPublic(ctx, "", err)
+	}
 	if err == nil {
 		asset.Offered = time.Now().UTC().Truncate(time.Second)
 		c.offered = &asset
@@ -216,11 +211,7 @@ func (c *Chooser) offer(ctx context.Context) (Asset, error) {
 
 func (c *Chooser) askOffer(ctx context.Context) (Asset, error) {
 	if !c.Scoped {
-		release, err := c.Client.RunnerRelease(ctx, "")
-		if err != nil {
-			return Asset{}, err
-		}
-		return FromRelease(release, c.Platform, "")
+		return c.describe(ctx, c.Client, "", "")
 	}
 	applications, err := c.Client.Applications(ctx)
 	if err != nil {
@@ -277,6 +268,9 @@ func (c *Chooser) digestOf(ctx context.Context, version string) (string, error) 
 func undigested(object string, err error) error {
 	if errors.Is(err, github.ErrNotFound) || errors.Is(err, ErrNoDigest) || errors.Is(err, ErrPlatform) {
 		return fmt.Errorf("choosing %s: %w", object, ErrNoDigest)
+	}
+	if errors.Is(err, ErrUnmirrored) {
+		return fmt.Errorf("choosing %s: %w: %v", object, ErrNoDigest, err) //nolint:errorlint // the digest can be given instead
 	}
 	return err
 }

@@ -26,6 +26,8 @@ var (
 	ErrNoDigest = errors.New("no SHA-256 is known for it")
 	// ErrNoOffer means that a server offers no runner at all, for no platform.
 	ErrNoOffer = errors.New("the server offers no runner for any platform")
+	// ErrUnmirrored means that a server has no release of the runner, and that github.com could not be asked for it.
+	ErrUnmirrored = errors.New("the server has no release of the runner, and github.com gave none")
 	// ErrMirror means that a mirror is not named by a URL that we can fetch from.
 	ErrMirror = errors.New("not an http, https or file URL")
 	// ErrAbsent means that there is nothing where an archive was said to be.
