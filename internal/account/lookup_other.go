@@ -14,10 +14,13 @@ import (
 func lookup(name string) (User, error) {
 	found, err := find(name)
 	var unknown user.UnknownUserError
-	if errors.As(err, &unknown) {
+	var nameless user.UnknownUserIdError
+	switch {
+	case errors.As(err, &nameless) && name == "":
+		return selfWithoutName()
+	case errors.As(err, &unknown), errors.As(err, &nameless):
 		return User{}, ErrAbsent
-	}
-	if err != nil {
+	case err != nil:
 		return User{}, err
 	}
 	u := User{Name: found.Username, Home: found.HomeDir, UID: -1, GID: -1}
@@ -39,6 +42,15 @@ func lookup(name string) (User, error) {
 		}
 	}
 	return u, nil
+}
+
+// selfWithoutName is the account of this process where its number has no name: that is its name then, and it has no home.
+func selfWithoutName() (User, error) {
+	groups, err := os.Getgroups()
+	if err != nil {
+		return User{}, err
+	}
+	return User{Name: strconv.Itoa(os.Geteuid()), UID: os.Geteuid(), GID: os.Getegid(), Groups: groups, Self: true}, nil
 }
 
 func find(name string) (*user.User, error) {
