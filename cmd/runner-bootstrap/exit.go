@@ -174,6 +174,8 @@ func hostMeanings() []meaning {
 		{places.ErrReadOnly, exitHost, hintRemount},
 		{places.ErrNoExec, exitHost, hintRemount},
 		{places.ErrPlain, exitHost, plus("--dir", "DIR")},
+		{places.ErrNoStart, exitHost, plus("--dir", "DIR")},
+		{places.ErrLacking, exitHost, plus("--dir", "DIR")},
 		{places.ErrSquashed, exitHost, plus("--dir", "DIR")},
 		{places.ErrPlace, exitHost, plus("--dir", "DIR")},
 		{doctor.ErrNoPackages, exitHost, fixed("cat /etc/os-release")},

@@ -13,6 +13,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
@@ -22,10 +23,9 @@ import (
 // interrupted or the time given is over.
 const undoTime = 30 * time.Second
 
-// Install makes this host what the request wants, and returns the plan that it
-// followed. It may be repeated at any time: phases that are done are kept, an
-// interrupted run, even a killed one, is continued. After a failure there is
-// either nothing or what the record says.
+// Install makes this host what the request wants, and returns the plan that it followed. It may be repeated at any time:
+// phases that are done are kept, an interrupted run, even a killed one, is continued. After a failure there is either
+// nothing or what the record says.
 func (h *Host) Install(ctx context.Context, r plan.Request) (*plan.Plan, error) {
 	lock, err := h.lock(ctx, "installing for "+r.Scope.String())
 	if err != nil {
@@ -85,6 +85,9 @@ func (h *Host) Install(ctx context.Context, r plan.Request) (*plan.Plan, error) 
 func (h *Host) lock(ctx context.Context, object string) (*instance.Lock, error) {
 	if !h.Private && !account.Privileged() {
 		return nil, &refusal.Error{Object: object, Reason: account.ErrPrivilege}
+	}
+	if err := places.CheckState(h.Paths); err != nil {
+		return nil, err
 	}
 	lock, err := h.Store.LockHost(ctx)
 	if err != nil {

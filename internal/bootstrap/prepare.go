@@ -7,6 +7,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 )
 
@@ -26,11 +27,9 @@ type PrepareRequest struct {
 	Seal bool
 }
 
-// Prepare fills the cache, for an image or for the runners to come. It writes
-// no secret and registers nothing. Without a credential it goes by the runner's
-// public releases. It may be repeated; one that was interrupted is continued. With
-// Seal it fails, with the cache filled, where a copy of this host would have a
-// secret or be a runner already.
+// Prepare fills the cache, for an image or for the runners to come. It writes no secret and registers nothing. Without a
+// credential it goes by the runner's public releases. It may be repeated; one that was interrupted is continued. With Seal it
+// fails, with the cache filled, where a copy of this host would have a secret or be a runner already.
 func (h *Host) Prepare(ctx context.Context, r PrepareRequest) (Prepared, error) {
 	lock, err := h.lock(ctx, fmt.Sprintf("filling the cache %q", h.Paths.Cache))
 	if err != nil {
@@ -49,6 +48,9 @@ func (h *Host) Prepare(ctx context.Context, r PrepareRequest) (Prepared, error) 
 	var chosen download.Choice
 	err = h.phase(plan.PlanPhase, h.Paths.Cache, func() (string, error) {
 		chosen, err = chooser.Choose(ctx)
+		if err == nil && !chosen.Cached {
+			err = places.CheckCache(h.Paths)
+		}
 		return "runner version " + chosen.Asset.Version + ", " + chosen.Reason, err
 	})
 	if err != nil {
@@ -84,9 +86,8 @@ func fetched(asset download.Asset, cached bool) string {
 // ListCache lists the runners in the cache, newest versions first.
 func (h *Host) ListCache() ([]download.Entry, error) { return h.Fetcher.Cache.Entries() }
 
-// PruneCache removes from the cache what interrupted runs have left, and all but
-// the newest runners, keep of each platform. It returns the runners that were
-// removed, or with dry those that would be.
+// PruneCache removes from the cache what interrupted runs have left, and all but the newest runners, keep of each platform.
+// It returns the runners that were removed, or with dry those that would be.
 func (h *Host) PruneCache(ctx context.Context, keep int, dry bool) ([]download.Entry, error) {
 	if dry {
 		return h.Fetcher.Cache.Prune(keep, true)

@@ -23,7 +23,7 @@ func (h Host) places(context.Context) []Finding {
 	byCheck := map[string][]Finding{}
 	for _, problem := range places.Examine(wanted, user) {
 		check, fix := h.remedy(problem)
-		byCheck[check] = append(byCheck[check], one(check, Failed, problem.Path, without(problem), fix)...)
+		byCheck[check] = append(byCheck[check], one(check, Failed, problem.Path, problem.Why(), fix)...)
 	}
 	for _, place := range wanted {
 		if at := places.Unmounted(place.Path); at != "" {
@@ -31,6 +31,10 @@ func (h Host) places(context.Context) []Finding {
 			unmounted := one("directories", Warning, at, found, "sudo mount "+shell.Quote(at))
 			byCheck["directories"] = append(byCheck["directories"], unmounted...)
 		}
+	}
+	if found := places.Folded(h.Paths.Runners); found != "" {
+		folded := one("directories", Warning, h.Paths.Runners, found, h.Again("--dir", "DIR"))
+		byCheck["directories"] = append(byCheck["directories"], folded...)
 	}
 	var all []Finding
 	for _, check := range []string{"disk", "inodes", "directories"} {
@@ -52,15 +56,6 @@ func (h Host) wanted() []places.Place {
 		return places.ForInstall(h.Paths, places.Usual(), false)
 	}
 	return places.ForInstall(h.Paths, places.Need{Bytes: cached[0].Bytes, Files: int64(cached[0].Files)}, true)
-}
-
-// without is the problem, where the path is told beside it.
-func without(e *places.Error) string {
-	text := e.Reason.Error()
-	if e.Detail != "" {
-		text += ": " + e.Detail
-	}
-	return text
 }
 
 func names(all []places.Place) string {
@@ -98,7 +93,8 @@ func (h Host) remedy(e *places.Error) (check, fix string) {
 		return "directories", "sudo " + places.RemountFix(e)
 	case errors.Is(e, places.ErrNoExec):
 		return "directories", "sudo " + places.RemountFix(e)
-	case errors.Is(e, places.ErrSquashed), errors.Is(e, places.ErrPlace), errors.Is(e, places.ErrPlain):
+	case errors.Is(e, places.ErrSquashed), errors.Is(e, places.ErrPlace), errors.Is(e, places.ErrPlain),
+		errors.Is(e, places.ErrNoStart), errors.Is(e, places.ErrLacking):
 		return "directories", h.Again("--dir", "DIR")
 	case h.Private:
 		return "directories", "sudo chown -R \"$(id -un)\" " + shell.Quote(e.Path)

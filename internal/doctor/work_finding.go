@@ -42,6 +42,9 @@ func (h Host) work(context.Context) []Finding {
 	case room.Path == "":
 		return one(check, OK, h.Work, "in the runner's directory", "")
 	}
+	if found := places.Folded(room.Path); found != "" {
+		return one(check, Warning, h.Work, found, h.Again("--work", places.Inside))
+	}
 	return one(check, OK, h.Work, "it can be made, and jobs can work there", "")
 }
 
@@ -51,7 +54,7 @@ func (h Host) workFinding(err error) []Finding {
 	if !errors.As(err, &problem) {
 		return one("work", Failed, h.Work, err.Error(), h.Again("--work", places.Inside))
 	}
-	return one("work", Failed, problem.Folder, without(&places.Error{Reason: problem.Reason, Detail: problem.Detail}), mendWork(h, problem))
+	return one("work", Failed, problem.Folder, problem.Why(), mendWork(h, problem))
 }
 
 func mendWork(h Host, e *places.WorkError) string {

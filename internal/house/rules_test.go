@@ -52,7 +52,7 @@ func arrows() []arrow {
 			"internal/places", "internal/download", "internal/svc", "internal/github", "internal/instance", "internal/account",
 			"internal/transport", "internal/openfile", "internal/shell", "internal/jail",
 		}},
-		{"internal/places", []string{"internal/download", "internal/instance", "internal/account", "internal/shell"}},
+		{"internal/places", []string{"internal/download", "internal/instance", "internal/account", "internal/shell", "internal/volume"}},
 		{"internal/supervise", []string{
 			"internal/register", "internal/instance", "internal/reaper", "internal/jail", "internal/github", "internal/account", "internal/retry",
 			"internal/folders", "internal/removal", // to take away the config.sh of its tests
@@ -61,6 +61,7 @@ func arrows() []arrow {
 		{"internal/svc/transient", []string{"internal/svc"}},
 		{"internal/register", []string{ // the record says who joins
 			"internal/github", "internal/instance", "internal/account", "internal/jail", "internal/openfile", "internal/refusal", "internal/removal",
+			"internal/volume",
 			"internal/transport", // for the client that its tests ask GitHub with
 		}},
 		{"internal/download", []string{
@@ -92,6 +93,7 @@ func arrows() []arrow {
 		{"internal/retry", nil},
 		{"internal/config", nil},
 		{"internal/shell", nil},
+		{"internal/volume", nil},
 		{"internal/demo", []string{"internal/githubtest", "internal/download"}}, // the latter names the platform
 		{"internal/githubtest", nil},
 		{"internal/githubtest/contract", nil},

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/volume"
 )
 
 // ErrGiven means that somebody else can change what root is given by a path.
@@ -32,10 +33,16 @@ type GivenError struct {
 	Mode  fs.FileMode
 	// Command, for root, lets nobody else change the part; empty where others need it as it is, as a folder for everybody.
 	Command string
+	// On is set where the file system has no modes that could be changed.
+	On volume.Volume
 }
 
 func (e *GivenError) Error() string {
-	return fmt.Sprintf("looking at %q: %v: %q is %s's, mode %04o", e.Path, ErrGiven, e.Part, e.Owner, modeBits(e.Mode))
+	text := fmt.Sprintf("looking at %q: %v: %q is %s's, mode %04o", e.Path, ErrGiven, e.Part, e.Owner, modeBits(e.Mode))
+	if on := e.On.String(); on != "" {
+		text += ", as everything is on this file system (" + on + ")"
+	}
+	return text
 }
 
 // Is matches [ErrGiven].
@@ -144,6 +151,10 @@ func (w *way) look(part string, above bool) error {
 
 func (w *way) refuse(part string, info fs.FileInfo, above bool) error {
 	e := &GivenError{Path: w.given, Part: part, Owner: ownerOf(info), Mode: info.Mode()}
+	if modeless(part) {
+		e.On = volumeAt(part)
+		return e
+	}
 	switch owned := w.trusted.owns(info); {
 	case owned && !w.guarded:
 		e.Command = "chmod go-w " + shell.Quote(part)

@@ -1,11 +1,13 @@
 package places
 
 import (
+	"cmp"
 	"fmt"
 	"os/exec"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/volume"
 )
 
 // NoExecHome says, in a sentence, that jobs could not start what they install in the home of their account, and gives the
@@ -16,12 +18,12 @@ func NoExecHome(user account.User) (found, command string) {
 	if user.UID < 0 {
 		home = "/home/" + user.Name // where it will be made
 	}
-	if home == "" || !volumeAt(home).noExec {
+	if home == "" || !volumeAt(home).NoExec {
 		return "", ""
 	}
 	const text = "programs that jobs of account %q install in its home %q cannot be started: it is mounted with noexec"
 	return fmt.Sprintf(text, user.Name, home),
-		RemountFix(&Error{Path: mountedAt(home), Reason: ErrNoExec})
+		RemountFix(&Error{Path: home, Reason: ErrNoExec, On: volumeAt(home)})
 }
 
 // NoSudo says, in a sentence, why sudo will not work for jobs that are to have it, and gives the command for root that mends
@@ -31,27 +33,22 @@ func NoSudo() (found, command string) {
 	if err != nil {
 		return "jobs are to have sudo, and it is not on this host", ""
 	}
-	if !volumeAt(path).noSetuid {
+	on := volumeAt(path)
+	if !on.NoSetuid {
 		return "", ""
 	}
 	return fmt.Sprintf("sudo will not work for jobs: %q is on a file system that is mounted with nosuid", path),
-		"mount -o remount,suid " + shell.Quote(mountPoint(mountedAt(path)))
+		"mount -o remount,suid " + shell.Quote(cmp.Or(on.Point, path))
 }
 
-// volumeAt is the file system that a path is on, or would be.
-func volumeAt(path string) volume {
-	v, err := volumeOf(mountedAt(path))
+// volumeAt is the file system that a path is on, or would be. Nothing is held against what cannot be told.
+func volumeAt(path string) volume.Volume {
+	if dir, err := volume.Existing(path); err == nil {
+		path = dir
+	}
+	v, err := volume.Of(path)
 	if err != nil {
-		return volume{} // nothing is held against what cannot be told
+		return volume.Volume{}
 	}
 	return v
-}
-
-// mountedAt is the nearest folder at or above a path that is there.
-func mountedAt(path string) string {
-	dir, err := existing(path)
-	if err != nil {
-		return path
-	}
-	return dir
 }

@@ -1,18 +1,18 @@
-// Package places tells whether an install can write where it wants to, and whether jobs can work in a folder. It changes
-// nothing. The plan of an install and the doctor ask it.
+// Package places tells whether an install can write where it wants to, and whether jobs can work in a folder, before
+// anything is fetched for it. It changes nothing. The plan of an install and the doctor ask it.
 package places
 
 import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"slices"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/volume"
 )
 
 // Why a place is refused, beside [download.ErrSpace]. What is none of these is the error of the system.
@@ -26,9 +26,13 @@ var (
 	ErrPlace = errors.New("there can be no directory")
 	// ErrNoExec means that the kernel starts no program that lies there.
 	ErrNoExec = errors.New("programs cannot be started there: it is mounted with noexec")
+	// ErrNoStart means that a program which was tried there could not be started, though it is not mounted with noexec.
+	ErrNoStart = errors.New("programs cannot be started there")
 	// ErrPlain means that a file system lacks what a runner and its jobs need: FAT and its kin have no modes, no owners and
 	// no symbolic links.
 	ErrPlain = errors.New("the file system has no symbolic links, or no modes")
+	// ErrLacking means that a file system cannot do something else that is needed there.
+	ErrLacking = errors.New("the file system cannot do what is needed there")
 )
 
 // Need is how much room an install takes.
@@ -57,17 +61,19 @@ type Place struct {
 	Given bool
 	// Executed is set where programs are started.
 	Executed bool
+	// Linked is set where the files of a runner are, among which there are symbolic links.
+	Linked bool
 }
 
 // ForInstall are those that an install writes into, where a runner takes tree: not the cache if the runner is cached.
 func ForInstall(paths instance.Paths, tree Need, cached bool) []Place {
 	places := []Place{
 		{Path: paths.State, Need: Need{Bytes: min(tree.Bytes, stateBytes), Files: min(tree.Files, stateFiles)}},
-		{Path: paths.Runners, Need: tree, Given: true, Executed: true},
+		{Path: paths.Runners, Need: tree, Given: true, Executed: true, Linked: true},
 	}
 	if !cached {
 		tree.Bytes += tree.Bytes / download.Expansion // the archive itself
-		places = append(places, Place{Path: paths.Cache, Need: tree})
+		places = append(places, Place{Path: paths.Cache, Need: tree, Linked: true})
 	}
 	return places
 }
@@ -77,12 +83,19 @@ type Error struct {
 	Path   string // what exists of it
 	Reason error  // one of the sentinels above, or the error of the system
 	Detail string
+	On     volume.Volume // what it is on, as far as that is known
 }
 
-func (e *Error) Error() string {
-	text := fmt.Sprintf("looking at directory %q: %v", e.Path, e.Reason)
+func (e *Error) Error() string { return fmt.Sprintf("looking at directory %q: %s", e.Path, e.Why()) }
+
+// Why is the reason, with the file system that it is about.
+func (e *Error) Why() string {
+	text := e.Reason.Error()
 	if e.Detail != "" {
 		text += ": " + e.Detail
+	}
+	if on := e.On.String(); on != "" {
+		text += " (" + on + ")"
 	}
 	return text
 }
@@ -90,8 +103,8 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Reason }
 
 // Check returns the first reason, a [*Error], why an install for user cannot write into places. ForInstall on
-// one file system share its room. It changes nothing and leaves nothing; where a file system cannot make files without
-// a name, one comes and goes. What a file system does not tell is not held against it.
+// one file system share its room. It changes nothing and leaves nothing: what it tries has no name, or, on a file system
+// of which little is known, one for a moment. What a file system does not tell is not held against it.
 func Check(places []Place, user account.User) error {
 	for _, problem := range Examine(places, user) {
 		return problem
@@ -99,99 +112,85 @@ func Check(places []Place, user account.User) error {
 	return nil
 }
 
-// volume is a file system.
-type volume struct {
-	id       uint64
-	bytes    int64 // free for those who are not root
-	files    int64 // likewise
-	counted  bool  // it has a fixed number of files
-	readOnly bool
-	noExec   bool
-	noSetuid bool
-	plain    string // the name of a file system that is too simple; empty for others
+// CheckState is Check for where records and locks are, before the first of them is made.
+func CheckState(paths instance.Paths) error {
+	if instance.NewStore(paths.State).Exists() {
+		return nil
+	}
+	return Check([]Place{{Path: paths.State}}, account.User{})
+}
+
+// CheckCache is Check for what fills the cache alone. How many bytes a runner takes is known when the archive is: the fetch
+// looks for them.
+func CheckCache(paths instance.Paths) error {
+	return Check([]Place{{Path: paths.Cache, Need: Need{Files: treeFiles}, Linked: true}}, account.User{})
 }
 
 // Examine returns all reasons why an install for user cannot write into places, as [Check] does the first one.
 func Examine(places []Place, user account.User) []*Error {
 	var all []*Error
+	add := func(problem *Error) {
+		same := func(other *Error) bool { return *other == *problem }
+		if problem != nil && !slices.ContainsFunc(all, same) {
+			all = append(all, problem)
+		}
+	}
 	wanted, told := map[uint64]Need{}, map[uint64]bool{}
 	for _, place := range places {
-		path, err := existing(place.Path)
+		path, err := volume.Existing(place.Path)
 		if err != nil {
-			all = append(all, &Error{Path: path, Reason: ErrPlace, Detail: err.Error()})
+			add(&Error{Path: path, Reason: ErrPlace, Detail: err.Error()})
 			continue
 		}
-		v, err := volumeOf(path)
+		v, err := volume.Of(path)
 		if err != nil {
 			continue // where it cannot be told, the write will tell
 		}
-		if problem := v.unfit(path, place.Executed); problem != nil {
-			all = append(all, problem)
+		if problem := unfit(v, path, place); problem != nil {
+			add(problem)
 			continue
 		}
-		need := wanted[v.id]
+		need := wanted[v.ID]
 		need.Bytes += place.Need.Bytes
 		need.Files += place.Need.Files
-		wanted[v.id] = need
-		if problem := v.lacks(path, need); problem != nil {
-			if !told[v.id] {
-				all = append(all, problem)
+		wanted[v.ID] = need
+		if problem := lacks(v, path, need); problem != nil {
+			if !told[v.ID] {
+				add(problem)
 			}
-			told[v.id] = true
+			told[v.ID] = true
 			continue
 		}
-		if problem := probe(path, place.Given, user); problem != nil {
-			all = append(all, problem)
-		}
+		add(try(v, path, place, user))
 	}
 	return all
 }
 
 // unfit tells what no room would mend. A read-only file system is often full to the brim, which is not what is wrong with it.
-func (v volume) unfit(path string, executed bool) *Error {
+func unfit(v volume.Volume, path string, place Place) *Error {
 	switch {
-	case v.readOnly:
-		return &Error{Path: path, Reason: ErrReadOnly}
-	case v.plain != "" && executed:
-		return &Error{Path: path, Reason: ErrPlain, Detail: v.plain}
-	case v.noExec && executed:
-		return &Error{Path: path, Reason: ErrNoExec}
+	case v.ReadOnly:
+		return &Error{Path: path, Reason: ErrReadOnly, On: v}
+	case v.Plain:
+		return &Error{Path: path, Reason: ErrPlain, On: v}
+	case v.NoExec && place.Executed:
+		return &Error{Path: path, Reason: ErrNoExec, On: v}
 	}
 	return nil
 }
 
-func (v volume) lacks(path string, need Need) *Error {
+func lacks(v volume.Volume, path string, need Need) *Error {
 	switch {
-	case v.bytes < need.Bytes:
-		detail := fmt.Sprintf("%d MB free, about %d MB needed", v.bytes>>20, need.Bytes>>20)
-		return &Error{Path: path, Reason: download.ErrSpace, Detail: detail}
-	case v.counted && v.files < need.Files:
-		return &Error{Path: path, Reason: ErrInodes, Detail: fmt.Sprintf("%d more, about %d needed", v.files, need.Files)}
+	case v.Sized && v.Bytes < need.Bytes:
+		detail := fmt.Sprintf("%d MB free, about %d MB needed", v.Bytes>>20, need.Bytes>>20)
+		return &Error{Path: path, Reason: download.ErrSpace, Detail: detail, On: v}
+	case v.Counted && v.Files < need.Files:
+		return &Error{Path: path, Reason: ErrInodes, Detail: fmt.Sprintf("%d more, about %d needed", v.Files, need.Files), On: v}
 	}
 	return nil
 }
 
 func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) }
-
-// existing returns the nearest directory at or above path that is there.
-func existing(path string) (string, error) {
-	for {
-		info, err := os.Stat(path)
-		switch {
-		case err == nil && info.IsDir():
-			return path, nil
-		case err == nil:
-			return path, fmt.Errorf("%q is not a directory", path)
-		case !absent(err):
-			return path, err
-		}
-		above := filepath.Dir(path)
-		if above == path {
-			return path, err
-		}
-		path = above
-	}
-}
 
 // RemountFix is the command, for root, that mends a place which is mounted in a way that it cannot be used.
 func RemountFix(e *Error) string {
@@ -199,5 +198,9 @@ func RemountFix(e *Error) string {
 	if errors.Is(e, ErrNoExec) {
 		option = "exec"
 	}
-	return "mount -o remount," + option + " " + shell.Quote(mountPoint(e.Path))
+	at := e.On.Point
+	if at == "" {
+		at = e.Path // mount says where it should have been
+	}
+	return "mount -o remount," + option + " " + shell.Quote(at)
 }

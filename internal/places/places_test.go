@@ -10,6 +10,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/volume"
 )
 
 func TestCheckPlaces(t *testing.T) {
@@ -23,13 +24,13 @@ func TestCheckPlaces(t *testing.T) {
 	if err := Check(ForInstall(paths, Need{Bytes: 1, Files: 1}, false), user); err != nil {
 		t.Errorf("a folder of ours: %v", err)
 	}
-	v, err := volumeOf(dir)
+	v, err := volume.Of(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	share := v.bytes/2 + 1<<30
+	share := v.Bytes/2 + 1<<30
 	err = Check([]Place{{Path: dir, Need: Need{Bytes: share}}}, user)
-	if share < v.bytes && err != nil {
+	if share < v.Bytes && err != nil {
 		t.Errorf("one that fits: %v", err)
 	}
 	err = Check([]Place{{Path: dir, Need: Need{Bytes: share}}, {Path: filepath.Join(dir, "a", "b"), Need: Need{Bytes: share}}}, user)
@@ -44,11 +45,14 @@ func TestCheckPlaces(t *testing.T) {
 	if err := Check([]Place{{Path: filepath.Join(file, "below")}}, user); !errors.Is(err, ErrPlace) {
 		t.Errorf("below a file: %v", err)
 	}
-	if v := (volume{bytes: 10, files: 1, counted: true}); v.lacks(dir, Need{Files: 1}) != nil || !errors.Is(v.lacks(dir, Need{Files: 2}), ErrInodes) {
-		t.Errorf("two files in room for one: %v", v.lacks(dir, Need{Files: 2}))
+	if v := (volume.Volume{Sized: true, Bytes: 10, Files: 1, Counted: true}); lacks(v, dir, Need{Files: 1}) != nil || !errors.Is(lacks(v, dir, Need{Files: 2}), ErrInodes) {
+		t.Errorf("two files in room for one: %v", lacks(v, dir, Need{Files: 2}))
 	}
-	if problem := (volume{bytes: 10}).lacks(dir, Need{Files: 9}); problem != nil {
+	if problem := lacks(volume.Volume{Sized: true, Bytes: 10}, dir, Need{Files: 9}); problem != nil {
 		t.Errorf("a file system that does not count files: %v", problem)
+	}
+	if problem := lacks(volume.Volume{}, dir, Need{Bytes: 9, Files: 9}); problem != nil {
+		t.Errorf("a file system that does not tell its size: %v", problem)
 	}
 	if account.Privileged() {
 		return

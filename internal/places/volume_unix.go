@@ -8,108 +8,108 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/volume"
 )
 
-func volumeOf(dir string) (volume, error) {
-	var stat unix.Statfs_t
-	if err := unix.Statfs(dir, &stat); err != nil {
-		return volume{}, err
-	}
-	// Types differ by platform.
-	return volume{
-		id: device(dir), bytes: int64(stat.Bavail) * int64(stat.Bsize), //nolint:gosec,unconvert // likewise
-		files: int64(stat.Ffree), counted: stat.Files > 0, readOnly: stat.Flags&1 != 0, //nolint:gosec,unconvert // MNT_RDONLY, ST_RDONLY
-		noExec: stat.Flags&noExecFlag != 0, noSetuid: stat.Flags&noSetuidFlag != 0, plain: plainName(&stat),
-	}, nil
-}
-
-// device is the number of the file system that dir is on.
-func device(dir string) uint64 {
-	info, err := os.Stat(dir)
-	if err != nil {
-		return 0
-	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return 0
-	}
-	return uint64(stat.Dev) //nolint:gosec,unconvert // types differ by platform, and it is only compared
-}
-
-// mountPoint is the root of the file system that dir is on.
-func mountPoint(dir string) string {
-	for dir != filepath.Dir(dir) && device(dir) == device(filepath.Dir(dir)) {
-		dir = filepath.Dir(dir)
-	}
-	return dir
-}
-
-// probe makes a file in dir that has no name, and gives it to user.
-func probe(dir string, given bool, user account.User) *Error {
-	file, err := nameless(dir)
+// try makes what a runner would make there, and takes it away.
+func try(v volume.Volume, dir string, place Place, user account.User) (problem *Error) {
+	trial, err := volume.Try(dir)
 	switch {
 	case errors.Is(err, unix.EROFS):
-		return &Error{Path: dir, Reason: ErrReadOnly}
+		return &Error{Path: dir, Reason: ErrReadOnly, On: v}
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
-		return &Error{Path: dir, Reason: download.ErrSpace, Detail: err.Error()}
+		return &Error{Path: dir, Reason: download.ErrSpace, Detail: err.Error(), On: v}
 	case errors.Is(err, fs.ErrPermission) && os.Geteuid() == 0:
-		return &Error{Path: dir, Reason: ErrSquashed, Detail: "it may not even write there"}
+		return &Error{Path: dir, Reason: ErrSquashed, Detail: "it may not even write there", On: v}
+	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOENT):
+		return &Error{Path: dir, Reason: ErrLacking, Detail: "no file can be made: " + err.Error(), On: v}
 	case err != nil:
-		return &Error{Path: dir, Reason: err}
+		return &Error{Path: dir, Reason: err, On: v}
 	}
-	defer file.Close()
-	if problem := linkless(dir); given && problem != nil {
-		return problem
+	defer func() {
+		if err := trial.Close(); err != nil && problem == nil {
+			problem = &Error{Path: dir, Reason: ErrLacking, Detail: "no file can be removed: " + err.Error(), On: v}
+		}
+	}()
+	for _, step := range trials(trial, place, user) {
+		if err := step.run(); err != nil {
+			detail := err.Error()
+			if step.lacks != "" {
+				detail = step.lacks + ": " + detail
+			}
+			return &Error{Path: dir, Reason: step.reason, Detail: detail, On: v}
+		}
 	}
-	if !given || os.Geteuid() != 0 {
-		return nil
-	}
+	return nil
+}
+
+type trialStep struct {
+	wanted bool
+	run    func() error
+	reason error // why it is refused if that fails
+	lacks  string
+}
+
+// trials are the steps of a trial, the ones first that explain the others.
+func trials(t *volume.Trial, place Place, user account.User) []trialStep {
 	uid, gid := user.UID, user.GID
 	if uid <= 0 || gid < 0 {
 		uid, gid = someoneElse, someoneElse // an account that is yet to be created
 	}
-	if err := file.Chown(uid, gid); err != nil {
-		return &Error{Path: dir, Reason: ErrSquashed, Detail: err.Error()}
-	}
-	return nil
+	return slices.DeleteFunc([]trialStep{
+		{place.Linked || place.Executed, t.Links, ErrPlain, "no symbolic links"},
+		{true, t.Modes, ErrPlain, "no modes"},
+		{place.Given && os.Geteuid() == 0, func() error { return t.Own(uid, gid) }, ErrSquashed, ""},
+		{true, t.Names, ErrLacking, "it takes no long names"},
+		{true, t.Locks, ErrLacking, "files cannot be locked"},
+		{true, t.Syncs, ErrLacking, "files cannot be written to the disk at once"},
+		{true, t.Replaces, ErrLacking, "no file can take the place of another"},
+		{place.Executed, func() error { return t.Execute(uid, gid) }, ErrNoStart, ""},
+	}, func(s trialStep) bool { return !s.wanted })
 }
 
 // someoneElse is the number of an account that is not root and, other than nobody, not what a server takes root for.
 const someoneElse = 1
 
-// linkless tries a symbolic link where a file cannot be made without a name: the file systems that have none, the tables of
-// others' systems and many a network share, are among those.
-func linkless(dir string) *Error {
-	if unnamed(dir) {
-		return nil
-	}
-	file, err := os.CreateTemp(dir, ".runner-bootstrap-*")
+// modeless tells whether modes cannot be changed where a path leads to, as on FAT and its kin.
+func modeless(path string) bool {
+	dir, err := volume.Existing(path)
 	if err != nil {
-		return nil //nolint:nilerr // that it cannot be written has been told
+		dir = filepath.Dir(path)
 	}
-	name := file.Name() + ".link"
-	linked := os.Symlink("nowhere", name)
-	mode := file.Chmod(0o700)
-	info, looked := file.Stat()
-	if linked == nil {
-		linked = os.Remove(name)
+	trial, err := volume.Try(dir)
+	if err != nil {
+		return volumeAt(dir).Plain
 	}
-	if err := errors.Join(file.Close(), os.Remove(file.Name())); err != nil {
-		return &Error{Path: dir, Reason: err}
+	err = trial.Modes()
+	return errors.Join(err, trial.Close()) != nil
+}
+
+// Folded says, in a sentence, that names which differ by case alone are the same in a folder for jobs; empty where they
+// differ, and where it cannot be told. Jobs may do without, so that nothing is refused for it; on macOS they all know it.
+func Folded(path string) string {
+	dir, err := volume.Existing(path)
+	if err != nil || runtime.GOOS == "darwin" {
+		return ""
 	}
-	switch {
-	case linked != nil:
-		return &Error{Path: dir, Reason: ErrPlain, Detail: "no symbolic links"}
-	case mode != nil, looked == nil && info.Mode().Perm() != 0o700:
-		return &Error{Path: dir, Reason: ErrPlain, Detail: "no modes"}
+	trial, err := volume.Try(dir)
+	if err != nil {
+		return ""
 	}
-	return nil
+	folds := trial.Folds()
+	if trial.Close() != nil || !folds {
+		return ""
+	}
+	return fmt.Sprintf("names that differ by case alone are the same in %q (%v): jobs of a repository that has such names see one of them",
+		dir, volumeAt(dir))
 }
 
 // owns tells whether the account may do everything in a folder, since it is its own.

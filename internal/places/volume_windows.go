@@ -3,27 +3,18 @@ package places
 import (
 	"io/fs"
 
-	"golang.org/x/sys/windows"
-
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/volume"
 )
 
-func volumeOf(dir string) (volume, error) {
-	path, err := windows.UTF16PtrFromString(dir)
-	if err != nil {
-		return volume{}, err
-	}
-	var free uint64
-	if err := windows.GetDiskFreeSpaceEx(path, &free, nil, nil); err != nil {
-		return volume{}, err
-	}
-	return volume{bytes: int64(min(free, 1<<62))}, nil //nolint:gosec // bounded
-}
+// try leaves it to the write to find out: rights on Windows are not those of a mode.
+func try(volume.Volume, string, Place, account.User) *Error { return nil }
 
-func mountPoint(dir string) string { return dir }
+// modeless is never asked.
+func modeless(string) bool { return false }
 
-// probe leaves it to the write to find out: rights on Windows are not those of a mode.
-func probe(string, bool, account.User) *Error { return nil }
+// Folded is empty: names are so everywhere on Windows, and all that runs there knows it.
+func Folded(string) string { return "" }
 
 // owns and changeable leave it to the making to find out: rights on Windows are not those of a mode.
 func owns(account.User, fs.FileInfo) bool { return true }

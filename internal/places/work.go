@@ -9,11 +9,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"unicode"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/volume"
 )
 
 // ErrWork is matched by every reason why jobs cannot work in a folder, beside that reason.
@@ -67,6 +69,7 @@ type WorkError struct {
 	Folder string
 	Reason error // one of the sentinels, or what a Error has
 	Detail string
+	On     volume.Volume // what it would be on, where that is what is wrong
 	// Command mends it, as root; or else another folder, Instead, is to be named.
 	Command, Instead string
 	// Reregister is set where the runners that are there already have to be registered again for that.
@@ -74,12 +77,11 @@ type WorkError struct {
 }
 
 func (e *WorkError) Error() string {
-	text := fmt.Sprintf("looking at the folder for jobs %q: %v", e.Folder, e.Reason)
-	if e.Detail != "" {
-		text += ": " + e.Detail
-	}
-	return text
+	return fmt.Sprintf("looking at the folder for jobs %q: %s", e.Folder, e.Why())
 }
+
+// Why is the reason, with the file system that it is about.
+func (e *WorkError) Why() string { return (&Error{Reason: e.Reason, Detail: e.Detail, On: e.On}).Why() }
 
 func (e *WorkError) Unwrap() []error { return []error{e.Reason, ErrWork} }
 
@@ -193,7 +195,7 @@ func Temporary(path string) bool { return within(path, "/tmp") || within(path, "
 
 // fresh is a room in a folder that is not there yet.
 func (w Work) fresh(path string) (Room, error) {
-	base, err := existing(path)
+	base, err := volume.Existing(path)
 	if err != nil {
 		return Room{}, &WorkError{Folder: w.Folder, Reason: ErrWorkParent, Detail: err.Error(), Instead: Inside}
 	}
@@ -321,21 +323,18 @@ func (w Work) checkParents(base string) error {
 			Command: "chmod a+rx " + shell.Quote(barrier), Instead: Inside,
 		}
 	}
-	v, err := volumeOf(base)
-	problem := (*Error)(nil)
-	if err == nil { // where it cannot be told, the making will tell
-		problem = v.unfit(base, true)
-	}
+	place := Place{Path: base, Given: true, Executed: true, Linked: true}
+	v := volumeAt(base)
+	problem := unfit(v, base, place)
 	if problem == nil {
-		problem = probe(base, true, w.User)
+		problem = try(v, base, place, w.User)
 	}
 	if problem == nil {
 		return nil
 	}
-	e := &WorkError{Folder: w.Folder, Reason: problem.Reason, Detail: problem.Detail, Instead: Inside}
-	var system *fs.PathError
-	if errors.As(problem, &system) {
-		e.Reason, e.Detail = system.Err, fmt.Sprintf("in %q", base)
+	e := &WorkError{Folder: w.Folder, Reason: problem.Reason, Detail: problem.Detail, On: problem.On, Instead: Inside}
+	if _, system := problem.Reason.(syscall.Errno); system { //nolint:errorlint // it is never wrapped
+		e.Detail = fmt.Sprintf("in %q", base)
 	}
 	if errors.Is(problem, ErrReadOnly) || errors.Is(problem, ErrNoExec) {
 		e.Command = RemountFix(problem)

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -35,8 +36,13 @@ func (p *planner) checkWork(context.Context) error {
 		p.Room, err = settledRoom(p.Record, want)
 		return err
 	}
-	p.Room, err = places.CheckWork(want)
-	return err
+	if p.Room, err = places.CheckWork(want); err != nil {
+		return err
+	}
+	if found := places.Folded(cmp.Or(p.Room.Path, p.plan.Dir)); found != "" {
+		p.plan.warn(found)
+	}
+	return nil
 }
 
 // settledRoom is where the runner works already. What has gone is made again.

@@ -45,7 +45,7 @@ type Room struct {
 
 // Copies are where a room's copy of the runner comes from.
 type Copies struct {
-	// Folders are where rooms may be: the first one that can be written to counts. That is on the cache's file
+	// Folders are where rooms may be: the first one that can be written to and start programs counts. That is on the cache's file
 	// system, so that a copy may share its files.
 	Folders []string
 	// Place puts a runner as it was verified at dir, which is not there yet, as files of this
@@ -56,7 +56,7 @@ type Copies struct {
 }
 
 // RoomsOf are the folders of rooms: in a cache, or beside the runners where that cannot be
-// written to, as in a read-only image.
+// written to, as in a read-only image, or starts no programs.
 func RoomsOf(cache, runners string) []string {
 	return []string{filepath.Join(cache, "register"), filepath.Join(runners, ".register")}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/volume"
 )
 
 // The numbers of accounts that rooms take, each for as long as it lasts. systemd's list of
@@ -28,7 +29,10 @@ const (
 // claim takes a number that no other room, and no account or group of this host, has.
 func (r Room) claim(ctx context.Context) (user account.User, lock *instance.Lock, err error) {
 	err = errNoFolder
-	for _, folder := range r.Folders {
+	for i, folder := range r.Folders {
+		if i < len(r.Folders)-1 && !volume.Executes(folder) {
+			continue // /var may be mounted with noexec
+		}
 		user, lock, err = claimIn(ctx, folder)
 		if !errors.Is(err, syscall.EROFS) && !errors.Is(err, fs.ErrPermission) {
 			break

@@ -63,7 +63,14 @@ func TestBrokenHosts(t *testing.T) {
 		"read-only and full": {
 			`mount -t tmpfs -o ro,size=4k,mode=755 tmpfs "$DIR"`, nil, "directories", "read-only", "sudo mount -o remount,rw ",
 		},
-		"noexec":        {`mount -t tmpfs -o size=16g,noexec,mode=755 tmpfs "$DIR"`, nil, "directories", "mounted with noexec", "sudo mount -o remount,exec "},
+		"noexec": {`mount -t tmpfs -o size=16g,noexec,mode=755 tmpfs "$DIR"`, nil, "directories", "mounted with noexec", "sudo mount -o remount,exec "},
+		"a folder with noexec": {
+			`mkdir "$BASE/x"; mount --bind "$BASE/x" "$DIR"; mount -o remount,bind,noexec "$DIR"`, nil,
+			"directories", `mounted with noexec (`, "sudo mount -o remount,exec $DIR",
+		},
+		"a file system of the kernel's": {
+			`mount -t proc proc "$DIR"`, nil, "directories", `no file can be made: no such file or directory (proc, mounted at "$DIR")`, "--dir DIR",
+		},
 		"unknown group": {"", []string{"--runnergroup", "painters"}, "group", "there is no such runner group", "--runnergroup Default"},
 		"DNS fails": {
 			`echo "nameserver 127.9.9.9
@@ -77,7 +84,8 @@ options timeout:1 attempts:1" >"$BASE/resolv.conf"; mount --bind "$BASE/resolv.c
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newHost(t)
-			h.doctor(c.setup, h.usual(c.arguments...)...).fails(t, c.check, c.found, c.fix)
+			in := func(text string) string { return strings.ReplaceAll(text, "$DIR", h.dir) }
+			h.doctor(c.setup, h.usual(c.arguments...)...).fails(t, c.check, in(c.found), in(c.fix))
 		})
 	}
 }
