@@ -19,8 +19,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
-// undoTime bounds what is put right after a failure, also when the user has
-// interrupted or the time given is over.
+// undoTime bounds what is put right after a failure, also when the user has interrupted or the time given is over.
 const undoTime = 30 * time.Second
 
 // Install makes this host what the request wants, and returns the plan that it followed. It may be repeated at any time:
@@ -80,8 +79,7 @@ func (h *Host) Install(ctx context.Context, r plan.Request) (*plan.Plan, error) 
 	return made, i.finish(ctx)
 }
 
-// lock takes the host's lock for what object says. It refuses to make a state
-// directory where that is not allowed anyway.
+// lock takes the host's lock for what object says. It refuses to make a state directory where that is not allowed anyway.
 func (h *Host) lock(ctx context.Context, object string) (*instance.Lock, error) {
 	if !h.Private && !account.Privileged() {
 		return nil, &refusal.Error{Object: object, Reason: account.ErrPrivilege}

@@ -22,9 +22,8 @@ type sealer struct {
 	log     *slog.Logger
 }
 
-// seal looks for what every machine made of this host's disk would share: a
-// runner, a secret. It removes what we have no use for any more, and refuses the
-// host if anything else is found.
+// seal looks for what every machine made of this host's disk would share: a runner, a secret. It removes what we have no use
+// for any more, and refuses the host if anything else is found.
 func (s sealer) seal() (string, error) {
 	records, err := s.store.List()
 	if err != nil {
