@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -54,15 +55,23 @@ func optionsIn(groups ...group) []option {
 	return all
 }
 
+// declarations are the declared options, for their names and what is said of them: where values go is nobody's. They are made
+// once, since each of the commands looks at all of them when the program starts.
+var declarations = sync.OnceValue(declaredOptions)
+
 // optionsFor are the options that command has of its groups, in the order of
 // help.
 func optionsFor(command string, groups []group) []option {
 	given := optionsIn(groups...)
+	places := make(map[string]*option, len(given))
+	for i := range slices.Backward(given) { // the first of a name counts
+		places[given[i].name] = &given[i]
+	}
 	var all []option
-	for _, declared := range declaredOptions() {
-		i := slices.IndexFunc(given, func(o option) bool { return o.name == declared.name })
-		if i >= 0 && declared.of(command) {
-			all = append(all, given[i])
+	declared := declarations()
+	for i := range declared {
+		if o := places[declared[i].name]; o != nil && declared[i].of(command) {
+			all = append(all, *o)
 		}
 	}
 	return all
@@ -102,14 +111,19 @@ func (o option) variable() string {
 }
 
 // of tells whether the option belongs to command. What looks at the configuration takes what install takes.
-func (o option) of(command string) bool {
+func (o *option) of(command string) bool {
 	if command == "config-show" || command == "config-validate" {
 		command = "install"
 		if o.name == "dry-run" || o.name == "json" && command == "config-validate" {
 			return false
 		}
 	}
-	return slices.Contains(strings.Fields(o.commands), command)
+	for word := range strings.FieldsSeq(o.commands) {
+		if word == command {
+			return true
+		}
+	}
+	return false
 }
 
 // The commands that have the same options, for their declarations.

@@ -62,10 +62,6 @@ func firstProcess() int {
 		f.tell(failure(step, err))
 		return 1
 	}
-	if f.begin.Probe {
-		f.tell(report{Able: true})
-		return 0
-	}
 	f.tell(report{Started: f.main})
 	go f.bury()
 	f.last()
@@ -100,9 +96,6 @@ func (f *first) start() (step string, err error) {
 		}
 	} else if err := reaper.Subreaper(); err != nil {
 		return "becoming the parent of its orphans", err
-	}
-	if b.Probe {
-		return "", nil
 	}
 	if b.View.Confined && !b.View.Sudo && !b.Self {
 		if err := giveUpPrivileges(); err != nil {

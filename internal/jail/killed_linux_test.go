@@ -189,17 +189,13 @@ func TestChooseWithoutNamespaces(t *testing.T) {
 	}
 }
 
-// Told to end while it starts, a life is there and whole, or it is not and leaves nothing. One at a time: what is left without
-// namespaces is ended as descendants of this process, even those of other tests.
+// Told to end while it starts, a life is there and whole, or it is not and leaves nothing.
 func TestToldToEndWhileItStarts(t *testing.T) {
-	for _, name := range makerNames() {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, name)
-			for range 20 {
-				w.toldToEnd(t)
-			}
-		})
-	}
+	oneByOne(t, func(t *testing.T, w *world) {
+		for range 20 {
+			w.toldToEnd(t)
+		}
+	})
 }
 
 func (w *world) toldToEnd(t *testing.T) {

@@ -217,7 +217,7 @@ func TestRefused(t *testing.T) {
 }
 
 func TestStartThatIsGivenUp(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	oneByOne(t, func(t *testing.T, w *world) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		mark := word(t)

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -186,7 +185,10 @@ func (l *processLife) start(ctx context.Context, spec Spec, begin beginning) err
 	if err != nil {
 		_ = l.cmd.Process.Kill() // it has ended, or is to
 		<-l.gone
-		return errors.Join(err, l.endLeft(context.WithoutCancel(ctx)), l.orders.Close(), reports.Close())
+		if r.Failed == "" { // the program may have been started
+			err = errors.Join(err, l.endLeft(context.WithoutCancel(ctx)))
+		}
+		return errors.Join(err, l.orders.Close(), reports.Close())
 	}
 	// One that ended at once is nobody any more.
 	l.main, _ = reaper.LookInside(l.cmd.Process.Pid, r.Started)
@@ -230,14 +232,12 @@ func (l *processLife) launch(output *os.File) (reports *os.File, err error) {
 
 // begin says who keeps the room before anything is started in it, and hears what has come of the start.
 func (l *processLife) begin(b beginning, grace time.Duration, next func() (report, error)) (report, error) {
-	if !b.Probe {
-		p, err := reaper.Look(l.cmd.Process.Pid)
-		if err == nil {
-			err = l.room.note(p, grace)
-		}
-		if err != nil {
-			return report{}, err
-		}
+	p, err := reaper.Look(l.cmd.Process.Pid)
+	if err == nil {
+		err = l.room.note(p, grace)
+	}
+	if err != nil {
+		return report{}, err
 	}
 	// Nobody else gives orders yet.
 	if err := json.NewEncoder(l.orders).Encode(order{Begin: &b}); err != nil {
@@ -321,19 +321,4 @@ func (l *processLife) endLeft(ctx context.Context) error {
 		return fmt.Errorf("ending a life: %w", err)
 	}
 	return nil
-}
-
-// probe tries whether a life can be had with namespaces.
-func (m *byProcess) probe(ctx context.Context) error {
-	at := m.room("probe-" + strconv.Itoa(os.Getpid()))
-	view := View{Confined: true}
-	if err := at.make(view, nobody()); err != nil {
-		return err
-	}
-	life := &processLife{room: at, isolated: true, log: m.log, over: make(chan struct{}), gone: make(chan struct{})}
-	err := life.start(ctx, Spec{Argv: []string{"a trial"}}, beginning{Isolated: true, Probe: true, View: view, Room: at.path})
-	if err == nil {
-		err = life.End(ctx)
-	}
-	return errors.Join(err, at.discard())
 }

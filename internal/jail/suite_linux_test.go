@@ -19,7 +19,7 @@ import (
 
 const (
 	// patience is for what happens at once, on a busy host.
-	patience = 20 * time.Second
+	patience = time.Minute
 	// stranger is an account that no host has.
 	stranger = 61_234
 	// supervisorTest is set for the process that TestKilledSupervisor kills: what it starts.
@@ -63,6 +63,15 @@ func each(t *testing.T, test func(t *testing.T, w *world)) {
 			t.Parallel()
 			test(t, newWorld(t, name))
 		})
+	}
+}
+
+// oneByOne is for tests in which a first process is killed: what it has left is ended as descendants of this process where there
+// are no namespaces, and what other tests have started with it.
+func oneByOne(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	for _, name := range makerNames() {
+		t.Run(name, func(t *testing.T) { test(t, newWorld(t, name)) })
 	}
 }
 

@@ -35,7 +35,6 @@ type beginning struct {
 	Groups    []int
 	Self      bool // the account stays as it is
 	Isolated  bool // it is the first of namespaces of its own
-	Probe     bool // nothing is started: could it be?
 
 	Tasks       int
 	Grace       time.Duration
@@ -63,7 +62,6 @@ func lastOfEach(environment []string) []string {
 // report is what a first process tells.
 type report struct {
 	Started int    `json:"started,omitempty"` // the program's number, as it is there
-	Able    bool   `json:"able,omitempty"`    // after a trial
 	Failed  string `json:"failed,omitempty"`  // the step at which it was not started, or "-" for the program itself
 	Errno   int    `json:"errno,omitempty"`
 	Said    string `json:"said,omitempty"` // where there is no errno
