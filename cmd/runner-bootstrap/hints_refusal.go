@@ -67,8 +67,6 @@ func hintPermission(call *session, err error) string {
 	switch {
 	case errors.As(err, &byConfig):
 		return "" // the token was issued already: it is not a scope that is missing
-	case call.credential.empty():
-		return hintToken(call, err) // there is none that could be stronger
 	case refused == nil:
 		return call.gh("auth", "status")
 	case errors.Is(err, github.ErrRole) && refused.MissingScope() == "":
@@ -85,6 +83,8 @@ func hintPermission(call *session, err error) string {
 		return ""
 	case refused.Has != nil:
 		return shellWords(append([]string{"gh", "auth", "refresh", "--scopes", refused.MissingScope()}, elsewhere(refused.Scope)...))
+	case call.credential.empty():
+		return hintToken(call, err) // there is none that could be stronger
 	case call.tokenBegins("ghs_", "ghu_"):
 		return ""
 	}

@@ -83,7 +83,7 @@ func TestEveryRefusalHasARemedy(t *testing.T) {
 		{name: "no word", slug: org, status: 403, said: "Forbidden", header: scopes("admin:org", "admin:org"), code: exitCredential, todo: "who administers organization octo-org"},
 	} {
 		call := &session{options: []group{&credentialOptions{appID: c.appID}}, arguments: []string{"install"}}
-		call.credential.token = github.NewSecret(c.token)
+		call.credential.token = github.NewSecret(firstOf(c.token, "t0k3n"))
 		err := refusalFor(t, c.slug, c.status, c.header, c.said)
 		code, hint := call.explain(err)
 		todo := call.toDo(err, hint)

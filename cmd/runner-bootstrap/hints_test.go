@@ -3,9 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
 // A listener's own words lead to what mends it, and nothing is offered that could not.
@@ -32,5 +35,40 @@ func TestHintForWhatAListenerSaid(t *testing.T) {
 	err := &bootstrap.StartError{Service: "unit", Words: "exit code 137: Failed to create CoreCLR, HRESULT: 0x8007000E"}
 	if _, hint := call.explain(err); hint != "journalctl --no-pager -u unit" {
 		t.Errorf("without a sandbox the hint is %s", hint)
+	}
+}
+
+// What was typed stays, but for what the server cannot do.
+func TestHintsThatRegisterInAnotherWay(t *testing.T) {
+	noJIT := fmt.Errorf("joining: %w: %w", github.ErrNoJIT, github.ErrNotFound)
+	away := &register.ConfigError{Verb: "configuring", Reason: register.ErrUnreachable, Said: "Connection refused (ghes.test:443)"}
+	for _, c := range []struct {
+		name      string
+		err       error
+		url       string
+		arguments string
+		issued    string // a registration token
+		want      string
+	}{
+		{"an old server", noJIT, "https://ghes.test/o", "install --url URL --labels gpu,x --jit --runnergroup big --token-file T", "", "runner-bootstrap install --url URL --labels gpu,x --runnergroup big --token-file T --ephemeral"},
+		{"an old server, joined", noJIT, "https://ghes.test/o", "install --jit=true --ephemeral --count 4", "", "runner-bootstrap install --count 4 --ephemeral"},
+		{"an old server, by a variable", noJIT, "https://ghes.test/o", "install --url URL", "", "runner-bootstrap install --url URL --jit=false --ephemeral"},
+		{"an old server, jitconfig", noJIT, "https://ghes.test/o", "jitconfig --name x", "", "runner-bootstrap install --ephemeral --url https://ghes.test/o"},
+		{"a port", away, "https://ghes.test:8443/o", "install --url URL --labels gpu", "", "runner-bootstrap install --url URL --labels gpu --jit"},
+		{"a port and both tokens", away, "https://ghes.test:8443/o", "install --url URL --registration-token-file R --token-file T", "", "runner-bootstrap install --url URL --token-file T --jit"},
+		{"a port and a registration token", away, "https://ghes.test:8443/o", "install --url URL --registration-token-file R", "R", "runner-bootstrap jitconfig --name NAME --url https://ghes.test:8443/o >FILE"},
+		{"the usual port", away, "https://ghes.test:443/o", "install --url URL", "", "runner-bootstrap install --url URL"},
+		{"none", away, "https://ghes.test/o", "install --url URL", "", "runner-bootstrap install --url URL"},
+		{"none, too slow", &register.ConfigError{Reason: register.ErrSlow}, "https://ghes.test/o", "install --url URL", "", "runner-bootstrap install --url URL"},
+		{"a port, too slow", &register.ConfigError{Reason: register.ErrSlow}, "https://ghes.test:8080/o", "install --url URL", "", "runner-bootstrap install --url URL --jit"},
+	} {
+		call := &session{arguments: strings.Fields(c.arguments), options: []group{&scopeOptions{url: c.url}, &credentialOptions{}}}
+		if c.issued == "" {
+			call.credential.token = github.NewSecret("t0k3n")
+		}
+		call.issued.registration = github.NewSecret(c.issued)
+		if _, hint := call.explain(c.err); hint != c.want {
+			t.Errorf("%s: %s, want %s", c.name, hint, c.want)
+		}
 	}
 }

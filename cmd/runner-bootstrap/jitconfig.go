@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -60,7 +61,31 @@ func hintJITConfig(call *session, _ error) string {
 	return call.atScope("jitconfig", "--name", "NAME") + " >FILE"
 }
 
-// hintEphemeral does on an old server what a just-in-time configuration does.
+// hintEphemeral does on an old server what a just-in-time configuration does, with everything else as it was typed.
 func hintEphemeral(call *session, _ error) string {
-	return call.atScope("install", "--ephemeral")
+	if firstOf(call.arguments...) != "install" {
+		return call.atScope("install", "--ephemeral")
+	}
+	var kept []string
+	for _, word := range call.arguments {
+		if word != "--jit" && !strings.HasPrefix(word, "--jit=") && word != "--ephemeral" {
+			kept = append(kept, word)
+		}
+	}
+	if len(kept) == len(call.arguments) {
+		kept = append(kept, "--jit=false") // a variable or the configuration says it
+	}
+	return again(kept, "--ephemeral")
+}
+
+// hintPort registers without config.sh, where that cannot find the server: it leaves out the port of --url.
+func hintPort(call *session, err error) string {
+	scope, parseErr := optionsOf[scopeOptions](call).parse()
+	switch {
+	case parseErr != nil || scope.Port() == "" || firstOf(call.arguments...) != "install":
+		return same(call, err)
+	case call.credential.empty():
+		return hintJITConfig(call, err)
+	}
+	return again(withoutOption(call.arguments, "--registration-token-file"), "--jit")
 }

@@ -111,6 +111,7 @@ func (h Host) Examine(ctx context.Context) []Finding {
 		{"dns", net.dns},
 		{"tls", net.tls},
 		{"ipv6", net.ipv6},
+		{"port", net.port},
 		{"hosts", net.jobHosts},
 		{"clock", net.gitHub},
 	}

@@ -129,7 +129,7 @@ func TestExamineKeepsItsOrder(t *testing.T) {
 	}
 	want := []string{
 		"privileges", "platform", "libc", "libraries", "runner", "files", "disk", "inodes", "directories", "account", "work", "systemd", "jail", "program", "selinux", "packages",
-		"proxy", "dns", "tls", "ipv6", "hosts", "clock", "token", "group",
+		"proxy", "dns", "tls", "ipv6", "port", "hosts", "clock", "token", "group",
 	}
 	if !slices.Equal(checks, want) {
 		t.Errorf("the checks are %q, want %q", checks, want)

@@ -61,23 +61,54 @@ func (n network) ours() []endpoint {
 }
 
 // forJobs are the hosts that the runner and usual jobs speak to beside ours, as GitHub documents them. A server that
-// somebody runs has them all under its own name.
+// somebody runs has them all under its own name. Of those of ghe.com GitHub documents no more than how they end, so that
+// what is missing there is no more than a warning.
 func (n network) forJobs() []endpoint {
 	if n.host.Scope == nil || !n.host.Scope.Cloud() {
 		return nil
 	}
-	all := []endpoint{
-		secure("broker.actions.githubusercontent.com", true),
-		secure("results-receiver.actions.githubusercontent.com", true),
-		secure("codeload.github.com", true),
-	}
-	for _, host := range []string{
+	needed, others := []string{
+		"broker.actions.githubusercontent.com", "results-receiver.actions.githubusercontent.com", "codeload.github.com",
+	}, []string{
 		"vstoken.actions.githubusercontent.com", "pkg.actions.githubusercontent.com", "ghcr.io",
 		"objects.githubusercontent.com", "release-assets.githubusercontent.com",
-	} {
+	}
+	if own, found := strings.CutSuffix(n.ours()[0].name(), ".ghe.com"); found {
+		domain := own[strings.LastIndex(own, ".")+1:] + ".ghe.com"
+		needed, others = nil, []string{
+			"broker.actions." + domain, "results-receiver.actions." + domain, "token.actions." + domain,
+			"codeload." + domain, "containers." + domain,
+		}
+	}
+	var all []endpoint
+	for _, host := range needed {
+		all = append(all, secure(host, true))
+	}
+	for _, host := range others {
 		all = append(all, secure(host, false))
 	}
 	return all
+}
+
+// port looks whether config.sh finds the server, which leaves a port out of its URL (actions/runner,
+// RunnerDotcomServer.cs): another one may listen there, or nobody.
+func (n network) port(ctx context.Context) []Finding {
+	const check = "port"
+	switch {
+	case n.host.Scope == nil:
+		return skipped(check, noURL)
+	case n.host.Scope.Port() == "":
+		return skipped(check, "--url has the usual one")
+	}
+	at := *n.ours()[0].url
+	at.Host = strings.TrimSuffix(at.Host, ":"+n.host.Scope.Port())
+	usual := endpoint{url: &at}
+	found := fmt.Sprintf("config.sh leaves out the port of --url, %s, and asks %s", n.host.Scope.Port(), usual.url)
+	fix := "runner-bootstrap install --jit --url " + shell.Quote(n.host.Scope.URL())
+	if err := each(ctx, []endpoint{usual}, n.reach)[0]; err != nil {
+		return one(check, Failed, usual.address(), found+", which does not answer", fix)
+	}
+	return one(check, Warning, usual.address(), found, fix)
 }
 
 // proxyFor is the proxy on the way to an endpoint; nil for none.

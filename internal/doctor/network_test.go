@@ -252,6 +252,54 @@ func TestHosts(t *testing.T) {
 	}
 }
 
+// On ghe.com a company has hosts of its own, and none of github.com's is asked for.
+func TestHostsOfACompany(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"https://octo.ghe.com/octo-org", "https://OCTO.ghe.com/octo-org/hello"} {
+		company := network{Host{Again: again, Scope: scope(t, url)}}
+		var names []string
+		for _, e := range append(company.ours(), company.forJobs()...) {
+			names = append(names, e.name())
+			if e.needed != slices.Contains([]string{"octo.ghe.com", "api.octo.ghe.com"}, e.name()) {
+				t.Errorf("%s: that %s is not reached is told wrongly", url, e.name())
+			}
+		}
+		want := []string{
+			"octo.ghe.com", "api.octo.ghe.com", "broker.actions.octo.ghe.com", "results-receiver.actions.octo.ghe.com",
+			"token.actions.octo.ghe.com", "codeload.octo.ghe.com", "containers.octo.ghe.com",
+		}
+		if !slices.Equal(names, want) {
+			t.Errorf("%s: %q, want %q", url, names, want)
+		}
+	}
+}
+
+// config.sh leaves the port out of --url: whoever is at the usual one is asked.
+func TestPort(t *testing.T) {
+	t.Parallel()
+	const fix = "runner-bootstrap install --jit --url "
+	expect(t, network{Host{}}.port(t.Context()), Skipped, noURL, "")
+	for _, url := range []string{"https://github.com/octo", "https://ghes.test:443/octo", "http://127.0.0.1/octo"} {
+		expect(t, network{Host{Scope: scope(t, url)}}.port(t.Context()), Skipped, "the usual one", "")
+	}
+	const alone = "127.61.8.1"
+	for _, address := range []string{alone + ":8443", "[::1]:8443"} {
+		found := network{Host{Scope: scope(t, "https://"+address+"/octo")}}.port(t.Context())
+		host, _, _ := net.SplitHostPort(address)
+		if strings.Contains(host, ":") {
+			host = "[" + host + "]"
+		}
+		expect(t, found, Failed, "leaves out the port of --url, 8443, and asks https://"+host+", which does not answer", fix)
+	}
+	l, err := net.Listen("tcp", "127.61.8.2:80")
+	if err != nil {
+		t.Skip(err) // only root may
+	}
+	defer l.Close()
+	found := network{Host{Scope: scope(t, "http://127.61.8.2:8080/octo")}}.port(t.Context())
+	expect(t, found, Warning, "and asks http://127.61.8.2", fix+"http://127.61.8.2:8080/octo")
+}
+
 func TestIPv6(t *testing.T) {
 	t.Parallel()
 	h := Host{Again: again, Scope: scope(t, "https://"+closedPort(t)+"/octo")}

@@ -151,6 +151,15 @@ func (s Scope) Cloud() bool {
 	return u.Hostname() == "github.com" || u.Hostname() == "www.github.com" || strings.HasSuffix(u.Hostname(), ".ghe.com")
 }
 
+// Port is the one at which the server listens, where it is not the usual one of its scheme; else it is empty.
+func (s Scope) Port() string {
+	u, err := url.Parse(s.server)
+	if err != nil || u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80" {
+		return ""
+	}
+	return u.Port()
+}
+
 // AsksCloud tells whether requests about the scope go to the REST API of github.com or ghe.com.
 func (s Scope) AsksCloud() bool {
 	u, err := url.Parse(s.api)

@@ -126,6 +126,25 @@ func TestPlanWarnsOfAccount(t *testing.T) {
 	}
 }
 
+// ofPort tells the warning that every server of these tests is worth: config.sh would not find it.
+func ofPort(warning string) bool { return strings.Contains(warning, "config.sh leaves out the port of --url") }
+
+// config.sh leaves out the port of a URL, which is said before anything is fetched.
+func TestPlanWarnsOfPort(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t).withGitHub()
+	if made := w.plan(w.request()); !slices.ContainsFunc(made.Warnings, ofPort) {
+		t.Errorf("the warnings are %q", made.Warnings)
+	}
+	r := w.request()
+	r.Identity.JIT = true
+	for name, r := range map[string]plan.Request{"made here": r, "brought": w.brought()} {
+		if made := w.plan(r); slices.ContainsFunc(made.Warnings, ofPort) {
+			t.Errorf("%s: a just-in-time configuration does not need config.sh: %q", name, made.Warnings)
+		}
+	}
+}
+
 // What keeps a runner's jobs away is a warning.
 func TestPlanWarnsOfGroup(t *testing.T) {
 	t.Parallel()
@@ -134,16 +153,17 @@ func TestPlanWarnsOfGroup(t *testing.T) {
 	w.server.SetGroup(organization, "Careful", githubtest.GroupRules{NoPublic: true, Restricted: true, Workflows: []string{"octo-org/a/.github/workflows/x.yml@main"}})
 	r := w.request()
 	r.Identity.Group, r.Thorough, r.Credential.TokenFile = "Careful", true, "/etc/token"
-	if made := w.plan(r); len(made.Warnings) == 0 {
+	others := func(r plan.Request) []string { return slices.DeleteFunc(w.plan(r).Warnings, ofPort) }
+	if warnings := others(r); len(warnings) == 0 {
 		t.Error("there is no warning")
 	}
 	w.server.Fault(githubtest.Fault{Method: "GET", Path: "/orgs/" + organization + "/actions/runner-groups", Status: 403})
-	if made := w.plan(r); len(made.Warnings) != 1 || !strings.Contains(made.Warnings[0], "could not be looked at") {
-		t.Errorf("the warnings are %q", made.Warnings)
+	if warnings := others(r); len(warnings) != 1 || !strings.Contains(warnings[0], "could not be looked at") {
+		t.Errorf("the warnings are %q", warnings)
 	}
 	r.Identity.Group = ""
-	if made := w.plan(r); len(made.Warnings) > 0 {
-		t.Errorf("the warnings are %q", made.Warnings)
+	if warnings := others(r); len(warnings) > 0 {
+		t.Errorf("the warnings are %q", warnings)
 	}
 	r.Identity.Group, r.Identity.JIT = "Careful", true
 	w.refused(r, github.ErrForbidden, "403")
@@ -152,8 +172,8 @@ func TestPlanWarnsOfGroup(t *testing.T) {
 	for _, thorough := range []bool{true, false} {
 		r = w.request()
 		r.Thorough, r.Credential.TokenFile = thorough, "/etc/token"
-		if made := w.plan(r); len(made.Warnings) > 0 != thorough {
-			t.Errorf("of the default group, thorough %v: the warnings are %q", thorough, made.Warnings)
+		if warnings := others(r); len(warnings) > 0 != thorough {
+			t.Errorf("of the default group, thorough %v: the warnings are %q", thorough, warnings)
 		}
 	}
 }

@@ -146,6 +146,10 @@ func (p *planner) planJoin(ctx context.Context, object, reason string) error {
 		p.plan.change(RegisterPhase, object, fmt.Sprintf("by its just-in-time configuration, id %d", jit.Settings.ID))
 		return nil
 	}
+	if port := p.Request.Scope.Port(); port != "" && !p.Request.Identity.JIT {
+		p.plan.warn("config.sh leaves out the port of --url, " + port + ", and asks " + p.Request.Scope.Server() +
+			" without it; just-in-time configurations (--jit) do not need config.sh")
+	}
 	if p.client == nil {
 		p.plan.change(RegisterPhase, object, reason+"; GitHub was not asked")
 		return nil
