@@ -18,7 +18,9 @@ import (
 const (
 	// longestAsked is longer than anybody waits.
 	longestAsked = 1000 * time.Hour
-	// spread is up to how many times longer than they were asked for hosts stay away,
+	// alone is the part of a wait that a host stays away longer which seems to have the credential for itself.
+	alone = 20
+	// spread is up to how many times longer than they were asked for others stay away,
 	// and mostSpread for how long at first; both are doubled so many times while they
 	// are refused again. Those that were refused together would be refused together
 	// for ever; and refusals count against the hourly limit, which a thousand hosts
@@ -45,7 +47,7 @@ func (c *Client) obey(ctx context.Context, req *retryablehttp.Request) (*http.Re
 		if !limited || turn == mostLimits || !fits(ctx, asked) {
 			return resp, nil
 		}
-		wait := asked + stayAway(ctx, asked, turn)
+		wait := asked + stayAway(ctx, asked, turn, c.company.refusesMany(resp, turn))
 		if c.log != nil {
 			c.log.Info("waiting for GitHub's rate limit",
 				"method", req.Method, "path", req.URL.Path, "wait", wait.Round(time.Second).String())
@@ -61,8 +63,11 @@ func (c *Client) obey(ctx context.Context, req *retryablehttp.Request) (*http.Re
 
 // stayAway is a random time beyond the wait that was asked for, within the
 // context's.
-func stayAway(ctx context.Context, asked time.Duration, turn int) time.Duration {
-	most := min(spread*max(asked, time.Second), mostSpread) << min(turn, spreadDouble)
+func stayAway(ctx context.Context, asked time.Duration, turn int, herd bool) time.Duration {
+	most := min(max(asked, time.Second)/alone, mostSpread)
+	if herd {
+		most = min(spread*max(asked, time.Second), mostSpread) << min(turn, spreadDouble)
+	}
 	if deadline, ok := ctx.Deadline(); ok {
 		most = min(most, time.Until(deadline)-asked)
 	}

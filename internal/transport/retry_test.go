@@ -195,7 +195,7 @@ func TestWhatIsSentAgain(t *testing.T) {
 					if least := time.Duration(c.tries-1) * waitMin / 2; waited < least || waited > time.Minute {
 						t.Errorf("waited %v in all, want %v to a minute", waited, least)
 					}
-				} else if most := c.wait + min(spread*max(c.wait, time.Second), mostSpread); waited < c.wait || c.tries > 1 && waited >= most {
+				} else if most := c.wait + max(c.wait, time.Second)/alone; waited < c.wait || c.tries > 1 && waited >= most {
 					t.Errorf("waited %v, want %v to %v", waited, c.wait, most)
 				}
 			})

@@ -42,17 +42,18 @@ type Config struct {
 
 // Client sends requests to GitHub's REST API.
 type Client struct {
-	retry *retryablehttp.Client
-	log   *slog.Logger
+	retry   *retryablehttp.Client
+	log     *slog.Logger
+	company *company
 }
 
 // NewAPI returns a client for GitHub's REST API. It follows a redirect only
 // on the same scheme, host and port and only where the method is kept, so
 // that a credential in a header cannot reach another host.
 func NewAPI(c Config) *Client {
-	retry := retryablehttp.NewClient()
+	retry, others := retryablehttp.NewClient(), &company{}
 	retry.HTTPClient = &http.Client{
-		Transport:     agent{name: c.UserAgent, next: c.base()},
+		Transport:     agent{name: c.UserAgent, next: c.base(), others: others},
 		CheckRedirect: sameHostOnly,
 	}
 	retry.RetryMax = retries
@@ -69,7 +70,7 @@ func NewAPI(c Config) *Client {
 			return nil
 		}
 	}
-	return &Client{retry: retry, log: c.Log}
+	return &Client{retry: retry, log: c.Log, company: others}
 }
 
 // Do sends req. A request is sent again after a transport error or a 5xx
@@ -78,7 +79,7 @@ func NewAPI(c Config) *Client {
 // rate-limit headers or the words of a secondary limit) is obeyed for every
 // method, as it had no effect, but only when the wait ends before the context's
 // deadline; otherwise that answer is returned at once. To the wait a random time
-// is added, the more the more often it is refused. After the last try the last
+// is added: little for a host that is alone, else the more the more often it is refused. After the last try the last
 // answer is returned with its body unread: the caller closes it.
 func (c *Client) Do(req *http.Request) (*http.Response, error) {
 	ctx := context.WithValue(req.Context(), methodKey{}, req.Method)
@@ -134,14 +135,18 @@ func (c Config) base() *http.Transport {
 
 // agent sets the User-Agent of every request, redirected ones included.
 type agent struct {
-	name string
-	next http.RoundTripper
+	name   string
+	next   http.RoundTripper
+	others *company // is told of every answer; nil where nobody wants to know
 }
 
 func (a agent) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
 	req.Header.Set("User-Agent", a.name)
 	resp, err := a.next.RoundTrip(req)
+	if err == nil && a.others != nil {
+		a.others.note(resp, time.Now())
+	}
 	if err != nil || resp.StatusCode != http.StatusProxyAuthRequired {
 		return resp, err
 	}
