@@ -274,7 +274,7 @@ func TestHostsOfACompany(t *testing.T) {
 	}
 }
 
-// config.sh leaves the port out of --url: whoever is at the usual one is asked.
+// config.sh leaves the port out of --url: who is at the usual one is asked.
 func TestPort(t *testing.T) {
 	t.Parallel()
 	const fix = "runner-bootstrap install --jit --url "

@@ -127,7 +127,9 @@ func TestPlanWarnsOfAccount(t *testing.T) {
 }
 
 // ofPort tells the warning that every server of these tests is worth: config.sh would not find it.
-func ofPort(warning string) bool { return strings.Contains(warning, "config.sh leaves out the port of --url") }
+func ofPort(warning string) bool {
+	return strings.Contains(warning, "config.sh leaves out the port of --url")
+}
 
 // config.sh leaves out the port of a URL, which is said before anything is fetched.
 func TestPlanWarnsOfPort(t *testing.T) {

@@ -25,6 +25,7 @@ func Repeatable(ctx context.Context) context.Context {
 // would re-send a POST that may have taken effect. Rate limits are no failures:
 // see [Client.Do].
 func checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
+	notice(ctx, resp, err)
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}

@@ -43,6 +43,10 @@ func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
 		body = string(text)
 	}
 	s.bodies = append(s.bodies, body)
+	if errors.Is(now.err, errHangs) {
+		<-req.Context().Done()
+		return nil, req.Context().Err()
+	}
 	if now.err != nil {
 		return nil, now.err
 	}

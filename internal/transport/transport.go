@@ -80,9 +80,11 @@ func NewAPI(c Config) *Client {
 // method, as it had no effect, but only when the wait ends before the context's
 // deadline; otherwise that answer is returned at once. To the wait a random time
 // is added: little for a host that is alone, else the more the more often it is refused. After the last try the last
-// answer is returned with its body unread: the caller closes it.
+// answer is returned with its body unread: the caller closes it. An error for which
+// the context has ended says what the latest try before came to.
 func (c *Client) Do(req *http.Request) (*http.Response, error) {
-	ctx := context.WithValue(req.Context(), methodKey{}, req.Method)
+	before := &last{}
+	ctx := context.WithValue(context.WithValue(req.Context(), methodKey{}, req.Method), lastKey{}, before)
 	wrapped, err := retryablehttp.FromRequest(req.WithContext(ctx))
 	if err != nil {
 		return nil, err
@@ -90,9 +92,12 @@ func (c *Client) Do(req *http.Request) (*http.Response, error) {
 	resp, err := c.obey(ctx, wrapped)
 	if err != nil && resp != nil {
 		// An answer that came in the moment in which the context ended.
-		return nil, errors.Join(err, resp.Body.Close())
+		return nil, errors.Join(before.explain(err), resp.Body.Close())
 	}
-	return resp, err
+	if err != nil {
+		return nil, before.explain(err)
+	}
+	return resp, nil
 }
 
 // NewDownload returns a client for archives. It has no overall time limit (a
