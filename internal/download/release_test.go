@@ -78,14 +78,15 @@ func FuzzNoted(f *testing.F) {
 	f.Add(notes)
 	f.Add("<!-- BEGIN SHA linux-x64 --><!-- BEGIN SHA linux-x64 -->" + oneDigest + "<!-- END SHA linux-x64 -->")
 	f.Add("<!-- BEGIN SHA linux-x64 -->" + oneDigest + "<!-- END SHA linux-x6")
+	f.Add(oneDigest + " \u0130 <!-- BEGIN SHA linux-x64 --> " + strings.ToUpper(oneDigest) + "\r\n<!-- END SHA linux-x64 -->")
 	f.Fuzz(func(t *testing.T, text string) {
 		got := noted(text, Platform{OS: "linux", Arch: "x64"})
 		if got == "" {
 			return
 		}
-		begin := strings.Index(text, "<!-- BEGIN SHA linux-x64 -->")
-		at := strings.Index(strings.ToLower(text), got)
-		if !ValidDigest(got) || begin < 0 || at < begin || !strings.Contains(text[at:], "<!-- END SHA linux-x64 -->") {
+		_, after, _ := strings.Cut(text, "<!-- BEGIN SHA linux-x64 -->")
+		inside, _, ended := strings.Cut(after, "<!-- END SHA linux-x64 -->")
+		if !ValidDigest(got) || got != strings.ToLower(got) || !ended || !strings.EqualFold(strings.TrimSpace(inside), got) || strings.Contains(after, "<!-- BEGIN SHA linux-x64 -->") {
 			t.Errorf("%q out of %q", got, text)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -95,4 +96,41 @@ func TestAfter(t *testing.T) {
 			t.Errorf("%q: %s, %v, want %v", value, wait, found, want)
 		}
 	}
+}
+
+// FuzzAfter: whatever Retry-After says, nobody waits for less than nothing or longer than the most, and what is understood is
+// a number of seconds or a date.
+func FuzzAfter(f *testing.F) {
+	for _, value := range []string{
+		"", "0", "60", "-5", "+5", "060", "1e3", "9223372036854775807", "-9223372036854775808", "99999999999999999999", "soon", " 60", "60, 70",
+		"Sat, 01 Jan 2000 00:02:00 GMT", "Saturday, 01-Jan-00 00:02:00 GMT", "Sat Jan  1 00:02:00 2000", "Fri, 31 Dec 9999 23:59:59 GMT",
+		"Mon, 01 Jan 0001 00:00:00 GMT", "Sat, 01 Jan 2000 00:02:00 CET",
+	} {
+		f.Add(value, int64(time.Hour))
+	}
+	f.Add("60", int64(1))
+	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	f.Fuzz(func(t *testing.T, value string, most int64) {
+		longest := time.Duration(most)
+		if longest < time.Second {
+			t.Skip("nobody asks so") // seconds are what it is told in
+		}
+		wait, found := After(http.Header{"Retry-After": {value}}, now, longest)
+		number, numberErr := strconv.ParseInt(value, 10, 64)
+		date, dateErr := http.ParseTime(value)
+		switch {
+		case wait < 0 || wait > longest:
+			t.Errorf("%q: %v, of %v", value, wait, longest)
+		case found != (numberErr == nil || dateErr == nil):
+			t.Errorf("%q: found %t", value, found)
+		case !found && wait != 0:
+			t.Errorf("%q: %v of nothing", value, wait)
+		case numberErr == nil && number <= 0 && wait != 0:
+			t.Errorf("%q: %v", value, wait)
+		case numberErr == nil && number > 0 && number < int64(longest/time.Second) && wait != time.Duration(number)*time.Second:
+			t.Errorf("%q: %v", value, wait)
+		case numberErr != nil && dateErr == nil && date.Before(now) && wait != 0:
+			t.Errorf("%q: %v for what is past", value, wait)
+		}
+	})
 }

@@ -2,7 +2,10 @@ package transfer
 
 import (
 	"cmp"
+	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"testing"
 )
 
@@ -102,6 +105,34 @@ func FuzzState(f *testing.F) {
 		}
 		if i, ok := s.claimLowest(); !ok || s.next(i) != s.prefix() {
 			t.Errorf("%q: the first claim is %d, %t", text, i, ok)
+		}
+	})
+}
+
+// FuzzContentRange: a range that is believed lies within its file, and says what is written there.
+func FuzzContentRange(f *testing.F) {
+	for _, text := range []string{
+		"bytes 0-0/1", "bytes 0-99/*", "bytes 5-4/10", "bytes 0-10/10", "bytes 007-008/9", "bytes */10", "bytes 0-/10", "bytes -5/10", "BYTES 0-1/2",
+		"bytes 0-1/2 ", "bytes 0-1/2\n", "bytes  0-1/2", "bytes 999999999999999999-999999999999999999/*", "bytes 0-9223372036854775807/*",
+		"bytes 0-1/2, 3-4/5", "items 0-1/2", "bytes 0-1", "",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		from, to, total, ok := contentRange(text)
+		if !ok {
+			return
+		}
+		if from < 0 || to <= from || total >= 0 && to > total {
+			t.Fatalf("%q: from %d to %d of %d", text, from, to, total)
+		}
+		size := "*"
+		if total >= 0 {
+			size = strconv.FormatInt(total, 10)
+		}
+		plain := regexp.MustCompile(`\b0+([0-9])`).ReplaceAllString(text, "$1")
+		if want := fmt.Sprintf("bytes %d-%d/%s", from, to-1, size); plain != want {
+			t.Errorf("%q is taken for %q", text, want)
 		}
 	})
 }
