@@ -260,7 +260,7 @@ func refusalMeanings() []meaning {
 func networkMeanings() []meaning {
 	return []meaning{
 		{register.ErrStillListed, exitNetwork, same},
-		{github.ErrServer, exitNetwork, fixed("curl -sS https://www.githubstatus.com/api/v2/status.json")},
+		{github.ErrServer, exitNetwork, hintServer},
 		{github.ErrNotGitHub, exitNetwork, hintNotGitHub},
 		{transport.ErrProxy, exitNetwork, hintProxy},
 		{download.ErrTransfer, exitNetwork, same},

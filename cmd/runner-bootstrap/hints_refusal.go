@@ -151,6 +151,8 @@ func (call *session) toDo(err error, hint string) string {
 	switch {
 	case errors.Is(err, github.ErrPolicy):
 		return toDoAboutPolicy(refused, at)
+	case errors.Is(err, github.ErrWithdrawn) && strings.Contains(strings.ToLower(refused.Said()), "deleted"):
+		return fmt.Sprintf("give another --url than that of %s; a runner of it leaves this host by uninstall --local", at)
 	case errors.Is(err, github.ErrWithdrawn):
 		return "install a newer version of runner-bootstrap"
 	case errors.Is(err, github.ErrTokenKind):
@@ -190,7 +192,10 @@ func toDoAboutPolicy(refused *github.Error, at string) string {
 		return fmt.Sprintf("an admin has to unarchive %s, or give another --url", at)
 	case strings.Contains(said, "ip allow list"), strings.Contains(said, "ip address"):
 		return fmt.Sprintf("an owner has to add the address of this host, or of its proxy, to the IP allow list that guards %s", at)
-	case strings.Contains(said, "blocked"), refused.Status == 451:
+	case strings.Contains(said, "locked for migration"), strings.Contains(said, "migrated"):
+		return fmt.Sprintf("wait until the migration of %s has ended, or give another --url", at)
+	case strings.Contains(said, "blocked"), strings.Contains(said, "repository") && strings.HasSuffix(strings.TrimRight(said, "."), "disabled"),
+		refused.Status == http.StatusUnavailableForLegalReasons:
 		return fmt.Sprintf("the owner of %s has to ask GitHub Support why it is blocked", at)
 	case strings.Contains(said, "runner") && refused.Scope.Kind == github.Repository:
 		return fmt.Sprintf("an owner of %s has to allow runners of repositories in the settings for Actions; "+
@@ -223,4 +228,13 @@ func hintUnauthorized(call *session, err error) string {
 		return shellWords(append(words, elsewhere(refused.Scope)...))
 	}
 	return call.gh("auth", "status")
+}
+
+// hintServer asks who is ill: GitHub says so on a page, and a server that somebody runs says whether it lives.
+func hintServer(_ *session, err error) string {
+	refused := refusedBy(err)
+	if refused == nil || refused.Scope.Server() == "" || refused.Scope.Cloud() {
+		return "curl -sS https://www.githubstatus.com/api/v2/status.json"
+	}
+	return shellWords([]string{"curl", "-sS", refused.Scope.Server() + "/status"})
 }

@@ -45,7 +45,7 @@ func causes() []words {
 		of(`saml`, ErrSSO),
 		of(`forbids access via|oauth app access restrictions`, ErrTokenKind),
 		of(`suspended`, ErrSuspended),
-		of(`archived`, ErrPolicy),
+		of(`archived|repository (is|was|has been) (currently )?(disabled|locked|migrated)`, ErrPolicy),
 		of(`ip allow list|ip address`, ErrPolicy),
 		of(`runners?\b.*\b(disabled|not (allowed|permitted|enabled|available))`, ErrPolicy),
 		of(`actions (is|are|has been|have been) (currently )?(disabled|not enabled)`, ErrPolicy),
