@@ -8,6 +8,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
@@ -70,5 +71,19 @@ func TestHintsThatRegisterInAnotherWay(t *testing.T) {
 		if _, hint := call.explain(c.err); hint != c.want {
 			t.Errorf("%s: %s, want %s", c.name, hint, c.want)
 		}
+	}
+}
+
+// A runner that has finished is not started again, whatever else is wrong with it.
+func TestHintForAFinishedRunner(t *testing.T) {
+	call := &session{arguments: []string{"status"}}
+	dir := t.TempDir()
+	status := bootstrap.Status{
+		Name: "one", Dir: dir, Phase: instance.Installed, Problems: []string{"it has finished, and GitHub still lists it (id 7, offline)"},
+		Listener: bootstrap.ListenerStatus{State: bootstrap.ListenerFinished}, GitHub: bootstrap.GitHubStatus{State: "offline"},
+	}
+	code, hint := call.explain(&unhealthyRunnerError{status})
+	if want := "runner-bootstrap uninstall --name one --token-file FILE"; hint != want || code != exitUnhealthy {
+		t.Errorf("exit code %d and %s, want %s", code, hint, want)
 	}
 }

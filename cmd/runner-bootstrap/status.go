@@ -181,6 +181,8 @@ func (call *session) hintUnhealthyRunner(s bootstrap.Status) string {
 	switch {
 	case s.Phase == instance.Removing:
 		return call.here("uninstall", "--name", s.Name)
+	case s.Listener.State == bootstrap.ListenerFinished:
+		return call.here("uninstall", "--name", s.Name, "--token-file", "FILE")
 	case late != "":
 		return shellWords([]string{"sudo", "mount", late})
 	case s.Phase != instance.Installed, errors.Is(gone, fs.ErrNotExist), s.GitHub.State == bootstrap.GitHubAbsent:

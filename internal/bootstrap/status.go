@@ -86,15 +86,14 @@ type GitHubStatus struct {
 // States that are ours, beside those of the service manager and of GitHub.
 const (
 	stopped  = "offline"
-	done     = "finished"
 	none     = "none"
 	unknown  = "unknown"
 	notAsked = "not asked"
 	absent   = GitHubAbsent
 )
 
-// GitHubAbsent is the state of a runner that GitHub does not list.
-const GitHubAbsent = "absent"
+// GitHubAbsent is the state of a runner that GitHub does not list, ListenerFinished of one that needs no listener any more.
+const GitHubAbsent, ListenerFinished = "absent", "finished"
 
 // Status looks at every runner of this host, or at the one called name. It
 // changes nothing. What this host knows is there whatever GitHub answers, and
@@ -214,7 +213,7 @@ func (w witnesses) lookAtListener(ctx context.Context, record instance.Record, s
 		s.Listener.Since, s.Listener.Draining = &report.Since, report.Draining
 		s.judgeListener(report)
 	} else if s.finished {
-		s.Listener.State, s.Listener.Since, s.Listener.LastWords = done, &report.Since, ""
+		s.Listener.State, s.Listener.Since, s.Listener.LastWords = ListenerFinished, &report.Since, ""
 	}
 	return nil
 }

@@ -55,10 +55,10 @@ func TestCompareGitHub(t *testing.T) {
 		"stopped and yet up":    {github: "online", listener: stopped, id: 1, problem: "another host may hold"},
 		"listening, not asked":  {github: notAsked, listener: instance.Idle, id: 1},
 		"updating while online": {github: "online", listener: instance.Updating, id: 1},
-		"finished, absent":      {github: absent, listener: done, id: 1, finished: true},
-		"finished and left":     {github: absent, listener: done, finished: true},
-		"finished, listed":      {github: "offline", listener: done, id: 1, finished: true, problem: "GitHub still lists it (id 1, offline)"},
-		"finished and yet up":   {github: "online", listener: done, id: 1, finished: true, problem: "GitHub still lists it (id 1, online)"},
+		"finished, absent":      {github: absent, listener: ListenerFinished, id: 1, finished: true},
+		"finished and left":     {github: absent, listener: ListenerFinished, finished: true},
+		"finished, listed":      {github: "offline", listener: ListenerFinished, id: 1, finished: true, problem: "GitHub still lists it (id 1, offline)"},
+		"finished and yet up":   {github: "online", listener: ListenerFinished, id: 1, finished: true, problem: "GitHub still lists it (id 1, online)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
