@@ -317,13 +317,3 @@ func (c Cache) commit(staging string, asset Asset, later bool) error {
 	}
 	return atomicfile.SyncFolder(c.Dir)
 }
-
-// manifest reads what the entry's files should be.
-func (e Entry) manifest() (*unpack.Manifest, error) {
-	file, err := os.Open(filepath.Join(e.Dir, manifestFile))
-	if err != nil {
-		return nil, fmt.Errorf("reading the manifest: %w: %w", ErrDamaged, err)
-	}
-	defer file.Close()
-	return unpack.ReadManifest(bufio.NewReaderSize(file, 64<<10))
-}

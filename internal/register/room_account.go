@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -107,8 +108,8 @@ const (
 	maxTrustFiles = 1000
 )
 
-// environment is what config.sh starts with. Certificates that only the account of the jobs
-// may read, or that lie where a room does not look, are copied into it.
+// environment is what config.sh starts with. Certificates that not everybody may read, or that lie where a room does not look,
+// are copied into it.
 func (r Room) environment(dir string, user account.User) ([]string, error) {
 	if user.Self {
 		return user.Environment(dir, r.Environment...), nil
@@ -118,6 +119,7 @@ func (r Room) environment(dir string, user account.User) ([]string, error) {
 		name, value, _ := strings.Cut(variable, "=")
 		var err error
 		switch {
+		case (name == trustFile || name == trustFolder) && public(value):
 		case name == trustFile && value != "":
 			value, err = copyTrust(value, filepath.Join(dir, trustCopy+".pem"), user)
 		case name == trustFolder && value != "":
@@ -132,6 +134,45 @@ func (r Room) environment(dir string, user account.User) ([]string, error) {
 		extra = append(extra, name+"="+value)
 	}
 	return user.Environment(dir, extra...), nil
+}
+
+// public tells whether everybody may read a file, or a folder with all that is in it, and it is with the system's own files, which
+// no room hides.
+func public(path string) bool {
+	folders := map[string]bool{}
+	if !readable(path, folders) {
+		return false
+	}
+	entries, err := os.ReadDir(path)
+	if errors.Is(err, syscall.ENOTDIR) {
+		return true
+	}
+	return err == nil && len(entries) <= maxTrustFiles && !slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		return !readable(filepath.Join(path, e.Name()), folders)
+	})
+}
+
+// readable looks at one path, and notes of the folders above it which everybody may enter.
+func readable(path string, folders map[string]bool) bool {
+	at, err := filepath.EvalSymlinks(path)
+	if err != nil || !strings.HasPrefix(at, "/etc/") && !strings.HasPrefix(at, "/usr/") {
+		return false
+	}
+	info, err := os.Lstat(at)
+	if err != nil || info.Mode().Perm()&0o004 == 0 || info.IsDir() && info.Mode().Perm()&0o001 == 0 {
+		return false
+	}
+	return passable(filepath.Dir(at), folders) && passable(filepath.Dir(filepath.Clean(path)), folders)
+}
+
+func passable(dir string, folders map[string]bool) bool {
+	if is, known := folders[dir]; known {
+		return is
+	}
+	info, err := os.Stat(dir)
+	is := err == nil && info.Mode().Perm()&0o001 != 0 && (dir == "/" || passable(filepath.Dir(dir), folders))
+	folders[dir] = is
+	return is
 }
 
 // copyTrust copies one file for the account. What cannot be read is left to config.sh, which
