@@ -192,7 +192,7 @@ func TestChooseWithoutNamespaces(t *testing.T) {
 // Told to end while it starts, a life is there and whole, or it is not and leaves nothing.
 func TestToldToEndWhileItStarts(t *testing.T) {
 	oneByOne(t, func(t *testing.T, w *world) {
-		for range 20 {
+		for range 10 {
 			w.toldToEnd(t)
 		}
 	})

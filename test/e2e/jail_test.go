@@ -32,7 +32,7 @@ func TestJail(t *testing.T) {
 			defer cancel()
 			// What a life has of its own lies in the host's /tmp: the tests' folders must not.
 			m.Must("sh", "-ec", "groupadd -g 61234 stranger; groupadd -g 61235 strangers; useradd -u 61234 -g 61234 -G 61235 -M stranger")
-			r := m.Run(ctx, "env", "TMPDIR=/srv", "JAIL_TEST_ACCOUNT=stranger", "JAIL_TEST_MAKERS=systemd,namespaces,descendants", jailTests, "-test.parallel=2", "-test.timeout=100s",
+			r := m.Run(ctx, "env", "TMPDIR=/srv", "JAIL_TEST_ACCOUNT=stranger", "JAIL_TEST_MAKERS=systemd,namespaces,descendants", jailTests, "-test.parallel=2", "-test.timeout=240s",
 				"-test.skip=TestChooseWithoutNamespaces") // there, settings are read-only
 			if r.Code != 0 {
 				t.Errorf("the tests failed:\n%s\n%s", r.Stdout, r.Stderr)
