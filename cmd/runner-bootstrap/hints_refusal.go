@@ -194,7 +194,7 @@ func toDoAboutPolicy(refused *github.Error, at string) string {
 		return fmt.Sprintf("an owner has to add the address of this host, or of its proxy, to the IP allow list that guards %s", at)
 	case strings.Contains(said, "locked for migration"), strings.Contains(said, "migrated"):
 		return fmt.Sprintf("wait until the migration of %s has ended, or give another --url", at)
-	case strings.Contains(said, "blocked"), strings.Contains(said, "repository") && strings.HasSuffix(strings.TrimRight(said, "."), "disabled"),
+	case strings.Contains(said, "blocked"), strings.HasSuffix(strings.TrimRight(said, "."), "repository has been disabled"),
 		refused.Status == http.StatusUnavailableForLegalReasons:
 		return fmt.Sprintf("the owner of %s has to ask GitHub Support why it is blocked", at)
 	case strings.Contains(said, "runner") && refused.Scope.Kind == github.Repository:

@@ -133,7 +133,8 @@ func TestEveryRefusalHasARemedy(t *testing.T) {
 		"You have exceeded a secondary rate limit and have been temporarily blocked from content creation. Please retry your request again later.",
 		"API rate limit exceeded for installation ID 123.", "You have triggered an abuse detection mechanism. Please wait a few minutes before you try again.",
 		"API rate limit exceeded for 192.0.2.7. (But here's the good news: Authenticated requests get a higher rate limit.)",
-		"You have exceeded a secondary rate limit.", "You have triggered an abuse detection mechanism.", "API rate limit exceeded for user ID 1.", "Maximum number of login attempts exceeded."} {
+		"You have exceeded a secondary rate limit.", "You have triggered an abuse detection mechanism.", "API rate limit exceeded for user ID 1.", "Maximum number of login attempts exceeded.",
+	} {
 		err := fmt.Errorf("asking: %w", github.Refusal("asking", github.Scope{}, http.StatusForbidden, fmt.Appendf(nil, `{"message":%q}`, said)))
 		if code, hint := (&session{}).explain(err); code != exitNetwork || strings.Contains(hint, "auth") || !errors.Is(err, github.ErrRateLimited) {
 			t.Errorf("%q: exit code %d, hint %q", said, code, hint)

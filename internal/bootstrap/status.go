@@ -90,10 +90,10 @@ const (
 	unknown  = "unknown"
 	notAsked = "not asked"
 	absent   = GitHubAbsent
-)
 
-// GitHubAbsent is the state of a runner that GitHub does not list, ListenerFinished of one that needs no listener any more.
-const GitHubAbsent, ListenerFinished = "absent", "finished"
+	GitHubAbsent     = "absent"   // of a runner that GitHub does not list
+	ListenerFinished = "finished" // of one that needs no listener any more
+)
 
 // Status looks at every runner of this host, or at the one called name. It
 // changes nothing. What this host knows is there whatever GitHub answers, and
