@@ -30,6 +30,5 @@ func HostileCases() []HostileCase {
 		{Name: "device", Entries: []Entry{{Name: "./null", Type: tar.TypeChar, Mode: 0o666}}},
 		{Name: "fifo", Entries: []Entry{{Name: "./pipe", Type: tar.TypeFifo}}},
 		{Name: "setuid", Entries: []Entry{{Name: "./bin/setuid", Body: "#!/bin/sh\n", Mode: 0o6755}}},
-		{Name: "duplicate", Entries: []Entry{{Name: "./run.sh", Body: "second\n", Mode: 0o755}}},
 	}
 }

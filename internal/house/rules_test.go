@@ -70,7 +70,8 @@ func arrows() []arrow {
 		}},
 		{"internal/download/transfer", []string{"internal/transport", "internal/retry"}}, // the former for the rules of redirects
 		{"internal/download/stamp", nil},
-		{"internal/download/unpack", []string{"internal/atomicfile", "internal/download/stamp", "internal/inflate", "internal/openat", "internal/removal"}},
+		{"internal/download/unpack", []string{"internal/atomicfile", "internal/download/stamp", "internal/download/unpack/ahead", "internal/inflate", "internal/openat", "internal/removal"}},
+		{"internal/download/unpack/ahead", []string{"internal/inflate"}},
 
 		{"internal/control", []string{"internal/instance"}},
 		{"internal/svc", []string{"internal/atomicfile"}},

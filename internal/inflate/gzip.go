@@ -17,7 +17,7 @@ const (
 )
 
 // GzipReader decodes a gzip stream: one member or several, one after the other
-// up to the end of the source. The CRC-32 and the length of each are checked
+// up to the end of the source, or to zeros that fill it up, as on a tape. The CRC-32 and the length of each are checked
 // when its data has been returned, so nothing of it is sure before io.EOF.
 //
 // A stream that ends early, or has no member at all, gives io.ErrUnexpectedEOF;
@@ -91,6 +91,9 @@ func (z *GzipReader) begin() error {
 		}
 	}
 	z.dec.restart()
+	if z.members && z.dec.in[z.dec.pos] == 0 {
+		return z.padding()
+	}
 	z.crc, z.size = 0, 0
 	if err := z.readHeader(); err != nil {
 		return err
@@ -98,6 +101,20 @@ func (z *GzipReader) begin() error {
 	z.crc = 0
 	z.inMember, z.members = true, true
 	return nil
+}
+
+// padding reads zeros up to the end of the source.
+func (z *GzipReader) padding() error {
+	for {
+		for ; z.dec.pos < z.dec.end; z.dec.pos++ {
+			if z.dec.in[z.dec.pos] != 0 {
+				return z.dec.corrupt("no header of a gzip member")
+			}
+		}
+		if err := z.dec.fill(); err != nil {
+			return err
+		}
+	}
 }
 
 // finish checks the end of a member against its data.

@@ -33,13 +33,25 @@ func member(tb testing.TB, data []byte, level int, header gzip.Header) []byte {
 	return b.Bytes()
 }
 
-// standardGzip decodes with the standard library.
+// standardGzip decodes with the standard library, which does not know that zeros may follow.
 func standardGzip(compressed []byte) ([]byte, error) {
-	r, err := gzip.NewReader(bytes.NewReader(compressed))
+	in := bytes.NewReader(compressed)
+	r, err := gzip.NewReader(in)
 	if err != nil {
 		return nil, err
 	}
-	return io.ReadAll(r)
+	var all []byte
+	for {
+		r.Multistream(false)
+		data, err := io.ReadAll(r)
+		all = append(all, data...)
+		if rest := compressed[len(compressed)-in.Len():]; err != nil || len(bytes.Trim(rest, "\x00")) == 0 {
+			return all, err
+		}
+		if err := r.Reset(in); err != nil {
+			return all, err
+		}
+	}
 }
 
 // withHeaderCRC adds the checksum of a header of 10 bytes to a member.
@@ -69,6 +81,9 @@ func TestGzipMembers(t *testing.T) {
 		{"longest extra field", member(t, []byte("data"), 6, gzip.Header{Extra: make([]byte, 65535)}), "data"},
 		{"checksum of the header", withHeaderCRC(plain("data")), "data"},
 		{"many empty ones", bytes.Repeat(plain(""), 1000), ""},
+		{"a zero behind", append(plain("data"), 0), "data"},
+		{"zeros behind", append(plain("data"), make([]byte, 200_000)...), "data"},
+		{"zeros behind two", slices.Concat(plain("da"), plain("ta"), make([]byte, 10_240)), "data"},
 	} {
 		for name, source := range sources() {
 			t.Run(c.name+", "+name, func(t *testing.T) {
@@ -179,7 +194,9 @@ func TestBadGzip(t *testing.T) {
 		{"checksum of the header", "checksum of the header does not match", "", badHeaderCRC},
 		{"endless name", "name or comment that does not end", "", noEnd},
 		{"garbage behind", header, "data", append(bytes.Clone(good), "garbage, and more of it"...)},
-		{"zeros behind", header, "data", append(bytes.Clone(good), make([]byte, 512)...)},
+		{"zeros before", header, "", append(make([]byte, 512), good...)},
+		{"a member behind zeros", header, "data", slices.Concat(good, make([]byte, 512), good)},
+		{"garbage behind zeros", header, "data", slices.Concat(good, make([]byte, 512), []byte("x"))},
 		{"damage", "block of a type that does not exist", "", append(bytes.Clone(good[:10]), 7)},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openat"
@@ -20,6 +21,10 @@ type builder struct {
 	top   *os.Root
 	dir   *openat.Dir // the same
 	exact bool        // the modes given at creation are those that come out
+	// unmade is set where files are made when all have been listed.
+	unmade bool
+	linked map[string]bool // files that have other names
+	heirs  int             // of those that were replaced
 
 	hand    *hand            // for everything but small files
 	small   *smallWriter     // nil where every file has a hand of its own
@@ -36,7 +41,7 @@ func newBuilder(dir string, names Names) (*builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{names: names, top: top, known: map[string]int32{}}
+	b := &builder{names: names, top: top, known: map[string]int32{}, linked: map[string]bool{}}
 	if b.exact, err = keepsModes(top); err == nil {
 		b.dir, err = openat.Open(top)
 	}
@@ -96,7 +101,9 @@ func (b *builder) add(e entry) (*entry, error) {
 	}
 	key := b.names.key(e.path)
 	if i, ok := b.known[key]; ok {
-		return nil, fmt.Errorf("%w: entry %q would replace %q", ErrArchive, e.path, b.entries[i].path)
+		if err := b.replace(i, e); err != nil {
+			return nil, err
+		}
 	}
 	switch b.text += len(e.path) + len(e.target); {
 	case len(b.entries) >= maxEntries:
@@ -110,6 +117,54 @@ func (b *builder) add(e entry) (*entry, error) {
 	b.known[key] = int32(len(b.entries) & 0x7fffffff) // there are 200,000 at most
 	b.entries = append(b.entries, e)
 	return &b.entries[len(b.entries)-1], nil
+}
+
+// replaced is the kind of an entry whose place another one has taken.
+const replaced = 0
+
+// replace makes room for e in the place of an earlier file or link of the very same name, as tar does it: what it makes is
+// new, and nothing is written into or through what was there. Other names of an earlier file keep it.
+func (b *builder) replace(i int32, e entry) error {
+	old := &b.entries[i]
+	if old.kind == aDir || old.path != e.path {
+		return fmt.Errorf("%w: entry %q would replace %q", ErrArchive, e.path, old.path)
+	}
+	if b.unmade {
+		old.kind = replaced
+		return nil
+	}
+	if err := b.wait(); err != nil {
+		return err
+	}
+	if b.linked[old.path] {
+		if err := b.bequeath(old); err != nil {
+			return err
+		}
+	}
+	old.kind = replaced
+	return b.top.Remove(old.path)
+}
+
+// bequeath makes another name of a file the one that has its content.
+func (b *builder) bequeath(old *entry) error {
+	const most = 1000 // each takes a look at all entries
+	if b.heirs++; b.heirs > most {
+		return fmt.Errorf("%w: more than %d files with several names are listed again", ErrArchive, most)
+	}
+	heir := ""
+	for i := range b.entries {
+		switch other := &b.entries[i]; {
+		case other.kind != aHardLink || other.target != old.path:
+		case heir == "":
+			heir, other.kind, other.target = other.path, aFile, ""
+			other.size, other.crc, other.mode, other.mtime = old.size, old.crc, old.mode, old.mtime
+		default:
+			other.target = heir
+			b.linked[heir] = true
+		}
+	}
+	delete(b.linked, old.path)
+	return nil
 }
 
 // parent makes the directories above name that the archive has not listed. None
@@ -174,18 +229,28 @@ func (b *builder) hardLink(name, target string) error {
 	if !ok || b.entries[i].kind != aFile || b.entries[i].path != existing {
 		return fmt.Errorf("%w: hard link %q has no earlier file %.300q", ErrArchive, name, target)
 	}
+	if existing == name || b.isName(name, existing) {
+		return nil // it is that file already, which tar finds as well
+	}
 	if _, err := b.add(entry{kind: aHardLink, path: name, target: existing}); err != nil {
 		return err
 	}
 	if err := b.wait(); err != nil {
 		return err
 	}
+	b.linked[existing] = true
 	return b.top.Link(existing, name)
+}
+
+// isName tells whether name is another name of a file.
+func (b *builder) isName(name, file string) bool {
+	i, ok := b.known[b.names.key(name)]
+	return ok && b.entries[i].kind == aHardLink && b.entries[i].path == name && b.entries[i].target == file
 }
 
 // finish returns the manifest of a whole runner.
 func (b *builder) finish() (*Manifest, error) {
-	m := newManifest(b.entries)
+	m := newManifest(slices.DeleteFunc(b.entries, func(e entry) bool { return e.kind == replaced }))
 	needed := []string{"config.sh", "bin/Runner.Listener"}
 	if b.names == Windows {
 		needed = []string{"config.cmd", "bin/Runner.Listener.exe"}

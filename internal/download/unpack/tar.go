@@ -8,13 +8,24 @@ import (
 	"strings"
 
 	"github.com/mholt/archiver/v4"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack/ahead"
+)
+
+const (
+	// What a tar may have beyond the content of its files: headers, long names,
+	// and zeros at its end.
+	maxStream = maxBytes + maxEntries*maxName
+	// volumeLabel is the type of an entry that names a whole archive of GNU tar's (--label), and is no file.
+	volumeLabel = 'V'
 )
 
 // Tar makes the files of a gzip'd tar below dir, which exists, is empty,
 // and is open to this process's account only. Nothing in the archive is executed.
 //
 // Source is read to its end: the CRC-32 and the length are checked, and nothing
-// may stand behind. Whether it is the right archive is for the caller to find
+// but zeros may stand behind. A file or link that is listed again takes the place of the
+// one before, as it does for tar. Whether it is the right archive is for the caller to find
 // out. Source's own failure is returned as it is. Modes are those of the archive
 // without what others may write, whatever the umask; times are in whole seconds;
 // everything belongs to the account of this process. Disk says when it has to be
@@ -34,13 +45,10 @@ func Tar(ctx context.Context, source io.Reader, dir string, names Names, disk Di
 	within, cancel := context.WithCancel(ctx)
 	defer cancel()
 	b.startSmall(within)
-	from := &origin{source: source}
-	u := &untar{builder: b, in: drain{pipe: decode(within, from)}}
+	u := &untar{builder: b, in: ahead.NewReader(within, source, maxStream)}
 	err = u.run(within)
 	cancel()
-	for range u.in.pipe.full { // until the goroutine has ended
-		continue
-	}
+	u.in.Wait()
 	if u.err != nil {
 		err = u.err // without archiver's words, which do not quote the name
 	}
@@ -50,8 +58,8 @@ func Tar(ctx context.Context, source io.Reader, dir string, names Names, disk Di
 		err = ctx.Err()
 	case err == nil:
 		m, err = b.finish()
-	case u.in.err != nil && from.err != nil:
-		err = from.err
+	case u.in.SourceErr() != nil:
+		err = u.in.SourceErr()
 	default:
 		err = archiveError(err)
 	}
@@ -64,19 +72,20 @@ func Tar(ctx context.Context, source io.Reader, dir string, names Names, disk Di
 // untar takes one tar apart.
 type untar struct {
 	builder *builder
-	in      drain
+	in      *ahead.Reader
 	err     error // what an entry failed with
 }
 
 func (u *untar) run(ctx context.Context) error {
-	if err := (archiver.Tar{}).Extract(ctx, &u.in, u.entry); err != nil {
+	if err := (archiver.Tar{}).Extract(ctx, u.in, u.entry); err != nil {
 		return err
 	}
-	// A tar ends with two blocks of zeros. It was cut if they are missing.
-	if u.in.err != nil {
-		return fmt.Errorf("%w: it ends too early", ErrArchive)
+	// A tar ends with two blocks of zeros, which tar itself can do without: that nothing was cut off is for gzip to know.
+	const block = 512
+	if u.in.Offset()%block != 0 {
+		return fmt.Errorf("%w: it ends within a block", ErrArchive)
 	}
-	if err := u.in.zeros(); err != nil {
+	if err := u.in.Zeros(); err != nil {
 		return err
 	}
 	return u.builder.wait()
@@ -98,6 +107,9 @@ func (u *untar) one(ctx context.Context, header *tar.Header, info archiver.FileI
 	if err := b.header(); err != nil {
 		return err
 	}
+	if header.Typeflag == volumeLabel {
+		return nil
+	}
 	name, err := b.names.clean(header.Name)
 	if err != nil {
 		return err
@@ -112,7 +124,7 @@ func (u *untar) one(ctx context.Context, header *tar.Header, info archiver.FileI
 		return b.symlink(name, header.Linkname)
 	case header.Typeflag == tar.TypeLink:
 		return b.hardLink(name, header.Linkname)
-	case header.Typeflag != tar.TypeReg:
+	case header.Typeflag != tar.TypeReg && header.Typeflag != tar.TypeCont:
 		return fmt.Errorf("%w: entry %q is neither file, directory nor link", ErrArchive, name)
 	case sparse(header):
 		return fmt.Errorf("%w: entry %q has holes", ErrArchive, name)

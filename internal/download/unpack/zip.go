@@ -100,6 +100,7 @@ type planned struct {
 // one at the end.
 func plan(ctx context.Context, b *builder, list []*zip.File) ([]planned, error) {
 	var files []planned
+	b.unmade = true
 	for _, file := range list {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -128,6 +129,8 @@ func plan(ctx context.Context, b *builder, list []*zip.File) ([]planned, error) 
 		}
 		files = append(files, planned{file: file, entry: len(b.entries) - 1})
 	}
+	// The last one of a name counts, as for unzip -o.
+	files = slices.DeleteFunc(files, func(p planned) bool { return b.entries[p.entry].kind == replaced })
 	slices.SortStableFunc(files, func(x, y planned) int {
 		return cmp.Compare(b.entries[y.entry].size>>20, b.entries[x.entry].size>>20)
 	})
