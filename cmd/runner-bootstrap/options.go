@@ -3,7 +3,6 @@ package main
 import (
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -55,20 +54,20 @@ func optionsIn(groups ...group) []option {
 	return all
 }
 
-// declarations are the declared options, for their names and what is said of them: where values go is nobody's. They are made
-// once, since each of the commands looks at all of them when the program starts.
-var declarations = sync.OnceValue(declaredOptions)
-
 // optionsFor are the options that command has of its groups, in the order of
 // help.
 func optionsFor(command string, groups []group) []option {
+	return chosenOptions(declaredOptions(), command, groups)
+}
+
+// chosenOptions does so for one who has the declared options already.
+func chosenOptions(declared []option, command string, groups []group) []option {
 	given := optionsIn(groups...)
 	places := make(map[string]*option, len(given))
 	for i := range slices.Backward(given) { // the first of a name counts
 		places[given[i].name] = &given[i]
 	}
 	var all []option
-	declared := declarations()
 	for i := range declared {
 		if o := places[declared[i].name]; o != nil && declared[i].of(command) {
 			all = append(all, *o)

@@ -78,19 +78,19 @@ func newRoot(call *session) *cobra.Command {
 		newCloudInit(call), newConfig(call), newCache(call), newRunners(call), newLabels(call), newGroups(call), newDownloads(call),
 		newToken(call), newJITConfig(call), newVersion(call))
 	root.AddCommand(newManual(call)) // for those who make packages
-	giveOptions(root, call)
+	giveOptions(root, call, declaredOptions())
 	return root
 }
 
 // giveOptions gives every command below root its options, once each has its
 // place there.
-func giveOptions(root *cobra.Command, call *session) {
+func giveOptions(root *cobra.Command, call *session, declared []option) {
 	for _, command := range root.Commands() {
 		if command.HasSubCommands() {
-			giveOptions(command, call)
+			giveOptions(command, call, declared)
 			continue
 		}
-		addOptions(command, call.groups[command])
+		addOptions(command, chosenOptions(declared, commandKey(command), call.groups[command]))
 	}
 }
 

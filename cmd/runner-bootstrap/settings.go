@@ -115,11 +115,11 @@ func typedCommand(key string) string {
 	return strings.ReplaceAll(key, "-", " ")
 }
 
-// addOptions gives command its flags, which fill its groups.
-func addOptions(command *cobra.Command, groups []group) {
+// addOptions gives command its flags, which fill the places of its options.
+func addOptions(command *cobra.Command, options []option) {
 	flags := command.Flags()
 	flags.SortFlags = false
-	for _, option := range optionsFor(commandKey(command), groups) {
+	for _, option := range options {
 		bound := &binding{option: option}
 		flag := flags.VarPF(bound, option.name, "", option.usage)
 		if option.on != nil {

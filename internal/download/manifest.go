@@ -35,6 +35,8 @@ func (e Entry) manifest() (*unpack.Manifest, error) {
 
 // readBefore is the manifest that was read last, while it is in memory: one command looks at the same one several times, and
 // to read it takes as long as most of what it is read for.
+//
+//nolint:gochecknoglobals // it holds nothing that is not in the file as well
 var readBefore lastManifest
 
 type lastManifest struct {
