@@ -124,8 +124,7 @@ func TestTakesWhatUnzipTakes(t *testing.T) {
 	t.Parallel()
 	for _, program := range []string{"zip", "unzip", "python3"} {
 		if _, err := exec.LookPath(program); err != nil {
-			t.Logf("nothing is compared: %v", err)
-			return
+			t.Skipf("nothing is compared: %v", err)
 		}
 	}
 	const ready = `rm link hard; cp config.sh config.cmd; cp bin/Runner.Listener bin/Runner.Listener.exe; set -- bin config.cmd run.sh d empty; `
