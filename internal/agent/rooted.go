@@ -49,14 +49,14 @@ func (r *rooted) asks() {
 }
 
 // clear makes an ephemeral runner whose files are root's ready for another registration: what jobs have added goes. Its own
-// files need not be made again, since jobs can change none of them; that they are what was verified is looked at where jobs
-// may become root. It is done unless they are not, or another version is wanted.
+// files need not be made again, since jobs can change none of them; that they are what was verified is looked at all the
+// same, as a job with sudo is root. It is done unless they are not, or another version is wanted.
 func (r *rooted) clear(ctx context.Context, record instance.Record, asset download.Asset) (done bool, err error) {
 	if !record.Rooted() || !record.Ephemeral && !record.JIT || asset.SHA256 != record.SHA256 {
 		return false, nil
 	}
 	k := r.keeper
-	done, err = k.fetcher.Renew(ctx, asset, record.Dir, len(record.Allow) > 0, "_diag")
+	done, err = k.fetcher.Renew(ctx, asset, record.Dir, "_diag")
 	var mounted *removal.MountedError
 	if errors.As(err, &mounted) {
 		k.tellMounted(mounted.Points)

@@ -237,15 +237,14 @@ func extentOf(root string) extent {
 
 // Renew makes a root what it was when the fetcher made it of an asset for a sticky owner: all that others have added goes,
 // but what is called as one of stay. It tells whether the runner's own files are those that were verified: only then has the
-// root become what it was. It does that without reading them; and where nobody but root could have changed any, by what
-// stands in the root alone, as nobody else can write below that. What is mounted in the root stays, as the
+// root become what it was. It does that without reading them. What is mounted in the root stays, as the
 // [removal.MountedError] beside that says.
-func (f *Fetcher) Renew(ctx context.Context, asset Asset, root string, byRoot ByRoot, stay ...string) (whole bool, err error) {
+func (f *Fetcher) Renew(ctx context.Context, asset Asset, root string, stay ...string) (whole bool, err error) {
 	entry, found := f.Cache.Find(asset)
 	if !found {
 		return false, nil
 	}
-	tops, err := namesIn(entry.tree())
+	manifest, err := entry.manifest()
 	if err != nil {
 		return false, nil //nolint:nilerr // a cache that is damaged is mended by who makes another root
 	}
@@ -257,6 +256,7 @@ func (f *Fetcher) Renew(ctx context.Context, asset Asset, root string, byRoot By
 		return false, err
 	}
 	defer folder.Close()
+	tops := manifest.Tops()
 	left := removal.Except(folder, func(name string) bool {
 		return slices.Contains(tops, name) || slices.Contains(stay, name) || name == ownStamp
 	})
@@ -266,14 +266,12 @@ func (f *Fetcher) Renew(ctx context.Context, asset Asset, root string, byRoot By
 	if info, err := folder.Stat("."); err != nil || info.Mode().Perm() != 0o770 || info.Mode()&fs.ModeSticky == 0 || !ours(info) {
 		return false, err
 	}
-	if !byRoot {
-		return allOurs(folder, tops), left
-	}
-	manifest, err := entry.manifest()
+	remaining, err := folder.Open(".")
 	if err != nil {
-		return false, nil //nolint:nilerr // see above
+		return false, err
 	}
-	beside, err := namesIn(root)
+	defer remaining.Close()
+	beside, err := remaining.Readdirnames(-1)
 	if err != nil {
 		return false, err
 	}
@@ -281,29 +279,6 @@ func (f *Fetcher) Renew(ctx context.Context, asset Asset, root string, byRoot By
 		return false, err
 	}
 	return whole, left
-}
-
-func namesIn(dir string) ([]string, error) {
-	folder, err := os.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer folder.Close()
-	return folder.Readdirnames(-1)
-}
-
-// ByRoot tells whether root's own hand may have been in a root since it was made, as that of a job with sudo.
-type ByRoot bool
-
-// allOurs tells whether all of names are there, and nobody else's to write to.
-func allOurs(folder *os.Root, names []string) bool {
-	for _, name := range names {
-		info, err := folder.Lstat(name)
-		if err != nil || !ours(info) || info.Mode()&fs.ModeSymlink == 0 && info.Mode().Perm()&0o022 != 0 {
-			return false
-		}
-	}
-	return true
 }
 
 // madeOf tells whether a root has the entry's very files, and these are those that were verified, or the copies that it is

@@ -401,9 +401,9 @@ func TestRenew(t *testing.T) {
 func testRenew(t *testing.T, s *sharing) {
 	t.Helper()
 	root := s.root("web-1")
-	renew := func(byRoot ByRoot) bool {
+	renew := func() bool {
 		t.Helper()
-		whole, err := s.fetcher.Renew(t.Context(), s.asset, root, byRoot, "_diag")
+		whole, err := s.fetcher.Renew(t.Context(), s.asset, root, "_diag")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -418,9 +418,9 @@ func testRenew(t *testing.T, s *sharing) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, byRoot := range []ByRoot{false, true, true} {
-		if !renew(byRoot) {
-			t.Errorf("it is not whole (changed by root: %t)", byRoot)
+	for range 2 {
+		if !renew() {
+			t.Error("it is not whole")
 		}
 	}
 	after, err := os.Lstat(filepath.Join(root, "bin"))
@@ -436,41 +436,31 @@ func testRenew(t *testing.T, s *sharing) {
 	if err := os.RemoveAll(s.root("web-1")); err != nil {
 		t.Fatal(err)
 	}
-	for _, byRoot := range []ByRoot{false, true} {
-		if renew(byRoot) {
-			t.Errorf("what is not there is whole (changed by root: %t)", byRoot)
-		}
+	if renew() {
+		t.Error("what is not there is whole")
 	}
-	// At once is what others than root can do, if anything can.
-	for name, c := range map[string]struct {
-		atOnce bool
-		change func() error
-	}{
-		"a bin that all may write to": {true, func() error { return os.Chmod(filepath.Join(root, "bin"), 0o777) }},
-		"a file in bin":               {false, func() error { return os.WriteFile(filepath.Join(root, "bin/new"), nil, 0o600) }},
-		"another file": {false, func() error {
+	for name, change := range map[string]func() error{
+		"a file in bin": func() error { return os.WriteFile(filepath.Join(root, "bin/new"), nil, 0o600) },
+		"another file": func() error {
 			return errors.Join(os.Remove(filepath.Join(root, "run.sh")), os.WriteFile(filepath.Join(root, "run.sh"), nil, 0o755))
-		}},
-		"a missing file":  {true, func() error { return os.Remove(filepath.Join(root, "run.sh")) }},
-		"another owner":   {true, func() error { return os.Chown(root, 65534, 65534) }},
-		"not sticky":      {true, func() error { return os.Chmod(root, 0o770) }},
-		"an owner of bin": {true, func() error { return os.Chown(filepath.Join(root, "bin"), 65534, 0) }},
-		"a stamp of a job's": {true, func() error {
+		},
+		"a missing file":  func() error { return os.Remove(filepath.Join(root, "run.sh")) },
+		"another owner":   func() error { return os.Chown(root, 65534, 65534) },
+		"not sticky":      func() error { return os.Chmod(root, 0o770) },
+		"an owner of bin": func() error { return os.Chown(filepath.Join(root, "bin"), 65534, 0) },
+		"a stamp of a job's": func() error {
 			return errors.Join(os.Remove(filepath.Join(root, "run.sh")), os.RemoveAll(filepath.Join(root, ownStamp)), os.WriteFile(filepath.Join(root, ownStamp), nil, 0o600))
-		}},
-		"a changed script": {false, func() error { return os.WriteFile(filepath.Join(root, "run.sh"), []byte("evil"), 0o755) }},
+		},
+		"a changed script": func() error { return os.WriteFile(filepath.Join(root, "run.sh"), []byte("evil"), 0o755) },
 	} {
 		s.place(t, "web-1")
-		if !renew(true) {
+		if !renew() {
 			t.Errorf("before %s: it is not whole", name)
 		}
-		if err := c.change(); err != nil {
+		if err := change(); err != nil {
 			t.Fatal(err)
 		}
-		if whole := renew(false); whole == c.atOnce {
-			t.Errorf("with %s it is whole at once: %t", name, whole)
-		}
-		if renew(true) {
+		if renew() {
 			t.Errorf("with %s it is whole", name)
 		}
 		if err := s.fetcher.Discard(t.Context(), root); err != nil {

@@ -126,23 +126,31 @@ func TestPlanWarnsOfAccount(t *testing.T) {
 	}
 }
 
-// ofPort tells the warning that every server of these tests is worth: config.sh would not find it.
-func ofPort(warning string) bool {
-	return strings.Contains(warning, "config.sh leaves out the port of --url")
-}
-
 // config.sh leaves out the port of a URL, which is said before anything is fetched.
 func TestPlanWarnsOfPort(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t).withGitHub()
-	if made := w.plan(w.request()); !slices.ContainsFunc(made.Warnings, ofPort) {
-		t.Errorf("the warnings are %q", made.Warnings)
+	ofPort := func(warning string) bool {
+		return strings.Contains(warning, "config.sh leaves out the port of --url, 8443")
 	}
-	r := w.request()
-	r.Identity.JIT = true
-	for name, r := range map[string]plan.Request{"made here": r, "brought": w.brought()} {
+	w := newWorld(t)
+	for url, want := range map[string]bool{
+		"https://ghes.example.com:8443/octo-org": true, "https://ghes.example.com/octo-org": false, "https://ghes.example.com:443/octo-org": false,
+		"http://127.0.0.1:8443/octo-org": false, // a stand-in for GitHub
+	} {
+		scope, err := github.ParseScope(url, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := w.request()
+		r.Scope, r.RegistrationToken, r.Source = scope, github.NewSecret("A"), w.brought().Source
+		if made := w.plan(r); slices.ContainsFunc(made.Warnings, ofPort) != want {
+			t.Errorf("%s: the warnings are %q", url, made.Warnings)
+		}
+		if r = w.brought(); strings.HasPrefix(url, "https://") {
+			r.Scope = scope
+		}
 		if made := w.plan(r); slices.ContainsFunc(made.Warnings, ofPort) {
-			t.Errorf("%s: a just-in-time configuration does not need config.sh: %q", name, made.Warnings)
+			t.Errorf("%s: a just-in-time configuration does not need config.sh: %q", url, made.Warnings)
 		}
 	}
 }
@@ -155,16 +163,15 @@ func TestPlanWarnsOfGroup(t *testing.T) {
 	w.server.SetGroup(organization, "Careful", githubtest.GroupRules{NoPublic: true, Restricted: true, Workflows: []string{"octo-org/a/.github/workflows/x.yml@main"}})
 	r := w.request()
 	r.Identity.Group, r.Thorough, r.Credential.TokenFile = "Careful", true, "/etc/token"
-	others := func(r plan.Request) []string { return slices.DeleteFunc(w.plan(r).Warnings, ofPort) }
-	if warnings := others(r); len(warnings) == 0 {
+	if warnings := w.plan(r).Warnings; len(warnings) == 0 {
 		t.Error("there is no warning")
 	}
 	w.server.Fault(githubtest.Fault{Method: "GET", Path: "/orgs/" + organization + "/actions/runner-groups", Status: 403})
-	if warnings := others(r); len(warnings) != 1 || !strings.Contains(warnings[0], "could not be looked at") {
+	if warnings := w.plan(r).Warnings; len(warnings) != 1 || !strings.Contains(warnings[0], "could not be looked at") {
 		t.Errorf("the warnings are %q", warnings)
 	}
 	r.Identity.Group = ""
-	if warnings := others(r); len(warnings) > 0 {
+	if warnings := w.plan(r).Warnings; len(warnings) > 0 {
 		t.Errorf("the warnings are %q", warnings)
 	}
 	r.Identity.Group, r.Identity.JIT = "Careful", true
@@ -174,7 +181,7 @@ func TestPlanWarnsOfGroup(t *testing.T) {
 	for _, thorough := range []bool{true, false} {
 		r = w.request()
 		r.Thorough, r.Credential.TokenFile = thorough, "/etc/token"
-		if warnings := others(r); len(warnings) > 0 != thorough {
+		if warnings := w.plan(r).Warnings; len(warnings) > 0 != thorough {
 			t.Errorf("of the default group, thorough %v: the warnings are %q", thorough, warnings)
 		}
 	}

@@ -188,7 +188,8 @@ func badException(entry string) string {
 	case strings.Contains(strings.TrimPrefix(entry, "*."), "*"):
 		return "has a * that nobody obeys; write a name, or a network such as 10.0.0.0/8"
 	}
-	if _, err := netip.ParseAddr(strings.Trim(entry, "[]")); err == nil {
+	// An address may have a dot behind it as little as a zone: nobody would take what is left for one.
+	if addr, err := netip.ParseAddr(strings.Trim(entry, "[]")); err == nil && !strings.HasSuffix(addr.Zone(), ".") {
 		return ""
 	}
 	if reason := badHost(strings.TrimLeft(entry, "*.")); reason != "" {
