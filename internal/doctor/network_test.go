@@ -279,7 +279,7 @@ func TestPort(t *testing.T) {
 	t.Parallel()
 	const fix = "runner-bootstrap install --jit --url "
 	expect(t, network{Host{}}.port(t.Context()), Skipped, noURL, "")
-	for _, url := range []string{"https://github.com/octo", "https://ghes.test:443/octo", "http://127.0.0.1/octo"} {
+	for _, url := range []string{"https://github.com/octo", "https://ghes.test:443/octo", "http://127.0.0.1/octo", "http://127.0.0.1:8080/octo"} {
 		expect(t, network{Host{Scope: scope(t, url)}}.port(t.Context()), Skipped, "the usual one", "")
 	}
 	const alone = "127.61.8.1"
@@ -291,13 +291,21 @@ func TestPort(t *testing.T) {
 		}
 		expect(t, found, Failed, "leaves out the port of --url, 8443, and asks https://"+host+", which does not answer", fix)
 	}
-	l, err := net.Listen("tcp", "127.61.8.2:80")
+	l, err := net.Listen("tcp", "127.0.0.1:443") // which the certificate is for
 	if err != nil {
 		t.Skip(err) // only root may
 	}
-	defer l.Close()
-	found := network{Host{Scope: scope(t, "http://127.61.8.2:8080/octo")}}.port(t.Context())
-	expect(t, found, Warning, "and asks http://127.61.8.2", fix+"http://127.61.8.2:8080/octo")
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	if err := server.Listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	server.Listener = l
+	server.StartTLS()
+	defer server.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	found := network{Host{Scope: scope(t, "https://127.0.0.1:8443/octo"), Roots: roots}}.port(t.Context())
+	expect(t, found, Warning, "and asks https://127.0.0.1", fix+"https://127.0.0.1:8443/octo")
 }
 
 func TestIPv6(t *testing.T) {

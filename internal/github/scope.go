@@ -151,10 +151,11 @@ func (s Scope) Cloud() bool {
 	return u.Hostname() == "github.com" || u.Hostname() == "www.github.com" || strings.HasSuffix(u.Hostname(), ".ghe.com")
 }
 
-// Port is the one at which the server listens, where it is not the usual one of its scheme; else it is empty.
+// Port is the one at which the server listens, where it is not the usual one; else it is empty. What is asked without TLS, at a
+// loopback address, stands in for GitHub, and has no usual one.
 func (s Scope) Port() string {
 	u, err := url.Parse(s.server)
-	if err != nil || u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80" {
+	if err != nil || u.Scheme != "https" || u.Port() == "443" {
 		return ""
 	}
 	return u.Port()

@@ -164,7 +164,7 @@ func TestPort(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]string{
 		"https://github.com/octo": "", "https://ghes.test/octo": "", "https://ghes.test:443/octo": "", "https://ghes.test:8443/octo": "8443",
-		"https://ghes.test:80/octo": "80", "http://127.0.0.1/octo": "", "http://127.0.0.1:80/octo": "", "http://127.0.0.1:443/octo": "443",
+		"https://ghes.test:80/octo": "80", "http://127.0.0.1/octo": "", "http://127.0.0.1:80/octo": "", "http://127.0.0.1:443/octo": "", "http://127.0.0.1:8443/octo": "",
 		"https://[::1]:8443/octo": "8443", "https://[::1]/octo": "", "https://octo.ghe.com:8443/octo/hello": "8443", "https://ghes.test:/octo": "",
 	} {
 		scope, err := ParseScope(url, "")

@@ -146,8 +146,7 @@ func (p *planner) planJoin(ctx context.Context, object, reason string) error {
 		p.plan.change(RegisterPhase, object, fmt.Sprintf("by its just-in-time configuration, id %d", jit.Settings.ID))
 		return nil
 	}
-	// What listens at a loopback address, which alone may be asked without TLS, stands in for GitHub, and has its own config.sh.
-	if port := p.Request.Scope.Port(); port != "" && !p.Request.Identity.JIT && !strings.HasPrefix(p.Request.Scope.Server(), "http://") {
+	if port := p.Request.Scope.Port(); port != "" && !p.Request.Identity.JIT {
 		p.plan.warn("config.sh leaves out the port of --url, " + port + ", and asks " + p.Request.Scope.Server() +
 			" without it; just-in-time configurations (--jit) do not need config.sh")
 	}
