@@ -87,8 +87,9 @@ func (l *groupLife) wait() {
 // kill kills the group once: later its number may be another's.
 func (l *groupLife) kill() { l.once.Do(func() { killGroup(l.cmd.Process) }) }
 
-func (l *groupLife) Main() reaper.Process { return reaper.Process{PID: l.cmd.Process.Pid} }
-func (l *groupLife) Interrupt() error     { return interrupt(l.cmd.Process) }
+func (l *groupLife) Main() reaper.Process  { return reaper.Process{PID: l.cmd.Process.Pid} }
+func (l *groupLife) Interrupt() error      { return interrupt(l.cmd.Process) }
+func (l *groupLife) Gone() <-chan struct{} { return nil }
 
 func (l *groupLife) Wait() (Exit, error) {
 	<-l.over

@@ -275,6 +275,14 @@ func (l *processLife) listen(next func() (report, error), reports *os.File) {
 
 func (l *processLife) Main() reaper.Process { return l.main }
 
+// Gone is known where all ends with the first process, and not where others have its orphans.
+func (l *processLife) Gone() <-chan struct{} {
+	if l.isolated {
+		return l.gone
+	}
+	return nil
+}
+
 func (l *processLife) Interrupt() error {
 	err := l.order(order{Interrupt: true})
 	if errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrClosed) {

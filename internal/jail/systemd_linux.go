@@ -190,6 +190,9 @@ func (l *unitLife) watch(ctx context.Context, log *slog.Logger) {
 
 func (l *unitLife) Main() reaper.Process { return l.main }
 
+// Gone is not known: the unit stays when its last process has ended.
+func (l *unitLife) Gone() <-chan struct{} { return nil }
+
 func (l *unitLife) Interrupt() error {
 	if l.main.PID == 0 {
 		return nil // it has ended

@@ -247,7 +247,7 @@ func (s *supervisor) awaitSelfUpdate(ctx context.Context, next action, started t
 	s.failures = 0
 	var finished bool
 	_ = s.during(ctx, func(ctx context.Context) error {
-		finished = awaitUpdate(ctx, s.Root, started, s.Backoff.Update)
+		finished = awaitUpdate(ctx, s.Root, started, s.Backoff.Update, s.life.Gone())
 		return nil
 	})
 	s.Log.Info("self-update over", "finished", finished)

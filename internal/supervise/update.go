@@ -37,8 +37,8 @@ func clearUpdate(root string) {
 // awaitUpdate waits until the self-update that a listener has begun is over,
 // one way or the other. Its script renames the folder bin away and puts a link
 // there; starting a listener in between would fail. It returns false when the
-// wait ended without a sign.
-func awaitUpdate(ctx context.Context, root string, since time.Time, most time.Duration) bool {
+// wait ended without a sign: at the latest when gone is closed, as its script is then too.
+func awaitUpdate(ctx context.Context, root string, since time.Time, most time.Duration, gone <-chan struct{}) bool {
 	limit := time.NewTimer(most)
 	defer limit.Stop()
 	tick := time.NewTicker(updatePoll)
@@ -52,6 +52,8 @@ func awaitUpdate(ctx context.Context, root string, since time.Time, most time.Du
 			return false
 		case <-limit.C:
 			return false
+		case <-gone:
+			return updateOver(root, since)
 		case <-tick.C:
 		}
 	}

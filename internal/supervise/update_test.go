@@ -54,16 +54,21 @@ func TestUpdateOver(t *testing.T) {
 func TestAwaitUpdate(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
-	if awaitUpdate(t.Context(), root, time.Now(), 10*time.Millisecond) {
+	if awaitUpdate(t.Context(), root, time.Now(), 10*time.Millisecond, nil) {
 		t.Error("it is over without a sign")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(10*time.Millisecond, cancel)
-	if awaitUpdate(ctx, root, time.Now(), time.Hour) {
+	if awaitUpdate(ctx, root, time.Now(), time.Hour, nil) {
 		t.Error("it is over with the context")
 	}
+	gone := make(chan struct{})
+	time.AfterFunc(10*time.Millisecond, func() { close(gone) })
+	if awaitUpdate(t.Context(), root, time.Now(), time.Hour, gone) {
+		t.Error("it is over, and nobody was left to say so")
+	}
 	time.AfterFunc(50*time.Millisecond, func() { write(t, filepath.Join(root, updateFlag), "") })
-	if !awaitUpdate(t.Context(), root, time.Now(), time.Minute) {
+	if !awaitUpdate(t.Context(), root, time.Now(), time.Minute, nil) {
 		t.Error("the sign is not seen")
 	}
 	clearUpdate(root)
