@@ -95,9 +95,9 @@ func wants(t *testing.T, result machine.Result, code int, words ...string) {
 // was not there before is gone again.
 func (h *host) endsAtOnce(t *testing.T) {
 	const clr = "Failed to create CoreCLR, HRESULT: 0x8007054F"
-	got := h.tried(t, 30*time.Second, h.installing("--env", "SIMULATED_RUNNER_DEATH=137 "+clr)...)
+	got := h.tried(t, time.Minute, h.installing("--env", "SIMULATED_RUNNER_DEATH=137 "+clr)...)
 	wants(t, got, 8, "it ended at once, 3 times in a row: exit code 137: "+clr, "--allow all")
-	got = h.tried(t, 30*time.Second, h.installing("--env", "SIMULATED_RUNNER_DEATH=1")...)
+	got = h.tried(t, time.Minute, h.installing("--env", "SIMULATED_RUNNER_DEATH=1")...)
 	wants(t, got, 8, "exit code 1, and it printed nothing", "sudo -u runner /opt/actions-runner/web-1/bin/Runner.Listener --version")
 	if h.Exists("/etc/systemd/system/" + unit) {
 		t.Error("the unit is left")
