@@ -66,7 +66,7 @@ func FuzzTar(f *testing.F) {
 	seed(&tar.Header{Name: "a/é", Format: tar.FormatPAX}, &tar.Header{Name: "../out", Size: 1}, &tar.Header{Name: "d/", Typeflag: tar.TypeDir})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > 1<<16 {
-			t.Skip("too long")
+			return // it would take too long
 		}
 		var packed bytes.Buffer
 		w, err := gzip.NewWriterLevel(&packed, gzip.NoCompression)
