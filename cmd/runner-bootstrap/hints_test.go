@@ -10,6 +10,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/status"
 )
 
 // A listener's own words lead to what mends it, and nothing is offered that could not.
@@ -78,11 +79,11 @@ func TestHintsThatRegisterInAnotherWay(t *testing.T) {
 func TestHintForAFinishedRunner(t *testing.T) {
 	call := &session{arguments: []string{"status"}}
 	dir := t.TempDir()
-	status := bootstrap.Status{
+	looked := status.Runner{
 		Name: "one", Dir: dir, Phase: instance.Installed, Problems: []string{"it has finished, and GitHub still lists it (id 7, offline)"},
-		Listener: bootstrap.ListenerStatus{State: bootstrap.ListenerFinished}, GitHub: bootstrap.GitHubStatus{State: "offline"},
+		Listener: status.Listener{State: status.Finished}, GitHub: status.GitHub{State: "offline"},
 	}
-	code, hint := call.explain(&unhealthyRunnerError{status})
+	code, hint := call.explain(&unhealthyRunnerError{looked})
 	if want := "runner-bootstrap uninstall --name one --token-file FILE"; hint != want || code != exitUnhealthy {
 		t.Errorf("exit code %d and %s, want %s", code, hint, want)
 	}

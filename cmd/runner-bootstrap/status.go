@@ -16,6 +16,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/status"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -23,7 +24,7 @@ import (
 var errUnhealthy = errors.New("not healthy")
 
 // unhealthyRunnerError is a runner that is not as it should be.
-type unhealthyRunnerError struct{ bootstrap.Status }
+type unhealthyRunnerError struct{ status.Runner }
 
 func (e *unhealthyRunnerError) Error() string {
 	return fmt.Sprintf("runner %q is %v: %s", e.Name, errUnhealthy, strings.Join(e.Problems, "; "))
@@ -60,7 +61,8 @@ func runStatus(ctx context.Context, call *session, host *bootstrap.Host, o *stat
 			return err
 		}
 	}
-	all, failed := host.Status(ctx, host.Store.Called(o.name.name))
+	witnesses := status.Witnesses{Store: host.Store, Service: services{}.witness, Connect: host.Connect}
+	all, failed := witnesses.Look(ctx, host.Store.Called(o.name.name))
 	if errors.Is(failed, instance.ErrUnknown) {
 		return fmt.Errorf("%w: %w", errUnhealthy, failed)
 	}
@@ -85,7 +87,7 @@ func runStatus(ctx context.Context, call *session, host *bootstrap.Host, o *stat
 	return nil
 }
 
-func printStatus(out io.Writer, all []bootstrap.Status) error {
+func printStatus(out io.Writer, all []status.Runner) error {
 	if len(all) == 0 {
 		_, err := fmt.Fprintln(out, "there is no runner on this host")
 		return err
@@ -111,7 +113,7 @@ func printStatus(out io.Writer, all []bootstrap.Status) error {
 	return table.Flush()
 }
 
-func serviceLine(s bootstrap.ServiceStatus) string {
+func serviceLine(s status.Service) string {
 	if s.Name == "" {
 		return s.State
 	}
@@ -122,7 +124,7 @@ func serviceLine(s bootstrap.ServiceStatus) string {
 	return line
 }
 
-func listenerLine(l bootstrap.ListenerStatus) string {
+func listenerLine(l status.Listener) string {
 	line := string(l.State)
 	if l.Job != "" {
 		line += " on " + l.Job
@@ -147,7 +149,7 @@ func listenerLine(l bootstrap.ListenerStatus) string {
 	return line
 }
 
-func gitHubLine(g bootstrap.GitHubStatus) string {
+func gitHubLine(g status.GitHub) string {
 	line := g.State
 	if g.Error != "" {
 		line += " (" + g.Error + ")"
@@ -168,24 +170,24 @@ func hintUnhealthy(call *session, err error) string {
 	}
 	var unhealthy *unhealthyRunnerError
 	if errors.As(err, &unhealthy) {
-		return call.hintUnhealthyRunner(unhealthy.Status)
+		return call.hintUnhealthyRunner(unhealthy.Runner)
 	}
 	return call.here("status") // there is no runner of that name
 }
 
 // hintUnhealthyRunner brings a runner back, or shows what is wrong with it. It never takes
 // one away that may be well again in a moment.
-func (call *session) hintUnhealthyRunner(s bootstrap.Status) string {
+func (call *session) hintUnhealthyRunner(s status.Runner) string {
 	_, gone := os.Stat(s.Dir)
 	late := places.Unmounted(s.Dir)
 	switch {
 	case s.Phase == instance.Removing:
 		return call.here("uninstall", "--name", s.Name)
-	case s.Listener.State == bootstrap.ListenerFinished:
+	case s.Listener.State == status.Finished:
 		return call.here("uninstall", "--name", s.Name, "--token-file", "FILE")
 	case late != "":
 		return shellWords([]string{"sudo", "mount", late})
-	case s.Phase != instance.Installed, errors.Is(gone, fs.ErrNotExist), s.GitHub.State == bootstrap.GitHubAbsent:
+	case s.Phase != instance.Installed, errors.Is(gone, fs.ErrNotExist), s.GitHub.State == status.Absent:
 		words := []string{"install", "--url", s.ScopeURL, "--name", s.Name, "--token-file", "FILE"}
 		if s.Service.Name == "" {
 			words = append(words, "--no-service")

@@ -31,18 +31,3 @@ func tell(ctx context.Context, record instance.Record, agent instance.Holder, co
 	}
 	return err
 }
-
-// ask is what the agent of a record says of its listener, at this moment if it answers,
-// else the latest word that it has left, and whether it is alive. The error is for a
-// word that cannot be read; silent says that the agent is there and does not answer.
-func ask(ctx context.Context, store *instance.Store, record instance.Record) (report instance.Report, alive, silent bool, err error) {
-	if record.Control != "" {
-		state, err := control.Ask(ctx, record.Control)
-		if err == nil && state.Name == record.Name && state.Report.State != "" {
-			return state.Report, true, false, nil
-		}
-		silent = errors.Is(err, control.ErrNoAnswer)
-	}
-	report, alive, err = reportOf(store, record.Name)
-	return report, alive, silent && alive, err
-}

@@ -50,7 +50,7 @@ func (h *Host) order(ctx context.Context, name, verb string, command control.Com
 			}
 			told = agent
 		}
-		report, _, _, err := ask(ctx, h.Store, record)
+		report, _, _, err := control.Latest(ctx, h.Store, record)
 		if err != nil {
 			return err
 		}

@@ -177,8 +177,8 @@ func TestDrain(t *testing.T) {
 			mustDo(t, w.host.Drain(t.Context(), runnerName), w.host.Drain(t.Context(), runnerName))
 			// The second one was done before it was heard, and two signals that wait come in no order.
 			w.await("it hears both", func() bool { return report().Starts == 2 })
-			if all, err := w.host.Status(t.Context(), runnerName); err != nil || all[0].Listener.State != instance.Drained || !all[0].Listener.Draining {
-				t.Errorf("after draining: %+v, %v", all, err)
+			if now, _, _, err := control.Latest(t.Context(), w.store, w.record()); err != nil || now.State != instance.Drained || !now.Draining {
+				t.Errorf("after draining: %+v, %v", now, err)
 			}
 			mustDo(t, w.host.Resume(t.Context(), runnerName))
 			if got := report().State; got != instance.Idle {

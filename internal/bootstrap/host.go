@@ -1,5 +1,5 @@
 // Package bootstrap orders the phases: install walks forwards through them,
-// uninstall walks back, status compares what was done with what is there.
+// uninstall walks back.
 package bootstrap
 
 import (

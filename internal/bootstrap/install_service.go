@@ -81,20 +81,9 @@ func (i *installer) removeService(ctx context.Context) error {
 	return i.note(ctx, instance.Registered)
 }
 
-// reportOf is the latest word of the supervisor of name, and whether the one who
-// gave it is alive.
-func reportOf(store *instance.Store, name string) (report instance.Report, alive bool, err error) {
-	agent, err := store.Running(name)
-	if err != nil {
-		return report, false, err
-	}
-	report, err = store.LoadReport(name)
-	return report, !agent.None() && agent.PID == report.PID, err
-}
-
 // warnOfConfinement says what keeps jobs from the host less than it could be, as the agent has found.
 func (s startup) warnOfConfinement(log *slog.Logger) {
-	report, _, err := reportOf(s.store, s.record.Name)
+	report, _, err := instance.LastReport(s.store, s.record.Name)
 	if err == nil && report.Weaker != "" { // that it cannot be read is told by those who need it
 		log.Warn("jobs are confined less than they could be", "by", report.ConfinedBy, "reason", report.Weaker)
 	}

@@ -16,8 +16,7 @@ import (
 )
 
 const (
-	// comeUp is how long a listener may take until it listens.
-	comeUp   = 90 * time.Second
+	comeUp   = instance.ComeUp
 	lookEach = 200 * time.Millisecond
 	logTail  = 10
 	// hopeless is how many listeners in a row end at once until it is plain that
@@ -72,7 +71,7 @@ func (s startup) restart(ctx context.Context, before instance.Holder) error {
 			if err == nil || errors.Is(err, svc.ErrSandbox) {
 				return err // of a sandbox: the listener was not even tried
 			}
-			report, _, reportErr := reportOf(s.store, s.record.Name)
+			report, _, reportErr := instance.LastReport(s.store, s.record.Name)
 			if ctx.Err() != nil || reportErr != nil {
 				return errors.Join(err, reportErr)
 			}
@@ -81,7 +80,7 @@ func (s startup) restart(ctx context.Context, before instance.Holder) error {
 			return refused
 		case <-tick.C:
 		}
-		report, alive, err := reportOf(s.store, s.record.Name)
+		report, alive, err := instance.LastReport(s.store, s.record.Name)
 		if err == nil && alive && report.PID != before.PID && report.EndedAtOnce >= hopeless {
 			cancel()
 			<-restarted //nolint:errcheck // that it was given up is our own doing
@@ -113,7 +112,7 @@ func (s startup) awaitListening(ctx context.Context) error {
 	tick := time.NewTicker(lookEach)
 	defer tick.Stop()
 	for {
-		report, alive, err := reportOf(s.store, s.record.Name)
+		report, alive, err := instance.LastReport(s.store, s.record.Name)
 		if err != nil {
 			return err
 		}
@@ -163,7 +162,7 @@ func (s startup) startError(ctx context.Context, report instance.Report) error {
 // reportFailure has status say why there is no listener: its supervisor knows only that
 // it was asked to stop, which was our doing.
 func (s startup) reportFailure(failed error) error {
-	report, alive, err := reportOf(s.store, s.record.Name)
+	report, alive, err := instance.LastReport(s.store, s.record.Name)
 	if err != nil || alive {
 		return err
 	}

@@ -189,7 +189,7 @@ func (u *uninstaller) refuseBusy() error {
 	if u.removal.Force || u.stopped {
 		return nil
 	}
-	report, alive, err := reportOf(u.host.Store, u.removal.Name)
+	report, alive, err := instance.LastReport(u.host.Store, u.removal.Name)
 	if err != nil || !alive || report.State != instance.Busy {
 		return err
 	}

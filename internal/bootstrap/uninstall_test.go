@@ -211,9 +211,6 @@ func TestUninstallFails(t *testing.T) {
 			if errors.As(err, new(*bootstrap.LeftError)) != c.left || w.record().Phase != instance.Removing {
 				t.Errorf("error %v, the record is %+v", err, w.record())
 			}
-			if all, err := w.host.Status(t.Context(), runnerName); len(all) != 1 || !slices.Contains(all[0].Problems, "its removal was interrupted") {
-				t.Errorf("status says %+v, %v", all, err)
-			}
 			if name == "its service is unnamed" {
 				return
 			}

@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
 
 // maxAnswer is far more than a state has.
@@ -25,6 +27,21 @@ func Ask(ctx context.Context, path string) (State, error) {
 // most; that the command was carried out has to be seen by Ask. A nil error says that the agent took it.
 func Tell(ctx context.Context, path string, command Command) (State, error) {
 	return call(ctx, path, "telling "+string(command)+" at", http.MethodPost, string(command), http.StatusAccepted)
+}
+
+// Latest is what the agent of a record says of its listener, at this moment if it answers,
+// else the latest word that it has left, and whether it is alive. The error is for a
+// word that cannot be read; silent says that the agent is there and does not answer.
+func Latest(ctx context.Context, store *instance.Store, record instance.Record) (report instance.Report, alive, silent bool, err error) {
+	if record.Control != "" {
+		state, err := Ask(ctx, record.Control)
+		if err == nil && state.Name == record.Name && state.Report.State != "" {
+			return state.Report, true, false, nil
+		}
+		silent = errors.Is(err, ErrNoAnswer)
+	}
+	report, alive, err = instance.LastReport(store, record.Name)
+	return report, alive, silent && alive, err
 }
 
 func call(ctx context.Context, path, verb, method, word string, want int) (State, error) {

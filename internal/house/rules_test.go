@@ -23,7 +23,7 @@ func arrows() []arrow {
 	return []arrow{
 		{"cmd/runner-bootstrap", []string{
 			"internal/bootstrap", "internal/plan", "internal/doctor", "internal/places", "internal/download", "internal/supervise",
-			"internal/register", "internal/svc",
+			"internal/register", "internal/svc", "internal/status",
 			"internal/health", "internal/metadata", "internal/github", "internal/instance", "internal/account", "internal/transport",
 			"internal/refusal", "internal/agent", "internal/jail", "internal/shell", "internal/removal", "internal/openfile",
 			"internal/config",
@@ -35,6 +35,10 @@ func arrows() []arrow {
 			"internal/account", "internal/refusal", "internal/control", "internal/removal", "internal/folders",
 			"internal/jail",      // its tests are the first process of a config.sh
 			"internal/transport", // the clients that its tests speak to the simulator with
+		}},
+		{"internal/status", []string{
+			"internal/control", "internal/github", "internal/instance", "internal/register", "internal/supervise", "internal/svc",
+			"internal/transport", // for the client that its tests ask GitHub with
 		}},
 		// What a plan needs is read; who carries it out stands above.
 		{"internal/plan", []string{

@@ -98,3 +98,16 @@ func (s *Store) LoadReport(name string) (Report, error) {
 	}
 	return report, nil
 }
+
+// ComeUp is how long a listener may take until it listens.
+const ComeUp = 90 * time.Second
+
+// LastReport is the latest word of the agent of name, and whether the one who gave it is alive.
+func LastReport(store *Store, name string) (report Report, alive bool, err error) {
+	agent, err := store.Running(name)
+	if err != nil {
+		return report, false, err
+	}
+	report, err = store.LoadReport(name)
+	return report, !agent.None() && agent.PID == report.PID, err
+}

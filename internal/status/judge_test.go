@@ -1,4 +1,4 @@
-package bootstrap
+package status
 
 import (
 	"strings"
@@ -28,7 +28,7 @@ func TestJudgeListener(t *testing.T) {
 		"failing":         {instance.Report{State: instance.Failing, Reason: "it ended", LastWords: "exit code 1: no"}, "its listener keeps ending: it ended (exit code 1: no)"},
 		"failing early":   {instance.Report{State: instance.Failing, Reason: "cannot register"}, "its listener keeps ending: cannot register"},
 	} {
-		var s Status
+		var s Runner
 		s.judgeListener(c.report)
 		if got := strings.Join(s.Problems, "; "); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
@@ -50,19 +50,19 @@ func TestCompareGitHub(t *testing.T) {
 		"stopped, offline":      {github: "offline", listener: stopped, id: 1},
 		"starting, offline":     {github: "offline", listener: instance.Starting, id: 1},
 		"working, offline":      {github: "offline", listener: instance.Busy, id: 1, problem: "GitHub calls it offline"},
-		"listening, absent":     {github: absent, listener: instance.Idle, id: 1, problem: "does not list it"},
-		"never registered":      {github: absent, listener: stopped},
+		"listening, absent":     {github: Absent, listener: instance.Idle, id: 1, problem: "does not list it"},
+		"never registered":      {github: Absent, listener: stopped},
 		"stopped and yet up":    {github: "online", listener: stopped, id: 1, problem: "another host may hold"},
 		"listening, not asked":  {github: notAsked, listener: instance.Idle, id: 1},
 		"updating while online": {github: "online", listener: instance.Updating, id: 1},
-		"finished, absent":      {github: absent, listener: ListenerFinished, id: 1, finished: true},
-		"finished and left":     {github: absent, listener: ListenerFinished, finished: true},
-		"finished, listed":      {github: "offline", listener: ListenerFinished, id: 1, finished: true, problem: "GitHub still lists it (id 1, offline)"},
-		"finished and yet up":   {github: "online", listener: ListenerFinished, id: 1, finished: true, problem: "GitHub still lists it (id 1, online)"},
+		"finished, absent":      {github: Absent, listener: Finished, id: 1, finished: true},
+		"finished and left":     {github: Absent, listener: Finished, finished: true},
+		"finished, listed":      {github: "offline", listener: Finished, id: 1, finished: true, problem: "GitHub still lists it (id 1, offline)"},
+		"finished and yet up":   {github: "online", listener: Finished, id: 1, finished: true, problem: "GitHub still lists it (id 1, online)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := Status{Listener: ListenerStatus{State: c.listener}, GitHub: GitHubStatus{State: c.github}, finished: c.finished}
+			s := Runner{Listener: Listener{State: c.listener}, GitHub: GitHub{State: c.github}, finished: c.finished}
 			s.compareGitHub(instance.Record{Registration: instance.Registration{RunnerID: c.id}})
 			got := strings.Join(s.Problems, "; ")
 			if (c.problem == "") != (got == "") || !strings.Contains(got, c.problem) {

@@ -1,4 +1,6 @@
-package bootstrap
+// Package status compares what was done with what is there: it asks the record, the service manager, the agent and GitHub
+// about each runner of this host, and says where they disagree. It changes nothing.
+package status
 
 import (
 	"cmp"
@@ -10,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/control"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
@@ -17,9 +20,9 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
-// Status is what is true of one runner: the record, the service, the listener
+// Runner is what is true of one runner: the record, the service, the listener
 // and GitHub side by side, and where they disagree.
-type Status struct {
+type Runner struct {
 	Name     string         `json:"name"`
 	ScopeURL string         `json:"scope_url"`
 	Dir      string         `json:"dir"`
@@ -27,26 +30,26 @@ type Status struct {
 	RunnerID int64          `json:"runner_id"`
 	Phase    instance.Phase `json:"phase"`
 	Version  string         `json:"version"` // what runs, else what was installed
-	Service  ServiceStatus  `json:"service"`
-	Listener ListenerStatus `json:"listener"`
-	GitHub   GitHubStatus   `json:"github"`
+	Service  Service        `json:"service"`
+	Listener Listener       `json:"listener"`
+	GitHub   GitHub         `json:"github"`
 	Problems []string       `json:"problems"`
 	Healthy  bool           `json:"healthy"`
 
 	finished bool // it has ended for good, as it was meant to
 }
 
-// ServiceStatus is what the service manager says.
-type ServiceStatus struct {
+// Service is what the service manager says.
+type Service struct {
 	Name     string `json:"name"` // empty: installed without a service
 	State    string `json:"state"`
 	Enabled  bool   `json:"enabled"`
 	Restarts int    `json:"restarts"`
 }
 
-// ListenerStatus is what the supervisor says of the listener; State is
+// Listener is what the supervisor says of the listener; State is
 // "offline" when there is no supervisor, and "finished" where none is needed.
-type ListenerStatus struct {
+type Listener struct {
 	State    instance.State `json:"state"`
 	Since    *time.Time     `json:"since,omitempty"`
 	PID      int            `json:"pid,omitempty"`
@@ -73,10 +76,10 @@ type ListenerStatus struct {
 	Canceled      int `json:"jobs_canceled"`
 }
 
-// GitHubStatus is what GitHub says; State is "not asked" without a credential,
+// GitHub is what GitHub says; State is "not asked" without a credential,
 // "unknown" if there was no answer, for the reason in Error, "absent" if GitHub does not
 // list the runner, else "online" or "offline".
-type GitHubStatus struct {
+type GitHub struct {
 	State  string   `json:"state"`
 	Error  string   `json:"error,omitempty"`
 	Busy   bool     `json:"busy"`
@@ -89,20 +92,31 @@ const (
 	none     = "none"
 	unknown  = "unknown"
 	notAsked = "not asked"
-	absent   = GitHubAbsent
 
-	GitHubAbsent     = "absent"   // of a runner that GitHub does not list
-	ListenerFinished = "finished" // of one that needs no listener any more
+	Absent                  = "absent"   // of a runner that GitHub does not list
+	Finished instance.State = "finished" // of a listener that is needed no more
 )
 
-// Status looks at every runner of this host, or at the one called name. It
-// changes nothing. What this host knows is there whatever GitHub answers, and
+// ServiceWitness tells how one service is; one that the service manager does not know is absent, and no error.
+type ServiceWitness interface {
+	State(ctx context.Context) (svc.State, error)
+}
+
+// Witnesses are those who know something of a runner.
+type Witnesses struct {
+	Store *instance.Store
+	// Service gives the witness of the service of that name.
+	Service func(name string) (ServiceWitness, error)
+	// Connect gives the client for a scope; nil: GitHub is not asked.
+	Connect func(github.Scope) *github.Client
+}
+
+// Look looks at every runner of this host, or at the one called name. What this host knows is there whatever GitHub answers, and
 // whatever is wrong with another runner: an error, that of the first of them, comes
 // beside it.
-func (h *Host) Status(ctx context.Context, name string) ([]Status, error) {
-	w := witnesses{store: h.Store, services: h.Services, connect: h.Connect}
-	records, failed := h.Store.List()
-	all := []Status{}
+func (w Witnesses) Look(ctx context.Context, name string) ([]Runner, error) {
+	records, failed := w.Store.List()
+	all := []Runner{}
 	for _, record := range records {
 		if name != "" && record.Name != name {
 			continue
@@ -124,21 +138,14 @@ func (h *Host) Status(ctx context.Context, name string) ([]Status, error) {
 	return all, failed
 }
 
-// witnesses are those who know something of a runner.
-type witnesses struct {
-	store    *instance.Store
-	services Services
-	connect  func(github.Scope) *github.Client // nil: GitHub is not asked
-}
-
-func (w witnesses) statusOf(ctx context.Context, record instance.Record) (Status, error) {
-	s := Status{
+func (w Witnesses) statusOf(ctx context.Context, record instance.Record) (Runner, error) {
+	s := Runner{
 		Name: record.Name, ScopeURL: record.ScopeURL, Dir: record.Dir, User: record.User,
 		RunnerID: record.RunnerID, Phase: record.Phase, Version: record.Version, Problems: []string{},
 	}
-	s.finished = register.KeptOf(w.store, record).Finished() != ""
+	s.finished = register.KeptOf(w.Store, record).Finished() != ""
 	var failed error
-	for _, look := range []func(context.Context, instance.Record, *Status) error{
+	for _, look := range []func(context.Context, instance.Record, *Runner) error{
 		w.lookAtRecord, w.lookAtListener, w.lookAtService,
 	} {
 		if err := look(ctx, record, &s); err != nil {
@@ -149,11 +156,11 @@ func (w witnesses) statusOf(ctx context.Context, record instance.Record) (Status
 	return s, failed
 }
 
-func (s *Status) problem(format string, values ...any) {
+func (s *Runner) problem(format string, values ...any) {
 	s.Problems = append(s.Problems, fmt.Sprintf(format, values...))
 }
 
-func (w witnesses) lookAtRecord(_ context.Context, record instance.Record, s *Status) error {
+func (w Witnesses) lookAtRecord(_ context.Context, record instance.Record, s *Runner) error {
 	switch record.Phase {
 	case instance.Installed:
 	case instance.Removing:
@@ -171,11 +178,11 @@ func (w witnesses) lookAtRecord(_ context.Context, record instance.Record, s *St
 	if supervise.CheckListener(record.Dir) != nil {
 		s.problem("its directory %q has no listener", record.Dir)
 	}
-	settings, err := register.KeptOf(w.store, record).Find()
+	settings, err := register.KeptOf(w.Store, record).Find()
 	switch {
 	case errors.Is(err, register.ErrNotConfigured):
 		// A supervisor that has a credential is about to register it.
-		if agent, err := w.store.Running(record.Name); !s.finished && (err != nil || agent.None() || record.Credential.Empty()) {
+		if agent, err := w.Store.Running(record.Name); !s.finished && (err != nil || agent.None() || record.Credential.Empty()) {
 			s.problem("it has no registration")
 		}
 	case errors.Is(err, os.ErrPermission):
@@ -188,15 +195,15 @@ func (w witnesses) lookAtRecord(_ context.Context, record instance.Record, s *St
 	return nil
 }
 
-func (w witnesses) lookAtListener(ctx context.Context, record instance.Record, s *Status) error {
-	report, alive, silent, err := ask(ctx, w.store, record)
+func (w Witnesses) lookAtListener(ctx context.Context, record instance.Record, s *Runner) error {
+	report, alive, silent, err := control.Latest(ctx, w.Store, record)
 	if err != nil {
 		return err
 	}
 	if silent {
 		s.problem("its agent, process %d, does not answer", report.PID)
 	}
-	s.Listener = ListenerStatus{
+	s.Listener = Listener{
 		State: stopped, Reason: report.Reason, ExitCode: report.ExitCode, Starts: report.Starts,
 		Registrations: report.Registrations, Succeeded: report.Succeeded, Failed: report.Failed, Canceled: report.Canceled,
 	}
@@ -213,13 +220,13 @@ func (w witnesses) lookAtListener(ctx context.Context, record instance.Record, s
 		s.Listener.Since, s.Listener.Draining = &report.Since, report.Draining
 		s.judgeListener(report)
 	} else if s.finished {
-		s.Listener.State, s.Listener.Since, s.Listener.LastWords = ListenerFinished, &report.Since, ""
+		s.Listener.State, s.Listener.Since, s.Listener.LastWords = Finished, &report.Since, ""
 	}
 	return nil
 }
 
 // judgeListener says what is wrong with a listener that is supervised.
-func (s *Status) judgeListener(report instance.Report) {
+func (s *Runner) judgeListener(report instance.Report) {
 	since := ""
 	if report.TroubleSince != nil {
 		since = " since " + report.TroubleSince.Format(time.RFC3339)
@@ -237,7 +244,7 @@ func (s *Status) judgeListener(report instance.Report) {
 		s.problem("its listener has lost GitHub%s: %s", since, report.TroubleWords)
 	case report.State == instance.Starting && report.EndedAtOnce > 0:
 		s.problem("its listener has ended at once %s, and is started again (%s)", times(report.EndedAtOnce), report.LastWords)
-	case report.State == instance.Starting && time.Since(report.Since) > comeUp:
+	case report.State == instance.Starting && time.Since(report.Since) > instance.ComeUp:
 		s.problem("its listener was started at %s and does not listen yet", report.Since.Format(time.RFC3339))
 	}
 }
@@ -249,22 +256,22 @@ func times(n int) string {
 	return fmt.Sprintf("%d times", n)
 }
 
-func (w witnesses) lookAtService(ctx context.Context, record instance.Record, s *Status) error {
-	s.Service = ServiceStatus{State: none}
+func (w Witnesses) lookAtService(ctx context.Context, record instance.Record, s *Runner) error {
+	s.Service = Service{State: none}
 	if record.Service == "" {
 		return nil
 	}
-	service, err := w.services.Named(record.Service)
+	service, err := w.Service(record.Service)
 	if err != nil {
 		return err
 	}
 	state, err := service.State(ctx)
 	if err != nil {
-		s.Service = ServiceStatus{Name: record.Service, State: "unknown"}
+		s.Service = Service{Name: record.Service, State: unknown}
 		s.problem("its service cannot be looked at: %v", err)
 		return nil
 	}
-	s.Service = ServiceStatus{
+	s.Service = Service{
 		Name: record.Service, State: string(state.Active), Enabled: state.Enabled, Restarts: state.Restarts,
 	}
 	switch {
@@ -282,9 +289,9 @@ func (w witnesses) lookAtService(ctx context.Context, record instance.Record, s 
 
 // lookAtGitHub asks GitHub. What it refuses for a scope, or a network that does not
 // lead there, is in silent: it is the same for the next runner.
-func (w witnesses) lookAtGitHub(ctx context.Context, record instance.Record, s *Status, silent map[string]error) error {
-	s.GitHub = GitHubStatus{State: notAsked}
-	if w.connect == nil {
+func (w Witnesses) lookAtGitHub(ctx context.Context, record instance.Record, s *Runner, silent map[string]error) error {
+	s.GitHub = GitHub{State: notAsked}
+	if w.Connect == nil {
 		return nil
 	}
 	runners, err := []github.Runner(nil), silent[record.ScopeURL]
@@ -293,11 +300,11 @@ func (w witnesses) lookAtGitHub(ctx context.Context, record instance.Record, s *
 	}
 	if err != nil {
 		silent[record.ScopeURL] = err
-		s.GitHub = GitHubStatus{State: unknown, Error: err.Error()}
+		s.GitHub = GitHub{State: unknown, Error: err.Error()}
 		s.problem("GitHub cannot be asked: %v", err)
 		return err
 	}
-	s.GitHub.State = absent
+	s.GitHub.State = Absent
 	for _, runner := range runners {
 		if runner.ID != record.RunnerID {
 			continue
@@ -313,20 +320,20 @@ func (w witnesses) lookAtGitHub(ctx context.Context, record instance.Record, s *
 }
 
 // listed is what GitHub lists of the runner.
-func (w witnesses) listed(ctx context.Context, record instance.Record) ([]github.Runner, error) {
+func (w Witnesses) listed(ctx context.Context, record instance.Record) ([]github.Runner, error) {
 	scope, err := register.ScopeOf(record)
 	if err != nil {
 		return nil, err
 	}
-	return w.connect(scope).Runners(ctx, record.Name)
+	return w.Connect(scope).Runners(ctx, record.Name)
 }
 
-func (s *Status) compareGitHub(record instance.Record) {
+func (s *Runner) compareGitHub(record instance.Record) {
 	up := s.Listener.State == instance.Idle || s.Listener.State == instance.Busy
 	switch {
-	case s.finished && s.GitHub.State != absent:
+	case s.finished && s.GitHub.State != Absent:
 		s.problem("it has finished, and GitHub still lists it (id %d, %s)", record.RunnerID, s.GitHub.State)
-	case s.GitHub.State == absent && record.RunnerID != 0 && !s.finished:
+	case s.GitHub.State == Absent && record.RunnerID != 0 && !s.finished:
 		s.problem("GitHub does not list it (id %d)", record.RunnerID)
 	case s.GitHub.State == "offline" && up:
 		s.problem("its listener is %s, GitHub calls it offline", s.Listener.State)
@@ -337,7 +344,7 @@ func (s *Status) compareGitHub(record instance.Record) {
 
 // compareLabels notes as a problem which labels GitHub lacks; those that somebody
 // has added are none.
-func (s *Status) compareLabels(record instance.Record, listed []github.Label) {
+func (s *Runner) compareLabels(record instance.Record, listed []github.Label) {
 	if lacks := github.Lacks(listed, register.AskedLabels(record)); len(lacks) > 0 {
 		s.problem("its labels differ: GitHub does not list %s", strings.Join(lacks, ", "))
 	}
