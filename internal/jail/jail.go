@@ -101,8 +101,8 @@ type Life interface {
 	Interrupt() error
 	// Wait returns when Main has ended, and says how. It may be called several times, and by several at a time.
 	Wait() (Exit, error)
-	// Gone is closed when Main has ended and nothing of the life runs any more, as far as that is found out without ending it;
-	// nil where it is not.
+	// Gone is closed, a moment later at most, when Main has ended and nothing of the life runs any more; nil on systems where that
+	// is not found out without ending it.
 	Gone() <-chan struct{}
 	// End kills all that is left, Main too, and takes away what the life had for itself alone. After success nothing of it
 	// runs. After a failure it may be repeated; the error is about processes that even SIGKILL does not end, or about a service

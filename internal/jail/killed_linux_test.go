@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -228,4 +229,51 @@ func (w *world) toldToEnd(t *testing.T) {
 	if left := called(t, mark); len(left) > 0 {
 		t.Errorf("it has left %q, and Start said: %v", left, err)
 	}
+}
+
+// Gone is known when the last that a program has left ends by itself, or is killed, and not before; also when who kept it was killed.
+func TestGone(t *testing.T) {
+	oneByOne(t, func(t *testing.T, w *world) {
+		for _, keeperToo := range []bool{false, true} {
+			if keeperToo && w.maker.Name() != Descendants {
+				continue // there is none, or the kernel ends all with it
+			}
+			mark := word(t)
+			spec := w.spec("setsid sleep " + mark + " & sleep 0.1; exit 3")
+			spec.Outlive, spec.OutliveTime = []int{3}, 10*patience
+			l := w.begin(t, spec)
+			gone := l.Gone()
+			l.waits()
+			if keeperToo {
+				// What it keeps comes to this process, which is its reaper since it was started.
+				if err := l.Life.(*processLife).cmd.Process.Kill(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			select {
+			case <-gone:
+				t.Errorf("keeper killed %t: it is gone with %q", keeperToo, called(t, mark))
+			case <-time.After(3 * restPoll):
+			}
+			for _, file := range called(t, mark) {
+				if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err != nil || syscall.Kill(pid, syscall.SIGKILL) != nil {
+					t.Errorf("killing process %d of %q: %v", pid, file, err)
+				}
+			}
+			select {
+			case <-gone:
+			case <-time.After(patience):
+				t.Errorf("keeper killed %t: what has ended is not known to be gone", keeperToo)
+			}
+			l.ends()
+		}
+		l := w.begin(t, w.spec("while true; do sleep 0.1; done"))
+		gone := l.Gone()
+		l.ends()
+		select {
+		case <-gone:
+		case <-time.After(patience):
+			t.Error("what was ended is not known to be gone")
+		}
+	})
 }

@@ -58,7 +58,7 @@ func (m *byProcess) Start(ctx context.Context, spec Spec) (Life, error) {
 	if err := at.make(view, spec.User); err != nil {
 		return nil, &StartError{Program: spec.Argv[0], Cause: err}
 	}
-	life := &processLife{room: at, isolated: m.isolated, log: m.log, over: make(chan struct{}), gone: make(chan struct{})}
+	life := &processLife{room: at, isolated: m.isolated, log: m.log, over: make(chan struct{}), gone: make(chan struct{}), rest: newRest()}
 	err := life.start(ctx, spec, beginning{
 		Argv: spec.Argv, Env: lastOfEach(spec.Env), Dir: spec.Dir,
 		UID: spec.User.UID, GID: spec.User.GID, Groups: spec.User.Groups, Self: spec.User.Self,
@@ -159,6 +159,7 @@ type processLife struct {
 	gone     chan struct{} // closed when the first process has ended
 	mu       sync.Mutex    // of orders
 	endOnce  sync.Once
+	rest     rest // where it is not isolated
 }
 
 // start starts the first process, and has it start the program.
@@ -275,12 +276,13 @@ func (l *processLife) listen(next func() (report, error), reports *os.File) {
 
 func (l *processLife) Main() reaper.Process { return l.main }
 
-// Gone is known where all ends with the first process, and not where others have its orphans.
+// Gone is the end of the first process, which stays as long as there is something. Where it was killed, all has ended with it in
+// its namespaces, or what is left has come to this process.
 func (l *processLife) Gone() <-chan struct{} {
 	if l.isolated {
 		return l.gone
 	}
-	return nil
+	return l.rest.gone(l.gone, func() bool { return l.cmd.ProcessState.Success() || !reaper.Descended() })
 }
 
 func (l *processLife) Interrupt() error {
@@ -315,6 +317,7 @@ func (l *processLife) End(ctx context.Context) error {
 	if err := l.endLeft(ctx); err != nil {
 		return err
 	}
+	l.rest.end()
 	l.endOnce.Do(func() { _ = l.orders.Close() }) // nobody reads it any more
 	return l.room.discard()
 }

@@ -51,7 +51,7 @@ func (m *byUnit) Start(ctx context.Context, spec Spec) (Life, error) {
 	if err != nil {
 		return nil, errors.Join(refused(spec, err), at.discard())
 	}
-	life := &unitLife{unit: &transient.Handle{Name: spec.Name}, room: at, over: make(chan struct{})}
+	life := &unitLife{unit: &transient.Handle{Name: spec.Name}, room: at, over: make(chan struct{}), rest: newRest()}
 	if err := life.find(ctx); err != nil {
 		err = &StartError{Program: spec.Argv[0], Step: "asking systemd for its process", Cause: err}
 		return nil, errors.Join(err, life.unit.End(context.WithoutCancel(ctx)), at.discard())
@@ -149,11 +149,14 @@ type unitLife struct {
 	over   chan struct{}
 	exit   Exit
 	ending sync.Mutex
+	group  string // the unit's
+	rest   rest
 }
 
 // find finds the program. A number that systemd has not buried is nobody else's.
 func (l *unitLife) find(ctx context.Context) error {
 	state, err := l.unit.Look(ctx)
+	l.group = state.Group
 	if err != nil || state.Exited || !state.Present {
 		return err // the watch finds out how it ended
 	}
@@ -190,8 +193,10 @@ func (l *unitLife) watch(ctx context.Context, log *slog.Logger) {
 
 func (l *unitLife) Main() reaper.Process { return l.main }
 
-// Gone is not known: the unit stays when its last process has ended.
-func (l *unitLife) Gone() <-chan struct{} { return nil }
+// Gone is found out by looking: the unit stays when its last process has ended.
+func (l *unitLife) Gone() <-chan struct{} {
+	return l.rest.gone(l.over, func() bool { return transient.Empty(l.group) })
+}
 
 func (l *unitLife) Interrupt() error {
 	if l.main.PID == 0 {
@@ -225,6 +230,7 @@ func (l *unitLife) End(ctx context.Context) error {
 	if err := l.unit.End(ctx); err != nil {
 		return err
 	}
+	l.rest.end()
 	return l.room.discard()
 }
 

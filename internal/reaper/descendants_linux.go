@@ -58,6 +58,13 @@ func EndDescendants(ctx context.Context, grace time.Duration) (ended int, err er
 	return h.result(gone, err)
 }
 
+// Descended tells whether a descendant of this process runs, with what [EndDescendants] says of those who left. It reaps nobody. It
+// is true when the processes cannot be listed.
+func Descended() bool {
+	entries, err := walk()
+	return err != nil || len(runningOf(entries)) > 0
+}
+
 // findDescendants returns the descendants that run, and reaps those that were
 // children. None are left when there was no child at all: every
 // descendant has a line of parents up to a child, and a child stays in /proc,
@@ -69,6 +76,14 @@ func findDescendants() (running []Process, none bool, err error) {
 	}
 	self := os.Getpid()
 	none = !slices.ContainsFunc(entries, func(e entry) bool { return e.parent == self })
+	running = runningOf(entries)
+	reap(entries)
+	return running, none, nil
+}
+
+// runningOf are the descendants among the processes of a walk that run.
+func runningOf(entries []entry) []Process {
+	var running []Process
 	ours := descendants(entries)
 	for _, e := range entries {
 		if ours[e.pid] && !e.dead() && descends(e) {
@@ -77,8 +92,7 @@ func findDescendants() (running []Process, none bool, err error) {
 			}
 		}
 	}
-	reap(entries)
-	return running, none, nil
+	return running
 }
 
 // descendants returns the numbers of this process's descendants by one walk. As

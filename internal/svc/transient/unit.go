@@ -114,7 +114,7 @@ func (h *Handle) End(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if empty(state.Group) {
+		if Empty(state.Group) {
 			return nil
 		}
 	}
@@ -140,8 +140,9 @@ func (h *Handle) settled(ctx context.Context) (active string, err error) {
 	return active, err
 }
 
-// empty tells whether no process is in a control group, or in one below it, in whichever hierarchy systemd has it.
-func empty(group string) bool {
+// Empty tells whether no process is in a control group, as [State.Group] names it, or in one below it, in whichever hierarchy
+// systemd has it. No group is empty.
+func Empty(group string) bool {
 	if group == "" {
 		return true
 	}
