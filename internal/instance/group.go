@@ -24,21 +24,25 @@ type group struct {
 // locks. If this process is killed, the next one that takes one of them waits for the
 // group, for a minute at most. Ended is called when nothing of it works any more; it is nil
 // after an error.
-func StartUnder(start func() (pid int, err error), locks ...*Lock) (ended func(), err error) {
-	// First a group without a number: this process can be killed before it knows it.
-	if err := noteAll(locks, group{noted: true}); err != nil {
-		return nil, err
-	}
+//
+// Start calls its argument before anything begins to work: with the leader of a group that ends when the work has, and will do
+// so without this process too, or with 0 where there is none yet: then a minute is waited for what nobody can see.
+func StartUnder(start func(begins func(leader int) error) (pid int, err error), locks ...*Lock) (ended func(), err error) {
 	ended = func() {
 		// Left behind it costs a wait, and only if this process is killed.
 		_ = noteAll(locks, group{})
 	}
-	pid, err := start()
+	pid, err := start(func(leader int) error {
+		if leader == 0 {
+			return noteAll(locks, group{noted: true})
+		}
+		return noteAll(locks, groupOf(leader))
+	})
 	if err != nil {
 		ended()
 		return nil, err
 	}
-	// That it cannot be noted costs a wait as well: the one without a number stays.
+	// That it cannot be noted costs a wait at most: what was noted before stays.
 	_ = noteAll(locks, groupOf(pid))
 	return ended, nil
 }

@@ -62,8 +62,8 @@ func play(what string, s *Store) error {
 			child.Env = []string{role + "=wait"}
 			child.Stdin = os.Stdin
 			child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-			begin := func() (int, error) {
-				err := child.Start()
+			begin := func(begins func(int) error) (int, error) {
+				err := errors.Join(begins(0), child.Start())
 				return child.Process.Pid, err
 			}
 			if _, err := StartUnder(begin, lock); err != nil {

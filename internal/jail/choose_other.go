@@ -56,6 +56,9 @@ func (byGroup) Start(ctx context.Context, spec Spec) (Life, error) {
 		cmd.Stdout, cmd.Stderr = spec.Output, spec.Output
 	}
 	spec.User.As(cmd)
+	if err := spec.begins(0); err != nil {
+		return nil, err
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, &StartError{Program: spec.Argv[0], Cause: err}
 	}

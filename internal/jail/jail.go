@@ -52,6 +52,18 @@ type Spec struct {
 	Outlive     []int
 	OutliveTime time.Duration
 	View        View
+	// Begins is called, unless it is nil, before the program can do anything, with the process that keeps the life, as this host
+	// numbers it: it leads a process group, and ends when nothing of the life runs, also when this process was killed. It is 0
+	// where there is none: the life is systemd's, or there is the program alone. After an error of it nothing is started.
+	Begins func(keeper int) error `json:"-"`
+}
+
+// begins calls Begins.
+func (s *Spec) begins(keeper int) error {
+	if s.Begins == nil {
+		return nil
+	}
+	return s.Begins(keeper)
 }
 
 // View is what a life sees of the host, and what it may do to it. The zero value sees all of it and may do what its account may.

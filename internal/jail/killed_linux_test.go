@@ -277,3 +277,38 @@ func TestGone(t *testing.T) {
 		}
 	})
 }
+
+// Who keeps a life is told before its program does anything.
+func TestBegins(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		told, begun := -1, filepath.Join(w.root, "begun")
+		spec := w.spec("echo >" + begun + "; while true; do sleep 0.1; done")
+		spec.Begins = func(keeper int) error {
+			told = keeper
+			time.Sleep(50 * time.Millisecond) // for what would not wait
+			if exists(begun) {
+				t.Error("the program has begun before that was told")
+			}
+			return nil
+		}
+		l := w.begin(t, spec)
+		if w.maker.Name() == Systemd {
+			if told != 0 {
+				t.Errorf("systemd keeps it, and %d was told", told)
+			}
+		} else if group, err := syscall.Getpgid(told); err != nil || group != told || told == l.Main().PID {
+			t.Errorf("of process %d, its group %d is told (%v); the program is %d", told, group, err, l.Main().PID)
+		}
+		l.ends()
+		if told > 0 && syscall.Kill(told, 0) == nil {
+			t.Error("after the end of the life who kept it is there")
+		}
+		if err := os.RemoveAll(begun); err != nil {
+			t.Error(err)
+		}
+		spec.Begins = func(int) error { return errors.ErrUnsupported }
+		if _, err := w.try(t, spec); !errors.Is(err, errors.ErrUnsupported) || exists(begun) {
+			t.Errorf("what was not to begin: %v, begun: %t", err, exists(begun))
+		}
+	})
+}

@@ -171,7 +171,7 @@ func (l *processLife) start(ctx context.Context, spec Spec, begin beginning) err
 	// Its own kind of end: what was told, and that nobody reads it any more.
 	stop := context.AfterFunc(ctx, func() { _ = l.cmd.Process.Kill() })
 	next := said(reports)
-	r, err := l.begin(begin, spec.Grace, next)
+	r, err := l.begin(begin, &spec, next)
 	// From here on the end of ctx kills nothing, so either it has, or the life is whole.
 	switch killed := !stop(); {
 	case killed:
@@ -232,10 +232,13 @@ func (l *processLife) launch(output *os.File) (reports *os.File, err error) {
 }
 
 // begin says who keeps the room before anything is started in it, and hears what has come of the start.
-func (l *processLife) begin(b beginning, grace time.Duration, next func() (report, error)) (report, error) {
+func (l *processLife) begin(b beginning, spec *Spec, next func() (report, error)) (report, error) {
 	p, err := reaper.Look(l.cmd.Process.Pid)
 	if err == nil {
-		err = l.room.note(p, grace)
+		err = l.room.note(p, spec.Grace)
+	}
+	if err == nil {
+		err = spec.begins(p.PID) // it does nothing that it was not told, and ends when there is nobody to tell it
 	}
 	if err != nil {
 		return report{}, err

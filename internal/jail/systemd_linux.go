@@ -45,7 +45,9 @@ func (m *byUnit) Start(ctx context.Context, spec Spec) (Life, error) {
 	}
 	t, release, err := m.describe(spec, at)
 	if err == nil {
-		err = t.Start(ctx, m.host)
+		if err = spec.begins(0); err == nil {
+			err = t.Start(ctx, m.host)
+		}
 		release()
 	}
 	if err != nil {

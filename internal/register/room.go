@@ -225,14 +225,14 @@ func (r Room) config(ctx context.Context, dir string, user account.User, lock *i
 	defer output.Close()
 	said := listen(output, &transcript{log: r.Log, token: v.token})
 	var life jail.Life
-	ended, err := instance.StartUnder(func() (int, error) {
+	ended, err := instance.StartUnder(func(begins func(int) error) (int, error) {
 		var err error
 		life, err = maker.Start(ctx, jail.Spec{
 			Name: cmp.Or(r.Life, "register."+v.name), Description: "config.sh of runner " + v.name,
 			Argv: append([]string{filepath.Join(dir, "config.sh")}, v.arguments...),
 			Env:  append(environment, tokenVariable+"="+v.token.Reveal()), Dir: dir, User: nameless(user), Output: input,
 			Tasks: r.tasks(user), Grace: orphanGrace,
-			View: jail.View{Confined: true, Writable: []string{dir}, Hidden: r.Hidden},
+			View: jail.View{Confined: true, Writable: []string{dir}, Hidden: r.Hidden}, Begins: begins,
 		})
 		if err != nil {
 			return 0, err
