@@ -120,7 +120,8 @@ func patientFor(call *session, host *bootstrap.Host, o *doctorOptions) (doctor.H
 		Web:   transport.NewDownload(call.web),
 		Roots: host.Roots, Proxy: http.ProxyFromEnvironment, Environment: host.Environment, Token: call.credential.token,
 		Work: o.identity.folder(), Again: call.withWords,
-		AsRoot: func(words ...string) string { return underSudo(call.withWords(words...)) },
+		AsRoot:  func(words ...string) string { return underSudo(call.withWords(words...)) },
+		Machine: host.Machine,
 	}
 	if o.scope.url == "" {
 		return patient, nil

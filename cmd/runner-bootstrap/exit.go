@@ -17,6 +17,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/machine"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
@@ -146,6 +147,7 @@ func hostMeanings() []meaning {
 		{places.ErrWork, exitHost, hintWork},
 		{metadata.ErrNoCloud, exitHost, plus("--metadata", "auto")},
 		{metadata.ErrNoAnswer, exitHost, plus("--metadata", "auto")},
+		{machine.ErrCopied, exitHost, hintCopied},
 		{instance.ErrLocked, exitHost, hintLocked},
 		{instance.ErrElsewhere, exitHost, fixed(hintElsewhere)},
 		{account.ErrPrivilege, exitHost, asRoot},

@@ -12,6 +12,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/machine"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -115,6 +116,7 @@ func (call *session) host(cred credential) (*bootstrap.Host, error) {
 		Roots:       roots,
 		UserAgent:   call.web.UserAgent,
 		Environment: passedOn(),
+		Machine:     machine.New(),
 	}
 	if dir != "" {
 		host.Arguments = []string{"--dir", dir}

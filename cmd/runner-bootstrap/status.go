@@ -61,7 +61,7 @@ func runStatus(ctx context.Context, call *session, host *bootstrap.Host, o *stat
 			return err
 		}
 	}
-	witnesses := status.Witnesses{Store: host.Store, Service: services{}.witness, Connect: host.Connect}
+	witnesses := status.Witnesses{Store: host.Store, Service: services{}.witness, Connect: host.Connect, Machine: host.Machine}
 	all, failed := witnesses.Look(ctx, host.Store.Called(o.name.name))
 	if errors.Is(failed, instance.ErrUnknown) {
 		return fmt.Errorf("%w: %w", errUnhealthy, failed)
@@ -181,6 +181,8 @@ func (call *session) hintUnhealthyRunner(s status.Runner) string {
 	_, gone := os.Stat(s.Dir)
 	late := places.Unmounted(s.Dir)
 	switch {
+	case s.Copied:
+		return installOfOwn(call, s.ScopeURL)
 	case s.Phase == instance.Removing:
 		return call.here("uninstall", "--name", s.Name)
 	case s.Listener.State == status.Finished:

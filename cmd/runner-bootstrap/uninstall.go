@@ -58,7 +58,8 @@ func newUninstall(call *session) *cobra.Command {
 	return call.command("uninstall", "Remove the runner from this host and from GitHub", `
 Stops the runner, removes its service, takes it away from GitHub and proves
 that, and removes its files. Already absent is not an error. The account that
-jobs ran as and the cache of verified archives stay.`, o.groups(), call.withHost(bind(call, o, runUninstall)))
+jobs ran as and the cache of verified archives stay. On a copy of the machine
+that the runner was installed on, what is there is removed and GitHub not told.`, o.groups(), call.withHost(bind(call, o, runUninstall)))
 }
 
 func runUninstall(ctx context.Context, call *session, host *bootstrap.Host, o *uninstallOptions) error {
@@ -84,6 +85,7 @@ func runUninstall(ctx context.Context, call *session, host *bootstrap.Host, o *u
 
 // uninstallOne removes one runner; that it is gone already is told and no error.
 func uninstallOne(ctx context.Context, call *session, host *bootstrap.Host, removal bootstrap.Removal) error {
+	copied := copied(ctx, host, removal.Name)
 	err := host.Uninstall(ctx, removal)
 	if errors.Is(err, instance.ErrUnknown) {
 		call.console.summary(fmt.Sprintf("there is no runner %s on this host", removal.Name))
@@ -91,6 +93,10 @@ func uninstallOne(ctx context.Context, call *session, host *bootstrap.Host, remo
 	}
 	if err != nil {
 		return err
+	}
+	if copied {
+		call.console.summary(leftToTheOther(removal.Name))
+		return nil
 	}
 	if host.Connect == nil || removal.SkipGitHub {
 		call.console.summary(fmt.Sprintf(

@@ -17,6 +17,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/machine"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
@@ -50,6 +51,8 @@ type Agent struct {
 	// anything, zero if not at all.
 	Manager  *svc.Notifier
 	Watchdog time.Duration
+	// Machine knows whether the runner is this machine's.
+	Machine machine.Witness
 }
 
 // Run supervises the listener of an installed runner until ctx ends or it cannot
@@ -68,6 +71,9 @@ func (a *Agent) Run(ctx context.Context, name string) error {
 	scope, err := register.ScopeOf(record)
 	if err != nil {
 		return err
+	}
+	if err := a.Machine.Check(ctx, record); err != nil {
+		return stoppedOr(ctx, err)
 	}
 	lock, err := a.Store.LockRunner(ctx, name)
 	if err != nil {
@@ -92,6 +98,9 @@ func (a *Agent) Run(ctx context.Context, name string) error {
 		return err
 	}
 	k.mendWork(ctx, record)
+	learning, learned := context.WithCancel(ctx)
+	defer learned()
+	go a.learn(learning, record)
 	if err := register.Seal(record, user); err != nil {
 		return err
 	}

@@ -41,6 +41,9 @@ func (h *Host) order(ctx context.Context, name, verb string, command control.Com
 			return err
 		}
 		if agent.None() {
+			if err := h.Machine.Check(ctx, record); err != nil {
+				return err
+			}
 			return &refusal.Error{Object: object, Reason: ErrNotSupervised, Name: name}
 		}
 		// Another supervisor than the one that was told knows nothing of the order.

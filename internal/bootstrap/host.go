@@ -12,6 +12,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/machine"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 )
 
@@ -48,6 +49,8 @@ type Host struct {
 	// system's. UserAgent is who we are to it.
 	Roots     *x509.CertPool
 	UserAgent string
+	// Machine knows which of the runners are this machine's.
+	Machine machine.Witness
 	// cloud is kept for the next runner of this host.
 	cloud plan.Cloud
 	// Environment ("KEY=VALUE": proxies, certificates) passes on to config.sh
@@ -60,7 +63,7 @@ func (h *Host) Planner() *plan.Maker {
 	return &plan.Maker{
 		Paths: h.Paths, Store: h.Store, Cache: h.Fetcher.Cache, Log: h.Log, Services: described{h.Services},
 		Connect: h.Connect, Anonymous: h.Anonymous, Executable: h.Executable, Arguments: h.Arguments, Private: h.Private,
-		Environment: h.Environment, Cloud: &h.cloud,
+		Environment: h.Environment, Cloud: &h.cloud, Machine: h.Machine,
 	}
 }
 

@@ -58,6 +58,7 @@ func (h *Host) Install(ctx context.Context, r plan.Request) (*plan.Plan, error) 
 		h.tellOnce(i.record, health.EventInstalling)
 	}
 	do := map[plan.Phase]func(context.Context) (string, error){
+		plan.ForgetPhase:      func(ctx context.Context) (string, error) { return forget(ctx, i) },
 		plan.AccountPhase:     i.createAccount,
 		plan.FetchPhase:       i.fetch,
 		plan.EnvironmentPhase: i.writeEnvironment,
@@ -134,6 +135,7 @@ func (h *Host) installer(made *plan.Plan, lock *instance.Lock) (*installer, erro
 // save writes the record before the phase that it announces.
 func (i *installer) save(phase instance.Phase) error {
 	i.record.Phase, i.record.User = phase, i.plan.User
+	i.record.Machine = i.host.Machine.Learn(i.record.Machine, i.host.cloud.Known())
 	return i.host.Store.Save(i.record)
 }
 

@@ -56,12 +56,12 @@ func (i *installer) installService(ctx context.Context) (string, error) {
 }
 
 // dropService takes the service of the record away; gone already is done.
-func dropService(ctx context.Context, services Services, record instance.Record) error {
+func dropService(ctx context.Context, services Services, record instance.Record, how svc.StopMode) error {
 	service, err := services.Named(record.Service)
 	if err != nil {
 		return err
 	}
-	if err := service.Stop(ctx, svc.Gently); err != nil {
+	if err := service.Stop(ctx, how); err != nil {
 		return err
 	}
 	if _, err := service.Uninstall(ctx); err != nil {
@@ -74,7 +74,7 @@ func dropService(ctx context.Context, services Services, record instance.Record)
 }
 
 func (i *installer) removeService(ctx context.Context) error {
-	if err := dropService(ctx, i.host.Services, i.record); err != nil {
+	if err := dropService(ctx, i.host.Services, i.record, svc.Gently); err != nil {
 		return err
 	}
 	i.record.Service = ""

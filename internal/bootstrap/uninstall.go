@@ -50,6 +50,9 @@ func (h *Host) Uninstall(ctx context.Context, r Removal) error {
 		return err
 	}
 	u := &uninstaller{host: h, removal: r, record: record, lock: lock}
+	if err := h.Machine.Check(ctx, record); err != nil {
+		return u.removeCopy(ctx, err)
+	}
 	object := fmt.Sprintf("%s at %s", record.Name, record.ScopeURL)
 	// GitHub is asked next, by the record's id.
 	if err := u.kept().Adopt(ctx, nil); err != nil {
@@ -265,7 +268,7 @@ func (u *uninstaller) stopAgent(ctx context.Context, agent instance.Holder) erro
 }
 
 func (u *uninstaller) removeService(ctx context.Context) (string, error) {
-	return "removed", dropService(ctx, u.host.Services, u.record)
+	return "removed", dropService(ctx, u.host.Services, u.record, svc.Gently)
 }
 
 // deregister takes the runner away from GitHub: with a remove token, as the runner's own

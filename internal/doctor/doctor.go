@@ -13,6 +13,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/machine"
 )
 
 // State is how a check has ended.
@@ -82,6 +83,8 @@ type Host struct {
 	Again func(words ...string) string
 	// AsRoot is the same for root, so that sudo finds the program; nil: sudo with Again.
 	AsRoot func(words ...string) string
+	// Machine knows which of the runners here are this machine's.
+	Machine machine.Witness
 }
 
 // Examine makes all checks, side by side, and returns their findings in a fixed order. It changes nothing and leaves
@@ -95,6 +98,7 @@ func (h Host) Examine(ctx context.Context) []Finding {
 	checks := []check{
 		{"privileges", h.privileges},
 		{"platform", h.platform},
+		{"machine", func(ctx context.Context) []Finding { return copies(ctx, h) }},
 		{"libc", h.libc},
 		{"libraries", h.libraries},
 		{"runner", h.unpacked},

@@ -52,7 +52,7 @@ func TestLibrariesOfAHostileTree(t *testing.T) {
 // greedy is the head of a library of this host whose table of names has a gigabyte.
 func greedy(t *testing.T) []byte {
 	t.Helper()
-	m := newLoader("/").machine
+	m := newLoader("/").architecture
 	if m.class != elf.ELFCLASS64 {
 		t.Skip("no runner for this machine, or one of 32 bits")
 	}

@@ -34,7 +34,7 @@ func head(class elf.Class, code elf.Machine) []byte {
 	return text
 }
 
-func thisMachine(t *testing.T) machine {
+func thisMachine(t *testing.T) architecture {
 	t.Helper()
 	m, known := machineOf(runtime.GOARCH)
 	if !known {

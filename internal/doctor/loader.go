@@ -14,31 +14,31 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 )
 
-// machine is what the files of a runner of this host are made for.
-type machine struct {
+// architecture is what the files of a runner of this host are made for.
+type architecture struct {
 	class elf.Class
 	code  elf.Machine
 	// start is what loads programs of GNU libc, and triplet the folder of Debian's libraries.
 	start, triplet string
 }
 
-func machineOf(goarch string) (machine, bool) {
+func machineOf(goarch string) (architecture, bool) {
 	switch goarch {
 	case "amd64":
-		return machine{elf.ELFCLASS64, elf.EM_X86_64, "/lib64/ld-linux-x86-64.so.2", "x86_64-linux-gnu"}, true
+		return architecture{elf.ELFCLASS64, elf.EM_X86_64, "/lib64/ld-linux-x86-64.so.2", "x86_64-linux-gnu"}, true
 	case "arm64":
-		return machine{elf.ELFCLASS64, elf.EM_AARCH64, "/lib/ld-linux-aarch64.so.1", "aarch64-linux-gnu"}, true
+		return architecture{elf.ELFCLASS64, elf.EM_AARCH64, "/lib/ld-linux-aarch64.so.1", "aarch64-linux-gnu"}, true
 	case "arm":
-		return machine{elf.ELFCLASS32, elf.EM_ARM, "/lib/ld-linux-armhf.so.3", "arm-linux-gnueabihf"}, true
+		return architecture{elf.ELFCLASS32, elf.EM_ARM, "/lib/ld-linux-armhf.so.3", "arm-linux-gnueabihf"}, true
 	}
-	return machine{}, false
+	return architecture{}, false
 }
 
 // loader finds libraries as the dynamic loader of the system below root does: first in its cache, then in the folders
 // that it always looks into. It does not know what ld.so.conf has beside its cache, as the loader does not either.
 type loader struct {
 	root string
-	machine
+	architecture
 	cache map[string][]string
 }
 
@@ -49,7 +49,7 @@ func newLoader(root string) loader {
 	if err != nil {
 		text = nil
 	}
-	return loader{root: root, machine: m, cache: cachedLibraries(text)}
+	return loader{root: root, architecture: m, cache: cachedLibraries(text)}
 }
 
 // find returns where the library called name is; empty if it is nowhere, or of another machine everywhere.

@@ -23,7 +23,7 @@ func arrows() []arrow {
 	return []arrow{
 		{"cmd/runner-bootstrap", []string{
 			"internal/bootstrap", "internal/plan", "internal/doctor", "internal/places", "internal/download", "internal/supervise",
-			"internal/register", "internal/svc", "internal/status",
+			"internal/register", "internal/svc", "internal/status", "internal/machine",
 			"internal/health", "internal/metadata", "internal/github", "internal/instance", "internal/account", "internal/transport",
 			"internal/refusal", "internal/agent", "internal/jail", "internal/shell", "internal/removal", "internal/openfile",
 			"internal/config",
@@ -32,27 +32,29 @@ func arrows() []arrow {
 		{"internal/bootstrap", []string{
 			"internal/plan", "internal/doctor", "internal/places", "internal/download", "internal/supervise", "internal/register", "internal/svc",
 			"internal/health", "internal/workspace", "internal/sealcheck", "internal/github", "internal/instance",
-			"internal/account", "internal/refusal", "internal/control", "internal/removal", "internal/folders",
+			"internal/account", "internal/refusal", "internal/control", "internal/removal", "internal/folders", "internal/machine",
 			"internal/jail",      // its tests are the first process of a config.sh
 			"internal/transport", // the clients that its tests speak to the simulator with
 		}},
 		{"internal/status", []string{
 			"internal/control", "internal/github", "internal/instance", "internal/register", "internal/supervise", "internal/svc",
+			"internal/machine", "internal/refusal",
 			"internal/transport", // for the client that its tests ask GitHub with
 		}},
 		// What a plan needs is read; who carries it out stands above.
 		{"internal/plan", []string{
 			"internal/places", "internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health",
-			"internal/metadata", "internal/github", "internal/instance", "internal/account", "internal/refusal",
+			"internal/metadata", "internal/github", "internal/instance", "internal/account", "internal/refusal", "internal/machine",
 			"internal/openfile",
 			"internal/transport", // as above
 		}},
 		{"internal/agent", []string{
 			"internal/download", "internal/supervise", "internal/jail", "internal/register", "internal/svc", "internal/health",
 			"internal/metadata", "internal/reaper", "internal/workspace", "internal/github", "internal/instance", "internal/account",
-			"internal/refusal", "internal/control", "internal/removal", "internal/folders",
+			"internal/refusal", "internal/control", "internal/removal", "internal/folders", "internal/machine",
 		}},
 		{"internal/doctor", []string{
+			"internal/machine", "internal/refusal",
 			"internal/places", "internal/download", "internal/svc", "internal/github", "internal/instance", "internal/account",
 			"internal/transport", "internal/openfile", "internal/shell", "internal/jail",
 		}},
@@ -87,6 +89,7 @@ func arrows() []arrow {
 		{"internal/account", nil},
 		{"internal/reaper", nil},
 		{"internal/metadata", []string{"internal/retry"}},
+		{"internal/machine", []string{"internal/instance", "internal/metadata", "internal/refusal", "internal/github"}},
 		{"internal/workspace", []string{"internal/removal", "internal/folders"}},
 		{"internal/removal", []string{"internal/folders", "internal/openat"}},
 		{"internal/folders", nil},

@@ -57,13 +57,23 @@ type Record struct {
 	Service string `json:"service"`           // empty: runs without one
 	Control string `json:"control,omitempty"` // the socket on which its agent answers, or has answered
 	Phase   Phase  `json:"phase"`
-	Dates
+	Written
 }
 
-// Dates are when the record was written first, and last.
-type Dates struct {
+// Written is when the record was written first, and last, and on which machine.
+type Written struct {
 	Created time.Time `json:"created"`
 	Updated time.Time `json:"updated"`
+	// Machine is the one whose runner this is; empty in records from before it was noted, and where nothing is known of it.
+	Machine Machine `json:"machine,omitzero"`
+}
+
+// Machine says which machine a host is, as far as it is known. A copy of its disk is another one.
+type Machine struct {
+	ID       string `json:"id,omitempty"`       // derived from the machine-id, which is not to be told
+	Firmware string `json:"firmware,omitempty"` // derived from the UUID that its firmware says
+	Cloud    string `json:"cloud,omitempty"`    // whose instance it is
+	Instance string `json:"instance_id,omitempty"`
 }
 
 // Origin is what the runner's directory was made of.

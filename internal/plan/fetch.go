@@ -20,7 +20,7 @@ func (p *planner) planFetch(ctx context.Context) error {
 	if err := decideUpdate(p); err != nil {
 		return err
 	}
-	if _, err := os.Lstat(p.plan.Dir); err == nil {
+	if _, err := os.Lstat(p.plan.Dir); err == nil && !p.copies(p.plan.Dir) {
 		if !p.known {
 			return &refusal.Error{Object: fmt.Sprintf("directory %q", p.plan.Dir), Reason: ErrForeignDir, Name: p.plan.Dir}
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/machine"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -47,6 +48,8 @@ type Maker struct {
 	Environment []string
 	// Cloud remembers what the cloud has said of this machine.
 	Cloud *Cloud
+	// Machine knows which of the runners are this machine's.
+	Machine machine.Witness
 }
 
 // Make compares the request with this host and with GitHub. It reads and

@@ -6,6 +6,7 @@ type Phase string
 // The phases of install, in their order, and then those that uninstall and prepare have beside them.
 const (
 	PlanPhase        Phase = "plan"
+	ForgetPhase      Phase = "forget" // what is here of another machine's runners
 	AccountPhase     Phase = "account"
 	FetchPhase       Phase = "fetch"
 	EnvironmentPhase Phase = "environment"

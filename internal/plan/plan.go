@@ -36,6 +36,8 @@ type Details struct {
 	// Record is the runner's as it is to be kept. Found is as it was found; it has no
 	// name if there was none.
 	Record, Found instance.Record
+	// Copied are the records that this host has of another machine's runners, as it is a copy of that.
+	Copied []instance.Record
 	// JobUser is who jobs run as. One that is yet to be created has no number.
 	JobUser account.User
 	// Unit describes the service, where the plan names one.

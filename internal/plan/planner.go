@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
@@ -27,6 +28,8 @@ func (p *planner) identify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	records = slices.DeleteFunc(records, func(record instance.Record) bool { return setAside(ctx, p, record) })
+	planForget(p)
 	for _, record := range records {
 		// The first of several may have been the only one before.
 		same := record.Index == r.Index || record.Index == 0 && r.Index == 1

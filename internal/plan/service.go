@@ -75,6 +75,9 @@ func (p *planner) planService(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if p.copies(p.plan.ServiceName) {
+		state = svc.State{Active: svc.Absent} // when its turn comes
+	}
 	if state.Active != svc.Absent && p.Record.Service != p.plan.ServiceName {
 		// GitHub's own installer gives the same names, and so does an install in
 		// another directory.

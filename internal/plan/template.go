@@ -39,6 +39,14 @@ type Cloud struct {
 	facts *metadata.Facts // nil: it was not asked yet
 }
 
+// Known is what it has said so far; empty if it was not asked.
+func (c *Cloud) Known() metadata.Facts {
+	if c.facts == nil {
+		return metadata.Facts{}
+	}
+	return *c.facts
+}
+
 func (m *Maker) cloudFacts(ctx context.Context, want Metadata) (metadata.Facts, error) {
 	switch {
 	case want.Policy == MetadataOff:

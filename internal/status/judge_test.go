@@ -44,6 +44,7 @@ func TestCompareGitHub(t *testing.T) {
 		listener instance.State
 		id       int64
 		finished bool
+		copied   bool
 		problem  string
 	}{
 		"listening, online":     {github: "online", listener: instance.Idle, id: 1},
@@ -55,6 +56,7 @@ func TestCompareGitHub(t *testing.T) {
 		"stopped and yet up":    {github: "online", listener: stopped, id: 1, problem: "another host may hold"},
 		"listening, not asked":  {github: notAsked, listener: instance.Idle, id: 1},
 		"updating while online": {github: "online", listener: instance.Updating, id: 1},
+		"a copy, at work there": {github: "online", listener: stopped, id: 1, copied: true},
 		"finished, absent":      {github: Absent, listener: Finished, id: 1, finished: true},
 		"finished and left":     {github: Absent, listener: Finished, finished: true},
 		"finished, listed":      {github: "offline", listener: Finished, id: 1, finished: true, problem: "GitHub still lists it (id 1, offline)"},
@@ -62,7 +64,7 @@ func TestCompareGitHub(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := Runner{Listener: Listener{State: c.listener}, GitHub: GitHub{State: c.github}, finished: c.finished}
+			s := Runner{Listener: Listener{State: c.listener}, GitHub: GitHub{State: c.github}, finished: c.finished, Copied: c.copied}
 			s.compareGitHub(instance.Record{Registration: instance.Registration{RunnerID: c.id}})
 			got := strings.Join(s.Problems, "; ")
 			if (c.problem == "") != (got == "") || !strings.Contains(got, c.problem) {

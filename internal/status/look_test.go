@@ -13,6 +13,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/machine"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/status"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -170,6 +171,14 @@ func TestStatus(t *testing.T) {
 		"interrupted": {func(w *world) {
 			w.change(func(r *instance.Record) { r.Phase = instance.Fetched })
 		}, "its installation was interrupted (fetched)", nil},
+		"of another machine": {func(w *world) {
+			w.change(func(r *instance.Record) { r.Machine.ID = "first" })
+			w.look.Machine = machine.Witness{Here: instance.Machine{ID: "other"}}
+		}, "this machine is a copy of the one that it was installed on: it has another machine-id", nil},
+		"of this machine": {func(w *world) {
+			w.change(func(r *instance.Record) { r.Machine.ID = "first" })
+			w.look.Machine = machine.Witness{Here: instance.Machine{ID: "first"}}
+		}, "", nil},
 		"being removed": {func(w *world) {
 			w.change(func(r *instance.Record) { r.Phase = instance.Removing })
 		}, "its removal was interrupted", nil},
@@ -190,6 +199,9 @@ func TestStatus(t *testing.T) {
 			s := all[0]
 			if s.Healthy != (c.problem == "") || !strings.Contains(strings.Join(s.Problems, "; "), c.problem) {
 				t.Errorf("healthy %v, problems %q, want %q", s.Healthy, s.Problems, c.problem)
+			}
+			if s.Copied != (name == "of another machine") {
+				t.Errorf("copied %v", s.Copied)
 			}
 			if name == "in order" && (s.Service.State != "running" || !s.Service.Enabled || s.GitHub.State != "offline" || s.Version != "2.400.0") {
 				t.Errorf("status %+v", s)

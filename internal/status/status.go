@@ -15,6 +15,8 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/control"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/machine"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -33,8 +35,11 @@ type Runner struct {
 	Service  Service        `json:"service"`
 	Listener Listener       `json:"listener"`
 	GitHub   GitHub         `json:"github"`
-	Problems []string       `json:"problems"`
-	Healthy  bool           `json:"healthy"`
+	// Copied is set where this host is a copy of the machine that the runner was installed on, and is: nothing of it is
+	// started here.
+	Copied   bool     `json:"copied"`
+	Problems []string `json:"problems"`
+	Healthy  bool     `json:"healthy"`
 
 	finished bool // it has ended for good, as it was meant to
 }
@@ -109,6 +114,8 @@ type Witnesses struct {
 	Service func(name string) (ServiceWitness, error)
 	// Connect gives the client for a scope; nil: GitHub is not asked.
 	Connect func(github.Scope) *github.Client
+	// Machine knows whether a runner is this machine's.
+	Machine machine.Witness
 }
 
 // Look looks at every runner of this host, or at the one called name. What this host knows is there whatever GitHub answers, and
@@ -144,6 +151,10 @@ func (w Witnesses) statusOf(ctx context.Context, record instance.Record) (Runner
 		RunnerID: record.RunnerID, Phase: record.Phase, Version: record.Version, Problems: []string{},
 	}
 	s.finished = register.KeptOf(w.Store, record).Finished() != ""
+	if err := w.Machine.Check(ctx, record); err != nil {
+		s.Copied = true
+		s.problem("%v", reasonOf(err))
+	}
 	var failed error
 	for _, look := range []func(context.Context, instance.Record, *Runner) error{
 		w.lookAtRecord, w.lookAtListener, w.lookAtService,
@@ -154,6 +165,15 @@ func (w Witnesses) statusOf(ctx context.Context, record instance.Record) (Runner
 		}
 	}
 	return s, failed
+}
+
+// reasonOf is a refusal without its object, which is the runner that is looked at.
+func reasonOf(err error) string {
+	var refused *refusal.Error
+	if !errors.As(err, &refused) {
+		return err.Error()
+	}
+	return refused.Reason.Error() + ": " + refused.Detail
 }
 
 func (s *Runner) problem(format string, values ...any) {
@@ -331,6 +351,7 @@ func (w Witnesses) listed(ctx context.Context, record instance.Record) ([]github
 func (s *Runner) compareGitHub(record instance.Record) {
 	up := s.Listener.State == instance.Idle || s.Listener.State == instance.Busy
 	switch {
+	case s.Copied: // what GitHub lists is the other machine's
 	case s.finished && s.GitHub.State != Absent:
 		s.problem("it has finished, and GitHub still lists it (id %d, %s)", record.RunnerID, s.GitHub.State)
 	case s.GitHub.State == Absent && record.RunnerID != 0 && !s.finished:
