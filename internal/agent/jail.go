@@ -10,11 +10,32 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 )
 
-// jail is what the listener is confined by on this host: units of systemd's where the agent is a service of its.
-func (a *Agent) jail(ctx context.Context, record instance.Record) (jail.Maker, error) {
-	o := jail.Options{Folder: record.LifeDir(), Log: a.Log}
+// jail begins to choose what the listener is confined by on this host, while other things are done, and has its first life
+// prepared. Chosen waits for that; drop is to be called when there will be no other life.
+func (a *Agent) jail(ctx context.Context, record instance.Record) (chosen func() (jail.Maker, error), drop func()) {
+	var maker jail.Maker
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		maker, err = a.chooseJail(ctx, record)
+	}()
+	return func() (jail.Maker, error) {
+			<-done
+			return maker, err
+		}, func() {
+			if <-done; err == nil {
+				_ = maker.Prepare(0) // which starts nothing
+			}
+		}
+}
+
+// chooseJail takes units of systemd's where the agent is a service of its.
+func (a *Agent) chooseJail(ctx context.Context, record instance.Record) (jail.Maker, error) {
+	o := jail.Options{Folder: record.LifeDir(), Soon: 1, Log: a.Log}
 	if a.Manager.Listens() {
 		o.Unit = record.Service
 	}
@@ -27,6 +48,25 @@ func (a *Agent) jail(ctx context.Context, record instance.Record) (jail.Maker, e
 			"reason", strings.Join(weaker, "; "))
 	}
 	return maker, nil
+}
+
+// prepared has lives prepared from the end of a job on, for an ephemeral runner: one for config.sh, unless it is registered
+// without, and one for the listener. It is told each change of the listener's.
+func prepared(maker jail.Maker, record instance.Record) func(supervise.Change) {
+	lives, jobs := 2, 0
+	if record.JIT {
+		lives = 1
+	}
+	return func(now supervise.Change) {
+		ended := now.Results.Total()
+		switch {
+		case ended > jobs:
+			_ = maker.Prepare(lives) // costs time where it fails
+		case now.State != supervise.Registering && now.State != supervise.Starting:
+			_ = maker.Prepare(0) // which starts nothing
+		}
+		jobs = ended
+	}
 }
 
 // life is what all lives of the listener have in common.

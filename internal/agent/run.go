@@ -17,6 +17,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/machine"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
@@ -80,15 +81,17 @@ func (a *Agent) Run(ctx context.Context, name string) error {
 		return err
 	}
 	defer lock.Release()
+	if err := a.awaitRoot(ctx, record); err != nil {
+		return stoppedOr(ctx, err)
+	}
+	chosen, drop := a.jail(ctx, record)
+	defer drop()
 	user, err := a.awaitUser(ctx, record)
 	if err != nil && ctx.Err() != nil {
 		return nil //nolint:nilerr // it was asked to stop, and has not begun
 	}
 	if err != nil {
 		return fmt.Errorf("finding the runner's account: %w", err)
-	}
-	if err := a.awaitRoot(ctx, record); err != nil {
-		return stoppedOr(ctx, err)
 	}
 	k := a.keeper(record, scope, user)
 	if err := k.adopt(ctx, record); err != nil {
@@ -104,7 +107,7 @@ func (a *Agent) Run(ctx context.Context, name string) error {
 	if err := register.Seal(record, user); err != nil {
 		return err
 	}
-	return a.supervise(ctx, k, record)
+	return a.supervise(ctx, k, record, chosen)
 }
 
 // keeper keeps the registration of one runner.
@@ -121,11 +124,11 @@ func (a *Agent) keeper(record instance.Record, scope github.Scope, user account.
 }
 
 // supervise has the listener run, and does what its end asks for.
-func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record) error {
+func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record, chosen func() (jail.Maker, error)) error {
 	log := a.Log.With("runner", record.Name)
 	reporter := a.newReporter(record, log)
 	defer reporter.close()
-	maker, err := a.jail(ctx, record)
+	maker, err := chosen()
 	if err != nil {
 		return stoppedOr(ctx, err)
 	}
@@ -161,6 +164,10 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 	}
 	if k.connect != nil && !record.PreRegistered {
 		config.Renew = sparing(k.renew)
+		if record.Ephemeral || record.JIT {
+			spare := prepared(maker, record)
+			config.Report = func(now supervise.Change) { spare(now); reporter.report(now) }
+		}
 		k.ahead = k.aheadOf(record)
 		reporter.ahead = k.ahead
 	}

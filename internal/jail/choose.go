@@ -13,6 +13,8 @@ type Options struct {
 	// Unit is the service that this process was started as by systemd; empty: it was not. Only then systemd is asked for
 	// anything: a program that somebody has started by hand keeps what it starts.
 	Unit string
+	// Soon are the lives that are about to start: see [Maker.Prepare].
+	Soon int
 	Log  *slog.Logger
 }
 

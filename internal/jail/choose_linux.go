@@ -64,10 +64,13 @@ func chooseByProcess(ctx context.Context, o Options) (*byProcess, error) {
 		return &byProcess{folder: o.Folder, log: o.Log, weaker: weakerDescendants("this process is not root")}, nil
 	}
 	isolated := &byProcess{folder: o.Folder, log: o.Log, isolated: true, weaker: weakerNamespaces()}
+	_ = isolated.Prepare(o.Soon) // where that fails, the trial says why
 	err := isolated.probe(ctx)
-	switch {
-	case err == nil:
+	if err == nil {
 		return isolated, nil
+	}
+	_ = isolated.Prepare(0) // which starts nothing
+	switch {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	}

@@ -43,6 +43,9 @@ func (byGroup) Weaker() []string {
 	}
 }
 
+// Prepare does nothing: there is nothing that a life needs beside its program.
+func (byGroup) Prepare(int) error { return nil }
+
 func (byGroup) EndStale(context.Context, string) error { return nil }
 
 func (byGroup) Start(ctx context.Context, spec Spec) (Life, error) {

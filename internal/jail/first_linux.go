@@ -48,6 +48,9 @@ func firstProcess() int {
 	// Caught, and not ignored: the program would inherit that. They are for the one who has started this process.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1,
 		syscall.SIGUSR2, syscall.SIGPIPE)
+	if takeOver(orderFile) != nil {
+		return 1 // there was nothing to do
+	}
 	lines := json.NewDecoder(os.NewFile(orderFile, "orders"))
 	var o order
 	if err := lines.Decode(&o); err != nil || o.Begin == nil {

@@ -100,6 +100,9 @@ type Maker interface {
 	// [*StartError] where the program, or its confinement, cannot be had on this host, and matches what the kernel says
 	// ([io/fs.ErrNotExist], [io/fs.ErrPermission]). When ctx ends while it starts, it does not.
 	Start(ctx context.Context, spec Spec) (Life, error)
+	// Prepare has the next lives, as many as that, begin sooner: a process is started for each where that is the way. They cost
+	// memory until Start has taken them; 0 ends what no life has taken. An error costs nothing but time.
+	Prepare(lives int) error
 	// EndStale ends what was left under a name by a process that was killed, and returns when nothing of it runs. Nothing
 	// there is success. It may be repeated.
 	EndStale(ctx context.Context, name string) error

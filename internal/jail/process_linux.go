@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -29,6 +28,7 @@ type byProcess struct {
 	isolated bool
 	weaker   []string
 	log      *slog.Logger
+	spares   spares
 }
 
 func (m *byProcess) Name() string {
@@ -58,8 +58,13 @@ func (m *byProcess) Start(ctx context.Context, spec Spec) (Life, error) {
 	if err := at.make(view, spec.User); err != nil {
 		return nil, &StartError{Program: spec.Argv[0], Cause: err}
 	}
-	life := &processLife{room: at, isolated: m.isolated, log: m.log, over: make(chan struct{}), gone: make(chan struct{}), rest: newRest()}
-	err := life.start(ctx, spec, beginning{
+	keeper, err := m.spares.take(m.isolated)
+	if err != nil {
+		err = &StartError{Program: spec.Argv[0], Step: "starting the first process of its life", Cause: err}
+		return nil, errors.Join(err, at.discard())
+	}
+	life := &processLife{room: at, isolated: m.isolated, log: m.log, keeper: keeper, over: make(chan struct{}), rest: newRest()}
+	err = life.start(ctx, spec, beginning{
 		Argv: spec.Argv, Env: lastOfEach(spec.Env), Dir: spec.Dir,
 		UID: spec.User.UID, GID: spec.User.GID, Groups: spec.User.Groups, Self: spec.User.Self,
 		Isolated: m.isolated, View: view, Room: at.path,
@@ -69,6 +74,14 @@ func (m *byProcess) Start(ctx context.Context, spec Spec) (Life, error) {
 		return nil, errors.Join(err, at.discard())
 	}
 	return life, nil
+}
+
+// Prepare starts first processes, unless they would be among the descendants that are ended with a life.
+func (m *byProcess) Prepare(lives int) error {
+	if !m.isolated {
+		return nil
+	}
+	return m.spares.have(m.isolated, lives)
 }
 
 // EndStale waits for a first process that knows that it is alone, and kills one that does not end.
@@ -151,26 +164,20 @@ type processLife struct {
 	room     room
 	isolated bool
 	log      *slog.Logger
-	cmd      *exec.Cmd
-	orders   *os.File
-	main     reaper.Process
-	over     chan struct{} // closed when the program has ended
-	exit     Exit
-	gone     chan struct{} // closed when the first process has ended
-	mu       sync.Mutex    // of orders
-	endOnce  sync.Once
-	rest     rest // where it is not isolated
+	*keeper
+	main    reaper.Process
+	over    chan struct{} // closed when the program has ended
+	exit    Exit
+	mu      sync.Mutex // of orders
+	endOnce sync.Once
+	rest    rest // where it is not isolated
 }
 
-// start starts the first process, and has it start the program.
+// start has the first process start the program.
 func (l *processLife) start(ctx context.Context, spec Spec, begin beginning) error {
-	reports, err := l.launch(spec.Output)
-	if err != nil {
-		return &StartError{Program: spec.Argv[0], Step: "starting the first process of its life", Cause: err}
-	}
 	// Its own kind of end: what was told, and that nobody reads it any more.
 	stop := context.AfterFunc(ctx, func() { _ = l.cmd.Process.Kill() })
-	next := said(reports)
+	next := said(l.reports)
 	r, err := l.begin(begin, &spec, next)
 	// From here on the end of ctx kills nothing, so either it has, or the life is whole.
 	switch killed := !stop(); {
@@ -189,46 +196,12 @@ func (l *processLife) start(ctx context.Context, spec Spec, begin beginning) err
 		if r.Failed == "" { // the program may have been started
 			err = errors.Join(err, l.endLeft(context.WithoutCancel(ctx)))
 		}
-		return errors.Join(err, l.orders.Close(), reports.Close())
+		return errors.Join(err, l.orders.Close(), l.reports.Close())
 	}
 	// One that ended at once is nobody any more.
 	l.main, _ = reaper.LookInside(l.cmd.Process.Pid, r.Started)
-	go l.listen(next, reports)
+	go l.listen(next)
 	return nil
-}
-
-// launch starts the first process, with the pipes to it.
-func (l *processLife) launch(output *os.File) (reports *os.File, err error) {
-	theirs, orders, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	reports, theirReports, err := os.Pipe()
-	if err != nil {
-		return nil, errors.Join(err, theirs.Close(), orders.Close())
-	}
-	//nolint:noctx // it is ended by an order, and by the kernel when this process ends
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Args, cmd.Dir, cmd.Env = []string{firstName}, "/", []string{"GOMAXPROCS=2", "GOGC=50"}
-	if output != nil {
-		cmd.Stdout, cmd.Stderr = output, output
-	}
-	cmd.ExtraFiles = []*os.File{theirs, theirReports} // orderFile, reportFile
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if l.isolated {
-		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWIPC
-	}
-	err = cmd.Start()
-	err = errors.Join(err, theirs.Close(), theirReports.Close())
-	if err != nil {
-		return nil, errors.Join(err, orders.Close(), reports.Close())
-	}
-	l.cmd, l.orders = cmd, orders
-	go func() {
-		defer close(l.gone)
-		_ = cmd.Wait() // how it ended is of no interest, but that it did
-	}()
-	return reports, nil
 }
 
 // begin says who keeps the room before anything is started in it, and hears what has come of the start.
@@ -244,6 +217,9 @@ func (l *processLife) begin(b beginning, spec *Spec, next func() (report, error)
 		return report{}, err
 	}
 	// Nobody else gives orders yet.
+	if err := handOver(l.orders, spec.Output); err != nil {
+		return report{}, err
+	}
 	if err := json.NewEncoder(l.orders).Encode(order{Begin: &b}); err != nil {
 		return report{}, err
 	}
@@ -261,8 +237,8 @@ func (l *processLife) order(o order) error {
 }
 
 // listen waits for the end of the program.
-func (l *processLife) listen(next func() (report, error), reports *os.File) {
-	defer reports.Close()
+func (l *processLife) listen(next func() (report, error)) {
+	defer l.reports.Close()
 	defer close(l.over)
 	for {
 		r, err := next()
@@ -290,7 +266,7 @@ func (l *processLife) Gone() <-chan struct{} {
 
 func (l *processLife) Interrupt() error {
 	err := l.order(order{Interrupt: true})
-	if errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrClosed) {
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, os.ErrClosed) {
 		return nil // it has ended
 	}
 	return err

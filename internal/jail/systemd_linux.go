@@ -62,6 +62,9 @@ func (m *byUnit) Start(ctx context.Context, spec Spec) (Life, error) {
 	return life, nil
 }
 
+// Prepare does nothing: systemd starts what is needed.
+func (m *byUnit) Prepare(int) error { return nil }
+
 func (m *byUnit) EndStale(ctx context.Context, name string) error {
 	if err := (&transient.Handle{Name: name}).Stop(ctx); err != nil {
 		return fmt.Errorf("ending what an earlier life of %q has left: %w", name, err)

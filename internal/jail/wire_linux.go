@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// The first process of a life is this program too. It learns what to do from one pipe, line by line, and tells on another what has
-// become of it. When the former ends, the process that has started it is gone.
+// The first process of a life is this program too. It learns what to do from a socket, where it first gets the file that all is
+// written to, and then orders, line by line, and tells on a pipe what has become of them. When the former ends, the process that
+// has started it is gone.
 const (
 	commandName = "runner-bootstrap"
 	firstName   = "runner-bootstrap: one life" // what it is called, instead of a command: nobody calls it by accident

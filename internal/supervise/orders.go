@@ -172,7 +172,7 @@ func (s *supervisor) limit(a *timers) {
 	}
 	l := s.Limits
 	switch {
-	case l.Jobs > 0 && now.Results.total() >= l.Jobs:
+	case l.Jobs > 0 && now.Results.Total() >= l.Jobs:
 		s.leave(Served)
 	case l.Lifetime > 0 && a.due(s.born.Add(l.Lifetime)):
 		s.leave(Aged)

@@ -80,7 +80,8 @@ func (c Change) Shown() State {
 // Results counts the jobs that have ended.
 type Results struct{ Succeeded, Failed, Canceled int }
 
-func (r Results) total() int { return r.Succeeded + r.Failed + r.Canceled }
+// Total counts them all.
+func (r Results) Total() int { return r.Succeeded + r.Failed + r.Canceled }
 
 // Limits end a runner of its own accord; zero is no limit.
 type Limits struct {
