@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/machine"
 )
 
@@ -22,7 +23,11 @@ func leftToTheOther(name string) string {
 
 // hintCopied has the copy of a machine become a runner of its own.
 func hintCopied(call *session, err error) string {
-	return installOfOwn(call, refusalOf(err).Scope.URL())
+	scope := refusalOf(err).Scope
+	if scope == (github.Scope{}) {
+		return installOfOwn(call, "")
+	}
+	return installOfOwn(call, scope.URL())
 }
 
 func installOfOwn(call *session, scopeURL string) string {

@@ -145,8 +145,9 @@ func hostMeanings() []meaning {
 	return []meaning{
 		{download.ErrPlatform, exitHost, fixed("uname -sm")},
 		{places.ErrWork, exitHost, hintWork},
+		{plan.ErrUnfilled, exitHost, hintUnfilled},
 		{metadata.ErrNoCloud, exitHost, plus("--metadata", "auto")},
-		{metadata.ErrNoAnswer, exitHost, plus("--metadata", "auto")},
+		{metadata.ErrNoAnswer, exitHost, plus("--metadata-wait", "5m")},
 		{machine.ErrCopied, exitHost, hintCopied},
 		{instance.ErrLocked, exitHost, hintLocked},
 		{instance.ErrElsewhere, exitHost, fixed(hintElsewhere)},

@@ -15,6 +15,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
@@ -52,6 +53,14 @@ func hintLocked(_ *session, err error) string {
 
 // hintElsewhere shows the containers that a process may be in.
 const hintElsewhere = "lsns --type pid"
+
+// hintUnfilled waits for a cloud that is late, else takes a name that needs none.
+func hintUnfilled(call *session, err error) string {
+	if errors.Is(err, metadata.ErrNoAnswer) {
+		return again(call.arguments, "--metadata-wait", "5m")
+	}
+	return again(call.arguments, "--name", "{hostname}-{random}")
+}
 
 // hintAtWork lets a supervisor end that was started by hand: its job may finish.
 func hintAtWork(call *session, err error) string {

@@ -9,6 +9,9 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/machine"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/status"
 )
@@ -86,5 +89,35 @@ func TestHintForAFinishedRunner(t *testing.T) {
 	code, hint := call.explain(&unhealthyRunnerError{looked})
 	if want := "runner-bootstrap uninstall --name one --token-file FILE"; hint != want || code != exitUnhealthy {
 		t.Errorf("exit code %d and %s, want %s", code, hint, want)
+	}
+}
+
+// A name that cannot be filled waits for a cloud that is late, and where there is none takes what is known everywhere.
+func TestHintForANameThatIsNotKnown(t *testing.T) {
+	for cause, want := range map[error]string{
+		metadata.ErrNoAnswer: "runner-bootstrap install --name 'web-{region}' --metadata-wait 5m",
+		metadata.ErrNoCloud:  "runner-bootstrap install --name '{hostname}-{random}'",
+	} {
+		call := &session{arguments: []string{"install", "--name", "web-{region}"}}
+		code, hint := call.explain(fmt.Errorf("naming the runner: %w: %w", plan.ErrUnfilled, cause))
+		if code != exitHost || hint != want {
+			t.Errorf("%v: exit code %d and %s, want %s", cause, code, hint, want)
+		}
+	}
+}
+
+// A copy becomes a runner of its own, under a name that is no other's.
+func TestHintForACopy(t *testing.T) {
+	witness := machine.Witness{Here: instance.Machine{ID: "other"}}
+	for scope, want := range map[string]string{
+		"https://github.com/o": "runner-bootstrap install --url https://github.com/o --name '{hostname}-{random}' --token-file FILE",
+		"::":                   "runner-bootstrap install --url URL --name '{hostname}-{random}' --token-file FILE",
+	} {
+		call := &session{arguments: []string{"run", "--name", "web-1"}}
+		record := instance.Record{Name: "web-1", ScopeURL: scope, Written: instance.Written{Machine: instance.Machine{ID: "first"}}}
+		code, hint := call.explain(witness.Check(t.Context(), record))
+		if code != exitHost || hint != want {
+			t.Errorf("%s: exit code %d and %s, want %s", scope, code, hint, want)
+		}
 	}
 }

@@ -49,7 +49,9 @@ is continued.
 --name and --labels may have {hostname}, {random} and {n} (the number among
 --count), and what a cloud knows of its machine: {instance_id}, {region}, {zone}
 and {instance_type} of AWS, Azure, Google Cloud or OpenStack. Where that is not
-known, a label is left out, and a name goes without it.`, o.groups(), call.withHost(bind(call, o, runInstall)))
+known, a label is left out, and a name is refused. {hostname} is what the host
+is called, with something of its own where that is a name that images come with,
+such as localhost.`, o.groups(), call.withHost(bind(call, o, runInstall)))
 }
 
 func runInstall(ctx context.Context, call *session, host *bootstrap.Host, o *installOptions) error {

@@ -24,4 +24,6 @@ var (
 	ErrUntold         = errors.New("without a credential that is kept, its agent does not learn of newer versions there")
 	ErrOtherUpdate    = errors.New("its versions are brought in another way")
 	ErrTemplate       = errors.New("not a name template")
+	// ErrUnfilled says that a placeholder stands for what is not known on this machine.
+	ErrUnfilled = errors.New("what it stands for is not known on this machine")
 )

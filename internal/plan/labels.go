@@ -13,9 +13,11 @@ import (
 // has, also where its cloud does not answer today.
 func (p *planner) planLabels(ctx context.Context) (err error) {
 	r := p.Request
+	fill := p.maker.filler(ctx, r)
+	fill.warn = p.plan.warn
 	if p.known && p.Record.ResolvedLabels != nil && instance.SameLabels(p.Record.Labels, r.Identity.Labels) {
 		p.Labels = p.Record.ResolvedLabels
-	} else if p.Labels, err = p.maker.filler(ctx, r).labels(r.Identity); err != nil {
+	} else if p.Labels, err = fill.labels(r.Identity); err != nil {
 		return err
 	}
 	if err := checkLabels(instance.Record{Identity: r.Identity, ResolvedLabels: p.Labels}); err != nil {

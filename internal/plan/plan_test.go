@@ -301,7 +301,7 @@ func TestPlanEnvironment(t *testing.T) {
 	w.refused(r, nil, "reading the variables of")
 }
 
-// Facts of a cloud that does not answer are left out of a name, and it is asked once; or there is no runner.
+// Facts of a cloud that does not answer are not left out of a name; a label with them is, and that is told. It is asked once.
 func TestPlanAsksCloud(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t).withGitHub()
@@ -309,13 +309,16 @@ func TestPlanAsksCloud(t *testing.T) {
 	r.Template = runnerName + "-{region}"
 	r.Metadata = plan.Metadata{Policy: plan.MetadataAuto} // no time to wait: nothing leaves this machine
 	for range 2 {
-		if made := w.plan(r); made.Name != runnerName {
-			t.Errorf("the name is %q", made.Name)
-		}
+		w.refused(r, plan.ErrUnfilled, "naming the runner: filling {region}: what it stands for is not known on this machine: looking for a cloud")
 	}
-	if n := strings.Count(w.log.String(), "what only a cloud knows is left out"); n != 1 {
-		t.Errorf("it was said %d times", n)
+	r.Template, r.Identity.Labels = runnerName, []string{"gpu", "zone-{zone}"}
+	made := w.plan(r)
+	if !slices.Equal(made.Details.Labels, []string{"gpu"}) || !slices.ContainsFunc(made.Warnings, func(text string) bool {
+		return strings.Contains(text, `label "zone-{zone}" is left out: filling {zone}: what it stands for is not known`)
+	}) {
+		t.Errorf("labels %q, warnings %q", made.Details.Labels, made.Warnings)
 	}
+	r.Template = runnerName + "-{region}"
 	w.maker.Cloud = &plan.Cloud{}
 	r.Metadata.Policy = plan.MetadataRequired
 	w.refused(r, nil, "filling {region}")

@@ -56,7 +56,7 @@ func (r Request) SelfSufficient() bool { return r.JIT != nil || !r.RegistrationT
 // What is done about placeholders that only a cloud can fill.
 const (
 	MetadataOff      = "off"      // they are refused
-	MetadataAuto     = "auto"     // they are left out where no cloud answers
+	MetadataAuto     = "auto"     // where no cloud answers, labels with them are left out, and names refused
 	MetadataRequired = "required" // without an answer there is no runner
 )
 

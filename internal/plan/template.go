@@ -1,9 +1,14 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"regexp"
 	"slices"
@@ -14,29 +19,35 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
 )
 
-const randomLength = 6
+const (
+	randomLength = 6
+	ownLength    = 8 // digits of a machine's own identifier
+)
 
 var (
 	placeholder = regexp.MustCompile(`\{[^{}]*\}`)
 	notInName   = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
-	// gap is what stands around a placeholder that was left out.
-	gap = regexp.MustCompile(`([._-])[._-]*\x00[._-]*|\x00[._-]*`)
 )
 
 // filler fills placeholders.
 type filler struct {
-	number int // 0 without
-	facts  func() (metadata.Facts, error)
+	number  int // 0 without
+	machine instance.Machine
+	facts   func() (metadata.Facts, error)
+	warn    func(string) // of a label that is left out
 }
 
 func (m *Maker) filler(ctx context.Context, r Request) filler {
-	return filler{number: r.Index, facts: func() (metadata.Facts, error) { return m.cloudFacts(ctx, r.Metadata) }}
+	return filler{
+		number: r.Index, machine: m.Machine.Here, facts: func() (metadata.Facts, error) { return m.cloudFacts(ctx, r.Metadata) },
+	}
 }
 
 // Cloud remembers what the cloud has said of this machine, so that it is asked once for
 // all the runners of a host. It is ready to use.
 type Cloud struct {
 	facts *metadata.Facts // nil: it was not asked yet
+	none  error           // why there is none
 }
 
 // Known is what it has said so far; empty if it was not asked.
@@ -52,7 +63,7 @@ func (m *Maker) cloudFacts(ctx context.Context, want Metadata) (metadata.Facts, 
 	case want.Policy == MetadataOff:
 		return metadata.Facts{}, fmt.Errorf("%w: it needs the facts of a cloud, which are not asked for with --metadata off", ErrTemplate)
 	case m.Cloud.facts != nil:
-		return *m.Cloud.facts, nil
+		return *m.Cloud.facts, m.Cloud.none
 	}
 	limited, cancel := context.WithTimeout(ctx, want.Wait)
 	defer cancel()
@@ -61,25 +72,22 @@ func (m *Maker) cloudFacts(ctx context.Context, want Metadata) (metadata.Facts, 
 		return metadata.Facts{}, err
 	}
 	if err != nil {
-		m.Log.Warn("what only a cloud knows is left out of the runner's name and labels", "reason", err.Error())
+		err = fmt.Errorf("%w: %w", ErrUnfilled, err)
 	}
-	m.Cloud.facts = &facts
-	return facts, nil
+	m.Cloud.facts, m.Cloud.none = &facts, err
+	return facts, err
 }
 
 // name makes a runner's name of a template. A number, unless it is 0, stands where
 // the template says so, else at its end; the first one alone needs no place. What
-// is not known is left out with the hyphen beside it.
+// is not known is refused with [ErrUnfilled]: left out, it would make one name of those of many machines.
 func (f filler) name(template string) (string, error) {
 	if f.number > 1 && !strings.Contains(template, "{n}") {
 		template += "-{n}"
 	}
-	name, known, err := f.fill(template)
+	name, err := f.fill(template)
 	if err != nil {
-		return "", err
-	}
-	if !known {
-		name = strings.TrimRight(gap.ReplaceAllString(name, "$1"), "-._")
+		return "", fmt.Errorf("naming the runner: %w", err)
 	}
 	if err := instance.CheckName(name); err != nil {
 		return "", fmt.Errorf("naming the runner: %w", err)
@@ -88,20 +96,22 @@ func (f filler) name(template string) (string, error) {
 }
 
 // labels makes labels of templates, or nil if there is nothing to fill. One with
-// something that is not known is left out.
+// something that is not known is left out as a whole, and that is told: without it the runner gets fewer jobs, and no wrong ones.
 func (f filler) labels(identity instance.Identity) ([]string, error) {
 	if !slices.ContainsFunc(identity.Labels, placeholder.MatchString) {
 		return nil, nil
 	}
 	given := []string{}
 	for _, template := range identity.Labels {
-		label, known, err := f.fill(template)
+		label, err := f.fill(template)
+		if errors.Is(err, ErrUnfilled) {
+			f.warn(fmt.Sprintf("label %q is left out: %v", template, err))
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
-		if known {
-			given = append(given, label)
-		}
+		given = append(given, label)
 	}
 	if len(given) == 0 && identity.NoDefaultLabels {
 		return nil, fmt.Errorf("%w: no label is left of %q, and a runner without any gets no job",
@@ -110,21 +120,16 @@ func (f filler) labels(identity instance.Identity) ([]string, error) {
 	return given, nil
 }
 
-// fill replaces the placeholders of a template; a NUL stands for what is not known.
-func (f filler) fill(template string) (text string, known bool, err error) {
-	known = true
+// fill replaces the placeholders of a template. The error matches [ErrUnfilled] where the value of one is not known.
+func (f filler) fill(template string) (text string, err error) {
 	text = placeholder.ReplaceAllStringFunc(template, func(word string) string {
 		value, failed := f.value(template, word)
 		if failed != nil && err == nil {
 			err = failed
 		}
-		if value == "" {
-			known = false
-			return "\x00"
-		}
 		return value
 	})
-	return text, known, err
+	return text, err
 }
 
 func (f filler) value(template, word string) (string, error) {
@@ -134,8 +139,7 @@ func (f filler) value(template, word string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("asking for the host's name: %w", err)
 		}
-		short, _, _ := strings.Cut(host, ".")
-		return fitting(short), nil
+		return f.hostName(host), nil
 	case "{random}":
 		return strings.ToLower(rand.Text()[:randomLength]), nil
 	case "{n}":
@@ -152,10 +156,39 @@ func (f filler) value(template, word string) (string, error) {
 			"{instance_id}, {region}, {zone}, {instance_type})", ErrTemplate, template, word)
 	}
 	facts, err := f.facts()
-	if err != nil {
+	value := fitting(fact(facts))
+	switch {
+	case err != nil:
 		return "", fmt.Errorf("filling %s: %w", word, err)
+	case value == "":
+		return "", fmt.Errorf("filling %s: %w: cloud %q does not say it", word, ErrUnfilled, facts.Cloud)
 	}
-	return fitting(fact(facts)), nil
+	return value, nil
+}
+
+// generic are host names that images come with, and so many machines have.
+var generic = regexp.MustCompile(`^(localhost(-live)?|localdomain|none|host|hostname|linux|unix|server|vm|template|image|packer|base|` +
+	`debian|ubuntu(-server)?|fedora|centos|rhel|redhat|rocky|almalinux|alma|oracle|ol|amazonlinux|amzn|al|opensuse|suse|sles|arch|archlinux|` +
+	`archiso|alpine|gentoo|nixos|kali|raspberrypi|flatcar|coreos|photon|photon-machine|mariner|azurelinux|freebsd|mac|macmini|` +
+	`macbook-pro|windows|desktop|buildroot|cirros|live|livecd)[-_]?[0-9._-]*(lts)?$`)
+
+// hostName is what {hostname} stands for: the first part of the host's name. One that images come with is made the machine's own
+// by a part of what is derived from its identifier, which is the same each time; where nothing is known of the machine, by chance.
+func (f filler) hostName(host string) string {
+	short, _, _ := strings.Cut(host, ".")
+	if net.ParseIP(host) != nil {
+		short = "ip-" + strings.NewReplacer(".", "-", ":", "-").Replace(host) // of which the first part would be that of a network
+	}
+	short = fitting(short)
+	if short != "" && !generic.MatchString(strings.ToLower(short)) {
+		return short
+	}
+	own := cmp.Or(f.machine.Firmware, f.machine.ID)
+	if own == "" {
+		own = strings.ToLower(rand.Text())
+	}
+	sum := sha256.Sum256([]byte(own))
+	return cmp.Or(short, "host") + "-" + hex.EncodeToString(sum[:])[:ownLength]
 }
 
 // fitting leaves of a value what a name can have.

@@ -30,9 +30,11 @@ func TestFillName(t *testing.T) {
 		"both":         {template: "{random}.{hostname}", want: `^[a-z0-9]{6}\.[A-Za-z0-9._-]+$`},
 		"of the cloud": {template: "web-{instance_id}.{instance_type}", want: `^web-i-0abc\.m7g-large$`},
 		"unknown":      {template: "{moon}", err: ErrTemplate},
-		"left out":     {template: "{zone}-web-{region}-{zone}-1_{region}", want: `^web-1$`},
+		"not known":    {template: "web-{zone}", err: ErrUnfilled},
+		"one of two":   {template: "{instance_id}-{region}", err: ErrUnfilled},
+		"known, then":  {template: "{instance_id}-{moon}", err: ErrTemplate},
 		"hyphen kept":  {template: "web-", want: `^web-$`},
-		"nothing":      {template: "{zone}-{region}", err: instance.ErrName},
+		"nothing":      {template: "{zone}-{region}", err: ErrUnfilled},
 		"empty word":   {template: "a{}", err: ErrTemplate},
 		"open brace":   {template: "a{b", err: instance.ErrName},
 		"blank":        {template: "a b", err: instance.ErrName},
@@ -59,9 +61,39 @@ func TestFillName(t *testing.T) {
 	}
 }
 
+// A name that images come with gets something of the machine's own, and keeps it.
+func TestHostName(t *testing.T) {
+	t.Parallel()
+	one, two := filler{machine: instance.Machine{ID: "a"}}, filler{machine: instance.Machine{ID: "b"}}
+	for host, want := range map[string]string{
+		"web-1": `web-1`, "web-1.example.com": `web-1`, "ip-10-0-0-7.ec2.internal": `ip-10-0-0-7`, "ubuntu-builder": `ubuntu-builder`,
+		"debianette": `debianette`, "WEB_1": `WEB_1`, "vmhost7": `vmhost7`,
+		"10.0.0.7": `ip-10-0-0-7`, "fd00::7": `ip-fd00--7`,
+		"localhost": `localhost-[0-9a-f]{8}`, "localhost.localdomain": `localhost-[0-9a-f]{8}`, "LOCALHOST": `LOCALHOST-[0-9a-f]{8}`,
+		"localhost6.localdomain6": `localhost6-[0-9a-f]{8}`, "localhost-live": `localhost-live-[0-9a-f]{8}`,
+		"ubuntu": `ubuntu-[0-9a-f]{8}`, "ubuntu-22.04": `ubuntu-22-[0-9a-f]{8}`, "debian12": `debian12-[0-9a-f]{8}`, "fedora": `fedora-[0-9a-f]{8}`,
+		"(none)": `none-[0-9a-f]{8}`, "": `host-[0-9a-f]{8}`, ".": `host-[0-9a-f]{8}`, "日本": `host-[0-9a-f]{8}`, "raspberrypi": `raspberrypi-[0-9a-f]{8}`,
+		"Macmini.local": `Macmini-[0-9a-f]{8}`,
+	} {
+		got := one.hostName(host)
+		if !regexp.MustCompile(`^`+want+`$`).MatchString(got) || instance.CheckName(got) != nil {
+			t.Errorf("%q: %q, want %s", host, got, want)
+		}
+		if got != one.hostName(host) {
+			t.Errorf("%q: another name each time", host)
+		}
+		if own := strings.Contains(want, "["); own != (got != two.hostName(host)) {
+			t.Errorf("%q: on two machines %q and %q", host, got, two.hostName(host))
+		}
+	}
+	if unknown := (filler{}); unknown.hostName("localhost") == unknown.hostName("localhost") {
+		t.Error("machines of which nothing is known have the same name")
+	}
+}
+
 // cloudy is a filler on a machine of a cloud.
 func cloudy(facts metadata.Facts, err error) filler {
-	return filler{facts: func() (metadata.Facts, error) { return facts, err }}
+	return filler{facts: func() (metadata.Facts, error) { return facts, err }, warn: func(string) {}}
 }
 
 func TestFillLabels(t *testing.T) {
@@ -83,6 +115,7 @@ func TestFillLabels(t *testing.T) {
 		"none left at all":  {labels: []string{"{region}"}, only: true, is: ErrTemplate},
 		"no answer":         {labels: []string{"{region}"}, err: metadata.ErrNoAnswer, is: metadata.ErrNoAnswer},
 		"no answer needed":  {labels: []string{"{n}"}, err: metadata.ErrNoAnswer, want: []string{"1"}},
+		"no cloud":          {labels: []string{"gpu", "{region}"}, err: ErrUnfilled, want: []string{"gpu"}},
 		"unknown, no cloud": {labels: []string{"{moon}"}, err: metadata.ErrNoAnswer, is: ErrTemplate},
 	} {
 		got, err := cloudy(facts, c.err).labels(instance.Identity{Labels: c.labels, NoDefaultLabels: c.only})
