@@ -21,23 +21,43 @@ import (
 // but its logs; a persistent one its work folder as well. Where jobs run as the
 // account that supervises, a copy would be no obstacle, and the work folder of an
 // ephemeral runner alone is emptied. The copy before stays until discardOld.
-func (k *keeper) freshen(ctx context.Context, record instance.Record, asset download.Asset) error {
+//
+// Where its files may stay, that they are right is still to be seen by rest; when they are not, anotherRoot is to follow.
+func (k *keeper) freshen(ctx context.Context, record instance.Record, asset download.Asset) (rest *look, err error) {
 	ephemeral := record.Ephemeral || record.JIT
 	if ephemeral && (filepath.IsAbs(record.Work) || k.user.Self) {
 		k.emptyWork(record)
 	}
 	if k.user.Self {
-		return nil
+		return nil, nil
 	}
-	return replaceRoot(ctx, k, record, asset)
+	whole, err := k.rooted.clear(ctx, record, asset)
+	if err != nil || whole == nil {
+		if err == nil {
+			err = anotherRoot(ctx, k, record, asset)
+		}
+		return nil, err
+	}
+	return &look{whole: func() (bool, error) { return whole(ctx) }}, nil
 }
 
 // replaceRoot puts another copy of an asset in the place of the runner's directory, and takes along what outlives that.
-// Where its files are root's, what jobs have added goes.
+// Where its files are root's, and right, what jobs have added goes.
 func replaceRoot(ctx context.Context, k *keeper, record instance.Record, asset download.Asset) error {
-	if done, err := k.rooted.clear(ctx, record, asset); done || err != nil {
+	whole, err := k.rooted.clear(ctx, record, asset)
+	if err != nil {
 		return err
 	}
+	if whole != nil {
+		if right, err := whole(ctx); right || err != nil {
+			return err
+		}
+	}
+	return anotherRoot(ctx, k, record, asset)
+}
+
+// anotherRoot is replaceRoot where the files are not right.
+func anotherRoot(ctx context.Context, k *keeper, record instance.Record, asset download.Asset) error {
 	ephemeral := record.Ephemeral || record.JIT
 	folders := []string{"_diag"}
 	if !ephemeral && filepath.IsLocal(record.Work) {

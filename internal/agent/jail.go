@@ -50,22 +50,24 @@ func (a *Agent) chooseJail(ctx context.Context, record instance.Record) (jail.Ma
 	return maker, nil
 }
 
-// prepared has lives prepared from the end of a job on, for an ephemeral runner: one for config.sh, unless it is registered
-// without, and one for the listener. It is told each change of the listener's.
-func prepared(maker jail.Maker, record instance.Record) func(supervise.Change) {
-	lives, jobs := 2, 0
-	if record.JIT {
-		lives = 1
-	}
-	return func(now supervise.Change) {
-		ended := now.Results.Total()
-		switch {
-		case ended > jobs:
-			_ = maker.Prepare(lives) // costs time where it fails
-		case now.State != supervise.Registering && now.State != supervise.Starting:
-			_ = maker.Prepare(0) // which starts nothing
-		}
-		jobs = ended
+// between is what is prepared from the end of an ephemeral runner's job on, so that the next registration takes less time.
+type between struct {
+	maker jail.Maker
+	lives int // one for config.sh, unless it is registered without, and one for the listener
+	jobs  int // that have ended
+	ready int // starts of the listener when that was done; below zero: it is not
+}
+
+// see is told each change of the listener's.
+func (b *between) see(now supervise.Change) {
+	switch ended := now.Results.Total(); {
+	case ended > b.jobs:
+		b.jobs, b.ready = ended, now.Starts
+		_ = b.maker.Prepare(b.lives) // costs time where it fails
+	case b.ready < 0, now.State == supervise.Registering, now.State == supervise.Starting:
+	case now.State != supervise.Idle || now.Starts > b.ready:
+		b.ready = -1
+		_ = b.maker.Prepare(0) // which starts nothing
 	}
 }
 

@@ -51,10 +51,13 @@ func (k *keeper) renew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := k.freshen(ctx, record, asset); err != nil {
+	defer k.fetcher.Hold(asset)()
+	rest, err := k.freshen(ctx, record, asset)
+	if err != nil {
 		return err
 	}
 	defer k.discardOld(record)
+	defer rest.end() //nolint:errcheck // for where something else has failed
 	client := k.connect()
 	if err := k.deleteStaleRunners(ctx, client, record); err != nil {
 		return err
@@ -65,11 +68,24 @@ func (k *keeper) renew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	room := register.NewRoom(k.store, record, copiesOf(k.fetcher, record, asset), k.environment, k.log, lock)
+	if record.JIT {
+		rest.begin()
+	}
+	copies := copiesOf(k.fetcher, record, asset)
+	place := copies.Place
+	copies.Place = func(ctx context.Context, dir string) error {
+		err := place(ctx, dir)
+		rest.begin() // it takes as long as config.sh; before, the copy would have to wait for it
+		return err
+	}
+	room := register.NewRoom(k.store, record, copies, k.environment, k.log, lock)
 	room.Maker = k.maker
 	settings, err := register.Joiner{Client: client, Store: k.store, Record: record, Shares: !k.user.Self, Room: room}.Join(ctx)
 	if err == nil && !record.Ephemeral && !record.JIT {
 		err = k.restore(record)
+	}
+	if err == nil {
+		err = k.makeWhole(ctx, record, asset, rest)
 	}
 	if err != nil {
 		return err // the record says so: the next one looks for what it may have left
@@ -78,6 +94,14 @@ func (k *keeper) renew(ctx context.Context) error {
 		r.Renewing, r.RunnerID = false, settings.ID
 	})
 	return err
+}
+
+// makeWhole has another copy of the runner take the place of one whose files are not right.
+func (k *keeper) makeWhole(ctx context.Context, record instance.Record, asset download.Asset, rest *look) error {
+	if whole, err := rest.end(); whole || err != nil {
+		return err
+	}
+	return anotherRoot(ctx, k, record, asset)
 }
 
 // lockedRecord takes the registration's lock, and reads the record of a runner that is to stay. The caller releases the

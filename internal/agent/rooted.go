@@ -50,22 +50,55 @@ func (r *rooted) asks() {
 
 // clear makes an ephemeral runner whose files are root's ready for another registration: what jobs have added goes. Its own
 // files need not be made again, since jobs can change none of them; that they are what was verified is looked at all the
-// same, as a job with sudo is root. It is done unless they are not, or another version is wanted.
-func (r *rooted) clear(ctx context.Context, record instance.Record, asset download.Asset) (done bool, err error) {
+// same, as a job with sudo is root: by whole, which is nil where another copy is needed anyway, or another version is wanted.
+func (r *rooted) clear(ctx context.Context, record instance.Record, asset download.Asset) (whole func(context.Context) (bool, error), err error) {
 	if !record.Rooted() || !record.Ephemeral && !record.JIT || asset.SHA256 != record.SHA256 {
-		return false, nil
+		return nil, nil
 	}
 	k := r.keeper
-	done, err = k.fetcher.Renew(ctx, asset, record.Dir, "_diag")
+	whole, err = k.fetcher.Renew(ctx, asset, record.Dir, "_diag")
 	var mounted *removal.MountedError
 	if errors.As(err, &mounted) {
 		k.tellMounted(mounted.Points)
 		err = nil
 	}
-	if err != nil || !done {
-		return false, err
+	if err != nil || whole == nil {
+		return nil, err
 	}
-	return true, writeEnvironment(k, record, record.Dir)
+	return whole, writeEnvironment(k, record, record.Dir)
+}
+
+// look is a look at a runner's files, which goes on beside other things. Nil has nothing to look at.
+type look struct {
+	whole func() (bool, error)
+	once  sync.Once
+	done  chan struct{}
+	found bool
+	err   error
+}
+
+// begin begins it, the first time.
+func (l *look) begin() {
+	if l == nil {
+		return
+	}
+	l.once.Do(func() {
+		l.done = make(chan struct{})
+		go func() {
+			defer close(l.done)
+			l.found, l.err = l.whole()
+		}()
+	})
+}
+
+// end waits for it.
+func (l *look) end() (whole bool, err error) {
+	if l == nil {
+		return true, nil
+	}
+	l.begin()
+	<-l.done
+	return l.found, l.err
 }
 
 // writeEnvironment writes the variables that jobs are to see into a new copy of the runner.

@@ -165,8 +165,11 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 	if k.connect != nil && !record.PreRegistered {
 		config.Renew = sparing(k.renew)
 		if record.Ephemeral || record.JIT {
-			spare := prepared(maker, record)
-			config.Report = func(now supervise.Change) { spare(now); reporter.report(now) }
+			b := &between{maker: maker, lives: 2, ready: -1}
+			if record.JIT {
+				b.lives = 1
+			}
+			config.Report = func(now supervise.Change) { b.see(now); reporter.report(now) }
 		}
 		k.ahead = k.aheadOf(record)
 		reporter.ahead = k.ahead
@@ -203,11 +206,15 @@ func stoppedOr(ctx context.Context, err error) error {
 	return err
 }
 
+// freeAfter is longer than it takes a listener to start.
+const freeAfter = 2 * time.Second
+
 // sparing gives the memory that something took back to the system: the supervisor
 // then waits for hours, beside jobs that can use it.
 func sparing(do func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
-		defer debug.FreeOSMemory()
+		// Later: that takes as long as some of what comes next.
+		defer time.AfterFunc(freeAfter, debug.FreeOSMemory)
 		return do(ctx)
 	}
 }

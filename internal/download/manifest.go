@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"weak"
 
@@ -31,6 +32,20 @@ func (e Entry) manifest() (*unpack.Manifest, error) {
 		readBefore.set(info, m)
 	}
 	return m, err
+}
+
+// Hold keeps what is known of an asset's files in memory until release is called, so that it is not read several times by what
+// is done meanwhile. Where it cannot be read, nothing is held.
+func (f *Fetcher) Hold(asset Asset) (release func()) {
+	entry, found := f.Cache.Find(asset)
+	if !found {
+		return func() {}
+	}
+	manifest, err := entry.manifest()
+	if err != nil {
+		return func() {}
+	}
+	return func() { runtime.KeepAlive(manifest) }
 }
 
 // readBefore is the manifest that was read last, while it is in memory: one command looks at the same one several times, and

@@ -236,24 +236,24 @@ func extentOf(root string) extent {
 }
 
 // Renew makes a root what it was when the fetcher made it of an asset for a sticky owner: all that others have added goes,
-// but what is called as one of stay. It tells whether the runner's own files are those that were verified: only then has the
-// root become what it was. It does that without reading them. What is mounted in the root stays, as the
-// [removal.MountedError] beside that says.
-func (f *Fetcher) Renew(ctx context.Context, asset Asset, root string, stay ...string) (whole bool, err error) {
+// but what is called as one of stay. Whole tells whether the runner's own files are those that were verified: only then has the
+// root become what it was. It does that without reading them, and may be called while nobody uses the root; it is nil where
+// another root is needed anyway. What is mounted in the root stays, as the [removal.MountedError] beside that says.
+func (f *Fetcher) Renew(ctx context.Context, asset Asset, root string, stay ...string) (whole func(context.Context) (bool, error), err error) {
 	entry, found := f.Cache.Find(asset)
 	if !found {
-		return false, nil
+		return nil, nil
 	}
 	manifest, err := entry.manifest()
 	if err != nil {
-		return false, nil //nolint:nilerr // a cache that is damaged is mended by who makes another root
+		return nil, nil //nolint:nilerr // a cache that is damaged is mended by who makes another root
 	}
 	folder, _, err := folders.Open(root)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return nil, nil
 	}
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	defer folder.Close()
 	tops := manifest.Tops()
@@ -261,24 +261,27 @@ func (f *Fetcher) Renew(ctx context.Context, asset Asset, root string, stay ...s
 		return slices.Contains(tops, name) || slices.Contains(stay, name) || name == ownStamp
 	})
 	if left != nil && !removal.MountsAlone(left) {
-		return false, left
+		return nil, left
 	}
 	if info, err := folder.Stat("."); err != nil || info.Mode().Perm() != 0o770 || info.Mode()&fs.ModeSticky == 0 || !ours(info) {
-		return false, err
+		return nil, err
 	}
-	remaining, err := folder.Open(".")
-	if err != nil {
-		return false, err
+	own := ownStampOf(folder)
+	return func(ctx context.Context) (bool, error) {
+		beside, err := os.ReadDir(root)
+		if err != nil {
+			return false, fmt.Errorf("looking at the runner's files: %w", err)
+		}
+		return entry.madeOf(ctx, manifest, root, namesOf(beside), own)
+	}, left
+}
+
+func namesOf(entries []os.DirEntry) []string {
+	names := make([]string, len(entries))
+	for i, entry := range entries {
+		names[i] = entry.Name()
 	}
-	defer remaining.Close()
-	beside, err := remaining.Readdirnames(-1)
-	if err != nil {
-		return false, err
-	}
-	if whole, err = entry.madeOf(ctx, manifest, root, beside, ownStampOf(folder)); err != nil {
-		return false, err
-	}
-	return whole, left
+	return names
 }
 
 // madeOf tells whether a root has the entry's very files, and these are those that were verified, or the copies that it is

@@ -407,7 +407,14 @@ func testRenew(t *testing.T, s *sharing) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return whole
+		if whole == nil {
+			return false
+		}
+		right, err := whole(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return right
 	}
 	for _, name := range []string{"_work/repo/x", "_diag/log", ".runner", "junk/deep/x"} {
 		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755), os.WriteFile(filepath.Join(root, name), nil, 0o600)); err != nil {
