@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/ahead"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -128,7 +129,7 @@ func (k *keeper) restore(record instance.Record) error {
 // discardOld removes the copy before, or what has become of the next one: while the next job runs, where that
 // can be.
 func (k *keeper) discardOld(record instance.Record) {
-	if k.ahead.leave(context.Background(), record.NextDir()) == nil {
+	if k.ahead.Leave(context.Background(), record.NextDir()) == nil {
 		return
 	}
 	if err := k.fetcher.Discard(context.Background(), record.NextDir()); err != nil {
@@ -141,7 +142,7 @@ func (k *keeper) placeNext(ctx context.Context, record instance.Record, asset do
 	if err := k.fetcher.Discard(ctx, next); err != nil {
 		return err
 	}
-	taken, err := k.ahead.take(ctx, asset, next)
+	taken, err := k.ahead.Take(ctx, asset, next)
 	if err != nil {
 		k.log.Warn("the next copy of the runner is made again", "error", err)
 	}
@@ -154,14 +155,14 @@ func (k *keeper) placeNext(ctx context.Context, record instance.Record, asset do
 // aheadOf makes copies ahead of the end of a job, for a runner that is given a fresh one then; nil for another, also for
 // one whose files jobs cannot change, and what
 // a killed process has left is removed.
-func (k *keeper) aheadOf(record instance.Record) *ahead {
+func (k *keeper) aheadOf(record instance.Record) *ahead.Copies {
 	if !record.Ephemeral && !record.JIT || k.user.Self || record.Rooted() {
 		if err := removal.Path(record.AheadDir()); err != nil {
 			k.log.Warn("removing copies of the runner", "error", err)
 		}
 		return nil
 	}
-	return &ahead{dir: record.AheadDir(), log: k.log, make: func(ctx context.Context, there string) (download.Asset, error) {
+	return &ahead.Copies{Dir: record.AheadDir(), Log: k.log, Make: func(ctx context.Context, there string) (download.Asset, error) {
 		record, err := k.store.Load(k.name)
 		if err != nil {
 			return download.Asset{}, err

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/ahead"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -29,8 +30,8 @@ type keeper struct {
 	environment []string
 	name        string
 	user        account.User
-	maker       jail.Maker // confines a config.sh as it does listeners
-	ahead       *ahead     // nil where no copies are made ahead
+	maker       jail.Maker    // confines a config.sh as it does listeners
+	ahead       *ahead.Copies // nil where no copies are made ahead
 	rooted      rooted
 	mounted     []string // what was told last to be mounted in the runner's directory
 }
@@ -85,7 +86,7 @@ func (k *keeper) renew(ctx context.Context) error {
 		err = k.restore(record)
 	}
 	if err == nil {
-		err = k.makeWhole(ctx, record, asset, rest)
+		err = makeWhole(ctx, k, record, asset, rest)
 	}
 	if err != nil {
 		return err // the record says so: the next one looks for what it may have left
@@ -97,7 +98,7 @@ func (k *keeper) renew(ctx context.Context) error {
 }
 
 // makeWhole has another copy of the runner take the place of one whose files are not right.
-func (k *keeper) makeWhole(ctx context.Context, record instance.Record, asset download.Asset, rest *look) error {
+func makeWhole(ctx context.Context, k *keeper, record instance.Record, asset download.Asset, rest *look) error {
 	if whole, err := rest.end(); whole || err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/ahead"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
@@ -27,7 +28,7 @@ type reporter struct {
 	boot    string
 	begun   time.Time
 	tidier  *tidier
-	ahead   *ahead
+	ahead   *ahead.Copies
 
 	mu     sync.Mutex // of what follows: changes and heartbeats come from different goroutines
 	ready  bool
@@ -65,7 +66,7 @@ func (o *reporter) report(c supervise.Change) {
 	}
 	o.tidier.onState(c.State)
 	if c.State == supervise.Idle {
-		o.ahead.begin()
+		o.ahead.Begin()
 	}
 	before := o.last
 	o.last = c
@@ -241,7 +242,7 @@ func (o *reporter) try(what string, err error) {
 // they say that the runner has ended.
 func (o *reporter) close() {
 	o.tidier.end()
-	o.ahead.end()
+	o.ahead.End()
 	if o.webhook == nil {
 		return
 	}

@@ -51,8 +51,9 @@ func arrows() []arrow {
 		{"internal/agent", []string{
 			"internal/download", "internal/supervise", "internal/jail", "internal/register", "internal/svc", "internal/health",
 			"internal/metadata", "internal/reaper", "internal/workspace", "internal/github", "internal/instance", "internal/account",
-			"internal/refusal", "internal/control", "internal/removal", "internal/folders", "internal/machine",
+			"internal/refusal", "internal/control", "internal/removal", "internal/folders", "internal/machine", "internal/ahead",
 		}},
+		{"internal/ahead", []string{"internal/download", "internal/removal"}},
 		{"internal/doctor", []string{
 			"internal/machine", "internal/refusal",
 			"internal/places", "internal/download", "internal/svc", "internal/github", "internal/instance", "internal/account",

@@ -1,4 +1,5 @@
-package agent
+// Package ahead makes the next copy of a runner while its listener waits and works.
+package ahead
 
 import (
 	"context"
@@ -7,21 +8,22 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
-// ahead makes the next copy of a runner while its listener waits and works, and removes the one before then as well,
+// Copies makes the next copy of a runner while its listener waits and works, and removes the one before then as well,
 // so that neither lies between two jobs. Both are in a folder that only root can enter until the copy takes its
 // place. The zero value does nothing.
-type ahead struct {
-	// dir is that folder, beside the runner's.
-	dir string
-	// make puts a copy of what the runner is made of there, and says what it is.
-	make func(ctx context.Context, there string) (download.Asset, error)
-	log  *slog.Logger
+type Copies struct {
+	// Dir is that folder, beside the runner's.
+	Dir string
+	// Make puts a copy of what the runner is made of there, and says what it is.
+	Make func(ctx context.Context, there string) (download.Asset, error)
+	Log  *slog.Logger
 
 	mu     sync.Mutex
 	made   download.Asset     // what lies there whole; zero if nothing does
@@ -29,12 +31,12 @@ type ahead struct {
 	done   chan struct{}      // closed when nobody is; nil where nobody ever was
 }
 
-func (a *ahead) next() string { return filepath.Join(a.dir, "next") }
-func (a *ahead) old() string  { return filepath.Join(a.dir, "old") }
+func (a *Copies) next() string { return filepath.Join(a.Dir, "next") }
+func (a *Copies) old() string  { return filepath.Join(a.Dir, "old") }
 
-// begin has the next copy made, unless it lies there or is on its way. It does not wait.
-func (a *ahead) begin() {
-	if a == nil || a.make == nil {
+// Begin has the next copy made, unless it lies there or is on its way. It does not wait.
+func (a *Copies) Begin() {
+	if a == nil || a.Make == nil {
 		return
 	}
 	a.mu.Lock()
@@ -47,13 +49,11 @@ func (a *ahead) begin() {
 	go func(done chan struct{}) {
 		defer close(done)
 		defer cancel()
-		var made download.Asset
-		err := sparing(func(ctx context.Context) (err error) {
-			made, err = a.work(ctx)
-			return err
-		})(ctx)
+		made, err := a.work(ctx)
+		// The supervisor then waits for hours, beside jobs that can use the memory.
+		debug.FreeOSMemory()
 		if err != nil && ctx.Err() == nil {
-			a.log.Info("the next copy of the runner is made after the job", "reason", err.Error())
+			a.Log.Info("the next copy of the runner is made after the job", "reason", err.Error())
 		}
 		a.mu.Lock()
 		a.made = made
@@ -62,7 +62,7 @@ func (a *ahead) begin() {
 }
 
 // working tells whether somebody is at work; the caller holds mu.
-func (a *ahead) working() bool {
+func (a *Copies) working() bool {
 	if a.done == nil {
 		return false
 	}
@@ -75,27 +75,27 @@ func (a *ahead) working() bool {
 }
 
 // work removes what lies there, also what a killed process has left, and makes the next copy.
-func (a *ahead) work(ctx context.Context) (download.Asset, error) {
-	if err := removal.Path(a.dir); err != nil {
+func (a *Copies) work(ctx context.Context) (download.Asset, error) {
+	if err := removal.Path(a.Dir); err != nil {
 		return download.Asset{}, err
 	}
 	if err := ctx.Err(); err != nil {
 		return download.Asset{}, err
 	}
-	if err := os.Mkdir(a.dir, 0o700); err != nil {
+	if err := os.Mkdir(a.Dir, 0o700); err != nil {
 		return download.Asset{}, err
 	}
-	made, err := a.make(ctx, a.next())
+	made, err := a.Make(ctx, a.next())
 	if err != nil {
 		return download.Asset{}, errors.Join(err, removal.Path(a.next()))
 	}
 	return made, nil
 }
 
-// take moves the copy to a path where nothing is, if it is one of this asset. One that is on its way is
+// Take moves the copy to a path where nothing is, if it is one of this asset. One that is on its way is
 // waited for: it takes less long than another.
-func (a *ahead) take(ctx context.Context, asset download.Asset, to string) (bool, error) {
-	if a == nil || a.make == nil {
+func (a *Copies) Take(ctx context.Context, asset download.Asset, to string) (bool, error) {
+	if a == nil || a.Make == nil {
 		return false, nil
 	}
 	a.wait(ctx)
@@ -111,9 +111,9 @@ func (a *ahead) take(ctx context.Context, asset download.Asset, to string) (bool
 	return true, nil
 }
 
-// leave takes over a copy that is to be removed; begin does so. What cannot be moved is the caller's to remove.
-func (a *ahead) leave(ctx context.Context, from string) error {
-	if a == nil || a.make == nil {
+// Leave takes over a copy that is to be removed; Begin does so. What cannot be moved is the caller's to remove.
+func (a *Copies) Leave(ctx context.Context, from string) error {
+	if a == nil || a.Make == nil {
 		return errors.ErrUnsupported
 	}
 	a.wait(ctx)
@@ -122,13 +122,13 @@ func (a *ahead) leave(ctx context.Context, from string) error {
 	if a.working() {
 		return context.Cause(ctx)
 	}
-	if err := os.Mkdir(a.dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := os.Mkdir(a.Dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
 	return os.Rename(from, a.old())
 }
 
-func (a *ahead) wait(ctx context.Context) {
+func (a *Copies) wait(ctx context.Context) {
 	a.mu.Lock()
 	done := a.done
 	a.mu.Unlock()
@@ -141,9 +141,9 @@ func (a *ahead) wait(ctx context.Context) {
 	}
 }
 
-// end stops the one at work, and leaves nothing.
-func (a *ahead) end() {
-	if a == nil || a.make == nil {
+// End stops the one at work, and leaves nothing.
+func (a *Copies) End() {
+	if a == nil || a.Make == nil {
 		return
 	}
 	a.mu.Lock()
@@ -155,7 +155,7 @@ func (a *ahead) end() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.made = download.Asset{}
-	if err := removal.Path(a.dir); err != nil {
-		a.log.Warn("removing copies of the runner", "error", err)
+	if err := removal.Path(a.Dir); err != nil {
+		a.Log.Warn("removing copies of the runner", "error", err)
 	}
 }
