@@ -42,8 +42,8 @@ type repairOptions struct{ fix bool }
 
 func (o *repairOptions) options() []option {
 	return []option{{
-		name: "fix", commands: "doctor",
-		usage: "install the libraries that are missing, with the package manager of the distribution; needs root",
+		name: "fix", commands: "doctor prepare",
+		usage: "install missing libraries by the package manager (doctor), remove what each machine makes again (prepare); needs root",
 		on:    &o.fix,
 	}}
 }

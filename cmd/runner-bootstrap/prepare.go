@@ -2,13 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"path"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/sealcheck"
 )
 
 // publicRunner is whose releases are looked at without --url.
@@ -21,24 +26,58 @@ type prepareOptions struct {
 	place      placeOptions
 	source     sourceOptions
 	seal       sealOptions
+	repair     repairOptions
 	network    networkOptions
 	output     outputOptions
 	call       callOptions
 }
 
 func (o *prepareOptions) groups() []group {
-	return []group{&o.scope, &o.credential, &o.place, &o.source, &o.seal, &o.network, &o.output, &o.call}
+	return []group{&o.scope, &o.credential, &o.place, &o.source, &o.seal, &o.repair, &o.network, &o.output, &o.call}
 }
 
 // sealOptions are for the making of an image.
-type sealOptions struct{ seal bool }
+type sealOptions struct {
+	seal, identity bool
+	except         []string
+}
 
 func (o *sealOptions) options() []option {
-	return []option{{
-		name: "seal", commands: "prepare",
-		usage: "prove that an image of this host would hold no secret and no runner; fails with what was found",
-		on:    &o.seal,
-	}}
+	return []option{
+		{
+			name: "seal", commands: "prepare",
+			usage: "look over the whole system for what an image must not have: secrets, runners; fails with what was found",
+			on:    &o.seal,
+		},
+		{
+			name: "fix-identity", commands: "prepare",
+			usage: "with --fix, also what tells machines apart: machine id, ssh host keys, random seed, leases",
+			on:    &o.identity,
+		},
+		{
+			name: "seal-except", value: "PATTERN", commands: "prepare",
+			usage: "file or folder that somebody has looked at: what is found there is counted, not told; may be repeated",
+			lines: &o.except,
+		},
+	}
+}
+
+// request is what is wanted of the look; nil if none is.
+func (o *sealOptions) request(fix bool) (*bootstrap.SealRequest, error) {
+	switch {
+	case !o.seal && (fix || o.identity || len(o.except) > 0):
+		return nil, usagef("--fix, --fix-identity and --seal-except need --seal")
+	case o.identity && !fix:
+		return nil, usagef("--fix-identity needs --fix")
+	case !o.seal:
+		return nil, nil
+	}
+	for _, pattern := range o.except {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return nil, usagef("%q is not a pattern", pattern)
+		}
+	}
+	return &bootstrap.SealRequest{Fix: fix, Identity: o.identity, Except: o.except}, nil
 }
 
 func newPrepare(call *session) *cobra.Command {
@@ -48,8 +87,12 @@ Fetches, verifies and unpacks the runner into the cache, from where install take
 it without a download. It needs no credential, writes no secret and registers
 nothing. With --url and a token it takes what GitHub offers there, otherwise the
 latest public release. It may be repeated, and continues what was interrupted.
-With --seal, the last step of an image's making, it proves that this host has no
-runner, no service of one, and no secret where those of runners are left.`, o.groups(), call.withHost(bind(call, o, runPrepare)))
+With --seal, the last step of an image's making, it looks over the whole system for
+what all copies would share. A secret or a runner ends it with exit code 3; what tells
+machines apart is told. No secret is shown. It is no proof: what it did not look at,
+and what no look at files can tell, it says. With --fix it first removes what each
+machine makes again by itself: core dumps, logs with a secret, what cloud-init remembers.
+Files that people have made are never removed.`, o.groups(), call.withHost(bind(call, o, runPrepare)))
 }
 
 func runPrepare(ctx context.Context, call *session, host *bootstrap.Host, o *prepareOptions) error {
@@ -65,19 +108,58 @@ func runPrepare(ctx context.Context, call *session, host *bootstrap.Host, o *pre
 	if o.scope.url == "" {
 		host.Connect = nil // the credential is of no use for what is public
 	}
-	prepared, err := host.Prepare(ctx, bootstrap.PrepareRequest{Scope: scope, Source: source, Seal: o.seal.seal})
+	seal, err := o.seal.request(o.repair.fix)
 	if err != nil {
 		return err
 	}
-	summary := fmt.Sprintf("runner %s is ready in %s", prepared.Version, prepared.Dir)
-	if prepared.Sealed {
-		summary += ", and this host can become an image"
+	prepared, err := host.Prepare(ctx, bootstrap.PrepareRequest{Scope: scope, Source: source, Seal: seal})
+	if err != nil && prepared.Seal == nil {
+		return err
 	}
-	call.console.summary(summary)
-	if o.output.json {
-		return printJSON(call.out, prepared)
+	if err == nil {
+		summary := fmt.Sprintf("runner %s is ready in %s", prepared.Version, prepared.Dir)
+		if prepared.Sealed {
+			summary += ", and nothing was found that an image must not have"
+		}
+		call.console.summary(summary)
 	}
-	return nil
+	switch {
+	case o.output.json:
+		err = errors.Join(err, printJSON(call.out, prepared))
+	case prepared.Seal != nil:
+		printSeal(call.out, prepared.Seal)
+	}
+	return err
+}
+
+// printSeal writes a line for each finding, and then what was not looked at and what cannot be known.
+func printSeal(out io.Writer, report *sealcheck.Report) {
+	line := func(state, path, text string) {
+		fmt.Fprintf(out, "%-8s %s\n", state, oneCell(path+": "+text))
+	}
+	for _, path := range report.Removed {
+		line("removed", path, "an image has no use for it")
+	}
+	for _, f := range report.Findings {
+		where := f.Path
+		if f.Line > 0 {
+			where += ":" + strconv.Itoa(f.Line)
+		}
+		line(string(f.Kind), where, f.What)
+		if f.Fix != "" {
+			fmt.Fprintf(out, "%-8s fix: %s\n", "", f.Fix)
+		}
+	}
+	line("looked", strings.Join(report.Folders, ", "), fmt.Sprintf(
+		"%d files, %d MiB; what %d unchanged files of the distribution's packages hold is public; %d findings were excepted",
+		report.Files, report.Bytes>>20, report.Published, report.Excepted,
+	))
+	for _, place := range report.NotLooked {
+		line("skipped", place.Path, place.Why)
+	}
+	for _, what := range report.Unknown {
+		fmt.Fprintf(out, "%-8s %s\n", "unknown", what)
+	}
 }
 
 // hintNotClean takes the runner away, or shows what was found; whether it can go is

@@ -4,18 +4,22 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/sealcheck"
 )
 
 // Prepared is a runner that lies ready in the cache.
 type Prepared struct {
 	download.Entry
 	Cached bool `json:"cached"` // it was there before
-	Sealed bool `json:"sealed"` // this host was proven to hold no secret and no runner
+	Sealed bool `json:"sealed"` // this host was looked over, and has nothing that an image must not have
+	// Seal is what that look has found; nil without one.
+	Seal *sealcheck.Report `json:"seal,omitempty"`
 }
 
 // PrepareRequest is what is wanted of a prepare.
@@ -23,13 +27,14 @@ type PrepareRequest struct {
 	// Scope is asked for what is on offer, if there is a credential; otherwise its server's public releases are.
 	Scope  github.Scope
 	Source download.Source
-	// Seal proves at the end that this host can become an image.
-	Seal bool
+	// Seal looks at the end whether this host can become an image; nil does not.
+	Seal *SealRequest
 }
 
 // Prepare fills the cache, for an image or for the runners to come. It writes no secret and registers nothing. Without a
 // credential it goes by the runner's public releases. It may be repeated; one that was interrupted is continued. With Seal it
-// fails, with the cache filled, where a copy of this host would have a secret or be a runner already.
+// fails, with the cache filled, where a copy of this host would have a secret or be a runner already; what was found is returned
+// beside that error.
 func (h *Host) Prepare(ctx context.Context, r PrepareRequest) (Prepared, error) {
 	lock, err := h.lock(ctx, fmt.Sprintf("filling the cache %q", h.Paths.Cache))
 	if err != nil {
@@ -60,15 +65,19 @@ func (h *Host) Prepare(ctx context.Context, r PrepareRequest) (Prepared, error) 
 	h.Observer.Begin(plan.FetchPhase, chosen.Asset.Filename)
 	prepared.Entry, prepared.Cached, err = h.Fetcher.Ensure(ctx, chosen.Asset, h.Observer.Progress)
 	h.Observer.End(plan.FetchPhase, fetched(chosen.Asset, prepared.Cached), prepared.Cached, err)
-	if err != nil || !r.Seal {
+	if err != nil || r.Seal == nil {
 		return prepared, err
 	}
-	seal := sealer{store: h.Store, paths: h.Paths, private: h.Private, log: h.Log}.seal
-	if err := h.phase(plan.SealPhase, "this host", seal); err != nil {
-		return Prepared{}, err
-	}
-	prepared.Sealed = true
-	return prepared, nil
+	err = h.phase(plan.SealPhase, "this host", func() (string, error) {
+		prepared.Seal, err = h.seal(ctx, *r.Seal)
+		if err != nil {
+			return "", err
+		}
+		folders := strings.Join(prepared.Seal.Folders, ", ")
+		return fmt.Sprintf("no runner and no secret was found in %d files below %s", prepared.Seal.Files, folders), nil
+	})
+	prepared.Sealed = err == nil
+	return prepared, err
 }
 
 // fetched says how a runner came.

@@ -22,18 +22,18 @@ func TestPrepare(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t).withGitHub()
 	w.ownCache()
-	prepared, err := w.host.Prepare(t.Context(), bootstrap.PrepareRequest{Scope: w.scope, Seal: true})
+	prepared, err := w.host.Prepare(t.Context(), bootstrap.PrepareRequest{Scope: w.scope, Seal: &bootstrap.SealRequest{}})
 	if err != nil || prepared.Cached || !prepared.Sealed || prepared.Version != version {
 		t.Fatalf("prepared %+v, %v", prepared, err)
 	}
-	secret := w.write("rb/x.txt", "ghp_"+strings.Repeat("a", 36))
-	_, err = w.host.Prepare(t.Context(), bootstrap.PrepareRequest{Scope: w.scope, Seal: true, Source: download.Source{Archive: plain.file, SHA256: plain.archive.SHA256}})
+	secret := w.write("rb/x.txt", "ghp_"+strings.Repeat("a1Bc2D", 6))
+	_, err = w.host.Prepare(t.Context(), bootstrap.PrepareRequest{Scope: w.scope, Seal: &bootstrap.SealRequest{}, Source: download.Source{Archive: plain.file, SHA256: plain.archive.SHA256}})
 	expect(t, err, bootstrap.ErrNotClean, secret)
 	mustDo(t, os.Remove(secret))
 	r := w.atGitHub()
 	r.Service = false
 	w.install(r)
-	_, err = w.host.Prepare(t.Context(), bootstrap.PrepareRequest{Scope: w.scope, Seal: true})
+	_, err = w.host.Prepare(t.Context(), bootstrap.PrepareRequest{Scope: w.scope, Seal: &bootstrap.SealRequest{}})
 	expect(t, err, bootstrap.ErrNotClean, "it has web-1, and each copy would be the same runner")
 	again, err := w.host.Prepare(t.Context(), bootstrap.PrepareRequest{Scope: w.scope})
 	if err != nil || !again.Cached || again.Sealed {

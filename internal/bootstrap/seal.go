@@ -1,100 +1,100 @@
 package bootstrap
 
 import (
-	"encoding/hex"
+	"context"
 	"fmt"
-	"log/slog"
-	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/sealcheck"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
-// sealer proves that of one host.
-type sealer struct {
-	store   *instance.Store
-	paths   instance.Paths
-	private bool // its paths need no privileges
-	log     *slog.Logger
+// SealRequest is what is wanted of a look at a host that becomes an image.
+type SealRequest struct {
+	// Fix removes what each machine makes again by itself; Identity also what tells machines apart.
+	Fix, Identity bool
+	// Except are patterns of paths that somebody has looked at.
+	Except []string
 }
 
-// seal looks for what every machine made of this host's disk would share: a runner, a secret. It removes what we have no use
-// for any more, and refuses the host if anything else is found.
-func (s sealer) seal() (string, error) {
-	records, err := s.store.List()
+// seal looks for what every machine made of this host's disk would share, and refuses the host if that is a runner or a secret. The
+// report is there beside an [ErrNotClean] as well, unless there are runners.
+func (h *Host) seal(ctx context.Context, r SealRequest) (*sealcheck.Report, error) {
+	refused := refusal.Error{Object: "sealing this host", Reason: ErrNotClean}
+	records, err := h.Store.List()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if len(records) > 0 {
 		names := make([]string, 0, len(records))
 		for _, record := range records {
 			names = append(names, record.Name)
 		}
-		return "", &refusal.Error{
-			Object: "sealing this host", Reason: ErrNotClean, Name: records[0].Name,
-			Detail: "it has " + strings.Join(names, ", ") + ", and each copy would be the same runner",
-		}
+		refused.Name, refused.Detail = records[0].Name, "it has "+strings.Join(names, ", ")+", and each copy would be the same runner"
+		return nil, &refused
 	}
-	places := s.imagePlaces()
-	found, err := sealcheck.Look(places)
+	// What an interrupted registration has left serves no more.
+	if err := h.sweepRooms(ctx); err != nil {
+		return nil, err
+	}
+	host := h.sealed(r.Except)
+	report, err := host.Look(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	if len(found) > 0 {
-		texts := make([]string, 0, len(found))
-		for _, f := range found {
-			texts = append(texts, f.Path+" ("+f.What+")")
+	if r.Fix {
+		removed, err := host.Fix(ctx, report, r.Identity)
+		for _, path := range removed {
+			h.Log.Info("removed what an image has no use for", "path", path)
 		}
-		return "", &refusal.Error{Object: "sealing this host", Reason: ErrNotClean, Detail: strings.Join(texts, ", ")}
+		if err != nil {
+			return nil, err
+		}
+		if report, err = host.Look(ctx); err != nil {
+			return nil, err
+		}
+		report.Removed = removed
 	}
-	s.warnOfIdentity()
-	return fmt.Sprintf("no runner, no service of one, and no secret in %s", strings.Join(places.Secrets, ", ")), nil
+	if all := report.Refusing(); len(all) > 0 {
+		refused.Detail = told(all)
+		return &report, &refused
+	}
+	return &report, nil
 }
 
-// imagePlaces are where secrets of ours, or those that set up this host, are found
-// in the field: our own folders, what cloud-init keeps of user data, its log, and
-// what shells remember.
-func (s sealer) imagePlaces() sealcheck.Places {
-	places := sealcheck.Places{Runners: s.paths.Runners, Skip: []string{s.paths.Cache, s.paths.Runners}}
-	if s.private {
-		places.Secrets = []string{filepath.Dir(s.paths.Config)}
-		return places
-	}
-	places.Units = svc.Folder()
-	places.Secrets = []string{
-		filepath.Dir(s.paths.Config), s.paths.State, "/etc/environment", "/etc/profile.d",
-		"/var/lib/cloud", "/var/log/cloud-init.log", "/var/log/cloud-init-output.log",
-		"/root/.bash_history", "/root/.netrc", "/root/.git-credentials", "/root/.config/gh",
-	}
-	homes, err := filepath.Glob("/home/*")
-	if err != nil {
-		return places // not with this pattern
-	}
-	for _, home := range homes {
-		for _, name := range []string{".bash_history", ".netrc", ".git-credentials", ".config/gh"} {
-			places.Secrets = append(places.Secrets, filepath.Join(home, name))
+// told names the first of them.
+func told(all []sealcheck.Finding) string {
+	const most = 5
+	texts := make([]string, 0, most+1)
+	for i, f := range all {
+		if i == most {
+			texts = append(texts, fmt.Sprintf("and %d more", len(all)-most))
+			break
 		}
+		texts = append(texts, fmt.Sprintf("%s (%s)", f.Path, f.What))
 	}
-	return places
+	return strings.Join(texts, ", ")
 }
 
-// warnOfIdentity tells of what is the system's and not ours, and yet would be the
-// same in every copy.
-func (s sealer) warnOfIdentity() {
-	if s.private {
-		return
+// sealed is what is looked at: the whole system, or where nothing but our own folder is ours, that. Of systems other than Linux
+// it is what is ours, and where accounts have theirs.
+func (h *Host) sealed(except []string) sealcheck.Host {
+	host := sealcheck.Host{
+		Runners: h.Paths.Runners, Except: except,
+		Skip: map[string]string{
+			h.Paths.Cache:   "the cache of runners, which are verified before use",
+			h.Paths.Runners: "nothing may be in it, whatever it is",
+		},
 	}
-	// An image has none, or the word "uninitialized" (machine-id(5)).
-	if id, err := os.ReadFile("/etc/machine-id"); err == nil && len(strings.TrimSpace(string(id))) == hex.EncodedLen(16) {
-		s.log.Warn("this host has a machine id; if your image builder does not empty it, every copy has it",
-			"hint", "truncate -s 0 /etc/machine-id")
+	switch {
+	case h.Private:
+		host.Folders = []string{filepath.Dir(h.Paths.Config)}
+	case runtime.GOOS == "linux":
+		host.Folders, host.System = []string{"/"}, "/"
+	default:
+		host.Folders = []string{filepath.Dir(h.Paths.Config), h.Paths.State, "/etc", "/var/root", "/var/log", "/Users"}
 	}
-	if _, err := os.Lstat("/var/lib/cloud/instance"); err == nil {
-		s.log.Warn("cloud-init remembers this host; if your image builder does not clean it, copies keep what it knows",
-			"hint", "cloud-init clean --logs")
-	}
+	return host
 }

@@ -26,7 +26,7 @@ func arrows() []arrow {
 			"internal/register", "internal/svc", "internal/status", "internal/machine",
 			"internal/health", "internal/metadata", "internal/github", "internal/instance", "internal/account", "internal/transport",
 			"internal/refusal", "internal/agent", "internal/jail", "internal/shell", "internal/removal", "internal/openfile",
-			"internal/config",
+			"internal/config", "internal/sealcheck",
 		}},
 		// Neither this one nor the agent imports the other: they meet in the record.
 		{"internal/bootstrap", []string{
@@ -95,7 +95,7 @@ func arrows() []arrow {
 		{"internal/removal", []string{"internal/folders", "internal/openat"}},
 		{"internal/folders", nil},
 		{"internal/openat", nil},
-		{"internal/sealcheck", []string{"internal/openfile"}},
+		{"internal/sealcheck", []string{"internal/openfile", "internal/openat", "internal/inflate", "internal/atomicfile", "internal/removal"}},
 		{"internal/openfile", nil},
 		{"internal/inflate", nil},
 		{"internal/atomicfile", nil},

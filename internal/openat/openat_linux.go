@@ -61,8 +61,10 @@ func (d *Dir) Enter(name string) (*Dir, error) {
 	return &Dir{fd}, nil
 }
 
-// OpenFile opens a file to be read.
-func (d *Dir) OpenFile(name string) (*File, error) { return d.file(name, unix.O_RDONLY, 0) }
+// OpenFile opens a file to be read. What is none is opened as well, without waiting: Status tells.
+func (d *Dir) OpenFile(name string) (*File, error) {
+	return d.file(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+}
 
 // Create makes a file, where nothing bears its name.
 func (d *Dir) Create(name string, mode fs.FileMode) (*File, error) {

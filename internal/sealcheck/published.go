@@ -1,0 +1,79 @@
+package sealcheck
+
+import (
+	"bytes"
+	"crypto/md5" //nolint:gosec // what dpkg has written down
+	"encoding/hex"
+	"io"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
+)
+
+// published knows the files that the packages of a distribution have brought. It reads their list when it is first asked.
+type published struct{ sums func() map[string]string }
+
+// readPublished knows those of dpkg, which has the MD5 of each file but those that are settings. It is not there to find a
+// forgery: who could make one has better ways.
+func readPublished(system string) published {
+	return published{sync.OnceValue(func() map[string]string {
+		all := map[string]string{}
+		if system == "" {
+			return all
+		}
+		lists, err := filepath.Glob(filepath.Join(system, "var/lib/dpkg/info/*.md5sums"))
+		if err != nil {
+			return all
+		}
+		for _, list := range lists {
+			const most = 16 << 20
+			text, err := openfile.ReadItself(list, most)
+			if err != nil {
+				continue
+			}
+			for line := range bytes.Lines(text) {
+				if sum, name, found := strings.Cut(strings.TrimRight(string(line), "\n"), "  "); found {
+					all[name] = sum
+				}
+			}
+		}
+		return all
+	})}
+}
+
+// has tells whether a file is one of a package, unchanged. name is relative to the system's root.
+func (p published) has(name, path string) bool {
+	want := p.sums()[name]
+	if want == "" {
+		// Where / has links into /usr, a package may name a file by either way.
+		want = p.sums()[strings.TrimPrefix(name, "usr/")]
+	}
+	if want == "" {
+		return false
+	}
+	file, err := openfile.OpenItself(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	sum := md5.New() //nolint:gosec // as above
+	if _, err := io.Copy(sum, file); err != nil {
+		return false
+	}
+	return hex.EncodeToString(sum.Sum(nil)) == want
+}
+
+// packagedPlace tells whether a place is the packages' own, so that the texts in it are programs and documentation.
+func packagedPlace(name string) bool {
+	top, rest, _ := strings.Cut(name, "/")
+	switch top {
+	case "usr":
+		return !strings.HasPrefix(rest, "local/")
+	case "bin", "sbin", "lib", "lib32", "lib64", "libx32", "boot":
+		return true
+	}
+	return strings.HasPrefix(name, "var/lib/dpkg/info/") || strings.HasPrefix(name, "var/cache/apt/") ||
+		strings.HasPrefix(name, "var/lib/apt/lists/")
+}

@@ -1,0 +1,172 @@
+package sealcheck
+
+import (
+	"bytes"
+	"regexp"
+	"slices"
+)
+
+// shape is a secret that can be told by itself, wherever it stands.
+type shape struct {
+	what string
+	// anchors are texts of which each such secret has one. Only where one is found the rest is looked at.
+	anchors []string
+	// rest is what stands from the anchor on.
+	rest *regexp.Regexp
+	// own means that a letter, a digit or _ in front of the anchor makes it something else.
+	own bool
+	// everywhere means that it is looked for in what packages bring as well, where the others are examples.
+	everywhere bool
+	// real tells examples from what was found, by the groups of rest; nil for what is never an example.
+	real func(groups [][]byte) bool
+}
+
+// reach is how far behind an anchor a secret goes that is looked for, and more than that.
+const reach = 4 << 10
+
+// tokenShape is GitHub's own ("Behind GitHub's new authentication token formats"), with the claims of newer ones behind a dot.
+var (
+	tokenShape = regexp.MustCompile(`(?:\bgh[pousr]_[A-Za-z0-9][A-Za-z0-9_.-]{19,}|\bgithub_pat_[A-Za-z0-9_]{20,})`)
+	tokenRest  = regexp.MustCompile(`^(?:gh[pousr]_[A-Za-z0-9][A-Za-z0-9_.-]{19,}|github_pat_[A-Za-z0-9_]{20,})`)
+	keyRest    = regexp.MustCompile(`^PRIVATE KEY(?: BLOCK)?-----((?:\\+[rn]|\s)+` +
+		`(?:[A-Za-z-]+: ?[^\n\\]*(?:\\+[rn]|\s)+)*[A-Za-z0-9+/=]{16,}(?:\\+[rn]|\s|[A-Za-z0-9+/=])*)`)
+	puttyRest  = regexp.MustCompile(`^PuTTY-User-Key-File-[0-9]: \S`)
+	ageRest    = regexp.MustCompile(`^AGE-SECRET-KEY-1[0-9A-Z]{20,}`)
+	wireRest   = regexp.MustCompile(`^(?:PrivateKey|PresharedKey)\s*=\s*([A-Za-z0-9+/]{43}=)`)
+	jitRest    = regexp.MustCompile(`^eyIu(?:cnVubmVy|Y3JlZGVudGlhbHN)[A-Za-z0-9+/]{40}`)
+	idAWSRest  = regexp.MustCompile(`^A[KS]IA([A-Z2-7]{16})\b`)
+	keyAWSRest = regexp.MustCompile(`^(?:ecret_access_key|ECRET_ACCESS_KEY|ecretAccessKey)` +
+		`["']?\s*[=:]\s*["']?([A-Za-z0-9/+]{40})(?:[^A-Za-z0-9/+=]|$)`)
+	jwtRest    = regexp.MustCompile(`^eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{20,}`)
+	registRest = regexp.MustCompile(`^(?:oken|OKEN)["']?(?:\s*[=:]\s*|\s+)["']?(A[A-Z0-9]{28})\b`)
+	userInfo   = regexp.MustCompile(`^://([^\s/:@"'<>\\]{1,128}):([^\s/@"'<>\\]{3,256})@([A-Za-z0-9.\[-][A-Za-z0-9.:-]*)`)
+	headerRest = regexp.MustCompile(`^(?i:uthorization)["']?\s*[:=]\s*["']?(?i:basic|bearer|token)\s+([A-Za-z0-9+/=._~-]{16,})`)
+	npmRest    = regexp.MustCompile(`^(?::_authToken|:_password|_auth)\s*=\s*["']?([A-Za-z0-9+/=_.-]{12,})`)
+	knownRest  = regexp.MustCompile(`^(?:glpat-[A-Za-z0-9_-]{20}|npm_[A-Za-z0-9]{36}\b|` +
+		`xox[abprs]-[0-9A-Za-z-]{20,}|AIza[A-Za-z0-9_-]{35}\b|ya29\.[A-Za-z0-9_-]{30,}|` +
+		`hvs\.[A-Za-z0-9_-]{24,}|pypi-AgEI[A-Za-z0-9_-]{40,}|dop_v1_[a-f0-9]{64}|hf_[A-Za-z0-9]{34}\b|sk_live_[A-Za-z0-9]{20,})`)
+	azureRest = regexp.MustCompile(`^(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{40,}={0,2})`)
+)
+
+// shapes are all of them. A registration token is worthless after an hour, and yet nothing that an image needs.
+func shapes() []shape {
+	return []shape{
+		{"an access token of GitHub", []string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"}, tokenRest, true, true, varied(0)},
+		{"a private key", []string{"PRIVATE KEY"}, keyRest, false, true, varied(1)},
+		{"a private key of PuTTY", []string{"PuTTY-User-Key-File-"}, puttyRest, false, false, nil},
+		{"a private key of age", []string{"AGE-SECRET-KEY-1"}, ageRest, true, false, varied(0)},
+		{"a key of WireGuard", []string{"PrivateKey", "PresharedKey"}, wireRest, true, false, varied(1)},
+		{"a just-in-time configuration", []string{"eyIucnVubmVy", "eyIuY3JlZGVudGlhbHN"}, jitRest, true, true, nil},
+		{"an access key of AWS", []string{"AKIA", "ASIA"}, idAWSRest, true, true, noExample(1)},
+		{
+			"a secret access key of AWS", []string{"ecret_access_key", "ECRET_ACCESS_KEY", "ecretAccessKey"}, keyAWSRest, false, false,
+			noExample(1),
+		},
+		{"a signed token (JWT)", []string{"eyJ"}, jwtRest, true, false, nil},
+		{"a registration token", []string{"oken", "OKEN"}, registRest, false, false, varied(1)},
+		{"a password in a URL", []string{"://"}, userInfo, false, false, realUserInfo},
+		{"a header with a credential", []string{"uthorization", "UTHORIZATION"}, headerRest, false, false, varied(1)},
+		{"a credential of npm", []string{":_authToken", ":_password", "_auth"}, npmRest, false, false, varied(1)},
+		{
+			"an access token", []string{"glpat-", "npm_", "xox", "AIza", "ya29.", "hvs.", "pypi-AgEI", "dop_v1_", "hf_", "sk_live_"},
+			knownRest, true, false, varied(0),
+		},
+		{"a key of Azure", []string{"AccountKey=", "SharedAccessKey="}, azureRest, false, false, varied(1)},
+	}
+}
+
+// varied takes a text of one character or two, as xxxxxxxx, for an example.
+func varied(group int) func([][]byte) bool {
+	return func(groups [][]byte) bool {
+		text := groups[group]
+		if at := bytes.LastIndexByte(text[:min(len(text), 12)], '_'); at >= 0 { // of a prefix
+			text = text[at+1:]
+		}
+		seen := map[byte]bool{}
+		for _, c := range text {
+			seen[c] = true
+		}
+		return len(seen) > 4
+	}
+}
+
+// noExample knows those of AWS's documentation.
+func noExample(group int) func([][]byte) bool {
+	return func(groups [][]byte) bool {
+		return !bytes.Contains(groups[group], []byte("EXAMPLE")) && varied(group)(groups)
+	}
+}
+
+// realUserInfo knows what documentation has for a name and a password.
+func realUserInfo(groups [][]byte) bool {
+	name, password, host := bytes.ToLower(groups[1]), bytes.ToLower(groups[2]), bytes.ToLower(groups[3])
+	if bytes.ContainsAny(password, "$%{}[]*") && !escaped.Match(password) || bytes.ContainsAny(name, "${}[]*") {
+		return false // a variable, or struck out
+	}
+	examples := []string{"pass", "password", "passwd", "pw", "pwd", "secret", "token", "xxx", "xxxx", "xxxxx", "redacted", "***", "hunter2"}
+	if slices.Contains(examples, string(password)) || !varied(2)(groups) && len(password) > 4 {
+		return false
+	}
+	return !exampleHost.Match(host)
+}
+
+var exampleHost = regexp.MustCompile(`(^|\.)example(\.com|\.org|\.net)?(:|$)`)
+
+var escaped = regexp.MustCompile(`^(?:[^$%{}\[\]*]|%[0-9a-f]{2})+$`)
+
+// match is a secret in a text.
+type match struct {
+	at   int // in the text, -1 for what was encoded there
+	what string
+}
+
+// matches returns the first of each shape. A text that is part of a package is looked at for what is no example there.
+func matches(all []shape, text []byte, packaged bool) []match {
+	var found []match
+	for i := range all {
+		s := &all[i]
+		if packaged && !s.everywhere {
+			continue
+		}
+		if at := s.first(text); at >= 0 {
+			found = append(found, match{at, s.what})
+		}
+	}
+	return found
+}
+
+// first is where the first secret of this shape is, or -1.
+func (s *shape) first(text []byte) int {
+	best := -1
+	for _, anchor := range s.anchors {
+		word := []byte(anchor)
+		end := len(text)
+		if best >= 0 {
+			end = min(end, best+len(word)) // an earlier one is wanted
+		}
+		for from := 0; from < end; {
+			at := bytes.Index(text[from:end], word)
+			if at < 0 {
+				break
+			}
+			at += from
+			from = at + len(word)
+			if s.own && at > 0 && wordByte(text[at-1]) {
+				continue
+			}
+			groups := s.rest.FindSubmatch(text[at:min(len(text), at+reach)])
+			if groups != nil && (s.real == nil || s.real(groups)) {
+				best = at
+				break
+			}
+		}
+	}
+	return best
+}
+
+func wordByte(c byte) bool {
+	return c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+}
+
+// redacted is a path without a secret in it.
+func redacted(path string) string { return tokenShape.ReplaceAllString(path, "(redacted)") }
