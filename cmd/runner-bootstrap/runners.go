@@ -40,6 +40,7 @@ func (o *filterOptions) options() []option {
 type pruneOptions struct {
 	remove       bool
 	confirmAfter time.Duration
+	neverStarted time.Duration
 }
 
 func (o *pruneOptions) options() []option {
@@ -53,6 +54,11 @@ func (o *pruneOptions) options() []option {
 			name: "confirm-after", value: "DURATION", fallback: "1m", commands: "runners-prune",
 			usage: "time between the two looks at which a runner must be offline",
 			span:  &o.confirmAfter,
+		},
+		{
+			name: "never-started", value: "DURATION", fallback: "15m", commands: "runners-prune",
+			usage: "the same for a runner that has never connected: its machine may still boot",
+			span:  &o.neverStarted,
 		},
 	}
 }
@@ -70,7 +76,9 @@ an error. One that runs a job is refused. A runner of this host is better remove
 with uninstall.`, deleteRunners), "RUNNER...", 1, -1),
 		call.taking(runnersCommand(call, "prune", "Delete runners that are offline for good", `
 Deletes the runners that match one of the patterns, have every --label, and are
-offline at two looks, --confirm-after apart; never one that runs a job. Without
+offline at two looks, --confirm-after apart; never one that runs a job. One that was
+registered by a just-in-time configuration and has never connected may belong to a
+machine that still boots: for these the looks are --never-started apart. Without
 --delete it only says what it would delete, after one look.`, pruneRunners), "PATTERN...", 1, -1),
 	)
 }
@@ -188,28 +196,63 @@ func deleteOne(ctx context.Context, call *session, client *github.Client, word s
 }
 
 // pruneRunners takes two looks: GitHub does not tell since when a runner is
-// offline, and one that restarts is offline for a moment.
+// offline, and one that restarts is offline for a moment. Nor does it tell when one
+// was registered: one that has never connected gets the time of a boot.
 func pruneRunners(ctx context.Context, call *session, client *github.Client, o *runnersOptions) error {
 	first, err := offlineRunners(ctx, client, call.operands, &o.filter)
 	if err != nil || len(first) == 0 || !o.prune.remove {
 		return errors.Join(err, printPruned(call.out, "would delete", first, o.gitHub.output.json))
 	}
-	call.console.summary(fmt.Sprintf("%d offline; looking again in %s", len(first), o.prune.confirmAfter))
-	timer := time.NewTimer(o.prune.confirmAfter)
+	var booting, started []github.Runner
+	for _, runner := range first {
+		if neverStarted(runner) {
+			booting = append(booting, runner)
+		} else {
+			started = append(started, runner)
+		}
+	}
+	var gone []github.Runner
+	var waited time.Duration
+	for _, look := range []struct {
+		runners []github.Runner
+		after   time.Duration
+		what    string
+	}{{started, o.prune.confirmAfter, "offline"}, {booting, max(o.prune.neverStarted, o.prune.confirmAfter), "never connected"}} {
+		if len(look.runners) == 0 {
+			continue
+		}
+		wait := look.after - waited
+		call.console.summary(fmt.Sprintf("%d %s; looking again in %s", len(look.runners), look.what, wait))
+		deleted, failed := pruneAfter(ctx, call, client, o, look.runners, wait)
+		gone, err, waited = append(gone, deleted...), errors.Join(err, failed), look.after
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return errors.Join(err, printPruned(call.out, "deleted", gone, o.gitHub.output.json))
+}
+
+// neverStarted tells whether a runner was registered by a just-in-time configuration and no listener has connected
+// since: GitHub knows neither its version nor its system then. A server that tells no versions tells the systems.
+func neverStarted(r github.Runner) bool { return r.Version == "" && (r.OS == "" || r.OS == "unknown") }
+
+// pruneAfter deletes those of the first look's runners that are offline after some time as well, as they were.
+func pruneAfter(
+	ctx context.Context, call *session, client *github.Client, o *runnersOptions, first []github.Runner, wait time.Duration,
+) (gone []github.Runner, failed error) {
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	case <-timer.C:
 	}
 	second, err := offlineRunners(ctx, client, call.operands, &o.filter)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var gone []github.Runner
-	var failed error
 	for _, runner := range second {
-		if !slices.ContainsFunc(first, func(r github.Runner) bool { return r.ID == runner.ID }) {
+		if !slices.ContainsFunc(first, func(r github.Runner) bool { return r.ID == runner.ID && neverStarted(r) == neverStarted(runner) }) {
 			continue
 		}
 		err := client.DeleteRunner(ctx, runner.ID)
@@ -221,7 +264,7 @@ func pruneRunners(ctx context.Context, call *session, client *github.Client, o *
 			gone = append(gone, runner)
 		}
 	}
-	return errors.Join(failed, printPruned(call.out, "deleted", gone, o.gitHub.output.json))
+	return gone, failed
 }
 
 // offlineRunners lists what could be pruned.
