@@ -16,7 +16,7 @@ func (o *outputOptions) options() []option {
 			on:    &o.dryRun,
 		},
 		{
-			name: "json", commands: "install status prepare doctor cache-list cache-prune " + scopeCommands,
+			name: "json", commands: "install status prepare doctor version cache-list cache-prune " + scopeCommands,
 			usage: "print the result as JSON",
 			on:    &o.json,
 		},

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
@@ -71,10 +72,11 @@ func (o *sourceOptions) options() []option {
 
 // source is what the phases know of these options.
 func (o *sourceOptions) source() (download.Source, error) {
+	version := strings.TrimPrefix(o.version, "v") // as a release is tagged
 	switch {
 	case o.sha256 != "" && !download.ValidDigest(o.sha256):
 		return download.Source{}, usagef("--sha256: %q is not a SHA-256 in hexadecimal", o.sha256)
-	case o.version != "" && !download.ValidVersion(o.version):
+	case version != "" && !download.ValidVersion(version):
 		return download.Source{}, usagef("--runner-version: %q is not a version such as 2.337.0", o.version)
 	case o.archive != "" && o.mirror != "":
 		return download.Source{}, usagef("--archive and --mirror: the runner comes from one place")
@@ -106,5 +108,5 @@ func (o *sourceOptions) source() (download.Source, error) {
 		}
 		headers = absolute
 	}
-	return download.Source{Version: o.version, SHA256: o.sha256, Mirror: o.mirror, MirrorHeaders: headers, Archive: archive}, nil
+	return download.Source{Version: version, SHA256: o.sha256, Mirror: o.mirror, MirrorHeaders: headers, Archive: archive}, nil
 }

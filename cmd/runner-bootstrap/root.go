@@ -70,6 +70,8 @@ func newRoot(call *session) *cobra.Command {
 			return errors.Join(c.Help(), usagef("no command given"))
 		},
 	}
+	root.Version = versionText()
+	root.SetVersionTemplate(versionLine())
 	root.SetIn(call.in)
 	root.SetOut(call.out)
 	root.SetErr(call.err)

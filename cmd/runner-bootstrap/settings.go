@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -68,15 +69,15 @@ func (b *binding) Set(typed string) error {
 	case b.on != nil:
 		on, err := readSwitch(typed)
 		*b.on = on
-		return err
+		return b.bare(err)
 	case b.count != nil:
 		count, err := strconv.ParseUint(typed, 10, 16)
 		*b.count = int(count)
-		return bare(err)
+		return b.bare(err)
 	case b.span != nil:
-		span, err := time.ParseDuration(typed)
+		span, err := readSpan(typed)
 		*b.span = span
-		return bare(err)
+		return b.bare(err)
 	}
 	return nil
 }
@@ -89,16 +90,49 @@ func readSwitch(typed string) (on bool, err error) {
 	case "no", "off":
 		return false, nil
 	}
-	on, err = strconv.ParseBool(strings.ToLower(typed))
-	return on, bare(err)
+	return strconv.ParseBool(strings.ToLower(typed))
 }
 
-// bare leaves out the name of the function that did not understand a value.
-func bare(err error) error {
+// spanUnits are the units of a time as people write them, in those that [time.ParseDuration] has.
+var spanUnits = strings.NewReplacer( //nolint:gochecknoglobals // a table
+	"seconds", "s", "second", "s", "secs", "s", "sec", "s", "minutes", "m", "minute", "m", "mins", "m", "min", "m",
+	"hours", "h", "hour", "h", "hrs", "h", "hr", "h", "days", "d", "day", "d",
+)
+
+// readSpan reads a time with its unit: 90s, 1h30m, 2d, "15 minutes". A number alone could be anything.
+func readSpan(typed string) (time.Duration, error) {
+	words := strings.Fields(strings.ToLower(typed))
+	for i, word := range words[:max(0, len(words)-1)] {
+		if unicode.IsLetter(rune(word[len(word)-1])) && unicode.IsLetter(rune(words[i+1][0])) {
+			return 0, errors.New("a unit without its number")
+		}
+	}
+	text := spanUnits.Replace(strings.Join(words, ""))
+	days, rest, found := strings.Cut(text, "d")
+	if !found {
+		return time.ParseDuration(text)
+	}
+	count, err := strconv.ParseUint(days, 10, 16)
+	if err != nil {
+		return 0, err
+	}
+	span := time.Duration(count) * 24 * time.Hour
+	if rest == "" {
+		return span, nil
+	}
+	more, err := time.ParseDuration(rest)
+	if err == nil && (more < 0 || rest[0] == '+') {
+		err = errors.New("what follows days is added to them")
+	}
+	return span + more, err
+}
+
+// bare leaves out the name of the function that did not understand a value, and says what would be.
+func (b *binding) bare(err error) error {
 	if err == nil {
 		return nil
 	}
-	return errors.New("not understood")
+	return errors.New("not understood" + b.example())
 }
 
 // commandKey is what declarations call a command: "install", "cache-list".

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -113,7 +114,7 @@ func (b *binding) take(s config.Setting) error {
 			}
 		}
 		if err := b.Set(text); err != nil {
-			return item.Errorf("key %q: value %q is %v%s", s.Key, item.Text, err, b.example())
+			return item.Errorf("key %q: value %q is %v", s.Key, item.Text, err)
 		}
 	}
 	return nil
@@ -140,6 +141,9 @@ func (b *binding) example() string {
 	case b.on != nil:
 		return "; it is true or false"
 	case b.span != nil:
+		if _, err := strconv.ParseUint(b.typed, 10, 64); err == nil {
+			return "; it is a time with its unit, such as " + b.typed + "s or " + b.typed + "m"
+		}
 		return "; it is a time with its unit, such as 90s or 15m"
 	case b.count != nil:
 		return "; it is a whole number from 0 to 65535"

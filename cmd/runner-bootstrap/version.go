@@ -11,15 +11,34 @@ import (
 // version is set by the linker for a release.
 var version string
 
+// versionFacts are what version --json prints.
+type versionFacts struct {
+	Version  string `json:"version"`
+	Commit   string `json:"commit,omitempty"` // where it was built in a checkout
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
 func newVersion(call *session) *cobra.Command {
-	return &cobra.Command{
+	// It reads no configuration: that may be what is wrong.
+	output := &outputOptions{}
+	command := &cobra.Command{
 		Use: "version", Short: "Print the version of this program", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(call.out, "runner-bootstrap %s %s %s/%s\n",
-				versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			if output.json {
+				return printJSON(call.out, versionFacts{versionText(), commit(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH})
+			}
+			_, err := fmt.Fprint(call.out, versionLine())
 			return err
 		},
 	}
+	call.groups[command] = []group{output}
+	return command
+}
+
+// versionLine is what version and --version print.
+func versionLine() string {
+	return fmt.Sprintf("runner-bootstrap %s %s %s/%s\n", versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 func versionText() string {
@@ -30,4 +49,18 @@ func versionText() string {
 		return info.Main.Version
 	}
 	return "devel"
+}
+
+// commit is that of the checkout; empty in a release, which its version names.
+func commit() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" {
+			return setting.Value
+		}
+	}
+	return ""
 }
