@@ -225,8 +225,9 @@ func refusalMeanings() []meaning {
 		{download.ErrArchive, exitArchive, same},
 
 		{download.ErrOutdated, exitRefused, hintOutdated},
-		{register.ErrNameListed, exitRefused, plus("--replace")},
-		{register.ErrNameTaken, exitRefused, plus("--replace")},
+		{register.ErrNameListed, exitRefused, hintNameListed},
+		{register.ErrNameAtWork, exitRefused, plus("--name", "{hostname}-{random}")},
+		{register.ErrNameTaken, exitRefused, hintNameTaken},
 		{register.ErrConflict, exitRefused, same},
 		{register.ErrUnconfirmed, exitRefused, same},
 		{github.ErrNameTaken, exitRefused, plus("--name", "OTHER")},

@@ -54,6 +54,23 @@ func hintLocked(_ *session, err error) string {
 // hintElsewhere shows the containers that a process may be in.
 const hintElsewhere = "lsns --type pid"
 
+// hintNameListed replaces a runner that is offline; one that is at work keeps its name.
+func hintNameListed(call *session, err error) string {
+	if strings.Contains(refusalOf(err).Detail, "offline") {
+		return again(call.arguments, "--replace")
+	}
+	return again(call.arguments, "--name", "{hostname}-{random}")
+}
+
+// hintNameTaken does so where GitHub could not be asked how the runner is, with a registration token alone: then it is
+// to be looked at first.
+func hintNameTaken(call *session, _ error) string {
+	if registration := optionsOf[registrationOptions](call); registration.replace == "" {
+		return again(call.arguments, "--replace")
+	}
+	return again(call.arguments, "--name", "{hostname}-{random}")
+}
+
 // hintUnfilled waits for a cloud that is late, else takes a name that needs none.
 func hintUnfilled(call *session, err error) string {
 	if errors.Is(err, metadata.ErrNoAnswer) {

@@ -16,6 +16,8 @@ type option struct {
 	value    string // what its value is called in help; empty for a switch
 	usage    string
 	fallback string // its default, as it would be typed
+	// choices are the only values that it can have. Typed without a value, as a switch, it has the first.
+	choices []string
 	commands string // which commands have it, separated by blanks; "cache-list" is cache list
 	given    given  // what root does with the path that it is; zero for what is none
 

@@ -127,7 +127,7 @@ func (o *identityOptions) checkMetadata() error {
 
 // registrationOptions say how a runner is registered, and what its jobs get.
 type registrationOptions struct {
-	replace       bool
+	replace       string
 	ephemeral     bool
 	disableUpdate bool
 	update        string
@@ -137,9 +137,10 @@ type registrationOptions struct {
 func (o *registrationOptions) options() []option {
 	return []option{
 		{
-			name: "replace", commands: "install cloud-init",
-			usage: "take over a name that GitHub knows already, or register again with other options",
-			on:    &o.replace,
+			name: "replace", value: "WHICH", choices: []string{plan.ReplaceOffline, plan.ReplaceAlways}, commands: "install cloud-init",
+			usage: "take over a name that GitHub knows already, or register again with other options: offline, of a runner that is " +
+				"offline and nothing else; always, of any; offline alone where WHICH is left out",
+			text: &o.replace,
 		},
 		{
 			name: "ephemeral", commands: "install cloud-init",

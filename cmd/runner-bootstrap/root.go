@@ -50,7 +50,7 @@ func run(arguments []string, s streams) int {
 		call.console.log.Warn("other processes of this account may read the secrets that this command was given", "error", err)
 	}
 	root := newRoot(call)
-	root.SetArgs(arguments)
+	root.SetArgs(joined(arguments))
 	err := root.ExecuteContext(context.Background())
 	return call.report(err)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 )
 
 // errUsage is matched by every mistake in the call: exit code 2.
@@ -51,6 +54,10 @@ func (b *binding) String() string { return b.typed }
 func (b *binding) Set(typed string) error {
 	b.typed = typed
 	switch {
+	case len(b.choices) > 0:
+		choice, err := b.choose(typed)
+		b.typed, *b.text = choice, choice
+		return err
 	case b.text != nil:
 		*b.text = typed
 	case b.list != nil:
@@ -80,6 +87,18 @@ func (b *binding) Set(typed string) error {
 		return b.bare(err)
 	}
 	return nil
+}
+
+// choose reads a choice. One that is read as a switch is the first, or none.
+func (o option) choose(typed string) (string, error) {
+	if choice := strings.ToLower(typed); choice == "" || slices.Contains(o.choices, choice) {
+		return choice, nil
+	}
+	on, err := readSwitch(typed)
+	if err != nil || !on {
+		return "", err
+	}
+	return o.choices[0], nil
 }
 
 // readSwitch reads on and off as people write them, in YAML too.
@@ -149,6 +168,23 @@ func typedCommand(key string) string {
 	return strings.ReplaceAll(key, "-", " ")
 }
 
+// joined lets an option that is typed alone as well have its value behind a blank, as all others have: --replace always.
+func joined(arguments []string) []string {
+	var words []string
+	for i := 0; i < len(arguments); i++ {
+		word := arguments[i]
+		if word == "--" {
+			return append(words, arguments[i:]...)
+		}
+		if next := i + 1; word == "--replace" && next < len(arguments) && slices.Contains([]string{plan.ReplaceOffline, plan.ReplaceAlways}, arguments[next]) {
+			word += "=" + arguments[next]
+			i = next
+		}
+		words = append(words, word)
+	}
+	return words
+}
+
 // addOptions gives command its flags, which fill the places of its options.
 func addOptions(command *cobra.Command, options []option) {
 	flags := command.Flags()
@@ -158,6 +194,9 @@ func addOptions(command *cobra.Command, options []option) {
 		flag := flags.VarPF(bound, option.name, "", option.usage)
 		if option.on != nil {
 			flag.NoOptDefVal = "true"
+		}
+		if len(option.choices) > 0 {
+			flag.NoOptDefVal = option.choices[0]
 		}
 		if option.fallback != "" {
 			bound.typed, flag.DefValue = option.fallback, option.fallback // its place has it by setDefaults

@@ -140,6 +140,8 @@ func (b *binding) example() string {
 	switch {
 	case b.on != nil:
 		return "; it is true or false"
+	case len(b.choices) > 0:
+		return "; it is " + strings.Join(b.choices, " or ")
 	case b.span != nil:
 		if _, err := strconv.ParseUint(b.typed, 10, 64); err == nil {
 			return "; it is a time with its unit, such as " + b.typed + "s or " + b.typed + "m"

@@ -315,6 +315,9 @@ func (i *installer) register(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
+	if err := vacate(ctx, i); err != nil {
+		return "", err
+	}
 	i.record.Identity, i.record.ResolvedLabels = i.details.Request.Identity, i.details.Labels
 	i.record.RunnerID, i.record.PendingDeletes = 0, nil
 	i.record.Renewing, i.record.PreRegistered, i.record.Before = false, false, i.details.Strangers

@@ -32,7 +32,7 @@ func TestInstallAgain(t *testing.T) {
 			r.Identity.Labels = []string{"gpu"}
 			w.refused(r, plan.ErrDiffers, "labels")
 			w.manager.changes()
-			r.Replace = true
+			r.Replace = plan.ReplaceOffline
 			w.install(r)
 			if got := w.manager.changes(); !slices.Equal(got, []string{"stop", "install", "restart"}) {
 				t.Errorf("the service manager was asked to %q", got)
@@ -52,7 +52,7 @@ func TestInstallAgainWithoutService(t *testing.T) {
 	r.Service = false
 	w.install(r)
 	first := w.record().RunnerID
-	r.Identity.Labels, r.Replace = []string{"gpu"}, true
+	r.Identity.Labels, r.Replace = []string{"gpu"}, plan.ReplaceOffline
 	w.install(r)
 	if listed := w.listed(); len(listed) != 1 || listed[0].ID == first || len(w.manager.changes()) > 0 {
 		t.Errorf("GitHub lists %+v, first it was %d", listed, first)
@@ -140,7 +140,7 @@ func TestInstallAgainFails(t *testing.T) {
 			}
 			w.install(r)
 			c.set(w)
-			r.Replace, r.Identity.Labels = true, []string{"gpu"}
+			r.Replace, r.Identity.Labels = plan.ReplaceOffline, []string{"gpu"}
 			err := w.refused(r, nil, c.words)
 			if errors.As(err, new(*bootstrap.LeftError)) != c.left {
 				t.Errorf("error %v, want one that says what is left: %v", err, c.left)

@@ -163,7 +163,7 @@ func TestInstallUndoesRegistration(t *testing.T) {
 	w.server.Fault(githubtest.Fault{Method: "POST", Path: registerPath, Status: 403})
 	w.server.Fault(githubtest.Fault{Method: "PUT", Path: "/actions/runners/*", Status: 403})
 	r := w.request()
-	r.Replace = true
+	r.Replace = plan.ReplaceOffline
 	w.refused(r, nil)
 	if listed := w.listed(); len(listed) > 1 || len(listed) == 1 && listed[0].ID != stranger.ID {
 		t.Errorf("GitHub lists %+v", listed)
@@ -184,7 +184,7 @@ func TestInstallByRegistrationToken(t *testing.T) {
 	if len(w.listed()) != 1 || w.record().Phase != instance.Installed {
 		t.Errorf("GitHub lists %+v, the record is %+v", w.listed(), w.record())
 	}
-	r.Identity.Labels, r.Replace = []string{"gpu"}, true
+	r.Identity.Labels, r.Replace = []string{"gpu"}, plan.ReplaceOffline
 	w.refused(r, github.ErrNoCredential, "a registration token cannot take it away first")
 
 	w = newWorld(t).withRunner()

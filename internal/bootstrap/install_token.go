@@ -6,6 +6,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
@@ -57,7 +58,7 @@ func (i *installer) registrationToken(ctx context.Context) (register.Token, erro
 // minter asks for a registration token.
 func (i *installer) minter() register.Joiner {
 	return register.Joiner{
-		Client: i.client, Store: i.host.Store, Record: i.record, Replace: i.details.Request.Replace, Shares: !i.jobUser.Self,
+		Client: i.client, Store: i.host.Store, Record: i.record, Replace: i.details.Request.Replace == plan.ReplaceAlways, Shares: !i.jobUser.Self,
 		Room: register.Room{Log: i.host.Log},
 	}
 }

@@ -88,7 +88,7 @@ func TestPlanRefusesWhatIsThere(t *testing.T) {
 		}, plan.ErrDiffers, "it is registered as id 77, not as 78"},
 		"of another registration, at work": {func(w *world, r *plan.Request) {
 			w.change(func(r *instance.Record) { r.Service = "" })
-			r.JIT, r.Replace, r.Service = w.jit(runnerName, 78, nil), true, false
+			r.JIT, r.Replace, r.Service = w.jit(runnerName, 78, nil), plan.ReplaceOffline, false
 			w.supervised()
 		}, plan.ErrAtWork, "process "},
 		"damaged":        {func(w *world, _ *plan.Request) { mustDo(w.t, os.RemoveAll(w.root("bin"))) }, plan.ErrDamaged, "rb/runners/web-1"},

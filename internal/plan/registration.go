@@ -57,7 +57,7 @@ func (p *planner) planRegister(ctx context.Context) error {
 // planAgain has a runner leave and join again, as it is registered with other
 // options than it is to have now.
 func (p *planner) planAgain(object, differing string) error {
-	if !p.Request.Replace {
+	if p.Request.Replace == ReplaceNone {
 		return &refusal.Error{
 			Object: fmt.Sprintf("runner %q on this host", p.plan.Name), Reason: ErrDiffers, Detail: differing, Name: p.plan.Name,
 		}
@@ -114,7 +114,7 @@ func (p *planner) planAdopt(settings register.Settings, object, reason string) e
 	case settings.ID == p.Request.JIT.Settings.ID:
 		p.plan.keep(RegisterPhase, object, reason)
 		return nil
-	case settings.Ephemeral && running.None() || p.Request.Replace:
+	case settings.Ephemeral && running.None() || p.Request.Replace != ReplaceNone:
 		if p.Record.Service == "" {
 			if err := CheckAtRest(p.maker.Store, p.plan.Name); err != nil {
 				return err
@@ -163,16 +163,29 @@ func (p *planner) planJoin(ctx context.Context, object, reason string) error {
 		if !ours {
 			p.Strangers = append(p.Strangers, runner.ID)
 		}
-		switch {
-		case ours && !runner.Online():
+		if ours && !runner.Online() {
 			p.Abandoned, reason = runner.ID, "an interrupted run left it at GitHub"
-		case !p.Request.Replace:
-			return &refusal.Error{
-				Object: fmt.Sprintf("runner %q", p.plan.Name), Reason: register.ErrNameListed,
-				Detail: fmt.Sprintf("id %d, %s", runner.ID, runner.Status), Name: p.plan.Name, Scope: p.Request.Scope,
-			}
+			continue
 		}
+		if err := p.Request.MayReplace(p.plan.Name, runner); err != nil {
+			return err
+		}
+		reason += "; replaces id " + register.StateOf(runner)
 	}
 	p.plan.change(RegisterPhase, object, reason)
 	return nil
+}
+
+// MayReplace refuses to replace a runner of this name that GitHub lists, by what is wanted and by how it is.
+func (r Request) MayReplace(name string, runner github.Runner) error {
+	reason := register.ErrNameListed
+	switch {
+	case r.Replace == ReplaceAlways, r.Replace == ReplaceOffline && register.Offline(runner):
+		return nil
+	case r.Replace == ReplaceOffline:
+		reason = register.ErrNameAtWork
+	}
+	return &refusal.Error{
+		Object: fmt.Sprintf("runner %q", name), Reason: reason, Detail: "id " + register.StateOf(runner), Name: name, Scope: r.Scope,
+	}
 }

@@ -24,7 +24,7 @@ func TestPlanReplaces(t *testing.T) {
 	r := w.request()
 	r.Identity.Labels = []string{"gpu"}
 	w.refused(r, plan.ErrDiffers, "labels")
-	r.Replace = true
+	r.Replace = plan.ReplaceOffline
 	made := w.plan(r)
 	wants(t, made, plan.RegisterPhase, "change web-1 at "+w.scope.URL()+" (registered with other labels)")
 	wants(t, made, plan.ServicePhase, "change "+serviceName+" (what it runs has changed)")
@@ -107,7 +107,7 @@ func TestPlanTellsRunnersApart(t *testing.T) {
 	stranger := w.server.AddRunner(organization, githubtest.Runner{Name: runnerName, Status: "offline", Version: "2.300.0"}).ID
 	w.refused(w.request(), register.ErrNameListed, "offline")
 	r := w.request()
-	r.Replace = true
+	r.Replace = plan.ReplaceOffline
 	if d := w.plan(r).Details; d.Abandoned != 0 || !slices.Equal(d.Strangers, []int64{stranger}) {
 		t.Errorf("abandoned is %d; strangers are %d, want %d", d.Abandoned, d.Strangers, stranger)
 	}

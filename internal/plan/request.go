@@ -23,7 +23,7 @@ type Request struct {
 	Template   string // of the runner's name
 	Index      int    // its number; 0 without
 	Identity   instance.Identity
-	Replace    bool
+	Replace    Replace
 	User       string // empty: as root DefaultUser, or with a number, else the account that runs this
 	CreateUser bool
 	// UserPerRunner gives each of several runners an account of its own.
@@ -49,6 +49,16 @@ type Request struct {
 	// counts, and Identity does not.
 	JIT *register.JITConfig
 }
+
+// Replace says which runners of the same name at GitHub may be replaced, and that a runner of this host may be registered again.
+type Replace = string
+
+// Which they are.
+const (
+	ReplaceNone    Replace = ""
+	ReplaceOffline Replace = "offline" // those that are offline, and run no job
+	ReplaceAlways  Replace = "always"
+)
 
 // SelfSufficient tells whether the request brings what registers a runner.
 func (r Request) SelfSufficient() bool { return r.JIT != nil || !r.RegistrationToken.Empty() }

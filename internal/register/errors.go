@@ -35,7 +35,9 @@ var (
 
 // What GitHub's list of runners says against a registration, or a removal.
 var (
-	ErrNameListed  = errors.New("a runner of this name exists at GitHub")
+	ErrNameListed = errors.New("a runner of this name exists at GitHub")
+	// ErrNameAtWork is about one that is not offline, where one that is would be replaced.
+	ErrNameAtWork  = errors.New("a runner of this name is at work, and only one that is offline is replaced")
 	ErrStillListed = errors.New("GitHub still lists the runner")
 	// ErrUnconfirmed means that a runner has joined, by what its own program says, and GitHub says otherwise.
 	ErrUnconfirmed = errors.New("GitHub does not confirm the registration")
