@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/agent"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/departure"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
@@ -85,7 +85,7 @@ func (o *lifecycleOptions) check() error {
 		return usagef("--max-idle, --max-lifetime and --drain-timeout: a duration is not negative")
 	}
 	switch o.preemption {
-	case agent.PreemptionAuto, agent.PreemptionOff:
+	case departure.Auto, departure.Off:
 	default:
 		if _, err := metadata.ParseCloud(o.preemption); err != nil {
 			return usagef("--preemption: %q is not auto, off, aws, gcp or azure", o.preemption)

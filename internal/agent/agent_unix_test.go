@@ -44,18 +44,6 @@ func TestEventOf(t *testing.T) {
 	}
 }
 
-// Without a cloud to watch, orders are passed on as they are.
-func TestWatchOff(t *testing.T) {
-	t.Parallel()
-	orders := make(chan supervise.Order)
-	for _, preemption := range []string{"", PreemptionOff} {
-		record := instance.Record{Life: instance.Life{Preemption: preemption}}
-		if got := watch(t.Context(), record, orders, quiet()); got != (<-chan supervise.Order)(orders) {
-			t.Errorf("%q: another channel", preemption)
-		}
-	}
-}
-
 func write(t *testing.T, file, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {

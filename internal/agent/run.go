@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/departure"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -142,6 +143,7 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 	// An order to hurry, and a cloud's notice, count most while it is stopping.
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	watcher := &departure.Watcher{Preemption: record.Preemption, Order: e.order, Log: log}
 	config := supervise.Config{
 		Root:         record.Dir,
 		User:         k.user,
@@ -158,7 +160,8 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 		Previous: previousListener(a.Store, record.Name),
 		Log:      log,
 		Report:   reporter.report,
-		Orders:   watch(watching, record, together(watching, a.Orders, e.orders), log),
+		Orders:   together(watching, a.Orders, e.orders),
+		Held:     watcher.Held(ctx),
 		Beat:     reporter.heartbeat,
 		BeatEach: heartbeatEach(a.Watchdog),
 	}
@@ -182,6 +185,7 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 	if !record.Source.Pinned && !record.DisableUpdate && record.Update != instance.UpdateOff {
 		config.Replace = sparing(k.replace)
 	}
+	go watcher.Run(watching)
 	outcome, err := supervise.Run(ctx, config)
 	if errors.Is(err, supervise.ErrNotConfigured) && config.Renew == nil && served(a.Store, record) {
 		// As after a boot: its service was started, and there is nothing left to do.

@@ -26,7 +26,7 @@ func arrows() []arrow {
 			"internal/register", "internal/svc", "internal/status", "internal/machine",
 			"internal/health", "internal/metadata", "internal/github", "internal/instance", "internal/account", "internal/transport",
 			"internal/refusal", "internal/agent", "internal/jail", "internal/shell", "internal/removal", "internal/openfile",
-			"internal/config", "internal/sealcheck",
+			"internal/config", "internal/sealcheck", "internal/departure",
 		}},
 		// Neither this one nor the agent imports the other: they meet in the record.
 		{"internal/bootstrap", []string{
@@ -50,9 +50,10 @@ func arrows() []arrow {
 		}},
 		{"internal/agent", []string{
 			"internal/download", "internal/supervise", "internal/jail", "internal/register", "internal/svc", "internal/health",
-			"internal/metadata", "internal/reaper", "internal/workspace", "internal/github", "internal/instance", "internal/account",
+			"internal/departure", "internal/metadata", "internal/reaper", "internal/workspace", "internal/github", "internal/instance", "internal/account",
 			"internal/refusal", "internal/control", "internal/removal", "internal/folders", "internal/machine", "internal/ahead",
 		}},
+		{"internal/departure", []string{"internal/metadata", "internal/retry", "internal/supervise"}},
 		{"internal/ahead", []string{"internal/download", "internal/removal"}},
 		{"internal/doctor", []string{
 			"internal/machine", "internal/refusal",

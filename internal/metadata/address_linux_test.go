@@ -38,7 +38,7 @@ func TestAtTheAddress(t *testing.T) {
 		t.Fatalf("%s is set outside of a network namespace", inNamespace)
 	}
 	for name, test := range map[string]func(*testing.T){
-		"Await": testAwait, "AWS": testAWS, "Google": testGoogle, "Azure": testAzure,
+		"Await": testAwait, "AWS": testAWS, "Google": testGoogle, "Azure": testAzure, "Acknowledge": testAcknowledge,
 		"errors": testErrors, "slow": testSlow, "Detect": testDetect,
 		"Lookup": testLookup, "found without firmware": testFound, "unanswered": testUnanswered, "answers": testAnswers,
 	} {
@@ -112,6 +112,12 @@ type waiting struct {
 // start awaits with short waits, until the test ends.
 func start(t *testing.T, cloud Cloud) *waiting {
 	t.Helper()
+	return startAfter(t, cloud, Notice{})
+}
+
+// startAfter awaits what comes after a notice.
+func startAfter(t *testing.T, cloud Cloud, standing Notice) *waiting {
+	t.Helper()
 	configure(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	w := &waiting{cancel: cancel, done: make(chan struct{})}
@@ -121,7 +127,7 @@ func start(t *testing.T, cloud Cloud) *waiting {
 		defer s.close()
 		watch := newWatch(cloud, s, w.logger())
 		watch.pace, watch.longest = 20*time.Millisecond, 20*time.Millisecond
-		w.notice, w.err = watch.run(ctx)
+		w.notice, w.err = watch.run(ctx, standing)
 	}()
 	t.Cleanup(func() { cancel(); <-w.done })
 	return w
@@ -200,10 +206,10 @@ func testAwait(t *testing.T) {
 	s.set(action, `{"action":"terminate","time":"2017-09-18T08:22:00Z"}`)
 	for range 2 { // a notice that stands is given again
 		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
-		notice, err := Await(ctx, AWS, slog.New(slog.DiscardHandler))
+		notice, err := Await(ctx, AWS, Notice{}, slog.New(slog.DiscardHandler))
 		cancel()
-		want := Notice{AWS, "spot instance will be terminated", time.Date(2017, 9, 18, 8, 22, 0, 0, time.UTC)}
-		if err != nil || notice != want {
+		want := Notice{Cloud: AWS, Reason: "spot instance will be terminated", At: time.Date(2017, 9, 18, 8, 22, 0, 0, time.UTC)}
+		if err != nil || !notice.same(want) {
 			t.Errorf("got %+v and %v, want %+v", notice, err, want)
 		}
 	}
@@ -221,7 +227,7 @@ func testAwait(t *testing.T) {
 		var log record
 		ended := make(chan error, 1)
 		go func() {
-			_, err := Await(ctx, AWS, log.logger())
+			_, err := Await(ctx, AWS, Notice{}, log.logger())
 			ended <- err
 		}()
 		select {

@@ -33,8 +33,10 @@ type aws struct {
 }
 
 // ask tells of spot instances that are taken back, and of those that their
-// autoscaling group ends. A recommendation to rebalance is none: the
-// instance may live on for days after it.
+// autoscaling group ends, or keeps for later. A recommendation to rebalance is none: the
+// instance may live on for days after it, and a group that heeds it says so in the state.
+// Neither is scheduled maintenance, which is told weeks ahead, and shuts the machine down as its
+// owner would.
 func (a *aws) ask(ctx context.Context) (*Notice, error) {
 	// Without a token both questions would fail for the same reason, one after the other.
 	if err := a.authenticate(ctx); err != nil {
@@ -50,48 +52,59 @@ func (a *aws) ask(ctx context.Context) (*Notice, error) {
 
 func (a *aws) spotAction(ctx context.Context) (*Notice, error) {
 	q := question{path: awsActionPath}
-	body, found, err := a.get(ctx, q)
+	said, found, err := a.get(ctx, q)
 	if err != nil || !found {
 		return nil, err
 	}
-	var said struct {
+	var action struct {
 		Action string `json:"action"`
 		Time   string `json:"time"`
 	}
-	if err := json.Unmarshal([]byte(body), &said); err != nil {
+	if err := json.Unmarshal([]byte(said.body), &action); err != nil {
 		return nil, q.unclear("answer is not the expected JSON")
 	}
 	notice := &Notice{Cloud: AWS}
-	switch said.Action {
+	switch action.Action {
 	case "terminate":
 		notice.Reason = "spot instance will be terminated"
 	case "stop":
-		notice.Reason = "spot instance will be stopped"
+		notice.Kind, notice.Reason = Sleeps, "spot instance will be stopped"
 	case "hibernate":
-		notice.Reason = "spot instance will be hibernated"
+		notice.Kind, notice.Reason = Sleeps, "spot instance will be hibernated"
 	default:
 		return nil, q.unclear("answer names no action that is known")
 	}
 	// An action whose time cannot be read is one all the same.
-	if at, err := time.Parse(time.RFC3339, said.Time); err == nil {
-		notice.At = at
+	if at, err := time.Parse(time.RFC3339, action.Time); err == nil {
+		notice.At, notice.Left = at, said.left(at)
+	}
+	if notice.Kind == Sleeps && notice.Left < -past {
+		return nil, nil // it stands there still, and the machine is awake again
 	}
 	return notice, nil
 }
 
+// lifecycle tells what the autoscaling group wants the machine to become. In standby it is
+// its owner's, who drains it, and detached it is like any other.
 func (a *aws) lifecycle(ctx context.Context) (*Notice, error) {
-	body, found, err := a.get(ctx, question{path: awsStatePath})
-	if err != nil || !found || strings.TrimSpace(body) != "Terminated" {
+	said, found, err := a.get(ctx, question{path: awsStatePath})
+	if err != nil || !found {
 		return nil, err
 	}
-	return &Notice{Cloud: AWS, Reason: "autoscaling group will terminate the instance"}, nil
+	switch state := strings.TrimSpace(said.body); {
+	case state == "Terminated", state == "Warmed:Terminated":
+		return &Notice{Cloud: AWS, Reason: "autoscaling group will terminate the instance", Asks: true}, nil
+	case strings.HasPrefix(state, "Warmed:"):
+		return &Notice{Cloud: AWS, Kind: Waits, Reason: "autoscaling group keeps the instance in its warm pool", Asks: true}, nil
+	}
+	return nil, nil
 }
 
 // facts are those of the identity document: what the paths of the metadata say one by
 // one, it says at once.
 func (a *aws) facts(ctx context.Context) (Facts, error) {
 	q := question{path: awsIdentity}
-	body, found, err := a.get(ctx, q)
+	said, found, err := a.get(ctx, q)
 	if err != nil {
 		return Facts{}, err
 	}
@@ -104,7 +117,7 @@ func (a *aws) facts(ctx context.Context) (Facts, error) {
 		AvailabilityZone string `json:"availabilityZone"`
 		InstanceType     string `json:"instanceType"`
 	}
-	if err := json.Unmarshal([]byte(body), &document); err != nil {
+	if err := json.Unmarshal([]byte(said.body), &document); err != nil {
 		return Facts{}, q.unclear("answer is not the expected JSON")
 	}
 	return q.facts(Facts{AWS, document.InstanceID, document.Region, document.AvailabilityZone, document.InstanceType})
@@ -113,30 +126,30 @@ func (a *aws) facts(ctx context.Context) (Facts, error) {
 // get asks for a path that exists (found) if there is something to say. A token that
 // is refused is replaced once: it may be of another life of this machine, before it was
 // hibernated.
-func (a *aws) get(ctx context.Context, q question) (body string, found bool, err error) {
+func (a *aws) get(ctx context.Context, q question) (said answer, found bool, err error) {
 	for range 2 {
 		if err := a.authenticate(ctx); err != nil {
-			return "", false, err
+			return answer{}, false, err
 		}
 		if a.token != "" {
 			q.header = map[string]string{awsTokenHeader: a.token}
 		}
 		said, err := a.service.ask(ctx, q)
 		if err != nil {
-			return "", false, err
+			return answer{}, false, err
 		}
 		switch said.status {
 		case http.StatusOK:
-			return said.body, true, nil
+			return said, true, nil
 		case http.StatusNotFound:
-			return "", false, nil
+			return answer{}, false, nil
 		case http.StatusUnauthorized:
 			a.token, a.renew, q.header = "", time.Time{}, nil
 		default:
-			return "", false, q.refused(said)
+			return answer{}, false, q.refused(said)
 		}
 	}
-	return "", false, q.unclear("every token is refused")
+	return answer{}, false, q.unclear("every token is refused")
 }
 
 // authenticate sees to a token, unless the service has none to give: then it is one

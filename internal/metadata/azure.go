@@ -30,20 +30,22 @@ type azure struct {
 
 // azureEvent is one of the answer, with the fields that matter here.
 type azureEvent struct {
+	EventID   string `json:"EventId"`
 	EventType string
 	Resources []string
 	NotBefore string // empty when it has begun
 }
 
-// ask tells of the most urgent event that ends what runs on this machine.
+// ask tells of the most urgent event that ends what runs on this machine. One that has begun
+// comes before all others.
 func (a *azure) ask(ctx context.Context) (*Notice, error) {
-	events, err := a.events(ctx)
+	events, said, err := a.events(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var first *Notice
 	for _, event := range events {
-		reason := event.reason()
+		kind, reason := event.meaning()
 		if reason == "" {
 			continue
 		}
@@ -52,47 +54,91 @@ func (a *azure) ask(ctx context.Context) (*Notice, error) {
 			err = nameErr
 		}
 		if at := event.at(); concerned && (first == nil || at.Before(first.At)) {
-			first = &Notice{Cloud: Azure, Reason: reason, At: at}
+			first = &Notice{Cloud: Azure, Kind: kind, Reason: reason, At: at, Asks: event.ours()}
+			if !at.IsZero() {
+				first.Left = said.left(at)
+			}
 		}
 	}
 	return first, err
 }
 
-func (a *azure) events(ctx context.Context) ([]azureEvent, error) {
+// Acknowledge tells Azure that it need not wait any longer for this machine, which is ready for what is about to
+// become of it. An event that concerns other machines as well is left alone: it would begin there, too.
+func Acknowledge(ctx context.Context) error {
+	a := &azure{service: newService()}
+	defer a.service.close()
+	events, _, err := a.events(ctx)
+	if err != nil {
+		return err
+	}
+	for _, event := range events {
+		if kind, reason := event.meaning(); kind != Leaves || reason == "" || !event.ours() {
+			continue
+		}
+		if concerned, err := a.concerns(ctx, event); err != nil || !concerned {
+			return err
+		}
+		if err := a.start(ctx, event.EventID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start has an event begin.
+func (a *azure) start(ctx context.Context, id string) error {
+	type request struct{ EventId string } //nolint:revive,staticcheck // as Azure spells it
+	body, err := json.Marshal(struct{ StartRequests []request }{[]request{{id}}})
+	if err != nil {
+		return err
+	}
+	q := question{method: http.MethodPost, path: azureEventsPath, header: azureHeader(), body: string(body)}
+	said, err := a.service.ask(ctx, q)
+	if err == nil && said.status/100 != 2 {
+		err = q.refused(said)
+	}
+	return err
+}
+
+func (a *azure) events(ctx context.Context) ([]azureEvent, answer, error) {
 	q := question{path: azureEventsPath}
 	if !a.begun {
 		q.patience = azurePatience
 	}
 	said, err := a.get(ctx, q)
 	if err != nil {
-		return nil, err
+		return nil, answer{}, err
 	}
 	var list struct{ Events []azureEvent }
-	if err := json.Unmarshal([]byte(said), &list); err != nil {
-		return nil, q.unclear("answer is not the expected JSON")
+	if err := json.Unmarshal([]byte(said.body), &list); err != nil {
+		return nil, answer{}, q.unclear("answer is not the expected JSON")
 	}
 	a.begun = true
-	return list.Events, nil
+	return list.Events, said, nil
 }
 
-// reason is empty for an event that leaves the machine running, such as Freeze,
+// meaning is empty for an event that leaves the machine running, such as Freeze,
 // which pauses it for seconds. One that restarts it ends its job, too; but once it
 // has begun it may be over as well, as it stays listed for a while after the restart.
-func (e azureEvent) reason() string {
+func (e azureEvent) meaning() (Kind, string) {
 	begun := e.NotBefore == ""
 	switch {
 	case e.EventType == "Preempt":
-		return "spot virtual machine will be deleted"
+		return Leaves, "spot virtual machine will be deleted"
 	case e.EventType == "Terminate":
-		return "virtual machine will be deleted"
+		return Leaves, "virtual machine will be deleted"
 	case e.EventType == "Reboot" && !begun:
-		return "virtual machine will be restarted"
+		return Sleeps, "virtual machine will be restarted"
 	case e.EventType == "Redeploy" && !begun:
-		return "virtual machine will be moved to another host and restarted"
+		return Sleeps, "virtual machine will be moved to another host and restarted"
 	default:
-		return ""
+		return Leaves, ""
 	}
 }
+
+// ours tells whether an event waits, and for this machine alone.
+func (e azureEvent) ours() bool { return e.NotBefore != "" && e.EventID != "" && len(e.Resources) == 1 }
 
 // at is zero for an event that has begun, and so before all others.
 func (e azureEvent) at() time.Time {
@@ -113,7 +159,7 @@ func (a *azure) concerns(ctx context.Context, event azureEvent) (bool, error) {
 		if err != nil {
 			return true, err
 		}
-		name := strings.TrimSpace(said)
+		name := strings.TrimSpace(said.body)
 		if name == "" {
 			return true, q.unclear("answer is an empty name")
 		}
@@ -124,16 +170,16 @@ func (a *azure) concerns(ctx context.Context, event azureEvent) (bool, error) {
 	}), nil
 }
 
-func (a *azure) get(ctx context.Context, q question) (string, error) {
+func (a *azure) get(ctx context.Context, q question) (answer, error) {
 	q.header = azureHeader()
 	said, err := a.service.ask(ctx, q)
 	if err != nil {
-		return "", err
+		return answer{}, err
 	}
 	if said.status != http.StatusOK {
-		return "", q.refused(said)
+		return answer{}, q.refused(said)
 	}
-	return said.body, nil
+	return said, nil
 }
 
 func azureHeader() map[string]string { return map[string]string{"Metadata": "true"} }
@@ -153,7 +199,7 @@ func (a *azure) facts(ctx context.Context) (Facts, error) {
 		return Facts{}, err
 	}
 	var machine azureMachine
-	if err := json.Unmarshal([]byte(said), &machine); err != nil {
+	if err := json.Unmarshal([]byte(said.body), &machine); err != nil {
 		return Facts{}, q.unclear("answer is not the expected JSON")
 	}
 	return q.facts(Facts{Azure, machine.VMID, machine.Location, machine.Zone, machine.VMSize})

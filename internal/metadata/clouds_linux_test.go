@@ -30,15 +30,18 @@ const (
 
 func testAWS(t *testing.T) {
 	at := time.Date(2017, 9, 18, 8, 22, 0, 0, time.UTC)
+	soon := time.Now().Add(100 * time.Second).UTC().Truncate(time.Second)
 	for body, want := range map[string]struct {
+		kind   Kind
 		reason string
 		at     time.Time
 	}{
-		`{"action": "terminate", "time": "2017-09-18T08:22:00Z"}`: {"spot instance will be terminated", at},
-		`{"action":"stop","time":"2017-09-18T08:22:00Z"}`:         {"spot instance will be stopped", at},
-		`{"action":"hibernate","time":"2017-09-18T08:22:00Z"}`:    {"spot instance will be hibernated", at},
-		`{"action":"terminate","time":"soon"}`:                    {"spot instance will be terminated", time.Time{}},
-		`{"action":"terminate"}`:                                  {"spot instance will be terminated", time.Time{}},
+		`{"action": "terminate", "time": "2017-09-18T08:22:00Z"}`:           {Leaves, "spot instance will be terminated", at},
+		`{"action":"stop","time":"` + soon.Format(time.RFC3339) + `"}`:      {Sleeps, "spot instance will be stopped", soon},
+		`{"action":"hibernate","time":"` + soon.Format(time.RFC3339) + `"}`: {Sleeps, "spot instance will be hibernated", soon},
+		`{"action":"hibernate"}`:               {Sleeps, "spot instance will be hibernated", time.Time{}},
+		`{"action":"terminate","time":"soon"}`: {Leaves, "spot instance will be terminated", time.Time{}},
+		`{"action":"terminate"}`:               {Leaves, "spot instance will be terminated", time.Time{}},
 	} {
 		t.Run(body, func(t *testing.T) {
 			configure(t)
@@ -48,14 +51,19 @@ func testAWS(t *testing.T) {
 			w.silent(t, "")
 			before := s.set(action, body)
 			w.gives(t, want.reason, want.at)
-			if polls := s.count(action) - before; polls > 1 || w.notice.Cloud != AWS {
+			if polls := s.count(action) - before; polls > 1 || w.notice.Cloud != AWS || w.notice.Kind != want.kind || w.notice.Asks {
 				t.Errorf("got it after %d polls, want one: %+v", polls, w.notice)
+			}
+			if w.notice.Limited() == want.at.IsZero() {
+				t.Errorf("what names no time has a limit, or the other way round: %+v", w.notice)
 			}
 			if n := s.tokens(); n != 1 {
 				t.Errorf("%d tokens were issued, want one for all questions", n)
 			}
 		})
 	}
+	testAWSClock(t, soon)
+	testAWSGroup(t)
 	for _, body := range []string{`{"action":"","time":"2017-09-18T08:22:00Z"}`, `{"action":"noop"}`, `["terminate"]`, "terminate", `{}`} {
 		t.Run("no notice: "+body, func(t *testing.T) {
 			configure(t)
@@ -70,7 +78,7 @@ func testAWS(t *testing.T) {
 		configure(t)
 		s := newSimulatedAWS(t)
 		w := start(t, AWS)
-		for _, state := range []string{"InService", "Standby", "Warmed:Stopped", "Detached", ""} {
+		for _, state := range []string{"InService", "Standby", "Detached", "", "Warm", "Terminated:Wait"} {
 			s.set(lifecycle, state)
 			w.polled(t, s.simulator, lifecycle, 2)
 			w.silent(t, "")
@@ -89,6 +97,94 @@ func testAWS(t *testing.T) {
 		w.silent(t, "")
 	})
 	testAWSTokens(t)
+}
+
+// testAWSClock: what is left is counted by the clock of the service, and a sleep that has been is over.
+func testAWSClock(t *testing.T, soon time.Time) {
+	t.Helper()
+	const terminate, hibernate = `{"action":"terminate","time":%q}`, `{"action":"hibernate","time":%q}`
+	for name, c := range map[string]struct {
+		body string
+		date time.Time // of the answer; zero for none
+		left time.Duration
+		none bool
+	}{
+		"their clock is a day ahead":      {terminate, soon.Add(-90 * time.Second), 90 * time.Second, false},
+		"their clock is a day back":       {terminate, soon.Add(-24 * time.Hour), 24 * time.Hour, false},
+		"no clock":                        {terminate, time.Time{}, time.Until(soon), false},
+		"a time that has been":            {terminate, soon.Add(time.Hour), -time.Hour, false},
+		"a sleep":                         {hibernate, soon.Add(-time.Minute), time.Minute, false},
+		"a sleep that begins":             {hibernate, soon.Add(time.Minute), -time.Minute, false},
+		"a sleep that has been":           {hibernate, soon.Add(3 * time.Minute), 0, true},
+		"a sleep that was a day and more": {hibernate, soon.Add(25 * time.Hour), 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			configure(t)
+			s := newSimulatedAWS(t)
+			body := fmt.Sprintf(c.body, soon.Format(time.RFC3339))
+			s.spoil(action, func(w http.ResponseWriter, r *http.Request) {
+				w.Header()["Date"] = nil
+				if !c.date.IsZero() {
+					w.Header().Set("Date", c.date.Format(http.TimeFormat))
+				}
+				io.WriteString(w, body)
+			})
+			w := start(t, AWS)
+			if c.none {
+				w.polled(t, s.simulator, lifecycle, 3)
+				w.silent(t, "")
+				s.set(lifecycle, "Terminated") // it hides nothing that comes later
+				w.gives(t, "autoscaling group will terminate the instance", time.Time{})
+				return
+			}
+			<-w.done
+			if off := (w.notice.Left - c.left).Abs(); w.err != nil || off > 15*time.Second || c.left < time.Hour && !c.date.IsZero() && off > 0 {
+				t.Errorf("got %+v and %v, want %s left", w.notice, w.err, c.left)
+			}
+		})
+	}
+}
+
+// testAWSGroup: what the autoscaling group wants, and that it wants it no longer.
+func testAWSGroup(t *testing.T) {
+	t.Helper()
+	for state, kind := range map[string]Kind{
+		"Terminated": Leaves, "Warmed:Terminated": Leaves, "Warmed:Stopped": Waits, "Warmed:Running": Waits, "Warmed:Hibernated\n": Waits,
+	} {
+		t.Run(state, func(t *testing.T) {
+			configure(t)
+			s := newSimulatedAWS(t)
+			s.set(lifecycle, state)
+			w := start(t, AWS)
+			<-w.done
+			if n := w.notice; w.err != nil || n.Kind != kind || !n.Asks || n.Limited() || n.Reason == "" {
+				t.Errorf("got %+v and %v", n, w.err)
+			}
+			if now, err := Now(t.Context(), AWS); err != nil || !now.same(w.notice) {
+				t.Errorf("asked once: %+v and %v", now, err)
+			}
+			again := startAfter(t, AWS, w.notice)
+			again.polled(t, s.simulator, lifecycle, 3)
+			again.silent(t, "")
+			s.set(lifecycle, "InService")
+			again.gives(t, "", time.Time{})
+			if again.notice != (Notice{}) {
+				t.Errorf("got %+v, want that it is over", again.notice)
+			}
+			if now, err := Now(t.Context(), AWS); err != nil || now != (Notice{}) {
+				t.Errorf("asked once: %+v and %v", now, err)
+			}
+		})
+	}
+	t.Run("in place of another", func(t *testing.T) {
+		configure(t)
+		s := newSimulatedAWS(t)
+		s.set(action, `{"action":"hibernate"}`)
+		w := startAfter(t, AWS, Notice{Cloud: AWS, Kind: Sleeps, Reason: "spot instance will be hibernated"})
+		w.polled(t, s.simulator, action, 3)
+		s.set(action, `{"action":"terminate"}`)
+		w.gives(t, "spot instance will be terminated", time.Time{})
+	})
 }
 
 func testAWSTokens(t *testing.T) {
@@ -181,7 +277,11 @@ func testGoogle(t *testing.T) {
 		configure(t)
 		s := newSimulatedGoogle(t)
 		s.set(preempted, "TRUE")
-		start(t, GoogleCloud).gives(t, "instance is being preempted", time.Time{})
+		w := start(t, GoogleCloud)
+		w.gives(t, "instance is being preempted", time.Time{})
+		if w.notice.Kind != Leaves || w.notice.Left != 30*time.Second {
+			t.Errorf("got %+v", w.notice)
+		}
 	})
 	t.Run("preempted while waiting", func(t *testing.T) {
 		configure(t)
@@ -242,6 +342,9 @@ func testGoogle(t *testing.T) {
 		}
 		s.set(maintenance, "TERMINATE_ON_HOST_MAINTENANCE")
 		w.gives(t, "instance will be terminated for maintenance of its host", time.Time{})
+		if w.notice.Kind != Sleeps || w.notice.Limited() {
+			t.Errorf("got %+v", w.notice)
+		}
 	})
 	for status, logged := range map[int]string{404: "", 503: "unexpected status 503"} {
 		t.Run(fmt.Sprintf("maintenance %d", status), func(t *testing.T) {
@@ -308,6 +411,10 @@ func testAzure(t *testing.T) {
 			if polls = s.count(events) - polls; polls > 1 || w.notice.Cloud != Azure {
 				t.Errorf("got it after %d polls, want one: %+v", polls, w.notice)
 			}
+			restarts := strings.Contains(c.reason, "restarted")
+			if (w.notice.Kind == Sleeps) != restarts || w.notice.Limited() == c.at.IsZero() || w.notice.Asks != (!c.at.IsZero() && name != "among others") {
+				t.Errorf("got %+v", w.notice)
+			}
 		})
 	}
 	for name, answer := range map[string]http.HandlerFunc{
@@ -326,4 +433,49 @@ func testAzure(t *testing.T) {
 			}
 		})
 	}
+}
+
+// testAcknowledge: only an event that waits for this machine alone may begin earlier.
+func testAcknowledge(t *testing.T) {
+	const before = "Mon, 19 Sep 2016 18:29:47 GMT"
+	for name, c := range map[string]struct {
+		body string
+		want []string
+	}{
+		"terminate":        {eventList(event("Terminate", before, "worker_1")), []string{`{"StartRequests":[{"EventId":"f020ba2e-3bc0-4c40-a10b-86575a9eabd5"}]}`}},
+		"preempt":          {eventList(event("Preempt", before, "WORKER_1")), []string{`{"StartRequests":[{"EventId":"f020ba2e-3bc0-4c40-a10b-86575a9eabd5"}]}`}},
+		"begun":            {eventList(event("Terminate", "", "worker_1")), nil},
+		"with others":      {eventList(event("Terminate", before, "worker_0", "worker_1")), nil},
+		"of another":       {eventList(event("Terminate", before, "worker_0")), nil},
+		"restart":          {eventList(event("Reboot", before, "worker_1")), nil},
+		"freeze":           {eventList(event("Freeze", before, "worker_1")), nil},
+		"nothing any more": {eventList(), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			configure(t)
+			s := newSimulatedAzure(t)
+			s.set(events, c.body)
+			if err := Acknowledge(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if got := s.posts(); !slices.Equal(got, c.want) {
+				t.Errorf("sent %q, want %q", got, c.want)
+			}
+		})
+	}
+	t.Run("refused", func(t *testing.T) {
+		configure(t)
+		s := newSimulatedAzure(t)
+		s.set(events, eventList(event("Terminate", before, "worker_1")))
+		s.spoil(events, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPost {
+				http.Error(w, "", http.StatusTooManyRequests)
+				return
+			}
+			io.WriteString(w, eventList(event("Terminate", before, "worker_1")))
+		})
+		if err := Acknowledge(t.Context()); err == nil || !strings.Contains(err.Error(), "unexpected status 429") {
+			t.Errorf("got %v", err)
+		}
+	})
 }

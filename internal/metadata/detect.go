@@ -28,7 +28,7 @@ const (
 func Detect(ctx context.Context) (Cloud, bool) {
 	s := newService()
 	defer s.close()
-	cloud, found := fromDMI(os.DirFS(dmiFolder))
+	cloud, found := Firmware()
 	if !found {
 		cloud, found = probe(ctx, s)
 	}
@@ -37,6 +37,9 @@ func Detect(ctx context.Context) (Cloud, bool) {
 	}
 	return cloud, true
 }
+
+// Firmware is what the firmware alone says of this machine, at once: the cloud that it belongs to.
+func Firmware() (Cloud, bool) { return fromDMI(os.DirFS(dmiFolder)) }
 
 // fromDMI reads what the firmware says, each field of it a file in folder.
 func fromDMI(folder fs.FS) (Cloud, bool) {

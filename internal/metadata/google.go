@@ -25,6 +25,9 @@ const (
 	// googleWait until there is something new.
 	googlePatience = 70 * time.Second
 	googleWait     = "60"
+
+	// googleShutdown is how long a machine that is preempted has. It is not told, but it is the same for all.
+	googleShutdown = 30 * time.Second
 )
 
 // google asks Compute Engine.
@@ -35,7 +38,7 @@ type google struct {
 
 // ask tells of preemption as soon as it is known, and of maintenance that ends the
 // machine within about a minute: that it asks first, as the other question is the
-// one that waits.
+// one that waits. One that moves the machine to another host leaves it running.
 func (g *google) ask(ctx context.Context) (*Notice, error) {
 	event, eventErr := g.maintenance(ctx)
 	if event != nil {
@@ -55,7 +58,7 @@ func (g *google) maintenance(ctx context.Context) (*Notice, error) {
 	if err != nil || strings.TrimSpace(said.body) != "TERMINATE_ON_HOST_MAINTENANCE" {
 		return nil, err
 	}
-	return &Notice{Cloud: GoogleCloud, Reason: "instance will be terminated for maintenance of its host"}, nil
+	return &Notice{Cloud: GoogleCloud, Kind: Sleeps, Reason: "instance will be terminated for maintenance of its host"}, nil
 }
 
 // preempted waits for a change only after an answer that has an ETag, since a change
@@ -74,7 +77,7 @@ func (g *google) preempted(ctx context.Context) (*Notice, error) {
 	}
 	switch strings.TrimSpace(said.body) {
 	case "TRUE":
-		return &Notice{Cloud: GoogleCloud, Reason: "instance is being preempted"}, nil
+		return &Notice{Cloud: GoogleCloud, Reason: "instance is being preempted", Left: googleShutdown}, nil
 	case "FALSE":
 		g.etag = said.header.Get("ETag")
 		return nil, nil

@@ -1,9 +1,9 @@
 // Package metadata learns from the metadata service of a cloud what this machine is
-// there (Lookup), and that it is about to be taken away (Await): preempted, reclaimed,
-// scaled in or restarted.
+// there (Lookup), and what is about to become of it (Await): it is preempted, reclaimed,
+// scaled in, put to sleep or restarted, or it is not in service yet.
 //
 // The service is a web server at a link-local address that only the machine itself
-// can ask. Nothing here needs credentials, and nothing is ever changed there: the
+// can ask. Nothing here needs credentials, and nothing is changed there but by Acknowledge: the
 // token of AWS is one for asking.
 package metadata
 
@@ -39,23 +39,52 @@ func ParseCloud(name string) (Cloud, error) {
 	}
 }
 
-// Notice says that this machine will go.
+// Kind is what a notice means for what runs on this machine.
+type Kind int
+
+const (
+	// Leaves says that the machine goes for good, or that nobody knows whether it comes back.
+	Leaves Kind = iota
+	// Sleeps says that the machine stops and goes on later: where it was, or with a boot.
+	Sleeps
+	// Waits says that the machine is not in service, and is to do nothing until it is.
+	Waits
+)
+
+// Notice says what is about to become of this machine. The zero Notice says that nothing is.
 type Notice struct {
 	Cloud  Cloud
+	Kind   Kind
 	Reason string    // for people, such as "spot instance will be terminated"
-	At     time.Time // when; zero if that is not said, which may mean at any moment
+	At     time.Time // when, by the cloud's clock; zero if that is not said
+	// Left is the time until then by the clock that the answer came with, as this machine's may be wrong. Without At it is
+	// what the cloud leaves every machine, and zero if there is no such thing.
+	Left time.Duration
+	// Asks says that the cloud waits for a word of ours, or for longer.
+	Asks bool
 }
 
-// Await blocks until the cloud gives notice that this machine will go, which the
-// first question may tell already, or until ctx ends; then it returns ctx's error.
+// Limited tells whether Left is a limit.
+func (n Notice) Limited() bool { return !n.At.IsZero() || n.Left != 0 }
+
+// same tells whether two notices say the same, whenever they were heard.
+func (n Notice) same(other Notice) bool {
+	return n.Cloud == other.Cloud && n.Kind == other.Kind && n.Reason == other.Reason && n.At.Equal(other.At)
+}
+
+// Await blocks until the cloud says something else of this machine than standing, which is the
+// zero Notice at first, or until ctx ends; then it returns ctx's error. The first question may
+// tell already. The zero Notice is returned when what stood is over: the cloud has said twice in a
+// row that there is nothing. A sleep is over as well where the service has not answered for ten minutes
+// of this machine's being awake.
+//
 // What the service does wrong never ends it: that is logged, at warn when its text is
 // another than before and at debug when it is the same, and the service is asked again,
 // after 5 s at first and 30 s at last. Only a cloud that ParseCloud does not know
 // is refused at once, and so is OpenStack, which has nothing to wait for.
 //
-// It may be repeated: a notice that still stands is given again. Nothing is left of
-// it, in particular no connection.
-func Await(ctx context.Context, cloud Cloud, log *slog.Logger) (Notice, error) {
+// It may be repeated. Nothing is left of it, in particular no connection.
+func Await(ctx context.Context, cloud Cloud, standing Notice, log *slog.Logger) (Notice, error) {
 	if cloud == OpenStack {
 		return Notice{}, fmt.Errorf("cloud %q gives no notice", cloud)
 	}
@@ -64,5 +93,21 @@ func Await(ctx context.Context, cloud Cloud, log *slog.Logger) (Notice, error) {
 	}
 	s := newService()
 	defer s.close()
-	return newWatch(cloud, s, log).run(ctx)
+	return newWatch(cloud, s, log).run(ctx, standing)
+}
+
+// Now is what the cloud says of this machine at this moment; the zero Notice if that is nothing.
+// It asks once, and an answer that does not come before ctx ends is an error.
+func Now(ctx context.Context, cloud Cloud) (Notice, error) {
+	s := newService()
+	defer s.close()
+	w := newWatch(cloud, s, slog.New(slog.DiscardHandler))
+	if w.source == nil {
+		return Notice{}, fmt.Errorf("cloud %q gives no notice", cloud)
+	}
+	notice, err := w.source.ask(ctx)
+	if notice != nil {
+		return *notice, nil
+	}
+	return Notice{}, err
 }

@@ -53,11 +53,21 @@ type answer struct {
 	body   string
 }
 
+// left is how long it is from the answer until at. An answer says when it was given, by the clock that at is
+// of; where it does not, this machine's own has to do.
+func (a answer) left(at time.Time) time.Duration {
+	if given, err := http.ParseTime(a.header.Get("Date")); err == nil {
+		return at.Sub(given)
+	}
+	return time.Until(at)
+}
+
 // question is one request.
 type question struct {
 	method   string // GET if empty
 	path     string // with the query
 	header   map[string]string
+	body     string
 	patience time.Duration // patience if zero
 }
 
@@ -80,7 +90,7 @@ func (s *service) ask(ctx context.Context, q question) (answer, error) {
 func (s *service) send(ctx context.Context, q question) (answer, error) {
 	limited, cancel := context.WithTimeout(ctx, q.patience)
 	defer cancel()
-	req, err := http.NewRequestWithContext(limited, q.method, origin+q.path, http.NoBody)
+	req, err := http.NewRequestWithContext(limited, q.method, origin+q.path, strings.NewReader(q.body))
 	if err != nil {
 		return answer{}, err
 	}

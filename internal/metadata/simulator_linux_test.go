@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -22,6 +23,7 @@ type simulator struct {
 	spoiled map[string]http.HandlerFunc
 	changed chan struct{} // closed when values change
 	open    int           // connections
+	posted  []string
 }
 
 func newSimulator() *simulator {
@@ -284,6 +286,8 @@ func newSimulatedAzure(t *testing.T) *simulator {
 			http.Error(w, `{"error":"Bad request. api-version is invalid or was not specified in the request."}`, http.StatusBadRequest)
 		case r.URL.Path == vmName && query.Get("format") != "text":
 			http.Error(w, `{"error":"Bad request. JSON is only for objects"}`, http.StatusBadRequest)
+		case r.Method == http.MethodPost && r.URL.Path == events:
+			s.post(w, r)
 		case r.Method != http.MethodGet:
 			http.Error(w, `{"error":"Method not allowed"}`, http.StatusMethodNotAllowed)
 		default:
@@ -291,6 +295,27 @@ func newSimulatedAzure(t *testing.T) *simulator {
 		}
 	})
 	return s
+}
+
+// post takes what has an event begin, if there is such an event.
+func (s *simulator) post(w http.ResponseWriter, r *http.Request) {
+	var said struct{ StartRequests []struct{ EventId string } }
+	body, _ := io.ReadAll(r.Body)
+	list, _, _ := s.get(events)
+	err := json.Unmarshal(body, &said)
+	if err != nil || len(said.StartRequests) == 0 || !strings.Contains(list, `"EventId":"`+said.StartRequests[0].EventId+`"`) {
+		http.Error(w, `{"error":"Bad request. Events do not match"}`, http.StatusBadRequest)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.posted = append(s.posted, string(body))
+}
+
+func (s *simulator) posts() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.posted
 }
 
 // newSimulatedOpenStack is Nova's service, which knows no tokens.

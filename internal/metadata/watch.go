@@ -12,6 +12,13 @@ const (
 	// pollInterval is as often as AWS recommends, and less than what Azure allows.
 	// The shortest notice that anybody gives is 30 s.
 	pollInterval = 5 * time.Second
+	// over is how often in a row there is to be nothing until what stood is over: one answer may
+	// come from a service that is just starting again.
+	over = 2
+	// deaf is how often in a row a service that fails is asked about a sleep: that is ten minutes.
+	deaf = 22
+	// past is how long after its time a sleep that was announced has been: who hears of it then is awake again.
+	past = 2 * time.Minute
 	// longestPause is how long a service that fails is left alone at last.
 	longestPause = 30 * time.Second
 )
@@ -46,23 +53,30 @@ func newWatch(cloud Cloud, s *service, log *slog.Logger) *watch {
 }
 
 // run is Await.
-func (w *watch) run(ctx context.Context) (Notice, error) {
-	failures := 0
+func (w *watch) run(ctx context.Context, standing Notice) (Notice, error) {
+	failures, nothing := 0, 0
 	for ctx.Err() == nil {
 		begin := time.Now()
 		notice, err := w.source.ask(ctx)
 		if err != nil && ctx.Err() == nil {
 			w.tell(ctx, err)
 		}
-		if notice != nil {
+		switch {
+		case notice != nil && !notice.same(standing):
 			return *notice, nil
+		case notice != nil:
+			failures, nothing = 0, 0
+		case err != nil:
+			failures, nothing = failures+1, 0
+		default:
+			failures, nothing = 0, nothing+1
+		}
+		if standing != (Notice{}) && (nothing >= over || standing.Kind == Sleeps && failures >= deaf) {
+			return Notice{}, nil
 		}
 		wait := time.Until(begin.Add(w.pace)) // a question that waited for its answer has done our waiting
-		if err != nil {
-			failures++
+		if failures > 0 {
 			wait = retry.Backoff{First: w.pace, Most: w.longest}.Wait(failures)
-		} else {
-			failures = 0
 		}
 		_ = retry.Sleep(ctx, wait) // that ctx has ended is seen next
 	}

@@ -29,7 +29,7 @@ func TestParseCloud(t *testing.T) {
 
 func TestAwaitUnknownCloud(t *testing.T) {
 	t.Parallel()
-	if _, err := Await(t.Context(), "auto", slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), `unknown cloud "auto"`) {
+	if _, err := Await(t.Context(), "auto", Notice{}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), `unknown cloud "auto"`) {
 		t.Errorf("got %v, want an error about the cloud", err)
 	}
 }
@@ -37,7 +37,7 @@ func TestAwaitUnknownCloud(t *testing.T) {
 // TestAwaitWhereNoNoticeIs holds that nobody waits for ever for what cannot come.
 func TestAwaitWhereNoNoticeIs(t *testing.T) {
 	t.Parallel()
-	if _, err := Await(t.Context(), OpenStack, slog.New(slog.DiscardHandler)); err == nil || err.Error() != `cloud "openstack" gives no notice` {
+	if _, err := Await(t.Context(), OpenStack, Notice{}, slog.New(slog.DiscardHandler)); err == nil || err.Error() != `cloud "openstack" gives no notice` {
 		t.Errorf("got %v, want an error that says it plainly", err)
 	}
 }
@@ -124,7 +124,7 @@ func TestPace(t *testing.T) {
 				s := &script{begin: time.Now(), turns: c.turns}
 				w := newWatch(AWS, newService(), slog.New(slog.DiscardHandler))
 				w.source = s
-				notice, err := w.run(t.Context())
+				notice, err := w.run(t.Context(), Notice{})
 				if err != nil || notice.Reason != "end of script" {
 					t.Errorf("got %+v and %v", notice, err)
 				}
@@ -147,7 +147,7 @@ func TestErrorsAreLoggedOnce(t *testing.T) {
 		var log record
 		w := newWatch(Azure, newService(), log.logger())
 		w.source = &script{begin: time.Now(), turns: []func() error{fails, fails, silent, fails, other, other, other, fails}}
-		if _, err := w.run(t.Context()); err != nil {
+		if _, err := w.run(t.Context(), Notice{}); err != nil {
 			t.Fatal(err)
 		}
 		for text, want := range map[string]int{
@@ -170,7 +170,7 @@ func TestNoticeDespiteError(t *testing.T) {
 	var log record
 	w := newWatch(AWS, newService(), log.logger())
 	w.source = both{}
-	if notice, err := w.run(t.Context()); err != nil || notice.Reason != "both" {
+	if notice, err := w.run(t.Context(), Notice{}); err != nil || notice.Reason != "both" {
 		t.Errorf("got %+v and %v, want the notice", notice, err)
 	}
 	if log.count("script failed") != 1 {
@@ -190,7 +190,7 @@ func TestContextEndsThePause(t *testing.T) {
 				s := &script{begin: begin, turns: []func() error{turn, turn}}
 				w := newWatch(AWS, newService(), slog.New(slog.DiscardHandler))
 				w.source = s
-				if _, err := w.run(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				if _, err := w.run(ctx, Notice{}); !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("got %v, want the error of the context", err)
 				}
 				if took := time.Since(begin); took != 3*time.Second || len(s.asked) != 1 {
@@ -208,10 +208,58 @@ func TestEndedContextAsksNothing(t *testing.T) {
 	var log record
 	w := newWatch(AWS, newService(), log.logger())
 	w.source = both{}
-	if notice, err := w.run(ctx); !errors.Is(err, context.Canceled) {
+	if notice, err := w.run(ctx, Notice{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %+v and %v, want the error of the context", notice, err)
 	}
 	if log.String() != "" {
 		t.Errorf("logged %s", log.String())
 	}
+}
+
+// TestOver: what stood is over when there is nothing twice in a row; a sleep also where nobody answers for ten minutes.
+func TestOver(t *testing.T) {
+	t.Parallel()
+	stands := func() error { return errStands }
+	many := func(turn func() error, n int) []func() error { return slices.Repeat([]func() error{turn}, n) }
+	for name, c := range map[string]struct {
+		kind  Kind
+		turns []func() error
+		want  time.Duration
+	}{
+		"at once":               {Sleeps, []func() error{silent, silent}, 5 * time.Second},
+		"after a while":         {Waits, append(many(stands, 3), silent, silent), 20 * time.Second},
+		"one answer is none":    {Waits, []func() error{silent, stands, silent, fails, silent, silent}, 25 * time.Second},
+		"nobody answers":        {Sleeps, many(fails, 100), 10 * time.Minute},
+		"nobody answers at all": {Waits, append(many(fails, 100), silent, silent), 2935*time.Second + 10*time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				standing := Notice{Cloud: AWS, Kind: c.kind, Reason: "stands"}
+				begin := time.Now()
+				w := newWatch(AWS, newService(), slog.New(slog.DiscardHandler))
+				w.source = &standingScript{script{begin: begin, turns: c.turns}, standing}
+				notice, err := w.run(t.Context(), standing)
+				if off := (time.Since(begin) - c.want).Abs(); notice != (Notice{}) || err != nil || off > 40*time.Second || c.want < time.Minute && off > 0 {
+					t.Errorf("got %+v and %v after %s, want %s", notice, err, time.Since(begin), c.want)
+				}
+			})
+		})
+	}
+}
+
+var errStands = errors.New("it stands")
+
+// standingScript is a script in which errStands is a notice.
+type standingScript struct {
+	script
+	notice Notice
+}
+
+func (s *standingScript) ask(ctx context.Context) (*Notice, error) {
+	notice, err := s.script.ask(ctx)
+	if errors.Is(err, errStands) {
+		return &s.notice, nil
+	}
+	return notice, err
 }

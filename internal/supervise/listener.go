@@ -94,7 +94,7 @@ func (s *supervisor) mustStop() bool {
 	case s.stopNow:
 		return true
 	case s.snapshot().State == Busy:
-		return s.draining() && !now.Before(s.deadline)
+		return s.draining() && !now.Before(s.end())
 	case s.ephemeral && !done.IsZero():
 		return !now.Before(done.Add(s.StopTimeout))
 	default:

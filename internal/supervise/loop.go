@@ -36,10 +36,10 @@ func (s *supervisor) loop(ctx context.Context) error {
 			s.stale = false
 			refresh(ctx, s)
 		}
-		if s.drained && s.leaving == "" {
-			s.change(func(now *Change) { now.State, now.Reason, now.Job = Drained, "", "" })
+		if s.paused() && s.leaving == "" {
+			s.change(func(now *Change) { now.State, now.Reason, now.Job = Drained, s.held, "" })
 		}
-		s.await(ctx, nil, func() bool { return s.leaving != "" || !s.drained })
+		s.await(ctx, nil, func() bool { return s.leaving != "" || !s.paused() })
 		if s.leaving != "" {
 			return nil
 		}
@@ -149,7 +149,7 @@ func (s *supervisor) react(ctx context.Context, next action, started time.Time) 
 			s.failures++ // the second time in a row it waits
 			return nil
 		}
-	case s.drained, s.stale:
+	case s.paused(), s.stale:
 		return nil
 	}
 	var minWait time.Duration

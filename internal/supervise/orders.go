@@ -10,7 +10,8 @@ type Order struct {
 	Kind OrderKind
 	// Reason is why; it is shown.
 	Reason string
-	// Deadline bounds what the drain timeout allows; zero does not.
+	// Deadline bounds what the drain timeout allows; zero does not. It is that of the world, which
+	// goes on while this machine does not run.
 	Deadline time.Time
 }
 
@@ -24,15 +25,19 @@ const (
 	StopNow                  // end, and do not wait for the running job
 	Preempt                  // let the running job finish, and end: the machine is about to go
 	Refresh                  // let the running job finish, have the runner's files refreshed, and go on
+	Hold                     // as Drain, but on behalf of the machine: it is about to sleep, or not in service
+	Release                  // what Hold was for is over; what somebody has drained stays so
 )
 
 // stopState is what a supervisor is going to do, beside keeping its listener alive.
 type stopState struct {
-	leaving  Outcome // empty: it stays
-	drained  bool    // it stays, without a listener
-	stale    bool    // its files are to be refreshed before a listener runs on
-	stopNow  bool    // no job is waited for
-	deadline time.Time
+	leaving  Outcome   // empty: it stays
+	drained  bool      // it stays, without a listener
+	held     string    // so it does for this reason of the machine's; empty for none
+	stale    bool      // its files are to be refreshed before a listener runs on
+	stopNow  bool      // no job is waited for
+	deadline time.Time // of a running job, by the drain timeout
+	latest   time.Time // and by what the order said
 	born     time.Time
 	idle     time.Time // without a job since; zero before the first listening, and during a job
 	beaten   time.Time
@@ -42,7 +47,10 @@ type stopState struct {
 func (p *stopState) stopping() bool { return p.draining() || p.stale }
 
 // draining tells whether no listener is to run until somebody says otherwise.
-func (p *stopState) draining() bool { return p.leaving != "" || p.drained }
+func (p *stopState) draining() bool { return p.leaving != "" || p.paused() }
+
+// paused tells whether it stays, without a listener.
+func (p *stopState) paused() bool { return p.drained || p.held != "" }
 
 // handleCommand takes in an order.
 func (s *supervisor) handleCommand(o Order) {
@@ -52,8 +60,14 @@ func (s *supervisor) handleCommand(o Order) {
 		s.bound(time.Now().Add(s.DrainTimeout))
 	case Resume:
 		s.drained = false
-		if s.leaving == "" {
-			s.deadline = time.Time{} // the next drain has its own time
+	case Hold:
+		s.held = o.Reason
+		s.bound(time.Now().Add(s.DrainTimeout))
+		s.boundLatest(o.Deadline)
+	case Release:
+		s.held = ""
+		if s.snapshot().Starts == 0 {
+			s.born = time.Now()
 		}
 	case Refresh:
 		s.stale = s.Refresh != nil
@@ -62,9 +76,10 @@ func (s *supervisor) handleCommand(o Order) {
 		s.leave(Stopped)
 	case Preempt:
 		s.leave(Preempted)
-		if !o.Deadline.IsZero() {
-			s.bound(o.Deadline)
-		}
+		s.boundLatest(o.Deadline)
+	}
+	if !s.draining() {
+		s.deadline, s.latest = time.Time{}, time.Time{} // the next drain has its own time
 	}
 	s.Log.Info("asked", "to", o.Kind.String(), "reason", o.Reason)
 	draining := s.draining()
@@ -73,7 +88,7 @@ func (s *supervisor) handleCommand(o Order) {
 
 // String says it in a word.
 func (k OrderKind) String() string {
-	return [...]string{"drain", "resume", "stop at once", "leave", "refresh the runner's files"}[k]
+	return [...]string{"drain", "resume", "stop at once", "leave", "refresh the runner's files", "hold", "go on"}[k]
 }
 
 // leave begins the end. The first reason stands.
@@ -93,6 +108,21 @@ func (s *supervisor) bound(end time.Time) {
 	}
 }
 
+// boundLatest is bound for a time that does not wait for this machine; zero is none.
+func (p *stopState) boundLatest(end time.Time) {
+	if !end.IsZero() && (p.latest.IsZero() || end.Before(p.latest)) {
+		p.latest = end
+	}
+}
+
+// end is when the running job is not waited for any more; zero for never.
+func (p *stopState) end() time.Time {
+	if p.deadline.IsZero() || !p.latest.IsZero() && p.latest.Before(p.deadline) {
+		return p.latest
+	}
+	return p.deadline
+}
+
 // await waits until over is closed, and returns true; or until enough says that
 // something else is to be done first, and returns false. Meanwhile it heeds
 // orders and limits: nothing else in this package waits for long.
@@ -105,7 +135,9 @@ func (s *supervisor) await(ctx context.Context, over <-chan struct{}, enough fun
 		if s.leaving != "" {
 			stop = nil
 		}
-		alarm := time.NewTimer(s.runDue(time.Now()))
+		begin := time.Now()
+		due := s.runDue(begin)
+		alarm := time.NewTimer(due)
 		select {
 		case <-over:
 			alarm.Stop()
@@ -116,17 +148,41 @@ func (s *supervisor) await(ctx context.Context, over <-chan struct{}, enough fun
 			alarm.Stop()
 			return false
 		}
+		var order *Order
 		select {
 		case <-over:
 			return true
 		case <-stop:
-		case order := <-s.Orders:
-			s.handleCommand(order)
+		case o := <-s.Orders:
+			order = &o
 		case <-s.changed:
 		case <-alarm.C:
 		}
 		alarm.Stop()
+		oversleep(s, time.Since(begin)-due)
+		if order != nil {
+			s.handleCommand(*order)
+		}
 	}
+}
+
+// nap is how much later than it was to an alarm rings on a machine that is busy.
+const nap = 30 * time.Second
+
+// oversleep takes in that this process did not run for a while, as on a machine that was frozen, moved or put to sleep
+// while its clock went on. That is no time that a job was given, nor one without a job.
+func oversleep(s *supervisor, late time.Duration) {
+	if late < nap {
+		return
+	}
+	s.Log.Warn("this machine did not run for a while; that does not count", "time", late.Round(time.Second))
+	s.note(func() {
+		for _, moment := range []*time.Time{&s.deadline, &s.born, &s.idle, &s.done} {
+			if !moment.IsZero() {
+				*moment = moment.Add(late)
+			}
+		}
+	})
 }
 
 // timers finds the next moment at which something is due.
@@ -148,11 +204,14 @@ func (s *supervisor) runDue(now time.Time) time.Duration {
 		s.Beat()
 		a.due(now.Add(s.BeatEach))
 	}
-	if s.leaving == "" {
+	switch {
+	case s.held != "": // nobody could have given it a job
+		s.idle = time.Time{}
+	case s.leaving == "":
 		s.limit(a)
 	}
-	if s.draining() && !s.deadline.IsZero() {
-		a.due(s.deadline)
+	if end := s.end(); s.draining() && !end.IsZero() {
+		a.due(end)
 		a.due(s.doneAt().Add(s.StopTimeout))
 	}
 	return a.next.Sub(now)

@@ -471,11 +471,155 @@ func TestDrainsHaveTheirOwnTime(t *testing.T) {
 	}
 	s.leave(Stopped)
 	s.handleCommand(Order{Kind: Preempt, Deadline: first.Add(-time.Hour)})
-	if !s.deadline.Equal(first.Add(-time.Hour)) || s.leaving != Stopped {
-		t.Errorf("it ends at %v because %s", s.deadline, s.leaving)
+	if !s.end().Equal(first.Add(-time.Hour)) || s.leaving != Stopped {
+		t.Errorf("it ends at %v because %s", s.end(), s.leaving)
 	}
 	s.handleCommand(Order{Kind: Resume})
-	if s.deadline.IsZero() || s.leaving != Stopped {
+	if !s.end().Equal(first.Add(-time.Hour)) || s.leaving != Stopped {
 		t.Error("an end was called off")
+	}
+}
+
+// Without a time of its own, what takes the machine away leaves a job all of the drain timeout.
+func TestNoticeWithoutATime(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []OrderKind{Preempt, Hold} {
+		s := &supervisor{Config: Config{Log: quiet(), DrainTimeout: time.Hour}, tracker: tracker{report: func(Change) {}}}
+		s.handleCommand(Order{Kind: kind, Reason: "it goes"})
+		if left := time.Until(s.end()); left < 59*time.Minute {
+			t.Errorf("%s: the job has %v", kind, left)
+		}
+		s.handleCommand(Order{Kind: kind, Reason: "it goes", Deadline: time.Now().Add(time.Minute)})
+		if left := time.Until(s.end()); left > time.Minute {
+			t.Errorf("%s: a time that was told later is not heeded: %v", kind, left)
+		}
+	}
+}
+
+// What somebody has drained stays so when the machine is awake again, and the other way round.
+func TestHeldAndDrained(t *testing.T) {
+	t.Parallel()
+	s := &supervisor{Config: Config{Log: quiet()}, tracker: tracker{report: func(Change) {}}}
+	for _, c := range []struct {
+		kind   OrderKind
+		paused bool
+	}{{Hold, true}, {Drain, true}, {Release, true}, {Hold, true}, {Resume, true}, {Release, false}, {Resume, false}} {
+		if s.handleCommand(Order{Kind: c.kind, Reason: "it sleeps"}); s.paused() != c.paused || s.draining() != c.paused {
+			t.Errorf("after %q it is paused: %v", c.kind, s.paused())
+		}
+	}
+}
+
+// A machine that did not run for a while has not used up what was given to a job; the time of a notice has passed all the same.
+func TestOversleep(t *testing.T) {
+	t.Parallel()
+	const gap = 25 * time.Hour
+	now := time.Now()
+	fresh := func() *supervisor {
+		s := &supervisor{
+			Config:    Config{Log: quiet(), DrainTimeout: time.Hour, Limits: Limits{Idle: time.Hour, Lifetime: 2 * time.Hour}},
+			stopState: stopState{born: now.Add(-time.Minute)}, tracker: tracker{report: func(Change) {}},
+		}
+		s.now.State = Idle
+		s.runDue(now)
+		return s
+	}
+	s := fresh()
+	oversleep(s, gap)
+	if s.runDue(now.Add(gap)); s.leaving != "" {
+		t.Errorf("it ends, as %s", s.leaving.Sentence())
+	}
+	if s.runDue(now.Add(gap + time.Hour)); s.leaving != Unused {
+		t.Errorf("later it ends as %q", s.leaving)
+	}
+	s = fresh()
+	oversleep(s, nap-1) // a busy machine
+	if s.runDue(now.Add(time.Hour)); s.leaving != Unused {
+		t.Errorf("after a pause of little it ends as %q", s.leaving)
+	}
+	s = fresh()
+	s.note(func() { s.now.State = Busy })
+	s.handleCommand(Order{Kind: Drain})
+	oversleep(s, gap)
+	if left := s.end().Sub(now.Add(gap)); left < 59*time.Minute {
+		t.Errorf("a job that was drained has %s", left)
+	}
+	s.handleCommand(Order{Kind: Preempt, Deadline: now.Add(time.Minute)})
+	oversleep(s, gap)
+	if left := s.end().Sub(now); left > time.Minute {
+		t.Errorf("the machine is taken away, and it has %s", left)
+	}
+}
+
+// A machine that waits registers nothing and starts nothing, whatever its limits; somebody who drains it has a say of his own.
+func TestHeld(t *testing.T) {
+	t.Parallel()
+	c := config(scripted(t, listening), quiet())
+	c.Held, c.DrainTimeout = "it is in a warm pool", patience
+	c.Limits = Limits{Idle: 20 * time.Millisecond, Lifetime: 20 * time.Millisecond}
+	c.Beat, c.BeatEach = func() {}, 10*time.Millisecond
+	c.Used = true
+	renewed := make(chan struct{}, 1)
+	c.Renew = func(context.Context) error {
+		select {
+		case renewed <- struct{}{}:
+		default:
+		}
+		return errors.New("too early")
+	}
+	if err := c.Kept.Forget(); err != nil {
+		t.Fatal(err)
+	}
+	r, orders := ordered(t, c)
+	now := r.until("waiting", func(c Change) bool { return c.State == Drained })
+	if now.Reason != c.Held || !now.Draining || now.Starts != 0 {
+		t.Errorf("it waits as %+v", now)
+	}
+	orders <- Order{Kind: Drain}
+	orders <- Order{Kind: Resume}
+	select {
+	case <-renewed:
+		t.Error("it has registered though it waits")
+	case <-time.After(100 * time.Millisecond):
+	}
+	if now := r.last(); now.State != Drained || now.Outcome != "" {
+		t.Errorf("it is %+v", now)
+	}
+	orders <- Order{Kind: Release}
+	select {
+	case <-renewed:
+	case <-time.After(patience):
+		t.Error("it does not go on")
+	}
+	if err := r.wait(); err != nil || r.last().Outcome != Aged {
+		t.Errorf("its lifetime has not begun: %v, %+v", err, r.last())
+	}
+}
+
+// A machine that is about to sleep lets its job finish and takes no other; awake again it goes on.
+func TestHoldAndRelease(t *testing.T) {
+	t.Parallel()
+	root := scripted(t, working)
+	c := config(root, quiet())
+	c.DrainTimeout = patience
+	r, orders := ordered(t, c)
+	r.until("job", func(c Change) bool { return c.State == Busy })
+	orders <- Order{Kind: Hold, Reason: "it sleeps"}
+	write(t, filepath.Join(root, "go"), "")
+	if now := r.until("held", func(c Change) bool { return c.State == Drained }); now.Results.Succeeded != 1 || now.Reason != "it sleeps" {
+		t.Errorf("held it is %+v", now)
+	}
+	orders <- Order{Kind: Release}
+	now := r.until("the next job", func(c Change) bool { return c.Starts == 2 && c.State == Busy && !c.Draining })
+	if now.Reason != "" {
+		t.Errorf("it goes on as %+v", now)
+	}
+	orders <- Order{Kind: Hold, Reason: "it sleeps", Deadline: time.Now().Add(30 * time.Millisecond)}
+	if now := r.until("held again", func(c Change) bool { return c.State == Drained && c.Starts == 2 }); now.Results.Canceled != 1 {
+		t.Errorf("held it is %+v", now)
+	}
+	orders <- Order{Kind: Preempt}
+	if err := r.wait(); err != nil || r.last().Outcome != Preempted {
+		t.Errorf("%v, %+v", err, r.last())
 	}
 }

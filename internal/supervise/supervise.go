@@ -124,6 +124,8 @@ type Config struct {
 	Report func(Change)
 	// Orders asks for what the end of the context cannot say; may be nil.
 	Orders <-chan Order
+	// Held is why no listener is to be started, nor the runner registered again, until there is an order to Release; empty: it is.
+	Held string
 	// Beat is called at least each BeatEach while the supervisor is in order.
 	Beat     func()
 	BeatEach time.Duration
@@ -188,6 +190,9 @@ func Run(ctx context.Context, c Config) (Outcome, error) {
 		c.Log.Warn("cannot end what an earlier supervisor has left running", "error", err)
 	}
 	s.endOrphans(ctx)
+	if s.held = c.Held; s.held != "" {
+		s.change(func(now *Change) { now.Draining = true })
+	}
 	err = s.loop(ctx)
 	if !s.updating {
 		s.endLife(ctx)
