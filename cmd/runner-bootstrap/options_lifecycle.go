@@ -24,6 +24,7 @@ type lifecycleOptions struct {
 	maxIdle          time.Duration
 	maxLifetime      time.Duration
 	onExit           string
+	onExitPreempted  bool
 	drainTimeout     time.Duration
 	deregisterOnStop bool
 	preemption       string
@@ -58,6 +59,11 @@ func (o *lifecycleOptions) options() []option {
 			text:  &o.onExit,
 		},
 		{
+			name: "on-exit-preempted", commands: "install cloud-init",
+			usage: "run the command of --on-exit also when the machine is taken away, once all runners here have ended",
+			on:    &o.onExitPreempted,
+		},
+		{
 			name: "drain-timeout", value: "DURATION", fallback: defaultDrain, commands: "install cloud-init",
 			usage: "how long a running job may go on when the service stops",
 			span:  &o.drainTimeout,
@@ -83,6 +89,9 @@ func (o *lifecycleOptions) options() []option {
 func (o *lifecycleOptions) check() error {
 	if o.maxIdle < 0 || o.maxLifetime < 0 || o.drainTimeout < 0 {
 		return usagef("--max-idle, --max-lifetime and --drain-timeout: a duration is not negative")
+	}
+	if o.onExitPreempted && (o.onExit == "" || o.onExit == "none") {
+		return usagef("--on-exit-preempted needs --on-exit")
 	}
 	switch o.preemption {
 	case departure.Auto, departure.Off:
@@ -147,7 +156,7 @@ func lifecycle(o *lifecycleOptions, report *reportOptions) (instance.Life, error
 	kept := instance.Life{
 		MaxJobs: o.maxJobs, MaxIdle: instance.Duration(o.maxIdle), MaxLifetime: instance.Duration(o.maxLifetime),
 		DrainTimeout: instance.Duration(o.drainTimeout), DeregisterOnStop: o.deregisterOnStop,
-		OnExit: o.onExit, Preemption: o.preemption, Webhook: report.webhook,
+		OnExit: o.onExit, OnExitPreempted: o.onExitPreempted, Preemption: o.preemption, Webhook: report.webhook,
 		Allow: slices.Sorted(slices.Values(o.allow)),
 	}
 	if kept.OnExit == "none" {

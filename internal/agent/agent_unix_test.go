@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/departure"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
@@ -140,5 +141,47 @@ func TestOnExit(t *testing.T) {
 	record.OnExit = "echo no power >&2; exit 3"
 	if err := k.onExit(t.Context(), record, supervise.Served); !errors.Is(err, ErrOnExit) || err.Error() != ErrOnExit.Error()+": exit status 3: no power" {
 		t.Errorf("%v", err)
+	}
+}
+
+// When the machine is taken away, the last of its runners runs what was asked for, and only where it was.
+func TestPreemptedExit(t *testing.T) {
+	t.Parallel()
+	life := instance.Life{OnExitPreempted: true, Preemption: departure.Auto}
+	for name, c := range map[string]struct {
+		asked  bool
+		other  string // the outcome of another runner whose agent runs; "-" for none
+		heeds  string
+		wanted bool
+	}{
+		"asked for":              {true, "-", departure.Auto, true},
+		"not asked for":          {false, "-", departure.Auto, false},
+		"another works":          {true, "", departure.Auto, false},
+		"another has ended, too": {true, string(supervise.Preempted), departure.Auto, true},
+		"another does not heed":  {true, "", departure.Off, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store, dir := instance.NewStore(t.TempDir()), t.TempDir()
+			k := &keeper{log: quiet(), name: "web-1", store: store}
+			record := instance.Record{Name: "web-1", Dir: dir, Life: life}
+			record.OnExitPreempted = c.asked
+			out := filepath.Join(dir, "out")
+			record.OnExit = `printf '%s' "$RUNNER_END" > ` + out
+			err := store.Save(record)
+			if c.other != "-" {
+				err = errors.Join(err, store.Save(instance.Record{Name: "web-2", Life: instance.Life{Preemption: c.heeds}}))
+				lock, lockErr := store.LockRunner(t.Context(), "web-2")
+				err = errors.Join(err, lockErr, store.SaveReport("web-2", instance.Report{Outcome: instance.Outcome(c.other)}))
+				t.Cleanup(lock.Release)
+			}
+			watcher := &departure.Watcher{Log: quiet()}
+			if err := errors.Join(err, k.finish(t.Context(), record, supervise.Preempted, nil, nil, watcher)); err != nil {
+				t.Fatal(err)
+			}
+			if got := read(t, out); (got == "preempted") != c.wanted || !c.wanted && got != "" {
+				t.Errorf("it ran with %q", got)
+			}
+		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/departure"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -45,4 +46,39 @@ func (k *keeper) onExit(ctx context.Context, record instance.Record, outcome sup
 		return fmt.Errorf("%w: %w: %s", ErrOnExit, err, strings.TrimSpace(string(output)))
 	}
 	return nil
+}
+
+// preempted does what is to be done when the machine is taken away: the last runner of the host runs what its owner
+// has asked for, and tells the cloud that nobody is to be waited for any more. That no other is at work is seen after
+// this one's own report, so that of two that end at a time one sees it at least.
+func preempted(ctx context.Context, k *keeper, record instance.Record, watcher *departure.Watcher) error {
+	if other := atWork(k); other != "" {
+		k.log.Info("another runner is at work; it says when this machine may go", "runner", k.name, "other", other)
+		return nil
+	}
+	var err error
+	if record.OnExit != "" && record.OnExitPreempted {
+		err = k.onExit(ctx, record, supervise.Preempted)
+	}
+	watcher.Ready(context.WithoutCancel(ctx))
+	return err
+}
+
+// atWork names another runner of this host whose agent has not ended, of those that heed the cloud; empty if there is none.
+func atWork(k *keeper) string {
+	records, err := k.store.List()
+	if err != nil {
+		k.log.Warn("cannot see whether other runners of this host are at work", "runner", k.name, "error", err)
+	}
+	for _, other := range records {
+		if other.Name == k.name || other.Preemption == "" || other.Preemption == departure.Off {
+			continue
+		}
+		holder, err := k.store.Running(other.Name)
+		report, reportErr := k.store.LoadReport(other.Name)
+		if err == nil && !holder.None() && (reportErr != nil || report.Outcome == "") {
+			return other.Name
+		}
+	}
+	return ""
 }

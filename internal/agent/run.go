@@ -61,8 +61,23 @@ type Agent struct {
 // or need not go on; one process at a time. With a credential, a runner that ends
 // of its own accord leaves GitHub, and so does one that is told to by its record
 // when it is stopped. What the listener does is written into the report that
-// status reads.
+// status reads. A supervisor that hangs is [ErrHangs], and left as it is: the process is to end.
 func (a *Agent) Run(ctx context.Context, name string) error {
+	ended, hangs, p := make(chan error, 1), make(chan string, 1), &pulse{}
+	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	go func() { hangs <- p.missed(watching) }()
+	go func() { ended <- a.run(ctx, name, p) }()
+	select {
+	case err := <-ended:
+		return err
+	case stacks := <-hangs:
+		a.Log.Error("this process hangs, and is to be started again", "runner", name, "stacks", stacks)
+		return ErrHangs
+	}
+}
+
+func (a *Agent) run(ctx context.Context, name string, p *pulse) error {
 	record, err := a.Store.Load(name)
 	if err != nil {
 		return err
@@ -108,7 +123,7 @@ func (a *Agent) Run(ctx context.Context, name string) error {
 	if err := register.Seal(record, user); err != nil {
 		return err
 	}
-	return a.supervise(ctx, k, record, chosen)
+	return a.supervise(ctx, k, record, chosen, p)
 }
 
 // keeper keeps the registration of one runner.
@@ -125,7 +140,7 @@ func (a *Agent) keeper(record instance.Record, scope github.Scope, user account.
 }
 
 // supervise has the listener run, and does what its end asks for.
-func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record, chosen func() (jail.Maker, error)) error {
+func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record, chosen func() (jail.Maker, error), p *pulse) error {
 	log := a.Log.With("runner", record.Name)
 	reporter := a.newReporter(record, log)
 	defer reporter.close()
@@ -162,7 +177,7 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 		Report:   reporter.report,
 		Orders:   together(watching, a.Orders, e.orders),
 		Held:     watcher.Held(ctx),
-		Beat:     reporter.heartbeat,
+		Beat:     func() { p.beat(); reporter.heartbeat() },
 		BeatEach: heartbeatEach(a.Watchdog),
 	}
 	if k.connect != nil && !record.PreRegistered {
@@ -187,13 +202,14 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 	}
 	go watcher.Run(watching)
 	outcome, err := supervise.Run(ctx, config)
+	p.end()
 	if errors.Is(err, supervise.ErrNotConfigured) && config.Renew == nil && served(a.Store, record) {
 		// As after a boot: its service was started, and there is nothing left to do.
 		log.Info("the runner has done its jobs, and its registration was for no other")
 		outcome, err = supervise.Served, a.Manager.Ready(supervise.Served.Sentence())
 	}
 	close(ended)
-	return errors.Join(err, k.finish(ctx, record, outcome, err, reporter))
+	return errors.Join(err, k.finish(ctx, record, outcome, err, reporter, watcher))
 }
 
 // served tells whether an earlier supervisor of a runner that was for one job has seen it done.
@@ -234,7 +250,7 @@ func heartbeatEach(watchdog time.Duration) time.Duration {
 
 // finish takes the runner away from GitHub where it is not to come back, and
 // then does what the host is to do without it.
-func (k *keeper) finish(ctx context.Context, record instance.Record, outcome supervise.Outcome, failed error, reporter *reporter) error {
+func (k *keeper) finish(ctx context.Context, record instance.Record, outcome supervise.Outcome, failed error, reporter *reporter, watcher *departure.Watcher) error {
 	ended := outcome != "" && outcome != supervise.Stopped
 	if k.connect != nil && (ended || outcome != "" && record.DeregisterOnStop) {
 		left, err := k.deregister(ctx)
@@ -249,7 +265,10 @@ func (k *keeper) finish(ctx context.Context, record instance.Record, outcome sup
 	}
 	refused := errors.Is(failed, supervise.ErrRegistrationEnd) || errors.Is(failed, supervise.ErrVersionRefused) ||
 		errors.Is(failed, supervise.ErrNotConfigured)
-	if record.OnExit == "" || outcome == supervise.Preempted || !ended && !refused {
+	switch {
+	case outcome == supervise.Preempted:
+		return preempted(ctx, k, record, watcher)
+	case record.OnExit == "" || !ended && !refused:
 		return nil
 	}
 	return k.onExit(ctx, record, outcome)

@@ -5,6 +5,7 @@ package departure
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
@@ -23,6 +24,8 @@ const (
 	reserve = 15 * time.Second
 	// gateTime bounds what a start waits for the cloud's word. One that comes later is heeded as well.
 	gateTime = 5 * time.Second
+	// readyTime bounds what is told to the cloud.
+	readyTime = 10 * time.Second
 	// searches is how often a cloud is looked for whose firmware says nothing of it: its network may come up late. All
 	// of them take half an hour.
 	searches = 10
@@ -36,6 +39,7 @@ type Watcher struct {
 	Order func(supervise.Order)
 	Log   *slog.Logger
 
+	mu       sync.Mutex // of what follows: Run and Ready are of different goroutines
 	standing metadata.Notice
 }
 
@@ -104,6 +108,8 @@ func (w *Watcher) find(ctx context.Context) (metadata.Cloud, bool) {
 
 // heed takes a notice in, and says what it asks of the runner.
 func (w *Watcher) heed(notice metadata.Notice, now time.Time) (supervise.Order, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	before := w.standing
 	if notice == (metadata.Notice{}) {
 		if before.Kind == metadata.Leaves { // a runner that leaves does not come back
@@ -125,4 +131,22 @@ func (w *Watcher) heed(notice metadata.Notice, now time.Time) (supervise.Order, 
 	}
 	w.Log.Warn("this machine is about to go, sleep or wait", args...)
 	return order, true
+}
+
+// Ready tells a cloud that asks for it that nobody here is to be waited for any more. A cloud that does not hear it waits
+// until its own time is over.
+func (w *Watcher) Ready(ctx context.Context) {
+	w.mu.Lock()
+	standing := w.standing
+	w.mu.Unlock()
+	if standing.Cloud != metadata.Azure || !standing.Asks {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyTime)
+	defer cancel()
+	if err := metadata.Acknowledge(ctx); err != nil {
+		w.Log.Warn("cannot tell the cloud that this machine may go; it waits until its time is over", "error", err)
+		return
+	}
+	w.Log.Info("told the cloud that this machine may go")
 }

@@ -24,6 +24,7 @@ type Life struct {
 	DrainTimeout     Duration `json:"drain_timeout,omitempty"`
 	DeregisterOnStop bool     `json:"deregister_on_stop,omitempty"`
 	OnExit           string   `json:"on_exit,omitempty"`
+	OnExitPreempted  bool     `json:"on_exit_preempted,omitempty"` // also where the machine is taken away
 	Preemption       string   `json:"preemption,omitempty"`
 	Webhook          string   `json:"webhook,omitempty"` // its address may hold a secret, so records are private
 	WebhookSecret    string   `json:"webhook_secret_file,omitempty"`

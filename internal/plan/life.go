@@ -99,7 +99,8 @@ func LifeWords(record instance.Record) string {
 	add(record.DeregisterOnStop, "leaves GitHub when it stops")
 	add(record.MaxIdle > 0, "ends after "+time.Duration(record.MaxIdle).String()+" without a job")
 	add(record.MaxLifetime > 0, "ends after "+time.Duration(record.MaxLifetime).String())
-	add(record.OnExit != "", "then: "+record.OnExit)
+	add(record.OnExit != "" && !record.OnExitPreempted, "then: "+record.OnExit)
+	add(record.OnExit != "" && record.OnExitPreempted, "then, and when the machine is taken away: "+record.OnExit)
 	c := record.Credential
 	add(c.Kept, "its credential is kept for root alone")
 	add(c.TokenFile != "", "credential in "+c.TokenFile)

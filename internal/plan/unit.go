@@ -18,9 +18,10 @@ import (
 )
 
 const (
-	// watchdogTime is how long a supervisor may say nothing. Stopping a listener,
-	// and what it has left, is what it does longest without a word.
-	watchdogTime = 3 * time.Minute
+	// watchdogTime is how long a supervisor may say nothing. It notices within minutes that it hangs; what it cannot
+	// see, as that it is stopped itself, is for this. A machine that was frozen for less keeps its job: to the service
+	// manager that is silence, too. After more, GitHub has given the job up.
+	watchdogTime = time.Hour
 
 	documentation = "https://github.com/runner-bootstrap/runner-bootstrap"
 )

@@ -5,7 +5,7 @@ locals {
     "allow", "api-url", "app-key-file", "archive", "ca-file", "connections", "count", "create-user", "deregister-on-stop", "dir",
     "disableupdate", "drain-timeout", "env", "ephemeral", "jit", "labels", "max-idle", "max-jobs", "max-lifetime", "metadata",
     "metadata-wait", "metrics-file", "mirror", "name", "no-default-labels", "no-proxy", "no-service", "no-sync", "on-exit",
-    "preemption", "proxy", "replace", "runner-version", "runnergroup", "sha256", "stall-timeout", "status-webhook",
+    "on-exit-preempted", "preemption", "proxy", "replace", "runner-version", "runnergroup", "sha256", "stall-timeout", "status-webhook",
     "status-webhook-secret-file", "timeout", "token-file", "update", "user", "user-per-runner", "work",
   ]
   # Those that are refused for a better reason than that they are unknown.
