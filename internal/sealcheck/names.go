@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -41,7 +42,7 @@ var (
 
 // places are all of them. What an earlier one says of a file, a later one does not say again.
 func places() []place {
-	return append(runnerPlaces(), append(identityPlaces(), secretPlaces()...)...)
+	return slices.Concat(runnerPlaces(), identityPlaces(), credentialPlaces(), keyPlaces())
 }
 
 func runnerPlaces() []place {
@@ -87,7 +88,7 @@ func identityPlaces() []place {
 	}
 }
 
-func secretPlaces() []place {
+func credentialPlaces() []place {
 	return []place{
 		{
 			Secret, "a password for other hosts",
@@ -117,7 +118,8 @@ func secretPlaces() []place {
 				"composer/auth.json", ".composer/auth.json", "NuGet.Config", "pip.conf",
 			},
 			regexp.MustCompile(
-				`(?im)(password|token|api_key|apikey|_authtoken)["']?\s*[:=>]\s*["']?[^\s"'<$]{4,}|ClearTextPassword|://[^\s/:@]+:[^\s/@]+@`,
+				`(?im)(password|token|api_key|apikey|_authtoken)["']?\s*[:=>]\s*["']?[^\s"'<$]{4,}|` +
+					`ClearTextPassword|://[^\s/:@]+:[^\s/@]+@`,
 			),
 		},
 		{Secret, "credentials of Kubernetes", []string{".kube/config", "/etc/kubernetes/*.conf", "/etc/rancher/*/*.yaml"}, kubeField},
@@ -140,6 +142,11 @@ func secretPlaces() []place {
 				`(?im)^\s*"?(pass|token|secret_?(access_)?key|secretkey|gs_oauth2_refresh_token)"?\s*[=:]\s*\S{4,}|^[^\s:#]+:[^\s:]{8,}`,
 			),
 		},
+	}
+}
+
+func keyPlaces() []place {
+	return []place{
 		{Secret, "private keys of GnuPG", []string{".gnupg/private-keys-v1.d/*", ".gnupg/secring.gpg"}, nil},
 		{Secret, "a store of keys", []string{"*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "keyrings/*.keyring", "*.ppk"}, nil},
 		{Secret, "a key table of Kerberos", []string{"*.keytab"}, nil},

@@ -93,7 +93,9 @@ func (f *file) distinct() {
 	byName := func(what string) bool { return what == namedText || what == namedSecret }
 	for _, other := range f.found {
 		if other.Kind == Secret && !byName(other.What) {
-			f.found = slices.DeleteFunc(f.found, func(one Finding) bool { return byName(one.What) && (one.Line == other.Line || one.What == namedText) })
+			f.found = slices.DeleteFunc(f.found, func(one Finding) bool {
+				return byName(one.What) && (one.Line == other.Line || one.What == namedText)
+			})
 			return
 		}
 	}

@@ -59,7 +59,9 @@ func shapes() []shape {
 		{"a just-in-time configuration", []string{"eyIucnVubmVy", "eyIuY3JlZGVudGlhbHN"}, jitRest, true, true, nil},
 		{"an access key of AWS", []string{"AKIA", "ASIA"}, idAWSRest, true, true, noExample(1)},
 		{
-			"a secret access key of AWS", []string{"ecret_access_key", "ECRET_ACCESS_KEY", "ecretAccessKey"}, keyAWSRest, false, false,
+			"a secret access key of AWS",
+			[]string{"ecret_access_key", "ECRET_ACCESS_KEY", "ecretAccessKey"},
+			keyAWSRest, false, false,
 			noExample(1),
 		},
 		{"a signed token (JWT)", []string{"eyJ"}, jwtRest, true, false, nil},
@@ -68,7 +70,8 @@ func shapes() []shape {
 		{"a header with a credential", []string{"uthorization", "UTHORIZATION"}, headerRest, false, false, varied(1)},
 		{"a credential of npm", []string{":_authToken", ":_password", "_auth"}, npmRest, false, false, varied(1)},
 		{
-			"an access token", []string{"glpat-", "npm_", "xox", "AIza", "ya29.", "hvs.", "pypi-AgEI", "dop_v1_", "hf_", "sk_live_"},
+			"an access token",
+			[]string{"glpat-", "npm_", "xox", "AIza", "ya29.", "hvs.", "pypi-AgEI", "dop_v1_", "hf_", "sk_live_"},
 			knownRest, true, false, varied(0),
 		},
 		{"a key of Azure", []string{"AccountKey=", "SharedAccessKey="}, azureRest, false, false, varied(1)},

@@ -18,7 +18,8 @@ var (
 	assignment = regexp.MustCompile(`(?:^|[\s"';&|])([A-Za-z_][A-Za-z0-9_]*)=("[^"\n]*"|'[^'\n]*'|[^\s"';&|]+)`)
 	secretName = regexp.MustCompile(`(?i)(?:^|_)(?:TOKEN|PAT|SECRET|PASSWORD|PASSWD|` +
 		`PASSPHRASE|APIKEY|API_KEY|ACCESS_KEY|SECRET_KEY|PRIVATE_KEY|CREDENTIALS?|PSK|AUTH)$`)
-	history = regexp.MustCompile(`^\.?(bash|zsh|ksh|mksh|ash|sh|fish|python|node_repl|psql|mysql|mariadb|sqlite|rediscli|irb|php|lua|r|dbshell|mongo)?_?` +
+	history = regexp.MustCompile(`^\.?(bash|zsh|ksh|mksh|ash|sh|fish|python|node_repl|psql|mysql|mariadb|sqlite|rediscli|` +
+		`irb|php|lua|r|dbshell|mongo)?_?` +
 		`(history|hist)(-[0-9]+|\.txt|\.sqlite)?$|^\.(lesshst|viminfo|histfile|dbshell)$`)
 )
 
