@@ -135,6 +135,9 @@ func (s startup) judge(ctx context.Context, report instance.Report, alive bool) 
 	if alive && (report.State == instance.Idle || report.State == instance.Busy) {
 		return true, nil
 	}
+	if alive && report.State == instance.Drained && report.Reason != "" {
+		return true, nil // it is on behalf of the machine, which is not in service, that it waits
+	}
 	state, err := s.service.State(ctx)
 	ended := state.Active == svc.Stopped && report.State == instance.Ended
 	switch {
