@@ -123,7 +123,7 @@ func importExamples() []example {
 
 func textExamples() []example {
 	const paths, tokens, unfinished, scripts = "no machine paths", "no tokens", "nothing unfinished", "scripts are named after commands"
-	const plain, promises = "plain words", "promises are shown"
+	const plain, promises, links = "plain words", "promises are shown", "links lead somewhere"
 	readme := func(rows, points string) map[string]string {
 		return map[string]string{
 			"README.md": "# A\n## What it does to your host\n| | |\n|---|---|\n" + rows + "\n## What it promises\n\n" + points + "\n## End\n",
@@ -165,6 +165,11 @@ func textExamples() []example {
 		{unfinished, "in Go", map[string]string{"a.go": "package a\n// TO" + "DO: all"}, "a.go:2"},
 		{unfinished, "in a script", map[string]string{"scripts/a.sh": "# FIX" + "ME"}, "scripts/a.sh:1"},
 
+		{links, "to files, folders and headings", map[string]string{
+			"README.md": "# A\n[a](docs/a.md) [b](docs) [c](docs/a.md#what-it-says-http11) [d](#a) [e](https://example.com/x#y)\n", "docs/a.md": "## What it says (HTTP/1.1)\n[up](../README.md#a)\n",
+		}, ""},
+		{links, "to a file that is not there", map[string]string{"README.md": "# A\n\n[a](docs/b.md)\n", "docs/a.md": ""}, "README.md:3: the link docs/b.md leads to no file"},
+		{links, "to a heading that is not there", map[string]string{"README.md": "[a](docs/a.md#b)\n", "docs/a.md": "# A\n"}, "README.md:1: the link docs/a.md#b leads to no heading"},
 		{promises, "with a test and a script", readme("| x | y <!-- shown by TestA/b, run.txtar --> |\n", "- **Z.** z\n  <!-- shown by FuzzA -->\n"), ""},
 		{promises, "a test that is not there", readme("| x | y <!-- shown by TestB --> |\n", ""), "README.md:5: there is no TestB"},
 		{promises, "a row without one", readme("| x | y |\n", ""), "README.md:5: nothing is named"},
