@@ -40,8 +40,8 @@ func (e *heldError) Is(target error) bool { return target == ErrPackagesLocked }
 // lockFiles are what package managers lock; none of them exists on every host.
 func lockFiles() []string {
 	return []string{
-		"/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock", "/var/lib/rpm/.rpm.lock",
-		"/usr/lib/sysimage/rpm/.rpm.lock", "/run/zypp.pid",
+		"/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock",
+		"/var/lib/rpm/.rpm.lock", "/usr/lib/sysimage/rpm/.rpm.lock", "/run/zypp.pid",
 	}
 }
 

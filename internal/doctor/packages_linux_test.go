@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -75,5 +77,40 @@ func TestHeldBy(t *testing.T) {
 	}
 	if held := heldBy(path); held != nil {
 		t.Errorf("after its end: %v", held)
+	}
+}
+
+// TestLocksAreWaitedFor: a lock that somebody takes between two commands is waited for, as long as there is time, and nothing else is.
+func TestLocksAreWaitedFor(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		says  string
+		waits bool
+	}{
+		"lists of apt":          {"E: Could not get lock /var/lib/apt/lists/lock. It is held by process 42 (apt-get)", true},
+		"archives of apt":       {"E: Could not get lock /var/cache/apt/archives/lock. It is held by process 42 (apt-get)", true},
+		"frontend of dpkg":      {"E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?", true},
+		"folder of apt":         {"E: Unable to lock directory /var/lib/apt/lists/", true},
+		"rpm":                   {"error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource temporarily unavailable)", true},
+		"zypper":                {"System management is locked by the application with pid 42 (zypper).", true},
+		"a package that is not": {"E: Unable to locate package libicu72", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			folder := t.TempDir()
+			script := filepath.Join(folder, "manager")
+			text := "#!/bin/sh\ncd " + folder + "\necho >>tries\n[ $(wc -l <tries) -gt 1 ] || { echo \"$SAYS\" >&2; exit 100; }\n"
+			if err := os.WriteFile(script, []byte(text), 0o700); err != nil { //nolint:gosec // it is run
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			var said []string
+			r := runner{environment: []string{"SAYS=" + c.says}, say: func(line string) { said = append(said, line) }}
+			_, err := r.run(ctx, script)
+			if waited := strings.Contains(strings.Join(said, "\n"), "waiting for a lock"); waited != c.waits || (err == nil) != c.waits {
+				t.Errorf("waited %t, %v; it said %q", waited, err, said)
+			}
+		})
 	}
 }

@@ -116,8 +116,34 @@ type runner struct {
 	say         func(string)
 }
 
-// run runs a command without a question to anybody; its output is kept for a failure.
+// run runs a command without a question to anybody; its output is kept for a failure. Between two commands somebody else,
+// such as the first update of a new machine, may take a lock that the next one needs: that is waited for.
 func (r runner) run(ctx context.Context, words ...string) (string, error) {
+	for {
+		text, err := r.once(ctx, words...)
+		if err == nil || ctx.Err() != nil || !saysLocked(text) {
+			return text, err
+		}
+		r.say("waiting for a lock that another package manager holds")
+		if retry := waitForPackages(ctx, r.say); retry != nil {
+			return text, err
+		}
+		select {
+		case <-ctx.Done():
+			return text, err
+		case <-time.After(lockPause): // it may be one that is in no list of ours
+		}
+	}
+}
+
+// saysLocked knows the words of apt, dpkg, rpm and zypper for a lock that is held; dnf and yum wait by themselves.
+func saysLocked(text string) bool {
+	return slices.ContainsFunc([]string{
+		"Could not get lock", "Unable to acquire the dpkg", "Unable to lock", "transaction lock", "System management is locked",
+	}, func(words string) bool { return strings.Contains(text, words) })
+}
+
+func (r runner) once(ctx context.Context, words ...string) (string, error) {
 	r.say(strings.Join(words, " "))
 	cmd := exec.CommandContext(ctx, program(words[0]), words[1:]...) //nolint:gosec // the distribution's own package manager
 	cmd.Env = append([]string{"PATH=" + account.SearchPath(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive", "HOME=/"}, r.environment...)
@@ -128,7 +154,7 @@ func (r runner) run(ctx context.Context, words ...string) (string, error) {
 			err = ctx.Err()
 		}
 		last := strings.TrimSpace(string(text[max(0, len(text)-outputKept):]))
-		return "", fmt.Errorf("running %s: %w: %w:\n%s", words[0], ErrInstall, err, last)
+		return last, fmt.Errorf("running %s: %w: %w:\n%s", words[0], ErrInstall, err, last)
 	}
 	return string(text), nil
 }

@@ -12,14 +12,35 @@ set -eu
 
 folder=/tmp/runner-bootstrap
 
+# unlocked COMMAND...: begins again while another package manager, such as the first update of a new machine, holds
+# a lock, for ten minutes. apt waits for some of its locks by itself, and for those of its lists and archives not.
+unlocked() {
+	said=$(mktemp)
+	left=120
+	until "$@" 2>"$said"; do
+		cat "$said" >&2
+		if ! grep -Eq 'Could not get lock|Unable to (lock|acquire)|transaction lock|System management is locked' "$said" || [ "$left" -eq 0 ]; then
+			rm -f "$said"
+			return 1
+		fi
+		echo 'bake.sh: waiting for a lock that another package manager holds' >&2
+		left=$((left - 1))
+		sleep 5
+	done
+	cat "$said" >&2
+	rm -f "$said"
+}
+
 # add PACKAGE...: by the package manager that is there.
 add() {
 	if command -v apt-get >/dev/null; then
-		DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=300 install "$@"
+		DEBIAN_FRONTEND=noninteractive unlocked apt-get -y -o DPkg::Lock::Timeout=300 install "$@"
 	elif command -v dnf >/dev/null; then
-		dnf -y install "$@"
+		unlocked dnf -y install "$@"
+	elif command -v zypper >/dev/null; then
+		unlocked zypper --non-interactive install --allow-unsigned-rpm "$@"
 	else
-		echo 'bake.sh: neither apt-get nor dnf is here' >&2
+		echo 'bake.sh: neither apt-get nor dnf nor zypper is here' >&2
 		exit 3
 	fi
 }
@@ -29,7 +50,7 @@ add() {
 
 # Only what needs the lists fetches them: a package of ours depends on nothing.
 if [ -n "${PACKAGES-}${FIX-}" ] && command -v apt-get >/dev/null; then
-	apt-get -q update
+	unlocked apt-get -q update
 fi
 if [ -n "${PACKAGES-}" ]; then
 	# shellcheck disable=SC2086 # a list of words
