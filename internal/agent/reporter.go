@@ -26,12 +26,10 @@ type reporter struct {
 	webhook *health.Webhook // nil without one
 	jail    instance.Confinement
 	boot    string
-	begun   time.Time
 	tidier  *tidier
 	ahead   *ahead.Copies
 
 	mu     sync.Mutex // of what follows: changes and heartbeats come from different goroutines
-	ready  bool
 	since  time.Time
 	last   supervise.Change
 	warned map[string]bool
@@ -39,7 +37,7 @@ type reporter struct {
 
 func (a *Agent) newReporter(record instance.Record, log *slog.Logger) *reporter {
 	o := &reporter{
-		store: a.Store, record: record, manager: a.Manager, log: log, boot: bootID(), begun: time.Now(), warned: map[string]bool{},
+		store: a.Store, record: record, manager: a.Manager, log: log, boot: bootID(), warned: map[string]bool{},
 	}
 	o.tidier = &tidier{record: record, log: log}
 	if record.Webhook != "" {
@@ -106,8 +104,13 @@ func (o *reporter) latest() instance.Report {
 	return o.reportOf(o.last)
 }
 
-// tellManager says to systemd that the service is up once the listener listens:
-// what is started after this service can rely on that.
+// takeCharge says to systemd that the service is up: its supervisor is at work. Whether the listener listens is GitHub's to
+// say, and neither a boot nor what is ordered after this service waits for GitHub; install does, by the report.
+func (o *reporter) takeCharge() {
+	o.try("telling the service manager", o.manager.Ready("starting"))
+}
+
+// tellManager says to systemd what the listener does.
 func (o *reporter) tellManager(c supervise.Change) {
 	status := string(c.Shown())
 	for _, part := range []struct{ before, text string }{{" on ", c.Job}, {": ", why(c)}} {
@@ -121,9 +124,6 @@ func (o *reporter) tellManager(c supervise.Change) {
 	switch {
 	case c.State == supervise.Ended:
 		o.try("telling the service manager", o.manager.Stopping(status))
-	case !o.ready && (c.State == supervise.Idle || c.State == supervise.Busy || c.State == supervise.Drained):
-		o.ready = true
-		o.try("telling the service manager", o.manager.Ready(status))
 	default:
 		o.try("telling the service manager", o.manager.Status(status))
 	}
@@ -147,17 +147,6 @@ func (o *reporter) heartbeat() {
 	defer o.mu.Unlock()
 	o.tidier.onState(o.last.State)
 	o.try("telling the service manager", o.manager.Watchdog())
-	switch {
-	case o.ready:
-	case time.Since(o.begun) < instance.StartTimeout:
-		// GitHub may take minutes until it frees the session of a host that was cut off.
-		o.try("telling the service manager", o.manager.ExtendTimeout(instance.StartTimeout))
-	default:
-		// What waits for this service, the end of the boot above all, has waited long
-		// enough; the watchdog begins now.
-		o.ready = true
-		o.try("telling the service manager", o.manager.Ready("not listening yet: "+string(o.last.Shown())))
-	}
 	o.writeMetrics()
 }
 

@@ -144,6 +144,7 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 	log := a.Log.With("runner", record.Name)
 	reporter := a.newReporter(record, log)
 	defer reporter.close()
+	reporter.takeCharge()
 	maker, err := chosen()
 	if err != nil {
 		return stoppedOr(ctx, err)
@@ -206,7 +207,7 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 	if errors.Is(err, supervise.ErrNotConfigured) && config.Renew == nil && served(a.Store, record) {
 		// As after a boot: its service was started, and there is nothing left to do.
 		log.Info("the runner has done its jobs, and its registration was for no other")
-		outcome, err = supervise.Served, a.Manager.Ready(supervise.Served.Sentence())
+		outcome, err = supervise.Served, nil
 	}
 	close(ended)
 	return errors.Join(err, k.finish(ctx, record, outcome, err, reporter, watcher))
