@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"encoding/hex"
-	"fmt"
-	"io"
 	"path"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,9 +17,9 @@ import (
 
 const (
 	releases = "https://github.com/runner-bootstrap/runner-bootstrap/releases"
-	// volatile is where a secret lies that is worthless after the install: it is gone
-	// with the next boot.
-	volatile = "/run/runner-bootstrap"
+	// firstBoot is where lies what is of no use once there is a runner, a token that is spent then among it: the first-boot
+	// unit empties it (packaging/runner-bootstrap-firstboot.service). A boot that was cut off finds it again.
+	firstBoot = "/var/lib/runner-bootstrap-firstboot"
 )
 
 // cloudInitOptions are those of the install that the machine shall run, and of the
@@ -39,6 +37,7 @@ type userDataOptions struct {
 	packageURL    string
 	packageSHA256 string
 	exposeSecrets bool
+	format        string
 }
 
 func (o *userDataOptions) options() []option {
@@ -50,7 +49,7 @@ func (o *userDataOptions) options() []option {
 		},
 		{
 			name: "package", value: "URL", commands: "cloud-init",
-			usage: "deb or rpm of this program that the machine shall install, instead of the latest release by its script",
+			usage: "deb or rpm of this program that the machine shall install, instead of the one of this very release",
 			text:  &o.packageURL,
 		},
 		{
@@ -63,6 +62,11 @@ func (o *userDataOptions) options() []option {
 			usage: "put the long-lived credential into the user data, where every process of the machine may be able to read it",
 			on:    &o.exposeSecrets,
 		},
+		{
+			name: "format", value: "FORMAT", fallback: formatPlain, commands: "cloud-init",
+			usage: "plain, gzip (a third of the bytes), or mime (a multipart message, which other parts can be added to)",
+			text:  &o.format,
+		},
 	}
 }
 
@@ -70,8 +74,10 @@ func newCloudInit(call *session) *cobra.Command {
 	o := &cloudInitOptions{}
 	return call.command("cloud-init", "Print user data that makes a machine a runner at its first boot", `
 Takes the options of install, and prints them as user data for cloud-init: the
-machine gets this program (unless --baked), a configuration file, and runs install.
-GitHub is not asked.
+machine gets a configuration file, this program in the same version (unless
+--baked), and its first-boot unit, which tries again until there is a runner.
+GitHub is not asked. Files that options name go along, unless their paths are
+absolute and there are none here; the machine keeps those in its image.
 
 Everybody on the machine, jobs included, can usually read user data from the cloud's
 metadata service. So a long-lived credential does not belong into it: let the machine
@@ -80,38 +86,23 @@ just-in-time configuration, which is of no use after it was used.`,
 		o.groups(), func(context.Context) error { return makeUserData(call, o) })
 }
 
-// userData is the part of cloud-init's format that we need (modules write_files
-// and runcmd).
-type userData struct {
-	Files    []userFile `yaml:"write_files,omitempty"`
-	Commands []string   `yaml:"runcmd"`
-}
-
-type userFile struct {
-	Path        string `yaml:"path"`
-	Permissions string `yaml:"permissions"`
-	Content     string `yaml:"content"`
-}
-
-func (d *userData) private(path, content string) {
-	d.Files = append(d.Files, userFile{path, "0600", strings.TrimRight(content, "\n") + "\n"})
-}
-
 func makeUserData(call *session, o *cloudInitOptions) error {
-	scope, err := o.install.futureScope()
-	if err != nil {
-		return err
-	}
 	if err := o.userData.check(); err != nil {
 		return err
 	}
-	data := userData{Commands: []string{"set -e"}}
-	install := []string{"runner-bootstrap", "install"}
-	issued, err := addIssuedTokens(call, o, &data)
+	data := &userData{}
+	issued, err := addIssuedTokens(call, o, data)
 	if err != nil {
 		return err
 	}
-	if err := addCredential(call, o, &data, len(issued) > 0); err != nil {
+	scope, err := o.install.futureScope(issued)
+	if err != nil {
+		return err
+	}
+	if err := addCredential(call, o, data, len(issued.variables) > 0); err != nil {
+		return err
+	}
+	if err := addFiles(call, o, data); err != nil {
 		return err
 	}
 	settings, err := o.install.configFile(call.given)
@@ -120,37 +111,24 @@ func makeUserData(call *session, o *cloudInitOptions) error {
 	}
 	if settings != "" {
 		data.private(o.install.futurePaths().Config, settings)
-		if o.install.place.dir != "" {
-			install = append(install, "--dir", o.install.place.dir)
-		}
 	}
-	data.Commands = append(data.Commands, fetchProgram(&o.userData, &o.install.network)...)
-	data.Commands = append(data.Commands, shellWords(append(install, issued...)))
+	if o.install.place.dir != "" {
+		issued.variables = append(issued.variables, option{name: "dir"}.variable()+"="+o.install.place.dir)
+	}
+	data.add(perBoot, "0755", bootScript(&o.userData, &o.install.network))
+	data.private(firstBoot+"/begun", begun(issued.variables))
 	return printUserData(call, o, scope, data)
-}
-
-func printUserData(call *session, o *cloudInitOptions, scope github.Scope, data userData) error {
-	what := "A GitHub Actions runner"
-	if o.install.scope.url != "" {
-		what += " for " + scope.URL()
-	}
-	fmt.Fprintf(call.out, "#cloud-config\n# %s. Made by:\n#   %s\n", what, again(call.arguments))
-	text, err := config.Text(data)
-	if err == nil {
-		_, err = io.WriteString(call.out, text)
-	}
-	return err
 }
 
 // futureScope checks what the install on the machine would refuse, as far as that
 // can be known here.
-func (o *installOptions) futureScope() (github.Scope, error) {
-	var scope github.Scope
-	var err error
-	if o.scope.url != "" || o.issued.jitConfigFile == "" {
-		if scope, err = o.scope.parse(); err != nil {
-			return scope, err
-		}
+func (o *installOptions) futureScope(issued issuedFiles) (github.Scope, error) {
+	if o.scope.url == "" && issued.jit {
+		return github.Scope{}, usagef("--url is missing: a just-in-time configuration does not say what its runner belongs to")
+	}
+	scope, err := o.scope.parse()
+	if err != nil {
+		return scope, err
 	}
 	if err := o.check(scope); err != nil {
 		return scope, err
@@ -167,8 +145,12 @@ func (o *installOptions) futureScope() (github.Scope, error) {
 func (o *userDataOptions) check() error {
 	digest, err := hex.DecodeString(o.packageSHA256)
 	switch {
+	case !slices.Contains([]string{formatPlain, formatGzip, formatMIME}, o.format):
+		return usagef("--format: %q is not plain, gzip or mime", o.format)
 	case o.packageURL == "" && o.packageSHA256 != "":
 		return usagef("--package-sha256 needs --package")
+	case o.packageURL == "" && !o.baked && version == "":
+		return usagef("this program is of no release, so it cannot name the package for the machine: give --package, or --baked where the image has it")
 	case o.packageURL == "":
 		return nil
 	case o.baked:
@@ -181,14 +163,19 @@ func (o *userDataOptions) check() error {
 	return nil
 }
 
-// addIssuedTokens puts what is of no use later into the user data, and returns the
-// words by which install finds it.
-func addIssuedTokens(call *session, o *cloudInitOptions, data *userData) ([]string, error) {
+// issuedFiles are what was issued elsewhere and goes along.
+type issuedFiles struct {
+	variables []string // by which install finds it
+	jit       bool
+}
+
+// addIssuedTokens puts what is of no use later into the user data.
+func addIssuedTokens(call *session, o *cloudInitOptions, data *userData) (issuedFiles, error) {
+	var found issuedFiles
 	if err := checkStandardInput(&o.install.credential, &o.install.issued); err != nil {
-		return nil, err
+		return found, err
 	}
 	issued := issuedTokens{}
-	var words []string
 	for _, s := range issuedSources(&o.install.issued) {
 		if s.file == "" {
 			continue
@@ -198,18 +185,26 @@ func addIssuedTokens(call *session, o *cloudInitOptions, data *userData) ([]stri
 			err = usagef("reading %s: it is empty", s.what)
 		}
 		if err != nil {
-			return nil, err
+			return found, err
 		}
 		secret, err := s.read(text)
 		if err != nil {
-			return nil, err
+			return found, err
 		}
-		file := path.Join(volatile, s.name)
+		file := path.Join(firstBoot, s.name)
 		data.private(file, secret.Reveal())
-		words = append(words, "--"+s.name+"-file", file)
+		found.variables = append(found.variables, option{name: s.name + "-file"}.variable()+"="+file)
+		found.jit = found.jit || s.name == "jitconfig"
 		*s.into(&issued) = secret
 	}
-	return words, issued.applyTo(&plan.Request{}, &o.install)
+	switch {
+	case found.jit:
+		call.console.log.Warn("one machine can boot with this user data: a second one would be the same runner")
+	case len(found.variables) > 0:
+		call.console.log.Warn("a registration token lives for an hour: a machine that boots later cannot register with this user data",
+			"instead", "--token-command, --app-key-command, or user data that is made for each machine")
+	}
+	return found, issued.applyTo(&plan.Request{}, &o.install)
 }
 
 // addCredential puts the credential into the user data where that is wanted
@@ -282,7 +277,7 @@ func (o *installOptions) configFile(given func(name string) bool) (string, error
 // lasts tells whether the option belongs into a machine's configuration file.
 func (o option) lasts() bool {
 	switch o.name {
-	case "registration-token-file", "jitconfig-file", "config", "dir", "no-progress", "log-format", "log-level":
+	case "registration-token-file", "jitconfig-file", "config", "dir", "keep-trying", "no-progress", "log-format", "log-level":
 		return false
 	}
 	return true
@@ -303,37 +298,4 @@ func (o option) setting() any {
 		return *o.lines
 	}
 	return *o.text
-}
-
-// fetchProgram are the commands that bring this program to the machine.
-func fetchProgram(o *userDataOptions, network *networkOptions) []string {
-	if o.baked {
-		return nil
-	}
-	var commands []string
-	if network.proxy != "" {
-		words := []string{"export", "https_proxy=" + network.proxy, "http_proxy=" + network.proxy}
-		if network.noProxy != "" {
-			words = append(words, "no_proxy="+network.noProxy)
-		}
-		commands = append(commands, shellWords(words))
-	}
-	commands = append(commands, `get() { curl -fsSL --retry 5 "$1" || wget -qO- "$1"; }`)
-	get := func(url, file string) string { return shellWords([]string{"get", url}) + " >" + file }
-	if o.packageURL != "" {
-		file := "/run/runner-bootstrap" + path.Ext(o.packageURL)
-		add := "rpm -U --replacepkgs " + file
-		if path.Ext(file) == ".deb" {
-			// The configuration file is there already, and is the one that is wanted.
-			add = "DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold install " + file
-		}
-		sum := strconv.Quote(strings.ToLower(o.packageSHA256) + "  " + file)
-		return append(commands, get(o.packageURL, file), "echo "+sum+" | sha256sum -c -", add)
-	}
-	base, exact := releases+"/latest/download", ""
-	if version != "" {
-		base, exact = releases+"/download/v"+strings.TrimPrefix(version, "v"), " --version "+strings.TrimPrefix(version, "v")
-	}
-	script := "/run/runner-bootstrap-install.sh"
-	return append(commands, get(base+"/install.sh", script), "sh "+script+exact)
 }

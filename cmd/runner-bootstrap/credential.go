@@ -215,7 +215,7 @@ func (r secretReader) readAppKey(ctx context.Context, o *credentialOptions) (str
 		text, err = r.readFile(ctx, "the App's key", o.appKeyFile)
 	}
 	if err == nil && strings.TrimSpace(text) == "" {
-		err = usagef("reading the App's key from %s: it is empty", from)
+		err = emptySecret("reading the App's key", from)
 	}
 	return text, err
 }
@@ -226,7 +226,15 @@ func readToken(source, text string) (credential, error) {
 		return credential{}, fmt.Errorf("reading the token from %s: %w", source, err)
 	}
 	if token.Empty() {
-		return credential{}, usagef("reading the token from %s: it is empty", source)
+		return credential{}, emptySecret("reading the token", source)
 	}
 	return asked(source, token)
+}
+
+// emptySecret is about a source that gave nothing: a command has failed then, and a file may be one that is just written.
+func emptySecret(doing, source string) error {
+	if strings.HasSuffix(source, "-command") {
+		return fmt.Errorf("%s from %s: %w: it is empty", doing, source, errSecretCommand)
+	}
+	return notYet("%s from %s: it is empty", doing, source)
 }

@@ -73,6 +73,7 @@ type meaning struct {
 	of   error
 	code int
 	hint func(call *session, err error) string
+	when mending
 }
 
 // report says what went wrong, once, and returns the exit code. It is the only
@@ -103,10 +104,8 @@ func (call *session) explain(err error) (int, string) {
 	if call.interrupted && errors.Is(err, context.Canceled) {
 		return exitInterrupted, again(call.arguments)
 	}
-	for _, m := range meanings() {
-		if errors.Is(err, m.of) {
-			return m.code, m.hint(call, err)
-		}
+	if m := meaningOf(err); m != nil {
+		return m.code, m.hint(call, err)
 	}
 	var manager *svc.Error
 	if errors.As(err, &manager) {
@@ -118,6 +117,16 @@ func (call *session) explain(err error) (int, string) {
 	return exitUnexpected, again(call.arguments, "--log-level", "debug")
 }
 
+// meaningOf is what an error is known to mean; nil if it is not.
+func meaningOf(err error) *meaning {
+	for _, m := range meanings() {
+		if errors.Is(err, m.of) {
+			return &m
+		}
+	}
+	return nil
+}
+
 // meanings are looked through in their order, as one error may match several.
 func meanings() []meaning {
 	return slices.Concat(callMeanings(), hostMeanings(), credentialMeanings(), refusalMeanings(), networkMeanings())
@@ -125,156 +134,157 @@ func meanings() []meaning {
 
 func callMeanings() []meaning {
 	return []meaning{
-		{errUnhealthy, exitUnhealthy, hintUnhealthy},
-		{github.ErrScope, exitUsage, fixed("runner-bootstrap install --url https://github.com/OWNER/REPO --token-file FILE")},
-		{plan.ErrOtherServer, exitUsage, plus("--url", "https://HOST/OWNER/REPO")},
-		{plan.ErrTemplate, exitUsage, plus("--name", "{hostname}")},
-		{download.ErrUnnamed, exitUsage, plus("--runner-version", "VERSION")},
-		{download.ErrOtherVersion, exitUsage, fixed("runner-bootstrap install --help")},
-		{plan.ErrNoCertificate, exitUsage, hintCertificate},
-		{download.ErrMirror, exitUsage, plus("--mirror", "https://HOST/DIRECTORY")},
-		{instance.ErrName, exitUsage, hintName},
-		{places.ErrWorkName, exitUsage, hintWork},
-		{github.ErrNoGroups, exitUsage, plus("--url", "https://github.com/ORGANIZATION")},
-		{github.ErrMoved, exitUsage, hintMoved},
-		{github.ErrLabels, exitUsage, hintLabels},
+		{errUnhealthy, exitUnhealthy, hintUnhealthy, never},
+		{github.ErrScope, exitUsage, fixed("runner-bootstrap install --url https://github.com/OWNER/REPO --token-file FILE"), never},
+		{plan.ErrOtherServer, exitUsage, plus("--url", "https://HOST/OWNER/REPO"), never},
+		{plan.ErrTemplate, exitUsage, plus("--name", "{hostname}"), never},
+		{download.ErrUnnamed, exitUsage, plus("--runner-version", "VERSION"), never},
+		{download.ErrOtherVersion, exitUsage, fixed("runner-bootstrap install --help"), never},
+		{plan.ErrNoCertificate, exitUsage, hintCertificate, later},
+		{download.ErrMirror, exitUsage, plus("--mirror", "https://HOST/DIRECTORY"), never},
+		{instance.ErrName, exitUsage, hintName, never},
+		{places.ErrWorkName, exitUsage, hintWork, never},
+		{github.ErrNoGroups, exitUsage, plus("--url", "https://github.com/ORGANIZATION"), never},
+		{github.ErrMoved, exitUsage, hintMoved, never},
+		{github.ErrLabels, exitUsage, hintLabels, never},
 	}
 }
 
 func hostMeanings() []meaning {
 	return []meaning{
-		{download.ErrPlatform, exitHost, fixed("uname -sm")},
-		{places.ErrWork, exitHost, hintWork},
-		{plan.ErrUnfilled, exitHost, hintUnfilled},
-		{metadata.ErrNoCloud, exitHost, plus("--metadata", "auto")},
-		{metadata.ErrNoAnswer, exitHost, plus("--metadata-wait", "5m")},
-		{machine.ErrCopied, exitHost, hintCopied},
-		{instance.ErrLocked, exitHost, hintLocked},
-		{instance.ErrElsewhere, exitHost, fixed(hintElsewhere)},
-		{account.ErrPrivilege, exitHost, asRoot},
-		{plan.ErrAccount, exitHost, hintAccount},
-		{account.ErrCreate, exitHost, hintCreate},
-		{agent.ErrAccountAway, exitService, hintAskAccount},
-		{account.ErrUnanswered, exitHost, hintAskAccount},
-		{plan.ErrUnreachable, exitHost, hintUnreachable},
-		{plan.ErrForeignDir, exitHost, hintForeignDir},
-		{plan.ErrForeignService, exitHost, hintForeignService},
-		{removal.ErrMounted, exitHost, hintMounted},
-		{plan.ErrTemporary, exitHost, hintTemporary},
-		{plan.ErrUnreadable, exitHost, hintTrust},
-		{plan.ErrPrivateTemp, exitHost, hintPrivateTemp},
-		{bootstrap.ErrNotClean, exitHost, hintNotClean},
-		{plan.ErrDamaged, exitHost, hintUninstall},
-		{instance.ErrRemoving, exitHost, hintUninstall},
-		{instance.ErrUnknown, exitHost, fixed("runner-bootstrap status")},
-		{account.ErrAbsent, exitHost, hintNoAccount},
-		{svc.ErrUnavailable, exitHost, plus("--no-service")},
-		{register.ErrLibraries, exitHost, hintLibraries},
-		{register.ErrNoProgram, exitHost, fixed("runner-bootstrap prepare")},
-		{doctor.ErrLibraries, exitHost, hintDoctor},
-		{places.ErrGiven, exitHost, hintGiven},
-		{places.ErrInodes, exitHost, fixed("df -i")},
-		{places.ErrReadOnly, exitHost, hintRemount},
-		{places.ErrNoExec, exitHost, hintRemount},
-		{places.ErrPlain, exitHost, plus("--dir", "DIR")},
-		{places.ErrNoStart, exitHost, plus("--dir", "DIR")},
-		{places.ErrLacking, exitHost, plus("--dir", "DIR")},
-		{places.ErrSquashed, exitHost, plus("--dir", "DIR")},
-		{places.ErrPlace, exitHost, plus("--dir", "DIR")},
-		{doctor.ErrNoPackages, exitHost, fixed("cat /etc/os-release")},
-		{doctor.ErrInstall, exitHost, same},
-		{download.ErrSpace, exitHost, fixed("df -h && df -i")}, // the kernel does not say which
-		{download.ErrAbsent, exitHost, hintAbsent},
-		{download.ErrDamaged, exitHost, hintDamaged},
+		{download.ErrPlatform, exitHost, fixed("uname -sm"), never},
+		{places.ErrWork, exitHost, hintWork, never},
+		{plan.ErrUnfilled, exitHost, hintUnfilled, later},
+		{metadata.ErrNoCloud, exitHost, plus("--metadata", "auto"), later},
+		{metadata.ErrNoAnswer, exitHost, plus("--metadata-wait", "5m"), later},
+		{machine.ErrCopied, exitHost, hintCopied, never},
+		{instance.ErrLocked, exitHost, hintLocked, later},
+		{instance.ErrElsewhere, exitHost, fixed(hintElsewhere), later},
+		{account.ErrPrivilege, exitHost, asRoot, never},
+		{plan.ErrAccount, exitHost, hintAccount, never},
+		{account.ErrCreate, exitHost, hintCreate, later},
+		{agent.ErrAccountAway, exitService, hintAskAccount, later},
+		{account.ErrUnanswered, exitHost, hintAskAccount, later},
+		{plan.ErrUnreachable, exitHost, hintUnreachable, never},
+		{plan.ErrForeignDir, exitHost, hintForeignDir, never},
+		{plan.ErrForeignService, exitHost, hintForeignService, never},
+		{removal.ErrMounted, exitHost, hintMounted, never},
+		{plan.ErrTemporary, exitHost, hintTemporary, never},
+		{plan.ErrUnreadable, exitHost, hintTrust, never},
+		{plan.ErrPrivateTemp, exitHost, hintPrivateTemp, never},
+		{bootstrap.ErrNotClean, exitHost, hintNotClean, never},
+		{plan.ErrDamaged, exitHost, hintUninstall, never},
+		{instance.ErrRemoving, exitHost, hintUninstall, never},
+		{instance.ErrUnknown, exitHost, fixed("runner-bootstrap status"), never},
+		{account.ErrAbsent, exitHost, hintNoAccount, later},
+		{svc.ErrUnavailable, exitHost, plus("--no-service"), never},
+		{register.ErrLibraries, exitHost, hintLibraries, later},
+		{register.ErrNoProgram, exitHost, fixed("runner-bootstrap prepare"), never},
+		{doctor.ErrLibraries, exitHost, hintDoctor, never},
+		{places.ErrGiven, exitHost, hintGiven, never},
+		{places.ErrInodes, exitHost, fixed("df -i"), later},
+		{places.ErrReadOnly, exitHost, hintRemount, never},
+		{places.ErrNoExec, exitHost, hintRemount, never},
+		{places.ErrPlain, exitHost, plus("--dir", "DIR"), never},
+		{places.ErrNoStart, exitHost, plus("--dir", "DIR"), never},
+		{places.ErrLacking, exitHost, plus("--dir", "DIR"), never},
+		{places.ErrSquashed, exitHost, plus("--dir", "DIR"), never},
+		{places.ErrPlace, exitHost, plus("--dir", "DIR"), never},
+		{doctor.ErrNoPackages, exitHost, fixed("cat /etc/os-release"), never},
+		{doctor.ErrInstall, exitHost, same, never},
+		{download.ErrSpace, exitHost, fixed("df -h && df -i"), later}, // the kernel does not say which
+		{download.ErrAbsent, exitHost, hintAbsent, later},
+		{download.ErrDamaged, exitHost, hintDamaged, later},
 	}
 }
 
 func credentialMeanings() []meaning {
 	return []meaning{
-		{github.ErrNoCredential, exitCredential, hintToken},
-		{github.ErrToken, exitCredential, hintToken},
-		{github.ErrAppKey, exitCredential, fixed("openssl rsa -check -noout -in FILE")},
-		{github.ErrAppID, exitCredential, plus("--app-id", "ID")},
-		{github.ErrAppEnterprise, exitCredential, hintToken},
-		{github.ErrNotInstalled, exitCredential, fixed("gh browse --settings")},
-		{github.ErrClock, exitHost, fixed("timedatectl status")},
-		{github.ErrNoRunner, exitRefused, hintRunners},
-		{github.ErrGroupUnknown, exitRefused, hintGroups},
-		{github.ErrNoRelease, exitRefused, hintDownloads},
-		{download.ErrNoOffer, exitRefused, plus("--archive", "FILE")},
-		{github.ErrNoJIT, exitRefused, hintEphemeral},
-		{register.ErrJITConfig, exitCredential, hintJITConfig},
-		{github.ErrSSO, exitCredential, hintSSO},
-		{github.ErrRateLimited, exitNetwork, hintLimit},
-		{download.ErrUnmirrored, exitNetwork, hintBring},
-		{github.ErrPolicy, exitRefused, noCommand},
-		{github.ErrWithdrawn, exitRefused, noCommand},
-		{github.ErrTokenKind, exitCredential, noCommand},
-		{github.ErrSuspended, exitCredential, noCommand},
-		{github.ErrUnauthorized, exitCredential, hintUnauthorized},
-		{github.ErrForbidden, exitCredential, hintPermission},
-		{github.ErrNotFound, exitCredential, hintPermission},
-		{register.ErrTokenRefused, exitCredential, hintTokenRefused},
-		{register.ErrGone, exitCredential, hintTokenRefused},
+		{errSecretCommand, exitCredential, same, soon},
+		{github.ErrNoCredential, exitCredential, hintToken, never},
+		{github.ErrToken, exitCredential, hintToken, later},
+		{github.ErrAppKey, exitCredential, fixed("openssl rsa -check -noout -in FILE"), later},
+		{github.ErrAppID, exitCredential, plus("--app-id", "ID"), never},
+		{github.ErrAppEnterprise, exitCredential, hintToken, never},
+		{github.ErrNotInstalled, exitCredential, fixed("gh browse --settings"), never},
+		{github.ErrClock, exitHost, fixed("timedatectl status"), soon},
+		{github.ErrNoRunner, exitRefused, hintRunners, never},
+		{github.ErrGroupUnknown, exitRefused, hintGroups, never},
+		{github.ErrNoRelease, exitRefused, hintDownloads, never},
+		{download.ErrNoOffer, exitRefused, plus("--archive", "FILE"), never},
+		{github.ErrNoJIT, exitRefused, hintEphemeral, never},
+		{register.ErrJITConfig, exitCredential, hintJITConfig, never},
+		{github.ErrSSO, exitCredential, hintSSO, never},
+		{github.ErrRateLimited, exitNetwork, hintLimit, later},
+		{download.ErrUnmirrored, exitNetwork, hintBring, later},
+		{github.ErrPolicy, exitRefused, noCommand, never},
+		{github.ErrWithdrawn, exitRefused, noCommand, never},
+		{github.ErrTokenKind, exitCredential, noCommand, never},
+		{github.ErrSuspended, exitCredential, noCommand, never},
+		{github.ErrUnauthorized, exitCredential, hintUnauthorized, later},
+		{github.ErrForbidden, exitCredential, hintPermission, never},
+		{github.ErrNotFound, exitCredential, hintPermission, never},
+		{register.ErrTokenRefused, exitCredential, hintTokenRefused, later},
+		{register.ErrGone, exitCredential, hintTokenRefused, never},
 	}
 }
 
 func refusalMeanings() []meaning {
 	return []meaning{
-		{download.ErrNoDigest, exitArchive, plus("--sha256", "HEX")},
-		{download.ErrArchive, exitArchive, same},
+		{download.ErrNoDigest, exitArchive, plus("--sha256", "HEX"), never},
+		{download.ErrArchive, exitArchive, same, never},
 
-		{download.ErrOutdated, exitRefused, hintOutdated},
-		{register.ErrNameListed, exitRefused, hintNameListed},
-		{register.ErrNameAtWork, exitRefused, plus("--name", "{hostname}-{random}")},
-		{register.ErrNameTaken, exitRefused, hintNameTaken},
-		{register.ErrConflict, exitRefused, same},
-		{register.ErrUnconfirmed, exitRefused, same},
-		{github.ErrNameTaken, exitRefused, plus("--name", "OTHER")},
-		{github.ErrUnprocessable, exitRefused, same},
-		{plan.ErrGroupClosed, exitRefused, hintGroups},
-		{plan.ErrSpent, exitRefused, hintJITConfig},
-		{plan.ErrDiffers, exitRefused, plus("--replace")},
-		{plan.ErrOtherScope, exitRefused, hintUninstall},
-		{plan.ErrOtherUpdate, exitRefused, hintUninstall},
-		{plan.ErrUpdate, exitUsage, plus("--update", "runner")},
-		{plan.ErrUntold, exitUsage, plus("--update", "runner")},
-		{plan.ErrOtherAccount, exitRefused, hintUninstall},
-		{bootstrap.ErrBusy, exitRefused, plus("--force")},
-		{plan.ErrAtWork, exitRefused, hintAtWork},
-		{register.ErrBusy, exitRefused, same},
-		{github.ErrBusy, exitRefused, same},
-		{github.ErrConflict, exitRefused, same},
-		{register.ErrGroupUnknown, exitRefused, hintGroups},
-		{register.ErrTooOld, exitRefused, hintUninstall},
-		{supervise.ErrRegistrationEnd, exitRefused, fixed("runner-bootstrap status")},
-		{supervise.ErrVersionRefused, exitRefused, fixed("runner-bootstrap status")},
-		{supervise.ErrNotConfigured, exitRefused, fixed("runner-bootstrap status")},
+		{download.ErrOutdated, exitRefused, hintOutdated, never},
+		{register.ErrNameListed, exitRefused, hintNameListed, later},
+		{register.ErrNameAtWork, exitRefused, plus("--name", "{hostname}-{random}"), later},
+		{register.ErrNameTaken, exitRefused, hintNameTaken, later},
+		{register.ErrConflict, exitRefused, same, later},
+		{register.ErrUnconfirmed, exitRefused, same, later},
+		{github.ErrNameTaken, exitRefused, plus("--name", "OTHER"), later},
+		{github.ErrUnprocessable, exitRefused, same, never},
+		{plan.ErrGroupClosed, exitRefused, hintGroups, never},
+		{plan.ErrSpent, exitRefused, hintJITConfig, never},
+		{plan.ErrDiffers, exitRefused, plus("--replace"), never},
+		{plan.ErrOtherScope, exitRefused, hintUninstall, never},
+		{plan.ErrOtherUpdate, exitRefused, hintUninstall, never},
+		{plan.ErrUpdate, exitUsage, plus("--update", "runner"), never},
+		{plan.ErrUntold, exitUsage, plus("--update", "runner"), never},
+		{plan.ErrOtherAccount, exitRefused, hintUninstall, never},
+		{bootstrap.ErrBusy, exitRefused, plus("--force"), later},
+		{plan.ErrAtWork, exitRefused, hintAtWork, later},
+		{register.ErrBusy, exitRefused, same, later},
+		{github.ErrBusy, exitRefused, same, later},
+		{github.ErrConflict, exitRefused, same, later},
+		{register.ErrGroupUnknown, exitRefused, hintGroups, never},
+		{register.ErrTooOld, exitRefused, hintUninstall, never},
+		{supervise.ErrRegistrationEnd, exitRefused, fixed("runner-bootstrap status"), never},
+		{supervise.ErrVersionRefused, exitRefused, fixed("runner-bootstrap status"), never},
+		{supervise.ErrNotConfigured, exitRefused, fixed("runner-bootstrap status"), never},
 
-		{agent.ErrOnExit, exitHost, fixed("runner-bootstrap install --help")},
-		{svc.ErrSandbox, exitService, plus("--allow", "all")},
-		{bootstrap.ErrNotSupervised, exitService, hintStart},
-		{agent.ErrLate, exitService, fixed("findmnt --verify")},
-		{bootstrap.ErrNotListening, exitService, hintLog},
-		{bootstrap.ErrService, exitService, hintLog},
-		{supervise.ErrNoListener, exitService, fixed("runner-bootstrap status")},
+		{agent.ErrOnExit, exitHost, fixed("runner-bootstrap install --help"), never},
+		{svc.ErrSandbox, exitService, plus("--allow", "all"), never},
+		{bootstrap.ErrNotSupervised, exitService, hintStart, later},
+		{agent.ErrLate, exitService, fixed("findmnt --verify"), later},
+		{bootstrap.ErrNotListening, exitService, hintLog, later},
+		{bootstrap.ErrService, exitService, hintLog, later},
+		{supervise.ErrNoListener, exitService, fixed("runner-bootstrap status"), later},
 	}
 }
 
 func networkMeanings() []meaning {
 	return []meaning{
-		{register.ErrStillListed, exitNetwork, same},
-		{github.ErrServer, exitNetwork, hintServer},
-		{github.ErrNotGitHub, exitNetwork, hintNotGitHub},
-		{transport.ErrProxy, exitNetwork, hintProxy},
-		{download.ErrTransfer, exitNetwork, same},
-		{register.ErrUnreachable, exitNetwork, hintPort},
-		{register.ErrSlow, exitNetwork, hintPort},
-		{context.DeadlineExceeded, exitNetwork, plus("--timeout", "30m")},
-		{github.ErrNetwork, exitNetwork, same},
-		{fs.ErrPermission, exitHost, asRoot},
-		{errors.ErrUnsupported, exitHost, fixed("runner-bootstrap status")}, // drain, where there are no signals
-		{syscall.EROFS, exitHost, fixed("findmnt --options ro")},
+		{register.ErrStillListed, exitNetwork, same, later},
+		{github.ErrServer, exitNetwork, hintServer, soon},
+		{github.ErrNotGitHub, exitNetwork, hintNotGitHub, later},
+		{transport.ErrProxy, exitNetwork, hintProxy, later},
+		{download.ErrTransfer, exitNetwork, same, later},
+		{register.ErrUnreachable, exitNetwork, hintPort, soon},
+		{register.ErrSlow, exitNetwork, hintPort, later},
+		{context.DeadlineExceeded, exitNetwork, plus("--timeout", "30m"), later},
+		{github.ErrNetwork, exitNetwork, same, soon},
+		{fs.ErrPermission, exitHost, asRoot, never},
+		{errors.ErrUnsupported, exitHost, fixed("runner-bootstrap status"), never}, // drain, where there are no signals
+		{syscall.EROFS, exitHost, fixed("findmnt --options ro"), never},
 	}
 }
 

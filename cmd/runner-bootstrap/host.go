@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -79,7 +80,7 @@ func (call *session) bounded(ctx context.Context, do func(context.Context) error
 	timed, cancel := context.WithTimeout(ctx, optionsOf[callOptions](call).timeout)
 	defer cancel()
 	err := do(timed)
-	call.interrupted = ctx.Err() != nil
+	call.interrupted = errors.Is(ctx.Err(), context.Canceled)
 	return err
 }
 

@@ -30,12 +30,13 @@ type installOptions struct {
 	network      networkOptions
 	output       outputOptions
 	call         callOptions
+	patience     patienceOptions
 }
 
 func (o *installOptions) groups() []group {
 	return []group{
 		&o.scope, &o.credential, &o.issued, &o.name, &o.count, &o.identity, &o.registration, &o.account, &o.place,
-		&o.lifecycle, &o.report, &o.source, &o.network, &o.output, &o.call,
+		&o.lifecycle, &o.report, &o.source, &o.network, &o.output, &o.call, &o.patience,
 	}
 }
 
@@ -51,7 +52,7 @@ is continued.
 and {instance_type} of AWS, Azure, Google Cloud or OpenStack. Where that is not
 known, a label is left out, and a name is refused. {hostname} is what the host
 is called, with something of its own where that is a name that images come with,
-such as localhost.`, o.groups(), call.withHost(bind(call, o, runInstall)))
+such as localhost.`, o.groups(), patiently(call, call.withHost(bind(call, o, runInstall))))
 }
 
 func runInstall(ctx context.Context, call *session, host *bootstrap.Host, o *installOptions) error {

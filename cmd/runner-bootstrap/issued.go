@@ -125,7 +125,7 @@ func (r secretReader) readIssuedToken(ctx context.Context, s issuedSource, fromV
 		text = fromVariable.Reveal()
 	}
 	if s.file != "" && strings.TrimSpace(text) == "" {
-		return github.Secret{}, usagef("reading %s: it is empty", s.what)
+		return github.Secret{}, notYet("reading %s: it is empty", s.what)
 	}
 	return s.read(text)
 }

@@ -32,7 +32,7 @@ func mirrorHeaders(file string) func(*http.Request) error {
 func readHeaders(ctx context.Context, file string) (http.Header, error) {
 	text, err := openfile.ReadStream(ctx, file, maxSecret)
 	if err != nil {
-		return nil, usagef("--mirror-header-file: %v", err)
+		return nil, unread(err, "--mirror-header-file: %v", err)
 	}
 	headers := http.Header{}
 	lines := bufio.NewScanner(strings.NewReader(strings.TrimPrefix(string(text), "\ufeff")))

@@ -127,7 +127,7 @@ func (o *networkOptions) authorities() (*x509.CertPool, error) {
 		return nil, usagef("--ca-file: %q is no file", path)
 	}
 	if err != nil {
-		return nil, usagef("--ca-file: %v", err)
+		return nil, unread(err, "--ca-file: %v", err)
 	}
 	if _, err := x509.ParseCertificate(text); err == nil {
 		return nil, &usageError{

@@ -17,7 +17,7 @@ type option struct {
 	usage    string
 	fallback string // its default, as it would be typed
 	// choices are the only values that it can have. Typed without a value, as a switch, it has the first.
-	choices []string
+	choices  []string
 	commands string // which commands have it, separated by blanks; "cache-list" is cache list
 	given    given  // what root does with the path that it is; zero for what is none
 
@@ -44,7 +44,7 @@ func declaredOptions() []option {
 		&lifecycleOptions{}, &reportOptions{}, &resumeOptions{},
 		&sourceOptions{}, &sealOptions{}, &keepOptions{}, &userDataOptions{},
 		&filterOptions{}, &pruneOptions{},
-		&networkOptions{}, &repairOptions{}, &removalOptions{}, &outputOptions{}, &callOptions{},
+		&networkOptions{}, &repairOptions{}, &removalOptions{}, &outputOptions{}, &callOptions{}, &patienceOptions{},
 	)
 }
 

@@ -168,7 +168,7 @@ func lifecycle(o *lifecycleOptions, report *reportOptions) (instance.Life, error
 			_, err = openfile.Read(kept.WebhookSecret, maxSecret)
 		}
 		if err != nil {
-			return instance.Life{}, usagef("--status-webhook-secret-file: %v", err)
+			return instance.Life{}, unread(err, "--status-webhook-secret-file: %v", err)
 		}
 	}
 	if report.metricsFile != "" {

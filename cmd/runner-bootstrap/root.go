@@ -34,7 +34,8 @@ type session struct {
 	web         transport.Config
 	credential  credential
 	issued      issuedTokens
-	interrupted bool // a signal asked us to stop
+	input       []byte // what standard input has brought
+	interrupted bool   // a signal asked us to stop
 }
 
 // run is the whole program; its result is the exit code.

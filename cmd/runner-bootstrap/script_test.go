@@ -112,6 +112,11 @@ const jobAccount = "nobody"
 func (s *shared) setup(t *testing.T, env *testscript.Env) error {
 	env.Setenv("PROGRAM", os.Getenv(programVariable))
 	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+	examples, err := filepath.Abs("../../packaging/cloud-init")
+	if err != nil {
+		return err
+	}
+	env.Setenv("EXAMPLES", examples)
 	env.Setenv("DIR", filepath.Join(env.WorkDir, "rb"))
 	env.Setenv("RUNNER_BOOTSTRAP_PREEMPTION", "off") // nothing is asked of a cloud that this host may be in
 	if os.Geteuid() == 0 {

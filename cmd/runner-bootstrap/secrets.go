@@ -32,10 +32,16 @@ type secretReader struct {
 	err io.Writer // for what a command of the user's has to say
 	log *slog.Logger
 	of  server // whom they are for
+
+	kept *[]byte // what standard input has brought: it can be read only once
 }
 
+// errSecretCommand means that a program of the user's did not print a secret. A vault, or the role by which a machine
+// may ask it, is often there only some time after the machine.
+var errSecretCommand = errors.New("no secret was printed")
+
 func (call *session) secrets() secretReader {
-	return secretReader{in: call.in, err: call.err, log: call.console.log, of: call.speaksTo()}
+	return secretReader{in: call.in, err: call.err, log: call.console.log, of: call.speaksTo(), kept: &call.input}
 }
 
 // popVariables gives the first of the variables that is set, and unsets them all.
@@ -74,9 +80,9 @@ func (r secretReader) run(ctx context.Context, option, line string) (string, err
 	case allowed.Err() != nil:
 		return "", fmt.Errorf("waiting for %s: %w", option, allowed.Err())
 	case ctx.Err() != nil:
-		return "", usagef("%s: it did not end within %v", option, secretCommandTime)
+		return "", fmt.Errorf("%s: %w: it did not end within %v", option, errSecretCommand, secretCommandTime)
 	}
-	return "", usagef("%s: %v", option, err)
+	return "", fmt.Errorf("%s: %w: %w", option, errSecretCommand, err)
 }
 
 // readFile reads a file, and warns if others can read it too. It may be a pipe that a
@@ -96,9 +102,9 @@ func (r secretReader) readFile(ctx context.Context, what, path string) (string, 
 	case allowed.Err() != nil:
 		return "", fmt.Errorf("reading %s: nothing comes from %q: %w", what, path, allowed.Err())
 	case ctx.Err() != nil:
-		return "", usagef("reading %s: nothing came from %q within %v", what, path, secretCommandTime)
+		return "", notYet("reading %s: nothing came from %q within %v", what, path, secretCommandTime)
 	}
-	return "", usagef("reading %s: %v", what, err)
+	return "", unread(err, "reading %s: %v", what, err)
 }
 
 func (r secretReader) warnOfReaders(path string) {
@@ -110,6 +116,9 @@ func (r secretReader) warnOfReaders(path string) {
 
 // readInput reads standard input to its end, which nobody may be going to bring.
 func (r secretReader) readInput(ctx context.Context, what string) (string, error) {
+	if *r.kept != nil {
+		return string(*r.kept), nil
+	}
 	type result struct {
 		text []byte
 		err  error
@@ -124,6 +133,7 @@ func (r secretReader) readInput(ctx context.Context, what string) (string, error
 		if got.err != nil {
 			return "", usagef("reading %s from standard input: %v", what, got.err)
 		}
+		*r.kept = got.text
 		return string(got.text), nil
 	case <-ctx.Done():
 		return "", fmt.Errorf("reading %s: standard input does not end: %w", what, ctx.Err())

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -23,6 +24,7 @@ var errUsage = errors.New("usage")
 type usageError struct {
 	text string
 	hint string // a command; empty for the command's help
+	when mending
 }
 
 func (e *usageError) Error() string        { return e.text }
@@ -30,6 +32,19 @@ func (e *usageError) Is(target error) bool { return target == errUsage }
 
 func usagef(format string, values ...any) error {
 	return &usageError{text: fmt.Sprintf(format, values...)}
+}
+
+// notYet is about what an option names, and what somebody may be going to bring: a file that is not there, or that is empty.
+func notYet(format string, values ...any) error {
+	return &usageError{text: fmt.Sprintf(format, values...), when: later}
+}
+
+// unread is why something that an option names could not be read.
+func unread(err error, format string, values ...any) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return notYet(format, values...)
+	}
+	return usagef(format, values...)
 }
 
 // binding is an option as a flag of one command.

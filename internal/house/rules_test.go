@@ -26,7 +26,7 @@ func arrows() []arrow {
 			"internal/register", "internal/svc", "internal/status", "internal/machine",
 			"internal/health", "internal/metadata", "internal/github", "internal/instance", "internal/account", "internal/transport",
 			"internal/refusal", "internal/agent", "internal/jail", "internal/shell", "internal/removal", "internal/openfile",
-			"internal/config", "internal/sealcheck", "internal/departure",
+			"internal/config", "internal/retry", "internal/sealcheck", "internal/departure",
 		}},
 		// Neither this one nor the agent imports the other: they meet in the record.
 		{"internal/bootstrap", []string{

@@ -19,8 +19,8 @@ locals {
 
   # install finds the configuration file here, or below its --dir.
   directory = try(local.given["dir"], "/etc/runner-bootstrap")
-  # What is of no use after the install lies where the next boot takes it away.
-  brief = "/run/runner-bootstrap"
+  # What is of no use after the install lies where the first-boot unit takes it away.
+  brief = "/var/lib/runner-bootstrap-firstboot"
 
   # Which secrets there are is none: marked as one, it would mark all that depends on it.
   brings_jitconfig    = nonsensitive(var.jitconfig != null)
@@ -56,7 +56,9 @@ locals {
       { path = "${local.directory}/token", content = var.token },
       { path = "${local.directory}/app-key.pem", content = var.app_key },
       { path = "${local.directory}/config.yaml", content = length(local.settings) > 0 ? yamlencode(local.settings) : null },
-    ] : { path = file.path, permissions = "0600", content = "${trimsuffix(replace(file.content, "/\n+$/", ""), "\n")}\n" }
+      { path = "/var/lib/cloud/scripts/per-boot/runner-bootstrap", content = local.script, permissions = "0755" },
+      { path = "${local.brief}/begun", content = local.begun },
+    ] : { path = file.path, permissions = try(file.permissions, "0600"), content = "${trimsuffix(replace(file.content, "/\n+$/", ""), "\n")}\n" }
     if nonsensitive(file.content != null)
   ]
 }
@@ -65,50 +67,90 @@ locals {
 locals {
   releases = "https://github.com/runner-bootstrap/runner-bootstrap/releases"
   version  = try(trimprefix(var.program_version, "v"), null)
-  release  = local.version == null ? "${local.releases}/latest/download" : "${local.releases}/download/v${local.version}"
-  script   = "/run/runner-bootstrap-install.sh"
-
   proxy = try(local.given["proxy"], null) == null ? [] : concat(
     ["https_proxy=${local.given["proxy"]}", "http_proxy=${local.given["proxy"]}"],
     [for hosts in [try(local.given["no-proxy"], null)] : "no_proxy=${hosts}" if hosts != null],
   )
-  install = concat(
-    local.directory == "/etc/runner-bootstrap" ? [] : ["--dir", local.directory],
-    local.brings_registration ? ["--registration-token-file", "${local.brief}/registration-token"] : [],
-    local.brings_jitconfig ? ["--jitconfig-file", "${local.brief}/jitconfig"] : [],
+  variables = concat(
+    local.brings_registration ? ["REGISTRATION_TOKEN_FILE=${local.brief}/registration-token"] : [],
+    local.brings_jitconfig ? ["JITCONFIG_FILE=${local.brief}/jitconfig"] : [],
+    local.directory == "/etc/runner-bootstrap" ? [] : ["DIR=${local.directory}"],
   )
+  begun = join("\n", concat(["# of cloud-init"], [
+    for variable in local.variables : join("=", ["RUNNER_BOOTSTRAP_${split("=", variable)[0]}", local.quoted[split("=", variable)[1]]])
+  ]))
 
   # A word that means something to a shell goes into quotes.
   quoted = {
-    for word in concat(local.proxy, local.install, [try(var.package.url, "")]) :
+    for word in distinct(concat(local.proxy, [for variable in local.variables : split("=", variable)[1]], [try(var.package.url, ""), try(local.given["ca-file"], "")])) :
     word => can(regex("^[^\\s'\"\\\\$`!*?\\[\\]{}()<>|&;#~]+$", word)) ? word : "'${replace(word, "'", "'\\''")}'"
   }
 
   get     = "get() { curl -fsSL --retry 5 \"$1\" || wget -qO- \"$1\"; }"
   archive = endswith(try(var.package.url, ""), ".deb") ? "/run/runner-bootstrap.deb" : "/run/runner-bootstrap.rpm"
   # The configuration file is there already, and is the one that is wanted.
-  add_deb = "DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold install ${local.archive}"
-  add_rpm = "rpm -U --replacepkgs ${local.archive}"
+  deb = "DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold install"
+  rpm = "rpm -U --replacepkgs"
 
-  fetch_package = var.package == null ? [] : [
-    "get ${local.quoted[var.package.url]} >${local.archive}",
-    "echo \"${lower(var.package.sha256)}  ${local.archive}\" | sha256sum -c -",
-    endswith(local.archive, ".deb") ? local.add_deb : local.add_rpm,
+  bring_package = var.package == null ? [] : [
+    "bring() {",
+    "\tget ${local.quoted[var.package.url]} >${local.archive} &&",
+    "\t\techo \"${lower(var.package.sha256)}  ${local.archive}\" | sha256sum -c - &&",
+    "\t\t${endswith(local.archive, ".deb") ? local.deb : local.rpm} ${local.archive}",
+    "}",
   ]
-  fetch_release = [
-    "get ${local.release}/install.sh >${local.script}",
-    local.version == null ? "sh ${local.script}" : "sh ${local.script} --version ${local.version}",
+  bring_release = var.program_version == null ? [] : [
+    "base=${local.releases}/download/v${local.version}",
+    "bring() {",
+    "\tcase $(uname -m) in x86_64) arch=amd64 ;; aarch64) arch=arm64 ;; *) arch=armv7 ;; esac",
+    "\tkind=rpm",
+    "\t! command -v dpkg >/dev/null || kind=deb",
+    "\tfile=runner-bootstrap_linux_$arch.$kind",
+    "\tcd /run && get $base/checksums.txt >runner-bootstrap-checksums.txt && get $base/$file >$file &&",
+    "\t\tgrep \" $file\\$\" runner-bootstrap-checksums.txt | sha256sum -c - &&",
+    "\t\tif [ $kind = deb ]; then ${local.deb} /run/$file; else ${local.rpm} /run/$file; fi",
+    "}",
   ]
-  fetch = var.baked ? [] : concat(
+  both = "/run/runner-bootstrap-ca.pem"
+  bring = var.baked ? [] : concat(
     length(local.proxy) == 0 ? [] : [join(" ", concat(["export"], [for word in local.proxy : local.quoted[word]]))],
+    try(local.given["ca-file"], null) == null ? [] : [
+      "cat /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/ca-bundle.pem ${local.quoted[local.given["ca-file"]]} >${local.both} 2>/dev/null",
+      "export CURL_CA_BUNDLE=${local.both} SSL_CERT_FILE=${local.both}",
+    ],
     [local.get],
-    var.package == null ? local.fetch_release : local.fetch_package,
+    local.bring_release,
+    local.bring_package,
+    [
+      "pause=5",
+      "until command -v runner-bootstrap >/dev/null || bring; do",
+      "\techo \"runner-bootstrap cannot be brought yet; the next attempt is in $pause seconds or somewhat more\" >&2",
+      "\tsleep $((pause + $(od -An -N1 -tu1 /dev/urandom) * pause / 512))",
+      "\tpause=$((pause < 150 ? pause * 2 : 300))",
+      "done",
+    ],
   )
-  run = join(" ", concat(["runner-bootstrap install"], [for word in local.install : local.quoted[word]]))
+  script = join("\n", concat(
+    [
+      "#!/bin/sh",
+      "# At each boot until there is a runner: brings the program, and leaves the rest to its first-boot unit.",
+      "[ -e ${local.brief}/begun ] || exit 0",
+    ],
+    local.bring,
+    [
+      "unit=runner-bootstrap-firstboot.service",
+      "if systemctl cat $unit >/dev/null 2>&1; then",
+      "\texec systemctl start --no-block $unit",
+      "fi",
+      "set -a",
+      ". ${local.brief}/begun",
+      "runner-bootstrap install --keep-trying && rm -rf ${local.brief}/*",
+    ],
+  ))
 
   text = join("\n", [
     "#cloud-config",
     "# A GitHub Actions runner${var.url == null ? "" : " for ${var.url}"}. Made by the Terraform module of runner-bootstrap.",
-    yamlencode({ write_files = local.files, runcmd = concat(["set -e"], local.fetch, [local.run]) }),
+    yamlencode({ write_files = local.files }),
   ])
 }

@@ -1,11 +1,11 @@
 variable "url" {
-  description = "What the runner belongs to: https://HOST/ORG, https://HOST/OWNER/REPO or https://HOST/enterprises/SLUG. Only a just-in-time configuration does without."
+  description = "What the runner belongs to: https://HOST/ORG, https://HOST/OWNER/REPO or https://HOST/enterprises/SLUG."
   type        = string
   default     = null
 
   validation {
-    condition     = var.url != null || nonsensitive(var.jitconfig != null)
-    error_message = "The url is missing: say what the runner shall belong to."
+    condition     = var.url != null
+    error_message = "The url is missing: say what the runner shall belong to. A just-in-time configuration does not say it."
   }
   validation {
     # The same addresses as the program takes; plain http is for loopback alone.
@@ -193,9 +193,14 @@ variable "package" {
 }
 
 variable "program_version" {
-  description = "Release of the program that the machine shall fetch, such as 1.2.3; the latest one if it is null."
+  description = "Release of the program that the machine shall fetch, such as 1.2.3, unless it is baked or a package is given."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.program_version != null || var.baked || var.package != null
+    error_message = "Say which program the machine shall have: baked, a package, or a program_version. The latest one would be another one tomorrow."
+  }
 
   validation {
     # It becomes a part of a shell command.

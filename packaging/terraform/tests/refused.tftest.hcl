@@ -4,7 +4,8 @@
 run "no_url" {
   command = plan
   variables {
-    token_command = "t"
+    program_version = "1.2.3"
+    token_command   = "t"
   }
   expect_failures = [var.url]
 }
@@ -12,8 +13,9 @@ run "no_url" {
 run "url_of_a_host" {
   command = plan
   variables {
-    url           = "https://github.com"
-    token_command = "t"
+    program_version = "1.2.3"
+    url             = "https://github.com"
+    token_command   = "t"
   }
   expect_failures = [var.url]
 }
@@ -21,8 +23,9 @@ run "url_of_a_host" {
 run "url_with_a_password" {
   command = plan
   variables {
-    url           = "https://me:secret@github.com/octo-org"
-    token_command = "t"
+    program_version = "1.2.3"
+    url             = "https://me:secret@github.com/octo-org"
+    token_command   = "t"
   }
   expect_failures = [var.url]
 }
@@ -30,8 +33,9 @@ run "url_with_a_password" {
 run "url_with_a_query" {
   command = plan
   variables {
-    url           = "https://github.com/octo-org?a=b"
-    token_command = "t"
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org?a=b"
+    token_command   = "t"
   }
   expect_failures = [var.url]
 }
@@ -39,8 +43,9 @@ run "url_with_a_query" {
 run "url_with_another_line" {
   command = plan
   variables {
-    url           = "https://github.com/octo-org\nruncmd: [evil]"
-    token_command = "t"
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org\nruncmd: [evil]"
+    token_command   = "t"
   }
   expect_failures = [var.url]
 }
@@ -48,8 +53,9 @@ run "url_with_another_line" {
 run "url_in_the_clear" {
   command = plan
   variables {
-    url           = "http://github.com/octo-org"
-    token_command = "t"
+    program_version = "1.2.3"
+    url             = "http://github.com/octo-org"
+    token_command   = "t"
   }
   expect_failures = [var.url]
 }
@@ -57,9 +63,10 @@ run "url_in_the_clear" {
 run "options_that_are_no_map" {
   command = plan
   variables {
-    url           = "https://github.com/octo-org"
-    token_command = "t"
-    options       = "ephemeral"
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    token_command   = "t"
+    options         = "ephemeral"
   }
   expect_failures = [var.options]
 }
@@ -67,9 +74,10 @@ run "options_that_are_no_map" {
 run "token_among_the_options" {
   command = plan
   variables {
-    url           = "https://github.com/octo-org"
-    token_command = "t"
-    options       = { token = "example" }
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    token_command   = "t"
+    options         = { token = "example" }
   }
   expect_failures = [var.options]
 }
@@ -77,9 +85,10 @@ run "token_among_the_options" {
 run "option_with_a_variable_of_its_own" {
   command = plan
   variables {
-    url           = "https://github.com/octo-org"
-    token_command = "t"
-    options       = { app-id = "1" }
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    token_command   = "t"
+    options         = { app-id = "1" }
   }
   expect_failures = [var.options]
 }
@@ -87,9 +96,10 @@ run "option_with_a_variable_of_its_own" {
 run "unknown_option" {
   command = plan
   variables {
-    url           = "https://github.com/octo-org"
-    token_command = "t"
-    options       = { maxjobs = 1 }
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    token_command   = "t"
+    options         = { maxjobs = 1 }
   }
   expect_failures = [var.options]
 }
@@ -97,9 +107,10 @@ run "unknown_option" {
 run "option_of_this_call_only" {
   command = plan
   variables {
-    url           = "https://github.com/octo-org"
-    token_command = "t"
-    options       = { dry-run = true }
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    token_command   = "t"
+    options         = { dry-run = true }
   }
   expect_failures = [var.options]
 }
@@ -107,9 +118,10 @@ run "option_of_this_call_only" {
 run "map_that_is_not_env" {
   command = plan
   variables {
-    url           = "https://github.com/octo-org"
-    token_command = "t"
-    options       = { labels = { a = "b" } }
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    token_command   = "t"
+    options         = { labels = { a = "b" } }
   }
   expect_failures = [var.options]
 }
@@ -117,9 +129,10 @@ run "map_that_is_not_env" {
 run "list_of_lists" {
   command = plan
   variables {
-    url           = "https://github.com/octo-org"
-    token_command = "t"
-    options       = { labels = [["a"]] }
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    token_command   = "t"
+    options         = { labels = [["a"]] }
   }
   expect_failures = [var.options]
 }
@@ -127,9 +140,10 @@ run "list_of_lists" {
 run "unknown_preemption" {
   command = plan
   variables {
-    url           = "https://github.com/octo-org"
-    token_command = "t"
-    options       = { preemption = "moon" }
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    token_command   = "t"
+    options         = { preemption = "moon" }
   }
   expect_failures = [var.options]
 }
@@ -137,9 +151,10 @@ run "unknown_preemption" {
 run "unknown_metadata" {
   command = plan
   variables {
-    url           = "https://github.com/octo-org"
-    token_command = "t"
-    options       = { metadata = "maybe" }
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    token_command   = "t"
+    options         = { metadata = "maybe" }
   }
   expect_failures = [var.options]
 }
@@ -147,9 +162,10 @@ run "unknown_metadata" {
 run "unknown_allow" {
   command = plan
   variables {
-    url           = "https://github.com/octo-org"
-    token_command = "t"
-    options       = { allow = ["sudo", "root"] }
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    token_command   = "t"
+    options         = { allow = ["sudo", "root"] }
   }
   expect_failures = [var.options]
 }
@@ -157,9 +173,10 @@ run "unknown_allow" {
 run "unknown_allow_as_text" {
   command = plan
   variables {
-    url           = "https://github.com/octo-org"
-    token_command = "t"
-    options       = { allow = "sudo,root" }
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    token_command   = "t"
+    options         = { allow = "sudo,root" }
   }
   expect_failures = [var.options]
 }
@@ -167,9 +184,10 @@ run "unknown_allow_as_text" {
 run "no_labels_at_all" {
   command = plan
   variables {
-    url           = "https://github.com/octo-org"
-    token_command = "t"
-    options       = { no-default-labels = true }
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    token_command   = "t"
+    options         = { no-default-labels = true }
   }
   expect_failures = [var.options]
 }
@@ -177,9 +195,10 @@ run "no_labels_at_all" {
 run "group_of_a_repository" {
   command = plan
   variables {
-    url           = "https://github.com/octo-org/hello"
-    token_command = "t"
-    options       = { runnergroup = "big" }
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org/hello"
+    token_command   = "t"
+    options         = { runnergroup = "big" }
   }
   expect_failures = [var.options]
 }
@@ -187,8 +206,10 @@ run "group_of_a_repository" {
 run "settled_by_the_jitconfig" {
   command = plan
   variables {
-    jitconfig = file("../cloud-init/jitconfig.example")
-    options   = { ephemeral = true }
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    jitconfig       = file("../cloud-init/jitconfig.example")
+    options         = { ephemeral = true }
   }
   expect_failures = [var.options]
 }
@@ -196,6 +217,7 @@ run "settled_by_the_jitconfig" {
 run "jit_by_a_registration_token" {
   command = plan
   variables {
+    program_version    = "1.2.3"
     url                = "https://github.com/octo-org"
     registration_token = "EXAMPLE"
     options            = { jit = true }
@@ -206,7 +228,8 @@ run "jit_by_a_registration_token" {
 run "no_credential" {
   command = plan
   variables {
-    url = "https://github.com/octo-org"
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
   }
   expect_failures = [var.token_command]
 }
@@ -214,8 +237,9 @@ run "no_credential" {
 run "empty_command" {
   command = plan
   variables {
-    url           = "https://github.com/octo-org"
-    token_command = " "
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    token_command   = " "
   }
   expect_failures = [var.token_command]
 }
@@ -223,9 +247,10 @@ run "empty_command" {
 run "two_credentials" {
   command = plan
   variables {
-    url           = "https://github.com/octo-org"
-    token_command = "t"
-    app           = { id = "1", key_command = "k" }
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    token_command   = "t"
+    app             = { id = "1", key_command = "k" }
   }
   expect_failures = [var.token_command]
 }
@@ -233,8 +258,9 @@ run "two_credentials" {
 run "app_without_an_id" {
   command = plan
   variables {
-    url = "https://github.com/octo-org"
-    app = { id = "", key_command = "k" }
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    app             = { id = "", key_command = "k" }
   }
   expect_failures = [var.app]
 }
@@ -242,8 +268,9 @@ run "app_without_an_id" {
 run "app_without_a_key" {
   command = plan
   variables {
-    url = "https://github.com/octo-org"
-    app = { id = "1" }
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    app             = { id = "1" }
   }
   expect_failures = [var.app]
 }
@@ -251,9 +278,10 @@ run "app_without_a_key" {
 run "app_with_two_keys" {
   command = plan
   variables {
-    url     = "https://github.com/octo-org"
-    app     = { id = "1", key_command = "k" }
-    options = { app-key-file = "/k" }
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    app             = { id = "1", key_command = "k" }
+    options         = { app-key-file = "/k" }
   }
   expect_failures = [var.app]
 }
@@ -261,6 +289,7 @@ run "app_with_two_keys" {
 run "key_without_an_app" {
   command = plan
   variables {
+    program_version            = "1.2.3"
     url                        = "https://github.com/octo-org"
     token_command              = "t"
     app_key                    = "k"
@@ -272,9 +301,10 @@ run "key_without_an_app" {
 run "key_file_without_an_app" {
   command = plan
   variables {
-    url           = "https://github.com/octo-org"
-    token_command = "t"
-    options       = { app-key-file = "/k" }
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    token_command   = "t"
+    options         = { app-key-file = "/k" }
   }
   expect_failures = [var.app]
 }
@@ -282,7 +312,9 @@ run "key_file_without_an_app" {
 run "no_jitconfig" {
   command = plan
   variables {
-    jitconfig = "eyJhIjoxfQ=="
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    jitconfig       = "eyJhIjoxfQ=="
   }
   expect_failures = [var.jitconfig]
 }
@@ -290,6 +322,7 @@ run "no_jitconfig" {
 run "empty_registration_token" {
   command = plan
   variables {
+    program_version    = "1.2.3"
     url                = "https://github.com/octo-org"
     registration_token = ""
   }
@@ -299,6 +332,7 @@ run "empty_registration_token" {
 run "registration_token_of_two_lines" {
   command = plan
   variables {
+    program_version    = "1.2.3"
     url                = "https://github.com/octo-org"
     registration_token = "A\nB"
   }
@@ -308,6 +342,7 @@ run "registration_token_of_two_lines" {
 run "both_brought" {
   command = plan
   variables {
+    program_version    = "1.2.3"
     url                = "https://github.com/octo-org"
     registration_token = "EXAMPLE"
     jitconfig          = file("../cloud-init/jitconfig.example")
@@ -381,8 +416,9 @@ run "version_and_package" {
 run "token_unawares" {
   command = plan
   variables {
-    url   = "https://github.com/octo-org"
-    token = "example"
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    token           = "example"
   }
   expect_failures = [var.token]
 }
@@ -390,6 +426,7 @@ run "token_unawares" {
 run "token_with_a_blank" {
   command = plan
   variables {
+    program_version            = "1.2.3"
     url                        = "https://github.com/octo-org"
     token                      = "a b"
     allow_secrets_in_user_data = true
@@ -400,9 +437,10 @@ run "token_with_a_blank" {
 run "app_key_unawares" {
   command = plan
   variables {
-    url     = "https://github.com/octo-org"
-    app     = { id = "1" }
-    app_key = "k"
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    app             = { id = "1" }
+    app_key         = "k"
   }
   expect_failures = [var.app_key]
 }
@@ -410,6 +448,7 @@ run "app_key_unawares" {
 run "empty_app_key" {
   command = plan
   variables {
+    program_version            = "1.2.3"
     url                        = "https://github.com/octo-org"
     app                        = { id = "1" }
     app_key                    = " "
@@ -421,9 +460,10 @@ run "empty_app_key" {
 run "command_and_file" {
   command = plan
   variables {
-    url           = "https://github.com/octo-org"
-    token_command = "t"
-    options       = { token-file = "/run/vault/token" }
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    token_command   = "t"
+    options         = { token-file = "/run/vault/token" }
   }
   expect_failures = [var.token_command]
 }

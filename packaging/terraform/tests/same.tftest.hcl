@@ -4,6 +4,10 @@
 run "app" {
   command = plan
   variables {
+    package = {
+      url    = "https://github.com/runner-bootstrap/runner-bootstrap/releases/download/v1.2.3/runner-bootstrap_linux_amd64.deb"
+      sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    }
     url     = "https://github.com/octo-org"
     options = { name = "{hostname}", labels = ["gpu", "{zone}"], deregister-on-stop = true, dir = null }
     app = {
@@ -30,6 +34,11 @@ run "jit" {
   command = plan
   module { source = "./tests/whole" }
   variables {
+    url = "https://github.com/octo-org"
+    package = {
+      url    = "https://github.com/runner-bootstrap/runner-bootstrap/releases/download/v1.2.3/runner-bootstrap_linux_amd64.deb"
+      sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    }
     jitconfig = file("../cloud-init/jitconfig.example")
     options   = { on-exit = "poweroff" }
   }
@@ -74,6 +83,10 @@ run "baked_means_the_same" {
 run "several" {
   command = plan
   variables {
+    package = {
+      url    = "https://github.com/runner-bootstrap/runner-bootstrap/releases/download/v1.2.3/runner-bootstrap_linux_amd64.deb"
+      sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    }
     url           = "https://github.com/octo-org"
     options       = { name = "{hostname}-{n}", count = 4 }
     token_command = "az keyvault secret show --vault-name runners --name token --query value --output tsv"
@@ -134,7 +147,10 @@ run "registration" {
   variables {
     url                = "https://github.com/octo-org"
     registration_token = file("./tests/expected/registration-token.example")
-    program_version    = "v1.2.3"
+    package = {
+      url    = "https://github.com/runner-bootstrap/runner-bootstrap/releases/download/v1.2.3/runner-bootstrap_linux_amd64.deb"
+      sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    }
     options = {
       ephemeral         = true
       runnergroup       = "big"

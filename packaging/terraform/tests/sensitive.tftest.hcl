@@ -4,8 +4,9 @@ run "nothing_secret" {
   command = plan
   module { source = "./tests/whole" }
   variables {
-    url           = "https://github.com/octo-org"
-    token_command = "vault read token"
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    token_command   = "vault read token"
   }
   assert {
     condition     = output.readable
@@ -21,7 +22,9 @@ run "jitconfig" {
   command = plan
   module { source = "./tests/whole" }
   variables {
-    jitconfig = file("../cloud-init/jitconfig.example")
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    jitconfig       = file("../cloud-init/jitconfig.example")
   }
   assert {
     condition     = output.sensitive
@@ -33,6 +36,7 @@ run "registration_token" {
   command = plan
   module { source = "./tests/whole" }
   variables {
+    program_version    = "1.2.3"
     url                = "https://github.com/octo-org"
     registration_token = "EXAMPLE"
   }
@@ -46,6 +50,7 @@ run "token" {
   command = plan
   module { source = "./tests/whole" }
   variables {
+    program_version            = "1.2.3"
     url                        = "https://github.com/octo-org"
     token                      = "example"
     allow_secrets_in_user_data = true
@@ -60,6 +65,7 @@ run "app_key" {
   command = plan
   module { source = "./tests/whole" }
   variables {
+    program_version            = "1.2.3"
     url                        = "https://github.com/octo-org"
     app                        = { id = "1" }
     app_key                    = "example"
@@ -75,9 +81,10 @@ run "value_of_an_option" {
   command = plan
   module { source = "./tests/whole" }
   variables {
-    url           = "https://github.com/octo-org"
-    token_command = "vault read token"
-    secret_env    = "PASSWORD=example"
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    token_command   = "vault read token"
+    secret_env      = "PASSWORD=example"
   }
   assert {
     condition     = output.sensitive

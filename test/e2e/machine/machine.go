@@ -36,6 +36,7 @@ type Options struct {
 	Layers  []string          // trees that lie over it, the topmost first
 	Copy    map[string]string // files of this host -> absolute path in the machine; mode kept, owner root
 	Cgroup2 bool              // give the machine the unified hierarchy, even on a host without it
+	Cut     time.Duration     // the power goes so long after it came; zero for a boot that is not cut off
 	// Before is called when the machine has its files and its network, and is still off.
 	Before func(*Machine)
 }
@@ -128,8 +129,26 @@ func boot(t testing.TB, p *place, layers []string, o Options) *Machine {
 	if o.Before != nil {
 		o.Before(m)
 	}
-	m.start()
+	if o.Cut > 0 {
+		m.cutOff(o.Cut)
+	} else {
+		m.start()
+	}
 	return m
+}
+
+// cutOff starts the machine, and takes the power away whatever it is doing then.
+func (m *Machine) cutOff(after time.Duration) {
+	m.t.Helper()
+	if err := m.place.do(m.spawn); err != nil {
+		m.t.Fatalf("starting systemd-nspawn: %v", err)
+	}
+	select {
+	case <-m.ended:
+		m.t.Fatalf("booting the machine: systemd-nspawn ended: %v\n%s", m.nspawn.ProcessState, m.console.tail(30))
+	case <-time.After(after):
+	}
+	m.Crash()
 }
 
 // For returns the same machine for a subtest, which then is the one that fails. The machine still ends with the

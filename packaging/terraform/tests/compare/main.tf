@@ -1,5 +1,4 @@
-# What two texts of user data mean: the same files with the same content, and the same
-# commands in the same order. Of the configuration file it is what stands in it that counts.
+# What two texts of user data mean: the same files with the same content. Of the configuration file it is what stands in it that counts.
 
 variable "printed" {
   description = "File that the cloud-init command has printed."
@@ -18,7 +17,6 @@ locals {
     for name, data in local.data : name => {
       header = split("\n", local.texts[name])[0]
       keys   = keys(data)
-      runcmd = data.runcmd
       files = [
         for file in data.write_files : {
           path        = file.path
