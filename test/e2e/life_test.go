@@ -289,10 +289,12 @@ func (h *host) poweredOff(t *testing.T) {
 }
 
 // metadata answers like the service of AWS, which gives notice once there is one.
-type metadata struct{ notice atomic.Pointer[string] }
+type metadata struct{ notice, state pointer }
+
+type pointer = atomic.Pointer[string]
 
 func (m *metadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	notice := m.notice.Load()
+	notice, state := m.notice.Load(), m.state.Load()
 	switch {
 	case r.Method == http.MethodPut && r.URL.Path == "/latest/api/token" && r.Header.Get("X-aws-ec2-metadata-token-ttl-seconds") != "":
 		w.Header().Set("X-aws-ec2-metadata-token-ttl-seconds", "21600")
@@ -303,6 +305,8 @@ func (m *metadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
 	case r.URL.Path == "/latest/meta-data/spot/instance-action" && notice != nil:
 		_, _ = io.WriteString(w, *notice)
+	case r.URL.Path == "/latest/meta-data/autoscaling/target-lifecycle-state" && state != nil:
+		_, _ = io.WriteString(w, *state)
 	case r.URL.Path == "/latest/dynamic/instance-identity/document":
 		_, _ = io.WriteString(w, `{"instanceId": "i-0abc", "region": "eu-central-1", "availabilityZone": "eu-central-1a", "instanceType": "m7g.large"}`)
 	default:
