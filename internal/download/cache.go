@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
@@ -133,7 +134,13 @@ func readEntry(dir string) (Entry, error) {
 func (c Cache) Remove(entry Entry) error {
 	// Under another name first: half an entry is never taken for a whole one.
 	doomed := filepath.Join(c.Dir, "."+filepath.Base(entry.Dir)+stagingMark+"gone")
-	if err := os.Rename(entry.Dir, doomed); err != nil {
+	err := os.Rename(entry.Dir, doomed)
+	if errors.Is(err, syscall.EXDEV) {
+		// A folder that an overlay has from below it, as in a container of an image, can have no other name. What it lacks
+		// from here on makes it none.
+		doomed, err = entry.Dir, os.Remove(filepath.Join(entry.Dir, entryFile))
+	}
+	if err != nil {
 		return fmt.Errorf("removing cache entry %q: %w", entry.Dir, err)
 	}
 	if err := removal.Path(doomed); err != nil {

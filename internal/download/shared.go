@@ -72,11 +72,9 @@ func (e Entry) share(ctx context.Context, root string, owner Owner, size extent)
 			return err
 		}
 		after, err = unpack.Share(ctx, e.tree(), manifest, known, root, owner)
-		if errors.Is(err, unpack.ErrStale) {
-			return fmt.Errorf("%w: %w", ErrDamaged, err)
-		}
 	}
-	if errors.Is(err, errors.ErrUnsupported) {
+	// Stale again: on an overlay a file from below it that has several names is another one as soon as it gets one more.
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, unpack.ErrStale) {
 		return e.copied(ctx, manifest, root, owner)
 	}
 	if err == nil {

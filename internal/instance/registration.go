@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
@@ -111,6 +112,24 @@ func (k KeptFiles) Known() (bool, error) {
 	return false, nil
 }
 
+// copyFolder copies the files of a folder into a new one.
+func copyFolder(from, to string) error {
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	files := map[string][]byte{}
+	for _, entry := range entries {
+		if files[entry.Name()], err = os.ReadFile(filepath.Join(from, entry.Name())); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(to, 0o700); err != nil {
+		return err
+	}
+	return writeAll(to, files)
+}
+
 // exchangeFolder puts fresh in the place of folder. In between, folder is beside itself
 // as ".old".
 func exchangeFolder(folder, fresh string) error {
@@ -118,7 +137,14 @@ func exchangeFolder(folder, fresh string) error {
 	if err := removal.Path(old); err != nil {
 		return err
 	}
-	if err := os.Rename(folder, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	err := os.Rename(folder, old)
+	if errors.Is(err, syscall.EXDEV) {
+		// One that an overlay has from below it, as in a container of an image, can have no other name.
+		if err = copyFolder(folder, old); err == nil {
+			err = removal.Path(folder)
+		}
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err := os.Rename(fresh, folder); err != nil {
