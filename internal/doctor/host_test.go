@@ -128,7 +128,7 @@ func TestExamineKeepsItsOrder(t *testing.T) {
 		}
 	}
 	want := []string{
-		"privileges", "platform", "libc", "libraries", "runner", "files", "disk", "inodes", "directories", "account", "work", "systemd", "jail", "program", "selinux", "packages",
+		"privileges", "platform", "machine", "libc", "libraries", "runner", "files", "disk", "inodes", "directories", "account", "work", "systemd", "jail", "program", "selinux", "packages",
 		"proxy", "dns", "tls", "ipv6", "port", "hosts", "clock", "token", "group",
 	}
 	if !slices.Equal(checks, want) {
