@@ -140,6 +140,13 @@ func bind[T, O any](call *session, o O, do func(context.Context, *session, T, O)
 // given tells whether the command that runs was given an option, wherever.
 func (call *session) given(name string) bool { return call.running.Flags().Changed(name) }
 
+// typed tells whether an option was given to the command that runs as a flag, and not in the configuration or by a variable.
+func (call *session) typed(name string) bool {
+	flag := call.running.Flags().Lookup(name)
+	bound, ok := flag.Value.(*binding)
+	return flag.Changed && (!ok || bound.from == "")
+}
+
 // family is a command that only holds others.
 func family(use, short string, commands ...*cobra.Command) *cobra.Command {
 	family := &cobra.Command{

@@ -72,7 +72,7 @@ func (b *binding) Set(typed string) error {
 	case len(b.choices) > 0:
 		choice, err := b.choose(typed)
 		b.typed, *b.text = choice, choice
-		return err
+		return b.bare(err)
 	case b.text != nil:
 		*b.text = typed
 	case b.list != nil:

@@ -56,13 +56,14 @@ exit code is then that of the reason.`, o.groups(), call.withHostAnyway(bind(cal
 }
 
 func runStatus(ctx context.Context, call *session, host *bootstrap.Host, o *statusOptions) error {
-	if o.name.name != "" {
-		if err := instance.CheckName(o.name.name); err != nil {
+	name := call.meant(o.name.name)
+	if name != "" {
+		if err := instance.CheckName(name); err != nil {
 			return err
 		}
 	}
 	witnesses := status.Witnesses{Store: host.Store, Service: services{}.witness, Connect: host.Connect, Machine: host.Machine}
-	all, failed := witnesses.Look(ctx, host.Store.Called(o.name.name))
+	all, failed := witnesses.Look(ctx, host.Store.Called(name))
 	if errors.Is(failed, instance.ErrUnknown) {
 		return fmt.Errorf("%w: %w", errUnhealthy, failed)
 	}

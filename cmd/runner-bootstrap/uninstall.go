@@ -109,7 +109,7 @@ func uninstallOne(ctx context.Context, call *session, host *bootstrap.Host, remo
 
 // toRemove are the names of the runners that the options describe.
 func toRemove(call *session, store *instance.Store, o *uninstallOptions) ([]string, error) {
-	if o.removal.all && o.name.name != "" {
+	if o.removal.all && call.typed("name") {
 		return nil, usagef("--all and --name exclude each other")
 	}
 	if !o.removal.all {
