@@ -2,7 +2,7 @@
 # Puts the program and the runner into an image; Packer runs it as root. It finds install.sh
 # in /tmp/runner-bootstrap, and beside it the package of the program, if there is to be one.
 #
-# PROGRAM_VERSION   release that install.sh fetches, the latest one if empty
+# PROGRAM_VERSION   release that install.sh fetches; needed where there is no package
 # PACKAGES          further packages of the distribution, separated by blanks
 # FIX               if not empty, doctor --fix installs the libraries that the runner needs
 # FIRSTBOOT         if not empty, install runs at the first boot of each machine
@@ -11,6 +11,15 @@
 set -eu
 
 folder=/tmp/runner-bootstrap
+
+package=
+for file in "$folder"/*.deb "$folder"/*.rpm; do
+	[ ! -f "$file" ] || package=$file
+done
+if [ -z "$package${PROGRAM_VERSION-}" ]; then
+	echo 'bake.sh: say which program the image shall have: a package, or a program_version; the latest one would be another one tomorrow' >&2
+	exit 2
+fi
 
 # unlocked COMMAND...: begins again while another package manager, such as the first update of a new machine, holds
 # a lock, for ten minutes. apt waits for some of its locks by itself, and for those of its lists and archives not.
@@ -57,14 +66,10 @@ if [ -n "${PACKAGES-}" ]; then
 	add $PACKAGES
 fi
 
-package=
-for file in "$folder"/*.deb "$folder"/*.rpm; do
-	[ ! -f "$file" ] || package=$file
-done
 if [ -n "$package" ]; then
 	add "$package"
 else
-	sh "$folder/install.sh" ${PROGRAM_VERSION:+--version "$PROGRAM_VERSION"}
+	sh "$folder/install.sh" --version "$PROGRAM_VERSION"
 fi
 rm -rf "$folder"
 

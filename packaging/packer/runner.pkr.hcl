@@ -8,13 +8,13 @@ variable "name" {
 }
 
 variable "package" {
-  description = "Package of the program on this host, .deb or .rpm. Without it the machine fetches a release by its script."
+  description = "Package of the program on this host, .deb or .rpm. Without it the machine fetches the release program_version by its script."
   type        = string
   default     = ""
 }
 
 variable "program_version" {
-  description = "Release of the program to fetch, such as 1.2.3; the latest one if it is empty."
+  description = "Release of the program to fetch, such as 1.2.3; needed where there is no package."
   type        = string
   default     = ""
 }
@@ -150,7 +150,8 @@ source "amazon-ebs" "runner" {
       virtualization-type = "hvm"
       root-device-type    = "ebs"
     }
-    owners      = ["136693071363"] # Debian
+    # The most recent one of that name, and of Debian's own.
+    owners      = ["136693071363"]
     most_recent = true
   }
 
@@ -173,6 +174,10 @@ source "googlecompute" "runner" {
   source_image_family = "debian-12"
   image_name          = local.image
   image_family        = var.name
+
+  # Nobody else's family of that name.
+  source_image_project_id = ["debian-cloud"]
+
   machine_type        = "e2-medium"
   disk_size           = 30
   ssh_username        = "packer"

@@ -134,6 +134,13 @@ variable "app" {
   }
 }
 
+variable "for_one_machine" {
+  description = "Whether the user data is for one machine that is made now. Only then jitconfig and registration_token are taken: a new one is other user data, and so replaces each machine at each plan."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "jitconfig" {
   description = "Just-in-time configuration that was made elsewhere. It serves one job and is of no use afterwards."
   type        = string
@@ -144,6 +151,10 @@ variable "jitconfig" {
     # Looking for the file of settings is looking whether it is one at all.
     condition     = var.jitconfig == null || can(jsondecode(base64decode(trimspace(var.jitconfig)))[".runner"])
     error_message = "The jitconfig is not a just-in-time configuration."
+  }
+  validation {
+    condition     = nonsensitive(var.jitconfig == null) || var.for_one_machine
+    error_message = "A jitconfig serves one machine, and a new one changes all of them at each plan: use token_command or app, by which a machine fetches what it needs, or say for_one_machine."
   }
 }
 
@@ -156,6 +167,10 @@ variable "registration_token" {
   validation {
     condition     = var.registration_token == null || can(regex("^\\s*[!-~]+\\s*$", var.registration_token))
     error_message = "The registration_token is empty, or has a blank or a character that no token has."
+  }
+  validation {
+    condition     = nonsensitive(var.registration_token == null) || var.for_one_machine
+    error_message = "A registration_token lives for an hour, and a new one changes all machines at each plan: use token_command or app, by which a machine fetches what it needs, or say for_one_machine."
   }
   validation {
     condition     = nonsensitive(var.registration_token == null || var.jitconfig == null)

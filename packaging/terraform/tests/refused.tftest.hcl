@@ -206,6 +206,7 @@ run "group_of_a_repository" {
 run "settled_by_the_jitconfig" {
   command = plan
   variables {
+    for_one_machine = true
     program_version = "1.2.3"
     url             = "https://github.com/octo-org"
     jitconfig       = file("../cloud-init/jitconfig.example")
@@ -217,6 +218,7 @@ run "settled_by_the_jitconfig" {
 run "jit_by_a_registration_token" {
   command = plan
   variables {
+    for_one_machine    = true
     program_version    = "1.2.3"
     url                = "https://github.com/octo-org"
     registration_token = "EXAMPLE"
@@ -312,6 +314,7 @@ run "key_file_without_an_app" {
 run "no_jitconfig" {
   command = plan
   variables {
+    for_one_machine = true
     program_version = "1.2.3"
     url             = "https://github.com/octo-org"
     jitconfig       = "eyJhIjoxfQ=="
@@ -322,6 +325,7 @@ run "no_jitconfig" {
 run "empty_registration_token" {
   command = plan
   variables {
+    for_one_machine    = true
     program_version    = "1.2.3"
     url                = "https://github.com/octo-org"
     registration_token = ""
@@ -332,6 +336,7 @@ run "empty_registration_token" {
 run "registration_token_of_two_lines" {
   command = plan
   variables {
+    for_one_machine    = true
     program_version    = "1.2.3"
     url                = "https://github.com/octo-org"
     registration_token = "A\nB"
@@ -342,6 +347,7 @@ run "registration_token_of_two_lines" {
 run "both_brought" {
   command = plan
   variables {
+    for_one_machine    = true
     program_version    = "1.2.3"
     url                = "https://github.com/octo-org"
     registration_token = "EXAMPLE"
@@ -466,4 +472,24 @@ run "command_and_file" {
     options         = { token-file = "/run/vault/token" }
   }
   expect_failures = [var.token_command]
+}
+
+run "jitconfig_for_all_machines" {
+  command = plan
+  variables {
+    program_version = "1.2.3"
+    url             = "https://github.com/octo-org"
+    jitconfig       = file("../cloud-init/jitconfig.example")
+  }
+  expect_failures = [var.jitconfig]
+}
+
+run "registration_token_for_all_machines" {
+  command = plan
+  variables {
+    program_version    = "1.2.3"
+    url                = "https://github.com/octo-org"
+    registration_token = "EXAMPLE"
+  }
+  expect_failures = [var.registration_token]
 }

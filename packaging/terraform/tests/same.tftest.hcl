@@ -34,7 +34,8 @@ run "jit" {
   command = plan
   module { source = "./tests/whole" }
   variables {
-    url = "https://github.com/octo-org"
+    for_one_machine = true
+    url             = "https://github.com/octo-org"
     package = {
       url    = "https://github.com/runner-bootstrap/runner-bootstrap/releases/download/v1.2.3/runner-bootstrap_linux_amd64.deb"
       sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
@@ -145,6 +146,7 @@ run "registration" {
   command = plan
   module { source = "./tests/whole" }
   variables {
+    for_one_machine    = true
     url                = "https://github.com/octo-org"
     registration_token = file("./tests/expected/registration-token.example")
     package = {

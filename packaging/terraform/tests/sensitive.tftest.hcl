@@ -22,6 +22,7 @@ run "jitconfig" {
   command = plan
   module { source = "./tests/whole" }
   variables {
+    for_one_machine = true
     program_version = "1.2.3"
     url             = "https://github.com/octo-org"
     jitconfig       = file("../cloud-init/jitconfig.example")
@@ -36,6 +37,7 @@ run "registration_token" {
   command = plan
   module { source = "./tests/whole" }
   variables {
+    for_one_machine    = true
     program_version    = "1.2.3"
     url                = "https://github.com/octo-org"
     registration_token = "EXAMPLE"

@@ -1,4 +1,12 @@
 data "aws_region" "here" {}
+data "aws_caller_identity" "here" {}
+data "aws_partition" "here" {}
+
+locals {
+  # Both are known before the group is there, as its machines have to know them.
+  group = var.name
+  hook  = "let-the-job-finish"
+}
 
 module "runner" {
   source = "../.."
@@ -8,20 +16,26 @@ module "runner" {
   token_command = "aws secretsmanager get-secret-value --region ${data.aws_region.here.id} --secret-id ${var.secret_arn} --query SecretString --output text"
 
   options = {
-    name               = "{instance_id}"
-    labels             = concat(var.labels, ["{zone}"])
+    name   = "{instance_id}"
+    labels = concat(var.labels, ["{zone}"])
+    # A machine whose metadata is late has no runner yet: its first-boot unit asks again, as long as it takes.
     metadata           = "required"
     ephemeral          = true
     deregister-on-stop = true
     # One job, then the machine is switched off, and so terminated; the group makes a new one.
-    max-jobs      = 1
-    on-exit       = "poweroff"
-    preemption    = "aws"
-    drain-timeout = "${var.drain_minutes}m"
+    max-jobs = 1
+    on-exit = join("\n", [
+      "GROUP='${local.group}' HOOK='${local.hook}' REGION='${data.aws_region.here.id}'",
+      file("${path.module}/leave.sh"),
+    ])
+    # Also when the group wants the machine to go: that ends the wait of its hook.
+    on-exit-preempted = true
+    preemption        = "aws"
+    drain-timeout     = "${var.drain_minutes}m"
   }
 }
 
-# What the machine may do: read this one secret.
+# What the machine may do: read this one secret, and tell its own group that it may go.
 
 data "aws_iam_policy_document" "machine" {
   statement {
@@ -40,6 +54,18 @@ data "aws_iam_policy_document" "secret" {
   }
 }
 
+# A policy cannot name one machine of the group: what runs on one can end the wait for another.
+data "aws_iam_policy_document" "leave" {
+  statement {
+    # Our agent sends no heartbeats: they are for a command of yours that takes longer.
+    actions = ["autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"]
+    resources = [join(":", [
+      "arn", data.aws_partition.here.partition, "autoscaling", data.aws_region.here.id, data.aws_caller_identity.here.account_id,
+      "autoScalingGroup:*:autoScalingGroupName/${local.group}",
+    ])]
+  }
+}
+
 resource "aws_iam_role" "runner" {
   name_prefix        = "${var.name}-"
   assume_role_policy = data.aws_iam_policy_document.machine.json
@@ -49,6 +75,12 @@ resource "aws_iam_role_policy" "secret" {
   name   = "read-the-token"
   role   = aws_iam_role.runner.id
   policy = data.aws_iam_policy_document.secret.json
+}
+
+resource "aws_iam_role_policy" "leave" {
+  name   = "tell-the-group"
+  role   = aws_iam_role.runner.id
+  policy = data.aws_iam_policy_document.leave.json
 }
 
 resource "aws_iam_instance_profile" "runner" {
@@ -93,6 +125,18 @@ resource "aws_launch_template" "runner" {
     http_put_response_hop_limit = 1
   }
 
+  # The root disk, by the name that the image gives it. What jobs leave on it goes with it.
+  block_device_mappings {
+    device_name = var.root_device
+
+    ebs {
+      encrypted             = true
+      volume_type           = "gp3"
+      volume_size           = var.root_gigabytes
+      delete_on_termination = true
+    }
+  }
+
   iam_instance_profile {
     arn = aws_iam_instance_profile.runner.arn
   }
@@ -104,7 +148,7 @@ resource "aws_launch_template" "runner" {
 }
 
 resource "aws_autoscaling_group" "runner" {
-  name_prefix         = "${var.name}-"
+  name                = local.group
   vpc_zone_identifier = var.subnet_ids
   min_size            = 0
   desired_capacity    = var.machines
@@ -134,10 +178,11 @@ resource "aws_autoscaling_group" "runner" {
 
   # It must be there before the first machine: one without it is cut off when it goes.
   initial_lifecycle_hook {
-    name                 = "let-the-job-finish"
+    name                 = local.hook
     lifecycle_transition = "autoscaling:EC2_INSTANCE_TERMINATING"
-    # The supervisor sees that the group wants the machine to go, and lets its job finish.
-    # Nobody ends the wait, so it is as long as a job may go on, and some for leaving GitHub.
+    # The supervisor sees that the group wants the machine to go, and lets its job finish. leave.sh ends the
+    # wait then. So this time is for the longest job, and some for leaving GitHub; nothing extends it. A machine
+    # that has switched itself off is listed as Terminating:Wait until it is over.
     heartbeat_timeout = (var.drain_minutes + 5) * 60
     default_result    = "CONTINUE"
   }
@@ -146,4 +191,7 @@ resource "aws_autoscaling_group" "runner" {
     # What somebody scales the group to is not undone by the next apply.
     ignore_changes = [desired_capacity]
   }
+
+  # The first machine reads the secret at once, and may have to go at once.
+  depends_on = [aws_iam_role_policy.secret, aws_iam_role_policy.leave]
 }

@@ -1,6 +1,12 @@
 variable "name" {
-  type    = string
-  default = "actions-runner"
+  description = "Name of the group, and what other names begin with. Its machines know the group by it."
+  type        = string
+  default     = "actions-runner"
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_.-]+$", var.name))
+    error_message = "The name must be made of letters, digits, dots, hyphens and underscores: it stands in a shell command."
+  }
 }
 
 variable "url" {
@@ -18,6 +24,18 @@ variable "image_id" {
   type        = string
 }
 
+variable "root_device" {
+  description = "Name of the image's root device. With another one a second disk is made, and the root disk is as the image has it."
+  type        = string
+  default     = "/dev/xvda"
+}
+
+variable "root_gigabytes" {
+  description = "Size of the root disk, no less than the image's."
+  type        = number
+  default     = 30
+}
+
 variable "instance_types" {
   description = "Types that are alike for a job; the group takes whichever spot capacity there is."
   type        = list(string)
@@ -33,7 +51,7 @@ variable "subnet_ids" {
 }
 
 variable "secret_arn" {
-  description = "Secret of Secrets Manager whose text is the access token."
+  description = "Secret of Secrets Manager whose text is the access token. Terraform knows where it is, and never reads it."
   type        = string
 }
 

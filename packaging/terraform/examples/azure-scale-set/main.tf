@@ -9,8 +9,9 @@ module "runner" {
   ])
 
   options = {
-    name               = "{instance_id}"
-    labels             = var.labels
+    name   = "{instance_id}"
+    labels = var.labels
+    # A machine whose metadata is late has no runner yet: its first-boot unit asks again, as long as it takes.
     metadata           = "required"
     ephemeral          = true
     deregister-on-stop = true
@@ -49,6 +50,14 @@ resource "azurerm_linux_virtual_machine_scale_set" "runner" {
 
   # A machine without notice, and one more than was asked for, would begin a job for nothing.
   overprovision = false
+
+  # Disks, caches and what is temporary are encrypted where the machine runs. The subscription must have the
+  # feature Microsoft.Compute/EncryptionAtHost, and the size must be one that can.
+  encryption_at_host_enabled = true
+
+  # Only an image of the second generation that is marked for a trusted launch can have them.
+  secure_boot_enabled = var.trusted_launch
+  vtpm_enabled        = var.trusted_launch
 
   priority        = "Spot"
   eviction_policy = "Delete"

@@ -26,6 +26,12 @@ variable "image_id" {
   type        = string
 }
 
+variable "trusted_launch" {
+  description = "Secure boot and a virtual TPM. A managed image, as packaging/packer makes, cannot have them: they need a version of a gallery's image whose definition is for a trusted launch."
+  type        = bool
+  default     = true
+}
+
 variable "size" {
   type    = string
   default = "Standard_D2s_v5"
@@ -49,7 +55,7 @@ variable "vault_id" {
 }
 
 variable "secret" {
-  description = "Secret of the vault whose text is the access token."
+  description = "Secret of the vault whose text is the access token. Terraform knows where it is, and never reads it."
   type        = string
 }
 

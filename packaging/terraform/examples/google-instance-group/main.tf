@@ -7,8 +7,9 @@ module "runner" {
 
   options = {
     # The group makes a new machine under the old name, so that names of machines do not do.
-    name               = "{instance_id}"
-    labels             = concat(var.labels, ["{zone}"])
+    name   = "{instance_id}"
+    labels = concat(var.labels, ["{zone}"])
+    # A machine whose metadata is late has no runner yet: its first-boot unit asks again, as long as it takes.
     metadata           = "required"
     ephemeral          = true
     deregister-on-stop = true
@@ -70,7 +71,9 @@ resource "google_compute_instance_template" "runner" {
   }
 
   shielded_instance_config {
-    enable_secure_boot = true
+    enable_secure_boot          = true
+    enable_vtpm                 = true
+    enable_integrity_monitoring = true
   }
 
   lifecycle {

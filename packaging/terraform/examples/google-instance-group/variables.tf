@@ -36,7 +36,7 @@ variable "subnetwork" {
 }
 
 variable "secret" {
-  description = "Name of the secret of Secret Manager whose text is the access token."
+  description = "Name of the secret of Secret Manager whose text is the access token. Terraform knows where it is, and never reads it."
   type        = string
 }
 

@@ -38,6 +38,11 @@ variable "registration_token" {
   default = null
 }
 
+variable "for_one_machine" {
+  type    = bool
+  default = false
+}
+
 variable "baked" {
   type    = bool
   default = false
@@ -77,6 +82,7 @@ module "runner" {
   app                        = var.app
   jitconfig                  = var.jitconfig
   registration_token         = var.registration_token
+  for_one_machine            = var.for_one_machine
   baked                      = var.baked
   package                    = var.package
   program_version            = var.program_version
