@@ -103,6 +103,8 @@ func (o option) sample() string {
 	switch {
 	case o.fallback != "":
 		return o.fallback
+	case len(o.choices) > 0:
+		return o.choices[0]
 	case o.on != nil:
 		return "false"
 	case o.list != nil:

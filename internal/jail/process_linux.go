@@ -170,6 +170,7 @@ type processLife struct {
 	exit    Exit
 	mu      sync.Mutex // of orders
 	endOnce sync.Once
+	told    bool // what its life begins with
 	rest    rest // where it is not isolated
 }
 
@@ -193,7 +194,7 @@ func (l *processLife) start(ctx context.Context, spec Spec, begin beginning) err
 	if err != nil {
 		_ = l.cmd.Process.Kill() // it has ended, or is to
 		<-l.gone
-		if r.Failed == "" { // the program may have been started
+		if l.told && r.Failed == "" { // the program may have been started
 			err = errors.Join(err, l.endLeft(context.WithoutCancel(ctx)))
 		}
 		return errors.Join(err, l.orders.Close(), l.reports.Close())
@@ -217,6 +218,7 @@ func (l *processLife) begin(b beginning, spec *Spec, next func() (report, error)
 		return report{}, err
 	}
 	// Nobody else gives orders yet.
+	l.told = true
 	if err := handOver(l.orders, spec.Output); err != nil {
 		return report{}, err
 	}
