@@ -16,6 +16,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/config"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 )
 
 // The forms in which cloud-init takes user data.
@@ -113,12 +114,35 @@ func printUserData(call *session, o *cloudInitOptions, scope github.Scope, data 
 		return err
 	}
 	warnOfSize(call, len(made), o.userData.format)
+	warnOfName(call, &o.install)
 	out := call.out
 	if printable, is := out.(*printableWriter); is && o.userData.format == formatGzip {
 		out = printable.to // these bytes are for no terminal
 	}
 	_, err = out.Write(made)
 	return err
+}
+
+// warnOfName tells of a name that two machines with this user data would share. Only some placeholders are a machine's own: a host
+// name may come with the image, or again with the next machine at the same address.
+func warnOfName(call *session, o *installOptions) {
+	name := o.name.name
+	if name == "" || strings.Contains(name, "{instance_id}") || strings.Contains(name, "{random}") {
+		return
+	}
+	own := "{instance_id}"
+	if o.identity.metadata == plan.MetadataOff {
+		own = "{random}"
+	}
+	text, better := "two machines with this user data would have one name at GitHub", name+"-"+own
+	switch {
+	case strings.Contains(name, "{hostname}"):
+		text = "machines whose host names are the same, or come again, would have one name at GitHub"
+		better = strings.ReplaceAll(name, "{hostname}", own)
+	case strings.Contains(name, "{n}"):
+		better = strings.Replace(name, "{n}", own+"-{n}", 1)
+	}
+	call.console.log.Warn(text, "name", name, "instead", shellWords([]string{"--name", better}))
 }
 
 // inFormat packs user data. Two times give the same bytes: a plan of Terraform's does not change by itself.
