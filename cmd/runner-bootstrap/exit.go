@@ -99,7 +99,7 @@ func explainedAt(err error) string {
 func (call *session) explain(err error) (int, string) {
 	var usage *usageError
 	if errors.As(err, &usage) {
-		return exitUsage, firstOf(usage.hint, call.help())
+		return exitUsage, firstOf(usage.hint, helpOn(call.arguments))
 	}
 	if call.interrupted && errors.Is(err, context.Canceled) {
 		return exitInterrupted, again(call.arguments)
@@ -305,10 +305,11 @@ func fixed(hint string) func(*session, error) string {
 	return func(*session, error) string { return hint }
 }
 
-func (call *session) help() string {
+// helpOn is the command that explains the command of these arguments.
+func helpOn(arguments []string) string {
 	for _, command := range strings.Fields(everyCommand) {
 		words := strings.Fields(typedCommand(command))
-		if len(call.arguments) >= len(words) && slices.Equal(call.arguments[:len(words)], words) {
+		if len(arguments) >= len(words) && slices.Equal(arguments[:len(words)], words) {
 			return "runner-bootstrap " + strings.Join(words, " ") + " --help"
 		}
 	}

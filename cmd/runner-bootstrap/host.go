@@ -150,7 +150,7 @@ func ownPath() (string, error) {
 
 // meant is the name of a runner that is here. A template of the configuration is about those that are to be installed, and says
 // nothing of them.
-func (call *session) meant(name string) string {
+func meant(call *session, name string) string {
 	if strings.Contains(name, "{") && !call.typed("name") {
 		return ""
 	}
@@ -160,7 +160,7 @@ func (call *session) meant(name string) string {
 // theRunner is the runner that a command is about: the one named, or the only
 // one there is.
 func (call *session) theRunner(store *instance.Store, named string) (string, error) {
-	if named = call.meant(named); named != "" {
+	if named = meant(call, named); named != "" {
 		return store.Called(named), instance.CheckName(named)
 	}
 	records, err := store.List()

@@ -56,7 +56,7 @@ exit code is then that of the reason.`, o.groups(), call.withHostAnyway(bind(cal
 }
 
 func runStatus(ctx context.Context, call *session, host *bootstrap.Host, o *statusOptions) error {
-	name := call.meant(o.name.name)
+	name := meant(call, o.name.name)
 	if name != "" {
 		if err := instance.CheckName(name); err != nil {
 			return err
