@@ -157,7 +157,7 @@ func TestStopWhileUpdating(t *testing.T) {
 			t.Parallel()
 			h := newHost(t)
 			m.install(h)
-			h.put(".simulated-exit", "3")
+			h.put(".simulated-exit", "3+6") // what an update leaves has its time without us
 			run := h.run()
 			h.eventually(patience, "not updating", func() error { return h.inState(instance.Updating) })
 			h.stops(run)

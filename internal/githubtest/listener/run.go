@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strconv"
@@ -106,7 +107,8 @@ func (l *listener) openLog() error {
 	return nil
 }
 
-// scriptedExit takes the next code from the file .simulated-exit, if there is one.
+// scriptedExit takes the next code from the file .simulated-exit, if there is one. 3+60 leaves a process for 60 s, as a
+// self-update leaves its script.
 func (p *program) scriptedExit() (code int, asked bool, err error) {
 	file := p.path(".simulated-exit")
 	raw, err := os.ReadFile(file)
@@ -120,8 +122,15 @@ func (p *program) scriptedExit() (code int, asked bool, err error) {
 	if len(codes) == 0 {
 		return 0, false, nil
 	}
-	if code, err = strconv.Atoi(codes[0]); err != nil {
+	number, seconds, leaves := strings.Cut(codes[0], "+")
+	if code, err = strconv.Atoi(number); err != nil {
 		return 0, false, fmt.Errorf("reading the exit codes to simulate: %w", err)
+	}
+	if leaves {
+		//nolint:gosec,noctx // the test says how long, and it is to outlive this process
+		if err := exec.Command("sleep", seconds).Start(); err != nil {
+			return 0, false, fmt.Errorf("leaving a process: %w", err)
+		}
 	}
 	if err := os.WriteFile(file, []byte(strings.Join(codes[1:], "\n")), 0o644); err != nil {
 		return 0, false, fmt.Errorf("taking an exit code to simulate: %w", err)
