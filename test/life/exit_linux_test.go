@@ -160,7 +160,7 @@ func TestStopWhileUpdating(t *testing.T) {
 			h.put(".simulated-exit", "3+6") // what an update leaves has its time without us
 			run := h.run()
 			h.eventually(patience, "not updating", func() error { return h.inState(instance.Updating) })
-			h.stops(run)
+			h.stopsAndLeaves(run, patience)
 		})
 	}
 }

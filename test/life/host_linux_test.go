@@ -465,6 +465,12 @@ func (h *host) job(script string, within time.Duration) (string, error) {
 // stops asks the supervisor to end, and checks that it does so in seconds, well, and with all that it has started.
 func (h *host) stops(run *command) {
 	h.t.Helper()
+	h.stopsAndLeaves(run, time.Second)
+}
+
+// stopsAndLeaves is stops where something has some time more.
+func (h *host) stopsAndLeaves(run *command, left time.Duration) {
+	h.t.Helper()
 	if err := run.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		h.t.Fatal(err)
 	}
@@ -475,7 +481,7 @@ func (h *host) stops(run *command) {
 	case code != 0:
 		h.t.Errorf("after SIGTERM the supervisor ended with %d", code)
 	}
-	if err := h.noneLeft(time.Second); err != nil {
+	if err := h.noneLeft(left); err != nil {
 		h.t.Errorf("after the supervisor ended: %v", err)
 	}
 	if state := h.report().State; state != instance.Ended {
