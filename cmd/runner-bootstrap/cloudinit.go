@@ -102,7 +102,7 @@ func makeUserData(call *session, o *cloudInitOptions) error {
 	if err := addCredential(call, o, data, len(issued.variables) > 0); err != nil {
 		return err
 	}
-	if err := addFiles(call, o, data); err != nil {
+	if err := addFiles(o, data); err != nil {
 		return err
 	}
 	settings, err := o.install.configFile(call.given)
@@ -150,7 +150,8 @@ func (o *userDataOptions) check() error {
 	case o.packageURL == "" && o.packageSHA256 != "":
 		return usagef("--package-sha256 needs --package")
 	case o.packageURL == "" && !o.baked && version == "":
-		return usagef("this program is of no release, so it cannot name the package for the machine: give --package, or --baked where the image has it")
+		return usagef("this program is of no release, so it cannot name the package for the machine: " +
+			"give --package, or --baked where the image has it")
 	case o.packageURL == "":
 		return nil
 	case o.baked:

@@ -35,8 +35,8 @@ type patienceOptions struct{ keepTrying bool }
 func (o *patienceOptions) options() []option {
 	return []option{{
 		name: "keep-trying", commands: "install",
-		usage: "for a machine that nobody watches: begin again, after growing pauses, until there is a runner or a cause that no time mends; " +
-			"--timeout is for each attempt then",
+		usage: "for a machine that nobody watches: begin again, after growing pauses, until there is a runner " +
+			"or a cause that no time mends; --timeout is for each attempt then",
 		on: &o.keepTrying,
 	}}
 }
@@ -56,7 +56,8 @@ func patiently(call *session, attempt func(context.Context) error) func(context.
 		}
 		ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 		defer stop()
-		p := patience{call: call, keep: optionsOf[patienceOptions](call).keepTrying, pauses: retry.Backoff{First: 2 * time.Second, Most: 30 * time.Second}}
+		pauses := retry.Backoff{First: 2 * time.Second, Most: 30 * time.Second}
+		p := patience{call: call, keep: optionsOf[patienceOptions](call).keepTrying, pauses: pauses}
 		if p.keep {
 			p.pauses = retry.Backoff{First: 5 * time.Second, Most: 5 * time.Minute}
 		} else {

@@ -191,7 +191,8 @@ func joined(arguments []string) []string {
 		if word == "--" {
 			return append(words, arguments[i:]...)
 		}
-		if next := i + 1; word == "--replace" && next < len(arguments) && slices.Contains([]string{plan.ReplaceOffline, plan.ReplaceAlways}, arguments[next]) {
+		choices := []string{plan.ReplaceOffline, plan.ReplaceAlways}
+		if next := i + 1; word == "--replace" && next < len(arguments) && slices.Contains(choices, arguments[next]) {
 			word += "=" + arguments[next]
 			i = next
 		}

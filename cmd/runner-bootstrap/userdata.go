@@ -59,7 +59,7 @@ func begun(variables []string) string {
 }
 
 // addFiles carries the files that options name, and has the options name them where they lie on the machine.
-func addFiles(call *session, o *cloudInitOptions, data *userData) error {
+func addFiles(o *cloudInitOptions, data *userData) error {
 	for _, file := range []struct {
 		option, permissions string
 		at                  *string
@@ -134,15 +134,18 @@ func warnOfName(call *session, o *installOptions) {
 	if o.identity.metadata == plan.MetadataOff {
 		own = "{random}"
 	}
-	text, better := "two machines with this user data would have one name at GitHub", name+"-"+own
-	switch {
-	case strings.Contains(name, "{hostname}"):
-		text = "machines whose host names are the same, or come again, would have one name at GitHub"
-		better = strings.ReplaceAll(name, "{hostname}", own)
-	case strings.Contains(name, "{n}"):
+	if strings.Contains(name, "{hostname}") {
+		better := strings.ReplaceAll(name, "{hostname}", own)
+		call.console.log.Warn("machines whose host names are the same, or come again, would have one name at GitHub",
+			"name", name, "instead", shellWords([]string{"--name", better}))
+		return
+	}
+	better := name + "-" + own
+	if strings.Contains(name, "{n}") {
 		better = strings.Replace(name, "{n}", own+"-{n}", 1)
 	}
-	call.console.log.Warn(text, "name", name, "instead", shellWords([]string{"--name", better}))
+	call.console.log.Warn("two machines with this user data would have one name at GitHub",
+		"name", name, "instead", shellWords([]string{"--name", better}))
 }
 
 // inFormat packs user data. Two times give the same bytes: a plan of Terraform's does not change by itself.

@@ -32,7 +32,7 @@ func (k *keeper) freshen(ctx context.Context, record instance.Record, asset down
 	if k.user.Self {
 		return nil, nil
 	}
-	whole, err := k.rooted.clear(ctx, record, asset)
+	whole, err := k.rooted.clear(record, asset)
 	if err != nil || whole == nil {
 		if err == nil {
 			err = anotherRoot(ctx, k, record, asset)
@@ -45,7 +45,7 @@ func (k *keeper) freshen(ctx context.Context, record instance.Record, asset down
 // replaceRoot puts another copy of an asset in the place of the runner's directory, and takes along what outlives that.
 // Where its files are root's, and right, what jobs have added goes.
 func replaceRoot(ctx context.Context, k *keeper, record instance.Record, asset download.Asset) error {
-	whole, err := k.rooted.clear(ctx, record, asset)
+	whole, err := k.rooted.clear(record, asset)
 	if err != nil {
 		return err
 	}

@@ -121,12 +121,11 @@ func (o *reporter) tellManager(c supervise.Change) {
 	if c.Draining {
 		status += ", draining"
 	}
-	switch {
-	case c.State == supervise.Ended:
-		o.try("telling the service manager", o.manager.Stopping(status))
-	default:
-		o.try("telling the service manager", o.manager.Status(status))
+	tell := o.manager.Status
+	if c.State == supervise.Ended {
+		tell = o.manager.Stopping
 	}
+	o.try("telling the service manager", tell(status))
 }
 
 // why is what is wrong with a listener; empty if nothing is.

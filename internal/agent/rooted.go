@@ -51,12 +51,12 @@ func (r *rooted) asks() {
 // clear makes an ephemeral runner whose files are root's ready for another registration: what jobs have added goes. Its own
 // files need not be made again, since jobs can change none of them; that they are what was verified is looked at all the
 // same, as a job with sudo is root: by whole, which is nil where another copy is needed anyway, or another version is wanted.
-func (r *rooted) clear(ctx context.Context, record instance.Record, asset download.Asset) (whole func(context.Context) (bool, error), err error) {
+func (r *rooted) clear(record instance.Record, asset download.Asset) (whole func(context.Context) (bool, error), err error) {
 	if !record.Rooted() || !record.Ephemeral && !record.JIT || asset.SHA256 != record.SHA256 {
 		return nil, nil
 	}
 	k := r.keeper
-	whole, err = k.fetcher.Renew(ctx, asset, record.Dir, "_diag")
+	whole, err = k.fetcher.Renew(asset, record.Dir, "_diag")
 	var mounted *removal.MountedError
 	if errors.As(err, &mounted) {
 		k.tellMounted(mounted.Points)

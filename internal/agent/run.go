@@ -182,16 +182,7 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 		BeatEach: heartbeatEach(a.Watchdog),
 	}
 	if k.connect != nil && !record.PreRegistered {
-		config.Renew = sparing(k.renew)
-		if record.Ephemeral || record.JIT {
-			b := &between{maker: maker, lives: 2, ready: -1}
-			if record.JIT {
-				b.lives = 1
-			}
-			config.Report = func(now supervise.Change) { b.see(now); reporter.report(now) }
-		}
-		k.ahead = k.aheadOf(record)
-		reporter.ahead = k.ahead
+		renews(k, record, reporter, &config)
 	}
 	if v := newVersions(k, record, e.order); v != nil {
 		config.Refresh = sparing(v.refresh)
@@ -211,6 +202,20 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 	}
 	close(ended)
 	return errors.Join(err, k.finish(ctx, record, outcome, err, reporter, watcher))
+}
+
+// renews has a runner registered again when its registration is of no use any more, and prepares that.
+func renews(k *keeper, record instance.Record, reporter *reporter, config *supervise.Config) {
+	config.Renew = sparing(k.renew)
+	if record.Ephemeral || record.JIT {
+		b := &between{maker: k.maker, lives: 2, ready: -1}
+		if record.JIT {
+			b.lives = 1
+		}
+		config.Report = func(now supervise.Change) { b.see(now); reporter.report(now) }
+	}
+	k.ahead = k.aheadOf(record)
+	reporter.ahead = k.ahead
 }
 
 // served tells whether an earlier supervisor of a runner that was for one job has seen it done.
@@ -251,7 +256,9 @@ func heartbeatEach(watchdog time.Duration) time.Duration {
 
 // finish takes the runner away from GitHub where it is not to come back, and
 // then does what the host is to do without it.
-func (k *keeper) finish(ctx context.Context, record instance.Record, outcome supervise.Outcome, failed error, reporter *reporter, watcher *departure.Watcher) error {
+func (k *keeper) finish(
+	ctx context.Context, record instance.Record, outcome supervise.Outcome, failed error, reporter *reporter, watcher *departure.Watcher,
+) error {
 	ended := outcome != "" && outcome != supervise.Stopped
 	if k.connect != nil && (ended || outcome != "" && record.DeregisterOnStop) {
 		left, err := k.deregister(ctx)

@@ -24,6 +24,18 @@ func (h *Host) Resume(ctx context.Context, name string) error {
 	})
 }
 
+// agentOf is who supervises a runner, for what object names.
+func agentOf(ctx context.Context, h *Host, record instance.Record, object string) (instance.Holder, error) {
+	agent, err := h.Store.Running(record.Name)
+	if err != nil || !agent.None() {
+		return agent, err
+	}
+	if err := h.Machine.Check(ctx, record); err != nil {
+		return agent, err
+	}
+	return agent, &refusal.Error{Object: object, Reason: ErrNotSupervised, Name: record.Name}
+}
+
 // order tells the supervisor something, and waits until its report says that it is
 // done.
 func (h *Host) order(ctx context.Context, name, verb string, command control.Command, done func(instance.Report) bool) error {
@@ -36,15 +48,9 @@ func (h *Host) order(ctx context.Context, name, verb string, command control.Com
 		if err != nil {
 			return err
 		}
-		agent, err := h.Store.Running(name)
+		agent, err := agentOf(ctx, h, record, object)
 		if err != nil {
 			return err
-		}
-		if agent.None() {
-			if err := h.Machine.Check(ctx, record); err != nil {
-				return err
-			}
-			return &refusal.Error{Object: object, Reason: ErrNotSupervised, Name: name}
 		}
 		// Another supervisor than the one that was told knows nothing of the order.
 		if agent != told {

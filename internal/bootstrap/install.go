@@ -277,6 +277,19 @@ func (i *installer) writeEnvironment(context.Context) (string, error) {
 	return words + "without " + strings.Join(register.VariableNames(old), ", "), i.host.Store.KeepVariables(i.plan.Name, variables)
 }
 
+// endFirst ends what runs of an earlier registration.
+func endFirst(ctx context.Context, i *installer) error {
+	if i.details.LeaveFirst {
+		if err := i.prepareToLeave(ctx); err != nil {
+			return err
+		}
+	}
+	if i.details.LeaveFirst || i.details.StopFirst {
+		return i.stopFirst(ctx)
+	}
+	return nil
+}
+
 // register joins GitHub. The record announces it first, so that the command that comes
 // after a kill knows that GitHub may list the runner.
 func (i *installer) register(ctx context.Context) (string, error) {
@@ -284,15 +297,8 @@ func (i *installer) register(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if i.details.LeaveFirst {
-		if err := i.prepareToLeave(ctx); err != nil {
-			return "", err
-		}
-	}
-	if i.details.LeaveFirst || i.details.StopFirst {
-		if err := i.stopFirst(ctx); err != nil {
-			return "", err
-		}
+	if err := endFirst(ctx, i); err != nil {
+		return "", err
 	}
 	lock, err := i.host.Store.LockRegistration(ctx, i.plan.Name)
 	if err != nil {

@@ -58,8 +58,8 @@ func (i *installer) registrationToken(ctx context.Context) (register.Token, erro
 // minter asks for a registration token.
 func (i *installer) minter() register.Joiner {
 	return register.Joiner{
-		Client: i.client, Store: i.host.Store, Record: i.record, Replace: i.details.Request.Replace == plan.ReplaceAlways, Shares: !i.jobUser.Self,
-		Room: register.Room{Log: i.host.Log},
+		Client: i.client, Store: i.host.Store, Record: i.record, Room: register.Room{Log: i.host.Log},
+		Replace: i.details.Request.Replace == plan.ReplaceAlways, Shares: !i.jobUser.Self,
 	}
 }
 

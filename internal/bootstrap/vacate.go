@@ -8,8 +8,8 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
-// vacate takes away the runners of this name that the plan has seen, and that the request replaces: GitHub is asked again, since the plan is as old as the
-// download. Where it cannot be asked, config.sh refuses the name.
+// vacate takes away the runners of this name that the plan has seen, and that the request replaces: GitHub is asked again,
+// since the plan is as old as the download. Where it cannot be asked, config.sh refuses the name.
 //
 // config.sh's own --replace takes over whatever has the name when it gets there, and a just-in-time configuration
 // cannot take a name over. With [plan.ReplaceAlways] config.sh does it, which asks nobody.

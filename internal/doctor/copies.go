@@ -24,8 +24,8 @@ func copies(ctx context.Context, h Host) []Finding {
 		var refused *refusal.Error
 		if errors.As(h.Machine.Check(ctx, record), &refused) {
 			found = append(found, Finding{
-				Check: check, State: Warning, Object: record.Name, Found: refused.Reason.Error() + ": " + refused.Detail + "; nothing of it is started here",
-				Cause: refused,
+				Check: check, State: Warning, Object: record.Name, Cause: refused,
+				Found: refused.Reason.Error() + ": " + refused.Detail + "; nothing of it is started here",
 			})
 		}
 	}

@@ -32,7 +32,7 @@ func TestCacheBelowAnOverlay(t *testing.T) {
 	s.fetcher.Cache.Dir, s.runners = filepath.Join(at, "cache"), filepath.Join(at, "runners")
 	for _, name := range []string{"web-2", "web-3"} {
 		s.place(t, name)
-		whole, err := s.fetcher.Renew(t.Context(), s.asset, s.root(name))
+		whole, err := s.fetcher.Renew(s.asset, s.root(name))
 		if err != nil || whole == nil {
 			t.Fatalf("the runner %s: %v", name, err)
 		}

@@ -237,7 +237,7 @@ func extentOf(root string) extent {
 // but what is called as one of stay. Whole tells whether the runner's own files are those that were verified: only then has the
 // root become what it was. It does that without reading them, and may be called while nobody uses the root; it is nil where
 // another root is needed anyway. What is mounted in the root stays, as the [removal.MountedError] beside that says.
-func (f *Fetcher) Renew(ctx context.Context, asset Asset, root string, stay ...string) (whole func(context.Context) (bool, error), err error) {
+func (f *Fetcher) Renew(asset Asset, root string, stay ...string) (whole func(context.Context) (bool, error), err error) {
 	entry, found := f.Cache.Find(asset)
 	if !found {
 		return nil, nil

@@ -403,7 +403,7 @@ func testRenew(t *testing.T, s *sharing) {
 	root := s.root("web-1")
 	renew := func() bool {
 		t.Helper()
-		whole, err := s.fetcher.Renew(t.Context(), s.asset, root, "_diag")
+		whole, err := s.fetcher.Renew(s.asset, root, "_diag")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -86,7 +86,8 @@ func TestHostName(t *testing.T) {
 			t.Errorf("%q: on two machines %q and %q", host, got, two.hostName(host))
 		}
 	}
-	if unknown := (filler{}); unknown.hostName("localhost") == unknown.hostName("localhost") {
+	unknown := filler{}
+	if one, other := unknown.hostName("localhost"), unknown.hostName("localhost"); one == other {
 		t.Error("machines of which nothing is known have the same name")
 	}
 }

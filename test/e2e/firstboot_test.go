@@ -105,7 +105,7 @@ func TestShippedUserData(t *testing.T) {
 		runners int
 	}{{"app.yaml", 1}, {"jit.yaml", 1}, {"several.yaml", 4}, {"baked.yaml", 1}} {
 		t.Run(c.file, func(t *testing.T) {
-			h := &host{Machine: h.Machine.For(t), server: h.server}
+			h := &host{Machine: h.For(t), server: h.server}
 			text, err := os.ReadFile("../../packaging/cloud-init/" + c.file)
 			if err != nil {
 				t.Fatal(err)
