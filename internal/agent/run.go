@@ -168,18 +168,16 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 		StopTimeout:  instance.StopTimeout,
 		DrainTimeout: time.Duration(record.DrainTimeout),
 		Backoff:      supervise.DefaultBackoff(),
-		Limits: supervise.Limits{
-			Jobs: record.MaxJobs, Idle: time.Duration(record.MaxIdle), Lifetime: time.Duration(record.MaxLifetime),
-		},
-		Jail:     maker,
-		Life:     a.life(record, k.user),
-		Previous: previousListener(a.Store, record.Name),
-		Log:      log,
-		Report:   reporter.report,
-		Orders:   together(watching, a.Orders, e.orders),
-		Held:     watcher.Held(ctx),
-		Beat:     func() { p.beat(); reporter.heartbeat() },
-		BeatEach: heartbeatEach(a.Watchdog),
+		Limits:       limitsOf(record),
+		Jail:         maker,
+		Life:         a.life(record, k.user),
+		Previous:     previousListener(a.Store, record.Name),
+		Log:          log,
+		Report:       reporter.report,
+		Orders:       together(watching, a.Orders, e.orders),
+		Held:         watcher.Held(ctx),
+		Beat:         func() { p.beat(); reporter.heartbeat() },
+		BeatEach:     heartbeatEach(a.Watchdog),
 	}
 	if k.connect != nil && !record.PreRegistered {
 		renews(k, record, reporter, &config)
@@ -202,6 +200,10 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 	}
 	close(ended)
 	return errors.Join(err, k.finish(ctx, record, outcome, err, reporter, watcher))
+}
+
+func limitsOf(record instance.Record) supervise.Limits {
+	return supervise.Limits{Jobs: record.MaxJobs, Idle: time.Duration(record.MaxIdle), Lifetime: time.Duration(record.MaxLifetime)}
 }
 
 // renews has a runner registered again when its registration is of no use any more, and prepares that.

@@ -169,7 +169,8 @@ func (f filler) value(template, word string) (string, error) {
 // generic are host names that images come with, and so many machines have.
 var generic = regexp.MustCompile(`^(localhost(-live)?|localdomain|none|host|hostname|linux|unix|server|vm|template|image|packer|base|` +
 	`debian|ubuntu(-server)?|fedora|centos|rhel|redhat|rocky|almalinux|alma|oracle|ol|amazonlinux|amzn|al|opensuse|suse|sles|` +
-	`arch|archlinux|archiso|alpine|gentoo|nixos|kali|raspberrypi|flatcar|coreos|photon|photon-machine|mariner|azurelinux|freebsd|mac|macmini|` +
+	`arch|archlinux|archiso|alpine|` +
+	`gentoo|nixos|kali|raspberrypi|flatcar|coreos|photon|photon-machine|mariner|azurelinux|freebsd|mac|macmini|` +
 	`macbook-pro|windows|desktop|buildroot|cirros|live|livecd)[-_]?[0-9._-]*(lts)?$`)
 
 // hostName is what {hostname} stands for: the first part of the host's name. One that images come with is made the machine's own
