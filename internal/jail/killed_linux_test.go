@@ -63,6 +63,7 @@ func TestKilledSupervisor(t *testing.T) {
 				script = "trap '' INT TERM; setsid sleep " + mark + " & while true; do sleep 0.05; done"
 			}
 			spec := w.spec(script)
+			spec.Grace = 5 * time.Second // on a busy host
 			supervisor := w.supervisor(t, spec)
 			become(t, "the job has left something", func() bool { return len(called(t, mark)) > 0 })
 			began := time.Now()

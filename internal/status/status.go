@@ -301,6 +301,8 @@ func (w Witnesses) lookAtService(ctx context.Context, record instance.Record, s 
 		if s.Listener.Reason != "" {
 			s.problem("its listener ended: %s", s.Listener.Reason)
 		}
+	case s.Listener.State == stopped && !s.finished: // it is the latest word of an agent before
+		s.problem("its service has started just now, and its listener has not yet")
 	case !state.Enabled:
 		s.problem("its service does not start at boot")
 	}
