@@ -1,9 +1,9 @@
 package machine
 
 import (
+	"encoding/binary"
 	"strings"
 	"syscall"
-	"unsafe"
 )
 
 // hostID is derived from MachineGuid, which sysprep /generalize changes.
@@ -22,10 +22,14 @@ func hostID() string {
 	if err != nil {
 		return ""
 	}
-	var text [64]uint16
-	size, kind := uint32(len(text)*2), uint32(0)
-	if syscall.RegQueryValueEx(key, name, nil, &kind, (*byte)(unsafe.Pointer(&text[0])), &size) != nil || kind != syscall.REG_SZ {
+	var raw [128]byte
+	size, kind := uint32(len(raw)), uint32(0)
+	if syscall.RegQueryValueEx(key, name, nil, &kind, &raw[0], &size) != nil || kind != syscall.REG_SZ {
 		return ""
+	}
+	var text [len(raw) / 2]uint16
+	for i := range text {
+		text[i] = binary.LittleEndian.Uint16(raw[2*i:])
 	}
 	return derived(strings.ToLower(strings.ReplaceAll(syscall.UTF16ToString(text[:]), "-", "")))
 }
