@@ -3,7 +3,6 @@ package sealcheck
 import (
 	"bytes"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -15,29 +14,29 @@ type place struct {
 	// names are patterns as of [path.Match]; one that begins with / is of the whole path below the system's root.
 	names []string
 	// holds is what such a file has in it if it counts; nil if any content counts.
-	holds *regexp.Regexp
+	holds *pattern
 }
 
 var (
-	runnerFile    = regexp.MustCompile(`(?i)"(agentId|gitHubUrl|serverUrl(V2)?|poolId)"`)
-	schemeFile    = regexp.MustCompile(`(?i)"(scheme|clientId|authorizationUrl)"`)
-	passwordField = regexp.MustCompile(`(?im)^[ \t]*[^#;\n]*\b(password|passwd|pass|secret|secret_key|access_token|auth_token)` +
+	runnerFile    = lazily(`(?i)"(agentId|gitHubUrl|serverUrl(V2)?|poolId)"`)
+	schemeFile    = lazily(`(?i)"(scheme|clientId|authorizationUrl)"`)
+	passwordField = lazily(`(?im)^[ \t]*[^#;\n]*\b(password|passwd|pass|secret|secret_key|access_token|auth_token)` +
 		`["']?[ \t]*[ =:][ \t]*["']?[^\s"'#<$]{3,}`)
-	netrcField = regexp.MustCompile(`(?m)^[^#\n]*\bpassword\s+\S+`)
-	dockerAuth = regexp.MustCompile(`"(auth|identitytoken|registrytoken|password)"\s*:\s*"[^"]{4,}"`)
-	oauthField = regexp.MustCompile(`(?i)(oauth_token|access_?token|refresh_?token|client_?secret|private_key)` +
+	netrcField = lazily(`(?m)^[^#\n]*\bpassword\s+\S+`)
+	dockerAuth = lazily(`"(auth|identitytoken|registrytoken|password)"\s*:\s*"[^"]{4,}"`)
+	oauthField = lazily(`(?i)(oauth_token|access_?token|refresh_?token|client_?secret|private_key)` +
 		`["']?\s*[:=]\s*["']?[^\s"']{8,}`)
-	kubeField = regexp.MustCompile(`(?m)^\s*(-\s*)?(token|client-key-data|password|client-secret|id-token|refresh-token)` +
+	kubeField = lazily(`(?m)^\s*(-\s*)?(token|client-key-data|password|client-secret|id-token|refresh-token)` +
 		`\s*:\s*["']?\S{8,}`)
-	wifiField = regexp.MustCompile(`(?im)^\s*(psk|sae_password|password|wep[-_]key\d?|private-key-password|` +
+	wifiField = lazily(`(?im)^\s*(psk|sae_password|password|wep[-_]key\d?|private-key-password|` +
 		`secrets?|passphrase|leap-password)\s*[=:]\s*["']?[^\s"'$]{4,}`)
-	chapLine      = regexp.MustCompile(`(?m)^\s*[^#\s]\S*\s+\S+\s+\S+`)
-	awsField      = regexp.MustCompile(`(?im)^\s*aws_(secret_access_key|session_token)\s*=\s*\S{16,}`)
-	uninitialized = regexp.MustCompile(`^[0-9a-f]{32}\s*$`)
-	leaseLine     = regexp.MustCompile(`(?m)^(lease|lease6|default-duid|ADDRESS=)`)
-	nonComment    = regexp.MustCompile(`(?m)^[ \t]*[^#\s]`)
-	hashedShadow  = regexp.MustCompile(`(?m)^[^:\n]+:(?:\$[^:]+|[./0-9A-Za-z]{13}):`)
-	openShadow    = regexp.MustCompile(`(?m)^[^:\n]+::`)
+	chapLine      = lazily(`(?m)^\s*[^#\s]\S*\s+\S+\s+\S+`)
+	awsField      = lazily(`(?im)^\s*aws_(secret_access_key|session_token)\s*=\s*\S{16,}`)
+	uninitialized = lazily(`^[0-9a-f]{32}\s*$`)
+	leaseLine     = lazily(`(?m)^(lease|lease6|default-duid|ADDRESS=)`)
+	nonComment    = lazily(`(?m)^[ \t]*[^#\s]`)
+	hashedShadow  = lazily(`(?m)^[^:\n]+:(?:\$[^:]+|[./0-9A-Za-z]{13}):`)
+	openShadow    = lazily(`(?m)^[^:\n]+::`)
 )
 
 // places are all of them. What an earlier one says of a file, a later one does not say again.
@@ -95,7 +94,7 @@ func credentialPlaces() []place {
 			[]string{".netrc", "_netrc", "/etc/apt/auth.conf", "/etc/apt/auth.conf.d/*"},
 			netrcField,
 		},
-		{Secret, "credentials of git", []string{".git-credentials", ".config/git/credentials"}, regexp.MustCompile(`://[^\s/@]+@`)},
+		{Secret, "credentials of git", []string{".git-credentials", ".config/git/credentials"}, lazily(`://[^\s/@]+@`)},
 		{
 			Secret, "credentials of a container registry",
 			[]string{".docker/config.json", ".dockercfg", "containers/auth.json", ".config/containers/auth.json"},
@@ -117,28 +116,28 @@ func credentialPlaces() []place {
 				".pypirc", ".gem/credentials", ".m2/settings.xml", ".cargo/credentials", ".cargo/credentials.toml",
 				"composer/auth.json", ".composer/auth.json", "NuGet.Config", "pip.conf",
 			},
-			regexp.MustCompile(
+			lazily(
 				`(?im)(password|token|api_key|apikey|_authtoken)["']?\s*[:=>]\s*["']?[^\s"'<$]{4,}|` +
 					`ClearTextPassword|://[^\s/:@]+:[^\s/@]+@`,
 			),
 		},
 		{Secret, "credentials of Kubernetes", []string{".kube/config", "/etc/kubernetes/*.conf", "/etc/rancher/*/*.yaml"}, kubeField},
-		{Secret, "a key for ssh", []string{".ssh/id_*[a-z0-9]"}, regexp.MustCompile(`PRIVATE KEY`)},
+		{Secret, "a key for ssh", []string{".ssh/id_*[a-z0-9]"}, lazily(`PRIVATE KEY`)},
 		{
 			Secret, "passwords of a database",
 			[]string{".pgpass", ".my.cnf", ".mylogin.cnf"},
-			regexp.MustCompile(`(?im)^[^#\n:]+:[^:\n]*:[^:\n]*:[^:\n]*:\S+|^\s*password\s*=\s*\S+|^[^\x20-\x7e]`),
+			lazily(`(?im)^[^#\n:]+:[^:\n]*:[^:\n]*:[^:\n]*:\S+|^\s*password\s*=\s*\S+|^[^\x20-\x7e]`),
 		},
 		{Secret, "a token of Vault", []string{".vault-token"}, nil},
 		{
 			Secret, "credentials of Terraform",
 			[]string{".terraform.d/credentials.tfrc.json", ".terraformrc"},
-			regexp.MustCompile(`(?i)token["']?\s*[:=]\s*["'][^"']{8,}`),
+			lazily(`(?i)token["']?\s*[:=]\s*["'][^"']{8,}`),
 		},
 		{
 			Secret, "credentials of a storage service",
 			[]string{"rclone/rclone.conf", ".s3cfg", ".boto", ".mc/config.json", ".passwd-s3fs", "/etc/passwd-s3fs"},
-			regexp.MustCompile(
+			lazily(
 				`(?im)^\s*"?(pass|token|secret_?(access_)?key|secretkey|gs_oauth2_refresh_token)"?\s*[=:]\s*\S{4,}|^[^\s:#]+:[^\s:]{8,}`,
 			),
 		},
@@ -159,7 +158,7 @@ func keyPlaces() []place {
 		{
 			Secret, "a key of a connection",
 			[]string{"/etc/ipsec.secrets", "/etc/swanctl/private/*"},
-			regexp.MustCompile(`(?m)^[^#\n]*\b(PSK|XAUTH|EAP)\b`),
+			lazily(`(?m)^[^#\n]*\b(PSK|XAUTH|EAP)\b`),
 		},
 		{
 			Secret, "a password for a shared folder",
@@ -169,7 +168,7 @@ func keyPlaces() []place {
 		{
 			Secret, "a password of a package manager",
 			[]string{"yum.repos.d/*.repo", "zypp/credentials.d/*", "zypp/credentials.cat", "dnf/dnf.conf", "yum.conf"},
-			regexp.MustCompile(`(?im)^\s*(proxy_)?password\s*=\s*\S{3,}`),
+			lazily(`(?im)^\s*(proxy_)?password\s*=\s*\S{3,}`),
 		},
 		{
 			Secret, "a credential of the subscription",
@@ -233,7 +232,7 @@ func lastParts(name string, n int) string {
 	return name[at+1:]
 }
 
-var tokenName = regexp.MustCompile(`(?i)(token|secret|passw|credential|api[-_]?key|jitconfig|\bpat\b|_pat\b|\.pat$|access[-_]key)`)
+var tokenName = lazily(`(?i)(token|secret|passw|credential|api[-_]?key|jitconfig|\bpat\b|_pat\b|\.pat$|access[-_]key)`)
 
 // looksLikeToken tells whether a file is one word that no person would think of.
 func looksLikeToken(text []byte) bool {
@@ -253,4 +252,4 @@ func looksLikeToken(text []byte) bool {
 	return digit && letter && varied(0)([][]byte{word})
 }
 
-var base64Word = regexp.MustCompile(`^[A-Za-z0-9+/]{24,}={0,2}$`)
+var base64Word = lazily(`^[A-Za-z0-9+/]{24,}={0,2}$`)

@@ -2,7 +2,6 @@ package sealcheck
 
 import (
 	"bytes"
-	"regexp"
 	"slices"
 )
 
@@ -12,7 +11,7 @@ type shape struct {
 	// anchors are texts of which each such secret has one. Only where one is found the rest is looked at.
 	anchors []string
 	// rest is what stands from the anchor on.
-	rest *regexp.Regexp
+	rest *pattern
 	// own means that a letter, a digit or _ in front of the anchor makes it something else.
 	own bool
 	// everywhere means that it is looked for in what packages bring as well, where the others are examples.
@@ -26,26 +25,26 @@ const reach = 4 << 10
 
 // tokenShape is GitHub's own ("Behind GitHub's new authentication token formats"), with the claims of newer ones behind a dot.
 var (
-	tokenShape = regexp.MustCompile(`(?:\bgh[pousr]_[A-Za-z0-9][A-Za-z0-9_.-]{19,}|\bgithub_pat_[A-Za-z0-9_]{20,})`)
-	tokenRest  = regexp.MustCompile(`^(?:gh[pousr]_[A-Za-z0-9][A-Za-z0-9_.-]{19,}|github_pat_[A-Za-z0-9_]{20,})`)
-	keyRest    = regexp.MustCompile(`^PRIVATE KEY(?: BLOCK)?-----((?:\\+[rn]|\s)+` +
+	tokenShape = lazily(`(?:\bgh[pousr]_[A-Za-z0-9][A-Za-z0-9_.-]{19,}|\bgithub_pat_[A-Za-z0-9_]{20,})`)
+	tokenRest  = lazily(`^(?:gh[pousr]_[A-Za-z0-9][A-Za-z0-9_.-]{19,}|github_pat_[A-Za-z0-9_]{20,})`)
+	keyRest    = lazily(`^PRIVATE KEY(?: BLOCK)?-----((?:\\+[rn]|\s)+` +
 		`(?:[A-Za-z-]+: ?[^\n\\]*(?:\\+[rn]|\s)+)*[A-Za-z0-9+/=]{16,}(?:\\+[rn]|\s|[A-Za-z0-9+/=])*)`)
-	puttyRest  = regexp.MustCompile(`^PuTTY-User-Key-File-[0-9]: \S`)
-	ageRest    = regexp.MustCompile(`^AGE-SECRET-KEY-1[0-9A-Z]{20,}`)
-	wireRest   = regexp.MustCompile(`^(?:PrivateKey|PresharedKey)\s*=\s*([A-Za-z0-9+/]{43}=)`)
-	jitRest    = regexp.MustCompile(`^eyIu(?:cnVubmVy|Y3JlZGVudGlhbHN)[A-Za-z0-9+/]{40}`)
-	idAWSRest  = regexp.MustCompile(`^A[KS]IA([A-Z2-7]{16})\b`)
-	keyAWSRest = regexp.MustCompile(`^(?:ecret_access_key|ECRET_ACCESS_KEY|ecretAccessKey)` +
+	puttyRest  = lazily(`^PuTTY-User-Key-File-[0-9]: \S`)
+	ageRest    = lazily(`^AGE-SECRET-KEY-1[0-9A-Z]{20,}`)
+	wireRest   = lazily(`^(?:PrivateKey|PresharedKey)\s*=\s*([A-Za-z0-9+/]{43}=)`)
+	jitRest    = lazily(`^eyIu(?:cnVubmVy|Y3JlZGVudGlhbHN)[A-Za-z0-9+/]{40}`)
+	idAWSRest  = lazily(`^A[KS]IA([A-Z2-7]{16})\b`)
+	keyAWSRest = lazily(`^(?:ecret_access_key|ECRET_ACCESS_KEY|ecretAccessKey)` +
 		`["']?\s*[=:]\s*["']?([A-Za-z0-9/+]{40})(?:[^A-Za-z0-9/+=]|$)`)
-	jwtRest    = regexp.MustCompile(`^eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{20,}`)
-	registRest = regexp.MustCompile(`^(?:oken|OKEN)["']?(?:\s*[=:]\s*|\s+)["']?(A[A-Z0-9]{28})\b`)
-	userInfo   = regexp.MustCompile(`^://([^\s/:@"'<>\\]{1,128}):([^\s/@"'<>\\]{3,256})@([A-Za-z0-9.\[-][A-Za-z0-9.:-]*)`)
-	headerRest = regexp.MustCompile(`^(?i:uthorization)["']?\s*[:=]\s*["']?(?i:basic|bearer|token)\s+([A-Za-z0-9+/=._~-]{16,})`)
-	npmRest    = regexp.MustCompile(`^(?::_authToken|:_password|_auth)\s*=\s*["']?([A-Za-z0-9+/=_.-]{12,})`)
-	knownRest  = regexp.MustCompile(`^(?:glpat-[A-Za-z0-9_-]{20}|npm_[A-Za-z0-9]{36}\b|` +
+	jwtRest    = lazily(`^eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{20,}`)
+	registRest = lazily(`^(?:oken|OKEN)["']?(?:\s*[=:]\s*|\s+)["']?(A[A-Z0-9]{28})\b`)
+	userInfo   = lazily(`^://([^\s/:@"'<>\\]{1,128}):([^\s/@"'<>\\]{3,256})@([A-Za-z0-9.\[-][A-Za-z0-9.:-]*)`)
+	headerRest = lazily(`^(?i:uthorization)["']?\s*[:=]\s*["']?(?i:basic|bearer|token)\s+([A-Za-z0-9+/=._~-]{16,})`)
+	npmRest    = lazily(`^(?::_authToken|:_password|_auth)\s*=\s*["']?([A-Za-z0-9+/=_.-]{12,})`)
+	knownRest  = lazily(`^(?:glpat-[A-Za-z0-9_-]{20}|npm_[A-Za-z0-9]{36}\b|` +
 		`xox[abprs]-[0-9A-Za-z-]{20,}|AIza[A-Za-z0-9_-]{35}\b|ya29\.[A-Za-z0-9_-]{30,}|` +
 		`hvs\.[A-Za-z0-9_-]{24,}|pypi-AgEI[A-Za-z0-9_-]{40,}|dop_v1_[a-f0-9]{64}|hf_[A-Za-z0-9]{34}\b|sk_live_[A-Za-z0-9]{20,})`)
-	azureRest = regexp.MustCompile(`^(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{40,}={0,2})`)
+	azureRest = lazily(`^(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{40,}={0,2})`)
 )
 
 // shapes are all of them. A registration token is worthless after an hour, and yet nothing that an image needs.
@@ -113,9 +112,9 @@ func realUserInfo(groups [][]byte) bool {
 	return !exampleHost.Match(host)
 }
 
-var exampleHost = regexp.MustCompile(`(^|\.)example(\.com|\.org|\.net)?(:|$)`)
+var exampleHost = lazily(`(^|\.)example(\.com|\.org|\.net)?(:|$)`)
 
-var escaped = regexp.MustCompile(`^(?:[^$%{}\[\]*]|%[0-9a-f]{2})+$`)
+var escaped = lazily(`^(?:[^$%{}\[\]*]|%[0-9a-f]{2})+$`)
 
 // match is a secret in a text.
 type match struct {

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
@@ -13,12 +12,12 @@ import (
 
 var (
 	// starter is what starts a runner: our program, GitHub's own scripts, or its listener.
-	starter = regexp.MustCompile(`(runner-bootstrap"?'? .*\brun\b|/runsvc\.sh|/Runner\.Listener\b|(actions-runner|/runner)[^ ]*/run\.sh\b)`)
+	starter = lazily(`(runner-bootstrap"?'? .*\brun\b|/runsvc\.sh|/Runner\.Listener\b|(actions-runner|/runner)[^ ]*/run\.sh\b)`)
 	// assignment is one of an environment, as shells, units and files of an environment have it.
-	assignment = regexp.MustCompile(`(?:^|[\s"';&|])([A-Za-z_][A-Za-z0-9_]*)=("[^"\n]*"|'[^'\n]*'|[^\s"';&|]+)`)
-	secretName = regexp.MustCompile(`(?i)(?:^|_)(?:TOKEN|PAT|SECRET|PASSWORD|PASSWD|` +
+	assignment = lazily(`(?:^|[\s"';&|])([A-Za-z_][A-Za-z0-9_]*)=("[^"\n]*"|'[^'\n]*'|[^\s"';&|]+)`)
+	secretName = lazily(`(?i)(?:^|_)(?:TOKEN|PAT|SECRET|PASSWORD|PASSWD|` +
 		`PASSPHRASE|APIKEY|API_KEY|ACCESS_KEY|SECRET_KEY|PRIVATE_KEY|CREDENTIALS?|PSK|AUTH)$`)
-	history = regexp.MustCompile(`^\.?(bash|zsh|ksh|mksh|ash|sh|fish|python|node_repl|psql|mysql|mariadb|sqlite|rediscli|` +
+	history = lazily(`^\.?(bash|zsh|ksh|mksh|ash|sh|fish|python|node_repl|psql|mysql|mariadb|sqlite|rediscli|` +
 		`irb|php|lua|r|dbshell|mongo)?_?` +
 		`(history|hist)(-[0-9]+|\.txt|\.sqlite)?$|^\.(lesshst|viminfo|histfile|dbshell)$`)
 )
@@ -158,7 +157,7 @@ func (l *look) readEnvironments() {
 	}
 }
 
-var rcFile = regexp.MustCompile(`^\.?(bashrc|bash_profile|bash_login|profile|zshrc|` +
+var rcFile = lazily(`^\.?(bashrc|bash_profile|bash_login|profile|zshrc|` +
 	`zshenv|zprofile|kshrc|config\.fish|bash\.bashrc|xsessionrc)$`)
 
 // traces are what this host remembers of its making.
