@@ -66,7 +66,7 @@ func TestCheckIsBounded(t *testing.T) {
 	}}
 	check := func(then instance.Machine) {
 		then.Cloud, then.Instance = "aws", "i-1"
-		_ = w.Check(t.Context(), instance.Record{Name: "web-1", Written: instance.Written{Machine: then}})
+		_ = w.Check(t.Context(), instance.Record{Name: "web-1", Written: instance.Written{Machine: then}}) // what it says is told by TestCheck
 	}
 	if check(instance.Machine{ID: "b", Firmware: "f"}); asked != 0 {
 		t.Error("a cloud was asked where the firmware had answered")

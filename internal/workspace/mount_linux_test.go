@@ -251,9 +251,9 @@ func TestMadeIsKnownAgain(t *testing.T) {
 	}
 	dir := t.TempDir()
 	mount(t, "", dir, "disk")
-	plant(t, dir, "disk/lower/", "disk/upper/", "disk/work/", "overlay/")
+	plant(t, dir, "disk/lower/", "disk/upper/", "disk/between/", "overlay/")
 	disk, overlay := filepath.Join(dir, "disk"), filepath.Join(dir, "overlay")
-	options := fmt.Sprintf("lowerdir=%s/lower,upperdir=%s/upper,workdir=%s/work", disk, disk, disk)
+	options := fmt.Sprintf("lowerdir=%s/lower,upperdir=%s/upper,workdir=%s/between", disk, disk, disk)
 	check(t, syscall.Mount("overlay", overlay, "overlay", 0, options))
 	defer func() { check(t, syscall.Unmount(overlay, 0)) }()
 	for place, known := range map[string]bool{disk: true, overlay: false} {
