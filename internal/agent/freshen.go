@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/ahead"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
@@ -80,14 +81,8 @@ func anotherRoot(ctx context.Context, k *keeper, record instance.Record, asset d
 // takes folders along.
 func (k *keeper) renewRoot(ctx context.Context, record instance.Record, asset download.Asset, folders []string) error {
 	dir, next := record.Dir, record.NextDir()
-	// What a killed process had on its way comes back first.
-	for _, folder := range folders {
-		if _, err := os.Lstat(filepath.Join(dir, folder)); err == nil {
-			continue
-		}
-		if err := moveFolder(next, dir, folder); err != nil {
-			return err
-		}
+	if err := bringBack(dir, next, folders); err != nil { // what a killed process had on its way
+		return err
 	}
 	if err := k.placeNext(ctx, record, asset, next); err != nil {
 		return err
@@ -103,12 +98,46 @@ func (k *keeper) renewRoot(ctx context.Context, record instance.Record, asset do
 		k.tellMounted(mounted)
 		return refill(dir, next, folders)
 	}
+	return replaceWhole(dir, next, folders)
+}
+
+// replaceWhole puts next in the place of dir, and takes folders along. Where dir, or one of them, can have no other name,
+// because an overlay has it from below, as in a container of an image that has a runner, dir is refilled. After a failure,
+// or a kill, it is to be done again.
+func replaceWhole(dir, next string, folders []string) error {
+	err := takeAlong(dir, next, folders)
+	if err == nil {
+		err = exchange(next, dir)
+	}
+	if !errors.Is(err, syscall.EXDEV) {
+		return err
+	}
+	if err := bringBack(dir, next, folders); err != nil {
+		return err
+	}
+	return refill(dir, next, folders)
+}
+
+func takeAlong(dir, next string, folders []string) error {
 	for _, folder := range folders {
 		if err := moveFolder(dir, next, folder); err != nil {
 			return err
 		}
 	}
-	return exchange(next, dir)
+	return nil
+}
+
+// bringBack moves those of folders that dir has not out of next.
+func bringBack(dir, next string, folders []string) error {
+	for _, folder := range folders {
+		if _, err := os.Lstat(filepath.Join(dir, folder)); err == nil {
+			continue
+		}
+		if err := moveFolder(next, dir, folder); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // restore gives a persistent runner the files back that its owner may have edited.

@@ -91,6 +91,81 @@ func TestRefill(t *testing.T) {
 	}
 }
 
+// overlay mounts one over what was written below lower, and returns where.
+func overlay(t *testing.T, lower string) string {
+	t.Helper()
+	over := t.TempDir()
+	at := filepath.Join(over, "m")
+	for _, name := range []string{"upper", "work", "m"} {
+		if err := os.Mkdir(filepath.Join(over, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	options := "lowerdir=" + lower + ",upperdir=" + filepath.Join(over, "upper") + ",workdir=" + filepath.Join(over, "work")
+	if err := syscall.Mount("overlay", at, "overlay", 0, options); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(at, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	return at
+}
+
+// What a container has from its image can have no other name, and is replaced all the same.
+func TestReplaceBelowAnOverlay(t *testing.T) {
+	if !mounting(t) {
+		return
+	}
+	old := map[string]string{
+		"web-1/bin/Runner.Listener": "1", "web-1/config.sh": "1", "web-1/gone.sh": "1", "web-1/.env": "kept",
+		"web-1/_diag/log": "kept",
+	}
+	rooted := t.TempDir()
+	for file, text := range old {
+		write(t, filepath.Join(rooted, file), text)
+	}
+	for _, name := range []string{".env", "_diag"} {
+		if err := os.Chown(filepath.Join(rooted, "web-1", name), 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+	}
+	whole := t.TempDir()
+	for file, text := range old {
+		write(t, filepath.Join(whole, file), text)
+	}
+	for what, test := range map[string]struct {
+		lower   string
+		replace func(dir, next string) error
+	}{
+		"root's files": {rooted, swapRooted},
+		"all":          {whole, func(dir, next string) error { return replaceWhole(dir, next, []string{"_diag", "_work"}) }},
+	} {
+		at := overlay(t, test.lower)
+		dir, next := filepath.Join(at, "web-1"), filepath.Join(at, ".web-1.next")
+		for file, text := range map[string]string{
+			"web-1/_work/repo/x": "kept", ".web-1.next/bin/Runner.Listener": "2", ".web-1.next/config.sh": "2", ".web-1.next/new.sh": "2",
+		} {
+			write(t, filepath.Join(at, file), text)
+		}
+		if err := os.Chown(filepath.Join(dir, "_work"), 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+		if err := test.replace(dir, next); err != nil {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		for file, want := range map[string]string{
+			"bin/Runner.Listener": "2", "config.sh": "2", "new.sh": "2", "gone.sh": "", "_work/repo/x": "kept", "_diag/log": "kept",
+		} {
+			if got := read(t, filepath.Join(dir, file)); got != want {
+				t.Errorf("%s: %s is %q, want %q", what, file, got, want)
+			}
+		}
+	}
+}
+
 // TestSwapRooted: another version takes the place of root's files, and what the account has stays as it is.
 func TestSwapRooted(t *testing.T) {
 	t.Parallel()

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
@@ -163,7 +164,14 @@ func swapRooted(root, next string) error {
 			}
 			continue
 		}
-		if err := exchange(new, old); err != nil {
+		err := exchange(new, old)
+		if errors.Is(err, syscall.EXDEV) {
+			// A folder that an overlay has from below it, as in a container of an image, can have no other name.
+			if err = removal.Path(old); err == nil {
+				err = os.Rename(new, old)
+			}
+		}
+		if err != nil {
 			return fmt.Errorf("putting %q into its place: %w", name, err)
 		}
 	}
