@@ -34,7 +34,7 @@ func requireTools(t *testing.T) {
 		t.Fatal("the tests of the packages must run as root")
 	}
 	var missing []string
-	for _, tool := range []string{"jq", "zip", "rpm", "lintian", "dpkg-deb:dpkg"} {
+	for _, tool := range []string{"jq", "zip", "rpm", "lintian", "buildah", "dpkg-deb:dpkg"} {
 		program, from, named := strings.Cut(tool, ":")
 		if _, err := exec.LookPath(program); err != nil {
 			if !named {
@@ -95,7 +95,7 @@ func TestRelease(t *testing.T) {
 	t.Run("everything", func(t *testing.T) {
 		for name, look := range map[string]func(*testing.T, string){
 			"names": names, "digests": digests, "archives": insideArchives, "bill": bill, "manifests": manifests,
-			"deb": insideDeb, "rpm": insideRPM, "apk": insideAPK, "again": again,
+			"deb": insideDeb, "rpm": insideRPM, "apk": insideAPK, "again": again, "container": container,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
