@@ -24,32 +24,32 @@ type credentialOptions struct {
 func (o *credentialOptions) options() []option {
 	return []option{
 		{
-			name: "token-file", value: "FILE", given: givenSecret, commands: credentialCommands,
+			name: "token-file", once: true, value: "FILE", given: givenSecret, commands: credentialCommands,
 			usage: "file that holds the access token; - reads standard input",
 			text:  &o.tokenFile,
 		},
 		{
-			name: "token-command", value: "COMMAND", commands: credentialCommands,
+			name: "token-command", once: true, value: "COMMAND", commands: credentialCommands,
 			usage: "shell command that prints the access token",
 			text:  &o.tokenCommand,
 		},
 		{
-			name: "app-id", value: "ID", commands: credentialCommands,
+			name: "app-id", once: true, value: "ID", commands: credentialCommands,
 			usage: "GitHub App to act as, by its client ID or its number",
 			text:  &o.appID,
 		},
 		{
-			name: "app-key-file", value: "FILE", given: givenSecret, commands: credentialCommands,
+			name: "app-key-file", once: true, value: "FILE", given: givenSecret, commands: credentialCommands,
 			usage: "private key of the GitHub App, as GitHub gave it",
 			text:  &o.appKeyFile,
 		},
 		{
-			name: "app-key-command", value: "COMMAND", commands: credentialCommands,
+			name: "app-key-command", once: true, value: "COMMAND", commands: credentialCommands,
 			usage: "shell command that prints the private key of the GitHub App; the key is then on no disk",
 			text:  &o.appKeyCommand,
 		},
 		{
-			name: "app-installation-id", value: "ID", commands: credentialCommands,
+			name: "app-installation-id", once: true, value: "ID", commands: credentialCommands,
 			usage: "installation of the GitHub App; found by --url if not given",
 			text:  &o.appInstallationID,
 		},

@@ -135,6 +135,7 @@ func meanings() []meaning {
 func callMeanings() []meaning {
 	return []meaning{
 		{errUnhealthy, exitUnhealthy, hintUnhealthy, never},
+		{errDeclined, exitInterrupted, hintDeclined, never},
 		{github.ErrScope, exitUsage, fixed("runner-bootstrap install --url https://github.com/OWNER/REPO --token-file FILE"), never},
 		{plan.ErrOtherServer, exitUsage, plus("--url", "https://HOST/OWNER/REPO"), never},
 		{plan.ErrTemplate, exitUsage, plus("--name", "{hostname}"), never},

@@ -51,6 +51,9 @@ func hintLocked(_ *session, err error) string {
 	return "runner-bootstrap status"
 }
 
+// hintDeclined is the command that does it without asking.
+func hintDeclined(call *session, _ error) string { return again(call.arguments, "--yes") }
+
 // hintElsewhere shows the containers that a process may be in.
 const hintElsewhere = "lsns --type pid"
 

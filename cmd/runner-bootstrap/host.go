@@ -37,6 +37,9 @@ func (call *session) withHost(do func(context.Context, *bootstrap.Host) error) f
 			if err != nil {
 				return err
 			}
+			if call.issued == (issuedTokens{}) {
+				connectAsKept(call, host)
+			}
 			return do(ctx, host)
 		})
 	}
@@ -65,7 +68,9 @@ func (call *session) withHostAnyway(do func(context.Context, *bootstrap.Host) er
 		if err != nil {
 			return err
 		}
-		if unavailable != nil {
+		if unavailable == nil {
+			connectAsKept(call, host)
+		} else {
 			api := transport.NewAPI(call.web)
 			host.Connect = func(scope github.Scope) *github.Client { return github.NewClient(api, scope, unusable{unavailable}) }
 		}

@@ -13,6 +13,9 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 )
 
+// defaultTemplate makes the name of a runner without --name.
+const defaultTemplate = "{hostname}"
+
 // installOptions are what install takes.
 type installOptions struct {
 	scope        scopeOptions
@@ -30,13 +33,14 @@ type installOptions struct {
 	network      networkOptions
 	output       outputOptions
 	call         callOptions
+	again        againOptions
 	patience     patienceOptions
 }
 
 func (o *installOptions) groups() []group {
 	return []group{
 		&o.scope, &o.credential, &o.issued, &o.name, &o.count, &o.identity, &o.registration, &o.account, &o.place,
-		&o.lifecycle, &o.report, &o.source, &o.network, &o.output, &o.call, &o.patience,
+		&o.lifecycle, &o.report, &o.source, &o.network, &o.output, &o.again, &o.call, &o.patience,
 	}
 }
 
@@ -45,7 +49,8 @@ func newInstall(call *session) *cobra.Command {
 	return call.command("install", "Make this host a runner", `
 Checks first, then downloads, verifies, registers and starts the runner. Safe to
 repeat: finished steps are skipped, and a run that was interrupted, even killed,
-is continued.
+is continued. An option that is not given stays as an earlier install of this
+runner was told, --url, --name and --count included; --reset forgets all that.
 
 --name and --labels may have {hostname}, {random} and {n} (the number among
 --count), and what a cloud knows of its machine: {instance_id}, {region}, {zone}
@@ -58,7 +63,7 @@ such as localhost.`, o.groups(), patiently(call, call.withHost(bind(call, o, run
 func runInstall(ctx context.Context, call *session, host *bootstrap.Host, o *installOptions) error {
 	request, err := o.request()
 	if err != nil {
-		return err
+		return call.earlier.blamed(err)
 	}
 	if err := call.issued.applyTo(&request, o); err != nil {
 		return err
@@ -66,10 +71,16 @@ func runInstall(ctx context.Context, call *session, host *bootstrap.Host, o *ins
 	if request.Credential, request.Keep, err = credentialToRecord(&o.credential, call.credential); err != nil {
 		return err
 	}
+	if err := useKept(call, host, &request); err != nil {
+		return err
+	}
 	if request.JIT != nil {
 		request.Credential, request.Keep = instance.Credential{}, github.Secret{} // its one job is all that it is for
 	}
 	request.Thorough = o.output.dryRun || call.console.person
+	if err := keepEarlier(call, o, &request); err != nil {
+		return err
+	}
 	requests, err := plan.Spread(host.Store, request, o.count.count)
 	if err != nil {
 		return err
@@ -77,6 +88,10 @@ func runInstall(ctx context.Context, call *session, host *bootstrap.Host, o *ins
 	if o.output.dryRun {
 		return printPlans(ctx, call, host, o, requests)
 	}
+	if err := agreeToRemove(ctx, call, host, o, request); err != nil {
+		return err
+	}
+	host.Agree = func(ctx context.Context, plan *plan.Plan) error { return agreeToPlan(ctx, call, o, plan) }
 	var plans []*plan.Plan
 	for _, one := range requests {
 		plan, err := host.Install(ctx, one)
@@ -156,7 +171,7 @@ func (o *installOptions) request() (plan.Request, error) {
 		return plan.Request{}, err
 	}
 	return plan.Request{
-		Scope: scope, Template: firstOf(o.name.name, "{hostname}"), Replace: o.registration.replace,
+		Scope: scope, Template: firstOf(o.name.name, defaultTemplate), Replace: o.registration.replace,
 		Identity: instance.Identity{
 			Labels: o.identity.labels, NoDefaultLabels: o.identity.noDefaultLabels, Group: o.identity.group, Work: o.identity.folder(),
 			Ephemeral: o.registration.ephemeral || o.lifecycle.jit, JIT: o.lifecycle.jit, DisableUpdate: o.registration.disableUpdate,
@@ -194,6 +209,9 @@ func printPlan(out io.Writer, asJSON bool, plans ...*plan.Plan) error {
 	}
 	for _, plan := range plans {
 		fmt.Fprintf(out, "runner   %s\nscope    %s\ndir      %s\naccount  %s\n", plan.Name, plan.ScopeURL, plan.Dir, plan.User)
+		for _, option := range plan.Options {
+			fmt.Fprintf(out, "%-12s %-7s %s\n", "options", "change", optionChange(option))
+		}
 		for _, step := range plan.Steps {
 			verb := "keep"
 			if step.Change {
@@ -204,7 +222,7 @@ func printPlan(out io.Writer, asJSON bool, plans ...*plan.Plan) error {
 		for _, warning := range plan.Warnings {
 			fmt.Fprintf(out, "warning  %s\n", oneCell(warning))
 		}
-		if !plan.Changes() {
+		if !plan.Changes() && len(plan.Options) == 0 {
 			fmt.Fprintln(out, "nothing to do")
 		}
 	}

@@ -22,17 +22,17 @@ type issuedOptions struct {
 func (o *issuedOptions) options() []option {
 	return []option{
 		{
-			name: "registration-token-file", value: "FILE", given: givenSecret, commands: "install cloud-init",
+			name: "registration-token-file", once: true, value: "FILE", given: givenSecret, commands: "install cloud-init",
 			usage: "file with a registration token that was minted elsewhere; no other credential is needed then",
 			text:  &o.registrationTokenFile,
 		},
 		{
-			name: "jitconfig-file", value: "FILE", given: givenSecret, commands: "install cloud-init",
+			name: "jitconfig-file", once: true, value: "FILE", given: givenSecret, commands: "install cloud-init",
 			usage: "file with a just-in-time configuration that was made elsewhere; no credential is needed then",
 			text:  &o.jitConfigFile,
 		},
 		{
-			name: "remove-token-file", value: "FILE", given: givenSecret, commands: "uninstall",
+			name: "remove-token-file", once: true, value: "FILE", given: givenSecret, commands: "uninstall",
 			usage: "file with a remove token that was minted elsewhere; no other credential is needed then",
 			text:  &o.removeTokenFile,
 		},

@@ -20,6 +20,7 @@ type option struct {
 	choices  []string
 	commands string // which commands have it, separated by blanks; "cache-list" is cache list
 	given    given  // what root does with the path that it is; zero for what is none
+	once     bool   // it is about one call: a later install that is not told of it does not keep it
 
 	// Exactly one of these is where its value goes.
 	text  *string
@@ -44,7 +45,7 @@ func declaredOptions() []option {
 		&lifecycleOptions{}, &reportOptions{}, &resumeOptions{},
 		&sourceOptions{}, &sealOptions{}, &keepOptions{}, &userDataOptions{},
 		&filterOptions{}, &pruneOptions{},
-		&networkOptions{}, &repairOptions{}, &removalOptions{}, &outputOptions{}, &callOptions{}, &patienceOptions{},
+		&networkOptions{}, &repairOptions{}, &removalOptions{}, &againOptions{}, &outputOptions{}, &callOptions{}, &patienceOptions{},
 	)
 }
 

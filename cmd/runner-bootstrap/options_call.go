@@ -11,12 +11,12 @@ type outputOptions struct {
 func (o *outputOptions) options() []option {
 	return []option{
 		{
-			name: "dry-run", commands: "install cache-prune",
+			name: "dry-run", once: true, commands: "install cache-prune",
 			usage: "print what would be done and change nothing",
 			on:    &o.dryRun,
 		},
 		{
-			name: "json", commands: "install status prepare doctor version cache-list cache-prune " + scopeCommands,
+			name: "json", once: true, commands: "install status prepare doctor version cache-list cache-prune " + scopeCommands,
 			usage: "print the result as JSON",
 			on:    &o.json,
 		},
@@ -36,27 +36,27 @@ type callOptions struct {
 func (o *callOptions) options() []option {
 	return []option{
 		{
-			name: "config", value: "FILE", given: givenRead, commands: everyCommand,
+			name: "config", once: true, value: "FILE", given: givenRead, commands: everyCommand,
 			usage: "configuration file with these options as keys; /etc/runner-bootstrap/config.yaml is read if it is there",
 			text:  &o.config,
 		},
 		{
-			name: "timeout", value: "DURATION", fallback: "15m", commands: "cache-prune drain " + networkCommands,
+			name: "timeout", once: true, value: "DURATION", fallback: "15m", commands: "cache-prune drain " + networkCommands,
 			usage: "give up after this long, waits for rate limits included",
 			span:  &o.timeout,
 		},
 		{
-			name: "no-progress", commands: everyCommand,
+			name: "no-progress", once: true, commands: everyCommand,
 			usage: "no progress bar, and no progress lines in a log",
 			on:    &o.noProgress,
 		},
 		{
-			name: "log-format", value: "FORMAT", fallback: "auto", commands: everyCommand,
+			name: "log-format", once: true, value: "FORMAT", fallback: "auto", commands: everyCommand,
 			usage: "lines (for a person), text or json (log lines), auto: lines on a terminal, text elsewhere",
 			text:  &o.logFormat,
 		},
 		{
-			name: "log-level", value: "LEVEL", fallback: "info", commands: everyCommand,
+			name: "log-level", once: true, value: "LEVEL", fallback: "info", commands: everyCommand,
 			usage: "debug, info, warn or error",
 			text:  &o.logLevel,
 		},

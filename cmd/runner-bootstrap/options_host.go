@@ -22,7 +22,7 @@ func (o *accountOptions) options() []option {
 			text:  &o.user,
 		},
 		{
-			name: "create-user", commands: "install cloud-init",
+			name: "create-user", once: true, commands: "install cloud-init",
 			usage: "create the account named by --user if it is absent",
 			on:    &o.createUser,
 		},
@@ -54,7 +54,7 @@ type placeOptions struct{ dir string }
 
 func (o *placeOptions) options() []option {
 	return []option{{
-		name: "dir", value: "DIR", given: givenKept, commands: runnerCommands + " cloud-init prepare doctor cache-list cache-prune",
+		name: "dir", once: true, value: "DIR", given: givenKept, commands: everyCommand,
 		usage: "keep everything below this directory; needs no root if it is yours",
 		text:  &o.dir,
 	}}

@@ -32,7 +32,7 @@ type countOptions struct{ count int }
 func (o *countOptions) options() []option {
 	return []option{{
 		name: "count", value: "N", fallback: "1", commands: "install cloud-init",
-		usage: "runners of this kind on this host, from one cache, a service each; those beyond N are removed",
+		usage: "runners of this kind on this host, from one cache, a service each; those beyond N are removed; as many as there are, if there are any, where it is left out",
 		count: &o.count,
 	}}
 }
@@ -137,7 +137,7 @@ type registrationOptions struct {
 func (o *registrationOptions) options() []option {
 	return []option{
 		{
-			name: "replace", value: "WHICH", choices: []string{plan.ReplaceOffline, plan.ReplaceAlways}, commands: "install cloud-init",
+			name: "replace", once: true, value: "WHICH", choices: []string{plan.ReplaceOffline, plan.ReplaceAlways}, commands: "install cloud-init",
 			usage: "take over a name that GitHub knows already, or register again with other options: offline, of a runner that is " +
 				"offline and nothing else; always, of any; offline alone where WHICH is left out",
 			text: &o.replace,
@@ -158,7 +158,7 @@ func (o *registrationOptions) options() []option {
 			text:  &o.update,
 		},
 		{
-			name: "env", value: "KEY=VALUE", commands: "install cloud-init",
+			name: "env", once: true, value: "KEY=VALUE", commands: "install cloud-init",
 			usage: "variable for the runner's .env, which jobs see; may be repeated",
 			lines: &o.env,
 		},

@@ -53,17 +53,17 @@ func (o *sourceOptions) options() []option {
 			text:  &o.archive,
 		},
 		{
-			name: "connections", value: "N", fallback: "8", commands: "install cloud-init prepare",
+			name: "connections", once: true, value: "N", fallback: "8", commands: "install cloud-init prepare",
 			usage: "connections that a download may use, added one by one while one is too slow; at most 8",
 			count: &o.connections,
 		},
 		{
-			name: "stall-timeout", value: "DURATION", fallback: "5m", commands: "install cloud-init prepare",
+			name: "stall-timeout", once: true, value: "DURATION", fallback: "5m", commands: "install cloud-init prepare",
 			usage: "how long a download may be silent before it is tried again; it begins with 30s, and is doubled up to this",
 			span:  &o.stallTimeout,
 		},
 		{
-			name: "no-sync", commands: "install cloud-init prepare",
+			name: "no-sync", once: true, commands: "install cloud-init prepare",
 			usage: "skip fsync; for throw-away hosts",
 			on:    &o.noSync,
 		},

@@ -34,7 +34,7 @@ type patienceOptions struct{ keepTrying bool }
 
 func (o *patienceOptions) options() []option {
 	return []option{{
-		name: "keep-trying", commands: "install",
+		name: "keep-trying", once: true, commands: "install",
 		usage: "for a machine that nobody watches: begin again, after growing pauses, until there is a runner " +
 			"or a cause that no time mends; --timeout is for each attempt then",
 		on: &o.keepTrying,

@@ -5,11 +5,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -63,6 +67,79 @@ func connectAsRecorded(call *session, record instance.Record) func(github.Scope)
 		}
 		return cred.client(api, scope)
 	}
+}
+
+// connectAsKept has a call that was given no credential use those that the runners of this host are kept with, each for what
+// its runner belongs to.
+func connectAsKept(call *session, host *bootstrap.Host) {
+	if host.Connect != nil {
+		return
+	}
+	records, err := host.Store.List()
+	if err != nil {
+		return // who cannot read them has no part in what is kept with them
+	}
+	records = slices.DeleteFunc(records, func(record instance.Record) bool { return record.Credential.Empty() })
+	find := func(scope github.Scope) (instance.Record, bool) {
+		i := slices.IndexFunc(records, func(record instance.Record) bool { return scope.Same(record.ScopeURL) })
+		if i < 0 {
+			return instance.Record{}, false
+		}
+		return records[i], true
+	}
+	if !slices.ContainsFunc(records, func(record instance.Record) bool { return concerns(call, host.Store, record) }) {
+		return
+	}
+	clients := map[string]*github.Client{}
+	host.Connect = func(scope github.Scope) *github.Client {
+		key := scope.API() + " " + scope.URL()
+		if clients[key] != nil {
+			return clients[key]
+		}
+		if record, found := find(scope); found {
+			clients[key] = connectAsRecorded(call, record)(scope)
+		} else {
+			lacking := &refusal.Error{Object: "asking GitHub about " + scope.String(), Reason: github.ErrNoCredential, Scope: scope}
+			clients[key] = github.NewClient(transport.NewAPI(call.web), scope, unusable{lacking})
+		}
+		return clients[key]
+	}
+}
+
+// useKept has a new runner keep what another one of this host is kept with, where this call was given no credential.
+func useKept(call *session, host *bootstrap.Host, request *plan.Request) error {
+	if !call.credential.empty() || host.Connect == nil || call.earlier.record.Name != "" {
+		return nil
+	}
+	records, err := host.Store.List()
+	if err != nil {
+		return err
+	}
+	for _, record := range records {
+		if record.Credential.Empty() || !request.Scope.Same(record.ScopeURL) {
+			continue
+		}
+		request.Credential = record.Credential
+		if !record.Credential.Kept {
+			return nil
+		}
+		cred, err := readRecorded(call, record)
+		if request.Keep = cred.token; cred.app != nil {
+			request.Keep = cred.app.Key
+		}
+		return err
+	}
+	return nil
+}
+
+// concerns tells whether a command may be about what a runner of this host belongs to.
+func concerns(call *session, store *instance.Store, record instance.Record) bool {
+	if o := optionsOf[scopeOptions](call); o.url != "" {
+		scope, err := o.parse()
+		return err == nil && scope.Same(record.ScopeURL)
+	}
+	named := meant(call, optionsOf[nameOptions](call).name)
+	return named == "" || store.Called(named) == record.Name
 }
 
 func readRecorded(call *session, record instance.Record) (credential, error) {

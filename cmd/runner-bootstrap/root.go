@@ -36,6 +36,7 @@ type session struct {
 	issued      issuedTokens
 	input       []byte // what standard input has brought
 	interrupted bool   // a signal asked us to stop
+	earlier     earlier
 }
 
 // run is the whole program; its result is the exit code.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 )
 
@@ -38,19 +39,23 @@ func (o *scopeOptions) parse() (github.Scope, error) { return github.ParseScope(
 type gitHubOptions struct {
 	scope      scopeOptions
 	credential credentialOptions
+	place      placeOptions
 	network    networkOptions
 	output     outputOptions
 	call       callOptions
 }
 
 func (o *gitHubOptions) groups() []group {
-	return []group{&o.scope, &o.credential, &o.network, &o.output, &o.call}
+	return []group{&o.scope, &o.credential, &o.place, &o.network, &o.output, &o.call}
 }
 
 // withScope reads the credential, and gives do a client for the scope of --url.
 func (call *session) withScope(do func(context.Context, *github.Client) error) func(context.Context) error {
 	return call.withHost(func(ctx context.Context, host *bootstrap.Host) error {
 		o := optionsOf[scopeOptions](call)
+		if o.url == "" {
+			o.url, o.apiURL = onlyScope(host.Store)
+		}
 		if o.url == "" {
 			return &usageError{
 				text: "--url is required: https://github.com/OWNER/REPO",
@@ -66,6 +71,21 @@ func (call *session) withScope(do func(context.Context, *github.Client) error) f
 		}
 		return do(ctx, host.Connect(scope))
 	})
+}
+
+// onlyScope is what all runners of this host belong to; empty where there are none, or several scopes.
+func onlyScope(store *instance.Store) (url, api string) {
+	records, err := store.List()
+	if err != nil {
+		return "", "" // who cannot read them says which scope is meant
+	}
+	for _, record := range records {
+		if url != "" && record.ScopeURL != url {
+			return "", ""
+		}
+		url, api = record.ScopeURL, record.APIURL
+	}
+	return url, api
 }
 
 // findRunner finds a runner by its id or its name. Digits are an id, unless there is

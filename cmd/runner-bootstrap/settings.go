@@ -51,7 +51,8 @@ func unread(err error, format string, values ...any) error {
 type binding struct {
 	option
 	typed string
-	from  string // a variable's name, or a place in the file; empty for a flag and for the default
+	words []string // all that it was set to
+	from  string   // a variable's name, a place in the file, or an earlier install; empty for a flag and for the default
 }
 
 // Type is what help calls the value.
@@ -67,7 +68,7 @@ func (b *binding) String() string { return b.typed }
 
 // Set takes a value from a flag, a variable or the file.
 func (b *binding) Set(typed string) error {
-	b.typed = typed
+	b.typed, b.words = typed, append(b.words, typed)
 	switch {
 	case len(b.choices) > 0:
 		choice, err := b.choose(typed)
@@ -250,6 +251,9 @@ func resolve(command *cobra.Command, call *session) error {
 		if err := fromFile(command.Flags(), option.name, file); err != nil {
 			return err
 		}
+	}
+	if err := recall(call, options, len(file) > 0); err != nil {
+		return err
 	}
 	return call.checkGiven(options)
 }

@@ -51,6 +51,8 @@ type Host struct {
 	UserAgent string
 	// Machine knows which of the runners are this machine's.
 	Machine machine.Witness
+	// Agree is asked before an install changes anything. Its error is that of the install; nil agrees to all.
+	Agree func(context.Context, *plan.Plan) error
 	// cloud is kept for the next runner of this host.
 	cloud plan.Cloud
 	// Environment ("KEY=VALUE": proxies, certificates) passes on to config.sh

@@ -47,6 +47,11 @@ func (h *Host) Install(ctx context.Context, r plan.Request) (*plan.Plan, error) 
 	for _, warning := range made.Warnings {
 		h.Log.Warn(warning, "runner", made.Name) //nolint:sloglint // a sentence of the plan's
 	}
+	if h.Agree != nil {
+		if err := h.Agree(ctx, made); err != nil {
+			return nil, err
+		}
+	}
 	i, err := h.installer(made, lock)
 	if err != nil {
 		return nil, err
@@ -142,7 +147,7 @@ func (i *installer) save(phase instance.Phase) error {
 // finish notes that nothing is left to do, and that a power cut will not undo
 // it. A record that says so already is not touched.
 func (i *installer) finish(ctx context.Context) error {
-	if i.record.Phase == instance.Installed && !i.plan.Changes() {
+	if i.record.Phase == instance.Installed && !i.plan.Changes() && instance.SameOptions(i.record.Options, i.details.Request.Earlier.Options) {
 		return nil
 	}
 	if i.plan.ChangesIn(plan.FetchPhase) {
@@ -169,6 +174,9 @@ func (i *installer) note(ctx context.Context, phase instance.Phase) error {
 		r.Service, r.User, r.Index = i.record.Service, i.plan.User, i.record.Index
 		r.Life, r.Credential, r.Environment = i.record.Life, i.record.Credential, i.record.Environment
 		r.Source = i.record.Source
+		if phase == instance.Installed {
+			r.Options = i.details.Request.Earlier.Options // of an install that has failed nothing is kept
+		}
 		if r.RunnerID == 0 {
 			r.RunnerID = i.record.RunnerID // found in the runner's directory, where a killed run has left it
 		}

@@ -60,8 +60,10 @@ type Record struct {
 	Written
 }
 
-// Written is when the record was written first, and last, and on which machine.
+// Written is when the record was written first, and last, on which machine, and by what order.
 type Written struct {
+	// Options are what the last install that succeeded was told, or kept, for the next one.
+	Options []Option  `json:"options,omitempty"`
 	Created time.Time `json:"created"`
 	Updated time.Time `json:"updated"`
 	// Machine is the one whose runner this is; empty in records from before it was noted, and where nothing is known of it.
@@ -111,6 +113,21 @@ type Registration struct {
 	// Before are runners of this name that GitHub listed before this one was
 	// registered: whatever comes of that, they are somebody else's.
 	Before []int64 `json:"before,omitempty"`
+}
+
+// Option is what an install was told of one option, as it was typed. It is no secret, beside what an address may hold.
+type Option struct {
+	Name   string   `json:"name"`
+	Values []string `json:"values"`
+	// File is the configuration file that said it, which goes on deciding it while it is read; empty where it was typed.
+	File string `json:"file,omitempty"`
+}
+
+// SameOptions tells whether two installs were told the same.
+func SameOptions(a, b []Option) bool {
+	return slices.EqualFunc(a, b, func(a, b Option) bool {
+		return a.Name == b.Name && a.File == b.File && slices.Equal(a.Values, b.Values)
+	})
 }
 
 // Identity is how the runner presents itself at GitHub.

@@ -9,28 +9,41 @@ import (
 
 // variables is everything that belongs into .env; what the user names wins. A shell
 // that knows of no proxy may just not know it: then the network is reached as before.
-func (p *planner) variables() []string {
+func (p *planner) variables(kept []string) []string {
 	network := p.maker.Environment
-	if len(network) == 0 {
+	if len(network) == 0 && !p.Request.Earlier.Reset {
 		network = p.Record.Environment
 	}
-	return slices.Concat(network, p.Request.Variables)
+	if !p.Request.Earlier.KeepVariables {
+		return slices.Concat(network, p.Request.Variables)
+	}
+	ofNetwork := register.VariableNames(slices.Concat(network, p.Record.Environment))
+	own := slices.DeleteFunc(slices.Clone(kept), func(variable string) bool {
+		return slices.Contains(ofNetwork, register.VariableNames([]string{variable})[0])
+	})
+	return slices.Concat(network, own)
+}
+
+// keptVariables are those that an earlier install has written.
+func keptVariables(p *planner) ([]string, error) {
+	if !p.known {
+		return nil, nil
+	}
+	return p.maker.Store.KeptVariables(p.plan.Name)
 }
 
 // planEnvironment compares the runner's .env with what is wanted in it. A variable
 // that an earlier install has written, and that is not given any more, is to go.
 func (p *planner) planEnvironment(context.Context) error {
-	p.Variables = p.variables()
-	if p.known {
-		kept, err := p.maker.Store.KeptVariables(p.plan.Name)
-		if err != nil {
-			return err
-		}
-		names := register.VariableNames(p.Variables)
-		p.OldVariables = slices.DeleteFunc(kept, func(variable string) bool {
-			return slices.Contains(names, register.VariableNames([]string{variable})[0])
-		})
+	kept, err := keptVariables(p)
+	if err != nil {
+		return err
 	}
+	p.Variables = p.variables(kept)
+	names := register.VariableNames(p.Variables)
+	p.OldVariables = slices.DeleteFunc(kept, func(variable string) bool {
+		return slices.Contains(names, register.VariableNames([]string{variable})[0])
+	})
 	if len(p.Variables) == 0 && len(p.OldVariables) == 0 {
 		return nil
 	}

@@ -25,7 +25,7 @@ func (p *planner) planLife(context.Context) error {
 	life.MetricsFile = strings.ReplaceAll(life.MetricsFile, "{name}", p.plan.Name)
 	p.Record.Life, p.Record.Credential = life, p.credential()
 	p.Record.Source = instance.Source{Pinned: r.pinned(), Mirror: r.Source.Mirror, MirrorHeaders: r.Source.MirrorHeaders}
-	if len(p.maker.Environment) > 0 {
+	if len(p.maker.Environment) > 0 || r.Earlier.Reset {
 		p.Record.Environment = p.maker.Environment // without any, this shell may just not know them
 	}
 	p.KeepCredential = p.Record.Credential.Kept && !r.Keep.Empty() && (!p.known || !keptAlready(p.maker.Store, p.plan.Name, p.Request.Keep))

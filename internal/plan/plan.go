@@ -24,6 +24,8 @@ type Plan struct {
 	// ServiceName is empty where the runner is to have no service.
 	ServiceName string `json:"service"`
 	Steps       []Step `json:"steps"`
+	// Options are those that the runner has otherwise than after the install before.
+	Options []OptionChange `json:"options,omitempty"`
 	// Warnings are about jobs that the runner will not get, in sentences.
 	Warnings []string `json:"warnings,omitempty"`
 
@@ -60,6 +62,13 @@ type Details struct {
 	// LeaveFirst is set when the runner must leave GitHub before it joins again, and
 	// StopFirst when its files are replaced: who works with them has to be stopped before.
 	LeaveFirst, StopFirst bool
+}
+
+// OptionChange is an option before and after an install, without what may be a secret in it.
+type OptionChange struct {
+	Name   string `json:"name"`
+	Before string `json:"before"`
+	After  string `json:"after"`
 }
 
 // Step is one phase of a plan.

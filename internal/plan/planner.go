@@ -57,6 +57,7 @@ func (p *planner) identify(ctx context.Context) error {
 func (p *planner) take(record instance.Record) error {
 	p.Record, p.Found, p.known = record, record, true
 	p.plan.Name, p.plan.Dir = record.Name, record.Dir
+	p.plan.Options = p.Request.Earlier.Changes
 	object := fmt.Sprintf("runner %q on this host", record.Name)
 	if !p.Request.Scope.Same(record.ScopeURL) {
 		return &refusal.Error{Object: object, Reason: ErrOtherScope, Detail: record.ScopeURL, Name: record.Name}

@@ -34,6 +34,7 @@ type Request struct {
 	Update    string
 	Metadata  Metadata
 	Variables []string // "KEY=VALUE", for the runner's .env
+	Earlier   Earlier
 	Life      instance.Life
 	// Credential is where the supervisor finds its credential; Keep is that
 	// credential, where there is no such place and it has to be kept.
@@ -48,6 +49,18 @@ type Request struct {
 	// JIT is a registration that was made elsewhere; nil: made here. Its name
 	// counts, and Identity does not.
 	JIT *register.JITConfig
+}
+
+// Earlier is what a request has to do with the install before it, and with the one after.
+type Earlier struct {
+	// Options are what is remembered for the next install.
+	Options []instance.Option
+	// Changes are what differs from the install before, to be shown.
+	Changes []OptionChange
+	// KeepVariables has the variables of the install before stay.
+	KeepVariables bool
+	// Reset has nothing of it stay.
+	Reset bool
 }
 
 // Replace says which runners of the same name at GitHub may be replaced, and that a runner of this host may be registered again.

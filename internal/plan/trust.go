@@ -30,8 +30,12 @@ const maxBundle = 16 << 20
 // checkTrust refuses certificates that the listener or its jobs could not use: they
 // would fail much later, and would not say why.
 func (p *planner) checkTrust(context.Context) error {
+	kept, err := keptVariables(p)
+	if err != nil {
+		return err
+	}
 	named := map[string]string{}
-	for _, variable := range p.variables() {
+	for _, variable := range p.variables(kept) {
 		name, value, _ := strings.Cut(variable, "=")
 		named[name] = value // the last one counts, as in .env
 	}
