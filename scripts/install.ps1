@@ -1,6 +1,7 @@
 # Puts one verified binary, runner-bootstrap.exe, into a folder, and does nothing else:
 #
-#   irm https://github.com/runner-bootstrap/runner-bootstrap/releases/latest/download/install.ps1 | iex
+#   irm https://github.com/runner-bootstrap/runner-bootstrap/releases/download/v1.2.3/install.ps1 -OutFile install.ps1
+#   (Get-FileHash install.ps1).Hash   # as the page of the release shows it
 #   .\install.ps1 -Version 1.2.3 -BinDir C:\tools -Mirror https://HOST/DIRECTORY -Sha256 HEX
 #
 # Each option is also a variable: RUNNER_BOOTSTRAP_INSTALL_VERSION, _BIN_DIR, _MIRROR, _SHA256. What a release holds:

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Puts one verified binary, runner-bootstrap, into a folder of the path, and does nothing else:
 #
-#   curl -fsSL https://github.com/runner-bootstrap/runner-bootstrap/releases/latest/download/install.sh | sh
-#   curl -fsSL https://github.com/runner-bootstrap/runner-bootstrap/releases/latest/download/install.sh | sh -s -- --version 1.2.3
+#   sh install.sh --version 1.2.3 --checksums-sha256 HEX
+#
+# README.md shows how it is fetched and checked before it is run.
 #
 # The options are told by --help, and below. What a release holds: checksums.txt, as sha256sum writes it, and
 # runner-bootstrap_OS_ARCH.tar.gz with runner-bootstrap at its top.
@@ -20,6 +21,9 @@ usage() {
 		                  file:/DIR (taken as it is), or http: on loopback
 		  --sha256 HEX    what the archive must have; checksums.txt is not   RUNNER_BOOTSTRAP_INSTALL_SHA256
 		                  asked then
+		  --checksums-sha256 HEX                                             RUNNER_BOOTSTRAP_INSTALL_CHECKSUMS_SHA256
+		                  what checksums.txt must have: it pins all files
+		                  of a release
 
 		Each option is also a variable, an option beats it. Proxies are those of curl and wget (https_proxy).
 		Exit codes: 0 done, or already so; 2 usage; 3 this host; 5 network; 6 not what was promised; 130 interrupted.
@@ -33,23 +37,24 @@ fail() {
 	exit "$1"
 }
 
-# read_arguments sets what the caller chooses: version, bin_dir, mirror, sha256.
+# read_arguments sets what the caller chooses: version, bin_dir, mirror, sha256, checksums_sha256.
 read_arguments() {
 	version=${RUNNER_BOOTSTRAP_INSTALL_VERSION:-}
 	bin_dir=${RUNNER_BOOTSTRAP_INSTALL_BIN_DIR:-/usr/local/bin}
 	mirror=${RUNNER_BOOTSTRAP_INSTALL_MIRROR:-}
 	sha256=${RUNNER_BOOTSTRAP_INSTALL_SHA256:-}
+	checksums_sha256=${RUNNER_BOOTSTRAP_INSTALL_CHECKSUMS_SHA256:-}
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--help | -h)
 			usage
 			exit 0
 			;;
-		--version=* | --bin-dir=* | --mirror=* | --sha256=*)
+		--version=* | --bin-dir=* | --mirror=* | --sha256=* | --checksums-sha256=*)
 			option=${1%%=*} value=${1#*=}
 			shift
 			;;
-		--version | --bin-dir | --mirror | --sha256)
+		--version | --bin-dir | --mirror | --sha256 | --checksums-sha256)
 			[ $# -gt 1 ] || fail 2 "$1 needs a value" 'sh install.sh --help'
 			option=$1 value=$2
 			shift 2
@@ -62,6 +67,7 @@ read_arguments() {
 		--bin-dir) bin_dir=$value ;;
 		--mirror) mirror=$value ;;
 		--sha256) sha256=$value ;;
+		--checksums-sha256) checksums_sha256=$value ;;
 		esac
 	done
 }
@@ -75,7 +81,10 @@ check_arguments() {
 	esac
 
 	sha256=$(printf '%s' "$sha256" | tr 'A-F' 'a-f')
-	[ -z "$sha256" ] || is_digest "$sha256" || fail 2 "\"$sha256\" is no SHA-256: it has 64 hexadecimal digits"
+	checksums_sha256=$(printf '%s' "$checksums_sha256" | tr 'A-F' 'a-f')
+	for given in "$sha256" "$checksums_sha256"; do
+		[ -z "$given" ] || is_digest "$given" || fail 2 "\"$given\" is no SHA-256: it has 64 hexadecimal digits"
+	done
 
 	case $bin_dir in
 	/*) ;;
@@ -287,7 +296,7 @@ fetch() {
 	if [ "$loader" != curl ] && grep -qi '^ *location: *http:' "$said"; then
 		fail 5 "fetching $shown/$1: refused, as it was redirected to plain http"
 	fi
-	if [ -z "$sha256" ] && grep -q 'certificate validation not implemented' "$said"; then
+	if [ -z "$sha256$checksums_sha256" ] && grep -q 'certificate validation not implemented' "$said"; then
 		fail 3 "fetching $shown/$1: refused, as this wget does not check who answers" \
 			'install curl, or tell what the archive has: --sha256 HEX'
 	fi
@@ -309,6 +318,11 @@ promised() {
 	expected=$sha256
 	[ -z "$expected" ] || return 0
 	fetch checksums.txt
+	if [ -n "$checksums_sha256" ]; then
+		digest "$temporary/checksums.txt"
+		[ "$actual" = "$checksums_sha256" ] ||
+			fail 6 "$shown/checksums.txt has SHA-256 $actual, not $checksums_sha256: it is not what was promised"
+	fi
 	while IFS= read -r line; do
 		if [ "${line#*  }" = "$archive" ]; then
 			expected=${line%%  *}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"path"
 	"slices"
@@ -36,8 +37,10 @@ type userDataOptions struct {
 	baked         bool
 	packageURL    string
 	packageSHA256 string
-	exposeSecrets bool
-	format        string
+	// checksumsSHA256 is of the list of digests of this release, which pins all of its files.
+	checksumsSHA256 string
+	exposeSecrets   bool
+	format          string
 }
 
 func (o *userDataOptions) options() []option {
@@ -58,6 +61,11 @@ func (o *userDataOptions) options() []option {
 			text:  &o.packageSHA256,
 		},
 		{
+			name: "checksums-sha256", value: "HEX", commands: "cloud-init",
+			usage: "digest that checksums.txt of this release must have on the machine; it is fetched to find out if it is not given",
+			text:  &o.checksumsSHA256,
+		},
+		{
 			name: "i-know", commands: "cloud-init",
 			usage: "put the long-lived credential into the user data, where every process of the machine may be able to read it",
 			on:    &o.exposeSecrets,
@@ -76,17 +84,20 @@ func newCloudInit(call *session) *cobra.Command {
 Takes the options of install, and prints them as user data for cloud-init: the
 machine gets a configuration file, this program in the same version (unless
 --baked), and its first-boot unit, which tries again until there is a runner.
-GitHub is not asked. Files that options name go along, unless their paths are
+The version is pinned by the digest of its checksums.txt, which is fetched once,
+here, unless you give it (--checksums-sha256). Nothing else is fetched. Files that options name go along, unless their paths are
 absolute and there are none here; the machine keeps those in its image.
 
 Everybody on the machine, jobs included, can usually read user data from the cloud's
 metadata service. So a long-lived credential does not belong into it: let the machine
 fetch one (--token-command, --app-key-command), or bring a registration token or a
 just-in-time configuration, which is of no use after it was used.`,
-		o.groups(), func(context.Context) error { return makeUserData(call, o) })
+		o.groups(), func(ctx context.Context) error {
+			return call.bounded(ctx, func(ctx context.Context) error { return makeUserData(ctx, call, o) })
+		})
 }
 
-func makeUserData(call *session, o *cloudInitOptions) error {
+func makeUserData(ctx context.Context, call *session, o *cloudInitOptions) error {
 	if err := o.userData.check(); err != nil {
 		return err
 	}
@@ -114,6 +125,9 @@ func makeUserData(call *session, o *cloudInitOptions) error {
 	}
 	if o.install.place.dir != "" {
 		issued.variables = append(issued.variables, option{name: "dir"}.variable()+"="+o.install.place.dir)
+	}
+	if err := o.userData.pin(ctx, call); err != nil {
+		return err
 	}
 	data.add(perBoot, "0755", bootScript(&o.userData, &o.install.network))
 	data.private(firstBoot+"/begun", begun(issued.variables))
@@ -144,9 +158,14 @@ func (o *installOptions) futureScope(issued issuedFiles) (github.Scope, error) {
 
 func (o *userDataOptions) check() error {
 	digest, err := hex.DecodeString(o.packageSHA256)
+	list, unread := hex.DecodeString(o.checksumsSHA256)
 	switch {
 	case !slices.Contains([]string{formatPlain, formatGzip, formatMIME}, o.format):
 		return usagef("--format: %q is not plain, gzip or mime", o.format)
+	case o.checksumsSHA256 != "" && (o.baked || o.packageURL != ""):
+		return usagef("--checksums-sha256 is of this program's release, which the machine does not fetch with --baked or --package")
+	case o.checksumsSHA256 != "" && (unread != nil || len(list) != sha256.Size):
+		return usagef("--checksums-sha256: it is not a SHA-256, which has 64 hexadecimal digits")
 	case o.packageURL == "" && o.packageSHA256 != "":
 		return usagef("--package-sha256 needs --package")
 	case o.packageURL == "" && !o.baked && version == "":
@@ -158,7 +177,7 @@ func (o *userDataOptions) check() error {
 		return usagef("--package and --baked: a baked image has the program already")
 	case path.Ext(o.packageURL) != ".deb" && path.Ext(o.packageURL) != ".rpm":
 		return usagef("--package: %q is neither a .deb nor a .rpm", o.packageURL)
-	case err != nil || len(digest) != 32:
+	case err != nil || len(digest) != sha256.Size:
 		return usagef("--package needs --package-sha256, the SHA-256 of the package in hexadecimal")
 	}
 	return nil

@@ -232,6 +232,7 @@ func credentialMeanings() []meaning {
 
 func refusalMeanings() []meaning {
 	return []meaning{
+		{errNoChecksums, exitArchive, plus("--checksums-sha256", "HEX"), never},
 		{download.ErrNoDigest, exitArchive, plus("--sha256", "HEX"), never},
 		{download.ErrArchive, exitArchive, same, never},
 
@@ -275,6 +276,7 @@ func refusalMeanings() []meaning {
 func networkMeanings() []meaning {
 	return []meaning{
 		{register.ErrStillListed, exitNetwork, same, later},
+		{errChecksums, exitNetwork, plus("--checksums-sha256", "HEX"), later},
 		{github.ErrServer, exitNetwork, hintServer, soon},
 		{github.ErrNotGitHub, exitNetwork, hintNotGitHub, later},
 		{transport.ErrProxy, exitNetwork, hintProxy, later},

@@ -266,14 +266,15 @@ func fetchProgram(o *userDataOptions, network *networkOptions) []string {
 			"}")
 	}
 	return append(lines,
-		"base="+releases+"/download/v"+strings.TrimPrefix(version, "v"),
+		"base="+release(),
 		"bring() {",
 		"	case $(uname -m) in x86_64) arch=amd64 ;; aarch64) arch=arm64 ;; *) arch=armv7 ;; esac",
 		"	kind=rpm",
 		"	! command -v dpkg >/dev/null || kind=deb",
 		"	file=runner-bootstrap_linux_$arch.$kind",
-		"	cd /run && get $base/checksums.txt >runner-bootstrap-checksums.txt && get $base/$file >$file &&",
-		`		grep " $file\$" runner-bootstrap-checksums.txt | sha256sum -c - &&`,
+		"	cd /run && get $base/checksums.txt >runner-bootstrap-checksums.txt &&",
+		`		echo "`+strings.ToLower(o.checksumsSHA256)+`  runner-bootstrap-checksums.txt" | sha256sum -c - &&`,
+		`		get $base/$file >$file && grep " $file\$" runner-bootstrap-checksums.txt | sha256sum -c - &&`,
 		"		if [ $kind = deb ]; then "+deb+"/run/$file; else "+rpm+"/run/$file; fi",
 		"}")
 }

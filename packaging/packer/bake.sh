@@ -3,6 +3,7 @@
 # in /tmp/runner-bootstrap, and beside it the package of the program, if there is to be one.
 #
 # PROGRAM_VERSION   release that install.sh fetches; needed where there is no package
+# CHECKSUMS_SHA256  digest of that release's checksums.txt
 # PACKAGES          further packages of the distribution, separated by blanks
 # FIX               if not empty, doctor --fix installs the libraries that the runner needs
 # FIRSTBOOT         if not empty, install runs at the first boot of each machine
@@ -18,6 +19,10 @@ for file in "$folder"/*.deb "$folder"/*.rpm; do
 done
 if [ -z "$package${PROGRAM_VERSION-}" ]; then
 	echo 'bake.sh: say which program the image shall have: a package, or a program_version; the latest one would be another one tomorrow' >&2
+	exit 2
+fi
+if [ -z "$package" ] && [ -z "${CHECKSUMS_SHA256-}" ]; then
+	echo "bake.sh: the release $PROGRAM_VERSION needs its checksums_sha256: a person who can replace it could be root in your images otherwise" >&2
 	exit 2
 fi
 
@@ -69,7 +74,7 @@ fi
 if [ -n "$package" ]; then
 	add "$package"
 else
-	sh "$folder/install.sh" --version "$PROGRAM_VERSION"
+	sh "$folder/install.sh" --version "$PROGRAM_VERSION" --checksums-sha256 "$CHECKSUMS_SHA256"
 fi
 rm -rf "$folder"
 

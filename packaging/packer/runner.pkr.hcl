@@ -19,6 +19,12 @@ variable "program_version" {
   default     = ""
 }
 
+variable "checksums_sha256" {
+  description = "SHA-256 of the checksums.txt of that release; needed with program_version."
+  type        = string
+  default     = ""
+}
+
 variable "runner_version" {
   description = "Version of the runner to bake; the latest public release if it is empty."
   type        = string
@@ -237,6 +243,7 @@ build {
     execute_command = local.execute
     environment_vars = concat(local.environment, [
       "PROGRAM_VERSION=${var.program_version}",
+      "CHECKSUMS_SHA256=${var.checksums_sha256}",
       "PACKAGES=${join(" ", var.packages)}",
       "FIX=${var.fix ? "yes" : ""}",
       "FIRSTBOOT=${var.firstboot ? "yes" : ""}",

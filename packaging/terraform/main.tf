@@ -106,8 +106,9 @@ locals {
     "\tkind=rpm",
     "\t! command -v dpkg >/dev/null || kind=deb",
     "\tfile=runner-bootstrap_linux_$arch.$kind",
-    "\tcd /run && get $base/checksums.txt >runner-bootstrap-checksums.txt && get $base/$file >$file &&",
-    "\t\tgrep \" $file\\$\" runner-bootstrap-checksums.txt | sha256sum -c - &&",
+    "\tcd /run && get $base/checksums.txt >runner-bootstrap-checksums.txt &&",
+    "\t\techo \"${lower(coalesce(var.checksums_sha256, "none"))}  runner-bootstrap-checksums.txt\" | sha256sum -c - &&",
+    "\t\tget $base/$file >$file && grep \" $file\\$\" runner-bootstrap-checksums.txt | sha256sum -c - &&",
     "\t\tif [ $kind = deb ]; then ${local.deb} /run/$file; else ${local.rpm} /run/$file; fi",
     "}",
   ]

@@ -228,6 +228,25 @@ variable "program_version" {
   }
 }
 
+variable "checksums_sha256" {
+  description = "SHA-256 of the checksums.txt of the release program_version: the machine takes this list alone, and of it the package of its kind."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.program_version == null || var.checksums_sha256 != null
+    error_message = "The program_version needs the checksums_sha256 of its release: a person who can replace a release could be root on your machines otherwise."
+  }
+  validation {
+    condition     = var.checksums_sha256 == null || can(regex("^[0-9A-Fa-f]{64}$", var.checksums_sha256))
+    error_message = "The checksums_sha256 must be 64 hexadecimal digits."
+  }
+  validation {
+    condition     = var.checksums_sha256 == null || var.program_version != null
+    error_message = "The checksums_sha256 is for a release that the machine fetches: leave it out without a program_version."
+  }
+}
+
 variable "allow_secrets_in_user_data" {
   description = "Whether a long-lived credential may stand in the user data, where every process of the machine may be able to read it, and in Terraform's state."
   type        = bool

@@ -244,9 +244,11 @@ func (h *host) byHand(t *testing.T, url string) time.Duration {
 	t.Helper()
 	h.Write("/usr/local/bin/gh", "#!/bin/sh\nexec cat "+token+"\n", 0o755)
 	h.Write(token, h.server.Token()+"\n", 0o600)
+	pinned := h.Must("sh", "-c", "curl -fsS "+url+"/files/checksums.txt | sha256sum | cut -c 1-64")
 	var took time.Duration
 	for line := range strings.Lines(h.quickstart(t, "host",
-		"https://github.com/runner-bootstrap/runner-bootstrap/releases/latest/download", url+"/files",
+		"https://github.com/runner-bootstrap/runner-bootstrap/releases/download/vVERSION", url+"/files",
+		"SHA256", pinned, "--version VERSION", "--version 1.2.3",
 		"sudo sh", "sudo RUNNER_BOOTSTRAP_INSTALL_MIRROR="+url+"/files sh",
 		"bootstrap install", "bootstrap install --name cold --preemption off")) {
 		began := time.Now()
@@ -260,7 +262,7 @@ func (h *host) byHand(t *testing.T, url string) time.Duration {
 	}
 	h.notSealed(t, "cold, and each copy would be the same runner", "--url", h.server.URL()+"/octo-org/hello", "--token-file", token)
 	h.Must("runner-bootstrap", "uninstall", "--token-file", token)
-	h.Must("rm", "-r", "/var/cache/runner-bootstrap", token, "/usr/local/bin/gh", "/usr/local/bin/runner-bootstrap")
+	h.Must("rm", "-r", "/var/cache/runner-bootstrap", token, "/checksums.txt", "/install.sh", "/usr/local/bin/gh", "/usr/local/bin/runner-bootstrap")
 	return took
 }
 

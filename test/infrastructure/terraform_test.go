@@ -118,7 +118,7 @@ func TestKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	// These concern the call of cloud-init, or are variables of the module that have no key.
-	calls := []string{"baked", "config", "format", "help", "i-know", "log-format", "log-level", "no-progress", "package", "package-sha256"}
+	calls := []string{"baked", "checksums-sha256", "config", "format", "help", "i-know", "log-format", "log-level", "no-progress", "package", "package-sha256"}
 	var want []string
 	for _, option := range regexp.MustCompile(`(?m)^ +(?:-h, )?--([a-z0-9-]+)`).FindAllStringSubmatch(string(help), -1) {
 		if !slices.Contains(calls, option[1]) {

@@ -60,6 +60,12 @@ func TestPlaces(t *testing.T) {
 			t.Errorf("checksums.txt was asked for %d times in spite of --sha256", n)
 		}
 
+		// The list that is pinned, in capitals as well.
+		h.extra = []string{"RUNNER_BOOTSTRAP_INSTALL_CHECKSUMS_SHA256=" + strings.ToUpper(digest(files["checksums.txt"]))}
+		h.old(t, []byte("old"))
+		h.run(t, "--mirror", m.url).wants(t, 0, h.target()+": runner-bootstrap "+released)
+		h.leaves(t, binary(t))
+
 		// From a folder, to one that is not there yet, by a relative name.
 		from := filepath.Join(h.base, "a folder")
 		files.write(t, from)
@@ -103,6 +109,7 @@ func TestRefuses(t *testing.T) {
 		words string
 	}{
 		{"digest of the caller", good, []string{"--sha256", wrong}, 6, "not " + wrong},
+		{"digest of the list", good, []string{"--checksums-sha256", wrong}, 6, "checksums.txt has SHA-256 " + digest(good["checksums.txt"]) + ", not " + wrong},
 		{"digest of the release", with("checksums.txt", wrong+"  "+archiveName()+"\n"), nil, 6, "not " + wrong},
 		{"one byte more", with(archiveName(), string(good[archiveName()])+"x"), nil, 6, "it is not what was promised"},
 		{"no digest", with("checksums.txt", wrong+"  other\n"), nil, 6, "promises nothing about " + archiveName()},
@@ -161,6 +168,7 @@ func TestUsage(t *testing.T) {
 			{"--version", "latest"},
 			{"--sha256", "abc"},
 			{"--sha256", strings.Repeat("g", 64)},
+			{"--checksums-sha256", "abc"},
 			{"--bin-dir", ""},
 			{"--mirror", "http://example.com"},
 			{"--mirror", "http://localhost.example.com"},

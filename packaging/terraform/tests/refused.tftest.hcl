@@ -4,8 +4,9 @@
 run "no_url" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    token_command   = "t"
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    token_command    = "t"
   }
   expect_failures = [var.url]
 }
@@ -13,9 +14,10 @@ run "no_url" {
 run "url_of_a_host" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com"
-    token_command   = "t"
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com"
+    token_command    = "t"
   }
   expect_failures = [var.url]
 }
@@ -23,9 +25,10 @@ run "url_of_a_host" {
 run "url_with_a_password" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://me:secret@github.com/octo-org"
-    token_command   = "t"
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://me:secret@github.com/octo-org"
+    token_command    = "t"
   }
   expect_failures = [var.url]
 }
@@ -33,9 +36,10 @@ run "url_with_a_password" {
 run "url_with_a_query" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org?a=b"
-    token_command   = "t"
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org?a=b"
+    token_command    = "t"
   }
   expect_failures = [var.url]
 }
@@ -43,9 +47,10 @@ run "url_with_a_query" {
 run "url_with_another_line" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org\nruncmd: [evil]"
-    token_command   = "t"
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org\nruncmd: [evil]"
+    token_command    = "t"
   }
   expect_failures = [var.url]
 }
@@ -53,9 +58,10 @@ run "url_with_another_line" {
 run "url_in_the_clear" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "http://github.com/octo-org"
-    token_command   = "t"
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "http://github.com/octo-org"
+    token_command    = "t"
   }
   expect_failures = [var.url]
 }
@@ -63,10 +69,11 @@ run "url_in_the_clear" {
 run "options_that_are_no_map" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    token_command   = "t"
-    options         = "ephemeral"
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    token_command    = "t"
+    options          = "ephemeral"
   }
   expect_failures = [var.options]
 }
@@ -74,10 +81,11 @@ run "options_that_are_no_map" {
 run "token_among_the_options" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    token_command   = "t"
-    options         = { token = "example" }
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    token_command    = "t"
+    options          = { token = "example" }
   }
   expect_failures = [var.options]
 }
@@ -85,10 +93,11 @@ run "token_among_the_options" {
 run "option_with_a_variable_of_its_own" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    token_command   = "t"
-    options         = { app-id = "1" }
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    token_command    = "t"
+    options          = { app-id = "1" }
   }
   expect_failures = [var.options]
 }
@@ -96,10 +105,11 @@ run "option_with_a_variable_of_its_own" {
 run "unknown_option" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    token_command   = "t"
-    options         = { maxjobs = 1 }
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    token_command    = "t"
+    options          = { maxjobs = 1 }
   }
   expect_failures = [var.options]
 }
@@ -107,10 +117,11 @@ run "unknown_option" {
 run "option_of_this_call_only" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    token_command   = "t"
-    options         = { dry-run = true }
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    token_command    = "t"
+    options          = { dry-run = true }
   }
   expect_failures = [var.options]
 }
@@ -118,10 +129,11 @@ run "option_of_this_call_only" {
 run "map_that_is_not_env" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    token_command   = "t"
-    options         = { labels = { a = "b" } }
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    token_command    = "t"
+    options          = { labels = { a = "b" } }
   }
   expect_failures = [var.options]
 }
@@ -129,10 +141,11 @@ run "map_that_is_not_env" {
 run "list_of_lists" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    token_command   = "t"
-    options         = { labels = [["a"]] }
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    token_command    = "t"
+    options          = { labels = [["a"]] }
   }
   expect_failures = [var.options]
 }
@@ -140,10 +153,11 @@ run "list_of_lists" {
 run "unknown_preemption" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    token_command   = "t"
-    options         = { preemption = "moon" }
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    token_command    = "t"
+    options          = { preemption = "moon" }
   }
   expect_failures = [var.options]
 }
@@ -151,10 +165,11 @@ run "unknown_preemption" {
 run "unknown_metadata" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    token_command   = "t"
-    options         = { metadata = "maybe" }
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    token_command    = "t"
+    options          = { metadata = "maybe" }
   }
   expect_failures = [var.options]
 }
@@ -162,10 +177,11 @@ run "unknown_metadata" {
 run "unknown_allow" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    token_command   = "t"
-    options         = { allow = ["sudo", "root"] }
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    token_command    = "t"
+    options          = { allow = ["sudo", "root"] }
   }
   expect_failures = [var.options]
 }
@@ -173,10 +189,11 @@ run "unknown_allow" {
 run "unknown_allow_as_text" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    token_command   = "t"
-    options         = { allow = "sudo,root" }
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    token_command    = "t"
+    options          = { allow = "sudo,root" }
   }
   expect_failures = [var.options]
 }
@@ -184,10 +201,11 @@ run "unknown_allow_as_text" {
 run "no_labels_at_all" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    token_command   = "t"
-    options         = { no-default-labels = true }
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    token_command    = "t"
+    options          = { no-default-labels = true }
   }
   expect_failures = [var.options]
 }
@@ -195,10 +213,11 @@ run "no_labels_at_all" {
 run "group_of_a_repository" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org/hello"
-    token_command   = "t"
-    options         = { runnergroup = "big" }
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org/hello"
+    token_command    = "t"
+    options          = { runnergroup = "big" }
   }
   expect_failures = [var.options]
 }
@@ -206,11 +225,12 @@ run "group_of_a_repository" {
 run "settled_by_the_jitconfig" {
   command = plan
   variables {
-    for_one_machine = true
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    jitconfig       = file("../cloud-init/jitconfig.example")
-    options         = { ephemeral = true }
+    for_one_machine  = true
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    jitconfig        = file("../cloud-init/jitconfig.example")
+    options          = { ephemeral = true }
   }
   expect_failures = [var.options]
 }
@@ -220,6 +240,7 @@ run "jit_by_a_registration_token" {
   variables {
     for_one_machine    = true
     program_version    = "1.2.3"
+    checksums_sha256   = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
     url                = "https://github.com/octo-org"
     registration_token = "EXAMPLE"
     options            = { jit = true }
@@ -230,8 +251,9 @@ run "jit_by_a_registration_token" {
 run "no_credential" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
   }
   expect_failures = [var.token_command]
 }
@@ -239,9 +261,10 @@ run "no_credential" {
 run "empty_command" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    token_command   = " "
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    token_command    = " "
   }
   expect_failures = [var.token_command]
 }
@@ -249,10 +272,11 @@ run "empty_command" {
 run "two_credentials" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    token_command   = "t"
-    app             = { id = "1", key_command = "k" }
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    token_command    = "t"
+    app              = { id = "1", key_command = "k" }
   }
   expect_failures = [var.token_command]
 }
@@ -260,9 +284,10 @@ run "two_credentials" {
 run "app_without_an_id" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    app             = { id = "", key_command = "k" }
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    app              = { id = "", key_command = "k" }
   }
   expect_failures = [var.app]
 }
@@ -270,9 +295,10 @@ run "app_without_an_id" {
 run "app_without_a_key" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    app             = { id = "1" }
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    app              = { id = "1" }
   }
   expect_failures = [var.app]
 }
@@ -280,10 +306,11 @@ run "app_without_a_key" {
 run "app_with_two_keys" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    app             = { id = "1", key_command = "k" }
-    options         = { app-key-file = "/k" }
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    app              = { id = "1", key_command = "k" }
+    options          = { app-key-file = "/k" }
   }
   expect_failures = [var.app]
 }
@@ -292,6 +319,7 @@ run "key_without_an_app" {
   command = plan
   variables {
     program_version            = "1.2.3"
+    checksums_sha256           = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
     url                        = "https://github.com/octo-org"
     token_command              = "t"
     app_key                    = "k"
@@ -303,10 +331,11 @@ run "key_without_an_app" {
 run "key_file_without_an_app" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    token_command   = "t"
-    options         = { app-key-file = "/k" }
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    token_command    = "t"
+    options          = { app-key-file = "/k" }
   }
   expect_failures = [var.app]
 }
@@ -314,10 +343,11 @@ run "key_file_without_an_app" {
 run "no_jitconfig" {
   command = plan
   variables {
-    for_one_machine = true
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    jitconfig       = "eyJhIjoxfQ=="
+    for_one_machine  = true
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    jitconfig        = "eyJhIjoxfQ=="
   }
   expect_failures = [var.jitconfig]
 }
@@ -327,6 +357,7 @@ run "empty_registration_token" {
   variables {
     for_one_machine    = true
     program_version    = "1.2.3"
+    checksums_sha256   = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
     url                = "https://github.com/octo-org"
     registration_token = ""
   }
@@ -338,6 +369,7 @@ run "registration_token_of_two_lines" {
   variables {
     for_one_machine    = true
     program_version    = "1.2.3"
+    checksums_sha256   = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
     url                = "https://github.com/octo-org"
     registration_token = "A\nB"
   }
@@ -349,6 +381,7 @@ run "both_brought" {
   variables {
     for_one_machine    = true
     program_version    = "1.2.3"
+    checksums_sha256   = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
     url                = "https://github.com/octo-org"
     registration_token = "EXAMPLE"
     jitconfig          = file("../cloud-init/jitconfig.example")
@@ -390,9 +423,10 @@ run "package_and_baked" {
 run "version_for_a_shell" {
   command = plan
   variables {
-    url             = "https://github.com/octo-org"
-    token_command   = "t"
-    program_version = "1.2.3; reboot"
+    url              = "https://github.com/octo-org"
+    token_command    = "t"
+    program_version  = "1.2.3; reboot"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
   }
   expect_failures = [var.program_version]
 }
@@ -400,10 +434,11 @@ run "version_for_a_shell" {
 run "version_and_baked" {
   command = plan
   variables {
-    url             = "https://github.com/octo-org"
-    token_command   = "t"
-    baked           = true
-    program_version = "1.2.3"
+    url              = "https://github.com/octo-org"
+    token_command    = "t"
+    baked            = true
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
   }
   expect_failures = [var.program_version]
 }
@@ -411,20 +446,54 @@ run "version_and_baked" {
 run "version_and_package" {
   command = plan
   variables {
+    url              = "https://github.com/octo-org"
+    token_command    = "t"
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    package          = { url = "https://example.com/a.deb", sha256 = "0000000000000000000000000000000000000000000000000000000000000000" }
+  }
+  expect_failures = [var.program_version]
+}
+
+run "version_without_its_digest" {
+  command = plan
+  variables {
     url             = "https://github.com/octo-org"
     token_command   = "t"
     program_version = "1.2.3"
-    package         = { url = "https://example.com/a.deb", sha256 = "0000000000000000000000000000000000000000000000000000000000000000" }
   }
-  expect_failures = [var.program_version]
+  expect_failures = [var.checksums_sha256]
+}
+
+run "digest_of_no_length" {
+  command = plan
+  variables {
+    url              = "https://github.com/octo-org"
+    token_command    = "t"
+    program_version  = "1.2.3"
+    checksums_sha256 = "00"
+  }
+  expect_failures = [var.checksums_sha256]
+}
+
+run "digest_without_a_version" {
+  command = plan
+  variables {
+    url              = "https://github.com/octo-org"
+    token_command    = "t"
+    baked            = true
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+  }
+  expect_failures = [var.checksums_sha256]
 }
 
 run "token_unawares" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    token           = "example"
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    token            = "example"
   }
   expect_failures = [var.token]
 }
@@ -433,6 +502,7 @@ run "token_with_a_blank" {
   command = plan
   variables {
     program_version            = "1.2.3"
+    checksums_sha256           = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
     url                        = "https://github.com/octo-org"
     token                      = "a b"
     allow_secrets_in_user_data = true
@@ -443,10 +513,11 @@ run "token_with_a_blank" {
 run "app_key_unawares" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    app             = { id = "1" }
-    app_key         = "k"
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    app              = { id = "1" }
+    app_key          = "k"
   }
   expect_failures = [var.app_key]
 }
@@ -455,6 +526,7 @@ run "empty_app_key" {
   command = plan
   variables {
     program_version            = "1.2.3"
+    checksums_sha256           = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
     url                        = "https://github.com/octo-org"
     app                        = { id = "1" }
     app_key                    = " "
@@ -466,10 +538,11 @@ run "empty_app_key" {
 run "command_and_file" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    token_command   = "t"
-    options         = { token-file = "/run/vault/token" }
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    token_command    = "t"
+    options          = { token-file = "/run/vault/token" }
   }
   expect_failures = [var.token_command]
 }
@@ -477,9 +550,10 @@ run "command_and_file" {
 run "jitconfig_for_all_machines" {
   command = plan
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    jitconfig       = file("../cloud-init/jitconfig.example")
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    jitconfig        = file("../cloud-init/jitconfig.example")
   }
   expect_failures = [var.jitconfig]
 }
@@ -488,6 +562,7 @@ run "registration_token_for_all_machines" {
   command = plan
   variables {
     program_version    = "1.2.3"
+    checksums_sha256   = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
     url                = "https://github.com/octo-org"
     registration_token = "EXAMPLE"
   }

@@ -9,7 +9,7 @@ run "app" {
       sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
     }
     url     = "https://github.com/octo-org"
-    options = { name = "{hostname}", labels = ["gpu", "{zone}"], deregister-on-stop = true, dir = null }
+    options = { name = "{instance_id}", labels = ["gpu", "{zone}"], deregister-on-stop = true, dir = null }
     app = {
       id          = "Iv23liExample"
       key_command = "aws secretsmanager get-secret-value --secret-id runner-app-key --query SecretString --output text"
@@ -89,7 +89,7 @@ run "several" {
       sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
     }
     url           = "https://github.com/octo-org"
-    options       = { name = "{hostname}-{n}", count = 4 }
+    options       = { name = "{instance_id}-{n}", count = 4 }
     token_command = "az keyvault secret show --vault-name runners --name token --query value --output tsv"
   }
 }
@@ -169,6 +169,30 @@ run "registration_means_the_same" {
   variables {
     printed   = "./tests/expected/registration.yaml"
     user_data = run.registration.user_data
+  }
+  assert {
+    condition     = output.made == output.printed
+    error_message = "It differs from what the command prints.\nmodule:  ${output.made}\ncommand: ${output.printed}"
+  }
+}
+
+# A release, pinned by the list of its digests.
+run "release" {
+  command = plan
+  variables {
+    url              = "https://github.com/octo-org"
+    token_command    = "vault read -field=token secret/ci"
+    program_version  = "1.2.3"
+    checksums_sha256 = "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855"
+  }
+}
+
+run "release_means_the_same" {
+  command = plan
+  module { source = "./tests/compare" }
+  variables {
+    printed   = "./tests/expected/release.yaml"
+    user_data = run.release.user_data
   }
   assert {
     condition     = output.made == output.printed

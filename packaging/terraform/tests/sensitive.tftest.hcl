@@ -4,9 +4,10 @@ run "nothing_secret" {
   command = plan
   module { source = "./tests/whole" }
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    token_command   = "vault read token"
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    token_command    = "vault read token"
   }
   assert {
     condition     = output.readable
@@ -22,10 +23,11 @@ run "jitconfig" {
   command = plan
   module { source = "./tests/whole" }
   variables {
-    for_one_machine = true
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    jitconfig       = file("../cloud-init/jitconfig.example")
+    for_one_machine  = true
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    jitconfig        = file("../cloud-init/jitconfig.example")
   }
   assert {
     condition     = output.sensitive
@@ -39,6 +41,7 @@ run "registration_token" {
   variables {
     for_one_machine    = true
     program_version    = "1.2.3"
+    checksums_sha256   = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
     url                = "https://github.com/octo-org"
     registration_token = "EXAMPLE"
   }
@@ -53,6 +56,7 @@ run "token" {
   module { source = "./tests/whole" }
   variables {
     program_version            = "1.2.3"
+    checksums_sha256           = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
     url                        = "https://github.com/octo-org"
     token                      = "example"
     allow_secrets_in_user_data = true
@@ -68,6 +72,7 @@ run "app_key" {
   module { source = "./tests/whole" }
   variables {
     program_version            = "1.2.3"
+    checksums_sha256           = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
     url                        = "https://github.com/octo-org"
     app                        = { id = "1" }
     app_key                    = "example"
@@ -83,10 +88,11 @@ run "value_of_an_option" {
   command = plan
   module { source = "./tests/whole" }
   variables {
-    program_version = "1.2.3"
-    url             = "https://github.com/octo-org"
-    token_command   = "vault read token"
-    secret_env      = "PASSWORD=example"
+    program_version  = "1.2.3"
+    checksums_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    url              = "https://github.com/octo-org"
+    token_command    = "vault read token"
+    secret_env       = "PASSWORD=example"
   }
   assert {
     condition     = output.sensitive

@@ -58,6 +58,11 @@ variable "program_version" {
   default = null
 }
 
+variable "checksums_sha256" {
+  type    = string
+  default = null
+}
+
 variable "allow_secrets_in_user_data" {
   type    = bool
   default = false
@@ -86,6 +91,7 @@ module "runner" {
   baked                      = var.baked
   package                    = var.package
   program_version            = var.program_version
+  checksums_sha256           = var.checksums_sha256
   allow_secrets_in_user_data = var.allow_secrets_in_user_data
   token                      = var.token
   app_key                    = var.app_key
