@@ -1,14 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
-
-	"golang.org/x/term"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
@@ -53,7 +49,7 @@ func agreeToPlan(ctx context.Context, call *session, o *installOptions, p *plan.
 	if len(why) > 0 {
 		what += " (" + strings.Join(why, "; ") + ")"
 	}
-	return call.console.agree(ctx, call.in, o.again.yes, what)
+	return agree(ctx, call, o.again.yes, what)
 }
 
 // agreeToRemove announces which runners are beyond --count, and asks at a terminal.
@@ -63,32 +59,24 @@ func agreeToRemove(ctx context.Context, call *session, host *bootstrap.Host, o *
 		return err
 	}
 	what := fmt.Sprintf("--count %d removes %s from this host and from GitHub", o.count.count, strings.Join(names, " and "))
-	return call.console.agree(ctx, call.in, o.again.yes, what)
+	return agree(ctx, call, o.again.yes, what)
 }
 
 // agree announces what is about to be done. At a terminal it asks, unless yes was said before.
-func (c *console) agree(ctx context.Context, in any, yes bool, what string) error {
-	file, ok := in.(*os.File)
-	if yes || !c.person || !c.terminal || !ok || !term.IsTerminal(int(file.Fd())) {
-		c.announce(what)
+func agree(ctx context.Context, call *session, yes bool, what string) error {
+	at := askable(call)
+	if yes || at == nil {
+		call.console.announce(what)
 		return nil
 	}
-	fmt.Fprintf(c.plain, "%s. Go on? [y/N] ", oneCell(what))
-	answer := make(chan string, 1)
-	go func() {
-		line, _ := bufio.NewReader(file).ReadString('\n') // its end is a no
-		answer <- strings.ToLower(strings.TrimSpace(line))
-	}()
-	select {
-	case <-ctx.Done():
-		fmt.Fprintln(c.plain)
-		return ctx.Err()
-	case said := <-answer:
-		if said == "y" || said == "yes" {
-			return nil
-		}
-		return errDeclined
+	answer, err := at.ask(ctx, oneCell(what)+". Go on? [y/N]")
+	if err != nil {
+		return err
 	}
+	if answer = strings.ToLower(answer); answer == "y" || answer == "yes" {
+		return nil
+	}
+	return errDeclined
 }
 
 // announce tells what is about to be done.

@@ -121,32 +121,32 @@ func (r secretReader) readCredential(ctx context.Context, o *credentialOptions) 
 		if err != nil {
 			return credential{}, err
 		}
-		return readToken("--token-command", text)
+		return r.readToken("--token-command", text)
 	case o.tokenFile == "-":
 		text, err := r.readInput(ctx, "the token")
 		if err != nil {
 			return credential{}, err
 		}
-		return readToken("standard input", text)
+		return r.readToken("standard input", text)
 	case o.tokenFile != "":
 		text, err := r.readFile(ctx, "the token", o.tokenFile)
 		if err != nil {
 			return credential{}, err
 		}
-		return readToken(fmt.Sprintf("%q", o.tokenFile), text)
+		return r.readToken(fmt.Sprintf("%q", o.tokenFile), text)
 	}
 	text, err := systemdCredential("token")
 	if err != nil {
 		return credential{}, err
 	}
 	if text != "" {
-		return readToken("systemd's credential token", text)
+		return r.readToken("systemd's credential token", text)
 	}
 	switch {
 	case unreadable != nil:
 		return credential{}, unreadable
 	case !fromVariable.Empty():
-		return asked(variable, fromVariable)
+		return r.asked(variable, fromVariable)
 	case len(others) > 0:
 		r.log.Warn("a token in the environment is for another kind of server, and is not sent",
 			"variables", strings.Join(others, ", "), "instead", instead(r.of))
@@ -166,8 +166,13 @@ func instead(of server) string {
 	}
 }
 
-// asked is a credential that asks the REST API. What config.sh alone takes is none.
-func asked(source string, token github.Secret) (credential, error) {
+// asked is a credential that asks the REST API. What config.sh alone takes is none; a command that works with it as it is
+// gets it as if it had been given by its own option.
+func (r secretReader) asked(source string, token github.Secret) (credential, error) {
+	if place := r.issued.place(r.command, token.Kind()); place != nil && place.Empty() {
+		*place = token
+		return credential{}, nil
+	}
 	what := ""
 	switch token.Kind() {
 	case github.RegistrationToken:
@@ -220,7 +225,7 @@ func (r secretReader) readAppKey(ctx context.Context, o *credentialOptions) (str
 	return text, err
 }
 
-func readToken(source, text string) (credential, error) {
+func (r secretReader) readToken(source, text string) (credential, error) {
 	token, err := github.ReadToken(text)
 	if err != nil {
 		return credential{}, fmt.Errorf("reading the token from %s: %w", source, err)
@@ -228,7 +233,7 @@ func readToken(source, text string) (credential, error) {
 	if token.Empty() {
 		return credential{}, emptySecret("reading the token", source)
 	}
-	return asked(source, token)
+	return r.asked(source, token)
 }
 
 // emptySecret is about a source that gave nothing: a command has failed then, and a file may be one that is just written.

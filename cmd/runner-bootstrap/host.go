@@ -40,9 +40,26 @@ func (call *session) withHost(do func(context.Context, *bootstrap.Host) error) f
 			if call.issued == (issuedTokens{}) {
 				connectAsKept(call, host)
 			}
+			if host, err = askedHost(ctx, call, host); err != nil {
+				return err
+			}
 			return do(ctx, host)
 		})
 	}
+}
+
+// askedHost is the host of an install that has no credential, once a person was asked for one.
+func askedHost(ctx context.Context, call *session, host *bootstrap.Host) (*bootstrap.Host, error) {
+	if commandKey(call.running) != "install" || host.Connect != nil || call.issued != (issuedTokens{}) {
+		return host, nil
+	}
+	if err := askToken(ctx, call); err != nil {
+		return nil, err
+	}
+	if call.credential.empty() {
+		return host, nil
+	}
+	return call.host(call.credential)
 }
 
 // withHostAnyway is withHost for what also works without GitHub: a credential that

@@ -57,7 +57,17 @@ runner was told, --url, --name and --count included; --reset forgets all that.
 and {instance_type} of AWS, Azure, Google Cloud or OpenStack. Where that is not
 known, a label is left out, and a name is refused. {hostname} is what the host
 is called, with something of its own where that is a name that images come with,
-such as localhost.`, o.groups(), patiently(call, call.withHost(bind(call, o, runInstall))))
+such as localhost.`, o.groups(), askingFirst(call, patiently(call, call.withHost(bind(call, o, runInstall)))))
+}
+
+// askingFirst asks a person for what an install cannot do without.
+func askingFirst(call *session, do func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := call.bounded(ctx, func(ctx context.Context) error { return askURL(ctx, call) }); err != nil {
+			return err
+		}
+		return do(ctx)
+	}
 }
 
 func runInstall(ctx context.Context, call *session, host *bootstrap.Host, o *installOptions) error {

@@ -25,6 +25,7 @@ func credentialToRecord(o *credentialOptions, cred credential) (instance.Credent
 	var found instance.Credential
 	var err error
 	switch {
+	case cred.empty(): // what it was found to be is none to come back to
 	case o.appID != "":
 		found.AppID = o.appID
 		found.InstallationID, _ = strconv.ParseInt(o.appInstallationID, 10, 64) // checked by readApp

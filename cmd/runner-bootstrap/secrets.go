@@ -34,6 +34,10 @@ type secretReader struct {
 	of  server // whom they are for
 
 	kept *[]byte // what standard input has brought: it can be read only once
+	at   *terminal
+	// command is the one that runs, and issued where what is recognized as issued elsewhere goes.
+	command string
+	issued  *issuedTokens
 }
 
 // errSecretCommand means that a program of the user's did not print a secret. A vault, or the role by which a machine
@@ -41,7 +45,10 @@ type secretReader struct {
 var errSecretCommand = errors.New("no secret was printed")
 
 func (call *session) secrets() secretReader {
-	return secretReader{in: call.in, err: call.err, log: call.console.log, of: call.speaksTo(), kept: &call.input}
+	return secretReader{
+		in: call.in, err: call.err, log: call.console.log, of: call.speaksTo(), kept: &call.input, at: askable(call),
+		command: commandKey(call.running), issued: &call.issued,
+	}
 }
 
 // popVariables gives the first of the variables that is set, and unsets them all.
@@ -118,6 +125,13 @@ func (r secretReader) warnOfReaders(path string) {
 func (r secretReader) readInput(ctx context.Context, what string) (string, error) {
 	if *r.kept != nil {
 		return string(*r.kept), nil
+	}
+	if r.at != nil {
+		text, err := r.at.askSecret(ctx, strings.ToUpper(what[:1])+what[1:])
+		if err == nil {
+			*r.kept = []byte(text)
+		}
+		return text, err
 	}
 	type result struct {
 		text []byte
