@@ -263,7 +263,7 @@ func addCredential(call *session, o *cloudInitOptions, data *userData, issued bo
 	case !fetches && !issued:
 		return &usageError{
 			text: "the machine would have no credential",
-			hint: again(call.arguments, "--token-command", "COMMAND"),
+			hint: againWith(call, "--token-command", "COMMAND"),
 		}
 	case given.appID == "" && (given.appKeyFile != "" || given.appKeyCommand != ""):
 		return usagef("--app-key-file and --app-key-command need --app-id")

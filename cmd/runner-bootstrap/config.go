@@ -37,7 +37,7 @@ func validateConfig(call *session, o *installOptions) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return &usageError{
 				text: fmt.Sprintf("there is no configuration file %q", name),
-				hint: again(call.arguments, "--config", "FILE"),
+				hint: againWith(call, "--config", "FILE"),
 			}
 		}
 		return usagef("reading the configuration file: %v", err)

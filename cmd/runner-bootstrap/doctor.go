@@ -142,7 +142,7 @@ func (call *session) withWords(words ...string) string {
 	if len(words) == 1 && slices.Contains(call.arguments, words[0]) {
 		words = nil
 	}
-	return again(call.arguments, words...)
+	return againWith(call, words...)
 }
 
 // repair installs what is missing. A package database that stays in use is a finding like the others.

@@ -98,7 +98,7 @@ func take(call *session, o option, told []instance.Option) error {
 			if err := call.running.Flags().Set(one.Name, value); err != nil {
 				return &usageError{
 					text: "--" + o.name + " of an earlier install: value " + value + " is " + errors.Unwrap(err).Error(),
-					hint: again(call.arguments, "--reset"),
+					hint: againWith(call, "--reset"),
 				}
 			}
 		}

@@ -114,7 +114,7 @@ func (call *session) explain(err error) (int, string) {
 	if strings.HasPrefix(err.Error(), "unknown command") {
 		return exitUsage, "runner-bootstrap help"
 	}
-	return exitUnexpected, again(call.arguments, "--log-level", "debug")
+	return exitUnexpected, againWith(call, "--log-level", "debug")
 }
 
 // meaningOf is what an error is known to mean; nil if it is not.
@@ -247,12 +247,12 @@ func refusalMeanings() []meaning {
 		{plan.ErrGroupClosed, exitRefused, hintGroups, never},
 		{plan.ErrSpent, exitRefused, hintJITConfig, never},
 		{plan.ErrDiffers, exitRefused, plus("--replace"), never},
-		{plan.ErrOtherScope, exitRefused, hintUninstall, never},
-		{plan.ErrOtherUpdate, exitRefused, hintUninstall, never},
+		{plan.ErrOtherScope, exitRefused, plus("--name", "{hostname}-{random}"), never},
+		{plan.ErrOtherUpdate, exitRefused, hintAsItIs("--update"), never},
 		{plan.ErrUpdate, exitUsage, plus("--update", "runner"), never},
 		{plan.ErrUntold, exitUsage, plus("--update", "runner"), never},
-		{plan.ErrOtherAccount, exitRefused, hintUninstall, never},
-		{bootstrap.ErrBusy, exitRefused, plus("--force"), later},
+		{plan.ErrOtherAccount, exitRefused, hintAsItIs("--user"), never},
+		{bootstrap.ErrBusy, exitRefused, hintBusy, later},
 		{plan.ErrAtWork, exitRefused, hintAtWork, later},
 		{register.ErrBusy, exitRefused, same, later},
 		{github.ErrBusy, exitRefused, same, later},
@@ -298,10 +298,12 @@ func same(call *session, _ error) string { return again(call.arguments) }
 // noCommand is for what no command mends: see [session.toDo].
 func noCommand(*session, error) string { return "" }
 
-func asRoot(call *session, _ error) string { return underSudo(again(call.arguments)) }
+func asRoot(call *session, _ error) string {
+	return underSudo(again(call.arguments), proxyVariables()...)
+}
 
 func plus(words ...string) func(*session, error) string {
-	return func(call *session, _ error) string { return again(call.arguments, words...) }
+	return func(call *session, _ error) string { return againWith(call, words...) }
 }
 
 func fixed(hint string) func(*session, error) string {
@@ -336,6 +338,14 @@ func again(arguments []string, more ...string) string {
 		words, previous = append(words, word), word
 	}
 	return shellWords(append(words, more...))
+}
+
+// againWith is again with an option, where the command that runs has it: what mends one command is not always a word of another.
+func againWith(call *session, more ...string) string {
+	if call.running != nil && call.running.Flags().Lookup(strings.TrimPrefix(firstOf(more...), "--")) == nil {
+		return again(call.arguments)
+	}
+	return again(call.arguments, more...)
 }
 
 // without leaves out of arguments the option that begins more, and its value.

@@ -112,7 +112,7 @@ func hintGiven(call *session, err error) string {
 	case !errors.As(err, &path):
 		return "runner-bootstrap doctor"
 	case errors.As(err, &option) && option.option == "metrics-file":
-		return underSudo(again(call.arguments, "--metrics-file", "/var/lib/node_exporter/runner.prom"))
+		return underSudo(againWith(call, "--metrics-file", "/var/lib/node_exporter/runner.prom"))
 	case path.Command != "":
 		return "sudo " + path.Command
 	case option == nil:
@@ -121,7 +121,7 @@ func hintGiven(call *session, err error) string {
 		rest, _ := strings.CutPrefix(again(call.arguments), programName)
 		return shellWords([]string{"sudo", "install", "-m", "755", path.Path, installed}) + " && sudo " + installed + rest
 	case option.option == "dir" && firstOf(call.arguments...) == "install":
-		return underSudo(again(call.arguments, "--dir", "/opt/runner-bootstrap"))
+		return underSudo(againWith(call, "--dir", "/opt/runner-bootstrap"))
 	case option.option == "dir":
 		return shellWords([]string{"namei", "-l", option.file})
 	}
@@ -131,5 +131,5 @@ func hintGiven(call *session, err error) string {
 	}
 	ours := filepath.Join("/etc", programName, filepath.Base(option.file))
 	return shellWords([]string{"sudo", "install", "-D", "-m", mode, option.file, ours}) + " && " +
-		underSudo(again(call.arguments, "--"+option.option, ours))
+		underSudo(againWith(call, "--"+option.option, ours))
 }

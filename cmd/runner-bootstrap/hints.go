@@ -52,7 +52,17 @@ func hintLocked(_ *session, err error) string {
 }
 
 // hintDeclined is the command that does it without asking.
-func hintDeclined(call *session, _ error) string { return again(call.arguments, "--yes") }
+func hintDeclined(call *session, _ error) string { return againWith(call, "--yes") }
+
+// hintBusy lets the job finish first.
+func hintBusy(call *session, err error) string {
+	return call.here("drain", "--name", refusalOf(err).Name) + " && " + again(call.arguments)
+}
+
+// hintAsItIs asks for what the runner has already, and cannot have otherwise.
+func hintAsItIs(option string) func(*session, error) string {
+	return func(call *session, err error) string { return againWith(call, option, refusalOf(err).Detail) }
+}
 
 // hintElsewhere shows the containers that a process may be in.
 const hintElsewhere = "lsns --type pid"
@@ -60,26 +70,26 @@ const hintElsewhere = "lsns --type pid"
 // hintNameListed replaces a runner that is offline; one that is at work keeps its name.
 func hintNameListed(call *session, err error) string {
 	if strings.Contains(refusalOf(err).Detail, "offline") {
-		return again(call.arguments, "--replace")
+		return againWith(call, "--replace")
 	}
-	return again(call.arguments, "--name", "{hostname}-{random}")
+	return againWith(call, "--name", "{hostname}-{random}")
 }
 
 // hintNameTaken does so where GitHub could not be asked how the runner is, with a registration token alone: then it is
 // to be looked at first.
 func hintNameTaken(call *session, _ error) string {
 	if registration := optionsOf[registrationOptions](call); registration.replace == "" {
-		return again(call.arguments, "--replace")
+		return againWith(call, "--replace")
 	}
-	return again(call.arguments, "--name", "{hostname}-{random}")
+	return againWith(call, "--name", "{hostname}-{random}")
 }
 
 // hintUnfilled waits for a cloud that is late, else takes a name that needs none.
 func hintUnfilled(call *session, err error) string {
 	if errors.Is(err, metadata.ErrNoAnswer) {
-		return again(call.arguments, "--metadata-wait", "5m")
+		return againWith(call, "--metadata-wait", "5m")
 	}
-	return again(call.arguments, "--name", "{hostname}-{random}")
+	return againWith(call, "--name", "{hostname}-{random}")
 }
 
 // hintAtWork lets a supervisor end that was started by hand: its job may finish.
@@ -93,7 +103,7 @@ func hintAtWork(call *session, err error) string {
 
 // hintAccount takes the account that is made for jobs.
 func hintAccount(call *session, _ error) string {
-	return again(call.arguments, "--user", plan.DefaultUser)
+	return againWith(call, "--user", plan.DefaultUser)
 }
 
 // hintNoAccount creates the account where that can help: a name of a directory is none
@@ -104,7 +114,7 @@ func hintNoAccount(call *session, err error) string {
 	case firstOf(call.arguments...) != "install" || !errors.As(err, &unknown):
 		return "runner-bootstrap status"
 	case account.Creatable(unknown.Name):
-		return again(call.arguments, "--create-user")
+		return againWith(call, "--create-user")
 	}
 	return hintAskAccount(call, err)
 }
@@ -144,7 +154,7 @@ func hintWork(call *session, err error) string {
 	var work *places.WorkError
 	switch {
 	case !errors.As(err, &work):
-		return again(call.arguments, "--work", "_work")
+		return againWith(call, "--work", "_work")
 	case work.Command != "":
 		return "sudo " + work.Command
 	case optionsOf[issuedOptions](call).jitConfigFile != "":
@@ -152,7 +162,7 @@ func hintWork(call *session, err error) string {
 	case work.Reregister:
 		return again(without(call.arguments, []string{"--work", ""}), "--work", work.Instead, "--replace")
 	}
-	return again(call.arguments, "--work", work.Instead)
+	return againWith(call, "--work", work.Instead)
 }
 
 // hintRemount mounts the file system so that it can be used.
@@ -178,7 +188,7 @@ func hintMounted(call *session, err error) string {
 func hintForeignDir(call *session, err error) string {
 	dir := refusalOf(err).Name
 	if _, err := os.Lstat(filepath.Join(dir, ".runner")); err == nil {
-		return again(call.arguments, "--name", "OTHER")
+		return againWith(call, "--name", "OTHER")
 	}
 	return shellWords([]string{"mv", dir, dir + ".old"})
 }
@@ -193,7 +203,7 @@ func hintOutdated(call *session, err error) string {
 	if version == "" {
 		version = "VERSION"
 	}
-	return again(call.arguments, "--runner-version", version)
+	return againWith(call, "--runner-version", version)
 }
 
 func hintTemporary(_ *session, err error) string {
@@ -224,7 +234,7 @@ func (call *session) atScope(words ...string) string {
 }
 
 func hintToken(call *session, _ error) string {
-	return call.gh("auth", "token") + " | " + again(call.arguments, "--token-file", "-")
+	return call.gh("auth", "token") + " | " + againWith(call, "--token-file", "-")
 }
 
 // gh is GitHub's own program, which speaks to github.com unless it is told of another host.
@@ -248,7 +258,7 @@ func elsewhere(scope github.Scope) []string {
 
 func hintName(call *session, _ error) string {
 	if firstOf(call.arguments...) == "install" {
-		return again(call.arguments, "--name", "{hostname}")
+		return againWith(call, "--name", "{hostname}")
 	}
 	return call.here("status")
 }
@@ -302,13 +312,13 @@ func (call *session) hintWords(start *bootstrap.StartError) string {
 	}
 	switch {
 	case says("runner's work directory"):
-		return again(call.arguments, "--work", "_work")
+		return againWith(call, "--work", "_work")
 	case says("libicu", "ICU package", "cannot open shared object file", "GLIBC_", "GLIBCXX_"):
 		return hintDoctor(call, nil)
 	case says("SSL connection", "certificate"):
-		return again(call.arguments, "--ca-file", "FILE")
+		return againWith(call, "--ca-file", "FILE")
 	case says("CoreCLR") && !slices.Contains(optionsOf[lifecycleOptions](call).allow, plan.AllowAll):
-		return again(call.arguments, "--allow", plan.AllowAll) // what keeps .NET from starting is most often the sandbox
+		return againWith(call, "--allow", plan.AllowAll) // what keeps .NET from starting is most often the sandbox
 	case start.AtOnce && start.User != "":
 		return shellWords([]string{"sudo", "-u", start.User, filepath.Join(start.Dir, "bin", "Runner.Listener"), "--version"})
 	default:
@@ -334,7 +344,7 @@ func hintCertificate(call *session, err error) string {
 			return "env -u " + name + " " + again(call.arguments)
 		}
 	}
-	return again(call.arguments, "--ca-file", "FILE")
+	return againWith(call, "--ca-file", "FILE")
 }
 
 // hintTrust puts certificates where jobs can read them. They are no secret; the folder
@@ -346,7 +356,7 @@ func hintTrust(call *session, err error) string {
 		return shellWords([]string{"sudo", "sh", "-c", `install -d -m 755 "$1" && install -m 644 "$0"/* "$1"`, from, to}) +
 			" && SSL_CERT_DIR=" + shellWords([]string{to}) + " " + again(call.arguments)
 	}
-	return shellWords([]string{"sudo", "install", "-D", "-m", "644", from, to}) + " && " + again(call.arguments, "--ca-file", to)
+	return shellWords([]string{"sudo", "install", "-D", "-m", "644", from, to}) + " && " + againWith(call, "--ca-file", to)
 }
 
 // hintPrivateTemp puts a file where a service finds it.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
@@ -132,6 +133,12 @@ func settingsOf(scope github.Scope) string {
 func (call *session) toDo(err error, hint string) string {
 	if given := call.issued; errors.Is(err, register.ErrTokenRefused) && (!given.registration.Empty() || !given.remove.Empty()) {
 		return "get a new token: one for registration or removal lives for an hour, and is for one repository, organization or enterprise"
+	}
+	if errors.Is(err, bootstrap.ErrBusy) {
+		return "--force ends the job at once"
+	}
+	if behindSudo(err) {
+		return "if this network has a proxy, name it by --proxy: sudo does not pass https_proxy on"
 	}
 	if errors.Is(err, register.ErrGone) {
 		return "get a new remove token, which lives for an hour; " +

@@ -203,8 +203,9 @@ func (call *session) theRunner(store *instance.Store, named string) (string, err
 	if call.running.Flags().Lookup("all") != nil {
 		all = ", or --all"
 	}
-	return "", &usageError{
-		text: "several runners here (" + strings.Join(names, ", ") + "): choose one with --name" + all,
-		hint: again(call.arguments, "--name", names[0]),
+	hint := againWith(call, "--name", names[0])
+	if commandKey(call.running) == "uninstall" {
+		hint = call.here("status") // which one is to go is not for us to say
 	}
+	return "", &usageError{text: "several runners here (" + strings.Join(names, ", ") + "): choose one with --name" + all, hint: hint}
 }

@@ -83,5 +83,5 @@ func hintLabels(call *session, _ error) string {
 	if firstOf(call.arguments...) == "labels" {
 		return "runner-bootstrap labels --help"
 	}
-	return again(call.arguments, "--labels", "LABEL,LABEL")
+	return againWith(call, "--labels", "LABEL,LABEL")
 }

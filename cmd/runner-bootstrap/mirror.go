@@ -63,9 +63,9 @@ func isHeaderName(name string) bool {
 // hintBring takes the runner from a file, where neither the server nor github.com gives it.
 func hintBring(call *session, _ error) string {
 	if optionsOf[sourceOptions](call).sha256 != "" {
-		return again(call.arguments, "--archive", "FILE")
+		return againWith(call, "--archive", "FILE")
 	}
-	return again(call.arguments, "--archive", "FILE", "--sha256", "HEX")
+	return againWith(call, "--archive", "FILE", "--sha256", "HEX")
 }
 
 // bringing says how a runner comes to a host that has no way to github.com.

@@ -59,7 +59,7 @@ func (call *session) withScope(do func(context.Context, *github.Client) error) f
 		if o.url == "" {
 			return &usageError{
 				text: "--url is required: https://github.com/OWNER/REPO",
-				hint: again(call.arguments, "--url", "https://github.com/OWNER/REPO"),
+				hint: againWith(call, "--url", "https://github.com/OWNER/REPO"),
 			}
 		}
 		scope, err := o.parse()

@@ -46,6 +46,7 @@ func runScripts(t *testing.T, folder string) {
 			"nosecret": noSecret,
 			"code":     exitCodeCommand,
 			"until":    until,
+			"follow":   followHint,
 			"nohalf":   nothingHalfMade,
 		},
 	})

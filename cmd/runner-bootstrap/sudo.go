@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 )
 
 const programName = "runner-bootstrap"
@@ -11,11 +14,32 @@ const programName = "runner-bootstrap"
 // underSudo puts sudo before a command of this program, so that it is found: sudo
 // looks where its secure_path says, which many distributions keep to the system's
 // own directories.
-func underSudo(command string) string {
+//
+// Variables are those of this call that it is to have as well.
+func underSudo(command string, variables ...string) string {
 	if rest, ours := strings.CutPrefix(command, programName); ours {
 		command = sudoName() + rest
 	}
+	if len(variables) > 0 {
+		command = "--preserve-env=" + strings.Join(variables, ",") + " " + command
+	}
 	return "sudo " + command
+}
+
+// behindSudo tells whether a network may have failed because a proxy is not known that the caller of sudo knows.
+func behindSudo(err error) bool {
+	return errors.Is(err, github.ErrNetwork) && os.Getenv("SUDO_USER") != "" && len(proxyVariables()) == 0
+}
+
+// proxyVariables are those by which this call reaches the network. Sudo drops them, unless it is told otherwise.
+func proxyVariables() []string {
+	var set []string
+	for _, name := range []string{"http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"} {
+		if os.Getenv(name) != "" {
+			set = append(set, name)
+		}
+	}
+	return set
 }
 
 // sudoName is what this program is called by under sudo: its name where every

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -411,6 +412,23 @@ func exitCodeCommand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if !slices.Contains(strings.Split(args[0], "|"), got) { // code 0|9: either, as hosts differ
 		ts.Fatalf("exit code %s, want %s", got, args[0])
+	}
+}
+
+// followHint does what the hint of the last command says, which has to have these words: follow WORDS. FILE is the file of
+// the token.
+func followHint(ts *testscript.TestScript, neg bool, args []string) {
+	found := regexp.MustCompile(`hint=("(?:[^"\\\\]|\\\\.)*")`).FindStringSubmatch(ts.ReadFile("stderr"))
+	if found == nil {
+		ts.Fatalf("no hint was given")
+	}
+	hint, err := strconv.Unquote(found[1])
+	ts.Check(err)
+	if !strings.Contains(hint, args[0]) {
+		ts.Fatalf("the hint %q has not %q", hint, args[0])
+	}
+	if err := ts.Exec("sh", "-ec", strings.ReplaceAll(hint, "FILE", ts.Getenv("TOKEN"))); (err != nil) != neg {
+		ts.Fatalf("following %q: %v", hint, err)
 	}
 }
 

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+)
+
+// takesAway are the causes under which a runner may be told to go: it does not work, or is not to be in an image.
+func takesAway() []error {
+	return []error{plan.ErrDamaged, instance.ErrRemoving, register.ErrTooOld, bootstrap.ErrNotClean}
+}
+
+// Every hint is a command that a shell parses, and each call of this program in it is one that the program understands. None
+// takes away a runner that works.
+func TestEveryHintParses(t *testing.T) {
+	t.Parallel()
+	calls := [][]string{
+		{"install", "--url", "https://github.com/octo-org/hello", "--name", "web-1", "--labels", "a b,c'd", "--env", "A=b c", "--token-file", "/x y"},
+		{"install"},
+		{"uninstall", "--name", "web-1", "--token-file", "-"},
+		{"status"},
+		{"run", "--name", "web-1"},
+		{"runners", "list", "--url", "https://github.com/octo-org"},
+	}
+	checked := map[string]bool{}
+	for _, m := range meanings() {
+		for _, arguments := range calls {
+			call := parsed(t, arguments)
+			for _, err := range []error{
+				fmt.Errorf("doing it: %w", m.of),
+				fmt.Errorf("doing it: %w", &refusal.Error{Object: "it", Reason: m.of, Detail: "process 17", Name: "web 1"}),
+			} {
+				hint := m.hint(call, err)
+				if !checked[hint] {
+					checkHint(t, fmt.Sprintf("%v after %q", m.of, arguments), hint)
+				}
+				checked[hint] = true
+				removes := strings.Contains(hint, "runner-bootstrap uninstall") && arguments[0] != "uninstall"
+				if removes && !slices.Contains(takesAway(), m.of) {
+					t.Errorf("%v after %q: %q takes a runner away", m.of, arguments, hint)
+				}
+			}
+		}
+	}
+}
+
+// parsed is a call of the program as it is when it fails.
+func parsed(t *testing.T, arguments []string) *session {
+	t.Helper()
+	call := &session{streams: streams{in: strings.NewReader(""), out: &bytes.Buffer{}, err: &bytes.Buffer{}}, arguments: arguments}
+	call.console = newConsole(call.err, callOptions{logFormat: "auto", logLevel: "info"})
+	root := newRoot(call)
+	command, rest, err := root.Find(arguments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	call.running, call.options = command, call.groups[command]
+	if err := command.ParseFlags(rest); err != nil {
+		t.Fatal(err)
+	}
+	return call
+}
+
+func checkHint(t *testing.T, about, hint string) {
+	t.Helper()
+	if hint == "" {
+		return // it is said who has to change what, where no command helps
+	}
+	if out, err := exec.CommandContext(t.Context(), "sh", "-nc", hint).CombinedOutput(); err != nil {
+		t.Errorf("%s: the hint %q is no command: %s", about, hint, out)
+		return
+	}
+	// A shell reads the words, and shows those of this program.
+	show := `runner-bootstrap() { printf '%s\0' "$@"; printf '\n'; }
+sudo() { while case $1 in --preserve-env=*) :;; *) false;; esac; do shift; done; case $1 in *runner-bootstrap*) shift; runner-bootstrap "$@";; esac; }
+for name in gh xdg-open curl kill sleep mv chmod umount mount env findmnt df ps getent systemctl journalctl lsns openssl uname timedatectl cat; do
+	eval "$name() { :; }"
+done
+PATH=/nonexistent
+` + strings.NewReplacer("&&", ";", "|", ";", "env -u SSL_CERT_DIR ", "").Replace(hint)
+	out, err := exec.CommandContext(t.Context(), "bash", "-c", show).CombinedOutput()
+	if err != nil && !bytes.Contains(out, []byte("command not found")) && len(out) > 0 && !bytes.Contains(out, []byte{0}) {
+		t.Errorf("%s: the hint %q: %v\n%s", about, hint, err, out)
+	}
+	for line := range bytes.Lines(out) {
+		if !bytes.Contains(line, []byte{0}) {
+			continue
+		}
+		words := strings.Split(strings.TrimSuffix(strings.TrimSuffix(string(line), "\n"), "\x00"), "\x00")
+		root := newRoot(&session{streams: streams{in: strings.NewReader(""), out: &bytes.Buffer{}, err: &bytes.Buffer{}}})
+		command, rest, err := root.Find(joined(words))
+		if err == nil && command.Runnable() {
+			err = command.ParseFlags(rest)
+		}
+		if err != nil && !slices.Contains(words, "--help") {
+			t.Errorf("%s: %q is not understood: %v", about, words, err)
+		}
+	}
+}
