@@ -20,7 +20,7 @@ func newManual(call *session) *cobra.Command {
 		Use: "manual", Short: "Write the manual page, completions and a configuration file", Hidden: true,
 		Long: `Write the manual page, completions and a configuration file.
 
-Writes runner-bootstrap.1, completions for bash, zsh and fish, and config.yaml,
+Writes runner-bootstrap.1, completions for bash, zsh, fish and PowerShell, and config.yaml,
 which has every option as a comment, into DIR. The same program writes the same
 bytes; the page has a date only if SOURCE_DATE_EPOCH gives it.`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -60,6 +60,7 @@ func writeManual(root *cobra.Command, dir, date string) error {
 		{"runner-bootstrap.1", 0o644, func(w io.Writer) error { return writePage(w, root, date) }},
 		{"runner-bootstrap.bash", 0o644, func(w io.Writer) error { return root.GenBashCompletionV2(w, true) }},
 		{"_runner-bootstrap", 0o644, root.GenZshCompletion},
+		{"runner-bootstrap.ps1", 0o644, root.GenPowerShellCompletionWithDesc},
 		{"runner-bootstrap.fish", 0o644, func(w io.Writer) error { return root.GenFishCompletion(w, true) }},
 		// A variable for jobs, or a command that prints a token, may bring secrets into it.
 		{"config.yaml", 0o600, writeConfigTemplate},

@@ -109,21 +109,26 @@ func (p *page) commands(parent *cobra.Command) {
 			_, path, _ := strings.Cut(c.CommandPath(), " ")
 			fmt.Fprintf(p, ".SS %s\n", quoted(strings.TrimSpace(path+" "+operands)))
 			p.prose(firstOf(c.Long, c.Short+"."))
+			for _, e := range examplesOf(commandKey(c)) {
+				p.text(e.about + ":")
+				p.example(brokenCommand(e.command, pageWidth))
+			}
 		}
 	}
 }
 
 func (p *page) options() {
+	var under heading
 	for _, o := range declaredOptions() {
+		if o.under != under {
+			under = o.under
+			fmt.Fprintf(p, ".SS %s\n", quoted(string(under)))
+		}
 		words := []string{"--" + o.name}
 		if o.value != "" {
 			words = append(words, " "+o.value)
 		}
-		usage := o.usage
-		if o.fallback != "" {
-			usage += " (default " + o.fallback + ")"
-		}
-		p.term(usage+".", words...)
+		p.term(o.explained()+".", words...)
 		fmt.Fprint(p, ".br\n")
 		p.text("Commands: " + o.commandList() + ".")
 	}

@@ -22,7 +22,7 @@ import (
 // files that the command writes, with their modes.
 func manualFiles() map[string]fs.FileMode {
 	return map[string]fs.FileMode{
-		"runner-bootstrap.1": 0o644, "runner-bootstrap.bash": 0o644, "_runner-bootstrap": 0o644, "runner-bootstrap.fish": 0o644,
+		"runner-bootstrap.1": 0o644, "runner-bootstrap.bash": 0o644, "_runner-bootstrap": 0o644, "runner-bootstrap.ps1": 0o644, "runner-bootstrap.fish": 0o644,
 		"config.yaml": 0o600,
 	}
 }
@@ -133,7 +133,7 @@ func TestManualPage(t *testing.T) {
 	}
 	for _, want := range []string{
 		"GH_TOKEN The access token.", "RUNNER_TOKEN For the registration token, which was made elsewhere.",
-		"gh auth token | sudo runner-bootstrap install --url https://github.com/OWNER/REPO --token-file -",
+		"sudo runner-bootstrap install --url https://github.com/OWNER/REPO",
 	} {
 		if !strings.Contains(words(plain), want) {
 			t.Errorf("the page does not say %q", want)

@@ -18,9 +18,11 @@ type option struct {
 	fallback string // its default, as it would be typed
 	// choices are the only values that it can have. Typed without a value, as a switch, it has the first.
 	choices  []string
-	commands string // which commands have it, separated by blanks; "cache-list" is cache list
-	given    given  // what root does with the path that it is; zero for what is none
-	once     bool   // it is about one call: a later install that is not told of it does not keep it
+	under    heading  // its part of help
+	among    []string // what a shell completes its value to
+	commands string   // which commands have it, separated by blanks; "cache-list" is cache list
+	given    given    // what root does with the path that it is; zero for what is none
+	once     bool     // it is about one call: a later install that is not told of it does not keep it
 
 	// Exactly one of these is where its value goes.
 	text  *string
@@ -40,19 +42,26 @@ type group interface {
 // declaredOptions are all options, in the order of help: each group once.
 func declaredOptions() []option {
 	return optionsIn(
-		&scopeOptions{}, &credentialOptions{}, &issuedOptions{},
-		&nameOptions{}, &countOptions{}, &identityOptions{}, &registrationOptions{}, &accountOptions{}, &placeOptions{},
-		&lifecycleOptions{}, &reportOptions{}, &resumeOptions{},
-		&sourceOptions{}, &sealOptions{}, &keepOptions{}, &userDataOptions{},
-		&filterOptions{}, &pruneOptions{},
-		&networkOptions{}, &repairOptions{}, &removalOptions{}, &againOptions{}, &outputOptions{}, &callOptions{}, &patienceOptions{},
+		&scopeOptions{}, &nameOptions{}, &countOptions{},
+		&credentialOptions{}, &issuedOptions{},
+		&identityOptions{}, &registrationOptions{},
+		&lifecycleOptions{}, &reportOptions{},
+		&accountOptions{}, &placeOptions{},
+		&sourceOptions{},
+		&networkOptions{},
+		&resumeOptions{}, &sealOptions{}, &keepOptions{}, &userDataOptions{}, &filterOptions{}, &pruneOptions{}, &repairOptions{}, &removalOptions{},
+		&outputOptions{}, &againOptions{}, &callOptions{}, &patienceOptions{},
 	)
 }
 
 func optionsIn(groups ...group) []option {
 	var all []option
 	for _, g := range groups {
-		all = append(all, g.options()...)
+		under := headingOf(g)
+		for _, o := range g.options() {
+			o.under = under
+			all = append(all, o)
+		}
 	}
 	return all
 }

@@ -51,12 +51,12 @@ func (o *callOptions) options() []option {
 			on:    &o.noProgress,
 		},
 		{
-			name: "log-format", once: true, value: "FORMAT", fallback: "auto", commands: everyCommand,
+			name: "log-format", once: true, value: "FORMAT", among: []string{"auto", "lines", "text", "json"}, fallback: "auto", commands: everyCommand,
 			usage: "lines (for a person), text or json (log lines), auto: lines on a terminal, text elsewhere",
 			text:  &o.logFormat,
 		},
 		{
-			name: "log-level", once: true, value: "LEVEL", fallback: "info", commands: everyCommand,
+			name: "log-level", once: true, value: "LEVEL", among: []string{"debug", "info", "warn", "error"}, fallback: "info", commands: everyCommand,
 			usage: "debug, info, warn or error",
 			text:  &o.logLevel,
 		},

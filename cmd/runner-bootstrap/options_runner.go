@@ -55,7 +55,7 @@ func (o *identityOptions) options() []option {
 			list:  &o.labels,
 		},
 		{
-			name: "metadata", value: "POLICY", fallback: "auto", commands: "install cloud-init",
+			name: "metadata", value: "POLICY", among: []string{plan.MetadataAuto, plan.MetadataRequired, plan.MetadataOff}, fallback: "auto", commands: "install cloud-init",
 			usage: "ask the cloud for {instance_id}, {region}, {zone}, {instance_type}: auto, required (no runner without), off",
 			text:  &o.metadata,
 		},
@@ -153,7 +153,7 @@ func (o *registrationOptions) options() []option {
 			on:    &o.disableUpdate,
 		},
 		{
-			name: "update", value: "WHO", commands: "install cloud-init",
+			name: "update", value: "WHO", among: []string{instance.UpdateAgent, instance.UpdateRunner, instance.UpdateOff}, commands: "install cloud-init",
 			usage: "who brings newer versions: agent, runner, or off for nobody; as root agent, where it can learn of them, else runner",
 			text:  &o.update,
 		},

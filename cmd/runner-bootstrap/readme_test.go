@@ -48,15 +48,11 @@ func section(t *testing.T, text, name, table string) string {
 
 func optionsTable() string {
 	var b strings.Builder
-	b.WriteString("| option | commands | meaning |\n|---|---|---|\n")
+	var under heading
 	for _, o := range declaredOptions() {
-		name := "--" + o.name
-		if o.value != "" {
-			name += " " + o.value
-		}
-		usage := o.usage
-		if o.fallback != "" {
-			usage += " (default " + o.fallback + ")"
+		if o.under != under {
+			under = o.under
+			fmt.Fprintf(&b, "\n#### %s\n\n| option | commands | meaning |\n|---|---|---|\n", under)
 		}
 		typed := strings.Fields(strings.Replace(o.commands, scopeCommands, "API", 1))
 		for i, key := range typed {
@@ -66,9 +62,9 @@ func optionsTable() string {
 		if o.commands == everyCommand {
 			commands = "all"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", name, commands, usage)
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", o.typedName(), commands, o.explained())
 	}
-	return b.String()
+	return b.String() + "\n"
 }
 
 func exitCodesTable() string {

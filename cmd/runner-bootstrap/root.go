@@ -63,11 +63,10 @@ func newRoot(call *session) *cobra.Command {
 		Short: "Turn a host into a GitHub Actions self-hosted runner, keep it healthy, and remove it without a trace",
 		Long: `Turn a host into a GitHub Actions self-hosted runner, keep it healthy, and remove it without a trace.
 
-  gh auth token | sudo runner-bootstrap install --url https://github.com/OWNER/REPO --token-file -
-  gh auth token | sudo runner-bootstrap uninstall --token-file -`,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+  sudo runner-bootstrap install --url https://github.com/OWNER/REPO
+  sudo runner-bootstrap uninstall`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return errors.Join(c.Help(), usagef("no command given"))
 		},
@@ -77,12 +76,16 @@ func newRoot(call *session) *cobra.Command {
 	root.SetIn(call.in)
 	root.SetOut(call.out)
 	root.SetErr(call.err)
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) { explain(call, c) })
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v", err) })
 	root.AddCommand(newInstall(call), newUninstall(call), newStatus(call), newDoctor(call), newRun(call), newDrain(call), newPrepare(call),
 		newCloudInit(call), newConfig(call), newCache(call), newRunners(call), newLabels(call), newGroups(call), newDownloads(call),
 		newToken(call), newJITConfig(call), newVersion(call))
 	root.AddCommand(newManual(call)) // for those who make packages
 	giveOptions(root, call, declaredOptions())
+	if strings.HasPrefix(firstOf(call.arguments...), "__complete") {
+		addCompletions(root, call)
+	}
 	return root
 }
 

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// heading is a part of help, and of the README's table of options.
+type heading string
+
+// The parts, in the order in which they are needed.
+const (
+	headWhat       heading = "What it is about"
+	headCredential heading = "Credential"
+	headIdentity   heading = "Identity at GitHub"
+	headLife       heading = "Life"
+	headPlace      heading = "Place on this host"
+	headSource     heading = "Source of the runner"
+	headNetwork    heading = "Network"
+	headCommand    heading = "Of this command"
+	headOutput     heading = "Output and patience"
+)
+
+// headingOf is where a group of options stands.
+func headingOf(g group) heading {
+	switch g.(type) {
+	case *scopeOptions, *nameOptions, *countOptions:
+		return headWhat
+	case *credentialOptions, *issuedOptions:
+		return headCredential
+	case *identityOptions, *registrationOptions:
+		return headIdentity
+	case *lifecycleOptions, *reportOptions:
+		return headLife
+	case *accountOptions, *placeOptions:
+		return headPlace
+	case *sourceOptions:
+		return headSource
+	case *networkOptions:
+		return headNetwork
+	case *outputOptions, *callOptions, *patienceOptions, *againOptions:
+		return headOutput
+	}
+	return headCommand
+}
+
+// explained is what an option means, and its default.
+func (o option) explained() string {
+	if o.fallback == "" {
+		return o.usage
+	}
+	return o.usage + " (default " + o.fallback + ")"
+}
+
+// typedName is an option and what its value is called.
+func (o option) typedName() string { return strings.TrimSpace("--" + o.name + " " + o.value) }
+
+const (
+	helpWidth    = 80 // of help at a wider terminal, and where there is none
+	leastWidth   = 40
+	optionColumn = 26 // where the meaning of an option begins
+	narrow       = 60 // a terminal that has no two columns
+)
+
+// widthOf is how wide help may be.
+func widthOf(out io.Writer) int {
+	if printable, ok := out.(*printableWriter); ok {
+		out = printable.to
+	}
+	file, ok := out.(*os.File)
+	if !ok {
+		return helpWidth
+	}
+	width, _, err := term.GetSize(int(file.Fd()))
+	if err != nil || width <= 0 {
+		return helpWidth
+	}
+	return min(max(width, leastWidth), helpWidth)
+}
+
+// explain writes the help of a command.
+func explain(call *session, c *cobra.Command) {
+	width := widthOf(call.out)
+	var b strings.Builder
+	b.WriteString(reflowed(firstOf(c.Long, c.Short), width) + "\n\n")
+	b.WriteString(usageOf(call, c, width))
+	fmt.Fprint(call.out, b.String())
+}
+
+// usageOf is how a command is called.
+func usageOf(call *session, c *cobra.Command, width int) string {
+	var b strings.Builder
+	b.WriteString("Usage:\n  " + c.CommandPath())
+	if _, operands, found := strings.Cut(c.Use, " "); found {
+		b.WriteString(" " + operands)
+	}
+	if c.HasAvailableSubCommands() {
+		b.WriteString(" COMMAND\n\nCommands:\n")
+		for _, sub := range c.Commands() {
+			if sub.IsAvailableCommand() {
+				describe(&b, sub.Name(), sub.Short, 14, width)
+			}
+		}
+		b.WriteString("\n" + strings.Join(wrapped(`"`+c.CommandPath()+` COMMAND --help" explains a command.`, width), "\n") + "\n")
+		return b.String()
+	}
+	b.WriteString(" [OPTION...]\n")
+	if examples := examplesOf(commandKey(c)); len(examples) > 0 {
+		b.WriteString("\nExamples:\n")
+		for _, e := range examples {
+			b.WriteString("  # " + strings.Join(wrapped(e.about, width-4), "\n  # ") + "\n" + brokenCommand(e.command, width) + "\n")
+		}
+	}
+	options := optionsFor(commandKey(c), call.groups[c])
+	for i, o := range options {
+		if i == 0 || options[i-1].under != o.under {
+			fmt.Fprintf(&b, "\n%s:\n", o.under)
+		}
+		describe(&b, o.typedName(), o.explained(), optionColumn, width)
+	}
+	return b.String()
+}
+
+// describe writes a word and what it means, which begins at a column, or below where there is no room for two.
+func describe(b *strings.Builder, word, text string, column, width int) {
+	if width < narrow {
+		column = 6
+	}
+	line := "  " + word
+	lines := wrapped(text, width-column)
+	if len(line)+2 > column {
+		b.WriteString(line + "\n")
+		line = ""
+	}
+	for _, part := range lines {
+		fmt.Fprintf(b, "%-*s%s\n", column, line, part)
+		line = ""
+	}
+}
+
+// reflowed wraps the paragraphs of a text, and leaves those that are indented, which are examples.
+func reflowed(text string, width int) string {
+	paragraphs := strings.Split(text, "\n\n")
+	for i, paragraph := range paragraphs {
+		if !strings.HasPrefix(paragraph, " ") {
+			paragraphs[i] = strings.Join(wrapped(paragraph, width), "\n")
+		}
+	}
+	return strings.Join(paragraphs, "\n\n")
+}
+
+// brokenCommand breaks a command at its words where it is too long for a line, so that it can still be pasted.
+func brokenCommand(command string, width int) string {
+	lines := wrapped(command, width-6)
+	return "  " + strings.Join(lines, " \\\n    ")
+}
