@@ -158,6 +158,7 @@ func hostMeanings() []meaning {
 		{plan.ErrUnfilled, exitHost, hintUnfilled, later},
 		{metadata.ErrNoCloud, exitHost, plus("--metadata", "auto"), later},
 		{metadata.ErrNoAnswer, exitHost, plus("--metadata-wait", "5m"), later},
+		{plan.ErrNotInService, exitHost, hintNotInService, later},
 		{machine.ErrCopied, exitHost, hintCopied, never},
 		{instance.ErrLocked, exitHost, hintLocked, later},
 		{instance.ErrElsewhere, exitHost, fixed(hintElsewhere), later},

@@ -92,6 +92,14 @@ func hintUnfilled(call *session, err error) string {
 	return againWith(call, "--name", "{hostname}-{random}")
 }
 
+// hintNotInService has the agent register the runner: it needs a credential that it finds by itself.
+func hintNotInService(call *session, err error) string {
+	if optionsOf[credentialOptions](call).tokenFile == "-" || !call.issued.registration.Empty() {
+		return again(call.arguments, "--token-file", "FILE")
+	}
+	return same(call, err)
+}
+
 // hintAtWork lets a supervisor end that was started by hand: its job may finish.
 func hintAtWork(call *session, err error) string {
 	pid, here := strings.CutPrefix(refusalOf(err).Detail, "process ")

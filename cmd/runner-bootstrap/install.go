@@ -244,6 +244,8 @@ func installed(plan *plan.Plan, dir string) string {
 	switch {
 	case !plan.Changes():
 		return fmt.Sprintf("runner %s is installed already, nothing was changed", plan.Name)
+	case plan.Details.Waits != "":
+		return fmt.Sprintf("runner %s is installed, and waits until this machine is in service: %s", plan.Name, plan.Details.Waits)
 	case plan.ServiceName != "":
 		return fmt.Sprintf("runner %s is listening for jobs; look with: runner-bootstrap status", plan.Name)
 	default:

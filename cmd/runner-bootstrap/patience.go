@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 )
@@ -28,6 +29,9 @@ const (
 	// too, while --timeout allows.
 	soon
 )
+
+// serviceLook is the longest pause where a machine waits until it is in service.
+const serviceLook = 20 * time.Second
 
 // patienceOptions say for how long an install tries what may mend itself.
 type patienceOptions struct{ keepTrying bool }
@@ -85,6 +89,9 @@ func (p patience) repeat(ctx context.Context, attempt func(context.Context) erro
 			return err
 		}
 		pause := p.pauses.Jitter(n)
+		if errors.Is(err, plan.ErrNotInService) {
+			pause = min(pause, serviceLook) // jobs may be waiting by then, and the cloud does not mind
+		}
 		if end, bounded := ctx.Deadline(); bounded {
 			pause = min(pause, time.Until(end)*3/4)
 		}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/control"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/departure"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
@@ -66,6 +67,10 @@ func (h *Host) Planner() *plan.Maker {
 		Paths: h.Paths, Store: h.Store, Cache: h.Fetcher.Cache, Log: h.Log, Services: described{h.Services},
 		Connect: h.Connect, Anonymous: h.Anonymous, Executable: h.Executable, Arguments: h.Arguments, Private: h.Private,
 		Environment: h.Environment, Cloud: &h.cloud, Machine: h.Machine,
+		Waits: func(ctx context.Context, preemption string) string {
+			watcher := departure.Watcher{Preemption: preemption, Log: h.Log}
+			return watcher.Held(ctx)
+		},
 	}
 }
 

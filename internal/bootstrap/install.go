@@ -323,6 +323,9 @@ func (i *installer) register(ctx context.Context) (string, error) {
 	if i.details.Request.JIT != nil {
 		return i.adopt()
 	}
+	if i.details.Waits != "" {
+		return leaveToAgent(ctx, i)
+	}
 	var token register.Token
 	if !i.details.Request.Identity.JIT {
 		if token, err = i.registrationToken(ctx); err != nil {

@@ -41,6 +41,9 @@ func (i *installer) installService(ctx context.Context) (string, error) {
 	}
 	if err == nil {
 		start.warnOfConfinement(i.host.Log)
+		if reason := waits(i); reason != "" {
+			return "waiting: " + reason, nil
+		}
 		return "listening after " + took.Round(100*time.Millisecond).String(), nil
 	}
 	if before.Installed && ctx.Err() != nil {

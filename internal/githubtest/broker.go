@@ -88,6 +88,7 @@ func openSession(c *call, r *record) answer {
 		return tooOld(req.Agent.Version)
 	}
 	r.Version = req.Agent.Version
+	r.unseen = time.Time{}
 	r.session = &session{id: newGUID(), version: req.Agent.Version, seen: time.Now()}
 	c.s.notify()
 	return ok(map[string]any{"sessionId": r.session.id, "ownerName": req.Owner, "agent": req.Agent})
@@ -101,17 +102,25 @@ func closeSession(c *call, r *record) answer {
 
 // endSession takes a runner offline. A job it was running is lost.
 func (st *state) endSession(r *record) {
-	r.session = nil
+	r.session, r.unseen = nil, time.Time{}
+	r.loseJob()
+}
+
+func (r *record) loseJob() {
 	if r.job != nil {
 		r.job.conclude("lost", r.job.output)
 		r.job = nil
 	}
 }
 
-// reapSessions ends those whose listener stopped asking without a word, as a killed one does.
+// reapSessions ends those whose listener stopped asking without a word, as a killed one does, and one on a machine that does
+// not run. The job is lost when nobody has come back for it.
 func (s broker) reapSessions() {
 	for _, r := range s.runners {
 		if r.session != nil && r.session.polling == 0 && time.Since(r.session.seen) > s.sessionTTL {
+			r.session, r.unseen = nil, r.session.seen
+		}
+		if r.session == nil && !r.unseen.IsZero() && time.Since(r.unseen) > s.jobTTL {
 			s.endSession(r)
 		}
 	}
@@ -181,6 +190,9 @@ func (s broker) polled(id int64, r *http.Request) *answer {
 		// Its job has just ended: the listener is to ask again as a free one.
 		a = answer{status: http.StatusAccepted}
 	default:
+		if q.Get("status") == "Online" && rec.job != nil && rec.job.started {
+			rec.loseJob() // it is another listener than the one that had begun it
+		}
 		m := s.nextMessage(rec, s.origin(r))
 		if m == nil {
 			return nil

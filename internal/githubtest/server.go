@@ -3,6 +3,7 @@
 package githubtest
 
 import (
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"crypto/tls"
@@ -41,6 +42,9 @@ type Config struct {
 	Archive *Archive
 	// SessionTTL is how long a runner that no longer polls keeps its session. Zero means five seconds.
 	SessionTTL time.Duration
+	// JobTTL is how long a job whose runner has lost its session is the runner's all the same; GitHub waits for some ten minutes.
+	// Zero is as long as the session.
+	JobTTL time.Duration
 	// Limits are what everybody is held to, nil for no limits.
 	Limits *Limits
 }
@@ -53,6 +57,7 @@ type Server struct {
 	httpAPI    *http.Server
 	httpArch   *http.Server
 	sessionTTL time.Duration
+	jobTTL     time.Duration
 	closed     chan struct{}
 	closeOnce  sync.Once
 	jitKey     func() (*rsa.PrivateKey, error)
@@ -115,14 +120,12 @@ func Start(cfg Config) (*Server, error) {
 		scheme:     "http",
 		apiAddr:    api.Addr(),
 		archAddr:   archives.Addr(),
-		sessionTTL: cfg.SessionTTL,
+		sessionTTL: cmp.Or(cfg.SessionTTL, defaultSessionTTL),
+		jobTTL:     cfg.JobTTL,
 		closed:     make(chan struct{}),
 		changed:    make(chan struct{}),
 		jitKey:     sync.OnceValues(generateKey),
 		limits:     newLimiter(cfg.Limits),
-	}
-	if s.sessionTTL == 0 {
-		s.sessionTTL = defaultSessionTTL
 	}
 	if cfg.TLS != nil {
 		s.scheme = "https"

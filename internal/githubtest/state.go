@@ -88,6 +88,7 @@ type record struct {
 	session  *session
 	inbox    []message
 	job      *JobRun
+	unseen   time.Time // since when it has no session, as it stopped asking
 }
 
 type group struct {

@@ -50,6 +50,8 @@ type Maker struct {
 	Cloud *Cloud
 	// Machine knows which of the runners are this machine's.
 	Machine machine.Witness
+	// Waits asks the cloud of a preemption why this machine is not in service yet, and is empty where it is; nil: nobody is asked.
+	Waits func(ctx context.Context, preemption string) string
 }
 
 // Make compares the request with this host and with GitHub. It reads and
@@ -74,7 +76,7 @@ func (m *Maker) Make(ctx context.Context, r Request) (*Plan, error) {
 	for _, step := range []func(context.Context) error{
 		planner.identify, planner.planLabels, planner.planAccount, planner.checkService,
 		planner.checkTrust, planner.checkWork, planner.planFetch, planner.planEnvironment, planner.planWork, planner.planRegister,
-		planner.planGroup, planner.planLife, planner.planService,
+		planner.planGroup, planner.planLife, planner.planWait, planner.planService,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err

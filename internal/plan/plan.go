@@ -57,6 +57,9 @@ type Details struct {
 	Room places.Room
 	// Abandoned is the id of a runner at GitHub that an interrupted run of ours has left; 0 if there is none.
 	Abandoned int64
+	// Waits says why this machine is not in service yet: until it is, GitHub is not to list a runner of it. Empty: nothing is
+	// known that speaks against it.
+	Waits string
 	// Strangers are the ids of the runners of this name at GitHub that are not ours.
 	Strangers []int64
 	// LeaveFirst is set when the runner must leave GitHub before it joins again, and

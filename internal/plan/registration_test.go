@@ -3,6 +3,7 @@
 package plan_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -73,6 +74,44 @@ func TestPlanUnlisted(t *testing.T) {
 	w.change(func(r *instance.Record) { r.Credential = instance.Credential{} })
 	r.Credential = instance.Credential{}
 	wants(t, w.plan(r), plan.RegisterPhase, "change "+object+" (not registered yet)")
+}
+
+// On a machine that is not in service the registration is for later: for the agent, if it has what that takes.
+func TestPlanWaits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t).withGitHub()
+	asked := ""
+	w.maker.Waits = func(_ context.Context, preemption string) string {
+		asked = preemption
+		return "kept for later"
+	}
+	r := w.request()
+	r.Life.Preemption, r.Credential = "aws", instance.Credential{TokenFile: "/etc/token"}
+	object := "web-1 at " + w.scope.URL()
+	made := w.plan(r)
+	wants(t, made, plan.RegisterPhase, "change "+object+" (not registered yet; not before the machine is in service: kept for later)")
+	if !made.Details.LeftToAgent() || asked != "aws" {
+		t.Errorf("left to its agent: %t; asked for %q", made.Details.LeftToAgent(), asked)
+	}
+	for name, change := range map[string]func(*plan.Request){
+		"no credential of its own":     func(r *plan.Request) { r.Credential = instance.Credential{} },
+		"a registration token as well": func(r *plan.Request) { r.RegistrationToken = github.NewSecret("AAAA") },
+	} {
+		other := r
+		change(&other)
+		if made := w.plan(other); made.Details.Waits == "" || made.Details.LeftToAgent() {
+			t.Errorf("%s: it is left to the agent", name)
+		}
+	}
+	w.server.DeleteRunner(w.installed(r).RunnerID)
+	w.change(func(r *instance.Record) { r.RunnerID, r.Credential.TokenFile = 0, "/etc/token" })
+	mustDo(t, instance.KeptRegistration(w.maker.Store, runnerName).Drop())
+	w.supervised()
+	wants(t, w.plan(r), plan.RegisterPhase, "keep "+object+" (its agent registers it again)")
+	r.Identity.Labels = []string{"gpu"}
+	if made := w.plan(r); made.Details.Waits == "" || !made.ChangesIn(plan.RegisterPhase) {
+		t.Errorf("with another label it is to %q", step(made, plan.RegisterPhase))
+	}
 }
 
 // Where GitHub cannot be asked, the runner's own directory has to do.

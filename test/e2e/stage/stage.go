@@ -60,6 +60,12 @@ func (s *Stage) For(t testing.TB) *Stage { return &Stage{Machine: s.Machine.For(
 // breaks GitHub's rules fails the test.
 func Serve(t testing.TB, m *machine.Machine, spec githubtest.ArchiveSpec) *githubtest.Server {
 	t.Helper()
+	return ServeAs(t, m, spec, githubtest.Config{})
+}
+
+// ServeAs is Serve with a GitHub that is set up in another way.
+func ServeAs(t testing.TB, m *machine.Machine, spec githubtest.ArchiveSpec, config githubtest.Config) *githubtest.Server {
+	t.Helper()
 	platform, err := download.Host()
 	if err != nil {
 		t.Fatal(err)
@@ -73,10 +79,9 @@ func Serve(t testing.TB, m *machine.Machine, spec githubtest.ArchiveSpec) *githu
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := githubtest.Start(githubtest.Config{
-		API: m.Listen(t), Archives: m.Listen(t), Archive: archive,
-		Wrap: func(next http.Handler) http.Handler { return rules.Wrap(next, func(err error) { t.Error(err) }) },
-	})
+	config.API, config.Archives, config.Archive = m.Listen(t), m.Listen(t), archive
+	config.Wrap = func(next http.Handler) http.Handler { return rules.Wrap(next, func(err error) { t.Error(err) }) }
+	server, err := githubtest.Start(config)
 	if err != nil {
 		t.Fatal(err)
 	}
