@@ -112,6 +112,14 @@ func writeEnvironment(k *keeper, record instance.Record, dir string) error {
 	return err
 }
 
+// untilOld is how long an answer will do that came at some moment. One that is to come, as the clock was set since, says nothing.
+func untilOld(answered time.Time) time.Duration {
+	if age := time.Since(answered); age >= 0 && age < lookEach {
+		return lookEach - age
+	}
+	return 0
+}
+
 // newer is what a runner was made of, or the version on offer if its agent brings those to the runner, and it has not been
 // asked for a day whether there is one. Without an answer the runner goes on as it is, and GitHub refuses it when it is too
 // old.
@@ -119,7 +127,7 @@ func (r *rooted) newer(ctx context.Context, record instance.Record, asset downlo
 	k := r.keeper
 	entry, _ := k.fetcher.Cache.Find(asset)
 	if record.Update != instance.UpdateAgent || record.Source.Pinned || record.DisableUpdate ||
-		time.Since(entry.Offered) < lookEach || time.Since(r.asked()) < lookAgain {
+		untilOld(entry.Offered) > 0 || time.Since(r.asked()) < lookAgain {
 		return asset
 	}
 	r.asks()

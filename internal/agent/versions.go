@@ -58,7 +58,7 @@ func (v *versions) due() time.Duration {
 		}
 	}
 	spread := rand.N(lookEach / 4) //nolint:gosec // no secret
-	if wait := time.Until(offered.Add(lookEach)); wait > 0 {
+	if wait := untilOld(offered); wait > 0 {
 		return wait + spread
 	}
 	if since := time.Since(k.rooted.asked()); since < lookAgain {

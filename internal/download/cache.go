@@ -293,9 +293,9 @@ func writeEntry(dir string, entry Entry) error {
 }
 
 // seen notes that GitHub offers what is in the cache, so that a command that wants it soon
-// need not ask. A cache that cannot be written is no worse than one that was not.
+// need not ask. A note from a time to come is of a clock that was wrong. A cache that cannot be written is no worse than one that was not.
 func (e Entry) seen(at time.Time) Entry {
-	if at.After(e.Offered) {
+	if at.After(e.Offered) || !at.IsZero() && e.Offered.After(time.Now()) {
 		e.Offered = at
 		_ = writeEntry(e.Dir, e)
 	}

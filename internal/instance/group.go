@@ -72,7 +72,7 @@ func (n note) lives(file *os.File) bool {
 		return false
 	case n.group.pid == 0, n.holder.Namespace != namespace():
 		info, err := file.Stat()
-		return err == nil && time.Since(info.ModTime()) < orphanWait
+		return err == nil && time.Since(info.ModTime()).Abs() < orphanWait // the clock may have been set since
 	}
 	// While one of the group lives, its number is given to no other process.
 	start := startOf(n.group.pid)

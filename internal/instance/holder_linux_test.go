@@ -161,6 +161,7 @@ func TestWhatIsLeft(t *testing.T) {
 		"process 1":                {note{holder: dead, group: group{noted: true, pid: 1, start: startOf(1)}}, 0, false},
 		"about to start":           {note{holder: dead, group: group{noted: true}}, 0, true},
 		"about to start, long ago": {note{holder: dead, group: group{noted: true}}, time.Hour, false},
+		"before the clock was set": {note{holder: dead, group: group{noted: true}}, -25 * time.Hour, false},
 		"in a container":           {note{holder: other, group: ours}, 0, true},
 		"in a container, long ago": {note{holder: other, group: ours}, time.Hour, false},
 		"before the host started":  {note{holder: before, group: ours}, 0, false},

@@ -142,7 +142,8 @@ func TestLeftoversAreSwept(t *testing.T) {
 	t.Parallel()
 	s := saved(t, "web-1")
 	old, fresh := filepath.Join(s.dir, partPrefix+"1"), filepath.Join(s.dir, partPrefix+"2")
-	for _, file := range []string{old, fresh} {
+	future := filepath.Join(s.dir, partPrefix+"3")
+	for _, file := range []string{old, fresh, future} {
 		if err := os.WriteFile(file, []byte("token"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -151,11 +152,18 @@ func TestLeftoversAreSwept(t *testing.T) {
 	if err := os.Chtimes(old, before, before); err != nil {
 		t.Fatal(err)
 	}
+	after := time.Now().Add(25 * time.Hour) // the clock was set back
+	if err := os.Chtimes(future, after, after); err != nil {
+		t.Fatal(err)
+	}
 	lock, err := s.LockHost(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	lock.Release()
+	if _, err := os.Stat(future); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what is from a time to come is still there: %v", err)
+	}
 	if _, err := os.Stat(old); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("it is still there: %v", err)
 	}

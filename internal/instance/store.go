@@ -175,7 +175,7 @@ func (s *Store) removeParts() {
 	}
 	for _, file := range files {
 		info, err := file.Info()
-		if err == nil && strings.HasPrefix(file.Name(), partPrefix) && time.Since(info.ModTime()) > forgotten {
+		if err == nil && strings.HasPrefix(file.Name(), partPrefix) && time.Since(info.ModTime()).Abs() > forgotten {
 			_ = os.Remove(filepath.Join(s.dir, file.Name())) // the next one tries again
 		}
 	}

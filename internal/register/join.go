@@ -12,8 +12,12 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 )
 
-// tokenReserve is what a registration token must still live for config.sh.
-const tokenReserve = 5 * time.Minute
+const (
+	// tokenReserve is what a registration token must still live for config.sh.
+	tokenReserve = 5 * time.Minute
+	// tokenLife is longer than GitHub lets one live.
+	tokenLife = 2 * time.Hour
+)
 
 // Token is what a runner is registered, or taken away, with.
 type Token struct {
@@ -21,8 +25,12 @@ type Token struct {
 	kept bool // from an earlier install
 }
 
-// Lasts tells whether a token will live until config.sh has used it.
-func Lasts(token github.Token) bool { return time.Until(token.Expires) > tokenReserve }
+// Lasts tells whether a token will live until config.sh has used it. Of one that would live for longer than any does, this
+// host's clock knows nothing.
+func Lasts(token github.Token) bool {
+	left := time.Until(token.Expires)
+	return left > tokenReserve && left < tokenLife
+}
 
 // Joiner joins the runner of one record to GitHub. The name is free, as far as is
 // known, and the caller holds the registration's lock.

@@ -59,9 +59,17 @@ func After(header http.Header, now time.Time, most time.Duration) (wait time.Dur
 		return Seconds(seconds, most), true
 	}
 	if at, err := http.ParseTime(value); err == nil {
-		return min(max(0, at.Sub(now)), most), true
+		return min(max(0, at.Sub(Answered(header, now))), most), true
 	}
 	return 0, false
+}
+
+// Answered is when an answer was given by the clock of who gave it, which moments in it are of; now where that is not said.
+func Answered(header http.Header, now time.Time) time.Time {
+	if at, err := http.ParseTime(header.Get("Date")); err == nil {
+		return at
+	}
+	return now
 }
 
 // Seconds is a number of seconds that was asked for, between none and most; a number that no Duration holds is most.

@@ -98,6 +98,18 @@ func TestAfter(t *testing.T) {
 	}
 }
 
+// A moment is one of the clock of who names it, wherever that of this host stands.
+func TestAfterByTheClockOfTheAnswer(t *testing.T) {
+	t.Parallel()
+	header := http.Header{"Retry-After": {"Mon, 30 Nov 2026 12:00:40 GMT"}, "Date": {"Mon, 30 Nov 2026 12:00:00 GMT"}}
+	for _, off := range []time.Duration{-25 * time.Hour, 0, 25 * time.Hour} {
+		now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC).Add(off)
+		if wait, found := After(header, now, time.Hour); wait != 40*time.Second || !found {
+			t.Errorf("with a clock that is off by %s the wait is %s, %t", off, wait, found)
+		}
+	}
+}
+
 // FuzzAfter: whatever Retry-After says, nobody waits for less than nothing or longer than the most, and what is understood is
 // a number of seconds or a date.
 func FuzzAfter(f *testing.F) {

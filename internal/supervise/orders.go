@@ -166,8 +166,12 @@ func (s *supervisor) await(ctx context.Context, over <-chan struct{}, enough fun
 	}
 }
 
-// nap is how much later than it was to an alarm rings on a machine that is busy.
-const nap = 30 * time.Second
+const (
+	// nap is how much later than it was to an alarm rings on a machine that is busy.
+	nap = 10 * time.Second
+	// glance is how often is looked at the clock while the time of a job passes.
+	glance = 2 * time.Second
+)
 
 // oversleep takes in that this process did not run for a while, as on a machine that was frozen, moved or put to sleep
 // while its clock went on. That is no time that a job was given, nor one without a job.
@@ -213,6 +217,9 @@ func (s *supervisor) runDue(now time.Time) time.Duration {
 	if end := s.end(); s.draining() && !end.IsZero() {
 		a.due(end)
 		a.due(s.doneAt().Add(s.StopTimeout))
+		if s.snapshot().State == Busy {
+			a.due(now.Add(glance)) // what passes before the alarm counts, though this machine may not run then
+		}
 	}
 	return a.next.Sub(now)
 }

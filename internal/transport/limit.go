@@ -135,7 +135,7 @@ func limitWait(header http.Header, now time.Time) time.Duration {
 	if header.Get("X-RateLimit-Remaining") == "0" {
 		if reset, err := strconv.ParseInt(header.Get("X-RateLimit-Reset"), 10, 64); err == nil {
 			// One second more: the header is cut to whole seconds.
-			return retry.Seconds(max(0, reset)-now.Unix(), longestAsked) + time.Second
+			return retry.Seconds(max(0, reset)-retry.Answered(header, now).Unix(), longestAsked) + time.Second
 		}
 	}
 	return time.Minute

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -209,6 +210,19 @@ func TestWhatIsSentAgain(t *testing.T) {
 
 // Who is refused again and again stays away longer, comes back some time, and
 // keeps on only within reason.
+func TestLimitByTheServersClock(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	header := http.Header{
+		"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {strconv.FormatInt(at.Add(time.Minute).Unix(), 10)}, "Date": {at.Format(http.TimeFormat)},
+	}
+	for _, off := range []time.Duration{-25 * time.Hour, 0, 25 * time.Hour} {
+		if wait, limited := Limited(http.StatusForbidden, header, at.Add(off)); !limited || wait != 61*time.Second {
+			t.Errorf("with a clock that is off by %s the wait is %s, %t", off, wait, limited)
+		}
+	}
+}
+
 func TestLimitsInARow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
