@@ -201,7 +201,7 @@ func deleteOne(ctx context.Context, call *session, client *github.Client, word s
 func pruneRunners(ctx context.Context, call *session, client *github.Client, o *runnersOptions) error {
 	first, err := offlineRunners(ctx, client, call.operands, &o.filter)
 	if err != nil || len(first) == 0 || !o.prune.remove {
-		return errors.Join(err, printPruned(call.out, "would delete", first, o.gitHub.output.json))
+		return errors.Join(err, printPruned(call.out, "would delete", first, o))
 	}
 	var booting, started []github.Runner
 	for _, runner := range first {
@@ -229,7 +229,7 @@ func pruneRunners(ctx context.Context, call *session, client *github.Client, o *
 			break
 		}
 	}
-	return errors.Join(err, printPruned(call.out, "deleted", gone, o.gitHub.output.json))
+	return errors.Join(err, printPruned(call.out, "deleted", gone, o))
 }
 
 // neverStarted tells whether a runner was registered by a just-in-time configuration and no listener has connected
@@ -273,13 +273,18 @@ func offlineRunners(ctx context.Context, client *github.Client, patterns []strin
 	return slices.DeleteFunc(runners, func(r github.Runner) bool { return r.Online() || r.Busy }), err
 }
 
-func printPruned(out io.Writer, verb string, runners []github.Runner, asJSON bool) error {
-	if asJSON {
+// printPruned names them. Those of a look alone that may belong to a machine which still boots are marked.
+func printPruned(out io.Writer, verb string, runners []github.Runner, o *runnersOptions) error {
+	if o.gitHub.output.json {
 		return printRunners(out, runners, true)
 	}
 	for _, r := range runners {
-		fmt.Fprintf(out, "%s %s (id %s, version %s, labels %s)\n", verb, oneCell(r.Name), strconv.FormatInt(r.ID, 10),
-			oneCell(firstOf(r.Version, "none")), oneCell(labelNames(r.Labels)))
+		booting := ""
+		if neverStarted(r) && !o.prune.remove {
+			booting = fmt.Sprintf(": never connected, so only if it has not in %s", max(o.prune.neverStarted, o.prune.confirmAfter))
+		}
+		fmt.Fprintf(out, "%s %s (id %s, version %s, labels %s)%s\n", verb, oneCell(r.Name), strconv.FormatInt(r.ID, 10),
+			oneCell(firstOf(r.Version, "none")), oneCell(labelNames(r.Labels)), booting)
 	}
 	if len(runners) == 0 {
 		fmt.Fprintln(out, "no runner to delete")

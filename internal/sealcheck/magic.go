@@ -60,3 +60,21 @@ func isKey(text []byte) bool {
 	}
 	return false
 }
+
+// archiveOf tells what a file is packed by, where nothing here unpacks it; empty where it is not.
+func archiveOf(text []byte) string {
+	for _, one := range []struct{ kind, begins string }{
+		{"zip", "PK\x03\x04"}, {"zstd", "\x28\xb5\x2f\xfd"}, {"xz", "\xfd7zXZ\x00"}, {"7z", "7z\xbc\xaf\x27\x1c"},
+		{"lz4", "\x04\x22\x4d\x18"}, {"rar", "Rar!\x1a\x07"},
+	} {
+		if bytes.HasPrefix(text, []byte(one.begins)) {
+			return one.kind
+		}
+	}
+	const level, block = 3, 4 // of bzip2: a digit, and what each block begins with
+	if bytes.HasPrefix(text, []byte("BZh")) && len(text) > block+6 && text[level] >= '1' && text[level] <= '9' &&
+		string(text[block:block+6]) == "1AY&SY" {
+		return "bzip2"
+	}
+	return ""
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/md5" //nolint:gosec // what dpkg has written down
 	"encoding/hex"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -41,6 +42,20 @@ func readPublished(system string) published {
 		}
 		return all
 	})}
+}
+
+// unlisted says of which package manager the lists of published files are not read.
+func unlisted(system string) []string {
+	for _, manager := range []struct{ name, database string }{
+		{"rpm", "var/lib/rpm"}, {"rpm", "usr/lib/sysimage/rpm"}, {"apk", "lib/apk/db/installed"}, {"apk", "usr/lib/apk/db/installed"},
+		{"pacman", "var/lib/pacman/local"},
+	} {
+		if _, err := os.Stat(filepath.Join(system, manager.database)); err == nil {
+			return []string{"which files the packages of " + manager.name + " have brought, as its lists are not read: an example " +
+				"key or token that is published in one of them is told like a secret (--seal-except)"}
+		}
+	}
+	return nil
 }
 
 // has tells whether a file is one of a package, unchanged. name is relative to the system's root.

@@ -156,6 +156,9 @@ func (f *file) begin(text []byte) {
 		f.units(text)
 		return
 	}
+	if kind := archiveOf(text); kind != "" {
+		f.look.closed(f.path, kind)
+	}
 	if what := memoryOf(text); what != "" {
 		f.tell(Memory, 0, what)
 	}

@@ -97,7 +97,8 @@ func unknowable() []string {
 		"swap partitions and the image of a hibernation",
 		"other partitions, and what lies below a place where something is mounted",
 		"snapshots and older copies of this disk, the firmware's variables, and what the cloud itself keeps as user data or tags",
-		"secrets without a known shape in a place that is not known for them, encrypted ones, and those in archives other than gzip",
+		"secrets without a known shape in a place that is not known for them, encrypted ones, and those in what is compressed "+
+			"by something else than gzip: zip, zstd, xz, bzip2, 7z, lz4 and rar are told apart, and not unpacked",
 		"entries of the journal that are compressed, as longer ones are: an image needs no journal, so have it rotated and vacuumed",
 	}
 }
@@ -108,7 +109,7 @@ func (h Host) Look(ctx context.Context) (Report, error) {
 	l := &look{host: h, published: readPublished(h.System)}
 	report := Report{Folders: h.Folders, Findings: []Finding{}, NotLooked: []NotLooked{}, Unknown: []string{}}
 	if h.System != "" {
-		report.Unknown = unknowable()
+		report.Unknown = append(unknowable(), unlisted(h.System)...)
 	}
 	l.runners()
 	l.walkAll(ctx)
@@ -116,7 +117,7 @@ func (h Host) Look(ctx context.Context) (Report, error) {
 		return Report{}, err
 	}
 	report.Files, report.Bytes, report.Published = l.files, l.bytes, l.known
-	report.NotLooked = append(report.NotLooked, l.notLooked...)
+	report.NotLooked = append(append(report.NotLooked, l.notLooked...), l.someArchives()...)
 	for _, f := range l.findings {
 		if h.excepted(f.Path) {
 			report.Excepted++

@@ -201,3 +201,38 @@ func TestNoSecretIsShown(t *testing.T) {
 		}
 	}
 }
+
+// What is packed by something that nobody here unpacks is named, as is a package manager whose lists are not read.
+func TestWhatIsNotUnpackedIsNamed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, begins := range map[string]string{
+		"srv/a.zip": "PK\x03\x04rest", "srv/b": "\x28\xb5\x2f\xfdrest", "srv/c.xz": "\xfd7zXZ\x00rest", "srv/d.bz2": "BZh91AY&SYrest of it",
+		"srv/e.txt": "BZhello, this is a text", "usr/share/doc/f.zip": "PK\x03\x04of a package",
+	} {
+		write(t, filepath.Join(dir, name), begins)
+	}
+	write(t, filepath.Join(dir, "var/lib/rpm/rpmdb.sqlite"), "")
+	report := look(t, sealcheck.Host{Folders: []string{dir}, System: dir})
+	var named []string
+	for _, place := range report.NotLooked {
+		if path, err := filepath.Rel(dir, place.Path); err == nil && strings.Contains(place.Why, "archive") {
+			_, kind, _ := strings.Cut(place.Why, "(")
+			kind, _, _ = strings.Cut(kind, ")")
+			named = append(named, filepath.ToSlash(path)+" "+kind)
+		}
+	}
+	if want := []string{"srv/a.zip zip", "srv/b zstd", "srv/c.xz xz", "srv/d.bz2 bzip2"}; !slices.Equal(named, want) {
+		t.Errorf("named are %q, want %q", named, want)
+	}
+	if text := strings.Join(report.Unknown, "\n"); !strings.Contains(text, "packages of rpm") || !strings.Contains(text, "zstd") {
+		t.Errorf("it says that it cannot know\n%s", text)
+	}
+	for i := range 30 {
+		write(t, filepath.Join(dir, "srv", "many", strconv.Itoa(i)), "PK\x03\x04")
+	}
+	all := look(t, sealcheck.Host{Folders: []string{dir}, System: dir}).NotLooked
+	if last := all[len(all)-1].Why; last != "and 14 more archives like it" {
+		t.Errorf("the last of %d is %q", len(all), last)
+	}
+}

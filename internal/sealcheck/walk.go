@@ -3,6 +3,7 @@ package sealcheck
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -26,6 +27,7 @@ type look struct {
 	mu        sync.Mutex
 	findings  []Finding
 	notLooked []NotLooked
+	archives  []NotLooked
 	files     int
 	bytes     int64
 	known     int
@@ -51,6 +53,24 @@ func (l *look) leave(path, why string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.notLooked = append(l.notLooked, NotLooked{redacted(path), why})
+}
+
+// closed notes an archive that is not looked into.
+func (l *look) closed(path, kind string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.archives = append(l.archives, NotLooked{redacted(path), "is an archive (" + kind + "), and was not unpacked; what it holds may be secret"})
+}
+
+// someArchives are the first of them, by path, and how many more there are.
+func (l *look) someArchives() []NotLooked {
+	const most = 20
+	slices.SortFunc(l.archives, func(a, b NotLooked) int { return strings.Compare(a.Path, b.Path) })
+	if len(l.archives) <= most {
+		return l.archives
+	}
+	more := NotLooked{l.archives[most].Path, fmt.Sprintf("and %d more archives like it", len(l.archives)-most)}
+	return append(slices.Clone(l.archives[:most]), more)
 }
 
 func (l *look) runners() {
