@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/departure"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -140,6 +141,10 @@ func (call *session) host(cred credential) (*bootstrap.Host, error) {
 		UserAgent:   call.web.UserAgent,
 		Environment: passedOn(),
 		Machine:     machine.New(),
+		Waits: func(ctx context.Context, preemption string) string {
+			watcher := departure.Watcher{Preemption: preemption, Log: call.console.log}
+			return watcher.Held(ctx)
+		},
 	}
 	if dir != "" {
 		host.Arguments = []string{"--dir", dir}

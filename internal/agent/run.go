@@ -90,6 +90,7 @@ func (a *Agent) run(ctx context.Context, name string, p *pulse) error {
 		return err
 	}
 	if err := a.Machine.Check(ctx, record); err != nil {
+		a.noteCopy(err)
 		return stoppedOr(ctx, err)
 	}
 	lock, err := a.Store.LockRunner(ctx, name)

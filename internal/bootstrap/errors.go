@@ -25,6 +25,7 @@ type StartError struct {
 	Words   string   // the listener's last
 	Log     []string // the last lines of its log
 	Cause   error    // what the service manager said, if it has refused
+	Final   error    // why no other start would do better, where that is known
 }
 
 func (e *StartError) Error() string {
@@ -46,7 +47,7 @@ func (e *StartError) Error() string {
 	return text
 }
 
-func (e *StartError) Unwrap() []error { return []error{ErrNotListening, e.Cause} }
+func (e *StartError) Unwrap() []error { return []error{ErrNotListening, e.Cause, e.Final} }
 
 // LeftError is a failure after something was changed: it says what it has left.
 type LeftError struct {

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/control"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/departure"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
@@ -54,6 +53,8 @@ type Host struct {
 	Machine machine.Witness
 	// Agree is asked before an install changes anything. Its error is that of the install; nil agrees to all.
 	Agree func(context.Context, *plan.Plan) error
+	// Waits asks the cloud of a preemption why this machine is not in service yet, and is empty where it is; nil: nobody is asked.
+	Waits func(ctx context.Context, preemption string) string
 	// cloud is kept for the next runner of this host.
 	cloud plan.Cloud
 	// Environment ("KEY=VALUE": proxies, certificates) passes on to config.sh
@@ -67,10 +68,7 @@ func (h *Host) Planner() *plan.Maker {
 		Paths: h.Paths, Store: h.Store, Cache: h.Fetcher.Cache, Log: h.Log, Services: described{h.Services},
 		Connect: h.Connect, Anonymous: h.Anonymous, Executable: h.Executable, Arguments: h.Arguments, Private: h.Private,
 		Environment: h.Environment, Cloud: &h.cloud, Machine: h.Machine,
-		Waits: func(ctx context.Context, preemption string) string {
-			watcher := departure.Watcher{Preemption: preemption, Log: h.Log}
-			return watcher.Held(ctx)
-		},
+		Waits: h.Waits,
 	}
 }
 

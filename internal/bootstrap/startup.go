@@ -95,6 +95,9 @@ func (s startup) refused(report instance.Report) *StartError {
 		Service: s.record.Service, Reason: reasonOf(report), Words: report.LastWords, AtOnce: report.EndedAtOnce >= hopeless,
 		Dir: s.record.Dir, User: s.record.User,
 	}
+	if report.Reason == supervise.ErrRegistrationEnd.Error() {
+		e.Final = supervise.ErrRegistrationEnd // without a credential that its agent has, there is no way back
+	}
 	if report.Trouble != "" {
 		e.Reason, e.Words = "it cannot connect to GitHub", report.TroubleWords
 	}

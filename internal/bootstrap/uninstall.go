@@ -110,6 +110,8 @@ type uninstaller struct {
 	configured   bool  // config.sh made the registration on disk, so it can take it away
 	listed       bool  // GitHub lists it, as far as we know
 	never        bool  // this host has not registered it
+	// elsewhere is set when another machine listens as this runner.
+	elsewhere bool
 	// stopped is set when it no longer matters whether it runs a job.
 	stopped bool
 }
@@ -179,11 +181,32 @@ func (u *uninstaller) lookAtGitHub(ctx context.Context, scope github.Scope) erro
 			continue
 		}
 		u.id, u.listed = runner.ID, true
+		if u.elsewhere = u.elsewhere || u.heldElsewhere(runner); u.elsewhere {
+			continue
+		}
 		if runner.Busy && !u.removal.Force && !u.stopped {
 			return &refusal.Error{Object: fmt.Sprintf("runner %q", u.removal.Name), Reason: ErrBusy, Name: u.removal.Name, Scope: scope}
 		}
 	}
 	return nil
+}
+
+// heldElsewhere tells whether GitHub sees a listener that is not this host's: a just-in-time configuration may have been given to
+// two machines, of which the first has the session.
+func (u *uninstaller) heldElsewhere(runner github.Runner) bool {
+	if !u.record.PreRegistered || !runner.Online() || u.removal.Force || u.stopped {
+		return false
+	}
+	report, alive, err := instance.LastReport(u.host.Store, u.removal.Name)
+	if err != nil || !alive {
+		return err == nil
+	}
+	switch report.State {
+	case instance.Idle, instance.Busy, instance.Drained, instance.Updating:
+		return false
+	default:
+		return true
+	}
 }
 
 // refuseBusy asks the nearest witness, the runner's own supervisor, whether a job
@@ -286,6 +309,11 @@ func (u *uninstaller) deregister(ctx context.Context) (string, error) {
 	}
 	if u.removal.SkipGitHub {
 		return fmt.Sprintf("GitHub was not told (--local), id %d may still be listed there", u.id), u.kept().Forget()
+	}
+	if u.elsewhere {
+		u.host.Log.Warn("another machine is at work as this runner, by the same just-in-time configuration: GitHub goes on listing it",
+			"runner", u.removal.Name, "id", u.id)
+		return fmt.Sprintf("id %d is left to the machine that is at work as it", u.id), u.kept().Forget()
 	}
 	if u.never {
 		return u.neverRegistered(ctx), nil

@@ -58,7 +58,7 @@ func (p *planner) accountName() (name string, ours bool, err error) {
 	if name := p.Record.User; name != "" {
 		return name, isDefaultUser(name), nil // it may have gone since
 	}
-	records, err := p.maker.Store.List()
+	records, err := ownRecords(p)
 	if err != nil {
 		return "", false, err
 	}

@@ -29,6 +29,12 @@ func planForget(p *planner) {
 	p.plan.change(ForgetPhase, strings.Join(names, ", "), "this machine is a copy of the one whose it is; GitHub is not told")
 }
 
+// ownRecords are the records of the runners of this machine. What it has of another one's goes, and leaves its account free.
+func ownRecords(p *planner) ([]instance.Record, error) {
+	records, err := p.maker.Store.List()
+	return slices.DeleteFunc(records, func(r instance.Record) bool { return p.copies(r.Dir) }), err
+}
+
 // copies tells whether a path, or a service, is one that another machine's runner has left here, and that goes first.
 func (d *Details) copies(name string) bool {
 	return slices.ContainsFunc(d.Copied, func(r instance.Record) bool { return name == r.Dir || name == r.Service })

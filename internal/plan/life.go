@@ -50,7 +50,7 @@ func (p *planner) warnOfCompany() error {
 	if p.JobUser.Self || !needsCredential(p.Request.Identity, p.Request.Life) {
 		return nil
 	}
-	records, err := p.maker.Store.List()
+	records, err := ownRecords(p)
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func (m *Maker) Make(ctx context.Context, r Request) (*Plan, error) {
 	for _, step := range []func(context.Context) error{
 		planner.identify, planner.planLabels, planner.planAccount, planner.checkService,
 		planner.checkTrust, planner.checkWork, planner.planFetch, planner.planEnvironment, planner.planWork, planner.planRegister,
-		planner.planGroup, planner.planLife, planner.planWait, planner.planService,
+		planner.planGroup, planner.planLife, func(ctx context.Context) error { return planWait(ctx, &planner) }, planner.planService,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err

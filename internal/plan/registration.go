@@ -20,7 +20,7 @@ func (p *planner) planRegister(ctx context.Context) error {
 	}
 	settings, err := register.KeptOf(p.maker.Store, p.Record).Find()
 	if errors.Is(err, register.ErrNotConfigured) {
-		if p.betweenLives() || p.awaited() {
+		if p.betweenLives() || awaited(p) {
 			p.plan.keep(RegisterPhase, object, "its agent registers it again")
 			return nil
 		}

@@ -12,7 +12,7 @@ var ErrNotInService = errors.New("this machine is not in service yet")
 
 // planWait asks whether GitHub may list a runner of this machine yet, where one is to be registered. One that GitHub lists
 // already only takes no jobs, which is for its agent to see to.
-func (p *planner) planWait(ctx context.Context) error {
+func planWait(ctx context.Context, p *planner) error {
 	if p.maker.Waits == nil || p.Request.JIT != nil || p.LeaveFirst || !p.plan.ChangesIn(RegisterPhase) {
 		return nil
 	}
@@ -35,7 +35,7 @@ func (d *Details) LeftToAgent() bool {
 
 // awaited tells whether the runner is one that its agent is yet to register, as it was installed before its machine was in
 // service.
-func (p *planner) awaited() bool {
+func awaited(p *planner) bool {
 	record := p.Record
 	return p.known && record.RunnerID == 0 && !record.Renewing && record.Phase == instance.Installed && !record.Credential.Empty() &&
 		running(p.maker.Store, p.plan.Name) && len(record.Differs(p.Request.Identity)) == 0

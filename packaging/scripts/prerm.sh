@@ -26,6 +26,7 @@ To remove them, install this package again, and before you remove it, run:
 END
 fi
 
-# The unit is about to go, and a link to it would dangle. It is not stopped: that
+# The units are about to go, and links to them would dangle. None is stopped: that
 # would interrupt an install that is under way.
-rm -f /etc/systemd/system/multi-user.target.wants/runner-bootstrap-firstboot.service
+rm -f /etc/systemd/system/multi-user.target.wants/runner-bootstrap-firstboot.service \
+	/etc/systemd/system/multi-user.target.wants/runner-bootstrap-firstboot.path

@@ -67,8 +67,6 @@ func TestClone(t *testing.T) {
 	if r := third.Run(t.Context(), append(install, "--name", name, "--replace")...); r.Code != 7 || !strings.Contains(r.Stderr, "at work") {
 		t.Errorf("under the name of the first: %s", r)
 	}
-	// Its disk is an overlay, in which the cache's files are others as soon as one is linked.
-	third.Must("rm", "-rf", "/var/cache/runner-bootstrap")
 	third.Must(append(install, "--name", "web-2")...)
 	if all := h.server.Runners(""); len(all) != 2 || all[0].ID != listed || all[0].Status != "online" || all[1].Name != "web-2" {
 		t.Errorf("GitHub lists %+v", all)
@@ -79,6 +77,58 @@ func TestClone(t *testing.T) {
 	first.ready(t) // alone
 	first.Must(program, "uninstall", "--token-file", token)
 	if all := h.server.Runners(""); len(all) != 0 {
+		t.Errorf("GitHub lists %+v", all)
+	}
+}
+
+// TestCopyBootsAsItsOwn: a machine whose image makes it a runner is copied with the runner on its disk. The copy becomes a runner of
+// its own when it boots, with the same account for its jobs, and stays that.
+func TestCopyBootsAsItsOwn(t *testing.T) {
+	t.Parallel()
+	deb, listener := makePackage(t), stage.Listener(t, t.TempDir())
+	const packed = "/root/runner-bootstrap.deb"
+	base := machine.Boot(t, machine.Options{Kind: machine.Debian13, Copy: map[string]string{deb: packed}})
+	base.Must("systemctl", "start", "network-online.target")
+	h := &host{Machine: base, server: serve(t, base, listener)}
+	h.Write(token, h.server.Token()+"\n", 0o600)
+	h.Must("dpkg", "--install", packed)
+	h.Must("hostname", "first")
+	h.Write("/etc/runner-bootstrap/config.yaml",
+		"url: "+h.server.URL()+"/octo-org\nname: '{hostname}'\ntoken-file: "+token+"\npreemption: 'off'\nmetadata: 'off'\n", 0o600)
+	h.Must("systemctl", "enable", "--now", firstBoot)
+	h.listen(t, 1)
+	h.until(t, "the first boot's unit ends", func() bool {
+		return strings.TrimSpace(h.Must("systemctl", "show", "--property=ActiveState", "--value", firstBoot)) == "inactive"
+	})
+	h.Crash()
+	first := h.server.Runners("")[0]
+	if first.Name != "first" {
+		t.Fatalf("GitHub lists %+v", first)
+	}
+
+	second := &host{server: h.server, Machine: base.BootImage(t, machine.Options{Before: func(m *machine.Machine) {
+		m.Put("/etc/machine-id", strings.Repeat("1", 32)+"\n", 0o444)
+		m.Put("/etc/hostname", "second\n", 0o644)
+	}})}
+	listens := func() bool {
+		all := h.server.Runners("")
+		return len(all) == 2 && all[0].ID == first.ID && all[1].Name == "second" && all[1].Status == "online"
+	}
+	second.until(t, "the copy is a runner of its own", listens)
+	second.until(t, "the first boot's unit ends", func() bool {
+		return strings.TrimSpace(second.Must("systemctl", "show", "--property=ActiveState", "--value", firstBoot)) == "inactive"
+	})
+	record := second.Must("cat", "/var/lib/runner-bootstrap/instances/second/record.json")
+	if !strings.Contains(record, `"user": "runner"`) || second.Exists("/var/lib/runner-bootstrap/instances/first") {
+		t.Errorf("its record is\n%s", record)
+	}
+	second.Reboot()
+	second.until(t, "it is that after a reboot", listens)
+	if met := strings.TrimSpace(second.Must("systemctl", "show", "--property=ConditionResult", "--value", firstBoot)); met != "no" {
+		t.Errorf("the first boot's unit ran at its second one\n%s", second.Journal())
+	}
+	second.Must("runner-bootstrap", "uninstall")
+	if all := h.server.Runners(""); len(all) != 1 || all[0].ID != first.ID {
 		t.Errorf("GitHub lists %+v", all)
 	}
 }

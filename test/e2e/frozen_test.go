@@ -18,19 +18,24 @@ import (
 func TestFrozen(t *testing.T) {
 	t.Parallel()
 	freeze := time.Duration(number(t, "RUNNER_BOOTSTRAP_TEST_FREEZE", 40)) * time.Second
-	listener := stage.Listener(t, t.TempDir())
-	m := machine.Boot(t, machine.Options{Kind: machine.Debian13, Cgroup2: true, Copy: map[string]string{machine.Build(t, "cmd/runner-bootstrap"): program}})
-	m.Must("systemctl", "start", "network-online.target")
-	server := stage.ServeAs(t, m, githubtest.ArchiveSpec{Version: stage.Version, Listener: listener, Padding: 1 << 20},
-		githubtest.Config{JobTTL: freeze + 20*time.Second})
-	h := &host{Machine: m, server: server}
-	m.Write(token, h.server.Token()+"\n", 0o600)
+	listener, built := stage.Listener(t, t.TempDir()), machine.Build(t, "cmd/runner-bootstrap")
 	for _, kind := range []string{"persistent", "ephemeral"} {
 		t.Run(kind, func(t *testing.T) {
-			h := &host{Machine: m.For(t), server: server}
+			t.Parallel()
+			m := machine.Boot(t, machine.Options{Kind: machine.Debian13, Cgroup2: true, Copy: map[string]string{built: program}})
+			m.Must("systemctl", "start", "network-online.target")
+			server := stage.ServeAs(t, m, githubtest.ArchiveSpec{Version: stage.Version, Listener: listener, Padding: 1 << 20},
+				githubtest.Config{JobTTL: freeze + 20*time.Second})
+			h := &host{Machine: m, server: server}
+			m.Write(token, h.server.Token()+"\n", 0o600)
+			defer func() {
+				if t.Failed() {
+					t.Log(h.Journal())
+				}
+			}()
 			install := []string{
 				program, "install", "--url", server.URL() + "/octo-org", "--name", name, "--token-file", token, "--preemption", "off",
-				"--drain-timeout", "15s",
+				"--drain-timeout", "25s",
 			}
 			if kind == "ephemeral" {
 				install = append(install, "--ephemeral")
@@ -90,7 +95,7 @@ const waiting = "while [ ! -e /srv/go ]; do sleep 0.1; done"
 
 // frozen has nothing of the machine run for so long.
 func (h *host) frozen(d time.Duration) {
-	h.Freeze()
+	h.Freeze(true)
 	time.Sleep(d)
-	h.Thaw()
+	h.Freeze(false)
 }

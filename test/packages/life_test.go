@@ -289,8 +289,10 @@ func (h *host) removed(t *testing.T) {
 			t.Errorf("a removal does not say %q: %s", want, said)
 		}
 	}
-	if h.there("/etc/systemd/system/multi-user.target.wants/" + firstboot) {
-		t.Error("the first boot's unit is gone, and a link to it stays")
+	for _, unit := range []string{firstboot, strings.TrimSuffix(firstboot, ".service") + ".path"} {
+		if h.there("/etc/systemd/system/multi-user.target.wants/" + unit) {
+			t.Errorf("%s is gone, and a link to it stays", unit)
+		}
 	}
 	if now := h.shown(service, "MainPID"); now != process || !h.there(record) || !h.there(config) {
 		t.Errorf("process %s, now %s; record: %t, configuration: %t", process, now, h.there(record), h.there(config))

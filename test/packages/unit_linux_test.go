@@ -44,6 +44,16 @@ func TestFirstBootUnit(t *testing.T) {
 	if !strings.Contains(value("ExecStopPost"), "! ls "+record+" ") {
 		t.Errorf("it does not look for %s when it has ended", record)
 	}
+	// What the agent of a copy notes; TestCopyBootsAsItsOwn shows that the name is right.
+	mark, watch := filepath.Join(instance.DefaultPaths("").Control, "copied"), strings.TrimSuffix(unitFile, ".service")+".path"
+	for _, want := range []string{"\nConditionPathExists=|" + mark + "\n", "rm -f " + mark + "'\n", "\nAlso=" + filepath.Base(watch) + "\n"} {
+		if !strings.Contains(unit, want) {
+			t.Errorf("it does not have %q", want)
+		}
+	}
+	if !strings.Contains(read(t, watch), "\nPathExists="+mark+"\n") {
+		t.Errorf("%s does not wait for %s", watch, mark)
+	}
 	if !strings.Contains(read(t, "packaging/scripts/postrm.sh"), " "+folder+"\n") {
 		t.Errorf("a purge leaves %s", folder)
 	}

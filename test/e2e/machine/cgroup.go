@@ -107,20 +107,10 @@ func forgetDead(parent string) {
 	}
 }
 
-// Freeze has nothing in the machine run until Thaw, while its clocks go on: as a container is paused.
-func (m *Machine) Freeze() {
+// Freeze has nothing in the machine run until it is thawed, while its clocks go on: as a container is paused.
+func (m *Machine) Freeze(frozen bool) {
 	m.t.Helper()
-	m.freeze("1")
-}
-
-// Thaw has a frozen machine go on.
-func (m *Machine) Thaw() {
-	m.t.Helper()
-	m.freeze("0")
-}
-
-func (m *Machine) freeze(word string) {
-	m.t.Helper()
+	word := map[bool]string{true: "1", false: "0"}[frozen]
 	for _, group := range m.groups {
 		file := filepath.Join(group, "cgroup.freeze")
 		if _, err := os.Stat(file); err != nil {
