@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
@@ -82,7 +83,7 @@ func agree(ctx context.Context, call *session, yes bool, what string) error {
 // announce tells what is about to be done.
 func (c *console) announce(what string) {
 	if c.person {
-		fmt.Fprintf(c.plain, "! %s\n", oneCell(what))
+		c.say(slog.LevelWarn, "! %s", oneCell(what))
 		return
 	}
 	c.log.Info("about to change a runner", "what", what)
@@ -91,7 +92,7 @@ func (c *console) announce(what string) {
 // kept tells what stays as earlier installs were told.
 func (c *console) kept(options []string) {
 	if c.person {
-		fmt.Fprintf(c.plain, "= %-11s %s (of an earlier install; --reset forgets them)\n", "options", oneCell(strings.Join(options, " ")))
+		c.say(slog.LevelInfo, "= %-11s %s (of an earlier install; --reset forgets them)", "options", oneCell(strings.Join(options, " ")))
 		return
 	}
 	c.log.Info("options of an earlier install are kept; --reset forgets them", "options", strings.Join(options, " "))

@@ -17,12 +17,14 @@ import (
 
 // The rules of what is written to standard error:
 //
-//   - A person at a terminal gets one line for each phase when it ends: what
-//     was done to which object, with what result, in what time; and while an
-//     archive comes in, a bar.
-//   - A supervisor (run) always logs: what it tells is a history.
-//   - Everything else (cloud-init, a journal, a pipe) gets log lines with fixed
-//     keys, and while an archive comes in, one line in ten seconds.
+//   - Wherever a person may read it, at a terminal or later in a file, there is one
+//     line for each phase when it ends: what was done to which object, with what
+//     result, in what time. While an archive comes in, a terminal has a bar, and
+//     everything else one line in ten seconds.
+//   - The journal gets the same lines with its priorities.
+//   - A supervisor (run) also tells what its runner does: a history, with a time in
+//     each line where the journal does not keep one.
+//   - Machines that ask for it (--log-format text or json) get log lines with fixed keys.
 //   - --no-progress silences bar and lines, nothing else.
 //   - Nothing is said twice: an error appears once, at the end, from exit.go.
 
@@ -33,8 +35,9 @@ const progressEach = 10 * time.Second
 type console struct {
 	out      io.Writer
 	plain    io.Writer // out, for everything but the bar
+	lines    *plainWriter
 	terminal bool
-	person   bool // one line for each phase
+	person   bool // lines, one for each phase
 	quiet    bool // no progress
 	log      *slog.Logger
 
@@ -50,27 +53,31 @@ type console struct {
 }
 
 func newConsole(out io.Writer, o callOptions) *console {
-	c := &console{out: out, plain: &printableWriter{to: out}, quiet: o.noProgress}
+	format := formatOf(o.logFormat, out)
+	printable := &printableWriter{to: out}
+	c := &console{
+		out: out, plain: printable, quiet: o.noProgress, person: format == formatLines || format == formatJournal,
+		lines: &plainWriter{to: printable, journal: format == formatJournal, history: o.history},
+	}
 	if file, ok := out.(*os.File); ok {
 		c.terminal = term.IsTerminal(int(file.Fd()))
 	}
-	c.person = o.logFormat == "lines" || o.logFormat == "auto" && c.terminal
-	c.log = slog.New(c.handler(o))
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(o.logLevel)) // callOptions.check has refused what it is not
+	switch format {
+	case formatJSON:
+		c.log = slog.New(slog.NewJSONHandler(printable, &slog.HandlerOptions{Level: level}))
+	case formatText:
+		c.log = slog.New(slog.NewTextHandler(printable, &slog.HandlerOptions{Level: level}))
+	default:
+		c.log = slog.New(&plainHandler{to: c.lines, level: level})
+	}
 	return c
 }
 
-func (c *console) handler(o callOptions) slog.Handler {
-	level := slog.LevelInfo
-	_ = level.UnmarshalText([]byte(o.logLevel)) // callOptions.check has refused what it is not
-	if c.person && level == slog.LevelInfo {
-		// The lines for each phase say it already.
-		level = slog.LevelWarn
-	}
-	config := &slog.HandlerOptions{Level: level}
-	if o.logFormat == "json" {
-		return slog.NewJSONHandler(c.plain, config)
-	}
-	return slog.NewTextHandler(c.plain, config)
+// say writes lines for a person. Standard error is where a failure would be told: nothing can be done about its own.
+func (c *console) say(level slog.Level, format string, values ...any) {
+	_ = c.lines.write(level, time.Now(), fmt.Sprintf(format, values...))
 }
 
 // Begin implements bootstrap.Observer.
@@ -114,7 +121,7 @@ func (c *console) line(done, total int64) {
 	if left != "" {
 		left = ", " + left + " left"
 	}
-	fmt.Fprintf(c.plain, "  %-11s %s: %s (%s%s)\n", c.phase, c.object, amount, rate(done-c.resumed, took), left)
+	c.say(slog.LevelInfo, "  %-11s %s: %s (%s%s)", c.phase, c.object, amount, rate(done-c.resumed, took), left)
 }
 
 // paint moves the bar. What the bar says of its own troubles never ends a
@@ -157,16 +164,16 @@ func (c *console) End(phase plan.Phase, result string, kept bool, err error) {
 		return
 	}
 	if kept {
-		fmt.Fprintf(c.plain, "= %-11s %s: %s\n", phase, c.object, result)
+		c.say(slog.LevelInfo, "= %-11s %s: %s", phase, c.object, result)
 		return
 	}
-	fmt.Fprintf(c.plain, "+ %-11s %s: %s (%s)\n", phase, c.object, result, short(took))
+	c.say(slog.LevelInfo, "+ %-11s %s: %s (%s)", phase, c.object, result, short(took))
 }
 
 // summary is the last line of a command that went well.
 func (c *console) summary(text string) {
 	if c.person {
-		fmt.Fprintln(c.plain, oneCell(text))
+		c.say(slog.LevelInfo, "%s", oneCell(text))
 		return
 	}
 	c.log.Info(text)
@@ -187,15 +194,15 @@ func (c *console) failure(err error, hint, todo, see string, code int) {
 		c.log.LogAttrs(context.Background(), slog.LevelError, err.Error(), about...)
 		return
 	}
-	fmt.Fprintf(c.plain, "runner-bootstrap: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+	c.say(slog.LevelError, "runner-bootstrap: %s", strings.ReplaceAll(err.Error(), "\n", "\n  "))
 	if hint != "" {
-		fmt.Fprintf(c.plain, "hint: %s\n", hint)
+		c.say(slog.LevelError, "hint: %s", hint)
 	}
 	if todo != "" {
-		fmt.Fprintf(c.plain, "to do: %s\n", todo)
+		c.say(slog.LevelError, "to do: %s", todo)
 	}
 	if see != "" {
-		fmt.Fprintf(c.plain, "see: %s\n", see)
+		c.say(slog.LevelError, "see: %s", see)
 	}
 }
 

@@ -1,6 +1,9 @@
 package main
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // outputOptions say whether a result is printed as data, or only what it would be.
 type outputOptions struct {
@@ -31,6 +34,8 @@ type callOptions struct {
 	noProgress bool
 	logFormat  string
 	logLevel   string
+
+	history bool // no option: what is told is one, of a supervisor
 }
 
 func (o *callOptions) options() []option {
@@ -51,8 +56,8 @@ func (o *callOptions) options() []option {
 			on:    &o.noProgress,
 		},
 		{
-			name: "log-format", once: true, value: "FORMAT", among: []string{"auto", "lines", "text", "json"}, fallback: "auto", commands: everyCommand,
-			usage: "lines (for a person), text or json (log lines), auto: lines on a terminal, text elsewhere",
+			name: "log-format", once: true, value: "FORMAT", among: logFormats(), fallback: formatAuto, commands: everyCommand,
+			usage: "lines (for a person), journal (lines with priorities), text or json (for machines), auto: journal in systemd's, else lines",
 			text:  &o.logFormat,
 		},
 		{
@@ -64,10 +69,8 @@ func (o *callOptions) options() []option {
 }
 
 func (o *callOptions) check() error {
-	switch o.logFormat {
-	case "auto", "lines", "text", "json":
-	default:
-		return usagef("--log-format: %q is not lines, text, json or auto", o.logFormat)
+	if !slices.Contains(logFormats(), o.logFormat) {
+		return usagef("--log-format: %q is not lines, journal, text, json or auto", o.logFormat)
 	}
 	switch o.logLevel {
 	case "debug", "info", "warn", "error":

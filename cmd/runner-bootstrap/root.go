@@ -44,7 +44,7 @@ func run(arguments []string, s streams) int {
 	fileMode()
 	s.out = &printableWriter{to: s.out}
 	call := &session{streams: s, arguments: arguments}
-	call.console = newConsole(s.err, callOptions{logFormat: "auto", logLevel: "info"})
+	call.console = newConsole(s.err, callOptions{logFormat: askedFormat(arguments), logLevel: "info"})
 	if err := account.HideDescriptors(); err != nil {
 		call.console.log.Warn("what config.sh or a job leaves behind may keep files open that this command was started with", "error", err)
 	}

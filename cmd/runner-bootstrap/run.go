@@ -41,9 +41,7 @@ waited for. SIGUSR1 drains the runner, SIGUSR2 lets it go on.`, o.groups(),
 }
 
 func runSupervisor(ctx context.Context, call *session, o *runOptions) error {
-	if o.call.logFormat == "auto" {
-		o.call.logFormat = "text"
-	}
+	o.call.logFormat, o.call.history = formatOf(o.call.logFormat, call.err), true
 	outliveReader(call, o.call)
 	call.console = newConsole(call.err, o.call)
 	// Before anybody can know that this process is the supervisor.
@@ -57,6 +55,7 @@ func runSupervisor(ctx context.Context, call *session, o *runOptions) error {
 		return err
 	}
 	keeps.Orders = told
+	call.console.log.Info("this is runner-bootstrap "+versionText(), "runner", name, "pid", os.Getpid())
 	return svc.Run(ctx, name, func(ctx context.Context) error { return keeps.Run(ctx, name) })
 }
 

@@ -119,7 +119,8 @@ func (s *shared) setup(t *testing.T, env *testscript.Env) error {
 	}
 	env.Setenv("EXAMPLES", examples)
 	env.Setenv("DIR", filepath.Join(env.WorkDir, "rb"))
-	env.Setenv("RUNNER_BOOTSTRAP_PREEMPTION", "off") // nothing is asked of a cloud that this host may be in
+	env.Setenv("RUNNER_BOOTSTRAP_LOG_FORMAT", "text") // with fixed keys; logs.txtar is about what people get
+	env.Setenv("RUNNER_BOOTSTRAP_PREEMPTION", "off")  // nothing is asked of a cloud that this host may be in
 	if os.Geteuid() == 0 {
 		// The account must be able to enter the folders above its runner.
 		for dir := env.WorkDir; len(dir) > len(os.TempDir()); dir = filepath.Dir(dir) {

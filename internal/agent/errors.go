@@ -7,5 +7,5 @@ var (
 	ErrAccountAway = errors.New("the account is not known yet")
 	ErrNotAlone    = errors.New("other processes run as the account of the jobs, and the runner waits until they have ended")
 	ErrHangs       = errors.New("the supervisor hangs")
-	ErrOnExit      = errors.New("what is to happen on exit has failed")
+	ErrOnExit      = errors.New("the --on-exit command failed")
 )

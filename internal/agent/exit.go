@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -41,11 +42,57 @@ func (k *keeper) onExit(ctx context.Context, record instance.Record, outcome sup
 	cmd.Env = us.Environment("/", "RUNNER_NAME="+record.Name, "RUNNER_DIR="+record.Dir, "RUNNER_END="+string(outcome))
 	cmd.Dir = "/"
 	cmd.WaitDelay = time.Second
-	k.log.Info("running what is to happen on exit", "runner", k.name, "command", words[0])
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%w: %w: %s", ErrOnExit, err, strings.TrimSpace(string(output)))
+	k.log.Info("running the --on-exit command", "runner", k.name, "why", string(outcome))
+	said := &exitOutput{log: k.log.With("runner", k.name)}
+	cmd.Stdout, cmd.Stderr = said, said
+	err = cmd.Run()
+	said.end()
+	if err != nil {
+		return fmt.Errorf("%w: %w: %s", ErrOnExit, err, said.last)
 	}
 	return nil
+}
+
+// exitOutput tells what the command prints, line by line: nobody else can. Both are bounded.
+type exitOutput struct {
+	log   *slog.Logger
+	part  []byte // of a line whose rest is to come
+	lines int
+	last  string // line
+}
+
+const (
+	maxExitLine  = 2000
+	maxExitLines = 200
+)
+
+// Write implements io.Writer.
+func (o *exitOutput) Write(text []byte) (int, error) {
+	for _, b := range text {
+		switch {
+		case b == '\n':
+			o.end()
+		case len(o.part) < maxExitLine:
+			o.part = append(o.part, b)
+		}
+	}
+	return len(text), nil
+}
+
+// end tells the line that has ended.
+func (o *exitOutput) end() {
+	line := strings.TrimSpace(string(o.part))
+	o.part = o.part[:0]
+	if line == "" {
+		return
+	}
+	o.last = line
+	switch o.lines++; {
+	case o.lines <= maxExitLines:
+		o.log.Info("--on-exit", "line", line)
+	case o.lines == maxExitLines+1:
+		o.log.Warn("the --on-exit command prints more, which is not told")
+	}
 }
 
 // preempted does what is to be done when the machine is taken away: the last runner of the host runs what its owner

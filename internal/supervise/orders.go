@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -81,14 +82,18 @@ func (s *supervisor) handleCommand(o Order) {
 	if !s.draining() {
 		s.deadline, s.latest = time.Time{}, time.Time{} // the next drain has its own time
 	}
-	s.Log.Info("asked", "to", o.Kind.String(), "reason", o.Reason)
+	s.Log.Info(o.Kind.String(), "reason", o.Reason)
 	draining := s.draining()
 	s.change(func(now *Change) { now.Draining = draining })
 }
 
-// String says it in a word.
+// String says what comes of it.
 func (k OrderKind) String() string {
-	return [...]string{"drain", "resume", "stop at once", "leave", "refresh the runner's files", "hold", "go on"}[k]
+	return [...]string{
+		"draining, the current job may finish", "taking jobs again", "stopping now, the current job is cancelled",
+		"stopping, the current job may finish", "a newer version comes after the current job",
+		"waiting, the current job may finish", "going on",
+	}[k]
 }
 
 // leave begins the end. The first reason stands.
@@ -244,6 +249,21 @@ func (s *supervisor) limit(a *timers) {
 		s.leave(Aged)
 	case l.Idle > 0 && !s.idle.IsZero() && now.State != Busy && a.due(s.idle.Add(l.Idle)):
 		s.leave(Unused)
+	}
+}
+
+// endReason says why the supervisor leaves, with the limit where one was reached.
+func endReason(s *supervisor) string {
+	done, l := s.snapshot().Results.Total(), s.Limits
+	switch {
+	case s.leaving == Served && l.Jobs > 0 && done >= l.Jobs:
+		return fmt.Sprintf("%d of %d jobs", done, l.Jobs)
+	case s.leaving == Unused && l.Idle > 0:
+		return fmt.Sprintf("no job for %v", l.Idle)
+	case s.leaving == Aged && l.Lifetime > 0:
+		return fmt.Sprintf("it ran for %v", l.Lifetime)
+	default:
+		return s.leaving.Sentence()
 	}
 }
 

@@ -197,9 +197,12 @@ func Run(ctx context.Context, c Config) (Outcome, error) {
 	if !s.updating {
 		s.endLife(ctx)
 	}
-	outcome, reason := s.leaving, s.leaving.Sentence()
+	outcome, reason := s.leaving, endReason(s)
 	if err != nil {
 		outcome, reason = "", err.Error()
+	}
+	if outcome.Own() {
+		c.Log.Info("finished", "reason", reason)
 	}
 	s.change(func(now *Change) {
 		now.State, now.Outcome, now.Reason, now.Job, now.Draining = Ended, outcome, reason, "", false

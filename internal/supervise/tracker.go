@@ -17,7 +17,8 @@ type tracker struct {
 	now        Change
 	changed    chan struct{} // something has changed; may be nil
 	since      time.Time     // listening since
-	done       time.Time     // when the latest job has ended
+	begun      time.Time     // when the latest job has begun
+	done       time.Time     // and ended
 	worked     bool          // what the latest listener did and said
 	gone       bool
 	deprecated bool
@@ -30,7 +31,8 @@ type tracker struct {
 var (
 	versionLine = regexp.MustCompile(`^Current runner version: '([0-9.]+)'`)
 	jobLine     = regexp.MustCompile(`Running job: (.*)$`)
-	resultLine  = regexp.MustCompile(`Job .* completed with result: (\w+)`)
+	resultLine  = regexp.MustCompile(`Job (.*) completed with result: (\w+)`)
+	ownTime     = regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ: `)
 	errorLine   = regexp.MustCompile(`Runner connect error: (.*?)\.? Retrying until reconnected\.`)
 )
 
@@ -67,7 +69,7 @@ func (t *tracker) doneAt() time.Time {
 // begin forgets what the previous listener said.
 func (t *tracker) begin() {
 	t.mu.Lock()
-	t.worked, t.gone, t.deprecated, t.since, t.done = false, false, false, time.Time{}, time.Time{}
+	t.worked, t.gone, t.deprecated, t.since, t.begun, t.done = false, false, false, time.Time{}, time.Time{}, time.Time{}
 	t.cleaned, t.troubled, t.said = false, false, nil
 	t.mu.Unlock()
 	t.change(func(now *Change) {
@@ -78,39 +80,33 @@ func (t *tracker) begin() {
 
 // read takes in one line of the listener's output.
 func (t *tracker) read(line string) {
-	t.log.Info("listener", "line", line)
 	t.rememberLine(line)
 	if match := versionLine.FindStringSubmatch(line); match != nil {
 		t.change(func(now *Change) { now.Version = match[1] })
 		return
 	}
 	if match := jobLine.FindStringSubmatch(line); match != nil {
-		t.note(func() { t.worked = true })
-		t.change(func(now *Change) { now.State, now.Job, now.Trouble = Busy, match[1], Trouble{} })
+		t.jobBegins(match[1])
 		return
 	}
 	if match := resultLine.FindStringSubmatch(line); match != nil {
-		t.note(func() { t.done = time.Now() })
-		t.change(func(now *Change) {
-			now.State, now.Job = Idle, ""
-			now.Results.count(match[1])
-		})
+		t.jobEnds(match[1], match[2])
 		return
 	}
 	switch {
+	case strings.HasSuffix(line, "Connected to GitHub"): // it says that it listens as well
+		return
 	case strings.Contains(line, "Listening for Jobs"):
-		t.note(func() {
-			if t.since.IsZero() {
-				t.since = time.Now()
-			}
-		})
-		t.change(func(now *Change) { now.State, now.Job, now.Trouble = Idle, "", Trouble{} })
+		t.listens()
+		return
 	case strings.Contains(line, "Runner reconnected."):
 		t.change(func(now *Change) { now.Trouble = Trouble{} })
 	case errorLine.MatchString(line):
 		t.connectionLost(errorLine.FindStringSubmatch(line)[1])
+		return
 	case strings.Contains(line, "A session for this runner already exists."):
 		t.trouble(Conflict, "another listener holds the session of this runner at GitHub")
+		return
 	case strings.Contains(line, "registration has been deleted from the server"),
 		strings.Contains(line, "no longer exists on the server"):
 		t.note(func() { t.gone = true })
@@ -118,6 +114,44 @@ func (t *tracker) read(line string) {
 		t.note(func() { t.cleaned = true })
 	case strings.Contains(line, "is deprecated and cannot receive messages"):
 		t.note(func() { t.deprecated = true })
+	}
+	// What is not told in words of ours. A log has a time of its own.
+	t.log.Info("listener", "line", ownTime.ReplaceAllString(line, ""))
+}
+
+func (t *tracker) jobBegins(name string) {
+	t.log.Info("job started", "job", name)
+	t.note(func() { t.worked, t.begun = true, time.Now() })
+	t.change(func(now *Change) { now.State, now.Job, now.Trouble = Busy, name, Trouble{} })
+}
+
+func (t *tracker) jobEnds(name, result string) {
+	now := time.Now()
+	attributes := []any{"job", name, "result", strings.ToLower(result)}
+	t.note(func() {
+		if !t.begun.IsZero() {
+			attributes = append(attributes, "took", now.Sub(t.begun).Round(time.Second))
+		}
+		t.begun, t.done = time.Time{}, now
+	})
+	t.log.Info("job ended", attributes...)
+	t.change(func(now *Change) {
+		now.State, now.Job = Idle, ""
+		now.Results.count(result)
+	})
+}
+
+// listens takes in that the listener listens, which it may say again.
+func (t *tracker) listens() {
+	first := false
+	t.note(func() {
+		if first = t.since.IsZero(); first {
+			t.since = time.Now()
+		}
+	})
+	t.change(func(now *Change) { now.State, now.Job, now.Trouble = Idle, "", Trouble{} })
+	if first {
+		t.log.Info("listening for jobs", "version", t.snapshot().Version)
 	}
 }
 

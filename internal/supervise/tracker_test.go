@@ -1,8 +1,12 @@
 package supervise
 
 import (
+	"bytes"
 	"log/slog"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // TestWordsThatEndTrouble: whatever a listener says that it can only say with GitHub at hand, it has GitHub again. It need not
@@ -28,6 +32,50 @@ func TestWordsThatEndTrouble(t *testing.T) {
 			if now := s.snapshot(); now.Trouble != (Trouble{}) || now.Shown() != want {
 				t.Errorf("after %q and %q it is %s with %+v", trouble, line, now.Shown(), now.Trouble)
 			}
+		}
+	}
+}
+
+// TestLogTellsWhatHappened: the lines of the real listener, and what a log has of them: one line for a job's start, one for
+// its end, and none twice.
+func TestLogTellsWhatHappened(t *testing.T) {
+	synctest.Test(t, logTellsWhatHappened)
+}
+
+func logTellsWhatHappened(t *testing.T) {
+	var log bytes.Buffer
+	withoutTime := func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}
+	s := &tracker{log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: withoutTime})), report: func(Change) {}}
+	s.begin()
+	for _, c := range []struct{ says, want string }{
+		{"√ Connected to GitHub", ""},
+		{"Current runner version: '2.336.0'", ""},
+		{"2026-11-30 05:10:11Z: Listening for Jobs", `level=INFO msg="listening for jobs" version=2.336.0`},
+		{"2026-11-30 05:10:12Z: Running job: build (ubuntu, 1)", `level=INFO msg="job started" job="build (ubuntu, 1)"`},
+		{
+			"2026-11-30 05:11:42Z: Job build (ubuntu, 1) completed with result: Succeeded",
+			`level=INFO msg="job ended" job="build (ubuntu, 1)" result=succeeded took=1m30s`,
+		},
+		{"2026-11-30 05:11:42Z: Listening for Jobs", ""},
+		{
+			"2026-11-30 05:12:11Z: Runner connect error: Name or service not known. Retrying until reconnected.",
+			`level=WARN msg="the listener has lost GitHub and goes on trying" reason="Name or service not known"`,
+		},
+		{"2026-11-30 05:12:12Z: Runner connect error: Connection refused. Retrying until reconnected.", ""},
+		{"2026-11-30 05:12:21Z: Runner reconnected.", `level=INFO msg=listener line="Runner reconnected."`},
+		{"Something that nobody knows", `level=INFO msg=listener line="Something that nobody knows"`},
+	} {
+		if strings.Contains(c.says, "completed with result") {
+			time.Sleep(90 * time.Second)
+		}
+		log.Reset()
+		if s.read(c.says); strings.TrimSpace(log.String()) != c.want {
+			t.Errorf("of %q it tells %q, want %q", c.says, log.String(), c.want)
 		}
 	}
 }

@@ -74,12 +74,27 @@ func (t *tracker) connectionLost(words string) {
 // word of it.
 func (t *tracker) trouble(state State, words string) {
 	t.note(func() { t.troubled = true })
+	first := false
 	t.change(func(now *Change) {
-		if now.Trouble.State != state {
+		if first = now.Trouble.State != state; first {
 			now.Trouble = Trouble{State: state, Since: time.Now().UTC().Truncate(time.Second)}
 		}
 		now.Trouble.Words = shorten(strings.TrimRight(words, "."))
 	})
+	if first {
+		t.log.Warn(troubleText(state), "reason", words)
+	}
+}
+
+func troubleText(state State) string {
+	switch state {
+	case Conflict:
+		return "the listener waits for its session"
+	case Connecting:
+		return "the listener cannot connect to GitHub and goes on trying"
+	default:
+		return "the listener has lost GitHub and goes on trying"
+	}
 }
 
 // countEnd counts how often in a row the listener has ended at once, for a reason

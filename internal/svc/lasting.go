@@ -137,7 +137,9 @@ func (l *Lasting) toJournal(text []byte, lines int) {
 	}
 }
 
-// journalMessage is one line in the journal's format: fields, one in a line.
+// journalMessage is one line in the journal's format: fields, one in a line. The stream that a service has as its
+// output knows a priority by how the line begins, and this socket does not.
 func journalMessage(line string) string {
-	return "PRIORITY=6\nSYSLOG_IDENTIFIER=runner-bootstrap\nMESSAGE=" + line + "\n"
+	priority, text := cutPriority(line)
+	return "PRIORITY=" + priority + "\nSYSLOG_IDENTIFIER=runner-bootstrap\nMESSAGE=" + text + "\n"
 }

@@ -230,7 +230,7 @@ done`
 	h.ranJob(t, "when the stream is read again")
 	const lost = "lines of this log could not be written"
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Second) {
-		if r := h.Run(t.Context(), "journalctl", "--no-pager", "-u", unit, "--grep", lost); strings.Contains(r.Stdout, " lines=") {
+		if r := h.Run(t.Context(), "journalctl", "--no-pager", "-u", unit, "--grep", lost); strings.Contains(r.Stdout, "lines=") {
 			break
 		}
 		if time.Now().After(deadline) {

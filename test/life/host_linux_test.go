@@ -174,7 +174,7 @@ func (h *host) start(args ...string) (*command, error) {
 	c := &command{Cmd: exec.Command(h.program, append(slices.Clone(args), "--dir", h.dir)...), over: make(chan struct{})}
 	c.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Join(h.base, "home"), "TMPDIR=" + os.TempDir(),
-		"RUNNER_BOOTSTRAP_PREEMPTION=off",
+		"RUNNER_BOOTSTRAP_PREEMPTION=off", "RUNNER_BOOTSTRAP_LOG_FORMAT=text",
 	}
 	if slices.Contains(args, "-") {
 		c.Stdin = strings.NewReader(h.server.Token())
