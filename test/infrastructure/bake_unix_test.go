@@ -54,7 +54,7 @@ func TestBakeWaitsForLocks(t *testing.T) {
 				}
 			}
 			command := exec.Command(filepath.Join(dir, "sh"), filepath.Join(dir, "bake.sh"))
-			command.Env = []string{"PATH=" + dir, "DIR=" + dir, "SAYS=" + c.says, "PACKAGES=git", "PROGRAM_VERSION=1.2.3"}
+			command.Env = []string{"PATH=" + dir, "DIR=" + dir, "SAYS=" + c.says, "PACKAGES=git", "PROGRAM_VERSION=1.2.3", "CHECKSUMS_SHA256=00"}
 			out, err := command.CombinedOutput()
 			_, slept := os.Stat(filepath.Join(dir, "slept"))
 			if (err == nil) != c.waits || (slept == nil) != c.waits || strings.Contains(string(out), "waiting for a lock") != c.waits {

@@ -59,7 +59,7 @@ func TestExpected(t *testing.T) {
 		t.Fatalf("files %q: %v", files, err)
 	}
 	tests := read(t, filepath.Join(module, "tests", "same.tftest.hcl"))
-	latest, release := build(t, ""), regexp.MustCompile(`releases/download/v([0-9.]+)/`)
+	latest, release := build(t, ""), regexp.MustCompile(`releases/download/v([0-9.]+)[/\n]`)
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
