@@ -375,27 +375,6 @@ func (i *installer) adopt() (string, error) {
 	return fmt.Sprintf("id %d, by its just-in-time configuration", settings.ID), i.save(instance.Registered)
 }
 
-// joinedMeanwhile tells whether the runner's supervisor has registered it since the
-// plan was made. Then that is what was wanted.
-func (i *installer) joinedMeanwhile() (already bool, id int64, err error) {
-	if i.details.LeaveFirst || i.details.Request.JIT != nil {
-		return false, 0, nil
-	}
-	record, err := i.host.Store.Load(i.plan.Name)
-	if err != nil || record.RunnerID == 0 || record.RunnerID == i.record.RunnerID || record.Renewing {
-		return false, 0, err
-	}
-	settings, err := register.KeptOf(i.host.Store, record).Settings()
-	if err != nil || settings.ID != record.RunnerID {
-		return false, 0, nil //nolint:nilerr // what is kept is not that registration
-	}
-	// The registration is the supervisor's to say, and how the runner is kept from now on the plan's.
-	record.Life, record.Credential = i.record.Life, i.record.Credential
-	record.Environment, record.Source = i.record.Environment, i.record.Source
-	i.record = record
-	return true, record.RunnerID, nil
-}
-
 // undoRegistration takes away what a failed registration may have left. Where GitHub
 // cannot be asked, the record goes on saying that it may list a runner.
 func (i *installer) undoRegistration(ctx context.Context, cause error) error {

@@ -14,7 +14,8 @@ import (
 func leaveToAgent(ctx context.Context, i *installer) (string, error) {
 	if !i.details.LeftToAgent() {
 		return "", &refusal.Error{
-			Object: fmt.Sprintf("registering runner %q", i.plan.Name), Reason: plan.ErrNotInService, Detail: i.details.Waits, Name: i.plan.Name,
+			Object: fmt.Sprintf("registering runner %q", i.plan.Name), Reason: plan.ErrNotInService, Detail: i.details.Waits,
+			Name: i.plan.Name,
 		}
 	}
 	if i.mints() {

@@ -181,7 +181,7 @@ func (u *uninstaller) lookAtGitHub(ctx context.Context, scope github.Scope) erro
 			continue
 		}
 		u.id, u.listed = runner.ID, true
-		if u.elsewhere = u.elsewhere || u.heldElsewhere(runner); u.elsewhere {
+		if u.elsewhere = u.elsewhere || heldElsewhere(u, runner); u.elsewhere {
 			continue
 		}
 		if runner.Busy && !u.removal.Force && !u.stopped {
@@ -189,24 +189,6 @@ func (u *uninstaller) lookAtGitHub(ctx context.Context, scope github.Scope) erro
 		}
 	}
 	return nil
-}
-
-// heldElsewhere tells whether GitHub sees a listener that is not this host's: a just-in-time configuration may have been given to
-// two machines, of which the first has the session.
-func (u *uninstaller) heldElsewhere(runner github.Runner) bool {
-	if !u.record.PreRegistered || !runner.Online() || u.removal.Force || u.stopped {
-		return false
-	}
-	report, alive, err := instance.LastReport(u.host.Store, u.removal.Name)
-	if err != nil || !alive {
-		return err == nil
-	}
-	switch report.State {
-	case instance.Idle, instance.Busy, instance.Drained, instance.Updating:
-		return false
-	default:
-		return true
-	}
 }
 
 // refuseBusy asks the nearest witness, the runner's own supervisor, whether a job
@@ -311,9 +293,7 @@ func (u *uninstaller) deregister(ctx context.Context) (string, error) {
 		return fmt.Sprintf("GitHub was not told (--local), id %d may still be listed there", u.id), u.kept().Forget()
 	}
 	if u.elsewhere {
-		u.host.Log.Warn("another machine is at work as this runner, by the same just-in-time configuration: GitHub goes on listing it",
-			"runner", u.removal.Name, "id", u.id)
-		return fmt.Sprintf("id %d is left to the machine that is at work as it", u.id), u.kept().Forget()
+		return leftElsewhere(u), u.kept().Forget()
 	}
 	if u.never {
 		return u.neverRegistered(ctx), nil

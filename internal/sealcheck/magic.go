@@ -64,8 +64,12 @@ func isKey(text []byte) bool {
 // archiveOf tells what a file is packed by, where nothing here unpacks it; empty where it is not.
 func archiveOf(text []byte) string {
 	for _, one := range []struct{ kind, begins string }{
-		{"zip", "PK\x03\x04"}, {"zstd", "\x28\xb5\x2f\xfd"}, {"xz", "\xfd7zXZ\x00"}, {"7z", "7z\xbc\xaf\x27\x1c"},
-		{"lz4", "\x04\x22\x4d\x18"}, {"rar", "Rar!\x1a\x07"},
+		{"zip", "PK\x03\x04"},
+		{"zstd", "\x28\xb5\x2f\xfd"},
+		{"xz", "\xfd7zXZ\x00"},
+		{"7z", "7z\xbc\xaf\x27\x1c"},
+		{"lz4", "\x04\x22\x4d\x18"},
+		{"rar", "Rar!\x1a\x07"},
 	} {
 		if bytes.HasPrefix(text, []byte(one.begins)) {
 			return one.kind

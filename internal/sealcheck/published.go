@@ -47,7 +47,10 @@ func readPublished(system string) published {
 // unlisted says of which package manager the lists of published files are not read.
 func unlisted(system string) []string {
 	for _, manager := range []struct{ name, database string }{
-		{"rpm", "var/lib/rpm"}, {"rpm", "usr/lib/sysimage/rpm"}, {"apk", "lib/apk/db/installed"}, {"apk", "usr/lib/apk/db/installed"},
+		{"rpm", "var/lib/rpm"},
+		{"rpm", "usr/lib/sysimage/rpm"},
+		{"apk", "lib/apk/db/installed"},
+		{"apk", "usr/lib/apk/db/installed"},
 		{"pacman", "var/lib/pacman/local"},
 	} {
 		if _, err := os.Stat(filepath.Join(system, manager.database)); err == nil {

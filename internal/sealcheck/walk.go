@@ -59,7 +59,8 @@ func (l *look) leave(path, why string) {
 func (l *look) closed(path, kind string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.archives = append(l.archives, NotLooked{redacted(path), "is an archive (" + kind + "), and was not unpacked; what it holds may be secret"})
+	why := "is an archive (" + kind + "), and was not unpacked; what it holds may be secret"
+	l.archives = append(l.archives, NotLooked{redacted(path), why})
 }
 
 // someArchives are the first of them, by path, and how many more there are.
