@@ -14,11 +14,14 @@ import (
 type drainOptions struct {
 	name   nameOptions
 	place  placeOptions
+	every  everyOptions
 	resume resumeOptions
 	call   callOptions
 }
 
-func (o *drainOptions) groups() []group { return []group{&o.name, &o.place, &o.resume, &o.call} }
+func (o *drainOptions) groups() []group {
+	return []group{&o.name, &o.place, &o.every, &o.resume, &o.call}
+}
 
 // resumeOptions say in which direction.
 type resumeOptions struct{ resume bool }
@@ -40,23 +43,26 @@ until it is started again.`, o.groups(), call.withHost(bind(call, o, runDrain)))
 }
 
 func runDrain(ctx context.Context, call *session, host *bootstrap.Host, o *drainOptions) error {
-	name, err := call.theRunner(host.Store, o.name.name)
+	names, err := chosenRunners(call, host.Store, o.name.name, o.every)
 	if err != nil {
 		return err
 	}
-	if name == "" {
+	if len(names) == 0 {
 		return fmt.Errorf("draining: %w", instance.ErrUnknown)
 	}
-	if o.resume.resume {
-		if err := host.Resume(ctx, name); err != nil {
+	// All at a time: who waits for the job of one must not leave the next one taking jobs.
+	return bootstrap.Each(names, func(name string) error {
+		if o.resume.resume {
+			if err := host.Resume(ctx, name); err != nil {
+				return err
+			}
+			call.console.summary(fmt.Sprintf("runner %s takes jobs again", name))
+			return nil
+		}
+		if err := host.Drain(ctx, name); err != nil {
 			return err
 		}
-		call.console.summary(fmt.Sprintf("runner %s takes jobs again", name))
+		call.console.summary(fmt.Sprintf("runner %s is drained; let it go on with: %s", name, call.here("drain", "--resume", "--name", name)))
 		return nil
-	}
-	if err := host.Drain(ctx, name); err != nil {
-		return err
-	}
-	call.console.summary(fmt.Sprintf("runner %s is drained; let it go on with: %s", name, call.here("drain", "--resume", "--name", name)))
-	return nil
+	})
 }

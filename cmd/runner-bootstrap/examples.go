@@ -44,7 +44,25 @@ func examplesOf(command string) []example {
 		return []example{
 			{"Before an update of this host", withRoot + "drain --name web-1"},
 			{"Take jobs again", withRoot + "drain --name web-1 --resume"},
-			{"Wait no longer than ten minutes", withRoot + "drain --timeout 10m"},
+			{"All of them, and wait no longer than ten minutes", withRoot + "drain --all --timeout 10m"},
+		}
+	case "restart":
+		return []example{
+			{"With the program that is installed now", withRoot + "restart --name web-1"},
+			{"All of them, each when its job is done", withRoot + "restart --all --timeout 1h"},
+			{"At once: a running job is cancelled", withRoot + "restart --name web-1 --now"},
+		}
+	case "list":
+		return []example{
+			{"All runners of this host", withRoot + "list"},
+			{"Below a directory of your own", ourselves + "list --dir ./runner"},
+			{"For a program", withRoot + "list --json"},
+		}
+	case "logs":
+		return []example{
+			{"Of the only runner of this host", withRoot + "logs"},
+			{"As it comes", withRoot + "logs --name web-1 -f"},
+			{"What GitHub's own program has logged", withRoot + "logs --name web-1 --listener"},
 		}
 	case "doctor":
 		return []example{

@@ -58,7 +58,13 @@ func (o option) explained() string {
 }
 
 // typedName is an option and what its value is called.
-func (o option) typedName() string { return strings.TrimSpace("--" + o.name + " " + o.value) }
+func (o option) typedName() string {
+	name := "--" + o.name
+	if o.short != "" {
+		name = "-" + o.short + ", " + name
+	}
+	return strings.TrimSpace(name + " " + o.value)
+}
 
 const (
 	helpWidth    = 80 // of help at a wider terminal, and where there is none

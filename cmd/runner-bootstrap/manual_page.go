@@ -125,6 +125,9 @@ func (p *page) options() {
 			fmt.Fprintf(p, ".SS %s\n", quoted(string(under)))
 		}
 		words := []string{"--" + o.name}
+		if o.short != "" {
+			words[0] = "-" + o.short + ", --" + o.name
+		}
 		if o.value != "" {
 			words = append(words, " "+o.value)
 		}

@@ -114,10 +114,7 @@ func TestManualPage(t *testing.T) {
 	page := filepath.Join(dir, "runner-bootstrap.1")
 	plain := rendered(t, page)
 	for _, o := range declaredOptions() {
-		heading := "--" + o.name
-		if o.value != "" {
-			heading += " " + o.value
-		}
+		heading := o.typedName()
 		usage := o.usage
 		if o.fallback != "" {
 			usage += " (default " + o.fallback + ")"

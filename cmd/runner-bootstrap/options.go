@@ -19,6 +19,7 @@ type option struct {
 	// choices are the only values that it can have. Typed without a value, as a switch, it has the first.
 	choices  []string
 	under    heading  // its part of help
+	short    string   // a letter that is the same as its name; most have none
 	among    []string // what a shell completes its value to
 	commands string   // which commands have it, separated by blanks; "cache-list" is cache list
 	given    given    // what root does with the path that it is; zero for what is none
@@ -49,7 +50,8 @@ func declaredOptions() []option {
 		&accountOptions{}, &placeOptions{},
 		&sourceOptions{},
 		&networkOptions{},
-		&resumeOptions{}, &sealOptions{}, &keepOptions{}, &userDataOptions{}, &filterOptions{}, &pruneOptions{}, &repairOptions{}, &removalOptions{},
+		&resumeOptions{}, &sealOptions{}, &keepOptions{}, &userDataOptions{}, &filterOptions{}, &pruneOptions{}, &repairOptions{},
+		&everyOptions{}, &removalOptions{}, &hasteOptions{}, &showOptions{},
 		&outputOptions{}, &againOptions{}, &callOptions{}, &patienceOptions{},
 	)
 }
@@ -139,10 +141,10 @@ func (o *option) of(command string) bool {
 
 // The commands that have the same options, for their declarations.
 const (
-	runnerCommands = "install uninstall status run drain"
+	runnerCommands = "install uninstall status run drain restart logs"
 	scopeCommands  = "runners-list runners-get runners-delete runners-prune labels-list labels-add labels-set labels-remove " +
 		"labels-clear groups-list downloads token-registration token-remove jitconfig"
 	networkCommands    = "install cloud-init uninstall status prepare doctor " + scopeCommands
 	credentialCommands = networkCommands + " run"
-	everyCommand       = runnerCommands + " cloud-init prepare doctor cache-list cache-prune " + scopeCommands
+	everyCommand       = runnerCommands + " list cloud-init prepare doctor cache-list cache-prune " + scopeCommands
 )

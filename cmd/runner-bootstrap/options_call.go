@@ -19,7 +19,7 @@ func (o *outputOptions) options() []option {
 			on:    &o.dryRun,
 		},
 		{
-			name: "json", once: true, commands: "install status prepare doctor version cache-list cache-prune " + scopeCommands,
+			name: "json", once: true, commands: "install list status prepare doctor version cache-list cache-prune " + scopeCommands,
 			usage: "print the result as JSON",
 			on:    &o.json,
 		},
@@ -46,7 +46,7 @@ func (o *callOptions) options() []option {
 			text:  &o.config,
 		},
 		{
-			name: "timeout", once: true, value: "DURATION", fallback: "15m", commands: "cache-prune drain " + networkCommands,
+			name: "timeout", once: true, value: "DURATION", fallback: "15m", commands: "cache-prune drain restart " + networkCommands,
 			usage: "give up after this long, waits for rate limits included",
 			span:  &o.timeout,
 		},

@@ -108,7 +108,7 @@ func TestOptionsFillTheirOwnCommand(t *testing.T) {
 	if got := optionsOf[placeOptions](call).dir; got != "here" {
 		t.Errorf("--dir of the command that runs is %q", got)
 	}
-	if got := optionsOf[removalOptions](call); got == nil || got.all {
+	if got := optionsOf[removalOptions](call); got == nil || got.force {
 		t.Errorf("a group that install does not take is %+v", got)
 	}
 }

@@ -94,7 +94,7 @@ func prepareAgent(ctx context.Context, call *session, o *runOptions) (keeps *age
 	manager, watchdog := serviceManager()
 	return &agent.Agent{
 		Store: host.Store, Fetcher: host.Fetcher, Log: host.Log, Connect: host.Connect, Anonymous: host.Anonymous,
-		Roots: host.Roots, UserAgent: host.UserAgent, Environment: host.Environment,
+		Roots: host.Roots, UserAgent: host.UserAgent, Version: versionText(), Environment: host.Environment,
 		Socket: host.Paths.Socket(record.Name), Paths: host.Paths, Manager: manager, Watchdog: watchdog,
 		Machine: host.Machine,
 	}, record.Name, nil

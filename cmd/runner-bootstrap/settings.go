@@ -208,7 +208,7 @@ func addOptions(command *cobra.Command, options []option) {
 	flags.SortFlags = false
 	for _, option := range options {
 		bound := &binding{option: option}
-		flag := flags.VarPF(bound, option.name, "", option.usage)
+		flag := flags.VarPF(bound, option.name, option.short, option.usage)
 		if option.on != nil {
 			flag.NoOptDefVal = "true"
 		}

@@ -93,12 +93,12 @@ func printStatus(out io.Writer, all []status.Runner) error {
 		_, err := fmt.Fprintln(out, "there is no runner on this host")
 		return err
 	}
+	if len(all) > 1 {
+		return printStatuses(out, all)
+	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	for i, one := range all {
-		if i > 0 {
-			fmt.Fprintln(table)
-		}
-		fmt.Fprintf(table, "runner\t%s (id %d), version %s\n", one.Name, one.RunnerID, one.Version)
+	for _, one := range all {
+		fmt.Fprintf(table, "runner\t%s (%s), version %s\n", one.Name, idWords(one.RunnerID), one.Version)
 		fmt.Fprintf(table, "scope\t%s\n", one.ScopeURL)
 		fmt.Fprintf(table, "dir\t%s, jobs run as %s\n", one.Dir, one.User)
 		fmt.Fprintf(table, "service\t%s\n", serviceLine(one.Service))
@@ -107,11 +107,45 @@ func printStatus(out io.Writer, all []status.Runner) error {
 		if weaker := one.Listener.Weaker; weaker != "" {
 			fmt.Fprintf(table, "jobs\tconfined by %s alone: %s\n", one.Listener.ConfinedBy, weaker)
 		}
+		if one.Agent.Replaced {
+			fmt.Fprintf(table, "agent\t%s\n", agentLine(one))
+		}
 		for _, problem := range one.Problems {
 			fmt.Fprintf(table, "problem\t%s\n", problem)
 		}
 	}
 	return table.Flush()
+}
+
+// printStatuses is for several: a line for each, and then what is to be told of any.
+func printStatuses(out io.Writer, all []status.Runner) error {
+	err := table(out, listHead+"\tSERVICE\tGITHUB", func(line func(string, ...any)) {
+		for _, one := range all {
+			line(listRow+"\t%s\t%s", append(listCells(one), one.Service.State, one.GitHub.State)...)
+		}
+	})
+	for _, one := range all {
+		if one.Agent.Replaced {
+			fmt.Fprintf(out, "agent    %s: %s\n", one.Name, oneCell(agentLine(one)))
+		}
+		for _, problem := range one.Problems {
+			fmt.Fprintf(out, "problem  %s: %s\n", one.Name, oneCell(problem))
+		}
+	}
+	return err
+}
+
+// agentLine is for an agent that is not what is installed.
+func agentLine(s status.Runner) string {
+	return fmt.Sprintf("runner-bootstrap %s goes on running, and another is installed; it takes over with: runner-bootstrap restart --name %s",
+		firstOf(s.Agent.Version, "of before"), s.Name)
+}
+
+func idWords(id int64) string {
+	if id == 0 {
+		return "not registered"
+	}
+	return "id " + strconv.FormatInt(id, 10)
 }
 
 func serviceLine(s status.Service) string {
@@ -186,6 +220,8 @@ func (call *session) hintUnhealthyRunner(s status.Runner) string {
 		return installOfOwn(call, s.ScopeURL)
 	case s.Phase == instance.Removing:
 		return call.here("uninstall", "--name", s.Name)
+	case s.Listener.State == status.Finished && s.Service.State == string(svc.Failed): // what was to come after its end
+		return shellWords(svc.ShowLog(s.Service.Name))
 	case s.Listener.State == status.Finished:
 		return call.here("uninstall", "--name", s.Name, "--token-file", "FILE")
 	case late != "":

@@ -18,28 +18,23 @@ type uninstallOptions struct {
 	name       nameOptions
 	place      placeOptions
 	network    networkOptions
+	every      everyOptions
 	removal    removalOptions
 	call       callOptions
 }
 
 func (o *uninstallOptions) groups() []group {
-	return []group{&o.credential, &o.issued, &o.name, &o.place, &o.network, &o.removal, &o.call}
+	return []group{&o.credential, &o.issued, &o.name, &o.place, &o.network, &o.every, &o.removal, &o.call}
 }
 
 // removalOptions say what is removed, and at what price.
 type removalOptions struct {
-	all        bool
 	force      bool
 	skipGitHub bool
 }
 
 func (o *removalOptions) options() []option {
 	return []option{
-		{
-			name: "all", commands: "uninstall",
-			usage: "every runner of this host",
-			on:    &o.all,
-		},
 		{
 			name: "force", commands: "uninstall",
 			usage: "remove even if a job is running",
@@ -63,7 +58,7 @@ that the runner was installed on, what is there is removed and GitHub not told.`
 }
 
 func runUninstall(ctx context.Context, call *session, host *bootstrap.Host, o *uninstallOptions) error {
-	names, err := toRemove(call, host.Store, o)
+	names, err := chosenRunners(call, host.Store, o.name.name, o.every)
 	if err != nil {
 		return err
 	}
@@ -105,29 +100,6 @@ func uninstallOne(ctx context.Context, call *session, host *bootstrap.Host, remo
 	}
 	call.console.summary(fmt.Sprintf("runner %s is removed", removal.Name))
 	return nil
-}
-
-// toRemove are the names of the runners that the options describe.
-func toRemove(call *session, store *instance.Store, o *uninstallOptions) ([]string, error) {
-	if o.removal.all && call.typed("name") {
-		return nil, usagef("--all and --name exclude each other")
-	}
-	if !o.removal.all {
-		name, err := call.theRunner(store, o.name.name)
-		if name == "" || err != nil {
-			return nil, err
-		}
-		return []string{name}, nil
-	}
-	records, err := store.List()
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, record := range records {
-		names = append(names, record.Name)
-	}
-	return names, nil
 }
 
 func hintUninstall(call *session, err error) string {

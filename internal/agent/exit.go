@@ -61,10 +61,7 @@ type exitOutput struct {
 	last  string // line
 }
 
-const (
-	maxExitLine  = 2000
-	maxExitLines = 200
-)
+const maxExitLine, maxExitLines = 2000, 200
 
 // Write implements io.Writer.
 func (o *exitOutput) Write(text []byte) (int, error) {

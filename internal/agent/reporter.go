@@ -26,6 +26,7 @@ type reporter struct {
 	webhook *health.Webhook // nil without one
 	jail    instance.Confinement
 	boot    string
+	version string // of this program
 	tidier  *tidier
 	ahead   *ahead.Copies
 
@@ -37,7 +38,7 @@ type reporter struct {
 
 func (a *Agent) newReporter(record instance.Record, log *slog.Logger) *reporter {
 	o := &reporter{
-		store: a.Store, record: record, manager: a.Manager, log: log, boot: bootID(), warned: map[string]bool{},
+		store: a.Store, record: record, manager: a.Manager, log: log, boot: bootID(), version: a.Version, warned: map[string]bool{},
 	}
 	o.tidier = &tidier{record: record, log: log}
 	if record.Webhook != "" {
@@ -84,7 +85,7 @@ func (o *reporter) report(c supervise.Change) {
 // reportOf is what status reads.
 func (o *reporter) reportOf(c supervise.Change) instance.Report {
 	report := instance.Report{
-		State: c.Shown(), Draining: c.Draining, Since: o.since, PID: os.Getpid(), Version: c.Version,
+		State: c.Shown(), Draining: c.Draining, Since: o.since, PID: os.Getpid(), AgentVersion: o.version, Version: c.Version,
 		Job: c.Job, ExitCode: c.ExitCode, Reason: c.Reason, Outcome: c.Outcome, Starts: c.Starts, Registrations: c.Registrations,
 		JobCounts: instance.JobCounts{Succeeded: c.Results.Succeeded, Failed: c.Results.Failed, Canceled: c.Results.Canceled},
 		LastWords: c.LastWords, EndedAtOnce: c.EndedAtOnce,

@@ -13,6 +13,7 @@ var (
 	ErrService       = errors.New("the service could not be set up")
 	ErrNotSupervised = errors.New("nothing supervises it")
 	ErrNotListening  = errors.New("the listener did not come up")
+	ErrNoService     = errors.New("it has no service")
 )
 
 // StartError says that a service was started and its listener did not come up.

@@ -20,10 +20,12 @@ type Report struct {
 	Draining bool      `json:"draining,omitempty"` // it takes no further job
 	Since    time.Time `json:"since"`
 	PID      int       `json:"pid"` // the supervisor's
-	Version  string    `json:"version,omitempty"`
-	Job      string    `json:"job,omitempty"`
-	ExitCode *int      `json:"exit_code,omitempty"` // the listener's latest
-	Reason   string    `json:"reason,omitempty"`
+	// AgentVersion is that of the program that the supervisor is, which may be another than the installed one.
+	AgentVersion string `json:"agent_version,omitempty"`
+	Version      string `json:"version,omitempty"`
+	Job          string `json:"job,omitempty"`
+	ExitCode     *int   `json:"exit_code,omitempty"` // the listener's latest
+	Reason       string `json:"reason,omitempty"`
 	// Outcome is why it has ended without an error; empty while it has not.
 	Outcome Outcome `json:"outcome,omitempty"`
 	Connection

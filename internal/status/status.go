@@ -34,6 +34,7 @@ type Runner struct {
 	Version  string         `json:"version"` // what runs, else what was installed
 	Service  Service        `json:"service"`
 	Listener Listener       `json:"listener"`
+	Agent    Agent          `json:"agent"`
 	GitHub   GitHub         `json:"github"`
 	// Copied is set where this host is a copy of the machine that the runner was installed on, and is: nothing of it is
 	// started here.
@@ -79,6 +80,13 @@ type Listener struct {
 	Succeeded     int `json:"jobs_succeeded"`
 	Failed        int `json:"jobs_failed"`
 	Canceled      int `json:"jobs_canceled"`
+}
+
+// Agent is the program of ours that supervises the listener; zero where none does.
+type Agent struct {
+	Version string `json:"version,omitempty"` // empty from one of before it was told
+	// Replaced is set where another program is installed in its place since: that runs from the next start.
+	Replaced bool `json:"replaced"`
 }
 
 // GitHub is what GitHub says; State is "not asked" without a credential,
@@ -150,7 +158,7 @@ func (w Witnesses) statusOf(ctx context.Context, record instance.Record) (Runner
 		Name: record.Name, ScopeURL: record.ScopeURL, Dir: record.Dir, User: record.User,
 		RunnerID: record.RunnerID, Phase: record.Phase, Version: record.Version, Problems: []string{},
 	}
-	s.finished = register.KeptOf(w.Store, record).Finished() != ""
+	s.finished = register.KeptOf(w.Store, record).Finished() != "" || endedByDesign(w.Store, record.Name)
 	if err := w.Machine.Check(ctx, record); err != nil {
 		s.Copied = true
 		s.problem("%v", reasonOf(err))
@@ -165,6 +173,12 @@ func (w Witnesses) statusOf(ctx context.Context, record instance.Record) (Runner
 		}
 	}
 	return s, failed
+}
+
+// endedByDesign tells whether the latest agent has ended since a limit was reached, such as --max-jobs.
+func endedByDesign(store *instance.Store, name string) bool {
+	report, alive, err := instance.LastReport(store, name)
+	return err == nil && !alive && report.State == instance.Ended && report.Outcome.Own()
 }
 
 // reasonOf is a refusal without its object, which is the runner that is looked at.
@@ -234,6 +248,7 @@ func (w Witnesses) lookAtListener(ctx context.Context, record instance.Record, s
 		s.Listener.LastWords = report.LastWords
 	}
 	if alive {
+		s.Agent = Agent{Version: report.AgentVersion, Replaced: replaced(report.PID)}
 		s.Listener.ConfinedBy, s.Listener.Weaker = report.ConfinedBy, report.Weaker
 		s.Listener.Trouble, s.Listener.TroubleSince, s.Listener.TroubleWords = report.Trouble, report.TroubleSince, report.TroubleWords
 		s.Listener.State, s.Listener.PID, s.Listener.Job = report.State, report.PID, report.Job

@@ -94,7 +94,7 @@ func (t *tracker) read(line string) {
 		return
 	}
 	switch {
-	case strings.HasSuffix(line, "Connected to GitHub"): // it says that it listens as well
+	case strings.HasSuffix(line, "Connected to GitHub"), line == "Exiting...": // told in other words already
 		return
 	case strings.Contains(line, "Listening for Jobs"):
 		t.listens()

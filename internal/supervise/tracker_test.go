@@ -68,6 +68,7 @@ func logTellsWhatHappened(t *testing.T) {
 		},
 		{"2026-11-30 05:12:12Z: Runner connect error: Connection refused. Retrying until reconnected.", ""},
 		{"2026-11-30 05:12:21Z: Runner reconnected.", `level=INFO msg=listener line="Runner reconnected."`},
+		{"Exiting...", ""},
 		{"Something that nobody knows", `level=INFO msg=listener line="Something that nobody knows"`},
 	} {
 		if strings.Contains(c.says, "completed with result") {
