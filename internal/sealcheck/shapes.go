@@ -24,9 +24,10 @@ type shape struct {
 const reach = 4 << 10
 
 // tokenShape is GitHub's own ("Behind GitHub's new authentication token formats"), with the claims of newer ones behind a dot.
+// None is shorter than 36 characters behind its prefix: shorter ones are words beside one another, as in the texts of a program like this one.
 var (
-	tokenShape = lazily(`(?:\bgh[pousr]_[A-Za-z0-9][A-Za-z0-9_.-]{19,}|\bgithub_pat_[A-Za-z0-9_]{20,})`)
-	tokenRest  = lazily(`^(?:gh[pousr]_[A-Za-z0-9][A-Za-z0-9_.-]{19,}|github_pat_[A-Za-z0-9_]{20,})`)
+	tokenShape = lazily(`(?:\bgh[pousr]_[A-Za-z0-9][A-Za-z0-9_.-]{35,}|\bgithub_pat_[A-Za-z0-9_]{20,})`)
+	tokenRest  = lazily(`^(?:gh[pousr]_[A-Za-z0-9][A-Za-z0-9_.-]{35,}|github_pat_[A-Za-z0-9_]{20,})`)
 	keyRest    = lazily(`^PRIVATE KEY(?: BLOCK)?-----((?:\\+[rn]|\s)+` +
 		`(?:[A-Za-z-]+: ?[^\n\\]*(?:\\+[rn]|\s)+)*[A-Za-z0-9+/=]{16,}(?:\\+[rn]|\s|[A-Za-z0-9+/=])*)`)
 	puttyRest  = lazily(`^PuTTY-User-Key-File-[0-9]: \S`)
