@@ -164,6 +164,9 @@ source "amazon-ebs" "runner" {
   # Packer's own key would open every machine of this image.
   ssh_clear_authorized_keys = true
 
+  # No disk without encryption, of this machine or of those that start from the image.
+  encrypt_boot = true
+
   launch_block_device_mappings {
     device_name           = "/dev/xvda"
     volume_size           = 30
@@ -184,9 +187,9 @@ source "googlecompute" "runner" {
   # Nobody else's family of that name.
   source_image_project_id = ["debian-cloud"]
 
-  machine_type        = "e2-medium"
-  disk_size           = 30
-  ssh_username        = "packer"
+  machine_type = "e2-medium"
+  disk_size    = 30
+  ssh_username = "packer"
 }
 
 source "azure-arm" "runner" {

@@ -8,8 +8,31 @@ rm -f /root/.ssh/authorized_keys /home/*/.ssh/authorized_keys
 for name in .bash_history .zsh_history .python_history .node_repl_history .psql_history .lesshst .viminfo; do
 	rm -f "/root/$name" /home/*/"$name"
 done
-! command -v apt-get >/dev/null || apt-get clean
-! command -v dnf >/dev/null || dnf -q clean all
+
+# unlocked COMMAND...: begins again while another package manager, such as one that updates the machine by itself, holds a lock,
+# for ten minutes. What it does then would be half done in the image.
+unlocked() {
+	said=$(mktemp)
+	left=120
+	until "$@" 2>"$said"; do
+		cat "$said" >&2
+		if ! grep -Eq 'Could not get lock|Unable to (lock|acquire)|transaction lock|System management is locked' "$said" || [ "$left" -eq 0 ]; then
+			rm -f "$said"
+			return 1
+		fi
+		echo 'seal.sh: waiting for a lock that another package manager holds' >&2
+		left=$((left - 1))
+		sleep 5
+	done
+	cat "$said" >&2
+	rm -f "$said"
+}
+if command -v apt-get >/dev/null; then
+	unlocked apt-get -qq check
+	unlocked apt-get clean
+fi
+! command -v dnf >/dev/null || unlocked dnf -q clean all
+! command -v zypper >/dev/null || unlocked zypper --quiet clean --all
 
 # What it remembers is the user data of this machine, and that the first boot is over.
 ! command -v cloud-init >/dev/null || cloud-init clean --logs

@@ -31,7 +31,7 @@ locals {
   # A caller may have put something sensitive into what is not a secret by itself.
   sensitive = anytrue([
     local.brings_jitconfig, local.brings_registration, local.brings_token, local.brings_app_key,
-    issensitive(jsonencode([var.url, var.options, var.token_command, var.app, var.package])),
+    issensitive(jsonencode([var.url, var.options, var.token_command, var.app, var.package, var.files])),
   ])
 
   settings = {
@@ -50,7 +50,7 @@ locals {
   }
 
   files = [
-    for file in [
+    for file in concat([
       { path = "${local.brief}/registration-token", content = local.brings_registration ? trimspace(var.registration_token) : null },
       { path = "${local.brief}/jitconfig", content = local.brings_jitconfig ? trimspace(var.jitconfig) : null },
       { path = "${local.directory}/token", content = var.token },
@@ -58,7 +58,7 @@ locals {
       { path = "${local.directory}/config.yaml", content = length(local.settings) > 0 ? yamlencode(local.settings) : null },
       { path = "/var/lib/cloud/scripts/per-boot/runner-bootstrap", content = local.script, permissions = "0755" },
       { path = "${local.brief}/begun", content = local.begun },
-    ] : { path = file.path, permissions = try(file.permissions, "0600"), content = "${trimsuffix(replace(file.content, "/\n+$/", ""), "\n")}\n" }
+    ], var.files) : { path = file.path, permissions = try(file.permissions, "0600"), content = "${trimsuffix(replace(file.content, "/\n+$/", ""), "\n")}\n" }
     if nonsensitive(file.content != null)
   ]
 }

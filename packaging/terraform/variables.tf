@@ -134,6 +134,26 @@ variable "app" {
   }
 }
 
+variable "files" {
+  description = "Further files of the machine, such as that of the option ca-file, written before there is a runner: the absolute path, the content, and the permissions, which are 0600 if not given."
+  type = list(object({
+    path        = string
+    content     = string
+    permissions = optional(string, "0600")
+  }))
+  default  = []
+  nullable = false
+
+  validation {
+    condition     = alltrue([for file in nonsensitive(var.files) : can(regex("^/[^\\n]*[^/\\n]$", file.path)) && file.content != null])
+    error_message = "Each of the files needs its absolute path and its content."
+  }
+  validation {
+    condition     = alltrue([for file in nonsensitive(var.files) : can(regex("^0[0-7]{3}$", file.permissions))])
+    error_message = "The permissions of the files must be four octal digits, such as 0644."
+  }
+}
+
 variable "for_one_machine" {
   description = "Whether the user data is for one machine that is made now. Only then jitconfig and registration_token are taken: a new one is other user data, and so replaces each machine at each plan."
   type        = bool

@@ -90,23 +90,30 @@ func TestShippedUserData(t *testing.T) {
 		m.Put("/etc/cloud/cloud-init.disabled", "", 0o644)
 		block := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
 		m.Put("/usr/local/bin/aws", "#!/bin/sh\ncat <<'END'\n"+string(block)+"END\n", 0o755)
-		for _, cloud := range []string{"gcloud", "az"} {
+		for _, cloud := range []string{"gcloud", "az", "vault"} {
 			m.Put("/usr/local/bin/"+cloud, "#!/bin/sh\nexec curl -fsS "+url+"/secret\n", 0o755)
 		}
 		// No cloud takes this machine away.
 		m.Put("/etc/systemd/system/"+firstBoot+".d/alone.conf", "[Service]\nEnvironment=RUNNER_BOOTSTRAP_PREEMPTION=off\n", 0o644)
 	}})
+	h.inCloud(t) // some have the machine's id in their names
 	example, err := os.ReadFile("../../packaging/cloud-init/jitconfig.example")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		file    string
-		runners int
-	}{{"app.yaml", 1}, {"jit.yaml", 1}, {"several.yaml", 4}, {"baked.yaml", 1}} {
+		folder, file string
+		runners      int
+	}{
+		{"cloud-init", "app.yaml", 1},
+		{"cloud-init", "jit.yaml", 1},
+		{"terraform/tests/expected", "release.yaml", 1},
+		{"cloud-init", "several.yaml", 4},
+		{"cloud-init", "baked.yaml", 1},
+	} {
 		t.Run(c.file, func(t *testing.T) {
 			h := &host{Machine: h.For(t), server: h.server}
-			text, err := os.ReadFile("../../packaging/cloud-init/" + c.file)
+			text, err := os.ReadFile("../../packaging/" + c.folder + "/" + c.file)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -118,12 +125,15 @@ func TestShippedUserData(t *testing.T) {
 			given := strings.NewReplacer(strings.TrimSpace(string(example)), strings.TrimSpace(string(jit)),
 				"https://github.com/octo-org", h.server.URL()+"/octo-org",
 				"https://github.com/runner-bootstrap/runner-bootstrap/releases/download/v1.2.3/runner-bootstrap_linux_amd64.deb", url+"/files/"+filepath.Base(deb),
+				"https://github.com/runner-bootstrap/runner-bootstrap/releases/download/v1.2.3", url+"/files",
+				"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", digestOf(t, filepath.Join(filepath.Dir(deb), "checksums.txt")),
 				"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae", digestOf(t, deb)).Replace(string(text))
 			h.Must("rm", "-f", "/etc/cloud/cloud-init.disabled")
 			h.PowerOff()
 			seed(h.Machine, given)
 			h.PowerOn()
 			h.listen(t, c.runners)
+			h.settled(t)
 			h.Must("rm", "/etc/runner-bootstrap/config.yaml") // its name is one too many for --all
 			h.Must("runner-bootstrap", "uninstall", "--all", "--token-command", ask)
 			h.Must("cloud-init", "clean")
@@ -152,5 +162,15 @@ func (h *host) listen(t *testing.T, runners int) {
 			t.Fatalf("%d runners listen, of %d\n%s", online, runners, h.Journal())
 		}
 		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// settled waits until the first boot has done its work: a runner may listen a little before its install ends.
+func (h *host) settled(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); h.Exists("/var/lib/runner-bootstrap-firstboot/begun"); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the first boot goes on\n%s", h.Journal())
+		}
 	}
 }

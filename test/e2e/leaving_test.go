@@ -68,8 +68,15 @@ func (h *host) waits(t *testing.T, reason string) {
 // inCloud has the metadata service of AWS answer in the machine.
 func (h *host) inCloud(t *testing.T) *metadata {
 	t.Helper()
-	h.Must("ip", "address", "add", "169.254.169.254/32", "dev", "lo")
 	cloud := &metadata{}
+	h.answers(t, cloud)
+	return cloud
+}
+
+// answers has a metadata service answer in the machine, at the address that all clouds have it at.
+func (h *host) answers(t *testing.T, cloud http.Handler) {
+	t.Helper()
+	h.Must("ip", "address", "add", "169.254.169.254/32", "dev", "lo")
 	web := &http.Server{Handler: cloud, ReadHeaderTimeout: time.Minute}
 	at := h.ListenAt(t, "169.254.169.254:80")
 	done := make(chan error, 1)
@@ -78,7 +85,6 @@ func (h *host) inCloud(t *testing.T) *metadata {
 		_ = web.Close()
 		<-done
 	})
-	return cloud
 }
 
 // unlisted: GitHub knows nothing of the machine's runner.

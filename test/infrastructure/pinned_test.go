@@ -127,10 +127,14 @@ func TestPinned(t *testing.T) {
 		"given":           {words: []string{"--checksums-sha256", strings.Repeat("AB", 32)}, want: `echo "` + strings.Repeat("ab", 32) + `  runner-`, asked: -1},
 		"baked":           {words: []string{"--baked"}, want: "exec systemctl start", asked: -1},
 		"no such release": {site: http.NotFound, code: 5, want: "404 Not Found"},
-		"a page": {site: func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>sign in</html>\n") }, code: 6,
-			want: "what came is no list of this program's release"},
-		"another list": {site: func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, strings.Split(published, "\n")[0]+"\n") }, code: 6,
-			want: "names no package"},
+		"a page": {
+			site: func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>sign in</html>\n") }, code: 6,
+			want: "what came is no list of this program's release",
+		},
+		"another list": {
+			site: func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, strings.Split(published, "\n")[0]+"\n") }, code: 6,
+			want: "names no package",
+		},
 		"to plain http": {site: func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://example.com/assets/7", http.StatusFound)
 		}, code: 5, want: "http"},

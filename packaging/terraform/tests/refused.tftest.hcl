@@ -568,3 +568,25 @@ run "registration_token_for_all_machines" {
   }
   expect_failures = [var.registration_token]
 }
+
+run "file_without_a_place" {
+  command = plan
+  variables {
+    url           = "https://github.com/octo-org"
+    token_command = "t"
+    baked         = true
+    files         = [{ path = "ca.pem", content = "x" }]
+  }
+  expect_failures = [var.files]
+}
+
+run "file_with_other_permissions" {
+  command = plan
+  variables {
+    url           = "https://github.com/octo-org"
+    token_command = "t"
+    baked         = true
+    files         = [{ path = "/etc/ca.pem", content = "x", permissions = "644" }]
+  }
+  expect_failures = [var.files]
+}

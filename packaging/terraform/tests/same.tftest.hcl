@@ -254,3 +254,96 @@ run "token_means_the_same" {
     error_message = "It differs from what the command prints.\nmodule:  ${output.made}\ncommand: ${output.printed}"
   }
 }
+
+# What the examples tell their machines.
+
+run "aws" {
+  command = plan
+  module { source = "./examples/aws-autoscaling-group/user-data" }
+  variables {
+    url           = "https://github.com/octo-org"
+    labels        = ["gpu"]
+    region        = "eu-central-1"
+    secret_arn    = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:runner-token"
+    group         = "runners"
+    hook          = "let-the-job-finish"
+    hook_seconds  = 900
+    drain_minutes = 30
+  }
+}
+
+run "aws_means_the_same" {
+  command = plan
+  module { source = "./tests/compare" }
+  variables {
+    printed   = "./tests/expected/aws.yaml"
+    user_data = run.aws.user_data
+    beside    = ["/var/lib/cloud/scripts/per-boot/leave-group"]
+  }
+  assert {
+    condition     = output.made == output.printed
+    error_message = "It differs from what the command prints.\nmodule:  ${output.made}\ncommand: ${output.printed}"
+  }
+  # As test/e2e gives it to a machine.
+  assert {
+    condition = output.beside == [{
+      path        = "/var/lib/cloud/scripts/per-boot/leave-group"
+      permissions = "0755"
+      content = join("\n", [
+        "#!/bin/sh",
+        "GROUP='runners' HOOK='let-the-job-finish' REGION='eu-central-1' SECONDS_WITHOUT=900 DRAIN_MINUTES=30",
+        file("./examples/aws-autoscaling-group/leave.sh"),
+      ])
+    }]
+    error_message = "The machine gets ${jsonencode(output.beside)}"
+  }
+}
+
+run "google" {
+  command = plan
+  module { source = "./examples/google-instance-group/user-data" }
+  variables {
+    url     = "https://github.com/octo-org"
+    labels  = []
+    project = "example"
+    secret  = "runner-token"
+  }
+}
+
+run "google_means_the_same" {
+  command = plan
+  module { source = "./tests/compare" }
+  variables {
+    printed   = "./tests/expected/google.yaml"
+    user_data = run.google.user_data
+  }
+  assert {
+    condition     = output.made == output.printed
+    error_message = "It differs from what the command prints.\nmodule:  ${output.made}\ncommand: ${output.printed}"
+  }
+}
+
+run "azure" {
+  command = plan
+  module { source = "./examples/azure-scale-set/user-data" }
+  variables {
+    url        = "https://github.com/octo-org"
+    labels     = ["gpu"]
+    client_id  = "00000000-0000-0000-0000-000000000001"
+    vault_name = "runners"
+    secret     = "token"
+  }
+}
+
+run "azure_means_the_same" {
+  command = plan
+  module { source = "./tests/compare" }
+  variables {
+    printed   = "./tests/expected/azure.yaml"
+    user_data = run.azure.user_data
+  }
+  assert {
+    condition     = output.made == output.printed
+    error_message = "It differs from what the command prints.\nmodule:  ${output.made}\ncommand: ${output.printed}"
+  }
+}

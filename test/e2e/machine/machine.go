@@ -298,6 +298,9 @@ func (m *Machine) ask(verb string) {
 	m.mu.Unlock()
 }
 
+// Ended is closed when the machine that is on now has ended.
+func (m *guest) Ended() <-chan struct{} { return m.ended }
+
 // discard is the end of the machine in every case.
 func (m *Machine) discard() {
 	if err := m.kill(); err != nil {

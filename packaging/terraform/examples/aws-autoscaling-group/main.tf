@@ -6,33 +6,21 @@ locals {
   # Both are known before the group is there, as its machines have to know them.
   group = var.name
   hook  = "let-the-job-finish"
+  # How long the group waits for a machine that says nothing any more. leave.sh says something three times as often.
+  hook_seconds = 900
 }
 
 module "runner" {
-  source = "../.."
+  source = "./user-data"
 
   url           = var.url
-  baked         = true
-  token_command = "aws secretsmanager get-secret-value --region ${data.aws_region.here.id} --secret-id ${var.secret_arn} --query SecretString --output text"
-
-  options = {
-    name   = "{instance_id}"
-    labels = concat(var.labels, ["{zone}"])
-    # A machine whose metadata is late has no runner yet: its first-boot unit asks again, as long as it takes.
-    metadata           = "required"
-    ephemeral          = true
-    deregister-on-stop = true
-    # One job, then the machine is switched off, and so terminated; the group makes a new one.
-    max-jobs = 1
-    on-exit = join("\n", [
-      "GROUP='${local.group}' HOOK='${local.hook}' REGION='${data.aws_region.here.id}'",
-      file("${path.module}/leave.sh"),
-    ])
-    # Also when the group wants the machine to go: that ends the wait of its hook.
-    on-exit-preempted = true
-    preemption        = "aws"
-    drain-timeout     = "${var.drain_minutes}m"
-  }
+  labels        = var.labels
+  region        = data.aws_region.here.id
+  secret_arn    = var.secret_arn
+  group         = local.group
+  hook          = local.hook
+  hook_seconds  = local.hook_seconds
+  drain_minutes = var.drain_minutes
 }
 
 # What the machine may do: read this one secret, and tell its own group that it may go.
@@ -57,7 +45,6 @@ data "aws_iam_policy_document" "secret" {
 # A policy cannot name one machine of the group: what runs on one can end the wait for another.
 data "aws_iam_policy_document" "leave" {
   statement {
-    # Our agent sends no heartbeats: they are for a command of yours that takes longer.
     actions = ["autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"]
     resources = [join(":", [
       "arn", data.aws_partition.here.partition, "autoscaling", data.aws_region.here.id, data.aws_caller_identity.here.account_id,
@@ -180,10 +167,9 @@ resource "aws_autoscaling_group" "runner" {
   initial_lifecycle_hook {
     name                 = local.hook
     lifecycle_transition = "autoscaling:EC2_INSTANCE_TERMINATING"
-    # The supervisor sees that the group wants the machine to go, and lets its job finish. leave.sh ends the
-    # wait then. So this time is for the longest job, and some for leaving GitHub; nothing extends it. A machine
-    # that has switched itself off is listed as Terminating:Wait until it is over.
-    heartbeat_timeout = (var.drain_minutes + 5) * 60
+    # The supervisor sees that the group wants the machine to go, and lets its job finish. leave.sh sends heartbeats until
+    # then, and ends the wait. A machine that has switched itself off is listed as Terminating:Wait until this is over.
+    heartbeat_timeout = local.hook_seconds
     default_result    = "CONTINUE"
   }
 

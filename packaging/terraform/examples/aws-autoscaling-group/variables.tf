@@ -62,12 +62,12 @@ variable "machines" {
 }
 
 variable "drain_minutes" {
-  description = "How long a running job may go on when its machine shall go; at most 115."
+  description = "How long a running job may go on when its machine shall go; at most 1440."
   type        = number
-  default     = 60
+  default     = 360
 
   validation {
-    condition     = var.drain_minutes >= 1 && var.drain_minutes <= 115
-    error_message = "The drain_minutes must be 1 to 115: a lifecycle hook waits two hours at most without a heartbeat."
+    condition     = var.drain_minutes >= 1 && var.drain_minutes <= 1440 && floor(var.drain_minutes) == var.drain_minutes
+    error_message = "The drain_minutes must be 1 to 1440: a group waits for a machine 100 times as long as for its heartbeat at most, which is 25 hours here."
   }
 }

@@ -1,26 +1,11 @@
 module "runner" {
-  source = "../.."
+  source = "./user-data"
 
-  url   = var.url
-  baked = true
-  token_command = join(" && ", [
-    "az login --identity --username ${azurerm_user_assigned_identity.runner.client_id} --output none",
-    "az keyvault secret show --vault-name ${var.vault_name} --name ${var.secret} --query value --output tsv",
-  ])
-
-  options = {
-    name   = "{instance_id}"
-    labels = var.labels
-    # A machine whose metadata is late has no runner yet: its first-boot unit asks again, as long as it takes.
-    metadata           = "required"
-    ephemeral          = true
-    deregister-on-stop = true
-    # A scale set keeps a machine that has switched itself off, and does not replace it. So
-    # there is no max-jobs here: the runner comes back by itself, with an empty work folder.
-    preemption = "azure"
-    # Within the notice that is asked for below.
-    drain-timeout = "14m"
-  }
+  url        = var.url
+  labels     = var.labels
+  client_id  = azurerm_user_assigned_identity.runner.client_id
+  vault_name = var.vault_name
+  secret     = var.secret
 }
 
 # What the machine may do: read this one secret. The identity is there before the machines,

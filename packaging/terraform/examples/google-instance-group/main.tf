@@ -1,23 +1,10 @@
 module "runner" {
-  source = "../.."
+  source = "./user-data"
 
-  url           = var.url
-  baked         = true
-  token_command = "gcloud secrets versions access latest --project=${var.project} --secret=${var.secret}"
-
-  options = {
-    # The group makes a new machine under the old name, so that names of machines do not do.
-    name   = "{instance_id}"
-    labels = concat(var.labels, ["{zone}"])
-    # A machine whose metadata is late has no runner yet: its first-boot unit asks again, as long as it takes.
-    metadata           = "required"
-    ephemeral          = true
-    deregister-on-stop = true
-    # One job, then the machine is switched off, and the group makes it again.
-    max-jobs   = 1
-    on-exit    = "poweroff"
-    preemption = "gcp"
-  }
+  url     = var.url
+  labels  = var.labels
+  project = var.project
+  secret  = var.secret
 }
 
 # What the machine may do: read this one secret.

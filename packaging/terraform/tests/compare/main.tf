@@ -10,6 +10,12 @@ variable "user_data" {
   type        = string
 }
 
+variable "beside" {
+  description = "Paths of files that the command does not print."
+  type        = list(string)
+  default     = []
+}
+
 locals {
   texts = { printed = file(var.printed), made = var.user_data }
   data  = { for name, text in local.texts : name => yamldecode(text) }
@@ -22,7 +28,7 @@ locals {
           path        = file.path
           permissions = file.permissions
           content     = endswith(file.path, "/config.yaml") ? jsonencode(yamldecode(file.content)) : file.content
-        }
+        } if !contains(var.beside, file.path)
       ]
     }
   }
@@ -34,4 +40,8 @@ output "printed" {
 
 output "made" {
   value = jsonencode(local.meaning.made)
+}
+
+output "beside" {
+  value = [for file in local.data.made.write_files : file if contains(var.beside, file.path)]
 }
