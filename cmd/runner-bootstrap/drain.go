@@ -62,7 +62,8 @@ func runDrain(ctx context.Context, call *session, host *bootstrap.Host, o *drain
 		if err := host.Drain(ctx, name); err != nil {
 			return err
 		}
-		call.console.summary(fmt.Sprintf("runner %s is drained; let it go on with: %s", name, call.here("drain", "--resume", "--name", name)))
+		call.console.summary(fmt.Sprintf("runner %s is drained; let it go on with: %s", name,
+			call.here("drain", "--resume", "--name", name)))
 		return nil
 	})
 }

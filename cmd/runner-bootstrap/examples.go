@@ -46,24 +46,6 @@ func examplesOf(command string) []example {
 			{"Take jobs again", withRoot + "drain --name web-1 --resume"},
 			{"All of them, and wait no longer than ten minutes", withRoot + "drain --all --timeout 10m"},
 		}
-	case "restart":
-		return []example{
-			{"With the program that is installed now", withRoot + "restart --name web-1"},
-			{"All of them, each when its job is done", withRoot + "restart --all --timeout 1h"},
-			{"At once: a running job is cancelled", withRoot + "restart --name web-1 --now"},
-		}
-	case "list":
-		return []example{
-			{"All runners of this host", withRoot + "list"},
-			{"Below a directory of your own", ourselves + "list --dir ./runner"},
-			{"For a program", withRoot + "list --json"},
-		}
-	case "logs":
-		return []example{
-			{"Of the only runner of this host", withRoot + "logs"},
-			{"As it comes", withRoot + "logs --name web-1 -f"},
-			{"What GitHub's own program has logged", withRoot + "logs --name web-1 --listener"},
-		}
 	case "doctor":
 		return []example{
 			{"Before the first install", withRoot + "doctor --url " + exampleRepo + " --token-file TOKEN"},
@@ -82,6 +64,9 @@ func examplesOf(command string) []example {
 			{"For an image that has the package", ourselves + "cloud-init --baked --url " + exampleOrg + " --token-file /etc/runner-bootstrap/token"},
 			{"Names that tell the machines apart", ourselves + "cloud-init --url " + exampleOrg + " --name 'ci-{instance_id}' --token-command COMMAND"},
 		}
+	}
+	if daily := examplesOfDailyLife(command); daily != nil {
+		return daily
 	}
 	return examplesOfCalls(command)
 }
@@ -183,6 +168,31 @@ func examplesOfTokens(command, about string) []example {
 			{"For one job", ourselves + "jitconfig --name job-1" + about},
 			{"With labels", ourselves + "jitconfig --name job-1 --labels gpu" + about},
 			{"With the runner's id", ourselves + "jitconfig --name job-1 --json" + about},
+		}
+	}
+	return nil
+}
+
+// examplesOfDailyLife are those of commands about runners that are at work.
+func examplesOfDailyLife(command string) []example {
+	switch command {
+	case "restart":
+		return []example{
+			{"With the program that is installed now", withRoot + "restart --name web-1"},
+			{"All of them, each when its job is done", withRoot + "restart --all --timeout 1h"},
+			{"At once: a running job is cancelled", withRoot + "restart --name web-1 --now"},
+		}
+	case "list":
+		return []example{
+			{"All runners of this host", withRoot + "list"},
+			{"Below a directory of your own", ourselves + "list --dir ./runner"},
+			{"For a program", withRoot + "list --json"},
+		}
+	case "logs":
+		return []example{
+			{"Of the only runner of this host", withRoot + "logs"},
+			{"As it comes", withRoot + "logs --name web-1 -f"},
+			{"What GitHub's own program has logged", withRoot + "logs --name web-1 --listener"},
 		}
 	}
 	return nil

@@ -40,7 +40,7 @@ func showListenerLog(ctx context.Context, call *session, record instance.Record,
 	if err != nil {
 		return fmt.Errorf("%s: %w", object, err)
 	}
-	defer func() { file.Close() }()
+	defer func() { _ = file.Close() }() // it was only read
 	if err := showEnd(call, file, name); err != nil || !follow {
 		return err
 	}
@@ -59,10 +59,10 @@ func showListenerLog(ctx context.Context, call *session, record instance.Record,
 			continue // it may come again
 		}
 		if other == name {
-			next.Close()
+			_ = next.Close()
 			continue
 		}
-		file.Close()
+		_ = file.Close()
 		file, name = next, other
 	}
 }

@@ -57,8 +57,9 @@ func (o *callOptions) options() []option {
 		},
 		{
 			name: "log-format", once: true, value: "FORMAT", among: logFormats(), fallback: formatAuto, commands: everyCommand,
-			usage: "lines (for a person), journal (lines with priorities), text or json (for machines), auto: journal in systemd's, else lines",
-			text:  &o.logFormat,
+			usage: "lines (for a person), journal (lines with priorities), text or json (for machines), " +
+				"auto: journal in systemd's, else lines",
+			text: &o.logFormat,
 		},
 		{
 			name: "log-level", once: true, value: "LEVEL", among: []string{"debug", "info", "warn", "error"}, fallback: "info", commands: everyCommand,

@@ -78,7 +78,8 @@ func newRoot(call *session) *cobra.Command {
 	root.SetErr(call.err)
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { explain(call, c) })
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v", err) })
-	root.AddCommand(newInstall(call), newUninstall(call), newStatus(call), newDoctor(call), newRun(call), newDrain(call), newRestart(call), newList(call), newLogs(call), newPrepare(call),
+	root.AddCommand(newInstall(call), newUninstall(call), newStatus(call), newDoctor(call), newRun(call), newDrain(call), newRestart(call),
+		newList(call), newLogs(call), newPrepare(call),
 		newCloudInit(call), newConfig(call), newCache(call), newRunners(call), newLabels(call), newGroups(call), newDownloads(call),
 		newToken(call), newJITConfig(call), newVersion(call))
 	root.AddCommand(newManual(call)) // for those who make packages

@@ -55,7 +55,7 @@ func runSupervisor(ctx context.Context, call *session, o *runOptions) error {
 		return err
 	}
 	keeps.Orders = told
-	call.console.log.Info("this is runner-bootstrap "+versionText(), "runner", name, "pid", os.Getpid())
+	call.console.log.Info("runner-bootstrap is starting", "version", versionText(), "runner", name, "pid", os.Getpid())
 	return svc.Run(ctx, name, func(ctx context.Context) error { return keeps.Run(ctx, name) })
 }
 

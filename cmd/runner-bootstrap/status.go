@@ -137,8 +137,8 @@ func printStatuses(out io.Writer, all []status.Runner) error {
 
 // agentLine is for an agent that is not what is installed.
 func agentLine(s status.Runner) string {
-	return fmt.Sprintf("runner-bootstrap %s goes on running, and another is installed; it takes over with: runner-bootstrap restart --name %s",
-		firstOf(s.Agent.Version, "of before"), s.Name)
+	return fmt.Sprintf("runner-bootstrap %s goes on running, and another is installed; "+
+		"it takes over with: runner-bootstrap restart --name %s", firstOf(s.Agent.Version, "of before"), s.Name)
 }
 
 func idWords(id int64) string {

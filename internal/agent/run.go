@@ -40,7 +40,7 @@ type Agent struct {
 	// system's. UserAgent is who we are to it.
 	Roots     *x509.CertPool
 	UserAgent string
-	Version string // of this program
+	Version   string // of this program
 	// Environment ("KEY=VALUE": proxies, certificates) passes on to config.sh
 	// and the listener.
 	Environment []string

@@ -165,7 +165,7 @@ func (s *supervisor) fail(ctx context.Context, reason string, minWait time.Durat
 	s.failures++
 	wait := max(s.Backoff.Wait(s.failures), minWait)
 	s.change(func(now *Change) { now.State, now.Reason, now.Job = Failing, reason, "" })
-	s.Log.Warn("restarting the listener in "+wait.String(), "reason", reason, "failures", s.failures)
+	s.Log.Warn("restarting the listener", "reason", reason, "in", wait, "failures", s.failures)
 	s.pause(ctx, wait)
 }
 

@@ -82,7 +82,7 @@ func (s *supervisor) handleCommand(o Order) {
 	if !s.draining() {
 		s.deadline, s.latest = time.Time{}, time.Time{} // the next drain has its own time
 	}
-	s.Log.Info(o.Kind.String(), "reason", o.Reason)
+	s.Log.Info(o.Kind.String(), "reason", o.Reason) //nolint:sloglint // one of a few constants
 	draining := s.draining()
 	s.change(func(now *Change) { now.Draining = draining })
 }

@@ -82,7 +82,7 @@ func (t *tracker) trouble(state State, words string) {
 		now.Trouble.Words = shorten(strings.TrimRight(words, "."))
 	})
 	if first {
-		t.log.Warn(troubleText(state), "reason", words)
+		t.log.Warn(troubleText(state), "reason", words) //nolint:sloglint // one of three constants
 	}
 }
 

@@ -25,7 +25,7 @@ func (s *Service) WriteLog(ctx context.Context, out, errs io.Writer, follow bool
 	err = cmd.Run()
 	switch {
 	case follow && ctx.Err() != nil:
-		return nil
+		return nil //nolint:nilerr // it was to be followed until then
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil:

@@ -108,7 +108,7 @@ func (e ending) check(t *testing.T, m mode) {
 	if r := h.report(); r.Starts != 1 || r.Registrations != 0 {
 		t.Errorf("starts %d, registrations %d; want 1 and 0", r.Starts, r.Registrations)
 	}
-	again := fmt.Sprintf(`msg="restarting the listener in %s" runner=%s reason=%q failures=1`, e.wait, runnerName, e.reason)
+	again := fmt.Sprintf(`msg="restarting the listener" runner=%s reason=%q in=%s failures=1`, runnerName, e.reason, e.wait)
 	if e.wait != "" {
 		h.eventually(time.Second, "the log", func() error {
 			if !strings.Contains(h.log(), again) {
