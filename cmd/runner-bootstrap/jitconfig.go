@@ -50,10 +50,16 @@ func makeJITConfig(ctx context.Context, call *session, client *github.Client, o 
 		return err
 	}
 	if o.gitHub.output.json {
-		return printJSON(call.out, map[string]any{"runner": made.Runner, "encoded_jit_config": made.Config.Reveal()})
+		return printJSON(call.out, madeConfig{made.Runner, made.Config.Reveal()})
 	}
 	_, err = fmt.Fprintln(call.out, made.Config.Reveal())
 	return err
+}
+
+// madeConfig is a configuration as --json prints it.
+type madeConfig struct {
+	Runner github.Runner `json:"runner"`
+	Config string        `json:"encoded_jit_config"`
 }
 
 // hintJITConfig makes another one, where there is a credential.

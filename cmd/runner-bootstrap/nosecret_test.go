@@ -31,7 +31,16 @@ func recordedMain() {
 	if len(os.Args) > 1 && (os.Args[1] == "token" || os.Args[1] == "jitconfig") {
 		out = os.Stdout // what they are asked for is a secret, and belongs there alone
 	}
-	os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: out, err: recorded(os.Stderr, log)}))
+	held := &heldToSchema{Writer: out}
+	if slices.Contains(os.Args, "--json") {
+		out = held
+	}
+	code := run(os.Args[1:], streams{in: os.Stdin, out: out, err: recorded(os.Stderr, log)})
+	if err := held.check(os.Getenv("SCHEMAS"), os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 99
+	}
+	os.Exit(code)
 }
 
 func recorded(stream, log *os.File) io.Writer {

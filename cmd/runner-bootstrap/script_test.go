@@ -118,6 +118,11 @@ func (s *shared) setup(t *testing.T, env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("EXAMPLES", examples)
+	described, err := filepath.Abs(schemas)
+	if err != nil {
+		return err
+	}
+	env.Setenv("SCHEMAS", described)
 	env.Setenv("DIR", filepath.Join(env.WorkDir, "rb"))
 	env.Setenv("RUNNER_BOOTSTRAP_LOG_FORMAT", "text") // with fixed keys; logs.txtar is about what people get
 	env.Setenv("RUNNER_BOOTSTRAP_PREEMPTION", "off")  // nothing is asked of a cloud that this host may be in

@@ -31,9 +31,15 @@ Prints the token, and nothing else, to standard output. With --json it comes wit
 the time of its end.`, remove.groups(), mint(remove, (*github.Client).RemoveToken)))
 }
 
+// printedToken is a token as --json prints it.
+type printedToken struct {
+	Token   string    `json:"token"`
+	Expires time.Time `json:"expires_at"`
+}
+
 func printToken(out io.Writer, token github.Token, asJSON bool) error {
 	if asJSON {
-		return printJSON(out, map[string]any{"token": token.Value.Reveal(), "expires_at": token.Expires.UTC().Format(time.RFC3339)})
+		return printJSON(out, printedToken{token.Value.Reveal(), token.Expires.UTC().Truncate(time.Second)})
 	}
 	_, err := fmt.Fprintln(out, token.Value.Reveal())
 	return err

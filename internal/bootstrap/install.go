@@ -82,6 +82,7 @@ func (h *Host) Install(ctx context.Context, r plan.Request) (*plan.Plan, error) 
 			return nil, i.former.runAgain(ctx, i.jobUser, err)
 		}
 	}
+	made.Registered(i.record.RunnerID)
 	return made, i.finish(ctx)
 }
 

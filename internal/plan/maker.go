@@ -82,5 +82,6 @@ func (m *Maker) Make(ctx context.Context, r Request) (*Plan, error) {
 			return nil, err
 		}
 	}
+	p.Registered(p.Details.Record.RunnerID)
 	return p, nil
 }

@@ -2,9 +2,11 @@ package plan
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -13,9 +15,12 @@ import (
 // Plan is what an install will do. It was made by reading alone. What is printed of it
 // holds no secret.
 type Plan struct {
-	Name     string            `json:"name"`
-	Scope    string            `json:"scope"`
-	ScopeURL string            `json:"scope_url"`
+	Name     string `json:"name"`
+	Scope    string `json:"scope"`
+	ScopeURL string `json:"scope_url"`
+	// ID is the runner's at GitHub, and URL its page there; 0 and the page of all runners before it is registered.
+	ID       int64             `json:"id"`
+	URL      string            `json:"url"`
 	Dir      string            `json:"dir"`
 	User     string            `json:"user"`
 	Platform download.Platform `json:"platform"`
@@ -80,6 +85,19 @@ type Step struct {
 	Change bool   `json:"change"` // false: everything is so already
 	Object string `json:"object"`
 	Reason string `json:"reason"`
+}
+
+// Registered notes which runner of GitHub's it has become; 0 if it is none yet.
+func (p *Plan) Registered(id int64) {
+	scope := p.Details.Request.Scope
+	settings := "/" + scope.Slug()
+	if scope.Kind == github.Organization {
+		settings = "/organizations" + settings
+	}
+	p.ID, p.URL = id, scope.Server()+settings+"/settings/actions/runners"
+	if id != 0 {
+		p.URL += "/" + strconv.FormatInt(id, 10)
+	}
 }
 
 // Changes tells whether the plan changes anything.
