@@ -64,7 +64,7 @@ func TestPlanInPrint(t *testing.T) {
 	mustDo(t, err)
 	var fields map[string]any
 	mustDo(t, json.Unmarshal(text, &fields))
-	for _, name := range []string{"name", "scope", "scope_url", "dir", "user", "platform", "asset", "cached", "service", "steps"} {
+	for _, name := range []string{"name", "scope", "scope_url", "id", "url", "dir", "user", "platform", "asset", "cached", "service", "steps"} {
 		if _, found := fields[name]; !found {
 			t.Errorf("it has no field %q: %s", name, text)
 		}
