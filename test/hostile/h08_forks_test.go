@@ -16,8 +16,8 @@ perl -e 'my $end = time + 6;
 	sleep 7; print "all forked\n"'
 `
 
-// processes counts those that have ended and are still there, and all.
-func (s *scene) processes() (dead, all int) {
+// countProcesses counts those that have ended and are still there, and all.
+func (s *scene) countProcesses() (dead, all int) {
 	s.t.Helper()
 	counted := strings.Fields(s.Must("sh", "-c", `cat /proc/[0-9]*/stat 2>/dev/null | awk '/\) Z / { dead++ } END { print dead + 0, NR }'`))
 	dead, err := strconv.Atoi(counted[0])
@@ -36,12 +36,12 @@ func buries(s *scene) {
 	tasks := s.Run(s.t.Context(), "systemctl", "show", "--property=TasksMax", "--value", "listener."+s.unit()).Stdout
 	most, all := 0, 0
 	for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
-		dead, n := s.processes()
+		dead, n := s.countProcesses()
 		most, all = max(most, dead), max(all, n)
 	}
 	output := end()
 	s.eventually("the dead are not buried", func() error {
-		if dead, _ := s.processes(); dead > 50 {
+		if dead, _ := s.countProcesses(); dead > 50 {
 			return fmt.Errorf("%d processes have ended and are there", dead)
 		}
 		return nil
