@@ -31,10 +31,7 @@ func TestUserDataExamples(t *testing.T) {
 	if err != nil || len(examples) < 4 {
 		t.Fatalf("examples %q: %v", examples, err)
 	}
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	shown := guidesText(t)
 	for _, example := range examples {
 		t.Run(filepath.Base(example), func(t *testing.T) {
 			command := madeBy(t, example)
@@ -63,8 +60,8 @@ func TestUserDataExamples(t *testing.T) {
 			if !*update && out.String() != string(text) {
 				t.Errorf("it differs from what its command prints; run: go test ./cmd/runner-bootstrap -run UserDataExamples -update\n%s", out.String())
 			}
-			if !strings.Contains(string(readme), "packaging/cloud-init/"+filepath.Base(example)) {
-				t.Error("README.md does not name it")
+			if !strings.Contains(shown, "packaging/cloud-init/"+filepath.Base(example)) {
+				t.Error("no guide names it")
 			}
 		})
 	}

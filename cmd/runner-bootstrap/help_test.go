@@ -34,10 +34,10 @@ func helpOf(t *testing.T, c *cobra.Command, call *session) string {
 	return out.String()
 }
 
-// Help fits into 80 columns, has three examples for each command, and its parts are the README's.
+// Help fits into 80 columns, has three examples for each command, and its parts are those of the reference.
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile(readme)
+	text, err := os.ReadFile("../../docs/reference/options.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,8 +62,8 @@ func TestHelp(t *testing.T) {
 			}
 		}
 		for _, part := range regexp.MustCompile(`(?m)^([A-Z][a-z]+(?: [a-zA-Z]+)*):$`).FindAllStringSubmatch(help, -1) {
-			if title := part[1]; title != "Usage" && title != "Examples" && !strings.Contains(string(text), "\n#### "+title+"\n") {
-				t.Errorf("%s: README has no options under %q", c.CommandPath(), title)
+			if title := part[1]; title != "Usage" && title != "Examples" && !strings.Contains(string(text), "\n## "+title+"\n") {
+				t.Errorf("%s: the reference has no options under %q", c.CommandPath(), title)
 			}
 		}
 	}

@@ -58,14 +58,14 @@ func TestEveryOperationByTheProgram(t *testing.T) {
 	}
 }
 
-// TestReadmeOperations types the commands of the README's table, for an organization
+// TestReadmeOperations types the commands of the table of the reference, for an organization
 // and for a repository, and looks that each does what its row says.
 func TestReadmeOperations(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("many starts of the program, one request at a time")
 	}
-	text, err := os.ReadFile(readme)
+	text, err := os.ReadFile("../../docs/reference/github-operations.md")
 	if err != nil {
 		t.Fatal(err)
 	}

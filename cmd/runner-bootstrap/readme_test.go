@@ -11,26 +11,29 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "rewrite the README's tables")
+var update = flag.Bool("update", false, "rewrite the tables of the reference, and other files that are made of the program")
 
-const readme = "../../README.md"
+// guides are what says how it is used.
+const guides = "../../docs/guides"
 
-// TestReadmeTables holds the README's tables to what the program is made of.
+// TestReadmeTables holds the tables of the reference to what the program is made of.
 func TestReadmeTables(t *testing.T) {
-	text, err := os.ReadFile(readme)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := section(t, string(text), "options", optionsTable())
-	want = section(t, want, "exit-codes", exitCodesTable())
-	if want == string(text) {
-		return
-	}
-	if !*update {
-		t.Fatal("the README's tables differ from the program; run: go test ./cmd/runner-bootstrap -run TestReadmeTables -update")
-	}
-	if err := os.WriteFile(readme, []byte(want), 0o644); err != nil { //nolint:gosec // a public text
-		t.Fatal(err)
+	for name, table := range map[string]string{"options": optionsTable(), "exit-codes": exitCodesTable()} {
+		file := filepath.Join("../../docs/reference", name+".md")
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := section(t, string(text), name, table)
+		if want == string(text) {
+			continue
+		}
+		if !*update {
+			t.Fatalf("%s differs from the program; run: go test ./cmd/runner-bootstrap -run TestReadmeTables -update", file)
+		}
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil { //nolint:gosec // a public text
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -41,7 +44,7 @@ func section(t *testing.T, text, name, table string) string {
 	before, rest, found := strings.Cut(text, begin)
 	_, after, closed := strings.Cut(rest, end)
 	if !found || !closed {
-		t.Fatalf("the README has no section %q", name)
+		t.Fatalf("there is no section %q", name)
 	}
 	return before + begin + table + end + after
 }
@@ -52,7 +55,7 @@ func optionsTable() string {
 	for _, o := range declaredOptions() {
 		if o.under != under {
 			under = o.under
-			fmt.Fprintf(&b, "\n#### %s\n\n| option | commands | meaning |\n|---|---|---|\n", under)
+			fmt.Fprintf(&b, "\n## %s\n\n| option | commands | meaning |\n|---|---|---|\n", under)
 		}
 		typed := strings.Fields(strings.Replace(o.commands, scopeCommands, "API", 1))
 		for i, key := range typed {
@@ -78,10 +81,7 @@ func exitCodesTable() string {
 
 // TestReadmeQuickstarts: each way to a runner is shown as it is tested on machines that boot (test/e2e).
 func TestReadmeQuickstarts(t *testing.T) {
-	text, err := os.ReadFile(readme)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := guidesText(t)
 	files, err := filepath.Glob("../../packaging/quickstart/*.sh")
 	if err != nil || len(files) != 3 {
 		t.Fatalf("quickstarts %q: %v", files, err)
@@ -91,10 +91,28 @@ func TestReadmeQuickstarts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(string(text), "```sh\n"+string(commands)+"```\n") {
-			t.Errorf("README.md does not show %s as it is:\n%s", file, commands)
+		if !strings.Contains(text, "```sh\n"+string(commands)+"```\n") {
+			t.Errorf("no guide shows %s as it is:\n%s", file, commands)
 		}
 	}
+}
+
+// guidesText is the text of all guides.
+func guidesText(t *testing.T) string {
+	t.Helper()
+	files, err := filepath.Glob(guides + "/*.md")
+	if err != nil || len(files) < 5 {
+		t.Fatalf("guides %q: %v", files, err)
+	}
+	var all strings.Builder
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(text)
+	}
+	return all.String()
 }
 
 // scripts is the text of all scripts, those that need systemd included.

@@ -143,7 +143,7 @@ func (p *planner) warnOfAccount() {
 		p.plan.warn(fmt.Sprintf("jobs may lack groups of account %q that only a directory knows: %v", p.plan.User, p.JobUser.Doubt))
 	}
 	if p.JobUser.OwnHome() == "" {
-		p.maker.Log.Info("the account has no home that it can write to: jobs have the runner's directory as HOME",
+		p.maker.Log.Debug("the account has no home that it can write to: jobs have the runner's directory as HOME",
 			"account", p.plan.User, "home", p.JobUser.Home)
 	}
 	for _, group := range p.JobUser.Powers() {

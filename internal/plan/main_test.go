@@ -81,7 +81,7 @@ func newWorld(t *testing.T) *world {
 	mustDo(t, os.Mkdir(filepath.Dir(paths.State), 0o755))
 	w.maker = &plan.Maker{
 		Paths: paths, Store: instance.NewStore(paths.State), Cache: download.Cache{Dir: paths.Cache, Volatile: true},
-		Log: slog.New(slog.NewTextHandler(w.log, nil)), Services: w.services, Private: true, Cloud: &plan.Cloud{},
+		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Services: w.services, Private: true, Cloud: &plan.Cloud{},
 		Executable: "/usr/local/bin/runner-bootstrap", Arguments: []string{"--dir", filepath.Dir(paths.State)},
 		Anonymous: func(scope github.Scope) *github.Client {
 			return github.NewClient(nil, scope, github.Static(github.Secret{})) // nothing may be asked of it
