@@ -87,7 +87,7 @@ func runInstall(ctx context.Context, call *session, host *bootstrap.Host, o *ins
 	if request.JIT != nil {
 		request.Credential, request.Keep = instance.Credential{}, github.Secret{} // its one job is all that it is for
 	}
-	request.Thorough = o.output.dryRun || call.console.terminal
+	request.Thorough = o.output.dryRun || call.console.terminal || o.call.logFormat == formatLines
 	if err := keepEarlier(call, o, &request); err != nil {
 		return err
 	}
