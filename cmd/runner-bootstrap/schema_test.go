@@ -32,7 +32,7 @@ const schemas = "../../docs/reference/json"
 // printed are the values that commands print, by their schemas.
 func printed() map[string]any {
 	return map[string]any{
-		"install": oneOrMore{plan.Plan{}}, "status": []status.Runner{}, "doctor": []doctor.Finding{},
+		"install": oneOrMore{plan.Plan{}}, "list": []listedRunner{}, "status": []status.Runner{}, "doctor": []doctor.Finding{},
 		"prepare": bootstrap.Prepared{}, "version": versionFacts{}, "cache-list": []download.Entry{}, "cache-prune": []download.Entry{},
 		"config-show": []shownOption{}, "downloads": []offered{}, "groups-list": []github.Group{}, "jitconfig": madeConfig{},
 		"labels-list": []github.Label{}, "labels-add": []github.Label{}, "labels-set": []github.Label{}, "labels-remove": []github.Label{},
