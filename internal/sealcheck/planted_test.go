@@ -163,7 +163,7 @@ func harmless() map[string]planted {
 		"a public key":                {"etc/x.pem", strings.ReplaceAll(pem(""), "PRIVATE", "PUBLIC")},
 		"a header without a key":      {"srv/doc", "it begins with -----BEGIN RSA PRIVATE " + "KEY----- and then"},
 		"a key without a key":         {"srv/doc", "-----BEGIN PRIVATE " + "KEY-----\nMIIE...\n-----END PRIVATE KEY-----\n"},
-		"words of a program":          {"usr/bin/x", "ghr_" + "AKIAASIAokenOKENnpm_AIzahvs.\x00"},
+		"words of a program":          {"usr/bin/x", "ghr_" + "AKIAASIAokenOKENnpm_AIzahvs.passxxxxnullPWD\x00"},
 		"AWS' example":                {"srv/doc", "AKIA" + "IOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"},
 		"a URL's example":             {"srv/doc", "http://user:password@proxy.example.com:3128 http://me:$PASS@h http://a:b@h ssh://git@h:22/x@y"},
 		"a URL with a port":           {"srv/x", "https://h:8080/a@b"},

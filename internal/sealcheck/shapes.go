@@ -23,11 +23,14 @@ type shape struct {
 // reach is how far behind an anchor a secret goes that is looked for, and more than that.
 const reach = 4 << 10
 
-// tokenShape is GitHub's own ("Behind GitHub's new authentication token formats"), with the claims of newer ones behind a dot.
-// None is shorter than 36 characters behind its prefix: shorter ones are words beside one another, as in the texts of a program like this one.
+// gitHub is a token in GitHub's own shape ("Behind GitHub's new authentication token formats"): 36 letters and digits, or a JWT with
+// its claims. Less would be words beside one another, as they stand in a program like this one.
+const gitHub = `gh[pousr]_(?:[A-Za-z0-9]{36}|[A-Za-z0-9]*_?eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8})[A-Za-z0-9_.-]*|` +
+	`github_pat_[A-Za-z0-9_]{20,}`
+
 var (
-	tokenShape = lazily(`(?:\bgh[pousr]_[A-Za-z0-9][A-Za-z0-9_.-]{35,}|\bgithub_pat_[A-Za-z0-9_]{20,})`)
-	tokenRest  = lazily(`^(?:gh[pousr]_[A-Za-z0-9][A-Za-z0-9_.-]{35,}|github_pat_[A-Za-z0-9_]{20,})`)
+	tokenShape = lazily(`\b(?:` + gitHub + `)`)
+	tokenRest  = lazily(`^(?:` + gitHub + `)`)
 	keyRest    = lazily(`^PRIVATE KEY(?: BLOCK)?-----((?:\\+[rn]|\s)+` +
 		`(?:[A-Za-z-]+: ?[^\n\\]*(?:\\+[rn]|\s)+)*[A-Za-z0-9+/=]{16,}(?:\\+[rn]|\s|[A-Za-z0-9+/=])*)`)
 	puttyRest  = lazily(`^PuTTY-User-Key-File-[0-9]: \S`)
