@@ -50,6 +50,7 @@ type console struct {
 	// the rate. It is negative before the first word of progress.
 	resumed int64
 	since   time.Time
+	width   int // of the terminal, when the bar was made
 }
 
 func newConsole(out io.Writer, o callOptions) *console {
@@ -127,18 +128,25 @@ func (c *console) line(done, total int64) {
 // paint moves the bar. What the bar says of its own troubles never ends a
 // download.
 func (c *console) paint(done, total int64) {
-	if c.bar == nil {
+	if width := terminalWidth(c.out); c.bar == nil || width != c.width {
+		c.clear() // after a resize its line would be broken
 		if total == 0 {
 			total = -1 // a spinner
 		}
-		c.bar = progressbar.NewOptions64(total,
+		c.width = width
+		options := []progressbar.Option{
 			progressbar.OptionSetWriter(c.out),
 			progressbar.OptionSetDescription(string(c.phase)),
 			progressbar.OptionShowBytes(true),
-			progressbar.OptionThrottle(100*time.Millisecond),
-			progressbar.OptionSetWidth(20),
+			progressbar.OptionShowTotalBytes(true),
+			progressbar.OptionThrottle(100 * time.Millisecond),
+			progressbar.OptionSetWidth(max(4, min(20, width-62))),
 			progressbar.OptionClearOnFinish(),
-		)
+		}
+		if width < narrow {
+			options = append(options, progressbar.OptionSetElapsedTime(false), progressbar.OptionSetPredictTime(false))
+		}
+		c.bar = progressbar.NewOptions64(total, options...)
 	}
 	_ = c.bar.Set64(done)
 }

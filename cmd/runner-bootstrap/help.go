@@ -75,6 +75,11 @@ const (
 
 // widthOf is how wide help may be.
 func widthOf(out io.Writer) int {
+	return min(max(terminalWidth(out), leastWidth), helpWidth)
+}
+
+// terminalWidth is how many columns a terminal has; as many as help may have where there is none.
+func terminalWidth(out io.Writer) int {
 	if printable, ok := out.(*printableWriter); ok {
 		out = printable.to
 	}
@@ -86,7 +91,7 @@ func widthOf(out io.Writer) int {
 	if err != nil || width <= 0 {
 		return helpWidth
 	}
-	return min(max(width, leastWidth), helpWidth)
+	return width
 }
 
 // explain writes the help of a command.

@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
@@ -96,9 +97,29 @@ func (call *session) withHostAnyway(do func(context.Context, *bootstrap.Host) er
 	}
 }
 
+// interruptible gives a context that ends with a signal, which is told once; the next one ends this process as if it were
+// not heard: what was begun is continued by the next command.
+func interruptible(ctx context.Context, tell func()) (interrupted context.Context, stop func()) {
+	ctx, hear := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	var over atomic.Bool
+	context.AfterFunc(ctx, func() {
+		hear()
+		// A signal says in the cause which one it was; as an error it is no other than a cancel.
+		if !over.Load() && errors.Is(ctx.Err(), context.Canceled) && context.Cause(ctx).Error() != context.Canceled.Error() {
+			tell()
+		}
+	})
+	return ctx, func() {
+		over.Store(true)
+		hear()
+	}
+}
+
 // bounded gives do a context that ends with the time allowed or with a signal.
 func (call *session) bounded(ctx context.Context, do func(context.Context) error) error {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interruptible(ctx, func() {
+		call.console.announce("interrupted: what has begun is finished or put right, within half a minute; interrupt again to end at once")
+	})
 	defer stop()
 	timed, cancel := context.WithTimeout(ctx, optionsOf[callOptions](call).timeout)
 	defer cancel()

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
@@ -58,7 +56,7 @@ func patiently(call *session, attempt func(context.Context) error) func(context.
 		if optionsOf[outputOptions](call).dryRun {
 			return attempt(ctx) // it answers what is now
 		}
-		ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+		ctx, stop := interruptible(ctx, func() {})
 		defer stop()
 		pauses := retry.Backoff{First: 2 * time.Second, Most: 30 * time.Second}
 		p := patience{call: call, keep: optionsOf[patienceOptions](call).keepTrying, pauses: pauses}

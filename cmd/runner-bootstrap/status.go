@@ -185,6 +185,9 @@ func listenerLine(l status.Listener) string {
 }
 
 func gitHubLine(g status.GitHub) string {
+	if g.State == status.Unchecked {
+		return g.State + " (give --token-file)"
+	}
 	line := g.State
 	if g.Error != "" {
 		line += " (" + g.Error + ")"

@@ -162,7 +162,7 @@ func (k *keeper) discardOld(record instance.Record) {
 		return
 	}
 	if err := k.fetcher.Discard(context.Background(), record.NextDir()); err != nil {
-		k.log.Warn("removing the copy of the runner before", "runner", k.name, "error", err)
+		k.log.Warn("cannot remove the earlier copy of the runner", "runner", k.name, "error", err)
 	}
 }
 
@@ -187,7 +187,7 @@ func (k *keeper) placeNext(ctx context.Context, record instance.Record, asset do
 func (k *keeper) aheadOf(record instance.Record) *ahead.Copies {
 	if !record.Ephemeral && !record.JIT || k.user.Self || record.Rooted() {
 		if err := removal.Path(record.AheadDir()); err != nil {
-			k.log.Warn("removing copies of the runner", "error", err)
+			k.log.Warn("cannot remove copies of the runner", "error", err)
 		}
 		return nil
 	}

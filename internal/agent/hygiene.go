@@ -48,7 +48,7 @@ func (t *tidier) onState(state supervise.State) {
 		limits.WorkStays = ownWork(t.record) != nil // said when the runner was installed
 		freed, err := workspace.Tidy(ctx, t.record.Dir, t.record.WorkDir(), limits, time.Now())
 		if err != nil && ctx.Err() == nil {
-			t.log.Warn("tidying the runner's directory", "error", err)
+			t.log.Warn("cannot tidy the runner's directory", "error", err)
 		}
 		if freed.Files > 0 {
 			t.log.Info("tidied the runner's directory", "files", freed.Files, "bytes", freed.Bytes, "names", freed.Names)

@@ -52,7 +52,7 @@ func (a *Agent) awaitRoot(ctx context.Context, record instance.Record) error {
 		err = a.Store.SaveReport(record.Name, report)
 	}
 	if err := errors.Join(err, a.Manager.Status(reason)); err != nil {
-		a.Log.Warn("saying that the runner's directory is waited for", "runner", record.Name, "error", err)
+		a.Log.Warn("cannot say that the runner's directory is waited for", "runner", record.Name, "error", err)
 	}
 	if err := await(ctx, there); err != nil {
 		return fmt.Errorf("looking at directory %q: %w", record.Dir, err)
@@ -104,7 +104,7 @@ func (a *Agent) awaitUser(ctx context.Context, record instance.Record) (account.
 	if err != nil && a.Watchdog > 0 {
 		a.Log.Warn("waiting for the runner's account", "runner", record.Name, "error", err)
 		if err := a.Manager.Status("waiting for account " + record.User); err != nil {
-			a.Log.Warn("telling the service manager", "error", err) // it is a word for people
+			a.Log.Warn("cannot tell the service manager", "error", err) // it is a word for people
 		}
 		end := time.Now().Add(accountWait)
 		for err != nil && time.Now().Before(end) {

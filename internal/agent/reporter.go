@@ -108,7 +108,7 @@ func (o *reporter) latest() instance.Report {
 // takeCharge says to systemd that the service is up: its supervisor is at work. Whether the listener listens is GitHub's to
 // say, and neither a boot nor what is ordered after this service waits for GitHub; install does, by the report.
 func (o *reporter) takeCharge() {
-	o.try("telling the service manager", o.manager.Ready("starting"))
+	o.try("cannot tell the service manager", o.manager.Ready("starting"))
 }
 
 // tellManager says to systemd what the listener does.
@@ -126,7 +126,7 @@ func (o *reporter) tellManager(c supervise.Change) {
 	if c.State == supervise.Ended {
 		tell = o.manager.Stopping
 	}
-	o.try("telling the service manager", tell(status))
+	o.try("cannot tell the service manager", tell(status))
 }
 
 // why is what is wrong with a listener; empty if nothing is.
@@ -146,7 +146,7 @@ func (o *reporter) heartbeat() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.tidier.onState(o.last.State)
-	o.try("telling the service manager", o.manager.Watchdog())
+	o.try("cannot tell the service manager", o.manager.Watchdog())
 	o.writeMetrics()
 }
 
@@ -224,7 +224,7 @@ func (o *reporter) try(what string, err error) {
 		return
 	}
 	o.warned[what] = true
-	o.log.Warn("telling the outside", "what", what, "error", err)
+	o.log.Warn("cannot report the state", "what", what, "error", err)
 }
 
 // close delivers the last events, if that does not take long. The metrics stay:

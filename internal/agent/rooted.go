@@ -136,7 +136,7 @@ func (r *rooted) newer(ctx context.Context, record instance.Record, asset downlo
 		_, _, err = k.fetcher.Fetch(ctx, chosen.Asset, func(int64, int64) {})
 	}
 	if err != nil {
-		k.log.Warn("asking for a newer version of the runner; it goes on as it is", "runner", k.name, "error", err)
+		k.log.Warn("cannot ask for a newer version of the runner; it goes on as it is", "runner", k.name, "error", err)
 		return asset
 	}
 	return chosen.Asset

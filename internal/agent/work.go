@@ -36,7 +36,7 @@ func (k *keeper) emptyWork(record instance.Record) {
 		err = errors.Join(err, workspace.EmptyLogs(record.Dir))
 	}
 	if err != nil {
-		k.log.Warn("emptying the folder for jobs; the next job may see what an earlier one has left", "runner", k.name, "error", err)
+		k.log.Warn("cannot empty the work folder; the next job may see what an earlier one has left", "runner", k.name, "error", err)
 	}
 }
 
@@ -59,6 +59,6 @@ func (k *keeper) mendWork(ctx context.Context, record instance.Record) {
 		})
 	}
 	if err != nil {
-		k.log.Warn("making the folder for jobs again, which is gone", "runner", k.name, "error", err)
+		k.log.Warn("cannot make the work folder again, which is gone", "runner", k.name, "error", err)
 	}
 }

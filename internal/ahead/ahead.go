@@ -156,6 +156,6 @@ func (a *Copies) End() {
 	defer a.mu.Unlock()
 	a.made = download.Asset{}
 	if err := removal.Path(a.Dir); err != nil {
-		a.Log.Warn("removing copies of the runner", "error", err)
+		a.Log.Warn("cannot remove copies of the runner", "error", err)
 	}
 }

@@ -11,7 +11,7 @@ var (
 	ErrNotClean      = errors.New("it is not clean")
 	ErrBusy          = errors.New("the runner is running a job")
 	ErrService       = errors.New("the service could not be set up")
-	ErrNotSupervised = errors.New("nothing supervises it")
+	ErrNotSupervised = errors.New("no agent is running")
 	ErrNotListening  = errors.New("the listener did not come up")
 	ErrNoService     = errors.New("it has no service")
 )

@@ -55,7 +55,7 @@ func (f *former) runAgain(ctx context.Context, owner account.User, failed error)
 	// Leaving begins with taking this away.
 	if _, err := os.Lstat(filepath.Join(f.record.Dir, serviceFile)); errors.Is(err, os.ErrNotExist) {
 		if err := register.WriteFile(f.record.Dir, serviceFile, []byte(svc.StockName(f.record.Service)+"\n"), owner); err != nil {
-			f.log.Warn("writing the service's name", "runner", f.record.Name, "error", err) // it is for GitHub's own scripts
+			f.log.Warn("cannot write the service's name", "runner", f.record.Name, "error", err) // it is for GitHub's own scripts
 		}
 	}
 	err := f.service.Restart(undo)

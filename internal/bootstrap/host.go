@@ -118,6 +118,6 @@ func (h *Host) tellOnce(record instance.Record, kind string) {
 		URL: record.Webhook, SecretFile: record.WebhookSecret, Roots: h.Roots, UserAgent: h.UserAgent, Log: h.Log,
 	}, health.NewEvent(kind, record.Name, record.ScopeURL, record.RunnerID, record.Version))
 	if err != nil {
-		h.Log.Warn("telling the webhook", "event", kind, "error", err)
+		h.Log.Warn("cannot tell the webhook", "event", kind, "error", err)
 	}
 }

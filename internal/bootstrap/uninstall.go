@@ -147,6 +147,7 @@ func (u *uninstaller) look(ctx context.Context) error {
 	if u.host.Connect == nil {
 		return &refusal.Error{
 			Object: fmt.Sprintf("removing runner %q", u.removal.Name), Reason: github.ErrNoCredential, Name: u.removal.Name, Scope: scope,
+			Detail: "give --token-file, or --remove-token-file, or leave GitHub as it is with --local",
 		}
 	}
 	u.client = u.host.Connect(scope)

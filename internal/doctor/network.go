@@ -174,7 +174,7 @@ func (n network) tls(ctx context.Context) []Finding {
 		}
 	}
 	if len(come) == 0 {
-		return skipped(check, "no connection comes about, as told above")
+		return skipped(check, "no connection (see above)")
 	}
 	return n.summed(check, "reached", come, answers)
 }

@@ -193,7 +193,7 @@ func TestProxy(t *testing.T) {
 				expect(t, network{h}.tls(t.Context()), OK, "reached", "") // the certificate of httptest is for example.com
 			}
 			if c.state == Failed {
-				expect(t, network{h}.tls(t.Context()), Skipped, "told above", "")
+				expect(t, network{h}.tls(t.Context()), Skipped, "see above", "")
 			}
 		})
 	}

@@ -184,7 +184,7 @@ func (l *unitLife) watch(ctx context.Context, log *slog.Logger) {
 		cancel()
 		switch {
 		case err != nil: // systemd starts itself again, for example
-			log.Warn("asking systemd how a program has ended", "unit", l.unit.Name, "error", err)
+			log.Warn("cannot ask systemd how a program has ended", "unit", l.unit.Name, "error", err)
 		case !state.Present:
 			l.exit = Exit{Code: -1} // somebody has stopped it, and systemd has forgotten how it ended
 			return

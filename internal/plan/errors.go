@@ -5,10 +5,10 @@ import "errors"
 // Why a host, a name or a state of things is refused.
 var (
 	ErrAccount        = errors.New("not an account that jobs may run as")
-	ErrForeignDir     = errors.New("the directory is not ours")
+	ErrForeignDir     = errors.New("runner-bootstrap did not make this directory")
 	ErrForeignService = errors.New("a service of this name exists that is not ours")
 	ErrDamaged        = errors.New("the runner's files are damaged")
-	ErrOtherAccount   = errors.New("they run as another account")
+	ErrOtherAccount   = errors.New("its jobs run as another account already")
 	ErrNoCertificate  = errors.New("these are no certificates to trust")
 	ErrUnreadable     = errors.New("jobs cannot read these certificates")
 	ErrPrivateTemp    = errors.New("the service has a temporary folder of its own")

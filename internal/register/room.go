@@ -117,7 +117,7 @@ func (r Room) run(ctx context.Context, v visit) (err error) {
 		if leftErr := r.vacate(context.WithoutCancel(ctx), dir, lock); err == nil {
 			err = leftErr
 		} else if leftErr != nil {
-			r.Log.Warn("removing what config.sh has left; the next command tries again", "folder", dir, "error", leftErr)
+			r.Log.Warn("cannot remove what config.sh has left; the next command tries again", "folder", dir, "error", leftErr)
 		}
 	}()
 	if err := r.Place(ctx, dir); err != nil {

@@ -20,7 +20,7 @@ func StartEnvironment(store *instance.Store, record instance.Record, environment
 func namedAtStart(store *instance.Store, record instance.Record, environment []string, log *slog.Logger) []string {
 	kept, err := store.KeptVariables(record.Name)
 	if err != nil {
-		log.Warn("reading which variables the runner has", "runner", record.Name, "error", err)
+		log.Warn("cannot read which variables the runner has", "runner", record.Name, "error", err)
 		return nil
 	}
 	return slices.DeleteFunc(kept, func(variable string) bool {

@@ -54,7 +54,7 @@ func TestCompareGitHub(t *testing.T) {
 		"listening, absent":     {github: Absent, listener: instance.Idle, id: 1, problem: "does not list it"},
 		"never registered":      {github: Absent, listener: stopped},
 		"stopped and yet up":    {github: "online", listener: stopped, id: 1, problem: "another host may hold"},
-		"listening, not asked":  {github: notAsked, listener: instance.Idle, id: 1},
+		"listening, not asked":  {github: Unchecked, listener: instance.Idle, id: 1},
 		"updating while online": {github: "online", listener: instance.Updating, id: 1},
 		"a copy, at work there": {github: "online", listener: stopped, id: 1, copied: true},
 		"finished, absent":      {github: Absent, listener: Finished, id: 1, finished: true},

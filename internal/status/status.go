@@ -89,7 +89,7 @@ type Agent struct {
 	Replaced bool `json:"replaced"`
 }
 
-// GitHub is what GitHub says; State is "not asked" without a credential,
+// GitHub is what GitHub says; State is "not checked" without a credential,
 // "unknown" if there was no answer, for the reason in Error, "absent" if GitHub does not
 // list the runner, else "online" or "offline".
 type GitHub struct {
@@ -101,13 +101,13 @@ type GitHub struct {
 
 // States that are ours, beside those of the service manager and of GitHub.
 const (
-	stopped  = "offline"
-	none     = "none"
-	unknown  = "unknown"
-	notAsked = "not asked"
+	stopped = "offline"
+	none    = "none"
+	unknown = "unknown"
 
-	Absent                  = "absent"   // of a runner that GitHub does not list
-	Finished instance.State = "finished" // of a listener that is needed no more
+	Absent                   = "absent"      // of a runner that GitHub does not list
+	Unchecked                = "not checked" // of one that GitHub was not asked about
+	Finished  instance.State = "finished"    // of a listener that is needed no more
 )
 
 // ServiceWitness tells how one service is; one that the service manager does not know is absent, and no error.
@@ -327,7 +327,7 @@ func (w Witnesses) lookAtService(ctx context.Context, record instance.Record, s 
 // lookAtGitHub asks GitHub. What it refuses for a scope, or a network that does not
 // lead there, is in silent: it is the same for the next runner.
 func (w Witnesses) lookAtGitHub(ctx context.Context, record instance.Record, s *Runner, silent map[string]error) error {
-	s.GitHub = GitHub{State: notAsked}
+	s.GitHub = GitHub{State: Unchecked}
 	if w.Connect == nil {
 		return nil
 	}

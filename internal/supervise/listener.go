@@ -109,12 +109,25 @@ func (s *supervisor) stop(ctx context.Context, life jail.Life, over <-chan struc
 	if err := life.Interrupt(); err != nil {
 		s.Log.Warn("cannot ask the listener to end", "error", err)
 	}
-	select {
-	case <-over:
-	case <-time.After(s.StopTimeout):
-		s.Log.Warn("the listener did not end, killing it", "timeout", s.StopTimeout)
+	limit := time.NewTimer(s.StopTimeout)
+	defer limit.Stop()
+	for {
+		select {
+		case <-over:
+			return
+		case o := <-s.Orders:
+			hurried := s.stopNow && o.Kind == StopNow
+			s.handleCommand(o)
+			if !hurried {
+				continue
+			}
+			s.Log.Warn("killing the listener, as it was asked to end at once again")
+		case <-limit.C:
+			s.Log.Warn("the listener did not end, killing it", "timeout", s.StopTimeout)
+		}
 		s.endLife(ctx)
 		<-over
+		return
 	}
 }
 

@@ -126,7 +126,7 @@ func (s *supervisor) react(ctx context.Context, next action, started time.Time) 
 		// GitHub has deleted an ephemeral runner that has done its job, so that its registration is of
 		// no use any more, whatever the listener has made of its copy.
 		if err := s.Kept.Forget(); err != nil {
-			s.Log.Warn("forgetting a registration that has done its job; GitHub will say so to the next listener", "error", err)
+			s.Log.Warn("cannot forget a registration that has done its job; GitHub will say so to the next listener", "error", err)
 		}
 		if s.needsRegistration = s.Renew != nil; !s.needsRegistration {
 			s.leave(Served)
@@ -192,7 +192,7 @@ func (s *supervisor) renew(ctx context.Context) {
 func refresh(ctx context.Context, s *supervisor) {
 	s.change(func(now *Change) { now.State, now.Reason, now.Job = Updating, "its files are refreshed", "" })
 	if err := s.during(ctx, s.Refresh); err != nil {
-		s.Log.Warn("refreshing the runner's files; it goes on as it is", "error", err)
+		s.Log.Warn("cannot renew the runner's files; it goes on as it is", "error", err)
 	}
 }
 

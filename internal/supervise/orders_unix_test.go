@@ -61,6 +61,25 @@ func TestDrainAndResume(t *testing.T) {
 	}
 }
 
+// Who does not wait for what an interrupt comes to says so again: then it is killed. Other orders are heard meanwhile.
+func TestStopNowTwice(t *testing.T) {
+	t.Parallel()
+	config := config(scripted(t, `trap 'echo heard >heard' INT; echo "Listening for Jobs"; while :; do sleep 0.02; done`), quiet())
+	config.StopTimeout = time.Minute
+	r, orders := ordered(t, config)
+	r.until("listening", func(c Change) bool { return c.State == Idle })
+	begun := time.Now()
+	orders <- Order{Kind: StopNow}
+	orders <- Order{Kind: Drain}
+	orders <- Order{Kind: StopNow}
+	if err := r.wait(); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(begun); took > config.StopTimeout/2 || r.last().Outcome != Stopped {
+		t.Errorf("after %v it is %+v", took, r.last())
+	}
+}
+
 func TestStopLetsTheJobFinish(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

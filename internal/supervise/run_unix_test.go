@@ -441,11 +441,11 @@ func TestFatalExitCode(t *testing.T) {
 	}
 }
 
-// A code of an update without an update is waited for, and no longer than it may take.
+// A code of an update that does not end is waited for, and no longer than it may take.
 func TestUpdateThatNeverComes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
-	write(t, filepath.Join(w.root, ".simulated-exit"), "3\n4\n")
+	write(t, filepath.Join(w.root, ".simulated-exit"), "3+5\n4+5\n")
 	own(t, filepath.Join(w.root, ".simulated-exit"))
 	write(t, filepath.Join(w.root, updateFlag), "of an earlier one")
 	c := config(w.root, quiet())

@@ -59,7 +59,17 @@ func NewAPI(c Config) *Client {
 	retry.RetryMax = retries
 	retry.RetryWaitMin, retry.RetryWaitMax = waitMin, waitMax
 	retry.CheckRetry = checkRetry
-	retry.Backoff = backoff
+	retry.Backoff = func(least, most time.Duration, attempt int, resp *http.Response) time.Duration {
+		pause := backoff(least, most, attempt, resp)
+		if c.Log != nil && pause >= time.Second {
+			answer := "none"
+			if resp != nil {
+				answer = resp.Status
+			}
+			c.Log.Info("waiting before the request is sent again", "answer", answer, "in", pause.Round(100*time.Millisecond))
+		}
+		return pause
+	}
 	// The last answer is handed to the caller, who can say what GitHub said.
 	retry.ErrorHandler = retryablehttp.PassthroughErrorHandler
 	// The default logger writes URLs, with their queries, to standard error.
