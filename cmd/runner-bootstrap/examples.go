@@ -8,6 +8,7 @@ const (
 	exampleOrg  = "https://github.com/ORG"
 	ourselves   = "runner-bootstrap "
 	withRoot    = "sudo runner-bootstrap "
+	forOrg      = ourselves + "cloud-init --url " + exampleOrg
 )
 
 // examplesOf are the examples of a command, in the order of how often they are wanted.
@@ -60,9 +61,9 @@ func examplesOf(command string) []example {
 		}
 	case "cloud-init":
 		return []example{
-			{"For a cloud's user data field", ourselves + "cloud-init --url " + exampleOrg + " --ephemeral --token-command COMMAND > user-data"},
-			{"For an image that has the package", ourselves + "cloud-init --baked --url " + exampleOrg + " --token-file /etc/runner-bootstrap/token"},
-			{"Names that tell the machines apart", ourselves + "cloud-init --url " + exampleOrg + " --name 'ci-{instance_id}' --token-command COMMAND"},
+			{"For a cloud's user data field", forOrg + " --ephemeral --token-command COMMAND > user-data"},
+			{"For an image that has the package", forOrg + " --baked --token-file /etc/runner-bootstrap/token"},
+			{"Names that tell the machines apart", forOrg + " --name 'ci-{instance_id}' --token-command COMMAND"},
 		}
 	}
 	if daily := examplesOfDailyLife(command); daily != nil {
@@ -86,18 +87,6 @@ func examplesOfCalls(command string) []example {
 			{"What install would go by, and where each value is from", withRoot + "config show"},
 			{"Of another file", ourselves + "config show --config config.yaml"},
 			{"For a program", ourselves + "config show --json"},
-		}
-	case "cache-list":
-		return []example{
-			{"What is there", withRoot + "cache list"},
-			{"Below a directory of your own", ourselves + "cache list --dir ./runner"},
-			{"For a program", withRoot + "cache list --json"},
-		}
-	case "cache-prune":
-		return []example{
-			{"What would go", withRoot + "cache prune --dry-run"},
-			{"All but the two newest", withRoot + "cache prune --keep 2"},
-			{"Below a directory of your own", ourselves + "cache prune --dir ./runner"},
 		}
 	case "runners-list":
 		return []example{
@@ -144,6 +133,18 @@ func examplesOfCalls(command string) []example {
 // examplesOfTokens are those of commands that print what GitHub has.
 func examplesOfTokens(command, about string) []example {
 	switch command {
+	case "cache-list":
+		return []example{
+			{"What is there", withRoot + "cache list"},
+			{"Below a directory of your own", ourselves + "cache list --dir ./runner"},
+			{"For a program", withRoot + "cache list --json"},
+		}
+	case "cache-prune":
+		return []example{
+			{"What would go", withRoot + "cache prune --dry-run"},
+			{"All but the two newest", withRoot + "cache prune --keep 2"},
+			{"Below a directory of your own", ourselves + "cache prune --dir ./runner"},
+		}
 	case "groups-list":
 		return []example{
 			{"Of an organization", ourselves + "groups list" + about},

@@ -62,7 +62,8 @@ func (o *callOptions) options() []option {
 			text: &o.logFormat,
 		},
 		{
-			name: "log-level", once: true, value: "LEVEL", among: []string{"debug", "info", "warn", "error"}, fallback: "info", commands: everyCommand,
+			name: "log-level", once: true, value: "LEVEL",
+			among: []string{"debug", "info", "warn", "error"}, fallback: "info", commands: everyCommand,
 			usage: "debug, info, warn or error",
 			text:  &o.logLevel,
 		},

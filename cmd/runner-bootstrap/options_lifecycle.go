@@ -74,12 +74,14 @@ func (o *lifecycleOptions) options() []option {
 			on:    &o.deregisterOnStop,
 		},
 		{
-			name: "preemption", value: "CLOUD", among: []string{"auto", "aws", "gcp", "azure", "off"}, fallback: "auto", commands: "install cloud-init",
+			name: "preemption", value: "CLOUD",
+			among: []string{"auto", "aws", "gcp", "azure", "off"}, fallback: "auto", commands: "install cloud-init",
 			usage: "stop in time when aws, gcp or azure gives notice that it takes this machine away; auto finds out which it is, off",
 			text:  &o.preemption,
 		},
 		{
-			name: "allow", value: "A,B", among: []string{plan.AllowSudo, plan.AllowDocker, plan.AllowDBus, plan.AllowAll}, commands: "install cloud-init",
+			name: "allow", value: "A,B",
+			among: []string{plan.AllowSudo, plan.AllowDocker, plan.AllowDBus, plan.AllowAll}, commands: "install cloud-init",
 			usage: "what jobs are left beside their own: sudo, docker, dbus, or all (nothing is kept from them)",
 			list:  &o.allow,
 		},

@@ -32,7 +32,8 @@ type countOptions struct{ count int }
 func (o *countOptions) options() []option {
 	return []option{{
 		name: "count", value: "N", fallback: "1", commands: "install cloud-init",
-		usage: "runners of this kind on this host, from one cache, a service each; those beyond N are removed; as many as there are, if there are any, where it is left out",
+		usage: "runners of this kind on this host, from one cache, a service each; those beyond N are removed; " +
+			"as many as there are, if there are any, where it is left out",
 		count: &o.count,
 	}}
 }
@@ -55,7 +56,8 @@ func (o *identityOptions) options() []option {
 			list:  &o.labels,
 		},
 		{
-			name: "metadata", value: "POLICY", among: []string{plan.MetadataAuto, plan.MetadataRequired, plan.MetadataOff}, fallback: "auto", commands: "install cloud-init",
+			name: "metadata", value: "POLICY",
+			among: []string{plan.MetadataAuto, plan.MetadataRequired, plan.MetadataOff}, fallback: "auto", commands: "install cloud-init",
 			usage: "ask the cloud for {instance_id}, {region}, {zone}, {instance_type}: auto, required (no runner without), off",
 			text:  &o.metadata,
 		},
@@ -137,7 +139,8 @@ type registrationOptions struct {
 func (o *registrationOptions) options() []option {
 	return []option{
 		{
-			name: "replace", once: true, value: "WHICH", choices: []string{plan.ReplaceOffline, plan.ReplaceAlways}, commands: "install cloud-init",
+			name: "replace", once: true, value: "WHICH",
+			choices: []string{plan.ReplaceOffline, plan.ReplaceAlways}, commands: "install cloud-init",
 			usage: "take over a name that GitHub knows already, or register again with other options: offline, of a runner that is " +
 				"offline and nothing else; always, of any; offline alone where WHICH is left out",
 			text: &o.replace,
@@ -153,7 +156,8 @@ func (o *registrationOptions) options() []option {
 			on:    &o.disableUpdate,
 		},
 		{
-			name: "update", value: "WHO", among: []string{instance.UpdateAgent, instance.UpdateRunner, instance.UpdateOff}, commands: "install cloud-init",
+			name: "update", value: "WHO",
+			among: []string{instance.UpdateAgent, instance.UpdateRunner, instance.UpdateOff}, commands: "install cloud-init",
 			usage: "who brings newer versions: agent, runner, or off for nobody; as root agent, where it can learn of them, else runner",
 			text:  &o.update,
 		},

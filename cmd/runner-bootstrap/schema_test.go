@@ -55,7 +55,7 @@ func schema(of reflect.Type) map[string]any {
 	case of.Implements(textual):
 		return map[string]any{"type": "string"}
 	}
-	switch of.Kind() {
+	switch of.Kind() { //nolint:exhaustive // the others are printed as they are, and have no schema
 	case reflect.String:
 		return map[string]any{"type": "string"}
 	case reflect.Bool:

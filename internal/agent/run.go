@@ -269,7 +269,8 @@ func (k *keeper) finish(
 		switch {
 		case err != nil:
 			// The record says what is owed.
-			k.log.Warn("cannot take the runner away from GitHub now; it is done at the next start, or by uninstall", "runner", k.name, "error", err)
+			k.log.Warn("cannot take the runner away from GitHub now; it is done at the next start, or by uninstall",
+				"runner", k.name, "error", err)
 		case left:
 			k.log.Info("GitHub no longer lists the runner", "runner", k.name)
 			reporter.deregistered()

@@ -148,7 +148,8 @@ func (i *installer) save(phase instance.Phase) error {
 // finish notes that nothing is left to do, and that a power cut will not undo
 // it. A record that says so already is not touched.
 func (i *installer) finish(ctx context.Context) error {
-	if i.record.Phase == instance.Installed && !i.plan.Changes() && instance.SameOptions(i.record.Options, i.details.Request.Earlier.Options) {
+	told := i.details.Request.Earlier.Options
+	if i.record.Phase == instance.Installed && !i.plan.Changes() && instance.SameOptions(i.record.Options, told) {
 		return nil
 	}
 	if i.plan.ChangesIn(plan.FetchPhase) {
