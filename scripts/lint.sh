@@ -90,6 +90,19 @@ shell() {
 	shellcheck --severity=style "${shell_files[@]}"
 }
 
+# words are those that people read: spelled as dictionaries have them, and none that scripts/words.txt has a plainer one for.
+words() {
+	local file documents=()
+	while IFS= read -r -d '' file; do
+		case $file in
+		LICENSE* | THIRD_PARTY* | */testdata/* | scripts/words.txt) ;;
+		*.md | *.yaml | *.yml | *.tf | *.hcl | *.sh | *.ps1 | *.txt) [[ ! -f $file ]] || documents+=("$file") ;;
+		esac
+	done <"$list"
+	printf '%d documents\n' "${#documents[@]}"
+	codespell --quiet-level 3 --dictionary - --dictionary scripts/words.txt "${documents[@]}"
+}
+
 if [[ ${1:-} == install ]]; then
 	golangci_path >/dev/null
 	exit
@@ -97,6 +110,7 @@ fi
 check 'gofmt' formatted
 check 'golangci-lint' golangci
 check 'shellcheck' shell
+check 'words' words
 check 'go mod verify' go mod verify
 check 'go mod tidy leaves no diff' go mod tidy -diff
 

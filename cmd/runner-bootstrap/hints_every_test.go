@@ -88,7 +88,9 @@ for name in gh xdg-open curl kill sleep mv chmod umount mount env findmnt df ps 
 done
 PATH=/nonexistent
 ` + strings.NewReplacer("&&", ";", "|", ";", "env -u SSL_CERT_DIR ", "").Replace(hint)
-	out, err := exec.CommandContext(t.Context(), "bash", "-c", show).CombinedOutput()
+	shell := exec.CommandContext(t.Context(), "bash", "-c", show)
+	shell.Dir = t.TempDir() // an example may write a file
+	out, err := shell.CombinedOutput()
 	if err != nil && !bytes.Contains(out, []byte("command not found")) && len(out) > 0 && !bytes.Contains(out, []byte{0}) {
 		t.Errorf("%s: the hint %q: %v\n%s", about, hint, err, out)
 	}
