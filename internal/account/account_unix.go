@@ -45,8 +45,8 @@ func (u User) As(cmd *exec.Cmd) {
 // Create makes a system account with a group and a home of its own, which no other
 // account can look into, and no way to log in with a password. One that exists already,
 // be it in a directory, is a success, and stays as it is. The error is a [*CreateError] if
-// useradd refuses.
-func Create(ctx context.Context, name string) (User, error) {
+// useradd refuses. A new one is a member of groups, which have to be there.
+func Create(ctx context.Context, name string, groups ...string) (User, error) {
 	u, err := Lookup(name)
 	if !errors.Is(err, ErrAbsent) {
 		return u, err
@@ -55,8 +55,13 @@ func Create(ctx context.Context, name string) (User, error) {
 	if err != nil {
 		program = "/usr/sbin/useradd"
 	}
-	cmd := exec.CommandContext(ctx, program, "--system", "--user-group", "--create-home",
-		"--home-dir", "/home/"+name, "--shell", "/bin/bash", "--comment", "GitHub Actions runner", "--", name)
+	words := []string{
+		"--system", "--user-group", "--create-home", "--home-dir", "/home/" + name, "--shell", "/bin/bash", "--comment", "GitHub Actions runner",
+	}
+	if len(groups) > 0 {
+		words = append(words, "--groups", strings.Join(groups, ","))
+	}
+	cmd := exec.CommandContext(ctx, program, append(words, "--", name)...)
 	cmd.Env = append(cmd.Environ(), "LC_ALL=C") // what it says ends up in our errors, which are in English
 	output, err := cmd.CombinedOutput()
 	if err == nil {

@@ -14,7 +14,7 @@ import (
 func (User) As(*exec.Cmd) {}
 
 // Create refuses: accounts of Windows hosts are made by their administrator.
-func Create(_ context.Context, name string) (User, error) {
+func Create(_ context.Context, name string, _ ...string) (User, error) {
 	return User{}, fmt.Errorf("creating account %q: %w: not supported on Windows", name, ErrCreate)
 }
 

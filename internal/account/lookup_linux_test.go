@@ -221,6 +221,25 @@ func TestLookupByTheRealPrograms(t *testing.T) {
 	}
 }
 
+func TestMember(t *testing.T) {
+	t.Parallel()
+	d := place(t, nil)
+	for _, c := range []struct {
+		user       User
+		group      string
+		is, exists bool
+	}{
+		{User{UID: 5, GID: 5, Groups: []int{5, 998}}, "docker", true, true},
+		{User{UID: 5, GID: 998}, "docker", true, true},
+		{User{UID: 5, GID: 5, Groups: []int{5, 997}}, "docker", false, true},
+		{User{UID: 5, GID: 5}, "no-such-group", false, false},
+	} {
+		if is, exists := d.member(c.user, c.group); is != c.is || exists != c.exists {
+			t.Errorf("%+v in %q: %v, %v", c.user, c.group, is, exists)
+		}
+	}
+}
+
 func TestPowers(t *testing.T) {
 	t.Parallel()
 	d := place(t, nil)

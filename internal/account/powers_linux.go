@@ -1,9 +1,12 @@
 package account
 
 import (
+	"context"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Powers names the groups of the account whose members can become root without any
@@ -27,4 +30,36 @@ func (d database) powers(u User) []string {
 		}
 	}
 	return names
+}
+
+// Member tells whether the account is in a group of this host, and whether there is such a group.
+func (u User) Member(group string) (is, exists bool) { return systemDatabase().member(u, group) }
+
+func (d database) member(u User, group string) (is, exists bool) {
+	text, err := os.ReadFile(d.group)
+	if err != nil {
+		return false, false
+	}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Split(line, ":")
+		if len(fields) != 4 || fields[0] != group {
+			continue
+		}
+		gid, err := parseID(fields[2])
+		return err == nil && (gid == u.GID || slices.Contains(u.Groups, gid)), true
+	}
+	return false, false
+}
+
+// sudoTime is how long sudo may take to say what an account may: it may ask a directory.
+const sudoTime = 5 * time.Second
+
+// Sudoer tells whether an account may run anything by sudo, as far as sudo says so to root; true where it cannot be told.
+func Sudoer(ctx context.Context, name string) bool {
+	ctx, cancel := context.WithTimeout(ctx, sudoTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sudo", "-n", "-l", "-U", name)
+	cmd.Env = append(cmd.Environ(), "LC_ALL=C")
+	said, _ := cmd.CombinedOutput() // it ends with 0 or 1 for a no, by its version
+	return !strings.Contains(string(said), "not allowed to run sudo")
 }

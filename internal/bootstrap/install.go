@@ -210,7 +210,13 @@ func (i *installer) keepLife(ctx context.Context) (string, error) {
 }
 
 func (i *installer) createAccount(ctx context.Context) (string, error) {
-	user, err := account.Create(ctx, i.plan.User)
+	var groups []string
+	if slices.Contains(i.record.Allow, plan.AllowDocker) {
+		if _, exists := i.jobUser.Member(plan.DockerGroup); exists {
+			groups = []string{plan.DockerGroup}
+		}
+	}
+	user, err := account.Create(ctx, i.plan.User, groups...)
 	if err != nil {
 		return "", err
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // planAccount finds who runs the jobs: never root.
-func (p *planner) planAccount(context.Context) error {
+func (p *planner) planAccount(ctx context.Context) error {
 	if !account.Privileged() {
 		user, err := p.maker.ownAccount(p.Request.User)
 		p.JobUser, p.plan.User = user, user.Name
@@ -45,6 +45,7 @@ func (p *planner) planAccount(context.Context) error {
 		}
 	}
 	p.warnOfAccount()
+	warnOfAllowed(ctx, p)
 	return checkBarrier(p.JobUser, p.plan.Dir)
 }
 
@@ -127,15 +128,6 @@ func (p *planner) warnOfAccount() {
 	if found, command := places.NoExecHome(p.JobUser); found != "" {
 		p.plan.warn(found + "; to mend it: sudo " + command)
 	}
-	if slices.Contains(p.Request.Life.Allow, AllowSudo) {
-		found, command := places.NoSudo()
-		if command != "" {
-			found += "; to mend it: sudo " + command
-		}
-		if found != "" {
-			p.plan.warn(found)
-		}
-	}
 	if p.JobUser.UID < 0 {
 		return // it will be made as it should be
 	}
@@ -152,6 +144,37 @@ func (p *planner) warnOfAccount() {
 		}
 	}
 }
+
+// warnOfAllowed says what jobs are to have, and cannot: what this host keeps from their account is not for an install to give.
+func warnOfAllowed(ctx context.Context, p *planner) {
+	allow, name := p.Request.Life.Allow, p.plan.User
+	if slices.Contains(allow, AllowSudo) {
+		found, command := places.NoSudo()
+		if found == "" && (p.JobUser.UID < 0 || !account.Sudoer(ctx, name)) {
+			found = fmt.Sprintf("jobs are to have sudo, and account %q may run nothing by it", name)
+			command = fmt.Sprintf("sh -c 'echo \"%s ALL=(ALL) NOPASSWD: ALL\" >/etc/sudoers.d/%s'", name, name)
+		}
+		if command != "" {
+			found += "; to mend it: sudo " + command
+		}
+		if found != "" {
+			p.plan.warn(found)
+		}
+	}
+	if !slices.Contains(allow, AllowDocker) {
+		return
+	}
+	switch member, exists := p.JobUser.Member(DockerGroup); {
+	case !exists:
+		p.plan.warn("jobs are to have Docker, and this host has no group docker: is Docker installed?")
+	case !member && p.JobUser.UID >= 0: // one that is created becomes a member
+		p.plan.warn(fmt.Sprintf("jobs are to have Docker, and account %q is not in its group; to mend it: sudo usermod -aG %s %s",
+			name, DockerGroup, name))
+	}
+}
+
+// DockerGroup is the group whose members reach Docker's daemon.
+const DockerGroup = "docker"
 
 func checkBarrier(user account.User, root string) error {
 	if dir := user.Barrier(root); dir != "" {

@@ -63,6 +63,31 @@ func TestWarnsOfGroups(t *testing.T) {
 	}
 }
 
+// What jobs are to have, and their account cannot, is said with what mends it. The groups of this host are as they are.
+func TestWarnsOfWhatIsAllowedInVain(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		return
+	}
+	_, docker := account.User{}.Member(DockerGroup)
+	want := map[bool]string{false: "no group docker: is Docker installed?", true: "sudo usermod -aG docker ci"}[docker]
+	for name, c := range map[string]struct {
+		uid   int
+		allow []string
+		want  []string
+	}{
+		"nothing":                 {1, nil, nil},
+		"docker":                  {1, []string{AllowDocker}, []string{want}},
+		"sudo, for a new account": {-1, []string{AllowSudo}, []string{"jobs are to have sudo"}},
+	} {
+		made := &Plan{User: "ci", Details: Details{JobUser: account.User{UID: c.uid, GID: 1}, Request: Request{Life: instance.Life{Allow: c.allow}}}}
+		warnOfAllowed(t.Context(), &planner{Details: &made.Details, plan: made})
+		if !slices.EqualFunc(made.Warnings, c.want, strings.Contains) {
+			t.Errorf("%s: warnings %q, want %q", name, made.Warnings, c.want)
+		}
+	}
+}
+
 // Where jobs write beside the runner.
 func TestHomeOf(t *testing.T) {
 	t.Parallel()
