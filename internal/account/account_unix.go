@@ -56,7 +56,8 @@ func Create(ctx context.Context, name string, groups ...string) (User, error) {
 		program = "/usr/sbin/useradd"
 	}
 	words := []string{
-		"--system", "--user-group", "--create-home", "--home-dir", "/home/" + name, "--shell", "/bin/bash", "--comment", "GitHub Actions runner",
+		"--system", "--user-group", "--create-home", "--home-dir", "/home/" + name, "--shell", "/bin/bash",
+		"--comment", "GitHub Actions runner",
 	}
 	if len(groups) > 0 {
 		words = append(words, "--groups", strings.Join(groups, ","))
