@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -104,13 +103,12 @@ func printEntries(out io.Writer, entries []download.Entry, asJSON bool, none str
 }
 
 func tabulate(out io.Writer, entries []download.Entry) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "VERSION\tPLATFORM\tSHA-256\tSIZE\tFILES\tFETCHED")
-	for _, e := range entries {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\n", e.Version, e.Platform, e.SHA256[:12], megabytes(e.Bytes), e.Files,
-			e.Created.Format("2006-01-02 15:04:05"))
-	}
-	return table.Flush()
+	return table(out, "VERSION\tPLATFORM\tSHA-256\tSIZE\tFILES\tFETCHED", func(line func(string, ...any)) {
+		for _, e := range entries {
+			line("%s\t%s\t%s\t%s\t%d\t%s", e.Version, e.Platform, e.SHA256[:12], megabytes(e.Bytes), e.Files,
+				e.Created.Format("2006-01-02 15:04:05"))
+		}
+	})
 }
 
 func hintAbsent(call *session, _ error) string {

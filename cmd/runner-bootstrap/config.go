@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -75,12 +74,11 @@ func showConfig(call *session, o *installOptions) error {
 	if o.output.json {
 		return printJSON(call.out, all)
 	}
-	table := tabwriter.NewWriter(call.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "KEY\tVALUE\tFROM")
-	for _, one := range all {
-		fmt.Fprintf(table, "%s\t%s\t%s\n", one.Key, cellOf(one.Value), one.From)
-	}
-	return table.Flush()
+	return table(call.out, "KEY\tVALUE\tFROM", func(line func(string, ...any)) {
+		for _, one := range all {
+			line("%s\t%s\t%s", one.Key, cellOf(one.Value), one.From)
+		}
+	})
 }
 
 // cellOf writes a value into one cell of a table.

@@ -58,7 +58,10 @@ func newConsole(out io.Writer, o callOptions) *console {
 	printable := &printableWriter{to: out}
 	c := &console{
 		out: out, plain: printable, quiet: o.noProgress, person: format == formatLines || format == formatJournal,
-		lines: &plainWriter{to: printable, journal: format == formatJournal, history: o.history},
+		lines: &plainWriter{
+			to: printable, journal: format == formatJournal, history: o.history,
+			columns: func() int { return columnsOf(out) },
+		},
 	}
 	if file, ok := out.(*os.File); ok {
 		c.terminal = term.IsTerminal(int(file.Fd()))
@@ -136,15 +139,17 @@ func (c *console) paint(done, total int64) {
 		c.width = width
 		options := []progressbar.Option{
 			progressbar.OptionSetWriter(c.out),
-			progressbar.OptionSetDescription(string(c.phase)),
 			progressbar.OptionShowBytes(true),
 			progressbar.OptionShowTotalBytes(true),
+			progressbar.OptionShowCount(),
 			progressbar.OptionThrottle(100 * time.Millisecond),
 			progressbar.OptionSetWidth(max(4, min(20, width-62))),
 			progressbar.OptionClearOnFinish(),
 		}
 		if width < narrow {
 			options = append(options, progressbar.OptionSetElapsedTime(false), progressbar.OptionSetPredictTime(false))
+		} else {
+			options = append(options, progressbar.OptionSetDescription(string(c.phase)))
 		}
 		c.bar = progressbar.NewOptions64(total, options...)
 	}

@@ -63,7 +63,7 @@ func runDrain(ctx context.Context, call *session, host *bootstrap.Host, o *drain
 			return err
 		}
 		call.console.summary(fmt.Sprintf("runner %s is drained; let it go on with: %s", name,
-			call.here("drain", "--resume", "--name", name)))
+			asCalled(call.here("drain", "--resume", "--name", name))))
 		return nil
 	})
 }

@@ -3,11 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 )
 
 // heading is a part of help, and of the README's table of options.
@@ -80,18 +78,10 @@ func widthOf(out io.Writer) int {
 
 // terminalWidth is how many columns a terminal has; as many as help may have where there is none.
 func terminalWidth(out io.Writer) int {
-	if printable, ok := out.(*printableWriter); ok {
-		out = printable.to
+	if columns := columnsOf(out); columns > 0 {
+		return columns
 	}
-	file, ok := out.(*os.File)
-	if !ok {
-		return helpWidth
-	}
-	width, _, err := term.GetSize(int(file.Fd()))
-	if err != nil || width <= 0 {
-		return helpWidth
-	}
-	return width
+	return helpWidth
 }
 
 // explain writes the help of a command.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -50,9 +51,9 @@ func (call *session) withHost(do func(context.Context, *bootstrap.Host) error) f
 	}
 }
 
-// askedHost is the host of an install that has no credential, once a person was asked for one.
+// askedHost is the host of a command that has no credential and needs one, once a person was asked for it.
 func askedHost(ctx context.Context, call *session, host *bootstrap.Host) (*bootstrap.Host, error) {
-	if commandKey(call.running) != "install" || host.Connect != nil || call.issued != (issuedTokens{}) {
+	if host.Connect != nil || call.issued != (issuedTokens{}) || !needsToken(ctx, call, host) {
 		return host, nil
 	}
 	if err := askToken(ctx, call); err != nil {
@@ -62,6 +63,25 @@ func askedHost(ctx context.Context, call *session, host *bootstrap.Host) (*boots
 		return host, nil
 	}
 	return call.host(call.credential)
+}
+
+// needsToken tells whether a command can do nothing without a token: an install, and an uninstall that finds a runner which
+// GitHub is to be told of.
+func needsToken(ctx context.Context, call *session, host *bootstrap.Host) bool {
+	switch commandKey(call.running) {
+	case "install":
+		return true
+	case "uninstall":
+		if optionsOf[removalOptions](call).skipGitHub {
+			return false
+		}
+		names, err := chosenRunners(call, host.Store, optionsOf[nameOptions](call).name, *optionsOf[everyOptions](call))
+		return err == nil && slices.ContainsFunc(names, func(name string) bool { // the command itself tells the error
+			record, err := host.Store.Load(name)
+			return err == nil && record.RunnerID != 0 && !copied(ctx, host, name)
+		})
+	}
+	return false
 }
 
 // withHostAnyway is withHost for what also works without GitHub: a credential that

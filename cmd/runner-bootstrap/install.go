@@ -247,12 +247,12 @@ func installed(plan *plan.Plan, dir string) string {
 	case plan.Details.Waits != "":
 		return fmt.Sprintf("runner %s is installed, and waits until this machine is in service: %s", plan.Name, plan.Details.Waits)
 	case plan.ServiceName != "":
-		return fmt.Sprintf("runner %s is listening for jobs; look with: runner-bootstrap status", plan.Name)
+		return fmt.Sprintf("runner %s is listening for jobs; look with: %s", plan.Name, asCalled("runner-bootstrap status"))
 	default:
 		words := []string{"runner-bootstrap", "run", "--name", plan.Name}
 		if dir != "" {
 			words = append(words, "--dir", dir)
 		}
-		return fmt.Sprintf("runner %s is registered; start it with: %s", plan.Name, shellWords(words))
+		return fmt.Sprintf("runner %s is registered; start it with: %s", plan.Name, asCalled(shellWords(words)))
 	}
 }

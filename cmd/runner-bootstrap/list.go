@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/status"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -92,7 +93,7 @@ const (
 
 func listCells(s status.Runner) []any {
 	state, since := stateWord(s), "-"
-	if s.Listener.Draining {
+	if s.Listener.Draining && s.Listener.State != instance.Drained {
 		state += ",draining"
 	}
 	if at := s.Listener.Since; at != nil && !at.IsZero() {

@@ -83,6 +83,13 @@ func runLogs(ctx context.Context, call *session, o *logsOptions) error {
 	if err != nil {
 		return err
 	}
+	if o.show.follow && columnsOf(call.out) > 0 {
+		defer func() {
+			if ctx.Err() != nil {
+				fmt.Fprintln(call.out) // behind the terminal's ^C
+			}
+		}()
+	}
 	if o.show.listener {
 		return showListenerLog(ctx, call, record, o.show.follow)
 	}
@@ -93,7 +100,7 @@ func runLogs(ctx context.Context, call *session, o *logsOptions) error {
 	if err != nil {
 		return err
 	}
-	return service.WriteLog(ctx, call.out, call.err, o.show.follow)
+	return service.WriteLog(ctx, fitting(call.out), call.err, o.show.follow)
 }
 
 // outputOf says where the output of an agent goes that was started by hand.

@@ -47,6 +47,7 @@ type plainWriter struct {
 	to      io.Writer
 	journal bool
 	history bool
+	columns func() int // of the terminal that it is, 0 if it is none
 }
 
 // write writes a text of one line or several at once, so that no reader of a log gets halves.
@@ -60,7 +61,7 @@ func (w *plainWriter) write(level slog.Level, at time.Time, text string) error {
 	}
 	var lines strings.Builder
 	for line := range strings.Lines(strings.TrimRight(text, "\n") + "\n") {
-		lines.WriteString(begin + line)
+		lines.WriteString(fitted(begin+strings.TrimSuffix(line, "\n"), w.columns()) + "\n")
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -9,7 +9,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -96,25 +95,25 @@ func printStatus(out io.Writer, all []status.Runner) error {
 	if len(all) > 1 {
 		return printStatuses(out, all)
 	}
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	for _, one := range all {
-		fmt.Fprintf(table, "runner\t%s (%s), version %s\n", one.Name, idWords(one.RunnerID), one.Version)
-		fmt.Fprintf(table, "scope\t%s\n", one.ScopeURL)
-		fmt.Fprintf(table, "dir\t%s, jobs run as %s\n", one.Dir, one.User)
-		fmt.Fprintf(table, "service\t%s\n", serviceLine(one.Service))
-		fmt.Fprintf(table, "listener\t%s\n", listenerLine(one.Listener))
-		fmt.Fprintf(table, "github\t%s\n", gitHubLine(one.GitHub))
-		if weaker := one.Listener.Weaker; weaker != "" {
-			fmt.Fprintf(table, "jobs\tconfined by %s alone: %s\n", one.Listener.ConfinedBy, weaker)
-		}
-		if one.Agent.Replaced {
-			fmt.Fprintf(table, "agent\t%s\n", agentLine(one))
-		}
-		for _, problem := range one.Problems {
-			fmt.Fprintf(table, "problem\t%s\n", problem)
-		}
+	one := all[0]
+	facts := []fact{
+		{"runner", fmt.Sprintf("%s (%s), version %s", one.Name, idWords(one.RunnerID), one.Version)},
+		{"scope", one.ScopeURL},
+		{"dir", one.Dir + ", jobs run as " + one.User},
+		{"service", serviceLine(one.Service)},
+		{"listener", listenerLine(one.Listener)},
+		{"github", gitHubLine(one.GitHub)},
 	}
-	return table.Flush()
+	if weaker := one.Listener.Weaker; weaker != "" {
+		facts = append(facts, fact{"jobs", fmt.Sprintf("confined by %s alone: %s", one.Listener.ConfinedBy, weaker)})
+	}
+	if one.Agent.Replaced {
+		facts = append(facts, fact{"agent", agentLine(one)})
+	}
+	for _, problem := range one.Problems {
+		facts = append(facts, fact{"problem", problem})
+	}
+	return printFacts(out, facts)
 }
 
 // printStatuses is for several: a line for each, and then what is to be told of any.
@@ -126,10 +125,10 @@ func printStatuses(out io.Writer, all []status.Runner) error {
 	})
 	for _, one := range all {
 		if one.Agent.Replaced {
-			fmt.Fprintf(out, "agent    %s: %s\n", one.Name, oneCell(agentLine(one)))
+			fmt.Fprintln(out, fitted(fmt.Sprintf("agent    %s: %s", one.Name, oneCell(agentLine(one))), columnsOf(out)))
 		}
 		for _, problem := range one.Problems {
-			fmt.Fprintf(out, "problem  %s: %s\n", one.Name, oneCell(problem))
+			fmt.Fprintln(out, fitted(fmt.Sprintf("problem  %s: %s", one.Name, oneCell(problem)), columnsOf(out)))
 		}
 	}
 	return err
@@ -138,7 +137,7 @@ func printStatuses(out io.Writer, all []status.Runner) error {
 // agentLine is for an agent that is not what is installed.
 func agentLine(s status.Runner) string {
 	return fmt.Sprintf("runner-bootstrap %s goes on running, and another is installed; "+
-		"it takes over with: runner-bootstrap restart --name %s", firstOf(s.Agent.Version, "of before"), s.Name)
+		"it takes over with: %s", firstOf(s.Agent.Version, "of before"), asCalled("runner-bootstrap restart --name "+s.Name))
 }
 
 func idWords(id int64) string {

@@ -42,6 +42,18 @@ func proxyVariables() []string {
 	return set
 }
 
+// asCalled is a command for the next step as this call was made: who needed sudo for the one needs it for the other, and
+// sudo has found this program by its name if it was called by it.
+func asCalled(command string) string {
+	switch {
+	case os.Getenv("SUDO_USER") == "":
+		return command
+	case os.Args[0] == programName:
+		return "sudo " + command
+	}
+	return underSudo(command)
+}
+
 // sudoName is what this program is called by under sudo: its name where every
 // sudo finds it, else its path.
 func sudoName() string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 
@@ -30,13 +31,13 @@ func askable(call *session) *terminal {
 
 // ask returns the line that is typed, without blanks around it. Its end, and that of ctx, are errors.
 func (t *terminal) ask(ctx context.Context, question string) (string, error) {
-	fmt.Fprint(t.out, question+" ")
+	t.put(question)
 	return t.await(ctx, func() (string, error) { return readLine(t.in) })
 }
 
 // askSecret is ask for what is not to be seen.
 func (t *terminal) askSecret(ctx context.Context, question string) (string, error) {
-	fmt.Fprint(t.out, question+" (not shown as you type or paste): ")
+	t.put(question + " (not shown as you type or paste):")
 	fd := int(t.in.Fd())
 	before, err := term.GetState(fd)
 	if err != nil {
@@ -50,6 +51,11 @@ func (t *terminal) askSecret(ctx context.Context, question string) (string, erro
 	})
 	fmt.Fprintln(t.out)
 	return text, err
+}
+
+// put writes a question; the answer begins behind it.
+func (t *terminal) put(question string) {
+	fmt.Fprint(t.out, fitted(question, columnsOf(t.out))+" ")
 }
 
 func (t *terminal) await(ctx context.Context, read func() (string, error)) (string, error) {
@@ -104,18 +110,23 @@ func askURL(ctx context.Context, call *session) error {
 	return call.running.Flags().Set("url", url)
 }
 
-// askToken asks an install that has no credential for one, and says what can be done with it.
+// askToken asks an install or an uninstall that has no credential for one, and says what can be done with it.
 func askToken(ctx context.Context, call *session) error {
 	at := askable(call)
 	if at == nil {
 		return nil
 	}
-	text, err := at.askSecret(ctx, "Registration token from GitHub's page \"New self-hosted runner\", or an access token")
+	removing := commandKey(call.running) == "uninstall"
+	question := "Registration token from GitHub's page \"New self-hosted runner\", or an access token"
+	if removing {
+		question = "Remove token from GitHub's page of the runner (\"Remove\"), or an access token"
+	}
+	text, err := at.askSecret(ctx, question)
 	if err != nil || text == "" {
 		return err
 	}
 	call.credential, err = call.secrets().readToken("the terminal", text)
-	if err != nil {
+	if err != nil || removing {
 		return err
 	}
 	what := "an access token: kept for root alone if the runner has to register again, as with --ephemeral, and else forgotten"
@@ -123,7 +134,7 @@ func askToken(ctx context.Context, call *session) error {
 		what = "a registration token: good for one hour, and for nothing but to register runners; " +
 			"status and uninstall ask GitHub only with an access token or an App"
 	}
-	fmt.Fprintf(call.console.plain, "= %-11s %s\n", "token", what)
+	call.console.say(slog.LevelInfo, "= %-11s %s", "token", what)
 	return nil
 }
 

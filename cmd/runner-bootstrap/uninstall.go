@@ -53,7 +53,8 @@ func newUninstall(call *session) *cobra.Command {
 	return call.command("uninstall", "Remove the runner from this host and from GitHub", `
 Stops the runner, removes its service, takes it away from GitHub and proves
 that, and removes its files. Already absent is not an error. The account that
-jobs ran as and the cache of verified archives stay. On a copy of the machine
+jobs ran as and the cache of verified archives stay. Without a credential it asks
+for one at a terminal. On a copy of the machine
 that the runner was installed on, what is there is removed and GitHub not told.`, o.groups(), call.withHost(bind(call, o, runUninstall)))
 }
 

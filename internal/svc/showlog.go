@@ -14,7 +14,7 @@ func (s *Service) WriteLog(ctx context.Context, out, errs io.Writer, follow bool
 	if err != nil {
 		return err
 	}
-	args := []string{"--no-pager", "--unit=" + s.file()}
+	args := []string{"--no-pager", "--no-hostname", "--unit=" + s.file()}
 	if follow {
 		args = append(args, "--follow")
 	}
