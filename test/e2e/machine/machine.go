@@ -194,22 +194,12 @@ func (m *Machine) Must(argv ...string) string {
 }
 
 func (m *guest) run(ctx context.Context, stdin io.Reader, argv ...string) (Result, error) {
-	leader, err := m.first()
+	cmd, err := m.command(ctx, argv...)
 	if err != nil {
 		return Result{Code: -1}, err
 	}
 	var out, errs bytes.Buffer
-	cmd := exec.CommandContext(ctx, "nsenter", append([]string{
-		"--target", strconv.Itoa(leader), "--all", "--",
-	}, argv...)...)
-	cmd.Env = []string{
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8",
-	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &out, &errs
-	// nsenter waits for the command, which does not end with it: the two make a group that does.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second // a daemon that the command left may hold its output open
 	err = cmd.Run()
 	result := Result{Stdout: out.String(), Stderr: errs.String(), Code: cmd.ProcessState.ExitCode()}
 	var exit *exec.ExitError
@@ -217,6 +207,25 @@ func (m *guest) run(ctx context.Context, stdin io.Reader, argv ...string) (Resul
 		err = nil
 	}
 	return result, err
+}
+
+// command is one in the machine, which ends with ctx.
+func (m *guest) command(ctx context.Context, argv ...string) (*exec.Cmd, error) {
+	leader, err := m.first()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, "nsenter", append([]string{
+		"--target", strconv.Itoa(leader), "--all", "--",
+	}, argv...)...)
+	cmd.Env = []string{
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8",
+	}
+	// nsenter waits for the command, which does not end with it: the two make a group that does.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second // a daemon that the command left may hold its output open
+	return cmd, nil
 }
 
 // Listen returns a listener on 127.0.0.1 in the machine, on a free port. It is the test's own: what serves
