@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/departure"
@@ -117,17 +118,21 @@ func (call *session) withHostAnyway(do func(context.Context, *bootstrap.Host) er
 	}
 }
 
+// sameSignal is how long the same signal is no other one: a terminal, timeout and sudo each may send it, to a process and its group.
+const sameSignal = time.Second
+
 // interruptible gives a context that ends with a signal, which is told once; the next one ends this process as if it were
 // not heard: what was begun is continued by the next command.
 func interruptible(ctx context.Context, tell func()) (interrupted context.Context, stop func()) {
 	ctx, hear := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	var over atomic.Bool
 	context.AfterFunc(ctx, func() {
-		hear()
 		// A signal says in the cause which one it was; as an error it is no other than a cancel.
 		if !over.Load() && errors.Is(ctx.Err(), context.Canceled) && context.Cause(ctx).Error() != context.Canceled.Error() {
 			tell()
+			time.Sleep(sameSignal)
 		}
+		hear()
 	})
 	return ctx, func() {
 		over.Store(true)

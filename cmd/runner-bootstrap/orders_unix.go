@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 )
@@ -27,6 +28,7 @@ func hearSignals(ctx context.Context) (stopping context.Context, orders <-chan s
 	made, ended := make(chan supervise.Order), make(chan struct{})
 	go func() {
 		terminated := false
+		last, at := os.Signal(nil), time.Time{}
 		var waiting []supervise.Order // until the supervisor takes them: signals are heard meanwhile
 		for {
 			var taken chan<- supervise.Order
@@ -40,6 +42,10 @@ func hearSignals(ctx context.Context) (stopping context.Context, orders <-chan s
 			case taken <- next:
 				waiting = waiting[1:]
 			case s := <-heard:
+				if s == last && time.Since(at) < sameSignal {
+					continue
+				}
+				last, at = s, time.Now()
 				switch {
 				case s == syscall.SIGUSR1:
 					waiting = append(waiting, supervise.Order{Kind: supervise.Drain, Reason: "SIGUSR1"})

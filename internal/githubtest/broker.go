@@ -41,6 +41,7 @@ func asRunner(h func(*call, *record) answer) func(*call) answer {
 		if !known {
 			return unauthorized()
 		}
+		c.s.reapSessions() // what has ended meanwhile does not begin again by this call
 		r := c.s.runner("", id)
 		if r == nil {
 			return brokerError(http.StatusNotFound, "RunnerNotFound", "The runner was not found.")
@@ -157,6 +158,7 @@ func (s broker) beginPoll(r *http.Request) (int64, *answer) {
 		a := unauthorized()
 		return 0, &a
 	}
+	s.reapSessions()
 	if rec := s.runner("", id); rec != nil && rec.session != nil {
 		rec.session.polling++
 		rec.session.polls++
