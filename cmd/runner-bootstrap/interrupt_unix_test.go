@@ -54,6 +54,7 @@ func TestInterruptAgain(t *testing.T) {
 	expect("ready")
 	signal()
 	expect("told")
+	time.Sleep(sameSignal / 10)
 	signal()
 	expect("alive")
 	time.Sleep(sameSignal)
