@@ -83,7 +83,7 @@ func (call *session) report(err error) int {
 		return exitDone
 	}
 	code, hint := call.explain(err)
-	call.console.failure(err, hint, call.toDo(err, hint), explainedAt(err), code)
+	call.console.failure(err, hintAsCalled(hint), call.toDo(err, hint), explainedAt(err), code)
 	return code
 }
 

@@ -17,6 +17,9 @@ import (
 // inherit that: jobs expect that "yes | head" ends.
 func ignoreBrokenPipe() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
+// sameOrder is how long the same signal is no other one: who sends it to a process and to its group, as timeout does, means one.
+const sameOrder = 20 * time.Millisecond
+
 // hearSignals is the one who hears the signals of a supervisor, from its first moment on.
 // The context that it returns ends with the first SIGTERM, after which the running job may
 // finish, or with an interrupt. An interrupt, or whatever comes after SIGTERM, is the order
@@ -42,7 +45,7 @@ func hearSignals(ctx context.Context) (stopping context.Context, orders <-chan s
 			case taken <- next:
 				waiting = waiting[1:]
 			case s := <-heard:
-				if s == last && time.Since(at) < sameSignal {
+				if s == last && time.Since(at) < sameOrder && (s == syscall.SIGTERM || s == os.Interrupt) {
 					continue
 				}
 				last, at = s, time.Now()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
@@ -52,6 +53,23 @@ func asCalled(command string) string {
 		return "sudo " + command
 	}
 	return underSudo(command)
+}
+
+// commandsIn are the beginnings of the commands in a line of a shell.
+var commandsIn = regexp.MustCompile(`(^|&& |\| |; )` + programName + ` [^&|;]*`)
+
+// hintAsCalled is a hint whose calls of this program are made as this one was. Help needs nobody's rights.
+func hintAsCalled(hint string) string {
+	if os.Getenv("SUDO_USER") == "" {
+		return hint
+	}
+	return commandsIn.ReplaceAllStringFunc(hint, func(found string) string {
+		i := strings.Index(found, programName)
+		if strings.Contains(found, "--help") || strings.HasSuffix(strings.TrimSpace(found), " help") {
+			return found
+		}
+		return found[:i] + asCalled(found[i:])
+	})
 }
 
 // sudoName is what this program is called by under sudo: its name where every

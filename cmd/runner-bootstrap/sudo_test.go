@@ -61,3 +61,27 @@ func TestUnderSudo(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// A hint's calls of this program are made by sudo where this one was.
+func TestHintAsCalled(t *testing.T) {
+	t.Setenv("SUDO_USER", "")
+	const two = "gh auth token | runner-bootstrap install --env A=b --token-file - && runner-bootstrap status"
+	if got := hintAsCalled(two); got != two {
+		t.Errorf("without sudo it is %q", got)
+	}
+	t.Setenv("SUDO_USER", "me")
+	name := strings.TrimPrefix(asCalled("runner-bootstrap x"), "sudo ")
+	name = strings.TrimSuffix(name, " x")
+	for hint, want := range map[string]string{
+		two:                                 "gh auth token | sudo " + name + " install --env A=b --token-file - && sudo " + name + " status",
+		"sleep 3; runner-bootstrap status":  "sleep 3; sudo " + name + " status",
+		"runner-bootstrap install --help":   "runner-bootstrap install --help",
+		"sudo umount /x":                    "sudo umount /x",
+		"sudo runner-bootstrap status":      "sudo runner-bootstrap status",
+		"journalctl -u runner-bootstrap -f": "journalctl -u runner-bootstrap -f",
+	} {
+		if got := hintAsCalled(hint); got != want {
+			t.Errorf("%q is %q, want %q", hint, got, want)
+		}
+	}
+}

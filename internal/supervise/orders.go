@@ -132,6 +132,7 @@ func (p *stopState) end() time.Time {
 // something else is to be done first, and returns false. Meanwhile it heeds
 // orders and limits: nothing else in this package waits for long.
 func (s *supervisor) await(ctx context.Context, over <-chan struct{}, enough func() bool) bool {
+	woken := time.Now()
 	for {
 		if ctx.Err() != nil {
 			s.leave(Stopped)
@@ -141,6 +142,7 @@ func (s *supervisor) await(ctx context.Context, over <-chan struct{}, enough fun
 			stop = nil
 		}
 		begin := time.Now()
+		oversleep(s, begin.Sub(woken)) // what is done between two waits takes no such time by itself
 		due := s.runDue(begin)
 		alarm := time.NewTimer(due)
 		select {
@@ -164,7 +166,8 @@ func (s *supervisor) await(ctx context.Context, over <-chan struct{}, enough fun
 		case <-alarm.C:
 		}
 		alarm.Stop()
-		oversleep(s, time.Since(begin)-due)
+		woken = time.Now()
+		oversleep(s, woken.Sub(begin)-due)
 		if order != nil {
 			s.handleCommand(*order)
 		}

@@ -146,6 +146,7 @@ var differs = []struct {
 	{regexp.MustCompile(`(\(|after\s+|took=)(\d+m)?\d[\d.]*m?s`), "${1}1s"},
 	{regexp.MustCompile(`runner-bootstrap\[\d+\]`), "runner-bootstrap[100]"},
 	{regexp.MustCompile(`(pid=|process\s+)\d+`), "${1}100"},
+	{regexp.MustCompile(`version=(devel|v\d\S*)(\s+runner=web-1\s+pid=)`), "version=devel${2}"},
 	{regexp.MustCompile(`\b(u?id)(\s+)\d+`), "${1}${2}101"},
 	{regexp.MustCompile(`linux-(x64|arm64|arm)\b`), "linux-x64"},
 }
