@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
@@ -243,7 +244,11 @@ func (call *session) hintUnhealthyRunner(s status.Runner) string {
 	case s.Service.Name == "":
 		return call.here("status", "--name", s.Name, "--json")
 	case s.Service.State == string(svc.Failed), s.Service.State == string(svc.Stopped):
-		return "sudo " + shellWords(svc.RestartCommand(s.Service.Name))
+		restart := call.here("restart", "--name", s.Name)
+		if !account.Privileged() {
+			restart = underSudo(restart)
+		}
+		return restart
 	}
 	return shellWords(svc.ShowLog(s.Service.Name))
 }

@@ -46,7 +46,4 @@ func PowerOffCommand() []string {
 	}
 }
 
-// RestartCommand is the command by which root starts a service again.
-func RestartCommand(name string) []string { return []string{"systemctl", "restart", name} }
-
 func fileOf(name string) string { return name + ".service" }
