@@ -130,7 +130,7 @@ func interruptible(ctx context.Context, tell func()) (interrupted context.Contex
 		// A signal says in the cause which one it was; as an error it is no other than a cancel.
 		if !over.Load() && errors.Is(ctx.Err(), context.Canceled) && context.Cause(ctx).Error() != context.Canceled.Error() {
 			tell()
-			time.Sleep(sameSignal)
+			<-time.After(sameSignal)
 		}
 		hear()
 	})
