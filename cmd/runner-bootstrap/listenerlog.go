@@ -59,10 +59,10 @@ func showListenerLog(ctx context.Context, call *session, record instance.Record,
 			continue // it may come again
 		}
 		if other == name {
-			_ = next.Close()
+			_ = next.Close() // it was only read
 			continue
 		}
-		_ = file.Close()
+		_ = file.Close() // likewise
 		file, name = next, other
 	}
 }

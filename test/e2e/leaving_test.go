@@ -82,7 +82,7 @@ func (h *host) answers(t *testing.T, cloud http.Handler) {
 	done := make(chan error, 1)
 	go func() { done <- web.Serve(at) }()
 	t.Cleanup(func() {
-		_ = web.Close()
+		_ = web.Close() // the test is over
 		<-done
 	})
 }
