@@ -64,6 +64,8 @@ func Create(ctx context.Context, name string, groups ...string) (User, error) {
 	}
 	cmd := exec.CommandContext(ctx, program, append(words, "--", name)...)
 	cmd.Env = append(cmd.Environ(), "LC_ALL=C") // what it says ends up in our errors, which are in English
+	// What a terminal sends to all that it runs would leave half an account.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	output, err := cmd.CombinedOutput()
 	if err == nil {
 		u, err := Lookup(name)

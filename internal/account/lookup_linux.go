@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -203,6 +204,7 @@ func (d database) ask(program string, arguments ...string) (string, error) {
 	cmd.Env = []string{"LC_ALL=C", "PATH=" + searchPath}
 	cmd.Stdout, cmd.Stderr = &limited{to: &said}, &limited{to: &complaint}
 	cmd.WaitDelay = time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a terminal's interrupt is ours to answer
 	err := cmd.Run()
 	switch {
 	case ctx.Err() != nil:

@@ -215,6 +215,22 @@ func (h host) run(ctx context.Context, program string, args ...string) (stdout, 
 	if err != nil {
 		return "", "", err
 	}
+	for range struckTries {
+		stdout, stderr, err = once(ctx, path, args...)
+		if ctx.Err() != nil {
+			return stdout, stderr, context.Cause(ctx) // rather than "signal: killed", which is only how it was ended
+		}
+		if !struck(err) {
+			break
+		}
+	}
+	return stdout, stderr, err
+}
+
+// struckTries is how often a program is run that is ended by what was meant for us.
+const struckTries = 3
+
+func once(ctx context.Context, path string, args ...string) (stdout, stderr string, err error) {
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -222,8 +238,5 @@ func (h host) run(ctx context.Context, program string, args ...string) (stdout, 
 	cmd.Env = append(cmd.Environ(), "LC_ALL=C") // what it says ends up in our errors, which are in English
 	cmd.WaitDelay = time.Second
 	err = cmd.Run()
-	if ctx.Err() != nil {
-		err = context.Cause(ctx) // rather than "signal: killed", which is only how it was ended
-	}
 	return strings.TrimSpace(out.String()), strings.TrimSpace(errs.String()), err
 }

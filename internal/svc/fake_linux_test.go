@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -20,6 +21,7 @@ import (
 //	active       the word that show gives as ActiveState; inactive without
 //	fail-VERB    what VERB writes to stderr before it exits with 1
 //	hang-VERB    VERB waits until it is killed
+//	struck-VERB  VERB ends itself as an interrupt would, and takes the file away
 //	idle-VERB    VERB does nothing
 //	slow-stop    stop leaves the unit deactivating, for as many looks as the file has bytes
 //	kill-options what options kill was last called with; stop-options those of the first stop
@@ -57,6 +59,10 @@ func fakeProgram(folder, program string, args []string) int {
 	}
 	if _, err := os.Stat(file("hang-" + verb)); err == nil {
 		time.Sleep(time.Minute) // the test kills it long before
+	}
+	if os.Remove(file("struck-"+verb)) == nil {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGINT) // the test sees what becomes of it
+		time.Sleep(time.Minute)
 	}
 	if text, err := os.ReadFile(file("fail-" + verb)); err == nil {
 		fmt.Fprint(os.Stderr, string(text))

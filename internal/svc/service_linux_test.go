@@ -539,3 +539,16 @@ func TestInstallerIsSystemds(t *testing.T) {
 		t.Errorf("installer is a %s", kind)
 	}
 }
+
+// TestStruck: an interrupt for the whole group may end a program of systemd's before it has left the group. That is no answer
+// of systemd's, and what was to be done is done.
+func TestStruck(t *testing.T) {
+	f := newFake(t, fakeInstaller{})
+	f.lay(map[string]string{"a.service": "x"}, 0)
+	for _, verb := range []string{"show", "daemon-reload", "enable"} {
+		f.put("struck-"+verb, "")
+	}
+	if change, err := f.Install(t.Context()); !change.Made || err != nil {
+		t.Errorf("changed %v, error %v", change.Made, err)
+	}
+}
