@@ -5,6 +5,7 @@ package svc
 import (
 	"errors"
 	"os/exec"
+	"slices"
 	"syscall"
 )
 
@@ -20,5 +21,6 @@ func struck(err error) bool {
 		return false
 	}
 	status, known := exit.Sys().(syscall.WaitStatus)
-	return known && status.Signaled() && (status.Signal() == syscall.SIGINT || status.Signal() == syscall.SIGTERM || status.Signal() == syscall.SIGHUP)
+	meant := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
+	return known && status.Signaled() && slices.Contains(meant, status.Signal())
 }
