@@ -216,6 +216,9 @@ func (f *Fetcher) receive(ctx context.Context, asset Asset, progress Progress) (
 		return false, fmt.Errorf("making the staging directory: %w", err)
 	}
 	if err = f.unpack(ctx, cancel, asset, from, staging); err == nil {
+		err = from.Close() // Windows removes no file that is open
+	}
+	if err == nil {
 		err = f.Cache.commit(staging, asset, f.SyncLater)
 	}
 	if err != nil {
