@@ -119,6 +119,7 @@ func arrows() []arrow {
 		{"test/herd", []string{"internal/bootstrap", "internal/plan", "internal/download", "internal/github", "internal/instance", "internal/transport"}},
 		{"test/infrastructure", nil},
 		{"test/installer", nil},
+		{"test/wine", nil},
 		{"test/packages", []string{"test/e2e/machine", "internal/download", "internal/instance"}},
 	}
 }
