@@ -9,7 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
+	"strings"
 )
 
 var (
@@ -43,17 +43,16 @@ func (e *CreateError) Error() string {
 
 func (e *CreateError) Unwrap() []error { return []error{ErrCreate, e.Cause} }
 
-// searchPath is what every runner starts with. The PATH of the one who installs is
-// no guide: in cloud-init it is nearly empty, under sudo it is root's.
-const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 // User is an account.
 type User struct {
+	// Name is as the system calls it; on Windows with the domain or the host before it, but for LocalSystem.
 	Name   string
-	UID    int
+	UID    int // -1 on Windows, and where the account is yet to be made
 	GID    int
 	Groups []int // supplementary, the primary one included
-	Home   string
+	// SID is its security identifier ("S-1-5-..."), which it has on Windows alone.
+	SID  string
+	Home string
 	// Doubt is why groups may be missing that a directory knows; nil if none are.
 	Doubt error
 	// Self is set when it is the account this process runs as, so that nothing
@@ -75,17 +74,31 @@ func Lookup(name string) (User, error) {
 }
 
 // OfJobs finds the account that jobs run as, which a record calls name. Without
-// privileges, and on Windows, that is the account this process runs as. It fails as
-// [Lookup] does.
+// privileges that is the account this process runs as, and so it is for an empty name. It
+// fails as [Lookup] does.
 func OfJobs(name string) (User, error) {
-	if runtime.GOOS == "windows" || !Privileged() {
+	if !Privileged() {
 		return Lookup("")
 	}
 	return Lookup(name)
 }
 
+// Planned tells whether the account is yet to be made.
+func (u User) Planned() bool { return u.UID < 0 && u.SID == "" }
+
+// Root tells whether the account may do everything on this host: a job of root's, or of LocalSystem's, owns it.
+func (u User) Root() bool { return u.UID == 0 && u.SID == "" || u.SID == sidSystem }
+
+// Same tells whether other is the same account, by whatever name it was found. One that is yet to be made is the same as none.
+func (u User) Same(other User) bool {
+	if u.Planned() || other.Planned() {
+		return false
+	}
+	return u.UID == other.UID && strings.EqualFold(u.SID, other.SID)
+}
+
 // Owner is whom a file is given to that this account is to have, as chown takes it:
-// -1 for both leaves it as it is made, where this process is that account.
+// -1 for both leaves it as it is made, where this process is that account, and on Windows.
 func (u User) Owner() (uid, gid int) {
 	if u.Self {
 		return -1, -1
@@ -104,41 +117,6 @@ func (e *LookupError) Error() string {
 }
 func (e *LookupError) Unwrap() error { return e.Cause }
 
-// Creatable tells whether useradd makes an account of this name: Debian's and Red
-// Hat's take lower-case letters, digits, dashes and underlines, up to 32, and no
-// digit or dash first.
-func Creatable(name string) bool {
-	for i, r := range name {
-		letter := r >= 'a' && r <= 'z' || r == '_'
-		if !letter && (i == 0 || r != '-' && (r < '0' || r > '9')) {
-			return false
-		}
-	}
-	return name != "" && len(name) <= longestName
-}
-
-// longestName is what utmp has room for.
-const longestName = 32
-
-// Environment is what a program of this account starts with: where to find
-// programs, who and where it is, and extra on top ("KEY=VALUE"). Nothing of
-// our own environment is in it. HOME is dir where the account has no home of
-// its own, as jobs break without one.
-func (u User) Environment(dir string, extra ...string) []string {
-	home := u.Home
-	if info, err := os.Stat(home); err != nil || !info.IsDir() {
-		home = dir
-	}
-	environment := []string{
-		"PATH=" + searchPath,
-		"HOME=" + home,
-		"USER=" + u.Name,
-		"LOGNAME=" + u.Name,
-		"LANG=C.UTF-8",
-	}
-	return append(environment, extra...)
-}
-
 // OwnHome is the account's home, or empty where it has none that it could write to:
 // none at all, one that is not there, or a directory of the system, as services
 // have ("/", "/usr/sbin").
@@ -156,24 +134,12 @@ func (u User) OwnHome() string {
 	return u.Home
 }
 
-// SearchPath is the PATH that [User.Environment] sets.
-func SearchPath() string { return searchPath }
-
-// Own makes u the owner of path, not following a link and not descending. It
-// does nothing when u is the account this process runs as.
-func (u User) Own(path string) error {
-	if u.Self {
-		return nil
-	}
-	return os.Lchown(path, u.UID, u.GID)
-}
-
 // Barrier returns the first directory on the way to path which the account may
 // not list and pass, or "" if there is none. A runner refuses to be configured
 // below such a directory (actions/runner, IOUtil.ValidateExecutePermission).
 // Parents that do not exist yet are no barrier.
 func (u User) Barrier(path string) string {
-	if u.UID == 0 {
+	if u.Root() {
 		return ""
 	}
 	for _, dir := range parents(path) {
@@ -203,7 +169,7 @@ func parents(path string) []string {
 // on the way that it may not pass, the file, or, where path is a directory, that;
 // "" if nothing does. What a link names counts as well.
 func (u User) Unreadable(path string) string {
-	if u.UID == 0 {
+	if u.Root() {
 		return ""
 	}
 	steps := append(parents(path), path)

@@ -83,6 +83,31 @@ func Create(ctx context.Context, name string, groups ...string) (User, error) {
 	return User{}, &CreateError{Name: name, Said: strings.TrimSpace(string(output)), Taken: taken, Cause: err}
 }
 
+// Creatable tells whether useradd makes an account of this name: Debian's and Red
+// Hat's take lower-case letters, digits, dashes and underlines, up to 32, and no
+// digit or dash first.
+func Creatable(name string) bool {
+	for i, r := range name {
+		letter := r >= 'a' && r <= 'z' || r == '_'
+		if !letter && (i == 0 || r != '-' && (r < '0' || r > '9')) {
+			return false
+		}
+	}
+	return name != "" && len(name) <= longestName
+}
+
+// longestName is what utmp has room for.
+const longestName = 32
+
+// Own makes u the owner of path, not following a link and not descending. It
+// does nothing when u is the account this process runs as.
+func (u User) Own(path string) error {
+	if u.Self {
+		return nil
+	}
+	return os.Lchown(path, u.UID, u.GID)
+}
+
 // closeHome keeps other accounts out of a home that was just made: useradd goes by
 // HOME_MODE and UMASK of login.defs, which often leave it open. One that was there
 // before and is not the account's is none of ours.
@@ -118,7 +143,7 @@ func (u User) mayRead(info fs.FileInfo, last bool) bool {
 	}
 }
 
-func (u User) mayWrite(info fs.FileInfo) bool { return u.UID == 0 || u.may(mayWrite, info) }
+func (u User) mayWrite(info fs.FileInfo) bool { return u.Root() || u.may(mayWrite, info) }
 
 // may tells what the mode of a file lets the account do, as the kernel judges it: the
 // first of owner, group and others that fits counts, and no later one.

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os/exec"
@@ -13,14 +14,34 @@ import (
 // started it.
 func (User) As(*exec.Cmd) {}
 
-// Create refuses: accounts of Windows hosts are made by their administrator.
+// Create gives an account that exists, as virtual ones do, and makes none: those of Windows hosts and domains are made by
+// their administrators.
 func Create(_ context.Context, name string, _ ...string) (User, error) {
-	return User{}, fmt.Errorf("creating account %q: %w: not supported on Windows", name, ErrCreate)
+	u, err := Lookup(name)
+	if errors.Is(err, ErrAbsent) {
+		return User{}, fmt.Errorf("creating account %q: %w: not supported on Windows", name, ErrCreate)
+	}
+	return u, err
 }
+
+// Creatable tells that no account is made here.
+func Creatable(string) bool { return false }
+
+// Own does nothing yet.
+func (User) Own(string) error { return nil }
 
 func (User) mayList(fs.FileInfo) bool  { return true }
 func (User) mayWrite(fs.FileInfo) bool { return true }
 
-// Privileged tells whether this process may create services.
-func Privileged() bool                      { return windows.GetCurrentProcessToken().IsElevated() }
+// Privileged tells whether this process may create services: it is one of an administrator's that is elevated, or
+// LocalSystem's. Other accounts for services are elevated, too, and may not.
+func Privileged() bool {
+	administrators, err := windows.CreateWellKnownSid(windows.WinBuiltinAdministratorsSid)
+	if err != nil || !windows.GetCurrentProcessToken().IsElevated() {
+		return false
+	}
+	member, err := windows.Token(0).IsMember(administrators)
+	return err == nil && member
+}
+
 func (User) mayRead(fs.FileInfo, bool) bool { return true }

@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux && !windows
 
 package account
 
@@ -24,7 +24,6 @@ func lookup(name string) (User, error) {
 		return User{}, err
 	}
 	u := User{Name: found.Username, Home: found.HomeDir, UID: -1, GID: -1}
-	// On Windows the ids are no numbers; nothing there switches accounts.
 	if uid, err := strconv.Atoi(found.Uid); err == nil {
 		u.UID = uid
 	}

@@ -59,7 +59,7 @@ func toMend(k *keeper, record instance.Record) bool {
 // stillRoots tells whether the files of a runner that is to update itself are root's, as an install has left them that made
 // a runner of it which registers in another way.
 func stillRoots(k *keeper, record instance.Record) bool {
-	if record.Rooted() || k.user.Self || k.user.UID == 0 {
+	if record.Rooted() || k.user.Self || k.user.Root() {
 		return false
 	}
 	info, err := os.Lstat(record.Dir)

@@ -168,14 +168,14 @@ func (h Host) account(context.Context) []Finding {
 		return one(check, Failed, h.User, bare(err), "getent passwd "+shell.Quote(h.User))
 	case h.User != "" && user.Name != h.User && !account.Privileged() && !named(user, h.User):
 		return one(check, Failed, h.User, "only root may run jobs as another account", h.asRoot())
-	case user.UID == 0 && account.Privileged():
+	case user.Root() && account.Privileged():
 		return one(check, Failed, user.Name, "it is root: a job would own this host", h.Again("--user", h.DefaultUser))
 	}
 	if barrier := user.Barrier(h.Paths.Root("runner")); barrier != "" {
 		found := fmt.Sprintf("it may not list %q, which is above the runners", barrier)
 		return one(check, Failed, user.Name, found, "sudo chmod a+rx "+shell.Quote(barrier))
 	}
-	if user.UID < 0 && runtime.GOOS != "windows" {
+	if user.Planned() {
 		return one(check, OK, user.Name, "it will be created", "")
 	}
 	found := "jobs run as it"
@@ -208,5 +208,5 @@ func bare(err error) string {
 // named tells whether name is another name of the same account.
 func named(user account.User, name string) bool {
 	other, err := account.Lookup(name)
-	return err == nil && other.UID == user.UID
+	return err == nil && other.Same(user)
 }

@@ -15,7 +15,7 @@ import (
 // is refused for it.
 func NoExecHome(user account.User) (found, command string) {
 	home := user.OwnHome()
-	if user.UID < 0 {
+	if user.Planned() {
 		home = "/home/" + user.Name // where it will be made
 	}
 	if home == "" || !volumeAt(home).NoExec {

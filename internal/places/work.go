@@ -236,7 +236,7 @@ func (w Work) notOwned(path string) error {
 	if w.User.Name == "" || err != nil || name != "" || w.User.Self {
 		return e
 	}
-	if w.User.UID < 0 {
+	if w.User.Planned() {
 		// There is no account yet that it could be given to.
 		e.Detail, e.Instead = "that is yet to be created", w.beside(path)
 		return e

@@ -39,7 +39,7 @@ func (p *planner) planAccount(ctx context.Context) error {
 			Detail: p.Record.User, Name: p.plan.Name,
 		}
 	}
-	if user.UID == 0 {
+	if user.Root() {
 		return &refusal.Error{
 			Object: fmt.Sprintf("account %q", p.plan.User), Reason: ErrAccount, Detail: "a job would own this host", Name: p.plan.User,
 		}
@@ -116,7 +116,7 @@ func (m *Maker) ownAccount(name string) (account.User, error) {
 	}
 	if name != "" && name != user.Name {
 		// The same account may have other names; one that is not found is another one.
-		if named, err := account.Lookup(name); err != nil || named.UID != user.UID {
+		if named, err := account.Lookup(name); err != nil || !named.Same(user) {
 			return account.User{}, &refusal.Error{Object: fmt.Sprintf("running jobs as account %q", name), Reason: account.ErrPrivilege}
 		}
 	}
@@ -128,7 +128,7 @@ func (p *planner) warnOfAccount() {
 	if found, command := places.NoExecHome(p.JobUser); found != "" {
 		p.plan.warn(found + "; to mend it: sudo " + command)
 	}
-	if p.JobUser.UID < 0 {
+	if p.JobUser.Planned() {
 		return // it will be made as it should be
 	}
 	if p.JobUser.Doubt != nil {
@@ -150,7 +150,7 @@ func warnOfAllowed(ctx context.Context, p *planner) {
 	allow, name := p.Request.Life.Allow, p.plan.User
 	if slices.Contains(allow, AllowSudo) {
 		found, command := places.NoSudo()
-		if found == "" && (p.JobUser.UID < 0 || !account.Sudoer(ctx, name)) {
+		if found == "" && (p.JobUser.Planned() || !account.Sudoer(ctx, name)) {
 			found = fmt.Sprintf("jobs are to have sudo, and account %q may run nothing by it", name)
 			command = fmt.Sprintf("sh -c 'echo \"%s ALL=(ALL) NOPASSWD: ALL\" >/etc/sudoers.d/%s'", name, name)
 		}
@@ -167,7 +167,7 @@ func warnOfAllowed(ctx context.Context, p *planner) {
 	switch member, exists := p.JobUser.Member(DockerGroup); {
 	case !exists:
 		p.plan.warn("jobs are to have Docker, and this host has no group docker: is Docker installed?")
-	case !member && p.JobUser.UID >= 0: // one that is created becomes a member
+	case !member && !p.JobUser.Planned(): // one that is created becomes a member
 		p.plan.warn(fmt.Sprintf("jobs are to have Docker, and account %q is not in its group; to mend it: sudo usermod -aG %s %s",
 			name, DockerGroup, name))
 	}

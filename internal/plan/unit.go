@@ -111,7 +111,7 @@ func sandbox(paths instance.Paths, record instance.Record, user account.User, ap
 // homeOf is where the account's jobs write beside the runner: its home, also one that is
 // yet to be made, and not a directory of the system that serves as one.
 func homeOf(user account.User) string {
-	if user.UID < 0 {
+	if user.Planned() {
 		return "/home/" + user.Name // where the account will be made
 	}
 	if _, err := os.Stat(user.Home); errors.Is(err, fs.ErrNotExist) && filepath.IsAbs(user.Home) {
