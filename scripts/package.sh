@@ -7,16 +7,23 @@
 #
 #   VERSION   such as 1.2.3 or 1.2.3-rc.1
 #   OUTDIR    is replaced (default: dist); archives for every platform, deb, rpm and
-#             apk for Linux, runner-bootstrap.cdx.json (what is in the programs),
+#             apk for Linux, msi for Windows, runner-bootstrap.cdx.json (what is in the programs),
 #             runner-bootstrap.rb for Homebrew, runner-bootstrap.json for Scoop,
 #             Containerfile, install.sh and install.ps1, and checksums.txt over all
 #   --texts   only what goes into the packages beside the program, into DIR
+#
+# What is for Windows is signed if there is a certificate, and then differs from run to run, as signatures do:
+#
+# RUNNER_BOOTSTRAP_SIGN_CERTIFICATE     a PKCS#12 file (.pfx, .p12) with the certificate, its chain, and the key
+# RUNNER_BOOTSTRAP_SIGN_PASSWORD_FILE   a file with the password of that one, and nothing else
+# RUNNER_BOOTSTRAP_SIGN_TIMESTAMP_URL   the RFC 3161 server that says when; or the word none, and signatures are worth
+#                                       nothing once the certificate has expired
 #
 # SOURCE_DATE_EPOCH           the time that everything bears (default: the commit's)
 # RUNNER_BOOTSTRAP_CI_CACHE   where nfpm is kept when the one on PATH is of another
 #                             version (default: below XDG_CACHE_HOME)
 #
-# Needs Go, GNU tar, gzip, jq and zip.
+# Needs Go, GNU tar, gzip, jq, zip, and for Windows msitools and gcab; osslsigncode to sign.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -68,6 +75,36 @@ architecture() {
 	arm) echo armv7 ;;
 	*) echo "$1" ;;
 	esac
+}
+
+# sign FILE: by the certificate, if one is given. The password is in no command line.
+sign() {
+	local stamp=()
+	[[ -n ${RUNNER_BOOTSTRAP_SIGN_CERTIFICATE:-} ]] || return 0
+	[[ $RUNNER_BOOTSTRAP_SIGN_TIMESTAMP_URL == none ]] || stamp=(-ts "$RUNNER_BOOTSTRAP_SIGN_TIMESTAMP_URL")
+	osslsigncode sign -pkcs12 "$RUNNER_BOOTSTRAP_SIGN_CERTIFICATE" -readpass "$RUNNER_BOOTSTRAP_SIGN_PASSWORD_FILE" -h sha256 \
+		-n runner-bootstrap -i https://github.com/runner-bootstrap/runner-bootstrap "${stamp[@]}" -in "$1" -out "$1.signed" >"$work/sign.log" 2>&1 ||
+		fail "signing ${1##*/}: $(tr '\n' ' ' <"$work/sign.log")"
+	mv "$1.signed" "$1"
+}
+
+# sign_script FILE: signs a script of PowerShell, which osslsigncode before 2.8 cannot. Then that is said.
+sign_script() {
+	[[ -n ${RUNNER_BOOTSTRAP_SIGN_CERTIFICATE:-} ]] || return 0
+	if [[ $(osslsigncode --version 2>&1) =~ osslsigncode[[:space:]]([3-9]|2\.([89]|[1-9][0-9])) ]]; then
+		sign "$1"
+	else
+		printf '%s stays without a signature: osslsigncode 2.8 or newer is needed for it\n' "${1##*/}" >&2
+	fi
+}
+
+# signable fails early where a certificate is given and something that it needs is not.
+signable() {
+	[[ -n ${RUNNER_BOOTSTRAP_SIGN_CERTIFICATE:-} ]] || return 0
+	type -P osslsigncode >/dev/null || fail 'to sign, osslsigncode is needed: apt-get install osslsigncode'
+	[[ -r $RUNNER_BOOTSTRAP_SIGN_CERTIFICATE ]] || fail "the certificate cannot be read: $RUNNER_BOOTSTRAP_SIGN_CERTIFICATE"
+	[[ -r ${RUNNER_BOOTSTRAP_SIGN_PASSWORD_FILE:-} ]] || fail 'to sign, RUNNER_BOOTSTRAP_SIGN_PASSWORD_FILE must name a file with the password'
+	[[ -n ${RUNNER_BOOTSTRAP_SIGN_TIMESTAMP_URL:-} ]] || fail 'to sign, RUNNER_BOOTSTRAP_SIGN_TIMESTAMP_URL must be the address of a time stamp server, or the word none'
 }
 
 # archive NAME PROGRAM: makes NAME.tar.gz, or NAME.zip for Windows, whose users
@@ -164,8 +201,16 @@ release() {
 		[[ $os != windows ]] || program+=.exe
 		compile "$os" "$arch" "$program"
 		programs+=("$program")
+		[[ $os != windows ]] || sign "$program"
 		archive "$work/out/$name" "$program"
-		[[ $os != linux ]] || packages "$work/out/$name" "$arch" "${program%/*}"
+		case $os in
+		linux) packages "$work/out/$name" "$arch" "${program%/*}" ;;
+		windows)
+			# The folder still holds what went into the zip.
+			scripts/msi.sh "$version" "$arch" "$work/archive" "$work/out/$name.msi"
+			sign "$work/out/$name.msi"
+			;;
+		esac
 	done
 	bill "${programs[@]}" >"$work/out/runner-bootstrap.cdx.json"
 	if [[ $* == "$platforms" ]]; then
@@ -173,6 +218,7 @@ release() {
 		fill packaging/scoop/runner-bootstrap.json >"$work/out/runner-bootstrap.json"
 	fi
 	cp packaging/container/Containerfile scripts/install.sh scripts/install.ps1 "$work/out/"
+	sign_script "$work/out/install.ps1"
 	(cd "$work/out" && sha256sum -- *) >"$work/checksums.txt"
 	mv "$work/checksums.txt" "$work/out/"
 }
@@ -200,6 +246,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 stage=$work/texts
 mkdir "$work/out"
+signable
 nfpm=$(nfpm_path)
 texts "$stage"
 # shellcheck disable=SC2086 # a list of words

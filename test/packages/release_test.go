@@ -34,7 +34,7 @@ func requireTools(t *testing.T) {
 		t.Fatal("the tests of the packages must run as root")
 	}
 	var missing []string
-	for _, tool := range []string{"jq", "zip", "rpm", "lintian", "buildah", "dpkg-deb:dpkg"} {
+	for _, tool := range []string{"jq", "zip", "rpm", "lintian", "buildah", "dpkg-deb:dpkg", "msibuild:msitools", "gcab", "osslsigncode"} {
 		program, from, named := strings.Cut(tool, ":")
 		if _, err := exec.LookPath(program); err != nil {
 			if !named {
@@ -95,7 +95,7 @@ func TestRelease(t *testing.T) {
 	t.Run("everything", func(t *testing.T) {
 		for name, look := range map[string]func(*testing.T, string){
 			"names": names, "digests": digests, "archives": insideArchives, "bill": bill, "manifests": manifests,
-			"deb": insideDeb, "rpm": insideRPM, "apk": insideAPK, "again": again, "container": container,
+			"deb": insideDeb, "rpm": insideRPM, "apk": insideAPK, "msi": insideMSI, "again": again, "container": container,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -110,8 +110,11 @@ func TestRelease(t *testing.T) {
 func names(t *testing.T, out string) {
 	want := append(archives(t), "checksums.txt", "runner-bootstrap.cdx.json", "runner-bootstrap.rb", "runner-bootstrap.json", "Containerfile", "install.sh", "install.ps1")
 	for _, platform := range platforms(t) {
-		if strings.HasPrefix(platform, "linux/") {
+		switch goos, _, _ := strings.Cut(platform, "/"); goos {
+		case "linux":
 			want = append(want, stem(platform)+".deb", stem(platform)+".rpm", stem(platform)+".apk")
+		case "windows":
+			want = append(want, stem(platform)+".msi")
 		}
 	}
 	slices.Sort(want)
