@@ -32,15 +32,26 @@ identifier() {
 		tr '[:lower:]' '[:upper:]'
 }
 
+# digest FILE: its MD5 as the installer has it, which are four numbers with a sign, of bytes in reverse. It tells files apart
+# that have no version.
+digest() {
+	local sum part number numbers=()
+	sum=$(md5sum <"$1")
+	for part in 0 8 16 24; do
+		number=$((0x${sum:part + 6:2}${sum:part + 4:2}${sum:part + 2:2}${sum:part:2}))
+		numbers+=($((number < 0x80000000 ? number : number - 0x100000000)))
+	done
+	(IFS=$'\t' && echo "${numbers[*]}")
+}
+
 # fill TABLES FOLDER: writes each table into a file of its own there, as msibuild wants them.
 fill() {
-	local text size name table=''
+	local text name table=''
 	text=$(grep -v '^#' "$1")
 	for name in "${!values[@]}"; do text=${text//"@$name@"/${values[$name]}}; done
-	while [[ $text =~ @SIZE:([A-Za-z.-]+)@ ]]; do
-		name=${BASH_REMATCH[1]}
-		size=$(stat -c %s "$folder/$name")
-		text=${text//"@SIZE:$name@"/$size}
+	for name in "${files[@]}"; do
+		text=${text//"@SIZE:$name@"/$(stat -c %s "$folder/$name")}
+		text=${text//"@HASH:$name@"/$(digest "$folder/$name")}
 	done
 	! [[ $text =~ @[A-Z]+[:@] ]] || fail "$1 has a word that nothing fills: ${BASH_REMATCH[0]}"
 	while IFS= read -r name; do

@@ -120,7 +120,7 @@ func arrows() []arrow {
 		{"test/infrastructure", nil},
 		{"test/installer", nil},
 		{"test/wine", nil},
-		{"test/packages", []string{"test/e2e/machine", "internal/download", "internal/instance"}},
+		{"test/packages", []string{"test/e2e/machine", "test/wine", "internal/download", "internal/instance"}},
 	}
 }
 

@@ -132,7 +132,7 @@ func referencesOfMSI(t *testing.T, file string, all map[string]table) {
 	t.Helper()
 	for _, of := range [][4]string{
 		{"File", "Component_", "Component", "Component"}, {"Component", "Directory_", "Directory", "Directory"},
-		{"Component", "KeyPath", "File", "File"}, {"Environment", "Component_", "Component", "Component"},
+		{"Component", "KeyPath", "File", "File"}, {"File", "File", "MsiFileHash", "File_"}, {"Environment", "Component_", "Component", "Component"},
 		{"FeatureComponents", "Component_", "Component", "Component"}, {"FeatureComponents", "Feature_", "Feature", "Feature"},
 		{"Component", "Component", "FeatureComponents", "Component_"}, {"Directory", "Directory_Parent", "Directory", "Directory"},
 		{"Feature", "Directory_", "Directory", "Directory"}, {"AppSearch", "Signature_", "DrLocator", "Signature_"},

@@ -91,7 +91,7 @@ func listed(t *testing.T, dir string) []string {
 func TestRelease(t *testing.T) {
 	requireTools(t)
 	out := release(t, repository, "1.0.0")
-	upgrade := release(t, repository, "v1.1.0-rc.1", "linux/amd64")
+	upgrade := release(t, repository, "v1.1.0-rc.1", "linux/amd64", "windows/amd64")
 	t.Run("everything", func(t *testing.T) {
 		for name, look := range map[string]func(*testing.T, string){
 			"names": names, "digests": digests, "archives": insideArchives, "bill": bill, "manifests": manifests,
@@ -102,6 +102,10 @@ func TestRelease(t *testing.T) {
 				look(t, out)
 			})
 		}
+		t.Run("life of the msi", func(t *testing.T) {
+			t.Parallel()
+			lifeOfMSI(t, out, upgrade)
+		})
 		life(t, out, upgrade)
 	})
 }

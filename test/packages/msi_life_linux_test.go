@@ -1,0 +1,153 @@
+//go:build e2e
+
+package packages
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/runner-bootstrap/runner-bootstrap/test/wine"
+)
+
+const (
+	variables = `HKLM\System\CurrentControlSet\Control\Session Manager\Environment`
+	services  = `HKLM\System\CurrentControlSet\Services`
+	programs  = `C:\Program Files\runner-bootstrap`
+	msiRecord = `C:\ProgramData\runner-bootstrap\state\instances\vm\record.json`
+	// What the installer answers, as far as Wine passes it on: refused, and done but for what the next start of Windows has to do.
+	refusedByInstaller, restartWanted = 1603 & 0xff, 3010 & 0xff
+)
+
+// msiexec has the machine's installer do something, and returns the log of it.
+func msiexec(t *testing.T, m *wine.Machine, code int, verb, file string) string {
+	t.Helper()
+	const log = `C:\msi.log`
+	if r := m.Run(t.Context(), "msiexec", verb, file, "/qn", "/l*v", log); r.Code != code {
+		t.Fatalf("msiexec %s %s: want exit code %d, got %s\n%s", verb, file, code, r, m.Read(log))
+	}
+	return m.Read(log)
+}
+
+// traces are all files of the machine, and what the registry has in the keys that an installer and we write to.
+func traces(t *testing.T, m *wine.Machine) []string {
+	t.Helper()
+	all := m.Files(`C:\`)
+	for _, key := range []string{
+		variables, services, `HKLM\Software\Microsoft\Windows\CurrentVersion\Uninstall`,
+		`HKLM\Software\Microsoft\Windows\CurrentVersion\Installer`, `HKLM\Software\Classes\Installer`,
+	} {
+		for line := range strings.Lines(m.Run(t.Context(), "reg", "query", key, "/s").Stdout) {
+			// Wine takes the folder out of PATH, and leaves the semicolon before it.
+			all = append(all, strings.TrimRight(line, ";\r\n"))
+		}
+	}
+	return all
+}
+
+// lifeOfMSI: the package is installed, replaced by a later one while the program runs, not by an earlier one, and removed: with
+// a runner on the machine that runner stays, and without one nothing does.
+func lifeOfMSI(t *testing.T, out, upgrade string) {
+	m := wine.Boot(t, wine.Options{})
+	const first, second = `C:\packages\first.msi`, `C:\packages\second.msi`
+	m.Put(filepath.Join(out, "runner-bootstrap_windows_amd64.msi"), first)
+	m.Put(filepath.Join(upgrade, "runner-bootstrap_windows_amd64.msi"), second)
+	m.Write(`C:\packages\token`, "ghp_"+strings.Repeat("0", 36))
+	m.Write(`C:\msi.log`, "")
+	before := traces(t, m)
+
+	msiexec(t, m, 0, "/i", first)
+	if said := m.Must("cmd", "/c", "runner-bootstrap", "version"); !strings.HasPrefix(said, "runner-bootstrap 1.0.0 ") {
+		t.Errorf("the program is not on PATH: %s\n%s", said, m.Must("reg", "query", variables, "/v", "PATH"))
+	}
+	if got, want := m.Files(programs), []string{"LICENSE", "NOTICES", "README.md", "runner-bootstrap.exe"}; !slices.Equal(got, inFolder(programs, want)) {
+		t.Errorf("installed are %q", got)
+	}
+	msiexec(t, m, 0, "/i", first) // nothing to do
+
+	running := runs(t, m)
+	msiexec(t, m, restartWanted, "/i", second)
+	select {
+	case <-running.Ended():
+		t.Errorf("the running program was ended by the upgrade: %s", running.Said())
+	default:
+	}
+	running.Kill()
+	m.Restart() // Wine exchanges a program that runs at the next start; Windows moves it away, and deletes it then
+	whole := func() {
+		t.Helper()
+		if said := m.Must("cmd", "/c", "runner-bootstrap", "version"); !strings.HasPrefix(said, "runner-bootstrap 1.1.0-rc.1 ") {
+			t.Errorf("the program is %s", said)
+		}
+		said := m.Must("reg", "query", `HKLM\Software\Microsoft\Windows\CurrentVersion\Uninstall`, "/s")
+		if strings.Count(said, "DisplayName    REG_SZ    runner-bootstrap\n") != 1 || !strings.Contains(said, "1.1.0") || strings.Contains(said, "1.0.0") {
+			t.Errorf("installed are:\n%s", said)
+		}
+		if said := m.Must("reg", "query", variables, "/v", "PATH"); strings.Count(said, programs) != 1 {
+			t.Errorf("PATH is:\n%s", said)
+		}
+	}
+	whole()
+	msiexec(t, m, refusedByInstaller, "/i", first)
+	whole()
+
+	m.Write(msiRecord, "{}")
+	m.Must("sc", "create", "actions.runner.octo-org.vm", "binPath=", programs+`\runner-bootstrap.exe run --name vm`)
+	if log := msiexec(t, m, 0, "/x", second); !strings.Contains(log, "WARNING: the runners of this host and their services stay") {
+		t.Errorf("the log does not say that a runner stays:\n%s", log)
+	}
+	if m.Read(msiRecord) != "{}" || m.Run(t.Context(), "sc", "query", "actions.runner.octo-org.vm").Code != 0 || m.Exists(programs) {
+		t.Error("the runner went, or the program did not")
+	}
+	m.Must("sc", "delete", "actions.runner.octo-org.vm")
+	m.Must("cmd", "/c", "rmdir", "/s", "/q", `C:\ProgramData\runner-bootstrap`)
+	msiexec(t, m, 0, "/i", second)
+	if log := msiexec(t, m, 0, "/x", second); strings.Contains(log, "WARNING") {
+		t.Errorf("the log says that runners stay, and there are none:\n%s", log)
+	}
+	after := traces(t, m)
+	// The installer's own folder, and keys of its own that stay empty.
+	ownOfInstaller := regexp.MustCompile(`^(C:\\windows|HKEY_LOCAL_MACHINE\\Software.*)\\Installer(\\UserData(\\S-1-5-18)?)?(\\[A-Z][A-Za-z]+)?$`)
+	for _, line := range after {
+		if !slices.Contains(before, line) && !ownOfInstaller.MatchString(line) {
+			t.Errorf("left: %s", line)
+		}
+	}
+	for _, line := range before {
+		if !slices.Contains(after, line) && !strings.HasPrefix(line, "reg: ") { // there was no such key
+
+			t.Errorf("gone: %s", line)
+		}
+	}
+}
+
+func inFolder(folder string, names []string) []string {
+	all := slices.Clone(names)
+	for i := range all {
+		all[i] = folder + `\` + all[i]
+	}
+	return all
+}
+
+// runs has the installed program run: it asks a GitHub that never answers.
+func runs(t *testing.T, m *wine.Machine) *wine.Running {
+	t.Helper()
+	asked, release := make(chan struct{}, 100), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		asked <- struct{}{}
+		<-release
+	}))
+	t.Cleanup(server.Close)
+	t.Cleanup(func() { close(release) })
+	running := m.Start(programs+`\runner-bootstrap.exe`, "doctor", "--url", server.URL+"/o/r", "--token-file", `C:\packages\token`)
+	select {
+	case <-asked:
+	case <-running.Ended():
+		t.Fatalf("the program ended: %s", running.Said())
+	}
+	return running
+}
