@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/acl"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/agent"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
@@ -184,6 +185,7 @@ func hostMeanings() []meaning {
 		{register.ErrNoProgram, exitHost, fixed("runner-bootstrap prepare"), never},
 		{doctor.ErrLibraries, exitHost, hintDoctor, never},
 		{places.ErrGiven, exitHost, hintGiven, never},
+		{acl.ErrOpen, exitHost, hintOpen, never},
 		{places.ErrInodes, exitHost, fixed("df -i"), later},
 		{places.ErrReadOnly, exitHost, hintRemount, never},
 		{places.ErrNoExec, exitHost, hintRemount, never},

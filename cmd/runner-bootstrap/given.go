@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/acl"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
@@ -132,4 +133,13 @@ func hintGiven(call *session, err error) string {
 	ours := filepath.Join("/etc", programName, filepath.Base(option.file))
 	return shellWords([]string{"sudo", "install", "-D", "-m", mode, option.file, ours}) + " && " +
 		underSudo(againWith(call, "--"+option.option, ours))
+}
+
+// hintOpen keeps others out of a folder of Windows.
+func hintOpen(_ *session, err error) string {
+	var open *acl.OpenError
+	if !errors.As(err, &open) {
+		return "runner-bootstrap doctor"
+	}
+	return open.Command()
 }

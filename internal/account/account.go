@@ -147,7 +147,7 @@ func (u User) Barrier(path string) string {
 		if err != nil {
 			return ""
 		}
-		if !u.mayList(info) {
+		if !u.mayList(dir, info) {
 			return dir
 		}
 	}

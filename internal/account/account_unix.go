@@ -108,6 +108,20 @@ func (u User) Own(path string) error {
 	return os.Lchown(path, u.UID, u.GID)
 }
 
+// OwnFile is [User.Own] for an open file.
+func (u User) OwnFile(file *os.File) error {
+	if u.Self {
+		return nil
+	}
+	return file.Chown(u.UID, u.GID)
+}
+
+// AsRoot is who owns what the account may read alone, by its group: root.
+func (u User) AsRoot() User {
+	u.UID, u.Self = 0, false
+	return u
+}
+
 // closeHome keeps other accounts out of a home that was just made: useradd goes by
 // HOME_MODE and UMASK of login.defs, which often leave it open. One that was there
 // before and is not the account's is none of ours.
@@ -129,7 +143,7 @@ func (u User) closeHome() error {
 	return nil
 }
 
-func (u User) mayList(info fs.FileInfo) bool { return u.may(mayList, info) }
+func (u User) mayList(_ string, info fs.FileInfo) bool { return u.may(mayList, info) }
 
 // mayRead tells whether the account may read a file, or pass a directory, and list it where it is the last one.
 func (u User) mayRead(info fs.FileInfo, last bool) bool {

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"os/exec"
 
-	"golang.org/x/sys/windows"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/acl"
 )
 
 // As leaves cmd as it is: on Windows a program runs as the account that
@@ -27,21 +28,48 @@ func Create(_ context.Context, name string, _ ...string) (User, error) {
 // Creatable tells that no account is made here.
 func Creatable(string) bool { return false }
 
-// Own does nothing yet.
-func (User) Own(string) error { return nil }
+// Own lets u change path, and what is in it where it is a folder: a link itself, and no file that has other names. It
+// does nothing when u is the account this process runs as, or the system's.
+func (u User) Own(path string) error {
+	if u.Self || u.Root() {
+		return nil
+	}
+	return acl.Give(path, u.SID)
+}
 
-func (User) mayList(fs.FileInfo) bool  { return true }
+// OwnFile is [User.Own] for an open file, whatever bears its name by now.
+func (u User) OwnFile(file *os.File) error {
+	if u.Self || u.Root() {
+		return nil
+	}
+	return acl.GiveFile(file, u.SID)
+}
+
+// AsRoot is who owns what the account may read alone: the system, and the list of the folder above lets the account in.
+func (u User) AsRoot() User {
+	return User{Name: builtIn()[sidSystem], UID: -1, GID: -1, SID: sidSystem}
+}
+
+// mayList tells whether the account may see what is in a folder, as far as that can be known: of which groups an account is
+// that somebody has made, its domain knows.
+func (u User) mayList(dir string, _ fs.FileInfo) bool {
+	sids := []string{u.SID, sidService}
+	switch {
+	case u.Self:
+		return true
+	case u.Kind() == Virtual:
+		sids = append(sids, sidAllServices)
+	case u.Kind() != BuiltIn:
+		return true
+	}
+	may, err := acl.Lists(dir, sids...)
+	return may || err != nil
+}
+
 func (User) mayWrite(fs.FileInfo) bool { return true }
 
 // Privileged tells whether this process may create services: it is one of an administrator's that is elevated, or
 // LocalSystem's. Other accounts for services are elevated, too, and may not.
-func Privileged() bool {
-	administrators, err := windows.CreateWellKnownSid(windows.WinBuiltinAdministratorsSid)
-	if err != nil || !windows.GetCurrentProcessToken().IsElevated() {
-		return false
-	}
-	member, err := windows.Token(0).IsMember(administrators)
-	return err == nil && member
-}
+func Privileged() bool { return acl.Administers() }
 
 func (User) mayRead(fs.FileInfo, bool) bool { return true }

@@ -30,6 +30,8 @@ const (
 	sidLocalService   = "S-1-5-19"
 	sidNetworkService = "S-1-5-20"
 	sidOfServices     = "S-1-5-80-" // the beginning of a virtual one's
+	sidService        = "S-1-5-6"   // a group that all services are in
+	sidAllServices    = "S-1-5-80-0"
 )
 
 // ofServices is the domain of virtual accounts, in every language.

@@ -214,7 +214,7 @@ func (k *keeper) place(ctx context.Context, record instance.Record, asset downlo
 	if err := k.fetcher.Discard(ctx, dir); err != nil {
 		return err
 	}
-	owner := download.Owner{UID: k.user.UID, GID: k.user.GID, Keep: k.user.Self, Sticky: record.Rooted() && !k.user.Self}
+	owner := download.Owner{UID: k.user.UID, GID: k.user.GID, SID: k.user.SID, Keep: k.user.Self, Sticky: record.Rooted() && !k.user.Self}
 	_, err := k.fetcher.Place(ctx, asset, dir, owner, func(int64, int64) {})
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/acl"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
 
@@ -63,5 +64,5 @@ func stillRoots(k *keeper, record instance.Record) bool {
 		return false
 	}
 	info, err := os.Lstat(record.Dir)
-	return err == nil && rootOwns(info)
+	return err == nil && acl.RootOwns(record.Dir, info)
 }

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/acl"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -197,6 +198,6 @@ func dropForeign(parent *os.Root, to string, keep func(name string) bool) error 
 	defer folder.Close()
 	return removal.Except(folder, func(name string) bool {
 		info, err := folder.Lstat(name)
-		return keep(name) || err != nil || !rootOwns(info)
+		return keep(name) || err != nil || !acl.RootOwns(filepath.Join(folder.Name(), name), info)
 	})
 }

@@ -49,6 +49,9 @@ func (k *keeper) mendWork(ctx context.Context, record instance.Record) {
 	}
 	uid, gid := k.user.Owner()
 	inode, err := workspace.Make(made.Path, uid, gid)
+	if err == nil && uid < 0 {
+		err = k.user.Own(made.Path) // on Windows, where that is no change of the owner
+	}
 	if err == nil {
 		_, err = k.store.Update(ctx, k.name, func(r *instance.Record) {
 			for i := range r.WorkFolder.Made {

@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"sync"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/acl"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
@@ -82,7 +83,7 @@ func (a *Copies) work(ctx context.Context) (download.Asset, error) {
 	if err := ctx.Err(); err != nil {
 		return download.Asset{}, err
 	}
-	if err := os.Mkdir(a.Dir, 0o700); err != nil {
+	if err := acl.MakePrivate(a.Dir); err != nil {
 		return download.Asset{}, err
 	}
 	made, err := a.Make(ctx, a.next())
@@ -122,7 +123,7 @@ func (a *Copies) Leave(ctx context.Context, from string) error {
 	if a.working() {
 		return context.Cause(ctx)
 	}
-	if err := os.Mkdir(a.Dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := acl.MakePrivate(a.Dir); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
 	return os.Rename(from, a.old())

@@ -255,7 +255,7 @@ func (i *installer) place(ctx context.Context) (cached bool, err error) {
 	if err := i.host.Fetcher.Discard(ctx, i.plan.Dir); err != nil {
 		return false, err
 	}
-	owner := download.Owner{UID: i.jobUser.UID, GID: i.jobUser.GID, Keep: i.jobUser.Self, Sticky: i.record.Rooted()}
+	owner := download.Owner{UID: i.jobUser.UID, GID: i.jobUser.GID, SID: i.jobUser.SID, Keep: i.jobUser.Self, Sticky: i.record.Rooted()}
 	for {
 		cached, err = i.host.Fetcher.Place(ctx, *i.plan.Asset, i.plan.Dir, owner, i.host.Observer.Progress)
 		if !errors.Is(err, download.ErrDamaged) || i.plan.Asset.Fetchable() {

@@ -60,7 +60,11 @@ func makeRoom(room places.Room, user account.User) (inode uint64, err error) {
 		}
 	}
 	uid, gid := user.Owner()
-	return workspace.Make(room.Path, uid, gid)
+	inode, err = workspace.Make(room.Path, uid, gid)
+	if err == nil && uid < 0 {
+		err = user.Own(room.Path) // on Windows, where that is no change of the owner
+	}
+	return inode, err
 }
 
 // noteWork saves this alone: a supervisor may be at work.

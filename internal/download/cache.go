@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/acl"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/transfer"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack"
@@ -205,7 +206,7 @@ func (c Cache) part(asset Asset) string { return filepath.Join(c.Dir, "."+c.name
 
 // lock waits until nobody else fills the cache.
 func (c Cache) lock(ctx context.Context) (unlock func(), err error) {
-	if err := os.MkdirAll(c.Dir, 0o755); err != nil { //nolint:gosec // public files
+	if err := acl.KeepPublic(c.Dir); err != nil {
 		return nil, fmt.Errorf("making the cache: %w", err)
 	}
 	file, err := os.Open(c.Dir) // itself, so that nothing of it stays
@@ -222,7 +223,7 @@ func (c Cache) lock(ctx context.Context) (unlock func(), err error) {
 // had verified already is taken over; its part file, if any, stays; the rest of
 // what interrupted runs have left is removed.
 func (c Cache) make(ctx context.Context, asset Asset) (adopted bool, err error) {
-	if err := os.MkdirAll(c.Dir, 0o755); err != nil { //nolint:gosec // public files
+	if err := acl.KeepPublic(c.Dir); err != nil {
 		return false, fmt.Errorf("making the cache: %w", err)
 	}
 	left, err := filepath.Glob(filepath.Join(globEscape(c.Dir), "."+c.name(asset)+stagingMark+"*"))

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/acl"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/transfer"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
@@ -124,7 +125,7 @@ func (f *Fetcher) place(
 	ctx context.Context, asset Asset, root string, owner Owner, size extent, progress Progress,
 ) (cached bool, err error) {
 	_, cached, err = f.sound(ctx, asset, progress, func(entry Entry, _ bool) error {
-		if err := os.MkdirAll(filepath.Dir(root), 0o755); err != nil { //nolint:gosec // the runner's account passes through it
+		if err := acl.KeepPublic(filepath.Dir(root)); err != nil { // the runner's account passes through it
 			return fmt.Errorf("making the runners' directory: %w", err)
 		}
 		if owner.Sticky {

@@ -26,7 +26,7 @@ func arrows() []arrow {
 			"internal/register", "internal/svc", "internal/status", "internal/machine",
 			"internal/health", "internal/metadata", "internal/github", "internal/instance", "internal/account", "internal/transport",
 			"internal/refusal", "internal/agent", "internal/jail", "internal/shell", "internal/removal", "internal/openfile",
-			"internal/config", "internal/retry", "internal/sealcheck", "internal/departure",
+			"internal/config", "internal/retry", "internal/sealcheck", "internal/departure", "internal/acl",
 		}},
 		// Neither this one nor the agent imports the other: they meet in the record.
 		{"internal/bootstrap", []string{
@@ -51,10 +51,10 @@ func arrows() []arrow {
 		{"internal/agent", []string{
 			"internal/download", "internal/supervise", "internal/jail", "internal/register", "internal/svc", "internal/health",
 			"internal/departure", "internal/metadata", "internal/reaper", "internal/workspace", "internal/github", "internal/instance", "internal/account",
-			"internal/refusal", "internal/control", "internal/removal", "internal/folders", "internal/machine", "internal/ahead", "internal/retry",
+			"internal/refusal", "internal/control", "internal/removal", "internal/folders", "internal/machine", "internal/ahead", "internal/retry", "internal/acl",
 		}},
 		{"internal/departure", []string{"internal/metadata", "internal/retry", "internal/supervise"}},
-		{"internal/ahead", []string{"internal/download", "internal/removal"}},
+		{"internal/ahead", []string{"internal/download", "internal/removal", "internal/acl"}},
 		{"internal/doctor", []string{
 			"internal/machine", "internal/refusal",
 			"internal/places", "internal/download", "internal/svc", "internal/github", "internal/instance", "internal/account",
@@ -69,16 +69,16 @@ func arrows() []arrow {
 		{"internal/svc/transient", []string{"internal/svc"}},
 		{"internal/register", []string{ // the record says who joins
 			"internal/github", "internal/instance", "internal/account", "internal/jail", "internal/openfile", "internal/refusal", "internal/removal",
-			"internal/volume",
+			"internal/volume", "internal/acl",
 			"internal/transport", // for the client that its tests ask GitHub with
 		}},
 		{"internal/download", []string{
 			"internal/download/transfer", "internal/download/unpack", "internal/download/stamp", "internal/folders", "internal/github", "internal/transport", "internal/atomicfile",
-			"internal/refusal", "internal/removal", "internal/openfile",
+			"internal/refusal", "internal/removal", "internal/openfile", "internal/acl",
 		}},
 		{"internal/download/transfer", []string{"internal/transport", "internal/retry"}}, // the former for the rules of redirects
 		{"internal/download/stamp", nil},
-		{"internal/download/unpack", []string{"internal/atomicfile", "internal/download/stamp", "internal/download/unpack/ahead", "internal/inflate", "internal/openat", "internal/removal"}},
+		{"internal/download/unpack", []string{"internal/atomicfile", "internal/download/stamp", "internal/download/unpack/ahead", "internal/inflate", "internal/openat", "internal/removal", "internal/acl"}},
 		{"internal/download/unpack/ahead", []string{"internal/inflate"}},
 
 		{"internal/control", []string{"internal/instance"}},
@@ -87,8 +87,9 @@ func arrows() []arrow {
 		{"internal/refusal", []string{"internal/github"}}, // for the scope that a hint is about
 		{"internal/github", []string{"internal/transport", "internal/retry"}},
 		{"internal/transport", []string{"internal/retry"}},
-		{"internal/instance", []string{"internal/atomicfile", "internal/openfile", "internal/reaper", "internal/removal"}},
-		{"internal/account", nil},
+		{"internal/instance", []string{"internal/acl", "internal/atomicfile", "internal/openfile", "internal/reaper", "internal/removal"}},
+		{"internal/account", []string{"internal/acl"}},
+		{"internal/acl", nil},
 		{"internal/reaper", nil},
 		{"internal/metadata", []string{"internal/retry"}},
 		{"internal/machine", []string{"internal/instance", "internal/metadata", "internal/refusal", "internal/github"}},

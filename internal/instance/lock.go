@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/acl"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 )
 
@@ -67,13 +68,10 @@ func (s *Store) LockHost(ctx context.Context) (*Lock, error) {
 // makeDir makes the state directory. Only that is private: others pass through
 // what is above it.
 func (s *Store) makeDir() error {
-	if err := os.MkdirAll(filepath.Dir(s.dir), 0o755); err != nil { //nolint:gosec // see above
+	if err := acl.KeepPublic(filepath.Dir(s.dir)); err != nil {
 		return err
 	}
-	if err := os.Mkdir(s.dir, 0o700); !errors.Is(err, os.ErrExist) {
-		return err
-	}
-	return nil
+	return acl.KeepPrivate(s.dir)
 }
 
 // LockRunner takes the lock that the supervisor of a runner holds.

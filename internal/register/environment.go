@@ -102,7 +102,7 @@ func mergeEnvironment(before []byte, want, drop []string) ([]byte, error) {
 // where the runner's own files are root's as well.
 func FileOwner(record instance.Record, user account.User) account.User {
 	if record.Rooted() && !user.Self {
-		user.UID = 0
+		return user.AsRoot()
 	}
 	return user
 }
@@ -131,10 +131,10 @@ func writeIn(tree *os.Root, name string, text []byte, owner account.User, durabl
 		return err
 	}
 	_, err = file.Write(text)
-	if err == nil && !owner.Self {
-		err = file.Chown(owner.UID, owner.GID)
+	if err == nil {
+		err = owner.OwnFile(file)
 	}
-	if err == nil && !owner.Self && owner.UID == 0 {
+	if err == nil && !owner.Self && owner.Root() {
 		err = file.Chmod(0o640)
 	}
 	if err == nil && durable {

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/acl"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 )
@@ -52,5 +54,5 @@ func rootHas(root, name string) (bool, error) {
 	if err != nil {
 		return false, nil //nolint:nilerr // it is made, or that says what is wrong
 	}
-	return info.Mode().IsRegular() && ownedByRoot(info), nil
+	return info.Mode().IsRegular() && acl.RootOwns(filepath.Join(root, name), info), nil
 }

@@ -32,7 +32,7 @@ import (
 // makes it fast on a machine that has just been started; there [Manifest.Check]
 // reads them all. A disk that is too small gives [ErrSpace].
 func Clone(ctx context.Context, from string, m *Manifest, to string, owner Owner) error {
-	err := stage(to, func(staging string) error { return copyTree(ctx, from, m, staging, owner) })
+	err := stage(to, owner, func(staging string) error { return copyTree(ctx, from, m, staging, owner) })
 	if err != nil {
 		return fmt.Errorf("copying the runner's files: %w", hostError(err))
 	}
@@ -40,7 +40,7 @@ func Clone(ctx context.Context, from string, m *Manifest, to string, owner Owner
 }
 
 // stage has to made under another name beside it.
-func stage(to string, fill func(staging string) error) error {
+func stage(to string, owner Owner, fill func(staging string) error) error {
 	if _, err := os.Lstat(to); err == nil {
 		return &fs.PathError{Op: "clone", Path: to, Err: fs.ErrExist} // a rename would replace an empty directory
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -49,7 +49,7 @@ func stage(to string, fill func(staging string) error) error {
 	if err := removeLeftovers(to); err != nil {
 		return fmt.Errorf("removing what an interrupted run left: %w", err)
 	}
-	staging, err := os.MkdirTemp(filepath.Dir(to), stagingPrefix(to)+"*")
+	staging, err := makeStaging(filepath.Dir(to), stagingPrefix(to), owner)
 	if err != nil {
 		return err
 	}
@@ -83,14 +83,14 @@ func copyTree(ctx context.Context, from string, m *Manifest, staging string, own
 		return err
 	}
 	if owner.Sticky {
-		return stick(target, owner.GID)
+		return stick(target, owner)
 	}
 	// The runner's files carry their own modes, and its credentials will lie
 	// here, so others get nothing.
 	if err := target.Chmod(".", 0o750); err != nil {
 		return err
 	}
-	if owner.Keep {
+	if !owner.chowns() {
 		return nil
 	}
 	return target.Lchown(".", owner.UID, owner.GID)
@@ -142,7 +142,7 @@ func (p *pair) file(ctx context.Context, e *entry, from, to *openat.Dir) error {
 	if err == nil && !p.exact {
 		err = p.moded(e, target.Chmod(e.perm()))
 	}
-	if err == nil && !p.owner.Keep && !p.owner.Sticky {
+	if err == nil && p.owner.chowns() {
 		err = p.given(e, target.Chown(p.owner.UID, p.owner.GID))
 	}
 	if errClose := target.Close(); errClose != nil {

@@ -63,7 +63,7 @@ var ErrStale = errors.New("the files are not those of the stamp")
 // Where files can have none in that place, it is [errors.ErrUnsupported]. After a failure the stamp may be stale.
 func Share(ctx context.Context, from string, m *Manifest, noted stamp.Stamp, to string, owner Owner) (stamp.Stamp, error) {
 	var after stamp.Stamp
-	err := stage(to, func(staging string) (err error) {
+	err := stage(to, owner, func(staging string) (err error) {
 		after, err = share(ctx, from, m, noted, staging, owner)
 		return err
 	})
@@ -95,7 +95,7 @@ func share(ctx context.Context, from string, m *Manifest, noted stamp.Stamp, sta
 	if err := w.run(ctx); err != nil {
 		return nil, err
 	}
-	if err := stick(target, owner.GID); err != nil {
+	if err := stick(target, owner); err != nil {
 		return nil, err
 	}
 	if slices.ContainsFunc(m.entries, func(e entry) bool { return e.kind == aHardLink }) {
@@ -125,6 +125,9 @@ func (p *pair) second(e *entry, known stamp.Mark, from, to *openat.Dir) (stamp.M
 }
 
 // stick lets a group add to a root directory.
-func stick(root *os.Root, gid int) error {
-	return errors.Join(root.Lchown(".", -1, gid), root.Chmod(".", fs.ModeSticky|0o770)) // in this order
+func stick(root *os.Root, owner Owner) error {
+	if owner.SID != "" {
+		return nil // it was made so
+	}
+	return errors.Join(root.Lchown(".", -1, owner.GID), root.Chmod(".", fs.ModeSticky|0o770)) // in this order
 }

@@ -73,11 +73,16 @@ const (
 // those of the machine it was made on.
 type Owner struct {
 	UID, GID int
-	Keep     bool // leave everything to the account this process runs as
+	// SID is who that is on Windows, which has no numbers: what is in the tree follows from the list of its root.
+	SID  string
+	Keep bool // leave everything to the account this process runs as
 	// Sticky leaves all files to the account this process runs as, which is root, and lets the group add files of its own
 	// to the root directory, but neither remove nor change what is not its own.
 	Sticky bool
 }
+
+// chowns tells whether each file is given away, one by one.
+func (o Owner) chowns() bool { return !o.Keep && !o.Sticky && o.SID == "" }
 
 // Remove removes root, and what killed runs of [Clone] have left beside it. It
 // may be repeated, and it is no error that nothing is there. What is mounted in

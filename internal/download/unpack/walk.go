@@ -274,7 +274,7 @@ func (p *pair) link(e *entry, from, to *openat.Dir) error {
 
 // own gives away what has no file descriptor.
 func (p *pair) own(e *entry, to *openat.Dir) error {
-	if p.owner.Keep || p.owner.Sticky {
+	if !p.owner.chowns() {
 		return nil
 	}
 	return p.given(e, to.Chown(last(e.path), p.owner.UID, p.owner.GID))
