@@ -58,7 +58,7 @@ prepare() {
 		mount -t proc proc "$1/proc"
 		mount --rbind /dev "$1/dev"
 		in_tree() {
-			chroot "$tree" /usr/bin/env -i HOME=/root PATH=/usr/bin:/bin:/usr/sbin:/sbin \
+			chroot "$tree" /usr/bin/env -i LANG=C.UTF-8 HOME=/root PATH=/usr/bin:/bin:/usr/sbin:/sbin \
 				WINEPREFIX=/root/pfx WINEDEBUG=-all "WINEDLLOVERRIDES=mscoree,mshtml=" XDG_RUNTIME_DIR=/tmp "$@"
 		}
 		tree=$1

@@ -13,6 +13,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/acl"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
@@ -106,7 +107,7 @@ func (a *Copies) Take(ctx context.Context, asset download.Asset, to string) (boo
 		return false, nil
 	}
 	a.made = download.Asset{}
-	if err := os.Rename(a.next(), to); err != nil {
+	if err := inuse.Rename(a.next(), to); err != nil {
 		return false, fmt.Errorf("taking the next copy of the runner: %w", err)
 	}
 	return true, nil
@@ -126,7 +127,7 @@ func (a *Copies) Leave(ctx context.Context, from string) error {
 	if err := acl.MakePrivate(a.Dir); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	return os.Rename(from, a.old())
+	return inuse.Rename(from, a.old())
 }
 
 func (a *Copies) wait(ctx context.Context) {

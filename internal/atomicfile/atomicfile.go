@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
 )
 
 // Options say how a file is written. The zero value is a file for its owner alone that need not outlive a power cut.
@@ -40,7 +42,7 @@ func Write(name string, content []byte, o Options) error {
 
 // WriteIn is Write for a name in a folder that others can change while we work: no link leads out of root.
 func WriteIn(root *os.Root, name string, content []byte, o Options) error {
-	if err := write(root, name, content, o); err != nil {
+	if err := write(below{root}, name, content, o); err != nil {
 		return fmt.Errorf("replacing %q in %q: %w", name, root.Name(), cause(err))
 	}
 	if !o.Durable {
@@ -78,7 +80,7 @@ func IsPart(base, name string) bool {
 	return begins && ends && rest != "" && !strings.Contains(rest, ".")
 }
 
-// files is what both a host and an [os.Root] can do.
+// files is what can be done on a host and in an [os.Root].
 type files interface {
 	OpenFile(name string, flag int, mode fs.FileMode) (*os.File, error)
 	Rename(from, to string) error
@@ -90,8 +92,13 @@ type host struct{}
 func (host) OpenFile(name string, flag int, mode fs.FileMode) (*os.File, error) {
 	return os.OpenFile(name, flag, mode)
 }
-func (host) Rename(from, to string) error { return os.Rename(from, to) }
-func (host) Remove(name string) error     { return os.Remove(name) }
+func (host) Rename(from, to string) error { return inuse.Rename(from, to) }
+func (host) Remove(name string) error     { return inuse.Remove(name) }
+
+type below struct{ *os.Root }
+
+func (b below) Rename(from, to string) error { return inuse.RenameIn(b.Root, from, to) }
+func (b below) Remove(name string) error     { return inuse.RemoveIn(b.Root, name) }
 
 func write(in files, name string, content []byte, o Options) error {
 	mode := o.Mode

@@ -18,6 +18,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/transfer"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
@@ -135,11 +136,11 @@ func readEntry(dir string) (Entry, error) {
 func (c Cache) Remove(entry Entry) error {
 	// Under another name first: half an entry is never taken for a whole one.
 	doomed := filepath.Join(c.Dir, "."+filepath.Base(entry.Dir)+stagingMark+"gone")
-	err := os.Rename(entry.Dir, doomed)
+	err := inuse.Rename(entry.Dir, doomed)
 	if errors.Is(err, syscall.EXDEV) {
 		// A folder that an overlay has from below it, as in a container of an image, can have no other name. What it lacks
 		// from here on makes it none.
-		doomed, err = entry.Dir, os.Remove(filepath.Join(entry.Dir, entryFile))
+		doomed, err = entry.Dir, inuse.Remove(filepath.Join(entry.Dir, entryFile))
 	}
 	if err != nil {
 		return fmt.Errorf("removing cache entry %q: %w", entry.Dir, err)
@@ -317,7 +318,7 @@ func (c Cache) commit(staging string, asset Asset, later bool) error {
 			return fmt.Errorf("writing the runner to the disk: %w", err)
 		}
 	}
-	if err := os.Rename(staging, c.path(asset)); err != nil {
+	if err := inuse.Rename(staging, c.path(asset)); err != nil {
 		return fmt.Errorf("putting the runner into the cache: %w", err)
 	}
 	if c.Volatile || later {

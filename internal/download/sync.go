@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
 )
 
 // Sync waits until a runner root, and whatever else was written to its file
@@ -44,7 +45,7 @@ func (e Entry) sync() error {
 		return fmt.Errorf("writing the runner to the disk: %w", err)
 	}
 	// One that stays costs another fetch after the next start of this host.
-	_ = os.Remove(filepath.Join(e.Dir, unsyncedFile))
+	_ = inuse.Remove(filepath.Join(e.Dir, unsyncedFile))
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 )
 
@@ -88,12 +89,12 @@ func holds(file, content string) bool {
 // RemoveMetrics removes the file of [WriteMetrics], and what a writer that was
 // killed left beside it. Gone is success. The file's writer must have ended.
 func RemoveMetrics(file string) error {
-	err := ignoreGone(os.Remove(file))
+	err := ignoreGone(inuse.Remove(file))
 	entries, dirErr := os.ReadDir(filepath.Dir(file))
 	err = errors.Join(err, ignoreGone(dirErr))
 	for _, entry := range entries {
 		if atomicfile.IsPart(entry.Name(), file) {
-			err = errors.Join(err, ignoreGone(os.Remove(filepath.Join(filepath.Dir(file), entry.Name()))))
+			err = errors.Join(err, ignoreGone(inuse.Remove(filepath.Join(filepath.Dir(file), entry.Name()))))
 		}
 	}
 	if err != nil {

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 )
 
@@ -39,7 +39,7 @@ func (s *Store) KeptCredential(name string) (string, error) {
 
 // DropCredential forgets the kept credential. None there is a success.
 func (s *Store) DropCredential(name string) error {
-	if err := os.Remove(filepath.Join(s.home(name), credentialFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := inuse.Remove(filepath.Join(s.home(name), credentialFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("forgetting the credential of %q: %w", name, err)
 	}
 	return nil

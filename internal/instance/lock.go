@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/acl"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 )
 
@@ -119,9 +120,10 @@ func (l *Lock) Release() {
 // nothing else is in it. It is removed while it is held, so a process that waits for
 // it finds that out by comparing the file with the path.
 func (l *Lock) Remove() {
-	_ = os.Remove(l.path)
-	_ = os.Remove(filepath.Dir(l.path))
+	_ = inuse.Remove(l.path)
 	_ = letGo(l.file) // what cannot be given up ends with this process
+	// After the file, which on Windows may bear its name until nobody has it open.
+	_ = os.Remove(filepath.Dir(l.path))
 }
 
 // letGo ends a lock with its file.
@@ -189,7 +191,7 @@ type hindrance struct {
 
 // tryLock returns the lock, or what keeps it. With force, nothing that was left does.
 func tryLock(ctx context.Context, path string, force bool) (*Lock, hindrance, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // to read and write, which waits for no other end of a pipe
+	file, err := inuse.Open(path, os.O_RDWR|os.O_CREATE, 0o600) // to read and write, which waits for no other end of a pipe
 	if err != nil {
 		return nil, hindrance{}, err
 	}

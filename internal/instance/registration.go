@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
@@ -137,7 +138,7 @@ func exchangeFolder(folder, fresh string) error {
 	if err := removal.Path(old); err != nil {
 		return err
 	}
-	err := os.Rename(folder, old)
+	err := inuse.Rename(folder, old)
 	if errors.Is(err, syscall.EXDEV) {
 		// One that an overlay has from below it, as in a container of an image, can have no other name.
 		if err = copyFolder(folder, old); err == nil {
@@ -147,7 +148,7 @@ func exchangeFolder(folder, fresh string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.Rename(fresh, folder); err != nil {
+	if err := inuse.Rename(fresh, folder); err != nil {
 		return err
 	}
 	return errors.Join(atomicfile.SyncFolder(filepath.Dir(folder)), removal.Path(old))

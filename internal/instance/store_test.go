@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -100,7 +102,7 @@ func TestRecordsThatCannotBeRead(t *testing.T) {
 				t.Fatal(err)
 			}
 			for what, err := range map[string]error{"Load": second(s.Load("web-1")), "List": second(s.List())} {
-				if err == nil || errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), file) {
+				if err == nil || errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), strconv.Quote(file)) {
 					t.Errorf("%s: %v, want %q and the file", what, err, c.says)
 				}
 			}
@@ -213,7 +215,8 @@ func TestFailedSaveLeavesNothing(t *testing.T) {
 	}
 	_, lockErr := blocked.LockHost(t.Context())
 	for what, err := range map[string]error{"saving": blocked.Save(aRecord("web-1")), "listing": second(blocked.List()), "locking": lockErr} {
-		if err == nil {
+		// Windows says that such a folder is not there, and no more.
+		if err == nil && (runtime.GOOS != "windows" || what != "listing") {
 			t.Errorf("%s below a file was possible", what)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 )
 
@@ -61,7 +62,7 @@ func (s *Store) KeptToken(scope string) (value string, expires time.Time) {
 
 // DropToken forgets the registration token of a scope. None there is a success.
 func (s *Store) DropToken(scope string) error {
-	if err := os.Remove(tokenFile(s.dir, scope)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := inuse.Remove(tokenFile(s.dir, scope)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("forgetting the registration token: %w", err)
 	}
 	return nil
@@ -75,7 +76,7 @@ func (s *Store) DropTokens() {
 	}
 	for _, file := range files {
 		if strings.HasPrefix(file.Name(), tokenPrefix) || strings.HasPrefix(file.Name(), partPrefix) {
-			_ = os.Remove(filepath.Join(s.dir, file.Name())) // nothing hangs on it: it is worthless within the hour
+			_ = inuse.Remove(filepath.Join(s.dir, file.Name())) // nothing hangs on it: it is worthless within the hour
 		}
 	}
 }

@@ -3,7 +3,11 @@
 package openat
 
 import (
+	"fmt"
 	"io/fs"
+	"os"
+	"strings"
+	"syscall"
 	"time"
 )
 
@@ -19,4 +23,12 @@ type Status struct {
 	Inode   uint64
 	Changed int64 // when it was last changed, content or not (ctime), in nanoseconds
 	UID     int
+}
+
+// oneName refuses what is no name.
+func oneName(name string) error {
+	if name == "" || name == "." || name == ".." || strings.IndexByte(name, '/') >= 0 || strings.IndexByte(name, os.PathSeparator) >= 0 {
+		return fmt.Errorf("%q is no name in a directory: %w", name, syscall.EINVAL)
+	}
+	return nil
 }

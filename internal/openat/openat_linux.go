@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
@@ -277,14 +276,6 @@ func again(call func() error) error {
 			return err
 		}
 	}
-}
-
-// oneName refuses what is no name.
-func oneName(name string) error {
-	if name == "" || name == "." || name == ".." || strings.IndexByte(name, '/') >= 0 {
-		return fmt.Errorf("%q is no name in a directory: %w", name, syscall.EINVAL)
-	}
-	return nil
 }
 
 // fileMode is what package os makes of the kernel's mode, but for what is neither file,

@@ -32,6 +32,9 @@ func (d *Dir) Close() { _ = d.root.Close() }
 // Enter opens a directory. os.Root follows links that stay inside, so what was
 // opened is compared with what bears the name.
 func (d *Dir) Enter(name string) (*Dir, error) {
+	if err := oneName(name); err != nil {
+		return nil, err
+	}
 	// With the dot, only a directory is opened: the opening of a pipe would wait for a writer.
 	next, err := d.root.OpenRoot(name + string(filepath.Separator) + ".")
 	if err != nil {

@@ -12,6 +12,9 @@ import (
 
 // Unlink removes the name of what is no directory. That of a directory is EISDIR.
 func (d *Dir) Unlink(name string) error {
+	if err := oneName(name); err != nil {
+		return err
+	}
 	info, err := d.root.Lstat(name)
 	if err != nil {
 		return err
@@ -23,11 +26,19 @@ func (d *Dir) Unlink(name string) error {
 }
 
 // Rmdir removes an empty directory.
-func (d *Dir) Rmdir(name string) error { return d.root.Remove(name) }
+func (d *Dir) Rmdir(name string) error {
+	if err := oneName(name); err != nil {
+		return err
+	}
+	return d.root.Remove(name)
+}
 
 // Move gives what bears a name in d another one in above, which is a directory on the way to d. The way is walked again:
 // if it has become another one, that ends in the same tree.
 func (d *Dir) Move(name string, above *Dir, to string) error {
+	if err := oneName(name); err != nil {
+		return err
+	}
 	way, err := filepath.Rel(above.root.Name(), d.root.Name())
 	if err != nil {
 		return err

@@ -5,6 +5,8 @@ package openfile
 import (
 	"io/fs"
 	"os"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
 )
 
 // open looks before it opens, and once more after.
@@ -20,7 +22,7 @@ func open(path string, flags int) (*os.File, error) {
 	if !info.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: ErrNotRegular}
 	}
-	file, err := os.OpenFile(path, os.O_RDONLY|noWait|flags&openFlags, 0)
+	file, err := inuse.Open(path, os.O_RDONLY|noWait|flags&openFlags, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
 )
 
 // ErrNotRegular is something else than a plain file: a folder, a pipe, a device, a socket.
@@ -36,7 +38,7 @@ func OpenItself(path string) (*os.File, error) {
 
 // In opens a plain file below a folder, out of which no link leads.
 func In(folder *os.Root, name string) (*os.File, error) {
-	file, err := folder.OpenFile(name, os.O_RDONLY|noWait, 0)
+	file, err := inuse.OpenIn(folder, name, os.O_RDONLY|noWait, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
@@ -152,12 +153,12 @@ func writeIn(tree *os.Root, name string, text []byte, owner account.User, durabl
 
 // replace renames a file. A folder in its place would keep it from that.
 func replace(tree *os.Root, temporary, name string) error {
-	err := tree.Rename(temporary, name)
+	err := inuse.RenameIn(tree, temporary, name)
 	if info, lookErr := tree.Lstat(name); err == nil || lookErr != nil || !info.IsDir() {
 		return err
 	}
 	if err := removal.Tree(tree, name); err != nil {
 		return err
 	}
-	return tree.Rename(temporary, name)
+	return inuse.RenameIn(tree, temporary, name)
 }

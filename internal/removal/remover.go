@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openat"
 )
 
@@ -53,6 +54,8 @@ type remover struct {
 	keep   func(name string) bool // tells what stays in the top; nil for nothing
 	alias  string                 // the name of the tree, where it
 	called string                 // was called so before, and is in what is told
+	// patience is what is waited for other programs that have something open.
+	patience inuse.Patience
 }
 
 func newRemover(ctx context.Context, freed *Freed) *remover {
@@ -62,6 +65,7 @@ func newRemover(ctx context.Context, freed *Freed) *remover {
 // tree removes what is called name in a folder.
 func (r *remover) tree(parent *openat.Dir, path, name string) (gone bool, found Problems) {
 	r.path = path
+	name = parent.Reach(name, r.prefix)
 	removed, isDir := r.entry(parent, name, &found)
 	if removed || !isDir {
 		return removed, found
@@ -80,7 +84,7 @@ func (r *remover) tree(parent *openat.Dir, path, name string) (gone bool, found 
 // last removes a folder that was emptied.
 func (r *remover) last(parent *openat.Dir, name string, found *Problems) (gone bool) {
 	count := r.weigh(parent, name)
-	err := parent.Rmdir(name)
+	err := r.patiently(parent, name, parent.Rmdir)
 	switch {
 	case err == nil:
 		count()
@@ -150,6 +154,7 @@ func (r *remover) pass(dir *openat.Dir, depth int) (seen, removed int, found Pro
 
 // all removes what is called name in a folder that is so many levels below the top, with all below it.
 func (r *remover) all(dir *openat.Dir, name string, depth int, found *Problems) (gone bool) {
+	name = dir.Reach(name, r.prefix)
 	gone, isDir := r.entry(dir, name, found)
 	if gone || !isDir {
 		return gone
@@ -178,7 +183,7 @@ func (r *remover) all(dir *openat.Dir, name string, depth int, found *Problems) 
 // which has to be emptied first.
 func (r *remover) entry(dir *openat.Dir, name string, found *Problems) (gone, isDir bool) {
 	count := r.weigh(dir, name)
-	err := dir.Unlink(name)
+	err := r.patiently(dir, name, dir.Unlink)
 	if errors.Is(err, syscall.EISDIR) {
 		if err = dir.Rmdir(name); errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.EEXIST) {
 			return false, true
@@ -220,7 +225,8 @@ func (r *remover) moveUp(dir *openat.Dir, name string) (moved bool, err error) {
 		return false, errDeep
 	}
 	dir.Loosen(name) // its way back to the folder above is a change in it
-	if err := dir.Move(name, r.top, fmt.Sprintf("%s.%d", r.prefix, r.moves)); err != nil {
+	err = r.patiently(dir, name, func(name string) error { return dir.Move(name, r.top, fmt.Sprintf("%s.%d", r.prefix, r.moves)) })
+	if err != nil {
 		return false, err
 	}
 	r.moves++
@@ -247,16 +253,26 @@ func (r *remover) weigh(dir *openat.Dir, name string) (count func()) {
 	}
 }
 
+// patiently does something with a name in a folder, and waits for a program that has it open.
+func (r *remover) patiently(dir *openat.Dir, name string, do func(name string) error) error {
+	return r.patience.Try(func() []string { return []string{r.at(dir, name)} }, func() error { return do(name) })
+}
+
+// at is the path of a name in a folder, which is for what is told alone.
+func (r *remover) at(dir *openat.Dir, name string) string {
+	place := dir.Place()
+	if place == "" {
+		place = r.path
+	}
+	return filepath.Join(place, name)
+}
+
 // problem notes what could not be removed, if err is a reason; name is empty for the listing of dir itself.
 func (r *remover) problem(found *Problems, dir *openat.Dir, name string, err error) {
 	if err == nil {
 		return
 	}
-	place := dir.Place()
-	if place == "" {
-		place = r.path
-	}
-	path := filepath.Join(place, name)
+	path := r.at(dir, name)
 	if r.alias != "" {
 		path = strings.Replace(path, r.alias, r.called, 1)
 	}

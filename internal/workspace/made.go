@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
@@ -100,7 +101,7 @@ func RemoveEmpty(path string) (gone bool) {
 	if err != nil || !info.IsDir() {
 		return errors.Is(err, fs.ErrNotExist)
 	}
-	return parent.Remove(name) == nil
+	return inuse.RemoveIn(parent, name) == nil
 }
 
 // around opens the folder that a folder is in.

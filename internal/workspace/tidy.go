@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
@@ -92,6 +93,8 @@ type tidier struct {
 	now    time.Time
 	freed  Freed
 	found  removal.Problems
+	// patience is what is waited for other programs that have something open.
+	patience inuse.Patience
 }
 
 // old tells whether something is longer ago than a limit.

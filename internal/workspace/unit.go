@@ -198,7 +198,7 @@ func (t *tidier) remove(u *unit) (gone bool) {
 	name, called := u.name, ""
 	if u.info.IsDir() && !removal.IsDoomed(name) {
 		name, called = removal.Doomed(), u.name
-		if err := folder.Rename(u.name, name); err != nil {
+		if err := t.rename(folder, u.name, name); err != nil {
 			t.found.Add(renaming(folder, u.name, err))
 			return false
 		}
@@ -211,7 +211,7 @@ func (t *tidier) remove(u *unit) (gone bool) {
 	if !gone {
 		// What stays has been told by its name, and it is somebody's who may use it.
 		if name != u.name {
-			_ = folder.Rename(name, u.name) // it may have been made again
+			_ = t.rename(folder, name, u.name) // it may have been made again
 		}
 		return false
 	}
@@ -219,6 +219,12 @@ func (t *tidier) remove(u *unit) (gone bool) {
 		t.freed.Names = append(t.freed.Names, path.Join(u.place.label, u.name))
 	}
 	return true
+}
+
+// rename gives a folder another name, and waits for a program that has something in it open.
+func (t *tidier) rename(folder *os.Root, from, to string) error {
+	paths := func() []string { return []string{filepath.Join(folder.Name(), from)} }
+	return t.patience.Try(paths, func() error { return folder.Rename(from, to) })
 }
 
 // renaming says why a folder cannot get another name, which is so where something is mounted on it.

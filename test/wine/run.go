@@ -153,7 +153,7 @@ func (m *Machine) start(ctx context.Context, c Command, argv ...string) (*Runnin
 	}
 	words := []string{
 		"--target", strconv.Itoa(m.first), "--mount", "--pid", "--root", "--wd", "--", "sh", "-c", inMachine, "sh", dir,
-		"HOME=/root", "PATH=/usr/bin:/bin:/usr/sbin:/sbin", "WINEPREFIX=" + prefix, "WINEDEBUG=-all",
+		"LANG=C.UTF-8", "HOME=/root", "PATH=/usr/bin:/bin:/usr/sbin:/sbin", "WINEPREFIX=" + prefix, "WINEDEBUG=-all",
 		"WINEDLLOVERRIDES=mscoree,mshtml=", "XDG_RUNTIME_DIR=/tmp",
 	}
 	words = append(append(words, c.Env...), argv...)

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
 )
 
 const (
@@ -110,7 +112,7 @@ func (l *ledger) rewrite(size int64, got []int64) error {
 	if err := os.WriteFile(l.path+newMark, text, 0o600); err != nil {
 		return fmt.Errorf("writing the state of the part file: %w", err)
 	}
-	if err := os.Rename(l.path+newMark, l.path); err != nil {
+	if err := inuse.Rename(l.path+newMark, l.path); err != nil {
 		return fmt.Errorf("replacing the state of the part file: %w", err)
 	}
 	file, err := os.OpenFile(l.path, os.O_RDWR, 0)

@@ -19,6 +19,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
 )
 
 var (
@@ -361,7 +363,7 @@ func (s *Stream) report() {
 func Discard(part string) error {
 	var failed error
 	for _, name := range []string{part + stateMark, part + stateMark + newMark, part} {
-		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := inuse.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			failed = errors.Join(failed, fmt.Errorf("removing a part file: %w", err))
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openat"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
@@ -54,7 +55,7 @@ func stage(to string, owner Owner, fill func(staging string) error) error {
 		return err
 	}
 	if err = fill(staging); err == nil {
-		err = os.Rename(staging, to)
+		err = inuse.Rename(staging, to)
 	}
 	if err != nil {
 		return errors.Join(err, removal.Path(staging))
