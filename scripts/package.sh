@@ -8,7 +8,8 @@
 #   VERSION   such as 1.2.3 or 1.2.3-rc.1
 #   OUTDIR    is replaced (default: dist); archives for every platform, deb, rpm and
 #             apk for Linux, msi for Windows, runner-bootstrap.cdx.json (what is in the programs),
-#             runner-bootstrap.rb for Homebrew, runner-bootstrap.json for Scoop,
+#             runner-bootstrap.rb for Homebrew, runner-bootstrap.json for Scoop, three
+#             manifests for winget, a nupkg for Chocolatey,
 #             Containerfile, install.sh and install.ps1, and checksums.txt over all
 #   --texts   only what goes into the packages beside the program, into DIR
 #
@@ -177,12 +178,21 @@ bill() {
 		}'
 }
 
+# chocolatey_version: its versions have no dots behind the dash.
+chocolatey_version() {
+	local early=${version#"${version%%-*}"}
+	echo "${version%%-*}${early//./}"
+}
+
 # fill TEMPLATE: writes the version and the digests of the archives into it. An archive
 # that was not made is a mistake in the template, unless only some platforms were asked for.
 fill() {
 	local text name
 	text=$(<"$1")
 	text=${text//@VERSION@/$version}
+	text=${text//@CHOCOLATEY@/$(chocolatey_version)}
+	text=${text//@DATE@/$(date -ud "@$SOURCE_DATE_EPOCH" +%F)}
+	for name in "${!products[@]}"; do text=${text//"@PRODUCT:$name@"/${products[$name]}}; done
 	while [[ $text =~ @SHA256:([A-Za-z0-9._-]+)@ ]]; do
 		name=${BASH_REMATCH[1]}
 		[[ -f $work/out/$name ]] || fail "$1 names $name, which is no archive of ours"
@@ -191,9 +201,31 @@ fill() {
 	printf '%s\n' "$text"
 }
 
+# nupkg FILE: the package for Chocolatey, which is a zip with a description of itself.
+nupkg() {
+	local file tree=$work/nupkg
+	cp -R packaging/chocolatey "$tree"
+	while IFS= read -r file; do
+		fill "packaging/chocolatey/$file" >"$tree/$file"
+		[[ $file != *.ps1 ]] || sign_script "$tree/$file"
+	done < <(cd "$tree" && find . -type f -printf '%P\n' | sort)
+	find "$tree" -exec chmod u=rwX,go=rX {} + -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
+	(cd "$tree" && find . -type f -printf '%P\n' | sort | zip -qX9 - -@) >"$1"
+}
+
+# manifests: what package managers know a whole release by.
+manifests() {
+	local file
+	fill packaging/homebrew/runner-bootstrap.rb >"$work/out/runner-bootstrap.rb"
+	fill packaging/scoop/runner-bootstrap.json >"$work/out/runner-bootstrap.json"
+	for file in packaging/winget/*.yaml; do fill "$file" >"$work/out/${file##*/}"; done
+	nupkg "$work/out/runner-bootstrap.$(chocolatey_version).nupkg"
+}
+
 # release PLATFORM...: fills $work/out.
 release() {
 	local platform os arch name program programs=()
+	local -A products=()
 	for platform in "$@"; do
 		os=${platform%/*} arch=${platform#*/}
 		name=runner-bootstrap_${os}_$(architecture "$arch")
@@ -207,16 +239,14 @@ release() {
 		linux) packages "$work/out/$name" "$arch" "${program%/*}" ;;
 		windows)
 			# The folder still holds what went into the zip.
+			products[$arch]=$(scripts/msi.sh --product "$version" "$arch" "$work/archive")
 			scripts/msi.sh "$version" "$arch" "$work/archive" "$work/out/$name.msi"
 			sign "$work/out/$name.msi"
 			;;
 		esac
 	done
 	bill "${programs[@]}" >"$work/out/runner-bootstrap.cdx.json"
-	if [[ $* == "$platforms" ]]; then
-		fill packaging/homebrew/runner-bootstrap.rb >"$work/out/runner-bootstrap.rb"
-		fill packaging/scoop/runner-bootstrap.json >"$work/out/runner-bootstrap.json"
-	fi
+	[[ $* != "$platforms" ]] || manifests
 	cp packaging/container/Containerfile scripts/install.sh scripts/install.ps1 "$work/out/"
 	sign_script "$work/out/install.ps1"
 	(cd "$work/out" && sha256sum -- *) >"$work/checksums.txt"

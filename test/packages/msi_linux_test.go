@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -80,7 +82,7 @@ func insideMSI(t *testing.T, out string) {
 			{"Property", "ALLUSERS", "Value", "1"},
 			{"Property", "MSIRESTARTMANAGERCONTROL", "Value", "Disable"}, // or the services of runners are stopped, jobs or not
 			{"Property", "REBOOT", "Value", "ReallySuppress"},
-			{"Property", "UpgradeCode", "Value", "{083FF2CA-8E1D-4A0A-9B33-76409A956A1E}"}, // never another one
+			{"Property", "UpgradeCode", "Value", upgradeCode}, // never another one
 			{"Environment", "Path", "Name", "=-*PATH"},
 			{"Environment", "Path", "Value", "[~];[INSTALLDIR]"},
 		} {
@@ -88,7 +90,9 @@ func insideMSI(t *testing.T, out string) {
 				t.Errorf("%s: in %s, %s of %s is %q, want %q", file, want[0], want[2], want[1], got, want[3])
 			}
 		}
-		products[cell(t, all, "Property", "ProductCode", "Value")] = arch
+		code := cell(t, all, "Property", "ProductCode", "Value")
+		products[code] = arch
+		otherFiles(t, code, arch, unpack(t, filepath.Join(out, stem(platform)+".zip")))
 		products[cell(t, all, "_SummaryInformation", "9", "Value")] = arch
 	}
 	for code := range products {
@@ -98,6 +102,30 @@ func insideMSI(t *testing.T, out string) {
 	}
 	if len(products) != 4 {
 		t.Errorf("two packages have %d codes of product and package: %v", len(products), products)
+	}
+}
+
+// otherFiles: a package of the same version with other files is another product, or the installer would refuse it.
+func otherFiles(t *testing.T, code, arch string, zip map[string]member) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, m := range zip {
+		if err := os.WriteFile(filepath.Join(dir, name), m.text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	product := func() string {
+		t.Helper()
+		return strings.TrimSpace(command(t, "env", "SOURCE_DATE_EPOCH="+epoch, filepath.Join(repository, "scripts", "msi.sh"), "--product", "1.0.0", arch, dir))
+	}
+	if got := product(); got != code {
+		t.Errorf("the product code is %s, and msi.sh says %s", code, got)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "README.md"), []byte("other"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := product(); got == code {
+		t.Errorf("with another file the product code is the same, %s", got)
 	}
 }
 
@@ -246,4 +274,47 @@ func watchArguments(t *testing.T) string {
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 	return seen
+}
+
+// wingetFilled: nothing is left to fill, and digests and product codes are those of the packages.
+func wingetFilled(t *testing.T, out string) {
+	said := checkWinget(t, func(name string) string {
+		text := string(readFile(t, filepath.Join(out, name)))
+		if strings.Contains(text, "@") {
+			t.Errorf("%s:\n%s", name, text)
+		}
+		return text
+	})["installer"]
+	given := sums(t, out)
+	for i, address := range said["Installers[].InstallerUrl"] {
+		name := path.Base(address)
+		code := cell(t, tables(t, filepath.Join(out, name)), "Property", "ProductCode", "Value")
+		if said["Installers[].InstallerSha256"][i] != given[name] || said["Installers[].ProductCode"][i] != code ||
+			said["Installers[].AppsAndFeaturesEntries[].ProductCode"][i] != code {
+			t.Errorf("%s has digest %s and product code %s: %v", name, given[name], code, said)
+		}
+	}
+	if got := said["PackageVersion"]; !slices.Equal(got, []string{"1.0.0"}) {
+		t.Errorf("the version is %q", got)
+	}
+}
+
+// insideNupkg: what Chocolatey looks for, filled in.
+func insideNupkg(t *testing.T, out string) {
+	members := unzip(t, filepath.Join(out, "runner-bootstrap.1.0.0.nupkg"))
+	want := []string{"[Content_Types].xml", "_rels/.rels", "runner-bootstrap.nuspec", "tools/chocolateyinstall.ps1", "tools/chocolateyuninstall.ps1"}
+	if got := slices.Sorted(maps.Keys(members)); !slices.Equal(got, want) {
+		t.Errorf("it holds %q, want %q", got, want)
+	}
+	checkNuspec(t, string(members["runner-bootstrap.nuspec"].text), "1.0.0")
+	script := string(members["tools/chocolateyinstall.ps1"].text)
+	given := sums(t, out)
+	for _, arch := range []string{"amd64", "arm64"} {
+		if !strings.Contains(script, "'"+given["runner-bootstrap_windows_"+arch+".msi"]+"'") {
+			t.Errorf("the digest for %s is not in\n%s", arch, script)
+		}
+	}
+	if strings.Contains(script, "@SHA") || !strings.Contains(script, releases+"v1.0.0/") {
+		t.Errorf("something is left to fill:\n%s", script)
+	}
 }

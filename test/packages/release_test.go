@@ -94,7 +94,7 @@ func TestRelease(t *testing.T) {
 	upgrade := release(t, repository, "v1.1.0-rc.1", "linux/amd64", "windows/amd64")
 	t.Run("everything", func(t *testing.T) {
 		for name, look := range map[string]func(*testing.T, string){
-			"names": names, "digests": digests, "archives": insideArchives, "bill": bill, "manifests": manifests,
+			"names": names, "digests": digests, "archives": insideArchives, "bill": bill, "manifests": manifests, "winget": wingetFilled, "nupkg": insideNupkg,
 			"deb": insideDeb, "rpm": insideRPM, "apk": insideAPK, "msi": insideMSI, "again": again, "container": container,
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -112,7 +112,8 @@ func TestRelease(t *testing.T) {
 
 // names: each file that is promised, and no other.
 func names(t *testing.T, out string) {
-	want := append(archives(t), "checksums.txt", "runner-bootstrap.cdx.json", "runner-bootstrap.rb", "runner-bootstrap.json", "Containerfile", "install.sh", "install.ps1")
+	want := append(archives(t), "checksums.txt", "runner-bootstrap.cdx.json", "runner-bootstrap.rb", "runner-bootstrap.json", "Containerfile", "install.sh", "install.ps1",
+		"runner-bootstrap.1.0.0.nupkg", winget+".yaml", winget+".installer.yaml", winget+".locale.en-US.yaml")
 	for _, platform := range platforms(t) {
 		switch goos, _, _ := strings.Cut(platform, "/"); goos {
 		case "linux":
@@ -205,6 +206,15 @@ func unpack(t *testing.T, name string) map[string]member {
 			t.Errorf("%s: gzip tells name %q and time %s", name, plain.Name, plain.ModTime)
 		}
 		return untar(t, plain)
+	}
+	return unzip(t, name)
+}
+
+func unzip(t *testing.T, name string) map[string]member {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
 	}
 	archive, err := zip.NewReader(bytes.NewReader(text), int64(len(text)))
 	if err != nil {
