@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
 // ignoreBrokenPipe has writing to a pipe without a reader fail, instead of ending this
@@ -24,7 +25,7 @@ const sameOrder = 20 * time.Millisecond
 // The context that it returns ends with the first SIGTERM, after which the running job may
 // finish, or with an interrupt. An interrupt, or whatever comes after SIGTERM, is the order
 // to end at once as well. End gives the signals back.
-func hearSignals(ctx context.Context) (stopping context.Context, orders <-chan supervise.Order, end func()) {
+func hearSignals(ctx context.Context, _ <-chan svc.Control) (stopping context.Context, orders <-chan supervise.Order, end func()) {
 	heard := make(chan os.Signal, 8)
 	signal.Notify(heard, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM, os.Interrupt)
 	stopping, stop := context.WithCancel(ctx)

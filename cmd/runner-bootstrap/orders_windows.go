@@ -6,29 +6,63 @@ import (
 	"os/signal"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
 // ignoreBrokenPipe has nothing to do: Windows has no such signal.
 func ignoreBrokenPipe() {}
 
-// hearSignals has an interrupt end the context that it returns, and be the order to end
-// at once as well: Windows has no other signal. End gives it back.
-func hearSignals(ctx context.Context) (stopping context.Context, orders <-chan supervise.Order, end func()) {
-	heard := make(chan os.Signal, 1)
+// hearSignals is the one who hears what a supervisor is told, from its first moment on: an interrupt, as which Windows gives Ctrl-C
+// and the end of a console as well, and the controls of the service manager, which ends ctx itself when it says stop. The context that
+// it returns ends with ctx, with an interrupt, or with the control to end now; the last two are the order to end at once as well.
+// End gives the signals back.
+func hearSignals(
+	ctx context.Context, controls <-chan svc.Control,
+) (stopping context.Context, orders <-chan supervise.Order, end func()) {
+	heard := make(chan os.Signal, 8)
 	signal.Notify(heard, os.Interrupt)
 	stopping, stop := context.WithCancel(ctx)
-	made, ended := make(chan supervise.Order, 1), make(chan struct{})
+	made, ended := make(chan supervise.Order), make(chan struct{})
 	go func() {
-		select {
-		case <-ended:
-		case <-heard:
-			stop()
-			made <- supervise.Order{Kind: supervise.StopNow, Reason: "interrupt"}
+		var waiting []supervise.Order // until the supervisor takes them
+		for {
+			var taken chan<- supervise.Order
+			var next supervise.Order
+			if len(waiting) > 0 {
+				taken, next = made, waiting[0]
+			}
+			select {
+			case <-ended:
+				return
+			case taken <- next:
+				waiting = waiting[1:]
+			case s := <-heard:
+				stop()
+				waiting = append(waiting, supervise.Order{Kind: supervise.StopNow, Reason: s.String()})
+			case control := <-controls:
+				order := orderOf(control)
+				if order.Kind == supervise.StopNow {
+					stop()
+				}
+				waiting = append(waiting, order)
+			}
 		}
 	}()
 	return stopping, made, func() {
 		signal.Stop(heard)
 		stop()
 		close(ended)
+	}
+}
+
+func orderOf(control svc.Control) supervise.Order {
+	const by = "the service manager"
+	switch control {
+	case svc.ControlDrain:
+		return supervise.Order{Kind: supervise.Drain, Reason: by}
+	case svc.ControlResume:
+		return supervise.Order{Kind: supervise.Resume, Reason: by}
+	default:
+		return supervise.Order{Kind: supervise.StopNow, Reason: by}
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/systemd"
 )
 
 // The forms of what is written to standard error: the values of --log-format.
@@ -34,7 +34,7 @@ func formatOf(format string, out io.Writer) string {
 	if format != formatAuto {
 		return format
 	}
-	if file, ok := out.(*os.File); ok && svc.JournalOf(file, os.Getenv("JOURNAL_STREAM")) != "" {
+	if file, ok := out.(*os.File); ok && systemd.JournalOf(file, os.Getenv("JOURNAL_STREAM")) != "" {
 		return formatJournal
 	}
 	return formatLines
@@ -55,7 +55,7 @@ func (w *plainWriter) write(level slog.Level, at time.Time, text string) error {
 	begin := ""
 	switch {
 	case w.journal:
-		begin = svc.PriorityPrefix(level)
+		begin = systemd.PriorityPrefix(level)
 	case w.history:
 		begin = at.Format(time.DateTime) + " "
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,7 +14,10 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/agent"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/logfile"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/systemd"
 )
 
 // runOptions are what run takes.
@@ -41,11 +45,25 @@ waited for. SIGUSR1 drains the runner, SIGUSR2 lets it go on.`, o.groups(),
 }
 
 func runSupervisor(ctx context.Context, call *session, o *runOptions) error {
+	// An error that no restart mends is told to a service manager that asks.
+	final := func(err error) (code int, final bool) {
+		code, _ = call.explain(err)
+		return code, slices.Contains(plan.NoRestart(), code)
+	}
+	return svc.Managed(ctx, final, func(ctx context.Context, controls <-chan svc.Control) error {
+		return superviseUntilTold(ctx, call, o, controls)
+	})
+}
+
+func superviseUntilTold(ctx context.Context, call *session, o *runOptions, controls <-chan svc.Control) error {
+	if err := ownLog(call, o); err != nil {
+		return err
+	}
 	o.call.logFormat, o.call.history = formatOf(o.call.logFormat, call.err), true
 	outliveReader(call, o.call)
 	call.console = newConsole(call.err, o.call)
 	// Before anybody can know that this process is the supervisor.
-	ctx, told, end := hearSignals(ctx)
+	ctx, told, end := hearSignals(ctx, controls)
 	defer end()
 	keeps, name, err := prepareAgent(ctx, call, o)
 	if ctx.Err() != nil {
@@ -57,6 +75,24 @@ func runSupervisor(ctx context.Context, call *session, o *runOptions) error {
 	keeps.Orders = told
 	call.console.log.Info("runner-bootstrap is starting", "version", versionText(), "runner", name, "pid", os.Getpid())
 	return svc.Run(ctx, name, func(ctx context.Context) error { return keeps.Run(ctx, name) })
+}
+
+// ownLog has a service of Windows write its log into a file: nothing there takes its output. Such a service has the name of its runner.
+// It is written to until the end of this process, and so never closed.
+func ownLog(call *session, o *runOptions) error {
+	if !svc.StartedByWindows() {
+		return nil
+	}
+	dir, err := o.place.absolute()
+	if err != nil {
+		return err
+	}
+	log, err := logfile.Open(instance.DefaultPaths(dir).Log(o.name.name), 0)
+	if err != nil {
+		return err
+	}
+	call.err = log
+	return nil
 }
 
 // prepareAgent puts the agent of the runner called name together.
@@ -95,7 +131,7 @@ func prepareAgent(ctx context.Context, call *session, o *runOptions) (keeps *age
 	return &agent.Agent{
 		Store: host.Store, Fetcher: host.Fetcher, Log: host.Log, Connect: host.Connect, Anonymous: host.Anonymous,
 		Roots: host.Roots, UserAgent: host.UserAgent, Version: versionText(), Environment: host.Environment,
-		Socket: host.Paths.Socket(record.Name), Paths: host.Paths, Manager: manager, Watchdog: watchdog,
+		Socket: host.Paths.Socket(record.Name), Paths: host.Paths, Managed: managed(manager), Manager: manager, Watchdog: watchdog,
 		Machine: host.Machine,
 	}, record.Name, nil
 }
@@ -106,9 +142,9 @@ func outliveReader(call *session, o callOptions) {
 	ignoreBrokenPipe()
 	journal := ""
 	if file, ok := call.err.(*os.File); ok {
-		journal = svc.JournalOf(file, os.Getenv("JOURNAL_STREAM"))
+		journal = systemd.JournalOf(file, os.Getenv("JOURNAL_STREAM"))
 	}
-	call.err = svc.NewLasting(call.err, journal, func(lost int) []byte {
+	call.err = systemd.NewLasting(call.err, journal, func(lost int) []byte {
 		var text bytes.Buffer
 		newConsole(&text, o).log.Warn("lines of this log could not be written, and are lost", "lines", lost)
 		return text.Bytes()
@@ -130,7 +166,7 @@ func recordToRun(ctx context.Context, call *session, o *runOptions) (instance.Re
 		return instance.Record{}, fmt.Errorf("supervising: %w", instance.ErrUnknown)
 	}
 	record, err := store.Load(name)
-	if manager, _ := serviceManager(); !errors.Is(err, instance.ErrUnknown) || !manager.Listens() {
+	if manager, _ := serviceManager(); !errors.Is(err, instance.ErrUnknown) || !managed(manager) {
 		return record, err
 	}
 	call.console.log.Warn("cannot find the runner's record yet, waiting for it", "runner", name, "reason", err.Error())
@@ -152,8 +188,11 @@ func restoreEnvironment(variables []string) error {
 	return nil
 }
 
+// managed tells whether a service manager has started this process.
+func managed(manager *systemd.Notifier) bool { return manager.Listens() || svc.StartedByWindows() }
+
 // serviceManager is who started this process, as its environment says, and how often
 // it wants to hear anything; zero if not at all.
-func serviceManager() (manager *svc.Notifier, watchdog time.Duration) {
-	return svc.NewNotifier(os.Getenv("NOTIFY_SOCKET")), svc.WatchdogInterval(os.Getenv("WATCHDOG_USEC"), os.Getenv("WATCHDOG_PID"))
+func serviceManager() (manager *systemd.Notifier, watchdog time.Duration) {
+	return systemd.NewNotifier(os.Getenv("NOTIFY_SOCKET")), systemd.WatchdogInterval(os.Getenv("WATCHDOG_USEC"), os.Getenv("WATCHDOG_PID"))
 }

@@ -106,8 +106,8 @@ func Private(sids ...string) string {
 	return text
 }
 
-// Public is [Private], and everybody of this host may read and execute.
-func Public() string { return Private() + entry(inherited, readExecute, users) }
+// Public is [Private], and everybody may read and execute.
+func Public() string { return Private() + entry(inherited, readExecute, everyone) }
 
 // Shared is the list for a folder whose content is not the account's, which reads and executes it, and adds things of its
 // own: they are its own alone to change.

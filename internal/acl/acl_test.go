@@ -17,7 +17,7 @@ func TestTexts(t *testing.T) {
 	for name, c := range map[string]struct{ got, want string }{
 		"private":       {Private(), ours},
 		"a person's":    {Private(neighbor), ours + "(A;OICI;0x1f01ff;;;" + neighbor + ")"},
-		"public":        {Public(), ours + "(A;OICI;0x1200a9;;;S-1-5-32-545)"},
+		"public":        {Public(), ours + "(A;OICI;0x1200a9;;;S-1-1-0)"},
 		"a runner's":    {Shared(runner), ours + "(A;OICI;0x1200a9;;;" + runner + ")(A;;0x6;;;" + runner + ")(A;OICIIO;0x1f01ff;;;S-1-3-0)"},
 		"given":         {Given(runner), ours + "(A;OICI;0x1301bf;;;" + runner + ")"},
 		"a file, given": {GivenFile(runner), "D:PAI(A;;0x1f01ff;;;S-1-5-18)(A;;0x1f01ff;;;S-1-5-32-544)(A;;0x1301bf;;;" + runner + ")"},

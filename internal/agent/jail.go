@@ -36,7 +36,7 @@ func (a *Agent) jail(ctx context.Context, record instance.Record) (chosen func()
 // chooseJail takes units of systemd's where the agent is a service of its.
 func (a *Agent) chooseJail(ctx context.Context, record instance.Record) (jail.Maker, error) {
 	o := jail.Options{Folder: record.LifeDir(), Soon: 1, Log: a.Log}
-	if a.Manager.Listens() {
+	if a.Managed {
 		o.Unit = record.Service
 	}
 	maker, err := jail.Choose(ctx, o)

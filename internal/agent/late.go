@@ -41,7 +41,7 @@ func LoadLate(ctx context.Context, store *instance.Store, name string) (instance
 // awaitRoot does the same for the runner's directory. Status and log say so.
 func (a *Agent) awaitRoot(ctx context.Context, record instance.Record) error {
 	there := func() bool { return !hollow(record.Dir) }
-	if !a.Manager.Listens() || there() {
+	if !a.Managed || there() {
 		return nil
 	}
 	reason := fmt.Sprintf("directory %q: %v", record.Dir, ErrLate)

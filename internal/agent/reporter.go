@@ -13,7 +13,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/systemd"
 )
 
 // reporter is who is told what a runner does: status by its report, the service
@@ -21,7 +21,7 @@ import (
 type reporter struct {
 	store   *instance.Store
 	record  instance.Record
-	manager *svc.Notifier
+	manager *systemd.Notifier
 	log     *slog.Logger
 	webhook *health.Webhook // nil without one
 	jail    instance.Confinement
@@ -38,7 +38,7 @@ type reporter struct {
 
 func (a *Agent) newReporter(record instance.Record, log *slog.Logger) *reporter {
 	o := &reporter{
-		store: a.Store, record: record, manager: a.Manager, log: log, boot: bootID(), version: a.Version, warned: map[string]bool{},
+		store: a.Store, record: record, manager: a.Manager, log: log, boot: instance.Boot(), version: a.Version, warned: map[string]bool{},
 	}
 	o.tidier = &tidier{record: record, log: log}
 	if record.Webhook != "" {

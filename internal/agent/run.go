@@ -8,9 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
@@ -23,7 +21,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/systemd"
 )
 
 // Agent keeps one runner of this host, and has the means to do it.
@@ -50,9 +48,11 @@ type Agent struct {
 	Paths instance.Paths
 	// Orders asks for what the end of a context cannot say; may be nil.
 	Orders <-chan supervise.Order
+	// Managed says that a service manager has started this process.
+	Managed bool
 	// Manager is told how the runner is; Watchdog is how often it wants to hear
 	// anything, zero if not at all.
-	Manager  *svc.Notifier
+	Manager  *systemd.Notifier
 	Watchdog time.Duration
 	// Machine knows whether the runner is this machine's.
 	Machine machine.Witness
@@ -290,17 +290,8 @@ func (k *keeper) finish(
 // previousListener is the listener that the latest supervisor of this boot had.
 func previousListener(store *instance.Store, name string) reaper.Process {
 	report, err := store.LoadReport(name)
-	if err != nil || report.Boot != bootID() || report.ListenerPID == 0 {
+	if err != nil || report.Boot != instance.Boot() || report.ListenerPID == 0 {
 		return reaper.Process{}
 	}
 	return reaper.Process{PID: report.ListenerPID, Start: report.ListenerStart}
-}
-
-// bootID tells one boot of a host from another; empty where the system has none.
-func bootID() string {
-	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(text))
 }

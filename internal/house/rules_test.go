@@ -23,7 +23,7 @@ func arrows() []arrow {
 	return []arrow{
 		{"cmd/runner-bootstrap", []string{
 			"internal/bootstrap", "internal/plan", "internal/doctor", "internal/places", "internal/download", "internal/supervise",
-			"internal/register", "internal/svc", "internal/status", "internal/machine",
+			"internal/register", "internal/svc", "internal/systemd", "internal/logfile", "internal/status", "internal/machine",
 			"internal/health", "internal/metadata", "internal/github", "internal/instance", "internal/account", "internal/transport",
 			"internal/refusal", "internal/agent", "internal/jail", "internal/shell", "internal/removal", "internal/openfile",
 			"internal/config", "internal/retry", "internal/sealcheck", "internal/departure", "internal/acl",
@@ -49,6 +49,7 @@ func arrows() []arrow {
 			"internal/transport", // as above
 		}},
 		{"internal/agent", []string{
+			"internal/systemd",
 			"internal/download", "internal/supervise", "internal/jail", "internal/register", "internal/svc", "internal/health",
 			"internal/departure", "internal/metadata", "internal/reaper", "internal/workspace", "internal/github", "internal/instance", "internal/account",
 			"internal/refusal", "internal/control", "internal/removal", "internal/folders", "internal/machine", "internal/ahead", "internal/retry", "internal/acl",
@@ -65,7 +66,11 @@ func arrows() []arrow {
 			"internal/register", "internal/instance", "internal/reaper", "internal/jail", "internal/github", "internal/account", "internal/retry",
 			"internal/folders", "internal/removal", // to take away the config.sh of its tests
 		}},
-		{"internal/jail", []string{"internal/reaper", "internal/account", "internal/removal", "internal/svc/transient"}},
+		{"internal/jail", []string{
+			"internal/reaper", "internal/account", "internal/removal", "internal/svc/transient", "internal/svc", "internal/jobobject", "internal/lifehost",
+		}},
+		{"internal/lifehost", []string{"internal/jobobject", "internal/svc/scm"}},
+		{"internal/jobobject", nil},
 		{"internal/svc/transient", []string{"internal/svc"}},
 		{"internal/register", []string{ // the record says who joins
 			"internal/inuse",
@@ -84,8 +89,11 @@ func arrows() []arrow {
 		{"internal/download/unpack/ahead", []string{"internal/inflate"}},
 
 		{"internal/control", []string{"internal/instance"}},
-		{"internal/svc", []string{"internal/atomicfile"}},
 		{"internal/health", []string{"internal/instance", "internal/atomicfile", "internal/openfile", "internal/retry", "internal/inuse"}},
+		{"internal/svc", []string{"internal/atomicfile", "internal/svc/scm", "internal/logfile"}},
+		{"internal/svc/scm", nil},
+		{"internal/systemd", nil},
+		{"internal/logfile", nil},
 		{"internal/refusal", []string{"internal/github"}}, // for the scope that a hint is about
 		{"internal/github", []string{"internal/transport", "internal/retry"}},
 		{"internal/transport", []string{"internal/retry"}},

@@ -166,3 +166,6 @@ func (n *note) read(line string) {
 		_, _ = fmt.Sscan(value, &n.group.pid, &n.group.start, &n.group.uid)
 	}
 }
+
+// Boot tells one boot of a host from another; empty where the system has no name for it.
+func Boot() string { return boot() }

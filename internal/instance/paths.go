@@ -35,6 +35,9 @@ func (p Paths) Root(name string) string { return filepath.Join(p.Runners, name) 
 // Socket is where the agent of the runner called name answers.
 func (p Paths) Socket(name string) string { return filepath.Join(p.Control, name+".sock") }
 
+// Log is where the agent of the runner called name writes its log, on a host without a journal.
+func (p Paths) Log(name string) string { return filepath.Join(p.State, "logs", name+".log") }
+
 // NextDir is where another copy of the runner is put together, and where the one before is until it is removed: beside
 // its place, under a name that no runner can have.
 func (r Record) NextDir() string { return filepath.Join(filepath.Dir(r.Dir), "."+r.Name+".next") }
@@ -47,7 +50,7 @@ func (r Record) AheadDir() string { return filepath.Join(filepath.Dir(r.Dir), ".
 func (r Record) LifeDir() string { return filepath.Join(filepath.Dir(r.Dir), "."+r.Name+".life") }
 
 // LifeName is what the lives of the listener are called on this host; the service manager knows them by it.
-func (r Record) LifeName() string { return "listener." + cmp.Or(r.Service, r.Name) }
+func (r Record) LifeName() string { return lifeName(cmp.Or(r.Service, r.Name)) }
 
 // RegisterName is what the runs of config.sh are called in the same way.
 func (r Record) RegisterName() string { return "register." + cmp.Or(r.Service, r.Name) }

@@ -9,3 +9,6 @@ func systemPaths() Paths {
 		Control: "/run/runner-bootstrap",
 	}
 }
+
+// lifeName is the name of lives of the runner that has a service, or is of that name.
+func lifeName(service string) string { return "listener." + service }

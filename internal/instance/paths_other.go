@@ -11,3 +11,6 @@ func systemPaths() Paths {
 		Control: "/var/run/runner-bootstrap",
 	}
 }
+
+// lifeName is the name of lives of the runner that has a service, or is of that name.
+func lifeName(service string) string { return "listener." + service }

@@ -22,3 +22,6 @@ func systemPaths() Paths {
 		Control: `\\.\pipe\runner-bootstrap`,
 	}
 }
+
+// lifeName is the name of lives of the runner that has a service, or is of that name.
+func lifeName(service string) string { return service + ".host" }

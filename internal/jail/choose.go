@@ -24,6 +24,8 @@ const (
 	Namespaces  = "namespaces"
 	Descendants = "descendants"
 	Group       = "group"
+	JobObject   = "job object"
+	Service     = "service"
 )
 
 // StartError says that a program was not started.

@@ -59,6 +59,9 @@ func (p *planner) accountName() (name string, ours bool, err error) {
 	if name := p.Record.User; name != "" {
 		return name, isDefaultUser(name), nil // it may have gone since
 	}
+	if name, has := ownAccountOf(p); has {
+		return name, false, nil
+	}
 	records, err := ownRecords(p)
 	if err != nil {
 		return "", false, err

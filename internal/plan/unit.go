@@ -30,25 +30,28 @@ const (
 func (m *Maker) describe(service string, record instance.Record, user account.User, apart bool) svc.Unit {
 	record.Service = service // not yet, where it is new
 	return svc.Unit{
-		Name:          service,
-		Description:   "GitHub Actions runner " + record.Name + " of " + record.ScopeURL,
-		Documentation: documentation,
-		Executable:    m.Executable,
-		Args:          slices.Concat([]string{"run", "--name", record.Name}, m.Arguments),
-		Directory:     "/", // not where jobs write: root's programs look around in theirs
-		StopTimeout:   StopTimeout(record),
-		Notify:        true,
-		StartTimeout:  instance.StartTimeout,
-		Watchdog:      watchdogTime,
-		Mounts:        m.mounts(record),
-		Sandbox:       sandbox(m.Paths, record, user, apart),
-		RuntimeFolder: runtimeFolder(m.Paths.Control),
-		Keeps:         []string{record.LifeName(), record.RegisterName()},
-		// usage, host, credential, archive, registration: the exit codes of this
-		// program that no restart can mend.
-		NoRestartStatus: []int{2, 3, 4, 6, 7},
+		Name:            service,
+		Description:     "GitHub Actions runner " + record.Name + " of " + record.ScopeURL,
+		Documentation:   documentation,
+		Executable:      m.Executable,
+		Args:            slices.Concat([]string{"run", "--name", record.Name}, m.Arguments),
+		Directory:       "/", // not where jobs write: root's programs look around in theirs
+		StopTimeout:     StopTimeout(record),
+		Notify:          true,
+		StartTimeout:    instance.StartTimeout,
+		Watchdog:        watchdogTime,
+		Mounts:          m.mounts(record),
+		Sandbox:         sandbox(m.Paths, record, user, apart),
+		RuntimeFolder:   runtimeFolder(m.Paths.Control),
+		Keeps:           []string{record.LifeName(), record.RegisterName()},
+		NoRestartStatus: NoRestart(),
+		Life:            lifeOf(record, user),
+		LogFile:         m.Paths.Log(record.Name),
 	}
 }
+
+// NoRestart are the exit codes of this program that no restart can mend: usage, host, credential, archive, registration.
+func NoRestart() []int { return []int{2, 3, 4, 6, 7} }
 
 // runtimeFolder is what the service manager is to make in /run; empty where the sockets of agents are elsewhere.
 func runtimeFolder(sockets string) string {

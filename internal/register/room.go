@@ -229,7 +229,7 @@ func (r Room) config(ctx context.Context, dir string, user account.User, lock *i
 		var err error
 		life, err = maker.Start(ctx, jail.Spec{
 			Name: cmp.Or(r.Life, "register."+v.name), Description: "config.sh of runner " + v.name,
-			Argv: append([]string{filepath.Join(dir, "config.sh")}, v.arguments...),
+			Argv: configCommand(dir, v.arguments),
 			Env:  append(environment, tokenVariable+"="+v.token.Reveal()), Dir: dir, User: nameless(user), Output: input,
 			Tasks: r.tasks(user), Grace: orphanGrace,
 			View: jail.View{Confined: true, Writable: []string{dir}, Hidden: r.Hidden}, Begins: begins,

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,7 +49,7 @@ func claimIn(ctx context.Context, folder string) (account.User, *instance.Lock, 
 		return account.User{}, nil, err
 	}
 	for number := firstNumber; number <= lastNumber; number++ {
-		if account.Privileged() && taken(number) {
+		if account.Privileged() && runtime.GOOS != "windows" && taken(number) {
 			continue
 		}
 		lock, err := lockNumber(ctx, filepath.Join(folder, strconv.Itoa(number)+lockMark))
@@ -58,7 +59,7 @@ func claimIn(ctx context.Context, folder string) (account.User, *instance.Lock, 
 		if err != nil {
 			return account.User{}, nil, err
 		}
-		if !account.Privileged() {
+		if !account.Privileged() || runtime.GOOS == "windows" {
 			us.Home = "" // the room is its home
 			return us, lock, nil
 		}

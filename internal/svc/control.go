@@ -1,3 +1,5 @@
+//go:build !windows
+
 package svc
 
 import (
@@ -57,17 +59,6 @@ func (s *Service) Restart(ctx context.Context) error {
 	}
 	return s.change(ctx, "restarting", "restart")
 }
-
-// StopMode is the way in which a service is stopped.
-type StopMode int
-
-const (
-	// Gently lets the program finish what it has under way, for as long as the unit's StopTimeout.
-	Gently StopMode = iota
-	// Now tells the program not to wait for that. Whatever the program starts is not told, since ending that in
-	// order is the program's business.
-	Now
-)
 
 // Stop stops the unit and returns when systemd calls it stopped, failed or absent. If ctx ends before, systemd goes
 // on stopping it.
@@ -157,10 +148,6 @@ func (s *Service) Log(ctx context.Context, lines int) ([]string, error) {
 	return strings.Split(out, "\n"), nil
 }
 
-func (st State) idle() bool {
-	return st.Active == Stopped || st.Active == Failed || st.Active == Absent
-}
-
 // forgive resets systemd's memory of failures and its count of starts. A unit at rest is left out: systemd may
 // not hold it in memory, has then nothing to reset, and answers with an error.
 func (s *Service) forgive(ctx context.Context, state State) error {
@@ -240,3 +227,31 @@ func once(ctx context.Context, path string, args ...string) (stdout, stderr stri
 	err = cmd.Run()
 	return strings.TrimSpace(out.String()), strings.TrimSpace(errs.String()), err
 }
+
+// sandboxFailure tells whether the sandbox is why a unit has not come up; nil if not. lines are the end of its log.
+func (s *Service) sandboxFailure(ctx context.Context, op string, lines []string) error {
+	if !s.unit.Sandbox.Enabled {
+		return nil
+	}
+	state, err := s.State(ctx)
+	if err != nil {
+		return nil //nolint:nilerr // then the refusal itself is told
+	}
+	step, known := SandboxSteps()[state.ExitStatus]
+	if !known {
+		return nil
+	}
+	failed := &SandboxError{Op: op, Unit: s.file(), Step: fmt.Sprintf("%d/%s", state.ExitStatus, step)}
+	for _, line := range slices.Backward(lines) {
+		// What systemd itself says of a unit begins with its name. Other lines are of its programs, and those before of other starts.
+		reason, systemds := strings.CutPrefix(line, s.file()+": ")
+		if systemds && strings.HasPrefix(reason, "Failed to ") {
+			failed.Reason = reason[:min(len(reason), maxReason)]
+			break
+		}
+	}
+	return failed
+}
+
+// maxReason bounds what is repeated of systemd's words.
+const maxReason = 200

@@ -1,3 +1,5 @@
+//go:build !windows
+
 package svc
 
 import (
@@ -5,15 +7,6 @@ import (
 	"errors"
 	"fmt"
 )
-
-// Change is what Install has done to a unit.
-type Change struct {
-	// Made is false where everything was so already.
-	Made bool
-	// Undo gives the unit the text back that it had before, and whether it was enabled. It neither starts nor stops
-	// it, and works also when the context of Install has ended. It is nil where there was no unit, or the same text.
-	Undo func(ctx context.Context) error
-}
 
 // Install brings the unit to the wanted text and enables it. It neither starts nor restarts it. After a failure,
 // what there was before is there again.

@@ -1,3 +1,5 @@
+//go:build !windows
+
 package svc
 
 import (
@@ -89,3 +91,13 @@ func (p *program) Stop(service.Service) error {
 	<-p.ended
 	return p.err
 }
+
+// Managed runs body: on this system nothing has to be answered to the service manager before that. It gets no controls.
+func Managed(
+	ctx context.Context, _ func(error) (code int, final bool), body func(ctx context.Context, controls <-chan Control) error,
+) error {
+	return body(ctx, nil)
+}
+
+// StartedByWindows is false: there is none.
+func StartedByWindows() bool { return false }

@@ -1,11 +1,8 @@
 package svc
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 )
 
 // ErrSandbox says that systemd could not set up the sandbox of a unit on this host, so that its program was never started.
@@ -38,32 +35,4 @@ func SandboxSteps() map[int]string {
 		213: "SECUREBITS", 218: "CAPABILITIES", 226: "NAMESPACE", 227: "NO_NEW_PRIVILEGES", 228: "SECCOMP",
 		230: "PERSONALITY", 232: "ADDRESS_FAMILIES", 237: "KEYRING",
 	}
-}
-
-// maxReason bounds what is repeated of systemd's words.
-const maxReason = 200
-
-// sandboxFailure tells whether the sandbox is why a unit has not come up; nil if not. lines are the end of its log.
-func (s *Service) sandboxFailure(ctx context.Context, op string, lines []string) error {
-	if !s.unit.Sandbox.Enabled {
-		return nil
-	}
-	state, err := s.State(ctx)
-	if err != nil {
-		return nil //nolint:nilerr // then the refusal itself is told
-	}
-	step, known := SandboxSteps()[state.ExitStatus]
-	if !known {
-		return nil
-	}
-	failed := &SandboxError{Op: op, Unit: s.file(), Step: fmt.Sprintf("%d/%s", state.ExitStatus, step)}
-	for _, line := range slices.Backward(lines) {
-		// What systemd itself says of a unit begins with its name. Other lines are of its programs, and those before of other starts.
-		reason, systemds := strings.CutPrefix(line, s.file()+": ")
-		if systemds && strings.HasPrefix(reason, "Failed to ") {
-			failed.Reason = reason[:min(len(reason), maxReason)]
-			break
-		}
-	}
-	return failed
 }

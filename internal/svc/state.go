@@ -1,12 +1,6 @@
 package svc
 
-import (
-	"context"
-	"fmt"
-	"os"
-	"strconv"
-	"strings"
-)
+import "context"
 
 // Active says what a unit is doing.
 type Active string
@@ -35,113 +29,28 @@ type State struct {
 	// AsDescribed tells whether that file's text is what Install would write; false for a service opened by [Named].
 	AsDescribed bool
 
-	stale bool // the file is newer than what systemd holds in memory
-}
-
-// properties are asked by name, so that a newer systemd may have as many others as it likes.
-const properties = "LoadState,UnitFileState,ActiveState,SubState,NRestarts,MainPID,ExecMainCode,ExecMainStatus," +
-	"FragmentPath,NeedDaemonReload"
-
-// State asks systemd. A unit that systemd does not know is a State too, not an error.
-func (s *Service) State(ctx context.Context) (State, error) {
-	if err := s.host.available(); err != nil {
-		return State{}, err
-	}
-	out, err := s.systemctl(ctx, "looking at", "show", "--property="+properties, "--", s.file())
-	if err != nil {
-		return State{}, err
-	}
-	state, err := parseState(out)
-	if err != nil {
-		return State{}, fmt.Errorf("looking at unit %q: %w", s.file(), err)
-	}
-	// A file that cannot be read is not as described: Install says what is wrong with it.
-	text, err := os.ReadFile(state.UnitPath)
-	state.AsDescribed = err == nil && s.text != "" && string(text) == s.text
-	return state, nil
+	stale bool //nolint:unused // of systemd's alone: the file is newer than what it holds in memory
 }
 
 // Up tells whether it runs, or is about to.
 func (st State) Up() bool { return st.Active == Running || st.Active == Starting }
 
-// parseState reads the answer of systemctl show: one KEY=VALUE on each line, in any order.
-func parseState(out string) (State, error) {
-	values := map[string]string{}
-	for line := range strings.Lines(out) {
-		if key, value, ok := strings.Cut(strings.TrimRight(line, "\r\n"), "="); ok {
-			values[key] = value
-		}
-	}
-	load, active := values["LoadState"], values["ActiveState"]
-	state := State{
-		Installed: load == "loaded" && values["FragmentPath"] != "",
-		Enabled:   values["UnitFileState"] == "enabled",
-		Detail:    strings.Join([]string{load, active, values["SubState"]}, " "),
-		UnitPath:  values["FragmentPath"],
-		stale:     values["NeedDaemonReload"] == "yes",
-	}
-	var err error
-	if state.Active, err = activeOf(load, active); err != nil {
-		return State{}, err
-	}
-	if state.MainPID, err = number(values, "MainPID"); err != nil {
-		return State{}, err
-	}
-	if state.Restarts, err = number(values, "NRestarts"); err != nil {
-		return State{}, err
-	}
-	if state.ExitStatus, err = exitStatus(values); err != nil {
-		return State{}, err
-	}
-	return state, nil
-}
+// StopMode is the way in which a service is stopped.
+type StopMode int
 
-func activeOf(load, active string) (Active, error) {
-	switch active {
-	case "active", "reloading", "refreshing":
-		return Running, nil
-	case "activating":
-		return Starting, nil
-	case "deactivating":
-		return Stopping, nil
-	case "failed":
-		return Failed, nil
-	case "inactive", "maintenance":
-		if load == "not-found" {
-			return Absent, nil
-		}
-		return Stopped, nil
-	default:
-		return "", fmt.Errorf("reading ActiveState: %q is not known", active)
-	}
-}
+const (
+	// Gently lets the program finish what it has under way, for as long as the unit's StopTimeout.
+	Gently StopMode = iota
+	// Now tells the program not to wait for that. Whatever the program starts is not told, since ending that in
+	// order is the program's business.
+	Now
+)
 
-// exitStatus tells an exit from a signal by ExecMainCode, which holds waitid(2)'s si_code: 1 is an exit; in
-// every other case ExecMainStatus is the number of a signal.
-func exitStatus(values map[string]string) (int, error) {
-	code, err := number(values, "ExecMainCode")
-	if err != nil {
-		return 0, err
-	}
-	status, err := number(values, "ExecMainStatus")
-	if err != nil {
-		return 0, err
-	}
-	if code > 1 {
-		return 128 + status, nil
-	}
-	return status, nil
-}
-
-// number reads a count; a property that this systemd does not have (NRestarts before 235) is 0.
-func number(values map[string]string, key string) (int, error) {
-	value := values[key]
-	if value == "" {
-		return 0, nil
-	}
-	n, err := strconv.Atoi(value)
-	if err != nil {
-		return 0, fmt.Errorf("reading %s: %w", key, err)
-	}
-	return n, nil
+// Change is what Install has done to a unit.
+type Change struct {
+	// Made is false where everything was so already.
+	Made bool
+	// Undo gives the unit the text back that it had before, and whether it was enabled. It neither starts nor stops
+	// it, and works also when the context of Install has ended. It is nil where there was no unit, or the same text.
+	Undo func(ctx context.Context) error
 }

@@ -1,3 +1,5 @@
+//go:build !windows
+
 package svc
 
 import (
@@ -64,7 +66,7 @@ func render(u Unit) string {
 	} else {
 		line("Type", "exec")
 	}
-	line("ExecStart", commandLine(u.Executable, u.Args))
+	line("ExecStart", execLine(u.Executable, u.Args))
 	if len(u.Keeps) > 0 {
 		line("ExecStopPost", "-systemctl --no-block stop "+patternsOf(u.Keeps))
 	}
@@ -98,9 +100,9 @@ func render(u Unit) string {
 	return b.String()
 }
 
-// commandLine quotes a command as systemd.service(5) and systemd.syntax(7) read it. The program's own path
+// execLine quotes a command as systemd.service(5) and systemd.syntax(7) read it. The program's own path
 // takes no part in the replacement of variables, so its dollar signs are not doubled; New refuses them.
-func commandLine(executable string, args []string) string {
+func execLine(executable string, args []string) string {
 	words := []string{quote(escapeSpecifiers(executable))}
 	for _, arg := range args {
 		words = append(words, quote(strings.ReplaceAll(escapeSpecifiers(arg), "$", "$$")))
@@ -156,3 +158,6 @@ func seconds(d time.Duration) string {
 	}
 	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10) + "s"
 }
+
+// fileOf is the name of a unit as systemd has it.
+func fileOf(name string) string { return name + ".service" }

@@ -1,3 +1,5 @@
+//go:build !windows
+
 package svc
 
 import (
@@ -127,7 +129,7 @@ func TestCommandLine(t *testing.T) {
 		{"second command", "/a", []string{";"}, `/a ";"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := commandLine(c.executable, c.args); got != c.want {
+			if got := execLine(c.executable, c.args); got != c.want {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
 		})

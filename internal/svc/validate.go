@@ -3,9 +3,7 @@ package svc
 import (
 	"errors"
 	"fmt"
-	"path"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -13,91 +11,6 @@ import (
 // maxName leaves room for ".service" and for the temporary name within the 255 bytes of a file name and of a
 // unit name. GitHub's own services stay within 150.
 const maxName = 200
-
-func (u Unit) validate() error {
-	if err := validateName(u.Name); err != nil {
-		return err
-	}
-	texts := []struct{ what, value string }{
-		{"description", u.Description},
-		{"documentation", u.Documentation},
-		{"executable", u.Executable},
-		{"directory", u.Directory},
-	}
-	for i, arg := range u.Args {
-		texts = append(texts, struct{ what, value string }{fmt.Sprintf("argument %d", i+1), arg})
-	}
-	for _, text := range texts {
-		if err := validateText(text.value); err != nil {
-			return fmt.Errorf("%s %q: %w", text.what, text.value, err)
-		}
-	}
-	if err := validateBare(u); err != nil {
-		return err
-	}
-	if err := validateDocumentation(u.Documentation); err != nil {
-		return err
-	}
-	if err := u.validateTimes(); err != nil {
-		return err
-	}
-	if err := u.validateSandbox(); err != nil {
-		return err
-	}
-	if err := u.validateFolders(); err != nil {
-		return err
-	}
-	for _, code := range u.NoRestartStatus {
-		if code < 1 || code > 255 {
-			return fmt.Errorf("exit code %d: not between 1 and 255", code)
-		}
-	}
-	return nil
-}
-
-func (u Unit) validateFolders() error {
-	for _, name := range u.Mounts {
-		if err := validateText(name); err != nil {
-			return fmt.Errorf("mount %q: %w", name, err)
-		}
-		if !path.IsAbs(name) || path.Clean(name) != name {
-			return fmt.Errorf("mount %q: not a clean absolute path", name)
-		}
-	}
-	for _, name := range u.Keeps {
-		if err := validateName(name); err != nil {
-			return fmt.Errorf("unit %q, which it keeps: %w", name, err)
-		}
-	}
-	if u.RuntimeFolder == "" {
-		return nil
-	}
-	if err := validateName(u.RuntimeFolder); err != nil {
-		return fmt.Errorf("runtime folder %q: %w", u.RuntimeFolder, err)
-	}
-	return nil
-}
-
-func (u Unit) validateTimes() error {
-	for _, t := range []struct {
-		what  string
-		value time.Duration
-	}{
-		{"stop timeout", u.StopTimeout}, {"start timeout", u.StartTimeout}, {"watchdog", u.Watchdog},
-	} {
-		if t.value < 0 || t.value > 7*24*time.Hour {
-			return fmt.Errorf("%s %s: not between 0 and a week", t.what, t.value)
-		}
-	}
-	switch {
-	case u.Watchdog == 0:
-	case u.Watchdog < time.Second:
-		return fmt.Errorf("watchdog %s: under a second", u.Watchdog)
-	case !u.Notify:
-		return fmt.Errorf("watchdog %s: the program does not notify", u.Watchdog)
-	}
-	return nil
-}
 
 // validateName accepts the characters that systemd takes in a name without escaping, less "@" and "\", which
 // mean something there.
@@ -131,46 +44,6 @@ func validateText(text string) error {
 	}
 	if strings.Contains(text, "{{") {
 		return errors.New(`holds "{{"`)
-	}
-	return nil
-}
-
-// validateBare checks the values that stand in the unit without quotes, where systemd strips blanks at the
-// ends and takes a backslash there for a continued line.
-func validateBare(u Unit) error {
-	for _, text := range []struct{ what, value string }{
-		{"description", u.Description}, {"documentation", u.Documentation}, {"directory", u.Directory},
-	} {
-		if strings.TrimSpace(text.value) != text.value {
-			return fmt.Errorf("%s %q: starts or ends with a blank", text.what, text.value)
-		}
-		if strings.HasSuffix(text.value, `\`) {
-			return fmt.Errorf("%s %q: ends with a backslash", text.what, text.value)
-		}
-	}
-	for _, file := range []struct{ what, value string }{
-		{"executable", u.Executable}, {"directory", u.Directory},
-	} {
-		if !path.IsAbs(file.value) || path.Clean(file.value) != file.value {
-			return fmt.Errorf("%s %q: not a clean absolute path", file.what, file.value)
-		}
-	}
-	// systemd replaces variables in the name that the program is called by, but not in the path it starts.
-	if strings.Contains(u.Executable, "$") {
-		return fmt.Errorf("executable %q: holds a dollar sign", u.Executable)
-	}
-	return nil
-}
-
-func validateDocumentation(addresses string) error {
-	for address := range strings.FieldsSeq(addresses) {
-		known := false
-		for _, prefix := range []string{"https://", "http://", "file:/", "info:", "man:"} {
-			known = known || strings.HasPrefix(address, prefix)
-		}
-		if !known {
-			return fmt.Errorf("documentation %q: not an address with https, http, file, info or man", address)
-		}
 	}
 	return nil
 }

@@ -1,3 +1,5 @@
+//go:build !windows
+
 package svc
 
 import "runtime"
@@ -45,5 +47,3 @@ func PowerOffCommand() []string {
 		return []string{"/bin/sh", "-c", "systemctl --no-block poweroff || poweroff"}
 	}
 }
-
-func fileOf(name string) string { return name + ".service" }

@@ -1,3 +1,5 @@
+//go:build !windows
+
 // Package transient starts programs in units of systemd's that are written nowhere, and confines them.
 package transient
 

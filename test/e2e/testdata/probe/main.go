@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/systemd"
 )
 
 const (
@@ -182,7 +183,7 @@ func serveNotify(ctx context.Context, mute bool, scripts []string) error {
 	fmt.Println("the probe starts")
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGUSR1)
-	manager := svc.NewNotifier(os.Getenv("NOTIFY_SOCKET"))
+	manager := systemd.NewNotifier(os.Getenv("NOTIFY_SOCKET"))
 	for i, script := range scripts {
 		if err := manager.Status(fmt.Sprintf("script %d", i)); err != nil {
 			return err
@@ -195,7 +196,7 @@ func serveNotify(ctx context.Context, mute bool, scripts []string) error {
 			return err
 		}
 	}
-	interval := svc.WatchdogInterval(os.Getenv("WATCHDOG_USEC"), os.Getenv("WATCHDOG_PID"))
+	interval := systemd.WatchdogInterval(os.Getenv("WATCHDOG_USEC"), os.Getenv("WATCHDOG_PID"))
 	if interval != time.Second {
 		return fmt.Errorf("the watchdog waits for %s", interval)
 	}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package svc
+package systemd
 
 import (
 	"fmt"

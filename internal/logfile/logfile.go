@@ -1,0 +1,228 @@
+// Package logfile keeps the log of a program in a file, and a bounded number of older ones beside it, where no journal does.
+package logfile
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// Limit is how large a file may grow before the next one is begun, in bytes.
+	Limit = 10 << 20
+	// Older is how many older files are kept: PATH.1 is the youngest of them.
+	Older = 4
+	// lookEach is how often somebody who follows a log looks for more.
+	lookEach = 200 * time.Millisecond
+	// maxTail is how much of the end of a log is looked through for its last lines.
+	maxTail = 1 << 20
+)
+
+// Writer appends to a log. It may be used by several at a time; each write is taken for whole lines.
+type Writer struct {
+	mu    sync.Mutex
+	path  string
+	limit int64
+	file  *os.File
+	size  int64
+}
+
+// Open opens the log at path, whose folder is made private where it is missing. A limit of 0 is [Limit].
+func Open(path string, limit int64) (*Writer, error) {
+	if limit == 0 {
+		limit = Limit
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("making the folder of the log: %w", err)
+	}
+	w := &Writer{path: path, limit: limit}
+	if err := w.open(); err != nil {
+		return nil, fmt.Errorf("opening the log: %w", err)
+	}
+	return w, nil
+}
+
+func (w *Writer) open() error {
+	file, err := os.OpenFile(w.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return errors.Join(err, file.Close())
+	}
+	w.file, w.size = file, info.Size()
+	return nil
+}
+
+// Write implements io.Writer. Where the next file cannot be begun, as while another program has this one open, it goes on in this.
+func (w *Writer) Write(text []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.size > 0 && w.size+int64(len(text)) > w.limit {
+		if err := w.turn(); err != nil {
+			return 0, err
+		}
+	}
+	n, err := w.file.Write(text)
+	w.size += int64(n)
+	return n, err
+}
+
+// turn begins the next file, and forgets the oldest.
+func (w *Writer) turn() error {
+	if err := w.file.Close(); err != nil {
+		return err
+	}
+	for number := Older; number > 0; number-- {
+		// What is not there, or held open, stays as it is.
+		_ = os.Rename(numbered(w.path, number-1), numbered(w.path, number))
+	}
+	return w.open()
+}
+
+// Close ends the writing.
+func (w *Writer) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.file.Close()
+}
+
+// numbered is the name of an older file; 0 is the log itself.
+func numbered(path string, number int) string {
+	if number == 0 {
+		return path
+	}
+	return path + "." + strconv.Itoa(number)
+}
+
+// Remove removes a log with all its files. None is success.
+func Remove(path string) error {
+	var failed error
+	for number := 0; number <= Older; number++ {
+		if err := os.Remove(numbered(path, number)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			failed = errors.Join(failed, fmt.Errorf("removing the log: %w", err))
+		}
+	}
+	return failed
+}
+
+// Tail gives the last lines of a log, oldest first: none where there is no log.
+func Tail(path string, lines int) ([]string, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the log: %w", err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("reading the log: %w", err)
+	}
+	text, err := io.ReadAll(io.NewSectionReader(file, max(0, info.Size()-maxTail), maxTail))
+	if err != nil {
+		return nil, fmt.Errorf("reading the log: %w", err)
+	}
+	all := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
+	if len(all) == 1 && all[0] == "" {
+		return nil, nil
+	}
+	return all[max(0, len(all)-lines):], nil
+}
+
+// Show writes a whole log to out, oldest line first. With follow it begins with the last lines, goes on with those that come, and
+// returns nil when ctx ends.
+func Show(ctx context.Context, path string, out io.Writer, follow bool) error {
+	if follow {
+		return followFrom(ctx, path, out)
+	}
+	for number := Older; number >= 0; number-- {
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		file, err := os.Open(numbered(path, number))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			_, err = io.Copy(out, file)
+			err = errors.Join(err, file.Close())
+		}
+		if err != nil {
+			return fmt.Errorf("showing the log: %w", err)
+		}
+	}
+	return nil
+}
+
+// followTail is how many lines somebody who follows a log begins with.
+const followTail = 10
+
+func followFrom(ctx context.Context, path string, out io.Writer) error {
+	lines, err := Tail(path, followTail)
+	if err != nil {
+		return err
+	}
+	for _, line := range lines {
+		if _, err := io.WriteString(out, line+"\n"); err != nil {
+			return fmt.Errorf("showing the log: %w", err)
+		}
+	}
+	at := int64(0)
+	if info, err := os.Stat(path); err == nil {
+		at = info.Size()
+	}
+	ticker := time.NewTicker(lookEach)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		if at, err = more(path, at, out); err != nil {
+			return fmt.Errorf("showing the log: %w", err)
+		}
+	}
+}
+
+// more shows what was written since, and tells how far it has come. The log is not kept open: that would keep the next file from
+// being begun on Windows.
+func more(path string, at int64, out io.Writer) (int64, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return at, nil
+	}
+	if err != nil {
+		return at, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return at, err
+	}
+	if info.Size() < at { // it is the next file
+		if _, err := more(numbered(path, 1), at, out); err != nil {
+			return at, err
+		}
+		at = 0
+	}
+	text, err := io.ReadAll(io.NewSectionReader(file, at, info.Size()-at))
+	if err != nil {
+		return at, err
+	}
+	whole := bytes.LastIndexByte(text, '\n') + 1
+	_, err = out.Write(text[:whole])
+	return at + int64(whole), err
+}
