@@ -15,6 +15,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
 const (
@@ -70,11 +71,7 @@ func (r secretReader) run(ctx context.Context, option, line string) (string, err
 	allowed := ctx
 	ctx, cancel := context.WithTimeout(ctx, secretCommandTime)
 	defer cancel()
-	shell := []string{"sh", "-c", line}
-	if runtime.GOOS == "windows" {
-		shell = []string{"cmd", "/C", line}
-	}
-	command := exec.CommandContext(ctx, shell[0], shell[1:]...)
+	command := shell.Command(ctx, line)
 	command.Stdin, command.Stderr = r.in, r.err
 	command.WaitDelay = time.Second
 	text, err := command.Output()

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"log/slog"
 	"os/exec"
-	"runtime"
 	"strings"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/departure"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -27,14 +27,11 @@ const exitTime = time.Minute
 func (k *keeper) onExit(ctx context.Context, record instance.Record, outcome supervise.Outcome) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), exitTime)
 	defer cancel()
-	words := []string{"/bin/sh", "-c", record.OnExit}
-	if runtime.GOOS == "windows" {
-		words = []string{"cmd", "/C", record.OnExit}
-	}
+	cmd := shell.Command(ctx, record.OnExit)
 	if record.OnExit == PowerOff {
-		words = svc.PowerOffCommand()
+		words := svc.PowerOffCommand()
+		cmd = exec.CommandContext(ctx, words[0], words[1:]...)
 	}
-	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	us, err := account.Lookup("")
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrOnExit, err)

@@ -52,7 +52,7 @@ func arrows() []arrow {
 			"internal/systemd",
 			"internal/download", "internal/supervise", "internal/jail", "internal/register", "internal/svc", "internal/health",
 			"internal/departure", "internal/metadata", "internal/reaper", "internal/workspace", "internal/github", "internal/instance", "internal/account",
-			"internal/refusal", "internal/control", "internal/removal", "internal/folders", "internal/machine", "internal/ahead", "internal/retry", "internal/acl",
+			"internal/refusal", "internal/control", "internal/removal", "internal/folders", "internal/machine", "internal/ahead", "internal/retry", "internal/acl", "internal/shell",
 		}},
 		{"internal/departure", []string{"internal/metadata", "internal/retry", "internal/supervise"}},
 		{"internal/ahead", []string{"internal/download", "internal/removal", "internal/acl", "internal/inuse"}},

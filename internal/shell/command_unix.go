@@ -1,0 +1,12 @@
+//go:build unix
+
+package shell
+
+import (
+	"context"
+	"os/exec"
+)
+
+func command(ctx context.Context, line string) *exec.Cmd {
+	return exec.CommandContext(ctx, "/bin/sh", "-c", line)
+}
