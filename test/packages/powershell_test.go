@@ -33,6 +33,13 @@ func TestPowerShell(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for cloud, text := range userData(t) {
+		file := filepath.Join(t.TempDir(), cloud+".ps1")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
+	}
 	if out, err := readPowerShell(t, files...); err != nil || len(files) < 3 {
 		t.Errorf("%v, of %q:\n%s", err, files, out)
 	}

@@ -213,3 +213,54 @@ func TestChocolateyTemplate(t *testing.T) {
 		t.Error("nothing names the description")
 	}
 }
+
+// userData are the texts for Windows machines of clouds, as PowerShell reads them.
+func userData(t *testing.T) map[string]string {
+	t.Helper()
+	aws := read(t, "packaging/windows/user-data/aws.txt")
+	between := regexp.MustCompile(`(?s)^<powershell>\n(.*)</powershell>\n<persist>true</persist>\n$`).FindStringSubmatch(aws)
+	if between == nil {
+		t.Fatal("EC2Launch would not see a script, or see it once")
+	}
+	return map[string]string{"aws": between[1], "azure": read(t, "packaging/windows/user-data/azure.ps1")}
+}
+
+// TestUserDataForWindows: what brings the program is the same everywhere, pins it by the release's list, and the options are
+// given in variables, which no command line shows.
+func TestUserDataForWindows(t *testing.T) {
+	t.Parallel()
+	options := read(t, "docs/reference/options.md")
+	brings := map[string]bool{}
+	for cloud, text := range userData(t) {
+		const begin = "\n# Until there is a runner,"
+		settings, bring, ok := strings.Cut(text, begin)
+		if !ok {
+			t.Fatalf("%s: nothing brings the program", cloud)
+		}
+		brings[bring] = true
+		for _, name := range found(t, settings, `RUNNER_BOOTSTRAP_([A-Z_]+)`) {
+			option := "| `--" + strings.ToLower(strings.ReplaceAll(name, "_", "-"))
+			rows := regexp.MustCompile(regexp.QuoteMeta(option)+"( [A-Z,.]+)?`.*install").FindAllString(options, -1)
+			if len(rows) != 1 {
+				t.Errorf("%s: install has no option %s", cloud, option)
+			}
+		}
+		for _, needed := range []string{"$version = 'VERSION'\n", "$checksums = 'SHA256'\n", "RUNNER_BOOTSTRAP_URL", "RUNNER_BOOTSTRAP_TOKEN_COMMAND = @'\npowershell.exe "} {
+			if strings.Count(settings, needed) != 1 {
+				t.Errorf("%s: %q is there %d times", cloud, needed, strings.Count(settings, needed))
+			}
+		}
+		if strings.Contains(bring, "--token") || !strings.Contains(bring, "& $program install --keep-trying\n") ||
+			!strings.Contains(bring, releases+"v$version/$Name") || !strings.Contains(bring, "Get-Verified 'checksums.txt' $checksums ") {
+			t.Errorf("%s: the program is brought by\n%s", cloud, bring)
+		}
+		for _, name := range found(t, bring, `'(runner-bootstrap_windows_\w+\.msi)'`) {
+			if !slices.Contains(archives(t), strings.Replace(name, ".msi", ".zip", 1)) {
+				t.Errorf("%s: %s is in no release", cloud, name)
+			}
+		}
+	}
+	if len(brings) != 1 {
+		t.Errorf("the clouds differ in how the program is brought: %d ways", len(brings))
+	}
+}
