@@ -216,6 +216,19 @@ func RootOwns(path string, _ fs.FileInfo) bool {
 	return err == nil && trusted(f.owner)
 }
 
+// TrustedOwner tells whether those who administer this host, or the account of this process, own what is open, such as a pipe.
+func TrustedOwner(handle windows.Handle) (bool, error) {
+	descriptor, err := windows.GetSecurityInfo(handle, windows.SE_KERNEL_OBJECT, windows.OWNER_SECURITY_INFORMATION)
+	if err != nil {
+		return false, err
+	}
+	owner, _, err := descriptor.Owner()
+	if err != nil {
+		return false, err
+	}
+	return trusted(owner.String()), nil
+}
+
 // Lists tells whether an account may see what is in a folder and pass it: by itself, by a group that is named with it, or by
 // one that each account is in.
 func Lists(path string, sids ...string) (bool, error) {

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -22,19 +23,38 @@ func own() string {
 	return Private(self())
 }
 
-// Make makes a folder with a list, which is there from the first moment on.
-func Make(path, list string) error {
+// PrivatePipe is the list for a pipe that only the system and administrators reach and, where this process is not one of theirs,
+// its account. It names the owner, whom the other end knows it by: [TrustedOwner].
+func PrivatePipe() string {
+	owner := self()
+	if Administers() {
+		owner = administrators
+	}
+	return "O:" + owner + strings.ReplaceAll(own(), inherited, here)
+}
+
+// Attributes are those for making something with a list, which is there from the first moment on.
+func Attributes(list string) (*windows.SecurityAttributes, error) {
 	descriptor, err := windows.SecurityDescriptorFromString(list)
 	if err != nil {
-		return &fs.PathError{Op: "mkdir", Path: path, Err: err}
+		return nil, err
 	}
+	attributes := windows.SecurityAttributes{SecurityDescriptor: descriptor}
+	attributes.Length = uint32(unsafe.Sizeof(attributes))
+	return &attributes, nil
+}
+
+// Make makes a folder with a list.
+func Make(path, list string) error {
 	name, err := windows.UTF16PtrFromString(path)
 	if err != nil {
 		return &fs.PathError{Op: "mkdir", Path: path, Err: err}
 	}
-	attributes := windows.SecurityAttributes{SecurityDescriptor: descriptor}
-	attributes.Length = uint32(unsafe.Sizeof(attributes))
-	if err := windows.CreateDirectory(name, &attributes); err != nil {
+	attributes, err := Attributes(list)
+	if err == nil {
+		err = windows.CreateDirectory(name, attributes)
+	}
+	if err != nil {
 		return &fs.PathError{Op: "mkdir", Path: path, Err: err}
 	}
 	return nil

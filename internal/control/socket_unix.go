@@ -112,6 +112,21 @@ func vacant(path string) error {
 	}
 }
 
+// lies tells whether there is a socket at path that is ours; [ErrNoAgent] or [ErrForeign] if not.
+func lies(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return ErrNoAgent
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() != os.ModeSocket || !belongs(info) {
+		return ErrForeign
+	}
+	return nil
+}
+
 // connect dials path, however long it is.
 func connect(ctx context.Context, path string) (conn net.Conn, err error) {
 	err = short(path, func(name string) error {
@@ -142,5 +157,8 @@ func trusted(conn net.Conn) error {
 	}
 	return nil
 }
+
+// mayAsk tells whether the agent answers who has connected to it.
+func mayAsk(conn net.Conn) error { return trusted(conn) }
 
 func mayControl(uid int) bool { return uid == 0 || uid == os.Geteuid() }

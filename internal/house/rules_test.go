@@ -88,7 +88,7 @@ func arrows() []arrow {
 		{"internal/download/unpack", []string{"internal/atomicfile", "internal/download/stamp", "internal/download/unpack/ahead", "internal/inflate", "internal/openat", "internal/removal", "internal/acl", "internal/inuse"}},
 		{"internal/download/unpack/ahead", []string{"internal/inflate"}},
 
-		{"internal/control", []string{"internal/instance"}},
+		{"internal/control", []string{"internal/instance", "internal/acl"}},
 		{"internal/health", []string{"internal/instance", "internal/atomicfile", "internal/openfile", "internal/retry", "internal/inuse"}},
 		{"internal/svc", []string{"internal/atomicfile", "internal/svc/scm", "internal/logfile"}},
 		{"internal/svc/scm", nil},

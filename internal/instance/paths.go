@@ -11,7 +11,7 @@ type Paths struct {
 	State   string // records, 0700
 	Runners string // the parent of runner roots
 	Cache   string // verified archives; safe to delete at any time
-	Control string // the sockets of running agents, 0700
+	Control string // the sockets of running agents, 0700; on Windows the beginning of their pipes' names
 }
 
 // DefaultPaths gives the usual places, or with a prefix the same five below
@@ -25,7 +25,7 @@ func DefaultPaths(prefix string) Paths {
 		State:   filepath.Join(prefix, "state"),
 		Runners: filepath.Join(prefix, "runners"),
 		Cache:   filepath.Join(prefix, "cache"),
-		Control: filepath.Join(prefix, "state", "control"),
+		Control: controlBelow(prefix),
 	}
 }
 

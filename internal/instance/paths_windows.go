@@ -1,7 +1,10 @@
 package instance
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/windows"
 )
@@ -19,9 +22,21 @@ func systemPaths() Paths {
 		State:   filepath.Join(ours, "state"),
 		Runners: `C:\actions-runner`,
 		Cache:   filepath.Join(ours, "cache"),
-		Control: `\\.\pipe\runner-bootstrap`,
+		Control: pipes,
 	}
 }
 
 // lifeName is the name of lives of the runner that has a service, or is of that name.
 func lifeName(service string) string { return service + ".host" }
+
+const pipes = `\\.\pipe\runner-bootstrap`
+
+// controlBelow is for the pipes of runners below a directory, which another one may have as well: the names of pipes are the
+// whole host's.
+func controlBelow(prefix string) string {
+	if absolute, err := filepath.Abs(prefix); err == nil {
+		prefix = absolute
+	}
+	digest := sha256.Sum256([]byte(strings.ToLower(prefix)))
+	return pipes + `\` + hex.EncodeToString(digest[:8])
+}
