@@ -18,6 +18,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/machine"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
@@ -162,6 +163,7 @@ func hostMeanings() []meaning {
 		{plan.ErrNotInService, exitHost, hintNotInService, later},
 		{machine.ErrCopied, exitHost, hintCopied, never},
 		{instance.ErrLocked, exitHost, hintLocked, later},
+		{inuse.ErrOpen, exitHost, same, later},
 		{instance.ErrElsewhere, exitHost, fixed(hintElsewhere), later},
 		{account.ErrPrivilege, exitHost, asRoot, never},
 		{plan.ErrAccount, exitHost, hintAccount, never},

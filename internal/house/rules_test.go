@@ -25,7 +25,7 @@ func arrows() []arrow {
 			"internal/bootstrap", "internal/plan", "internal/doctor", "internal/places", "internal/download", "internal/supervise",
 			"internal/register", "internal/svc", "internal/systemd", "internal/logfile", "internal/status", "internal/machine",
 			"internal/health", "internal/metadata", "internal/github", "internal/instance", "internal/account", "internal/transport",
-			"internal/refusal", "internal/agent", "internal/jail", "internal/shell", "internal/removal", "internal/openfile",
+			"internal/inuse", "internal/refusal", "internal/agent", "internal/jail", "internal/shell", "internal/removal", "internal/openfile",
 			"internal/config", "internal/retry", "internal/sealcheck", "internal/departure", "internal/acl",
 		}},
 		// Neither this one nor the agent imports the other: they meet in the record.
