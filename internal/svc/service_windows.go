@@ -185,7 +185,7 @@ func install(ctx context.Context, u Unit) error {
 	err := create(service.Config{
 		Name: u.Name, DisplayName: u.Name, Description: u.Description,
 		Executable: u.Executable, Arguments: u.Args,
-	}, scm.Upkeep{Restart: restartAfter(), Shutdown: u.StopTimeout, Delayed: true, OwnSID: true})
+	}, scm.Upkeep{Restart: restartAfter(), Shutdown: u.StopTimeout, OwnSID: true})
 	if err == nil {
 		err = noteLog(u)
 	}

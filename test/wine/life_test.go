@@ -4,6 +4,7 @@ package wine
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -54,7 +55,7 @@ func serve(t *testing.T) *githubtest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := githubtest.Start(githubtest.Config{Archive: archive, Wrap: func(next http.Handler) http.Handler {
+	server, err := githubtest.Start(githubtest.Config{Archive: archive, SessionTTL: time.Second, Wrap: func(next http.Handler) http.Handler {
 		return rules.Wrap(next, func(err error) { t.Error(err) })
 	}})
 	if err != nil {
@@ -135,20 +136,220 @@ func TestForeground(t *testing.T) {
 	}
 }
 
-// TestService is a whole life as an administrator has it, with the service.
+const (
+	// cache is what is kept for the next runner.
+	cache = `C:\ProgramData\runner-bootstrap\cache`
+
+	// The services of the runner, as Windows knows them.
+	service = "actions.runner.octo-org.web-1"
+	hosting = service + ".host"
+)
+
+// nap is a job that takes as many seconds, about.
+func nap(seconds int) githubtest.Job {
+	return githubtest.Job{Script: fmt.Sprintf("ping -n %d 127.0.0.1 > nul", seconds+1)}
+}
+
+// TestService is a whole life as an administrator has it: with a service for the agent, and one for jobs.
 func TestService(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
+	before := h.census()
 	h.Elevate(program)
 	install := []string{"install", "--url", h.server.URL() + "/octo-org", "--name", runner, "--token-file", token}
 	h.does(t, 0, []string{"listening after"}, install...)
 	h.online(t, true)
-	h.does(t, 0, []string{"running already"}, install...)
-	h.ranJob(t, githubtest.Job{Script: "whoami & echo %TEMP%"})
-	h.does(t, 0, []string{"idle since"}, "status")
-	t.Log(h.does(t, 0, []string{"is starting", "job started", "job ended"}, "logs"))
-	t.Log(h.does(t, 0, nil, "uninstall", "--token-file", token))
+	for _, step := range []struct {
+		name string
+		do   func(*host, *testing.T)
+	}{
+		{"again", func(h *host, t *testing.T) { h.does(t, 0, []string{"running already"}, install...) }},
+		{"a job", (*host).job},
+		{"drain", (*host).drain},
+		{"stop during a job", (*host).stopDuringJob},
+		{"kill of the service", (*host).kill},
+		{"kill of the jobs' service", (*host).killHost},
+		{"restart of Windows", (*host).reboot},
+	} {
+		if !t.Run(step.name, func(t *testing.T) { step.do(h.For(t), t) }) {
+			t.Log(h.Run(t.Context(), program, "logs").Stdout)
+		}
+	}
+	h.does(t, 0, []string{"runner web-1 is removed"}, "uninstall", "--token-file", token)
 	if all := h.server.Runners(""); len(all) != 0 {
 		t.Errorf("GitHub still has %+v", all)
+	}
+	for _, name := range []string{service, hosting} {
+		if got := h.Run(t.Context(), "sc", "query", name); got.Code == 0 {
+			t.Errorf("service %s is left: %s", name, got)
+		}
+	}
+	left := slices.DeleteFunc(h.census(), func(path string) bool {
+		return slices.Contains(before, path) || path == `C:\ProgramData\runner-bootstrap` || strings.HasPrefix(path, cache)
+	})
+	if len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+// census is the files where ours may be.
+func (h *host) census() []string {
+	var found []string
+	for _, folder := range []string{`C:\ProgramData`, `C:\actions-runner`, `C:\users`} {
+		if h.Exists(folder) {
+			found = append(found, h.Files(folder)...)
+		}
+	}
+	return found
+}
+
+func (h *host) job(t *testing.T) {
+	h.ranJob(t, githubtest.Job{Script: "echo %SystemRoot% %TEMP% && cmd /c ver"})
+	h.does(t, 0, []string{"idle since"}, "status")
+	h.does(t, 0, []string{"is starting", "job started", "job ended"}, "logs")
+}
+
+// drain and resume: the running job ends well, no other is taken, and then they are again.
+func (h *host) drain(t *testing.T) {
+	run := h.server.QueueJob(runner, nap(4))
+	h.busy(t)
+	h.does(t, 0, nil, "drain", "--name", runner)
+	h.finished(t, run, "succeeded")
+	next := h.server.QueueJob(runner, nap(0))
+	soon, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := next.WaitStarted(soon); err == nil {
+		t.Error("a drained runner takes a job")
+	}
+	h.does(t, 0, nil, "restart", "--name", runner)
+	h.finished(t, next, "succeeded")
+}
+
+// stopDuringJob: Windows asks the service to stop, as at a shutdown; the job may finish.
+func (h *host) stopDuringJob(t *testing.T) {
+	h.online(t, true)
+	run := h.server.QueueJob(runner, nap(5))
+	h.busy(t)
+	h.Must("sc", "stop", service)
+	h.finished(t, run, "succeeded")
+	h.stopped(t, service)
+	h.stopped(t, hosting)
+	h.does(t, 9, []string{"stopped"}, "status")
+	h.Must("sc", "start", service)
+	h.online(t, true)
+}
+
+// kill of the agent ends the listener and the job, and the next agent begins anew.
+func (h *host) kill(t *testing.T) {
+	h.online(t, true)
+	run := h.server.QueueJob(runner, nap(60))
+	h.busy(t)
+	h.end(t, " run --name "+runner)
+	h.stopped(t, hosting)
+	h.Must("sc", "start", service) // a real Windows does that by itself
+	h.online(t, true)
+	if conclusion, err := run.Wait(h.soon(t)); conclusion == "succeeded" {
+		t.Errorf("the job of a killed agent %s, %v", conclusion, err)
+	}
+	h.job(t)
+}
+
+// killHost: the service of the jobs is killed, and the agent starts another listener.
+func (h *host) killHost(t *testing.T) {
+	h.online(t, true)
+	before := h.end(t, " host "+hosting)
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		if now := h.processes(" host " + hosting); len(now) == 1 && now[0].PID != before {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no other listener was started")
+		}
+	}
+	h.job(t)
+}
+
+// reboot is a power cut: the service comes again by itself.
+func (h *host) reboot(t *testing.T) {
+	h.Restart()
+	h.online(t, true)
+	h.job(t)
+}
+
+func (h *host) soon(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func (h *host) finished(t *testing.T, run *githubtest.JobRun, want string) {
+	t.Helper()
+	if conclusion, err := run.Wait(h.soon(t)); err != nil || conclusion != want {
+		t.Errorf("the job %s, %v, want %s: %s", conclusion, err, want, run.Output())
+	}
+}
+
+func (h *host) busy(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if all := h.server.Runners(""); len(all) == 1 && all[0].Busy {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no job runs")
+		}
+	}
+}
+
+// TestEphemeral is a service whose runner has a registration for each job, with a credential that jobs cannot read; and one
+// with just-in-time configurations.
+func TestEphemeral(t *testing.T) {
+	t.Parallel()
+	for name, option := range map[string]string{"ephemeral": "--ephemeral", "just in time": "--jit"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHost(t)
+			h.Elevate(program)
+			h.does(t, 0, []string{"listening after"}, "install", "--url", h.server.URL()+"/octo-org", "--name", runner,
+				"--token-file", token, option)
+			for range 3 {
+				h.finished(t, h.server.QueueJob("", nap(0)), "succeeded")
+			}
+			h.does(t, 0, nil, "uninstall", "--token-file", token)
+			if all := h.server.Runners(""); len(all) != 0 {
+				t.Errorf("GitHub still has %+v", all)
+			}
+		})
+	}
+}
+
+// processes are those whose command line ends so.
+func (h *host) processes(end string) []Process {
+	return slices.DeleteFunc(h.Processes(), func(p Process) bool { return !strings.HasSuffix(strings.Join(p.Args, " "), end) })
+}
+
+// end kills the one whose command line ends so.
+func (h *host) end(t *testing.T, end string) (pid int) {
+	t.Helper()
+	found := h.processes(end)
+	if len(found) != 1 {
+		t.Fatalf("%d processes end with %q: %v", len(found), end, h.Processes())
+	}
+	if err := found[0].Kill(); err != nil {
+		t.Fatal(err)
+	}
+	return found[0].PID
+}
+
+func (h *host) stopped(t *testing.T, name string) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		said := h.Run(t.Context(), "sc", "query", name).Stdout
+		if strings.Contains(said, "STOPPED") {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("service %s does not stop: %s", name, said)
+		}
 	}
 }

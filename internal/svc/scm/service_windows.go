@@ -279,8 +279,6 @@ type Upkeep struct {
 	Restart []time.Duration
 	// Shutdown is how long the service may take when the machine goes down; 0 is Windows' default.
 	Shutdown time.Duration
-	// Delayed has it start after the machine's other services.
-	Delayed bool
 	// OwnSID has the process of the service carry the service's own SID.
 	OwnSID bool
 	// Describe is a line for people.
@@ -323,10 +321,6 @@ func Keep(name string, u Upkeep) (unknown []string, err error) {
 	if u.Shutdown > 0 {
 		limit := uint32(u.Shutdown.Milliseconds())                                                 //nolint:gosec // hours at most
 		set("time at a shutdown", windows.SERVICE_CONFIG_PRESHUTDOWN_INFO, unsafe.Pointer(&limit)) //nolint:gosec // see set
-	}
-	if u.Delayed {
-		set("delayed start", windows.SERVICE_CONFIG_DELAYED_AUTO_START_INFO,
-			unsafe.Pointer(&windows.SERVICE_DELAYED_AUTO_START_INFO{IsDelayedAutoStartUp: 1})) //nolint:gosec // see set
 	}
 	if u.OwnSID {
 		kind := uint32(windows.SERVICE_SID_TYPE_UNRESTRICTED)
