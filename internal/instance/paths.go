@@ -36,7 +36,9 @@ func (p Paths) Root(name string) string { return filepath.Join(p.Runners, name) 
 func (p Paths) Socket(name string) string { return filepath.Join(p.Control, name+".sock") }
 
 // Log is where the agent of the runner called name writes its log, on a host without a journal. It goes with the record.
-func (p Paths) Log(name string) string { return filepath.Join(NewStore(p.State).home(name), "agent.log") }
+func (p Paths) Log(name string) string {
+	return filepath.Join(NewStore(p.State).home(name), "agent.log")
+}
 
 // NextDir is where another copy of the runner is put together, and where the one before is until it is removed: beside
 // its place, under a name that no runner can have.

@@ -19,6 +19,9 @@ var ErrJITConfig = errors.New("not a just-in-time configuration")
 // settingsFile makes a runner root a configured one.
 const settingsFile = ".runner"
 
+// keyFile is the key that the runner knows itself by.
+const keyFile = ".credentials_rsaparams"
+
 // jitFile is what a just-in-time configuration may put into a runner root: the
 // files of a registration and nothing that is run or loaded.
 var jitFile = regexp.MustCompile(`^\.(runner|credentials)(_[a-z]+)?$`)
@@ -102,7 +105,10 @@ func addresses(files map[string]github.Secret) []string {
 func (k Kept) Take(config JITConfig) (Settings, error) {
 	files := map[string][]byte{}
 	for name, text := range config.files {
-		files[name] = []byte(text.Reveal())
+		var err error
+		if files[name], err = protected(name, []byte(text.Reveal())); err != nil {
+			return Settings{}, fmt.Errorf("keeping the registration of runner %q: %w", k.record.Name, err)
+		}
 	}
 	if err := k.files().Keep(files); err != nil {
 		return Settings{}, err

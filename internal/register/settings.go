@@ -117,7 +117,7 @@ func ReadFile(root, name string) ([]byte, error) {
 func credentialFiles() []string {
 	return []string{
 		".runner", ".runner_migrated",
-		".credentials", ".credentials_migrated", ".credentials_rsaparams",
+		".credentials", ".credentials_migrated", keyFile,
 	}
 }
 

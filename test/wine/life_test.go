@@ -156,14 +156,13 @@ func TestService(t *testing.T) {
 	h := newHost(t)
 	before := h.census()
 	h.Elevate(program)
-	install := []string{"install", "--url", h.server.URL() + "/octo-org", "--name", runner, "--token-file", token}
-	h.does(t, 0, []string{"listening after"}, install...)
+	h.does(t, 0, []string{"listening after"}, h.install()...)
 	h.online(t, true)
 	for _, step := range []struct {
 		name string
 		do   func(*host, *testing.T)
 	}{
-		{"again", func(h *host, t *testing.T) { h.does(t, 0, []string{"running already"}, install...) }},
+		{"again", (*host).again},
 		{"a job", (*host).job},
 		{"drain", (*host).drain},
 		{"stop during a job", (*host).stopDuringJob},
@@ -191,6 +190,12 @@ func TestService(t *testing.T) {
 		t.Errorf("left behind: %q", left)
 	}
 }
+
+func (h *host) install() []string {
+	return []string{"install", "--url", h.server.URL() + "/octo-org", "--name", runner, "--token-file", token}
+}
+
+func (h *host) again(t *testing.T) { h.does(t, 0, []string{"running already"}, h.install()...) }
 
 // census is the files where ours may be.
 func (h *host) census() []string {
@@ -239,7 +244,7 @@ func (h *host) stopDuringJob(t *testing.T) {
 	h.online(t, true)
 }
 
-// kill of the agent ends the listener and the job, and the next agent begins anew.
+// kill of the agent ends the listener and the job, and the next agent starts a new one.
 func (h *host) kill(t *testing.T) {
 	h.online(t, true)
 	run := h.server.QueueJob(runner, nap(60))

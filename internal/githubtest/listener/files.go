@@ -85,10 +85,27 @@ func (p folder) save(name string, content any, mode os.FileMode) error {
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", name, err)
 	}
-	if err := os.WriteFile(p.path(name), append([]byte(byteOrderMark), raw...), mode); err != nil {
+	if err := p.write(name, append([]byte(byteOrderMark), raw...), mode); err != nil {
 		return fmt.Errorf("saving %s: %w", name, err)
 	}
 	return nil
+}
+
+// write replaces a file of a registration, which is hidden on Windows, and the key sealed.
+func (p folder) write(name string, text []byte, mode os.FileMode) error {
+	if name == keyFile {
+		var err error
+		if text, err = sealed(text); err != nil {
+			return err
+		}
+	}
+	if err := vacate(p.path(name)); err != nil {
+		return err
+	}
+	if err := os.WriteFile(p.path(name), text, mode); err != nil {
+		return err
+	}
+	return hide(p.path(name))
 }
 
 // load reads a file, or its migrated form, which takes precedence.
@@ -99,6 +116,11 @@ func (p folder) load(name string, into any) error {
 	}
 	if err != nil {
 		return fmt.Errorf("loading %s: %w", name, err)
+	}
+	if name == keyFile {
+		if raw, err = unsealed(raw); err != nil {
+			return fmt.Errorf("loading %s: %w", name, err)
+		}
 	}
 	if err := json.Unmarshal(bytes.TrimPrefix(raw, []byte(byteOrderMark)), into); err != nil {
 		return fmt.Errorf("loading %s: %w", name, err)
@@ -142,7 +164,7 @@ func (p folder) unpackJIT(blob string) error {
 		if err != nil {
 			return fmt.Errorf("reading %q of the JIT configuration: %w", name, err)
 		}
-		if err := os.WriteFile(p.path(name), content, 0o644); err != nil {
+		if err := p.write(name, content, 0o644); err != nil {
 			return fmt.Errorf("writing %q of the JIT configuration: %w", name, err)
 		}
 	}
