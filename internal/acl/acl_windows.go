@@ -176,7 +176,7 @@ func Give(path, sid string) error {
 
 // GiveFile is [Give] for an open file, whatever bears its name by now.
 func GiveFile(file *os.File, sid string) error {
-	handle, err := again(windows.Handle(file.Fd()), windows.READ_CONTROL|windows.WRITE_DAC)
+	handle, err := Reopen(file, windows.READ_CONTROL|windows.WRITE_DAC)
 	if err == nil {
 		err = errors.Join(setHandle(handle, GivenFile(sid), false), windows.CloseHandle(handle))
 	}
@@ -186,15 +186,16 @@ func GiveFile(file *os.File, sid string) error {
 	return nil
 }
 
-// again opens what is open with other rights.
-func again(handle windows.Handle, rights uint32) (windows.Handle, error) {
+// Reopen opens what is open with other rights, whatever bears its name by now. The caller closes it.
+func Reopen(file *os.File, rights uint32) (windows.Handle, error) {
+	handle := windows.Handle(file.Fd())
 	var opened windows.Handle
 	var status windows.IO_STATUS_BLOCK
 	object := windows.OBJECT_ATTRIBUTES{RootDirectory: handle, ObjectName: &windows.NTUnicodeString{}}
 	object.Length = uint32(unsafe.Sizeof(object))
 	const share = windows.FILE_SHARE_READ | windows.FILE_SHARE_WRITE | windows.FILE_SHARE_DELETE
 	err := windows.NtCreateFile(&opened, rights|windows.SYNCHRONIZE, &object, &status, nil, 0, share, windows.FILE_OPEN,
-		windows.FILE_SYNCHRONOUS_IO_NONALERT, 0, 0)
+		windows.FILE_SYNCHRONOUS_IO_NONALERT|windows.FILE_OPEN_REPARSE_POINT|windows.FILE_OPEN_FOR_BACKUP_INTENT, 0, 0)
 	return opened, err
 }
 

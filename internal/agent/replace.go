@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 )
@@ -94,16 +95,16 @@ func (k *keeper) swap(root, next, version, before string) error {
 	if err != nil {
 		return err
 	}
-	folders := []string{"externals", "bin"}
+	linked := []string{"externals", "bin"}
 	for _, entry := range entries {
-		if slices.Contains(folders, entry.Name()) || entry.IsDir() {
+		if slices.Contains(linked, entry.Name()) || entry.IsDir() {
 			continue
 		}
 		if err := parent.Rename(filepath.Join(from, entry.Name()), filepath.Join(to, entry.Name())); err != nil {
 			return err
 		}
 	}
-	for _, name := range folders {
+	for _, name := range linked {
 		if err := k.swapFolder(parent, root, from, name, version, before); err != nil {
 			return err
 		}
@@ -123,7 +124,7 @@ func (k *keeper) swapFolder(parent *os.Root, root, from, name, version, before s
 	if err := parent.Rename(filepath.Join(from, name), filepath.Join(to, versioned)); err != nil {
 		return err
 	}
-	if err := parent.Symlink(filepath.Join(root, versioned), link); err != nil {
+	if err := folders.Link(parent, filepath.Join(root, versioned), link); err != nil {
 		return err
 	}
 	if err := k.user.Own(filepath.Join(root, "."+name+".link")); err != nil {
@@ -138,5 +139,5 @@ func (k *keeper) swapFolder(parent *os.Root, root, from, name, version, before s
 			return err
 		}
 	}
-	return parent.Rename(link, folder)
+	return folders.ReplaceLink(parent, link, folder)
 }

@@ -105,7 +105,7 @@ func arrows() []arrow {
 		{"internal/machine", []string{"internal/instance", "internal/metadata", "internal/refusal", "internal/github"}},
 		{"internal/workspace", []string{"internal/removal", "internal/folders", "internal/inuse"}},
 		{"internal/removal", []string{"internal/folders", "internal/openat", "internal/inuse"}},
-		{"internal/folders", nil},
+		{"internal/folders", []string{"internal/acl"}},
 		{"internal/openat", nil},
 		{"internal/sealcheck", []string{"internal/openfile", "internal/openat", "internal/inflate", "internal/atomicfile", "internal/removal"}},
 		{"internal/openfile", []string{"internal/inuse"}},

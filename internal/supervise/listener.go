@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
@@ -200,7 +201,7 @@ func CheckListener(root string) error {
 	defer tree.Close()
 	// After a self-update bin is an absolute link, which a confined look-up
 	// refuses to follow; that one is enough to know.
-	if info, err := tree.Lstat("bin"); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+	if folders.IsLink(tree, "bin") {
 		return nil
 	}
 	if _, err := tree.Stat(filepath.Join("bin", listenerName)); err != nil {

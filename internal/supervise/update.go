@@ -112,7 +112,7 @@ func linkNewest(root string) {
 		}
 		if newest := newestFolder(tree, name+"."); newest != "" {
 			// Where it cannot be made, the start of the listener says what is missing.
-			_ = tree.Symlink(filepath.Join(root, newest), name)
+			_ = folders.Link(tree, filepath.Join(root, newest), name)
 		}
 	}
 }
