@@ -198,3 +198,42 @@ func TestAdministratorsAreElevated(t *testing.T) {
 	}
 	t.Logf("administers: %t, as %s", Administers(), self())
 }
+
+// What the system's service is to start must not be for others to change, nor be in a folder that they can put another one in
+// the place of.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	if !Administers() {
+		t.Skip("only an administrator is given what others could change: run with a manifest that asks for it")
+	}
+	dir := filepath.Join(t.TempDir(), "tools")
+	program := filepath.Join(dir, "program.exe")
+	err := errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(program, []byte("x"), 0o600), set(dir, Public(), false), set(program, Public(), false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{program, filepath.Join(dir, "none"), filepath.Join(dir, "none", "none"), dir} {
+		if err := Check(path); err != nil {
+			t.Errorf("%q: %v", path, err)
+		}
+	}
+	open := Public() + entry(inherited, modify, everyone)
+	if err := set(program, open, false); err != nil {
+		t.Fatal(err)
+	}
+	var refused *OpenError
+	if err := Check(program); !errors.As(err, &refused) || refused.Path != program {
+		t.Errorf("a program that everybody can change: %v", err)
+	}
+	if err := errors.Join(set(program, Public(), false), set(dir, open, false)); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{program, filepath.Join(dir, "none", "none")} {
+		if err := Check(path); !errors.As(err, &refused) || refused.Path != dir || refused.Who != everyone {
+			t.Errorf("%q in a folder that everybody can replace: %v", path, err)
+		}
+	}
+	if err := Check(dir); err != nil {
+		t.Errorf("a folder that is closed when it is used: %v", err)
+	}
+}

@@ -108,6 +108,28 @@ func KeepPublic(path string) error {
 	return nil
 }
 
+// Check tells whether only those who administer this host, or the account of this process, can put something else into the place
+// of what is at a path, or change it where it is a file. Where it is a folder, [KeepPublic] tells the rest. Where this process is
+// not an administrator's, every path is good. What is not there yet is judged by what is above.
+func Check(path string) error {
+	path, err := filepath.Abs(path)
+	if err != nil || !Administers() {
+		return err
+	}
+	if err := guardedAbove(path); err != nil {
+		return err
+	}
+	info, err := os.Lstat(path)
+	if err != nil || info.IsDir() {
+		return nil //nolint:nilerr // the one who opens it says why it cannot be
+	}
+	f, err := lookAt(path)
+	if err != nil {
+		return err
+	}
+	return f.refuse(path, change)
+}
+
 // guardedAbove refuses a folder that others could put another one in the place of.
 func guardedAbove(path string) error {
 	path, err := filepath.Abs(path)
@@ -115,14 +137,14 @@ func guardedAbove(path string) error {
 		return err
 	}
 	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		top := dir == filepath.Dir(dir)
 		f, err := lookAt(dir)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // the one who needs it says so
+		if errors.Is(err, fs.ErrNotExist) && !top {
+			continue // the one who needs it says so
 		}
 		if err != nil {
 			return err
 		}
-		top := dir == filepath.Dir(dir)
 		rights := uint32(replace)
 		if top {
 			rights &^= remove // nobody removes a volume

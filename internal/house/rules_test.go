@@ -61,7 +61,7 @@ func arrows() []arrow {
 			"internal/places", "internal/download", "internal/svc", "internal/github", "internal/instance", "internal/account",
 			"internal/transport", "internal/openfile", "internal/shell", "internal/jail",
 		}},
-		{"internal/places", []string{"internal/download", "internal/instance", "internal/account", "internal/shell", "internal/volume"}},
+		{"internal/places", []string{"internal/acl", "internal/download", "internal/instance", "internal/account", "internal/shell", "internal/volume"}},
 		{"internal/supervise", []string{
 			"internal/register", "internal/instance", "internal/reaper", "internal/jail", "internal/github", "internal/account", "internal/retry",
 			"internal/folders", "internal/removal", // to take away the config.sh of its tests
