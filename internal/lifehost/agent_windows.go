@@ -238,7 +238,7 @@ func (l *Life) End(ctx context.Context) error {
 	if err := Stop(ctx, l.service); err != nil {
 		return fmt.Errorf("ending service %q: %w", l.service, err)
 	}
-	_ = l.talk.file.Close() // the other end is gone
-	<-l.over
+	<-l.over // the other end is gone, and so hear has ended
+	_ = l.talk.file.Close()
 	return nil
 }

@@ -41,11 +41,16 @@ func keepLife(ctx context.Context, arguments, environment []string) error {
 	if err != nil {
 		return fmt.Errorf("reaching the agent: %w", err)
 	}
-	defer file.Close()
+	// It is left open until this process has ended: the reading below is given up by nothing else.
 	t := newTalk(file)
+	orders := t.orders()
 	var o order
-	if err := t.in.Decode(&o); err != nil || o.Begin == nil {
-		return fmt.Errorf("waiting for the agent's word: %w", err)
+	select {
+	case o = <-orders:
+	case <-ctx.Done():
+	}
+	if o.Begin == nil {
+		return errors.New("the agent has not said what to start")
 	}
 	life, err := beginHosted(o.Begin, environment)
 	if err != nil {
@@ -56,7 +61,7 @@ func keepLife(ctx context.Context, arguments, environment []string) error {
 	if err := t.out.Encode(report{Main: life.PID()}); err != nil {
 		return errors.Join(err, life.End(context.WithoutCancel(ctx)))
 	}
-	return attend(ctx, t, life, o.Begin.Grace)
+	return attend(ctx, t, orders, life, o.Begin.Grace)
 }
 
 func beginHosted(b *beginning, environment []string) (*jobobject.Life, error) {
@@ -94,19 +99,24 @@ func ownFirst(own, wanted []string) []string {
 	return environment
 }
 
-// attend does what the agent says until the life is over, and the agent has said so.
-func attend(ctx context.Context, t *talk, life *jobobject.Life, grace time.Duration) error {
-	orders := make(chan order)
+// orders are what the agent says, until it says nothing more.
+func (t *talk) orders() <-chan order {
+	said := make(chan order)
 	go func() {
-		defer close(orders)
+		defer close(said)
 		for {
 			var o order
 			if t.in.Decode(&o) != nil {
-				return // it has ended
+				return // the agent has ended
 			}
-			orders <- o
+			said <- o
 		}
 	}()
+	return said
+}
+
+// attend does what the agent says until the life is over, and the agent has said so.
+func attend(ctx context.Context, t *talk, orders <-chan order, life *jobobject.Life, grace time.Duration) error {
 	over, gone := life.Ended(), life.Gone()
 	for {
 		select {

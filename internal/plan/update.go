@@ -28,7 +28,7 @@ func decideUpdate(p *planner) error {
 		}
 		return nil
 	}
-	able := runtime.GOOS == "linux" && account.Privileged() && !p.JobUser.Self && r.rootable()
+	able := runtime.GOOS != "darwin" && account.Privileged() && !p.JobUser.Self && r.rootable()
 	learns := able && learnsVersions(p)
 	asked := cmp.Or(r.Update, record.Update) // an install that was interrupted has a record
 	switch {

@@ -88,9 +88,18 @@ func (h *host) does(t *testing.T, code int, words []string, arguments ...string)
 		t.Errorf("%s: exit code %d, want %d", arguments[0], result.Code, code)
 	}
 	if t.Failed() {
-		t.Fatalf("%q: %s", arguments, result)
+		t.Fatalf("%q: %s\n%s\n%v", arguments, result, h.log(), h.Processes())
 	}
 	return text
+}
+
+// log is what the agent has logged, where that is still there.
+func (h *host) log() string {
+	const path = `C:\ProgramData\runner-bootstrap\state\instances\` + runner + `\agent.log`
+	if !h.Exists(path) {
+		return ""
+	}
+	return h.Read(path)
 }
 
 func (h *host) ranJob(t *testing.T, job githubtest.Job) {
@@ -171,7 +180,7 @@ func TestService(t *testing.T) {
 		{"restart of Windows", (*host).reboot},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { step.do(h.For(t), t) }) {
-			t.Log(h.Run(t.Context(), program, "logs").Stdout)
+			t.Log(h.log())
 		}
 	}
 	h.does(t, 0, []string{"runner web-1 is removed"}, "uninstall", "--token-file", token)
