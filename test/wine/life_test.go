@@ -36,12 +36,13 @@ func newHost(t *testing.T) *host {
 	t.Helper()
 	m := Boot(t, Options{})
 	m.Put(Build(t, "cmd/runner-bootstrap"), program)
-	h := &host{Machine: m, server: serve(t)}
+	h := &host{Machine: m, server: serve(t, offered(t, version))}
 	m.Write(token, h.server.Token()+"\n")
 	return h
 }
 
-func serve(t *testing.T) *githubtest.Server {
+// offered is the archive of a runner for Windows.
+func offered(t *testing.T, version string) *githubtest.Archive {
 	t.Helper()
 	listener, err := githubtest.BuildListener(t.Context(), t.TempDir(), "windows", "amd64")
 	if err != nil {
@@ -51,6 +52,11 @@ func serve(t *testing.T) *githubtest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return archive
+}
+
+func serve(t *testing.T, archive *githubtest.Archive) *githubtest.Server {
+	t.Helper()
 	rules, err := contract.New()
 	if err != nil {
 		t.Fatal(err)
@@ -175,6 +181,7 @@ func TestService(t *testing.T) {
 		{"a job", (*host).job},
 		{"drain", (*host).drain},
 		{"stop during a job", (*host).stopDuringJob},
+		{"a newer version", (*host).newer},
 		{"kill of the service", (*host).kill},
 		{"kill of the jobs' service", (*host).killHost},
 		{"restart of Windows", (*host).reboot},
@@ -251,6 +258,26 @@ func (h *host) stopDuringJob(t *testing.T) {
 	h.does(t, 9, []string{"stopped"}, "status")
 	h.Must("sc", "start", service)
 	h.online(t, true)
+}
+
+// newer: GitHub offers another version, which the agent puts into its place between two jobs.
+func (h *host) newer(t *testing.T) {
+	const next = "2.338.0"
+	h.server.AddArchive(offered(t, next))
+	h.Must("sc", "stop", service)
+	h.stopped(t, service)
+	for _, file := range h.Files(cache) {
+		if strings.HasSuffix(file, `\entry.json`) { // GitHub was asked long ago
+			h.Write(file, strings.Replace(h.Read(file), `"offered":"20`, `"offered":"19`, 1))
+		}
+	}
+	h.Must("sc", "start", service)
+	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(h.does(t, 0, nil, "list"), next); time.Sleep(200 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the runner stays as it is: %s", h.does(t, 0, nil, "list"))
+		}
+	}
+	h.job(t)
 }
 
 // kill of the agent ends the listener and the job, and the next agent starts a new one.
