@@ -5,6 +5,7 @@ import fs from 'node:fs';
 const known = {
 	'Add-Type': 'AssemblyName TypeDefinition',
 	'ConvertFrom-Json': '', 'ConvertTo-Json': 'Compress Depth',
+	'Compress-Archive': 'DestinationPath Force LiteralPath',
 	'Copy-Item': 'Destination Force LiteralPath Recurse',
 	'ForEach-Object': '', 'Format-Table': 'AutoSize Wrap', 'Format-List': '',
 	'Get-ChildItem': 'Directory ErrorAction File Filter Force LiteralPath Name Path Recurse',
@@ -12,13 +13,17 @@ const known = {
 	'Get-Content': 'ErrorAction LiteralPath Raw', 'Get-Date': 'Format', 'Get-Item': 'ErrorAction LiteralPath',
 	'Get-ItemProperty': 'ErrorAction LiteralPath Name', 'Get-Process': 'ErrorAction Id Name',
 	'Get-Service': 'ErrorAction Name', 'Get-WinEvent': 'ErrorAction FilterHashtable MaxEvents',
+	'Get-FileHash': 'LiteralPath', 'Get-Location': '', 'Get-MpComputerStatus': '', 'Get-Random': 'Maximum Minimum', 'Get-ScheduledTask': 'ErrorAction TaskName',
 	'Invoke-RestMethod': 'Body ContentType Headers Method TimeoutSec Uri UseBasicParsing',
 	'Invoke-WebRequest': 'OutFile PassThru Proxy ProxyCredential ProxyUseDefaultCredentials TimeoutSec Uri UseBasicParsing',
-	'Join-Path': '', 'Measure-Object': 'Maximum Minimum', 'New-Item': 'Force ItemType Path', 'New-Object': '',
+	'New-ScheduledTaskAction': 'Argument Execute', 'New-ScheduledTaskSettingsSet': 'AllowStartIfOnBatteries',
+	'Register-ScheduledTask': 'Action RunLevel Settings TaskName User', 'Remove-CimInstance': 'InputObject',
+	'Start-ScheduledTask': 'TaskName', 'Unregister-ScheduledTask': 'Confirm TaskName',
+	'Join-Path': '', 'Measure-Object': 'Maximum Minimum', 'New-Item': 'Force ItemType Path', 'New-Object': 'Property',
 	'Out-File': 'Encoding FilePath', 'Out-Null': '', 'Out-String': 'Width', 'Remove-Item': 'ErrorAction Force LiteralPath Recurse',
-	'Select-Object': 'ExpandProperty First Last', 'Select-String': 'Pattern Quiet SimpleMatch',
+	'Select-Object': 'ExpandProperty First Last Property', 'Select-String': 'Pattern Quiet SimpleMatch',
 	'Set-Content': 'Encoding LiteralPath Value', 'Set-Location': 'LiteralPath', 'Set-StrictMode': 'Version', 'Sort-Object': 'Unique',
-	'Split-Path': 'Leaf Parent', 'Start-Process': 'ArgumentList FilePath NoNewWindow PassThru RedirectStandardError RedirectStandardOutput Verb Wait WorkingDirectory',
+	'Split-Path': 'Leaf Parent', 'Start-Process': 'ArgumentList FilePath NoNewWindow PassThru RedirectStandardError RedirectStandardOutput Wait WorkingDirectory',
 	'Start-Service': 'Name', 'Start-Sleep': 'Milliseconds Seconds', 'Stop-Process': 'ErrorAction Force Id',
 	'Stop-Service': 'ErrorAction Force Name NoWait', 'Test-Path': 'LiteralPath Path PathType', 'Where-Object': '',
 	'Write-Output': '', 'Write-Warning': '', 'Write-Verbose': '',
@@ -26,7 +31,7 @@ const known = {
 	'Get-UninstallRegistryKey': 'SoftwareName', 'Install-ChocolateyPackage': '', 'Uninstall-ChocolateyPackage': '',
 };
 // Programs of Windows, and what clouds put on their images.
-const programs = ['aws', 'icacls', 'msiexec', 'powershell.exe', 'sc.exe', 'shutdown.exe', 'whoami.exe'];
+const programs = ['icacls', 'msiexec', 'powershell.exe', 'sc.exe', 'shutdown.exe', 'whoami.exe'];
 const automatic = ('_ args error executioncontext false home host input lastexitcode matches myinvocation null pid profile ' +
 	'psboundparameters pscommandpath pscmdlet psitem psscriptroot psversiontable pwd this true erroractionpreference progresspreference').split(' ');
 

@@ -117,6 +117,7 @@ func arrows() []arrow {
 		{"internal/shell", nil},
 		{"internal/volume", nil},
 		{"internal/demo", []string{"internal/githubtest", "internal/download"}}, // the latter names the platform
+		{"internal/demo/github", []string{"internal/githubtest", "internal/download"}}, // likewise
 		{"internal/githubtest", nil},
 		{"internal/githubtest/contract", nil},
 		{"internal/githubtest/listener", nil},
