@@ -9,7 +9,8 @@
 #   OUTDIR    is replaced (default: dist); archives for every platform, deb, rpm and
 #             apk for Linux, msi for Windows, runner-bootstrap.cdx.json (what is in the programs),
 #             runner-bootstrap.rb for Homebrew, runner-bootstrap.json for Scoop, three
-#             manifests for winget, a nupkg for Chocolatey,
+#             manifests for winget, a nupkg for Chocolatey, an archive that shows on a
+#             Windows what no other system shows (scripts/prove-windows.ps1),
 #             Containerfile, install.sh and install.ps1, and checksums.txt over all
 #   --texts   only what goes into the packages beside the program, into DIR
 #
@@ -53,6 +54,21 @@ umask 022
 # program does not speak, is left out: it would be 4 % of it.
 compile() {
 	GOOS=$1 GOARCH=$2 go build -tags=nethttpomithttp2 -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$version" -o "$3" ./cmd/runner-bootstrap
+}
+
+# prove ARCH: the archive that is unpacked on a Windows to see there how all of it goes.
+prove() {
+	local folder=$work/prove
+	local files=(LICENSE github.exe install.ps1 listener.exe prove-windows.ps1 runner-bootstrap.exe)
+	rm -rf "$folder" && mkdir "$folder"
+	GOOS=windows GOARCH=$1 go build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o "$folder/github.exe" ./internal/demo/github
+	GOOS=windows GOARCH=$1 go build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o "$folder/listener.exe" ./internal/githubtest/listener
+	cp LICENSE scripts/install.ps1 scripts/prove-windows.ps1 "$work/windows-$1/runner-bootstrap.exe" "$folder"
+	sign "$folder/github.exe" && sign "$folder/listener.exe"
+	sign_script "$folder/install.ps1" && sign_script "$folder/prove-windows.ps1"
+	chmod 644 "$folder"/* && chmod 755 "$folder"/*.exe
+	touch -d "@$SOURCE_DATE_EPOCH" "$folder"/*
+	(cd "$folder" && zip -qX9 - "${files[@]}") >"$work/out/runner-bootstrap-prove_windows_$1.zip"
 }
 
 # texts DIR: what the packages hold beside the program.
@@ -220,6 +236,8 @@ manifests() {
 	fill packaging/scoop/runner-bootstrap.json >"$work/out/runner-bootstrap.json"
 	for file in packaging/winget/*.yaml; do fill "$file" >"$work/out/${file##*/}"; done
 	nupkg "$work/out/runner-bootstrap.$(chocolatey_version).nupkg"
+	prove amd64
+	prove arm64
 }
 
 # release PLATFORM...: fills $work/out.

@@ -5,6 +5,7 @@ package packages
 import (
 	"bytes"
 	"crypto/sha256"
+	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +15,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -316,5 +318,35 @@ func insideNupkg(t *testing.T, out string) {
 	}
 	if strings.Contains(script, "@SHA") || !strings.Contains(script, releases+"v1.0.0/") {
 		t.Errorf("something is left to fill:\n%s", script)
+	}
+}
+
+// insideProve: everything that the script looks for beside itself, for the right processor, and the program of the release.
+func insideProve(t *testing.T, out string) {
+	for _, arch := range []string{"amd64", "arm64"} {
+		members := unzip(t, filepath.Join(out, "runner-bootstrap-prove_windows_"+arch+".zip"))
+		want := []string{"LICENSE", "github.exe", "install.ps1", "listener.exe", "prove-windows.ps1", "runner-bootstrap.exe"}
+		if got := slices.Sorted(maps.Keys(members)); !slices.Equal(got, want) {
+			t.Errorf("for %s it holds %q, want %q", arch, got, want)
+		}
+		for name, m := range members {
+			if !strings.HasSuffix(name, ".exe") {
+				continue
+			}
+			info, err := buildinfo.Read(bytes.NewReader(m.text))
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if !slices.ContainsFunc(info.Settings, func(s debug.BuildSetting) bool { return s.Key == "GOARCH" && s.Value == arch }) {
+				t.Errorf("%s is not for %s", name, arch)
+			}
+			if !strings.Contains(string(members["prove-windows.ps1"].text), "'"+name+"'") {
+				t.Errorf("the script does not look for %s", name)
+			}
+		}
+		program := unzip(t, filepath.Join(out, "runner-bootstrap_windows_"+arch+".zip"))["runner-bootstrap.exe"]
+		if !bytes.Equal(program.text, members["runner-bootstrap.exe"].text) {
+			t.Errorf("the program for %s is not that of the release", arch)
+		}
 	}
 }

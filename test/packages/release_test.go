@@ -94,7 +94,7 @@ func TestRelease(t *testing.T) {
 	upgrade := release(t, repository, "v1.1.0-rc.1", "linux/amd64", "windows/amd64")
 	t.Run("everything", func(t *testing.T) {
 		for name, look := range map[string]func(*testing.T, string){
-			"names": names, "digests": digests, "archives": insideArchives, "bill": bill, "manifests": manifests, "winget": wingetFilled, "nupkg": insideNupkg,
+			"names": names, "digests": digests, "archives": insideArchives, "bill": bill, "manifests": manifests, "winget": wingetFilled, "nupkg": insideNupkg, "prove": insideProve,
 			"deb": insideDeb, "rpm": insideRPM, "apk": insideAPK, "msi": insideMSI, "again": again, "container": container,
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -113,7 +113,8 @@ func TestRelease(t *testing.T) {
 // names: each file that is promised, and no other.
 func names(t *testing.T, out string) {
 	want := append(archives(t), "checksums.txt", "runner-bootstrap.cdx.json", "runner-bootstrap.rb", "runner-bootstrap.json", "Containerfile", "install.sh", "install.ps1",
-		"runner-bootstrap.1.0.0.nupkg", winget+".yaml", winget+".installer.yaml", winget+".locale.en-US.yaml")
+		"runner-bootstrap.1.0.0.nupkg", winget+".yaml", winget+".installer.yaml", winget+".locale.en-US.yaml",
+		"runner-bootstrap-prove_windows_amd64.zip", "runner-bootstrap-prove_windows_arm64.zip")
 	for _, platform := range platforms(t) {
 		switch goos, _, _ := strings.Cut(platform, "/"); goos {
 		case "linux":
