@@ -124,7 +124,7 @@ function Write-Probe([string]$File) {
         user        = $identity.Name
         sid         = $identity.User.Value
         groups      = @($identity.Groups | ForEach-Object { $_.Value })
-        privileges  = @(whoami.exe /priv /fo csv /nh | ForEach-Object { ($_ -split '","')[0].Trim('"') })
+        privileges  = @(whoami.exe /priv /nh | ForEach-Object { ("$_" -split '\s+')[0] } | Where-Object { $_ -like 'Se*' })
         readState   = Get-Attempt { [IO.Directory]::GetFileSystemEntries($given.state) }
         readToken   = Get-Attempt { [IO.File]::ReadAllText($given.token) }
         writeBin    = Get-Attempt { [IO.File]::WriteAllText((Join-Path $given.runner "bin\$mark"), 'x') }

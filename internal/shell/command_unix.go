@@ -8,5 +8,5 @@ import (
 )
 
 func command(ctx context.Context, line string) *exec.Cmd {
-	return exec.CommandContext(ctx, "/bin/sh", "-c", line)
+	return exec.CommandContext(ctx, "/bin/sh", "-c", line) //nolint:gosec // what the caller has to say is the caller's own
 }

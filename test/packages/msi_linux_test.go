@@ -161,12 +161,19 @@ func filesOfMSI(t *testing.T, file string, zip map[string]member, all map[string
 func referencesOfMSI(t *testing.T, file string, all map[string]table) {
 	t.Helper()
 	for _, of := range [][4]string{
-		{"File", "Component_", "Component", "Component"}, {"Component", "Directory_", "Directory", "Directory"},
-		{"Component", "KeyPath", "File", "File"}, {"File", "File", "MsiFileHash", "File_"}, {"Environment", "Component_", "Component", "Component"},
-		{"FeatureComponents", "Component_", "Component", "Component"}, {"FeatureComponents", "Feature_", "Feature", "Feature"},
-		{"Component", "Component", "FeatureComponents", "Component_"}, {"Directory", "Directory_Parent", "Directory", "Directory"},
-		{"Feature", "Directory_", "Directory", "Directory"}, {"AppSearch", "Signature_", "DrLocator", "Signature_"},
-		{"DrLocator", "Signature_", "Signature", "Signature"}, {"CustomAction", "Action", "InstallExecuteSequence", "Action"},
+		{"File", "Component_", "Component", "Component"},
+		{"Component", "Directory_", "Directory", "Directory"},
+		{"Component", "KeyPath", "File", "File"},
+		{"File", "File", "MsiFileHash", "File_"},
+		{"Environment", "Component_", "Component", "Component"},
+		{"FeatureComponents", "Component_", "Component", "Component"},
+		{"FeatureComponents", "Feature_", "Feature", "Feature"},
+		{"Component", "Component", "FeatureComponents", "Component_"},
+		{"Directory", "Directory_Parent", "Directory", "Directory"},
+		{"Feature", "Directory_", "Directory", "Directory"},
+		{"AppSearch", "Signature_", "DrLocator", "Signature_"},
+		{"DrLocator", "Signature_", "Signature", "Signature"},
+		{"CustomAction", "Action", "InstallExecuteSequence", "Action"},
 		{"ActionText", "Action", "InstallExecuteSequence", "Action"},
 	} {
 		if len(all[of[0]].rows) == 0 {

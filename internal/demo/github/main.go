@@ -79,7 +79,8 @@ func serve(ctx context.Context, arguments []string) (err error) {
 	}
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	control := &http.Server{Handler: (&board{ctx: ctx, server: server, folder: arguments[1], end: end}).routes(), ReadHeaderTimeout: time.Minute}
+	b := &board{ctx: ctx, server: server, folder: arguments[1], end: end}
+	control := &http.Server{Handler: b.routes(), ReadHeaderTimeout: time.Minute}
 	go func() { _ = control.Serve(listener) }() // until it is closed
 	defer control.Close()                       //nolint:errcheck // the process ends
 	described, err := json.Marshal(map[string]string{
