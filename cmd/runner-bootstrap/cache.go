@@ -10,6 +10,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
 // cacheListOptions are what cache list takes.
@@ -113,7 +114,7 @@ func tabulate(out io.Writer, entries []download.Entry) error {
 
 func hintAbsent(call *session, _ error) string {
 	if archive := optionsOf[sourceOptions](call).archive; archive != "" {
-		return shellWords([]string{"ls", "-l", filepath.Dir(archive)})
+		return on(call).Do(shell.ShowFile, filepath.Dir(archive))
 	}
 	return call.here("cache", "list")
 }

@@ -120,7 +120,7 @@ func patientFor(call *session, host *bootstrap.Host, o *doctorOptions) (doctor.H
 		Web:   transport.NewDownload(call.web),
 		Roots: host.Roots, Proxy: http.ProxyFromEnvironment, Environment: host.Environment, Token: call.credential.token,
 		Work: o.identity.folder(), Again: call.withWords,
-		AsRoot:  func(words ...string) string { return underSudo(call.withWords(words...)) },
+		AsRoot:  func(words ...string) string { return rooted(call, call.withWords(words...)) },
 		Machine: host.Machine,
 	}
 	if o.scope.url == "" {
@@ -176,4 +176,4 @@ func printFindings(out io.Writer, all []doctor.Finding) error {
 }
 
 // hintDoctor installs what is missing.
-func hintDoctor(call *session, _ error) string { return underSudo(call.here("doctor", "--fix")) }
+func hintDoctor(call *session, _ error) string { return rooted(call, call.here("doctor", "--fix")) }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
 func newDownloads(call *session) *cobra.Command {
@@ -58,7 +59,7 @@ func listDownloads(ctx context.Context, call *session, client *github.Client, o 
 // hintDownloads lists the versions that there are: who has no credential sees the public ones.
 func hintDownloads(call *session, _ error) string {
 	if call.credential.empty() {
-		return "xdg-open https://github.com/actions/runner/releases"
+		return on(call).Do(shell.Browse, "https://github.com/actions/runner/releases")
 	}
 	return call.atScope("downloads")
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -104,7 +102,7 @@ func (call *session) explain(err error) (int, string) {
 		return exitUsage, firstOf(usage.hint, helpOn(call.arguments))
 	}
 	if call.interrupted && errors.Is(err, context.Canceled) {
-		return exitInterrupted, again(call.arguments)
+		return exitInterrupted, again(call, call.arguments)
 	}
 	if m := meaningOf(err); m != nil {
 		return m.code, m.hint(call, err)
@@ -155,7 +153,7 @@ func callMeanings() []meaning {
 
 func hostMeanings() []meaning {
 	return []meaning{
-		{download.ErrPlatform, exitHost, fixed("uname -sm"), never},
+		{download.ErrPlatform, exitHost, typed(func(s shell.System) string { return s.Do(shell.ShowSystem) }), never},
 		{places.ErrWork, exitHost, hintWork, never},
 		{plan.ErrUnfilled, exitHost, hintUnfilled, later},
 		{metadata.ErrNoCloud, exitHost, plus("--metadata", "auto"), later},
@@ -164,7 +162,7 @@ func hostMeanings() []meaning {
 		{machine.ErrCopied, exitHost, hintCopied, never},
 		{instance.ErrLocked, exitHost, hintLocked, later},
 		{inuse.ErrOpen, exitHost, same, later},
-		{instance.ErrElsewhere, exitHost, fixed(hintElsewhere), later},
+		{instance.ErrElsewhere, exitHost, typed(showProcesses), later},
 		{account.ErrPrivilege, exitHost, asRoot, never},
 		{plan.ErrAccount, exitHost, hintAccount, never},
 		{account.ErrCreate, exitHost, hintCreate, later},
@@ -188,7 +186,7 @@ func hostMeanings() []meaning {
 		{doctor.ErrLibraries, exitHost, hintDoctor, never},
 		{places.ErrGiven, exitHost, hintGiven, never},
 		{acl.ErrOpen, exitHost, hintOpen, never},
-		{places.ErrInodes, exitHost, fixed("df -i"), later},
+		{places.ErrInodes, exitHost, typed(func(s shell.System) string { return s.Do(shell.ShowFiles, ".") }), later},
 		{places.ErrReadOnly, exitHost, hintRemount, never},
 		{places.ErrNoExec, exitHost, hintRemount, never},
 		{places.ErrPlain, exitHost, plus("--dir", "DIR"), never},
@@ -196,9 +194,9 @@ func hostMeanings() []meaning {
 		{places.ErrLacking, exitHost, plus("--dir", "DIR"), never},
 		{places.ErrSquashed, exitHost, plus("--dir", "DIR"), never},
 		{places.ErrPlace, exitHost, plus("--dir", "DIR"), never},
-		{doctor.ErrNoPackages, exitHost, fixed("cat /etc/os-release"), never},
+		{doctor.ErrNoPackages, exitHost, typed(func(s shell.System) string { return s.Do(shell.ShowRelease) }), never},
 		{doctor.ErrInstall, exitHost, same, never},
-		{download.ErrSpace, exitHost, fixed("df -h && df -i"), later}, // the kernel does not say which
+		{download.ErrSpace, exitHost, hintSpace, later},
 		{download.ErrAbsent, exitHost, hintAbsent, later},
 		{download.ErrDamaged, exitHost, hintDamaged, later},
 	}
@@ -209,11 +207,11 @@ func credentialMeanings() []meaning {
 		{errSecretCommand, exitCredential, same, soon},
 		{github.ErrNoCredential, exitCredential, hintToken, never},
 		{github.ErrToken, exitCredential, hintToken, later},
-		{github.ErrAppKey, exitCredential, fixed("openssl rsa -check -noout -in FILE"), later},
+		{github.ErrAppKey, exitCredential, typed(func(s shell.System) string { return s.Do(shell.CheckKey) }), later},
 		{github.ErrAppID, exitCredential, plus("--app-id", "ID"), never},
 		{github.ErrAppEnterprise, exitCredential, hintToken, never},
 		{github.ErrNotInstalled, exitCredential, fixed("gh browse --settings"), never},
-		{github.ErrClock, exitHost, fixed("timedatectl status"), soon},
+		{github.ErrClock, exitHost, typed(func(s shell.System) string { return s.Do(shell.ShowClock) }), soon},
 		{github.ErrNoRunner, exitRefused, hintRunners, never},
 		{github.ErrGroupUnknown, exitRefused, hintGroups, never},
 		{github.ErrNoRelease, exitRefused, hintDownloads, never},
@@ -274,7 +272,7 @@ func refusalMeanings() []meaning {
 		{bootstrap.ErrNoService, exitService, hintStart, never},
 		{errNoLog, exitService, hintListenerLog, never},
 		{errNoListenerLog, exitHost, fixed("runner-bootstrap status"), later},
-		{agent.ErrLate, exitService, fixed("findmnt --verify"), later},
+		{agent.ErrLate, exitService, typed(func(s shell.System) string { return s.Do(shell.CheckMounts) }), later},
 		{bootstrap.ErrNotListening, exitService, hintLog, later},
 		{bootstrap.ErrService, exitService, hintLog, later},
 		{supervise.ErrNoListener, exitService, fixed("runner-bootstrap status"), later},
@@ -295,23 +293,28 @@ func networkMeanings() []meaning {
 		{github.ErrNetwork, exitNetwork, same, soon},
 		{fs.ErrPermission, exitHost, asRoot, never},
 		{errors.ErrUnsupported, exitHost, fixed("runner-bootstrap status"), never}, // drain, where there are no signals
-		{syscall.EROFS, exitHost, fixed("findmnt --options ro"), never},
+		{syscall.EROFS, exitHost, typed(func(s shell.System) string { return s.Do(shell.ShowReadOnly) }), never},
 	}
 }
 
 // Hints that need nothing but the call itself.
 
-func same(call *session, _ error) string { return again(call.arguments) }
+func same(call *session, _ error) string { return again(call, call.arguments) }
 
 // noCommand is for what no command mends: see [session.toDo].
 func noCommand(*session, error) string { return "" }
 
 func asRoot(call *session, _ error) string {
-	return underSudo(again(call.arguments), proxyVariables()...)
+	return rooted(call, again(call, call.arguments), proxyVariables()...)
 }
 
 func plus(words ...string) func(*session, error) string {
 	return func(call *session, _ error) string { return againWith(call, words...) }
+}
+
+// typed is a command of the system's own.
+func typed(of func(shell.System) string) func(*session, error) string {
+	return func(call *session, _ error) string { return of(on(call)) }
 }
 
 func fixed(hint string) func(*session, error) string {
@@ -329,10 +332,18 @@ func helpOn(arguments []string) string {
 	return "runner-bootstrap help"
 }
 
+// on is the system whose commands a hint has.
+func on(call *session) shell.System {
+	if call.system.Root == "" {
+		return shell.Here()
+	}
+	return call.system
+}
+
 // again is the command that was typed, with more words, instead of an option that
 // they give as well. The values of --env stay out of it: a hint ends in logs, and
 // they may be secrets of the jobs'.
-func again(arguments []string, more ...string) string {
+func again(call *session, arguments []string, more ...string) string {
 	words, previous := []string{"runner-bootstrap"}, ""
 	for _, word := range without(arguments, more) {
 		before, variable := "", word
@@ -345,15 +356,15 @@ func again(arguments []string, more ...string) string {
 		}
 		words, previous = append(words, word), word
 	}
-	return shellWords(append(words, more...))
+	return on(call).Words(append(words, more...)...)
 }
 
 // againWith is again with an option, where the command that runs has it: what mends one command is not always a word of another.
 func againWith(call *session, more ...string) string {
 	if call.running != nil && call.running.Flags().Lookup(strings.TrimPrefix(firstOf(more...), "--")) == nil {
-		return again(call.arguments)
+		return again(call, call.arguments)
 	}
-	return again(call.arguments, more...)
+	return again(call, call.arguments, more...)
 }
 
 // without leaves out of arguments the option that begins more, and its value.
@@ -374,15 +385,6 @@ func without(arguments, more []string) []string {
 	return kept
 }
 
-// shellWords quotes where a shell needs it.
-func shellWords(words []string) string {
-	quoted := make([]string, 0, len(words))
-	for _, word := range words {
-		quoted = append(quoted, shell.Quote(word))
-	}
-	return strings.Join(quoted, " ")
-}
-
 func firstOf(texts ...string) string {
 	for _, text := range texts {
 		if text != "" {
@@ -390,9 +392,4 @@ func firstOf(texts ...string) string {
 		}
 	}
 	return ""
-}
-
-// installedAs is where a program that is to stay belongs.
-func installedAs() string {
-	return filepath.Join("/usr/local/bin", filepath.Base(os.Args[0]))
 }

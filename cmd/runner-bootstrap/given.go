@@ -13,6 +13,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
 // given says what root does with a path that an option has, and so who may be able to
@@ -109,30 +110,32 @@ func (call *session) anyoneButJobs() places.Trust {
 func hintGiven(call *session, err error) string {
 	var path *places.GivenError
 	var option *givenError
+	s := on(call)
 	switch {
 	case !errors.As(err, &path):
 		return "runner-bootstrap doctor"
 	case errors.As(err, &option) && option.option == "metrics-file":
-		return underSudo(againWith(call, "--metrics-file", "/var/lib/node_exporter/runner.prom"))
+		return rooted(call, againWith(call, "--metrics-file", s.Metrics))
 	case path.Command != "":
-		return "sudo " + path.Command
+		return s.Mend(path.Command)
 	case option == nil:
 		// The program itself.
-		const installed = "/usr/local/bin/" + programName
-		rest, _ := strings.CutPrefix(again(call.arguments), programName)
-		return shellWords([]string{"sudo", "install", "-m", "755", path.Path, installed}) + " && sudo " + installed + rest
+		rest, _ := strings.CutPrefix(again(call, call.arguments), programName)
+		return s.Both(s.Do(shell.PutProgram, path.Path), s.Mend(s.Quote(filepath.Join(s.Programs, programName))+rest))
 	case option.option == "dir" && firstOf(call.arguments...) == "install":
-		return underSudo(againWith(call, "--dir", "/opt/runner-bootstrap"))
+		return rooted(call, againWith(call, "--dir", s.Elsewhere))
 	case option.option == "dir":
-		return shellWords([]string{"namei", "-l", option.file})
+		return s.Do(shell.ShowWay, option.file)
 	}
 	mode := "600"
 	if option.option == "ca-file" {
 		mode = "644"
 	}
-	ours := filepath.Join("/etc", programName, filepath.Base(option.file))
-	return shellWords([]string{"sudo", "install", "-D", "-m", mode, option.file, ours}) + " && " +
-		underSudo(againWith(call, "--"+option.option, ours))
+	ours := filepath.Join(s.Settings, filepath.Base(option.file))
+	if s.Do(shell.PutFile) == "" {
+		return s.Do(shell.CloseFile, option.file)
+	}
+	return s.Both(s.Do(shell.PutFile, mode, option.file, ours), rooted(call, againWith(call, "--"+option.option, ours)))
 }
 
 // hintOpen keeps others out of a folder of Windows.

@@ -2,10 +2,10 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -20,6 +20,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -36,17 +37,17 @@ func (call *session) here(words ...string) string {
 	if dir := optionsOf[placeOptions](call).dir; dir != "" {
 		words = append(words, "--dir", dir)
 	}
-	return shellWords(words)
+	return on(call).Words(words...)
 }
 
-func hintLocked(_ *session, err error) string {
+func hintLocked(call *session, err error) string {
 	var locked *instance.LockedError
 	switch {
 	case !errors.As(err, &locked), locked.Holder.None():
 	case locked.Holder.Elsewhere():
-		return hintElsewhere
+		return showProcesses(on(call))
 	default:
-		return fmt.Sprintf("ps -fp %d", locked.Holder.PID)
+		return on(call).Do(shell.ShowProcess, strconv.Itoa(locked.Holder.PID))
 	}
 	return "runner-bootstrap status"
 }
@@ -56,7 +57,7 @@ func hintDeclined(call *session, _ error) string { return againWith(call, "--yes
 
 // hintBusy lets the job finish first.
 func hintBusy(call *session, err error) string {
-	return call.here("drain", "--name", refusalOf(err).Name) + " && " + again(call.arguments)
+	return on(call).Both(call.here("drain", "--name", refusalOf(err).Name), again(call, call.arguments))
 }
 
 // hintAsItIs asks for what the runner has already, and cannot have otherwise.
@@ -64,8 +65,8 @@ func hintAsItIs(option string) func(*session, error) string {
 	return func(call *session, err error) string { return againWith(call, option, refusalOf(err).Detail) }
 }
 
-// hintElsewhere shows the containers that a process may be in.
-const hintElsewhere = "lsns --type pid"
+// showProcesses shows the containers that a process may be in.
+func showProcesses(s shell.System) string { return s.Do(shell.ShowProcesses) }
 
 // hintNameListed replaces a runner that is offline; one that is at work keeps its name.
 func hintNameListed(call *session, err error) string {
@@ -95,7 +96,7 @@ func hintUnfilled(call *session, err error) string {
 // hintNotInService has the agent register the runner: it needs a credential that it finds by itself.
 func hintNotInService(call *session, err error) string {
 	if optionsOf[credentialOptions](call).tokenFile == "-" || !call.issued.registration.Empty() {
-		return again(call.arguments, "--token-file", "FILE")
+		return again(call, call.arguments, "--token-file", "FILE")
 	}
 	return same(call, err)
 }
@@ -104,9 +105,13 @@ func hintNotInService(call *session, err error) string {
 func hintAtWork(call *session, err error) string {
 	pid, here := strings.CutPrefix(refusalOf(err).Detail, "process ")
 	if !here {
-		return hintElsewhere
+		return showProcesses(on(call))
 	}
-	return "kill -TERM " + pid + " && " + again(call.arguments)
+	end := on(call).Do(shell.EndProcess, pid)
+	if end == "" {
+		return on(call).Do(shell.ShowProcess, pid)
+	}
+	return on(call).Both(end, again(call, call.arguments))
 }
 
 // hintAccount takes the account that is made for jobs.
@@ -128,15 +133,19 @@ func hintNoAccount(call *session, err error) string {
 }
 
 // hintAskAccount asks the system what it knows of an account.
-func hintAskAccount(_ *session, err error) string {
+func hintAskAccount(call *session, err error) string {
 	var unknown *account.LookupError
 	if !errors.As(err, &unknown) || unknown.Name == "" {
-		return "getent passwd"
+		return on(call).Do(shell.ShowAccounts)
 	}
-	if strings.HasPrefix(unknown.Name, "-") {
-		return shellWords([]string{"getent", "--", "passwd", unknown.Name})
+	return askAccount(call, unknown.Name)
+}
+
+func askAccount(call *session, name string) string {
+	if on(call).AsRoot != "" && strings.HasPrefix(name, "-") {
+		return on(call).Words("getent", "--", "passwd", name)
 	}
-	return shellWords([]string{"getent", "passwd", unknown.Name})
+	return on(call).Do(shell.ShowAccount, name)
 }
 
 // hintCreate does by hand what useradd would not do for us: a group of the account's
@@ -147,13 +156,14 @@ func hintCreate(call *session, err error) string {
 	case !errors.As(err, &refused):
 		return hintAccount(call, err)
 	case refused.Taken:
-		return shellWords([]string{"sudo", "useradd", "--system", "--create-home", "--gid", refused.Name, refused.Name})
+		return on(call).Do(shell.MakeAccountIn, refused.Name, refused.Name)
 	}
-	return shellWords([]string{"sudo", "useradd", "--system", "--create-home", refused.Name})
+	return on(call).Do(shell.MakeAccount, refused.Name)
 }
 
-func hintUnreachable(_ *session, err error) string {
-	return shellWords([]string{"chmod", "a+rx", refusalOf(err).Name})
+func hintUnreachable(call *session, err error) string {
+	refused := refusalOf(err)
+	return on(call).Do(shell.LetList, refused.Name, firstOf(optionsOf[accountOptions](call).user, "ACCOUNT"))
 }
 
 // hintWork mends the folder for jobs, or names another one. What a just-in-time
@@ -164,22 +174,25 @@ func hintWork(call *session, err error) string {
 	case !errors.As(err, &work):
 		return againWith(call, "--work", "_work")
 	case work.Command != "":
-		return "sudo " + work.Command
+		return on(call).Mend(work.Command)
 	case optionsOf[issuedOptions](call).jitConfigFile != "":
 		return hintJITConfig(call, err)
 	case work.Reregister:
-		return again(without(call.arguments, []string{"--work", ""}), "--work", work.Instead, "--replace")
+		return again(call, without(call.arguments, []string{"--work", ""}), "--work", work.Instead, "--replace")
 	}
 	return againWith(call, "--work", work.Instead)
 }
 
 // hintRemount mounts the file system so that it can be used.
-func hintRemount(_ *session, err error) string {
+func hintRemount(call *session, err error) string {
 	var place *places.Error
 	if !errors.As(err, &place) {
-		return "findmnt"
+		return on(call).Do(shell.ShowMounts)
 	}
-	return "sudo " + places.RemountFix(place)
+	if on(call).Do(shell.Remount) == "" {
+		return againWith(call, "--dir", "DIR")
+	}
+	return on(call).Mend(places.RemountFix(place))
 }
 
 // hintMounted unmounts what is in the way, and goes on from there.
@@ -187,9 +200,12 @@ func hintMounted(call *session, err error) string {
 	var mounted *removal.MountedError
 	unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
 	if !errors.As(err, &mounted) || strings.ContainsFunc(strings.Join(mounted.Points, ""), unprintable) {
-		return "findmnt" // nobody should paste such a name
+		return on(call).Do(shell.ShowMounts) // nobody should paste such a name
 	}
-	return "sudo " + shellWords(append([]string{"umount"}, mounted.Points...)) + " && " + asRoot(call, err)
+	if on(call).Do(shell.Mount) == "" {
+		return on(call).Do(shell.ShowMounts)
+	}
+	return on(call).Both(on(call).Mend(on(call).Words(append([]string{"umount"}, mounted.Points...)...)), asRoot(call, err))
 }
 
 // hintForeignDir makes room, but not where somebody's runner is: it may be at work.
@@ -198,11 +214,11 @@ func hintForeignDir(call *session, err error) string {
 	if _, err := os.Lstat(filepath.Join(dir, ".runner")); err == nil {
 		return againWith(call, "--name", "OTHER")
 	}
-	return shellWords([]string{"mv", dir, dir + ".old"})
+	return on(call).Do(shell.MoveAway, dir, dir+".old")
 }
 
-func hintForeignService(_ *session, err error) string {
-	return shellWords(svc.ShowDescription(refusalOf(err).Name))
+func hintForeignService(call *session, err error) string {
+	return on(call).Words(svc.ShowDescription(refusalOf(err).Name)...)
 }
 
 // hintOutdated offers the version that GitHub offers.
@@ -214,9 +230,8 @@ func hintOutdated(call *session, err error) string {
 	return againWith(call, "--runner-version", version)
 }
 
-func hintTemporary(_ *session, err error) string {
-	program := refusalOf(err).Name
-	return shellWords([]string{"sudo", "install", "-m", "755", program, installedAs()})
+func hintTemporary(call *session, err error) string {
+	return on(call).Do(shell.PutProgram, refusalOf(err).Name)
 }
 
 // hintLibraries names the script of the copy in the cache: nobody is told to run as root what jobs can change.
@@ -226,7 +241,7 @@ func hintLibraries(call *session, err error) string {
 	if cacheErr != nil || len(entries) == 0 {
 		return hintDoctor(call, err)
 	}
-	return "sudo " + shellWords([]string{filepath.Join(entries[0].Tree(), "bin", "installdependencies.sh")})
+	return on(call).Mend(on(call).Words(filepath.Join(entries[0].Tree(), "bin", "installdependencies.sh")))
 }
 
 // atScope is another command about the same scope.
@@ -238,7 +253,7 @@ func (call *session) atScope(words ...string) string {
 	if file := optionsOf[credentialOptions](call).tokenFile; file != "" {
 		words = append(words, "--token-file", file)
 	}
-	return shellWords(words)
+	return on(call).Words(words...)
 }
 
 func hintToken(call *session, _ error) string {
@@ -250,9 +265,9 @@ func (call *session) gh(words ...string) string {
 	words = append([]string{"gh"}, words...)
 	scope, err := optionsOf[scopeOptions](call).parse()
 	if err != nil {
-		return shellWords(words)
+		return on(call).Words(words...)
 	}
-	return shellWords(append(words, elsewhere(scope)...))
+	return on(call).Words(append(words, elsewhere(scope)...)...)
 }
 
 // elsewhere are the words by which gh is told of a scope's host; none for github.com.
@@ -275,16 +290,18 @@ func hintName(call *session, _ error) string {
 func hintMoved(call *session, _ error) string {
 	scope, err := optionsOf[scopeOptions](call).parse()
 	if err != nil || scope.Kind != github.Repository {
-		return again(call.arguments)
+		return again(call, call.arguments)
 	}
-	return shellWords([]string{"gh", "repo", "view", scope.URL(), "--json", "url"})
+	return on(call).Words("gh", "repo", "view", scope.URL(), "--json", "url")
 }
 
 func hintLimit(call *session, err error) string {
 	var refused *github.Error
 	if errors.As(err, &refused) && !refused.Reset.IsZero() {
 		seconds := int(time.Until(refused.Reset).Seconds()) + 1
-		return fmt.Sprintf("sleep %d; %s", max(1, seconds), again(call.arguments))
+		if wait := on(call).Do(shell.Wait, strconv.Itoa(max(1, seconds))); wait != "" {
+			return wait + "; " + again(call, call.arguments)
+		}
 	}
 	return call.gh("api", "rate_limit")
 }
@@ -292,9 +309,9 @@ func hintLimit(call *session, err error) string {
 func hintNotGitHub(call *session, _ error) string {
 	scope, err := optionsOf[scopeOptions](call).parse()
 	if err != nil {
-		return again(call.arguments)
+		return again(call, call.arguments)
 	}
-	return shellWords([]string{"curl", "-sS", scope.API() + "/meta"})
+	return on(call).Words(on(call).Do(shell.Fetch), "-sS", scope.API()+"/meta")
 }
 
 func hintLog(call *session, err error) string {
@@ -303,13 +320,13 @@ func hintLog(call *session, err error) string {
 		if hint := call.hintWords(start); hint != "" {
 			return hint
 		}
-		return shellWords(svc.ShowLog(start.Service))
+		return showLog(call, start.Service, filepath.Base(start.Dir))
 	}
 	var refused *svc.Error
 	if errors.As(err, &refused) {
-		return shellWords(svc.ShowState(refused))
+		return on(call).Words(svc.ShowState(refused)...)
 	}
-	return shellWords(svc.ShowFailed())
+	return on(call).Words(svc.ShowFailed()...)
 }
 
 // hintWords mends what a listener has said before it ended; empty where that is not
@@ -328,10 +345,35 @@ func (call *session) hintWords(start *bootstrap.StartError) string {
 	case says("CoreCLR") && !slices.Contains(optionsOf[lifecycleOptions](call).allow, plan.AllowAll):
 		return againWith(call, "--allow", plan.AllowAll) // what keeps .NET from starting is most often the sandbox
 	case start.AtOnce && start.User != "":
-		return shellWords([]string{"sudo", "-u", start.User, filepath.Join(start.Dir, "bin", "Runner.Listener"), "--version"})
+		return on(call).Do(shell.AsAccount, start.User, filepath.Join(start.Dir, "bin", "Runner.Listener"))
 	default:
 		return ""
 	}
+}
+
+// showLog shows the log of a service: that of the system's, or else what the runner has written itself.
+func showLog(call *session, service, runner string) string {
+	if log := on(call).Words(svc.ShowLog(service)...); log != "" {
+		return log
+	}
+	return call.here("logs", "--name", runner)
+}
+
+// hintSpace shows the room, and the number of files, that a full file system has; the kernel does not say which it lacks.
+func hintSpace(call *session, _ error) string {
+	s := on(call)
+	if s.Then == "" {
+		return s.Do(shell.ShowSpace, filepath.VolumeName(instance.DefaultPaths(optionsOf[placeOptions](call).dir).State))
+	}
+	return "df -h && df -i"
+}
+
+// without makes the call without a variable.
+func unset(call *session, variable string) string {
+	if unset := on(call).Do(shell.Unset, variable); unset != "" {
+		return unset + " " + again(call, call.arguments)
+	}
+	return ""
 }
 
 // hintStart starts what nothing supervises.
@@ -347,9 +389,9 @@ func hintCertificate(call *session, err error) string {
 		switch {
 		case !strings.Contains(text, "("+name+")"):
 		case slices.ContainsFunc(optionsOf[registrationOptions](call).env, func(v string) bool { return strings.HasPrefix(v, name+"=") }):
-			return again(call.arguments) // with VALUE in the place of what was wrong
+			return again(call, call.arguments) // with VALUE in the place of what was wrong
 		case name != "SSL_CERT_FILE":
-			return "env -u " + name + " " + again(call.arguments)
+			return unset(call, name)
 		}
 	}
 	return againWith(call, "--ca-file", "FILE")
@@ -359,16 +401,20 @@ func hintCertificate(call *session, err error) string {
 // that they lie in may hold some.
 func hintTrust(call *session, err error) string {
 	from := refusalOf(err).Name
-	to := filepath.Join("/etc/runner-bootstrap", filepath.Base(from))
-	if info, err := os.Stat(from); err == nil && info.IsDir() {
-		return shellWords([]string{"sudo", "sh", "-c", `install -d -m 755 "$1" && install -m 644 "$0"/* "$1"`, from, to}) +
-			" && SSL_CERT_DIR=" + shellWords([]string{to}) + " " + again(call.arguments)
+	s := on(call)
+	to := filepath.Join(s.Settings, filepath.Base(from))
+	if s.Do(shell.PutFile) == "" {
+		return s.Do(shell.ShowFile, from)
 	}
-	return shellWords([]string{"sudo", "install", "-D", "-m", "644", from, to}) + " && " + againWith(call, "--ca-file", to)
+	if info, err := os.Stat(from); err == nil && info.IsDir() {
+		return on(call).Words("sudo", "sh", "-c", `install -d -m 755 "$1" && install -m 644 "$0"/* "$1"`, from, to) +
+			" && SSL_CERT_DIR=" + on(call).Words(to) + " " + again(call, call.arguments)
+	}
+	return s.Both(s.Do(shell.PutFile, "644", from, to), againWith(call, "--ca-file", to))
 }
 
 // hintPrivateTemp puts a file where a service finds it.
-func hintPrivateTemp(_ *session, err error) string {
-	file := refusalOf(err).Name
-	return shellWords([]string{"sudo", "install", "-D", "-m", "600", file, filepath.Join("/etc/runner-bootstrap", filepath.Base(file))})
+func hintPrivateTemp(call *session, err error) string {
+	file, s := refusalOf(err).Name, on(call)
+	return s.Do(shell.PutFile, "600", file, filepath.Join(s.Settings, filepath.Base(file)))
 }

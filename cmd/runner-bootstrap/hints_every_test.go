@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"os/exec"
+	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
 // takesAway are the causes under which a runner may be told to go: it does not work, or is not to be in an image.
@@ -24,6 +27,44 @@ func takesAway() []error {
 // takes away a runner that works.
 func TestEveryHintParses(t *testing.T) {
 	t.Parallel()
+	checked := map[string]bool{}
+	everyHint(t, shell.Unix(), func(m meaning, arguments []string, hint string) {
+		if !checked[hint] {
+			checkHint(t, fmt.Sprintf("%v after %q", m.of, arguments), hint)
+		}
+		checked[hint] = true
+		removes := strings.Contains(hint, "runner-bootstrap uninstall") && arguments[0] != "uninstall"
+		if removes && !slices.Contains(takesAway(), m.of) {
+			t.Errorf("%v after %q: %q takes a runner away", m.of, arguments, hint)
+		}
+	})
+}
+
+// Every hint on Windows is one that cmd.exe and PowerShell read alike, and that names nothing of another system's.
+func TestEveryHintOfWindows(t *testing.T) {
+	t.Parallel()
+	count := 0
+	everyHint(t, shell.Windows(), func(m meaning, arguments []string, hint string) {
+		count++
+		if strings.HasPrefix(hint, "systemctl ") && runtime.GOOS != "windows" {
+			return // the service manager's words are those of this system
+		}
+		if found := foreignToWindows.FindString(hint); found != "" {
+			t.Errorf("%v after %q: the hint %q has %q, which Windows does not know", m.of, arguments, hint, found)
+		}
+	})
+	if count < 100 {
+		t.Errorf("%d hints were looked at", count)
+	}
+}
+
+// foreignToWindows are words of other systems, and marks that cmd.exe or Windows PowerShell do not read as the other one does.
+var foreignToWindows = regexp.MustCompile(`\b(sudo|chmod|chown|useradd|usermod|getent|install -m|install -D|systemctl|journalctl|(u|find)?mount|lsns|sysctl|timedatectl|` +
+	`xdg-open|curl -|df|uname|kill|ps -|ls -|mv|env -u|export|sleep|openssl|namei)\b|(^|[ ="])(/usr|/opt|/etc|/var|~)|'|&&|;`)
+
+// everyHint is told each hint that there is on a system.
+func everyHint(t *testing.T, of shell.System, tell func(m meaning, arguments []string, hint string)) {
+	t.Helper()
 	calls := [][]string{
 		{"install", "--url", "https://github.com/octo-org/hello", "--name", "web-1", "--labels", "a b,c'd", "--env", "A=b c", "--token-file", "/x y"},
 		{"install"},
@@ -32,23 +73,22 @@ func TestEveryHintParses(t *testing.T) {
 		{"run", "--name", "web-1"},
 		{"runners", "list", "--url", "https://github.com/octo-org"},
 	}
-	checked := map[string]bool{}
 	for _, m := range meanings() {
 		for _, arguments := range calls {
 			call := parsed(t, arguments)
+			call.system = of
+			if of.AsRoot == "" {
+				arguments = slices.Clone(arguments)
+				for i := range arguments {
+					arguments[i] = strings.ReplaceAll(arguments[i], "c'd", "c&d")
+				}
+				call.arguments = arguments
+			}
 			for _, err := range []error{
 				fmt.Errorf("doing it: %w", m.of),
 				fmt.Errorf("doing it: %w", &refusal.Error{Object: "it", Reason: m.of, Detail: "process 17", Name: "web 1"}),
 			} {
-				hint := m.hint(call, err)
-				if !checked[hint] {
-					checkHint(t, fmt.Sprintf("%v after %q", m.of, arguments), hint)
-				}
-				checked[hint] = true
-				removes := strings.Contains(hint, "runner-bootstrap uninstall") && arguments[0] != "uninstall"
-				if removes && !slices.Contains(takesAway(), m.of) {
-					t.Errorf("%v after %q: %q takes a runner away", m.of, arguments, hint)
-				}
+				tell(m, arguments, m.hint(call, err))
 			}
 		}
 	}

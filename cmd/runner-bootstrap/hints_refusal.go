@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"io/fs"
 	"net/http"
 	"strings"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -33,19 +36,19 @@ func hintSSO(call *session, err error) string {
 	case refused == nil:
 		return ""
 	case refused.SSO != "":
-		return shellWords([]string{"xdg-open", refused.SSO})
+		return on(call).Do(shell.Browse, refused.SSO)
 	case call.tokenBegins("github_pat_"):
-		return openPage(refused.Scope, "/settings/personal-access-tokens")
+		return openPage(call, refused.Scope, "/settings/personal-access-tokens")
 	}
-	return openPage(refused.Scope, "/settings/tokens")
+	return openPage(call, refused.Scope, "/settings/tokens")
 }
 
 // openPage opens a page of the scope's server.
-func openPage(scope github.Scope, path string) string {
+func openPage(call *session, scope github.Scope, path string) string {
 	if scope.Server() == "" {
 		return ""
 	}
-	return shellWords([]string{"xdg-open", scope.Server() + path})
+	return on(call).Do(shell.Browse, scope.Server()+path)
 }
 
 // tokenBegins tells whether the credential is a token of one of these kinds.
@@ -73,23 +76,23 @@ func hintPermission(call *session, err error) string {
 	case errors.Is(err, github.ErrRole) && refused.MissingScope() == "":
 		return ""
 	case optionsOf[credentialOptions](call).appID != "" && refused.Scope.Kind == github.Organization:
-		return openPage(refused.Scope, "/organizations/"+refused.Scope.Slug()+"/settings/installations")
+		return openPage(call, refused.Scope, "/organizations/"+refused.Scope.Slug()+"/settings/installations")
 	case optionsOf[credentialOptions](call).appID != "":
-		return openPage(refused.Scope, "/settings/installations")
+		return openPage(call, refused.Scope, "/settings/installations")
 	case errors.Is(err, github.ErrIntegration):
 		return ""
 	case errors.Is(err, github.ErrFineGrained), refused.Has == nil && (refused.Needs != nil || call.tokenBegins("github_pat_")):
-		return openPage(refused.Scope, "/settings/personal-access-tokens")
+		return openPage(call, refused.Scope, "/settings/personal-access-tokens")
 	case refused.Has != nil && refused.MissingScope() == "":
 		return ""
 	case refused.Has != nil:
-		return shellWords(append([]string{"gh", "auth", "refresh", "--scopes", refused.MissingScope()}, elsewhere(refused.Scope)...))
+		return on(call).Words(append([]string{"gh", "auth", "refresh", "--scopes", refused.MissingScope()}, elsewhere(refused.Scope)...)...)
 	case call.credential.empty():
 		return hintToken(call, err) // there is none that could be stronger
 	case call.tokenBegins("ghs_", "ghu_"):
 		return ""
 	}
-	return shellWords(append([]string{"gh", "auth", "refresh", "--scopes", refused.UsualScope()}, elsewhere(refused.Scope)...))
+	return on(call).Words(append([]string{"gh", "auth", "refresh", "--scopes", refused.UsualScope()}, elsewhere(refused.Scope)...)...)
 }
 
 // hintTokenRefused has another registration or remove token made: by this program
@@ -104,15 +107,15 @@ func hintTokenRefused(call *session, err error) string {
 	}
 	switch {
 	case !call.credential.empty() && given.Empty():
-		return again(call.arguments) // it mints another one
+		return again(call, call.arguments) // it mints another one
 	case !call.credential.empty() && len(withoutOption(call.arguments, file)) < len(call.arguments):
-		return again(withoutOption(call.arguments, file)) // it mints one by itself then
+		return again(call, withoutOption(call.arguments, file)) // it mints one by itself then
 	case !call.credential.empty():
 		return call.atScope("token", kind)
 	case refused == nil || refused.Scope.Owner == "":
 		return ""
 	}
-	return openPage(refused.Scope, settingsOf(refused.Scope)+page)
+	return openPage(call, refused.Scope, settingsOf(refused.Scope)+page)
 }
 
 // withoutOption leaves an option out, and its value.
@@ -136,6 +139,9 @@ func (call *session) toDo(err error, hint string) string {
 	}
 	if errors.Is(err, bootstrap.ErrBusy) {
 		return "--force ends the job at once"
+	}
+	if text := toDoOnWindows(call, err); text != "" {
+		return text
 	}
 	if behindSudo(err) {
 		return "if this network has a proxy, name it by --proxy: sudo does not pass https_proxy on"
@@ -184,6 +190,20 @@ func (call *session) toDo(err error, hint string) string {
 	return ""
 }
 
+// toDoOnWindows says what no command does that both of its shells know.
+func toDoOnWindows(call *session, err error) string {
+	var proxy *transport.ProxyRefusedError
+	switch {
+	case on(call).Become == "":
+		return ""
+	case errors.Is(err, account.ErrPrivilege), errors.Is(err, fs.ErrPermission) && !account.Privileged():
+		return on(call).Become
+	case errors.As(err, &proxy) && proxy.Status == http.StatusProxyAuthRequired:
+		return "set the variable https_proxy to " + proxy.Proxy.Scheme + "://USER:PASSWORD@" + proxy.Proxy.Host + ", and do it again"
+	}
+	return ""
+}
+
 // permissionFor is what an App needs to manage the runners of a scope.
 func permissionFor(scope github.Scope) string {
 	if scope.Kind == github.Organization {
@@ -215,14 +235,17 @@ func toDoAboutPolicy(refused *github.Error, at string) string {
 func hintProxy(call *session, err error) string {
 	var refused *transport.ProxyRefusedError
 	if !errors.As(err, &refused) {
-		return again(call.arguments)
+		return again(call, call.arguments)
 	}
 	proxy := refused.Proxy.Scheme + "://"
+	if refused.Status == http.StatusProxyAuthRequired && on(call).Do(shell.SetVariable) == "" {
+		return "" // see toDo
+	}
 	if refused.Status == http.StatusProxyAuthRequired {
-		return "export https_proxy=" + proxy + "USER:PASSWORD@" + refused.Proxy.Host + " && " + again(call.arguments)
+		return on(call).Both(on(call).Do(shell.SetVariable, "https_proxy")+proxy+"USER:PASSWORD@"+refused.Proxy.Host, again(call, call.arguments))
 	}
 	to := firstOf(optionsOf[scopeOptions](call).url, "https://github.com")
-	return shellWords([]string{"curl", "-v", "--proxy", proxy + refused.Proxy.Host, to})
+	return on(call).Words(on(call).Do(shell.Fetch), "-v", "--proxy", proxy+refused.Proxy.Host, to)
 }
 
 // hintUnauthorized looks at the token that gh has for the same host.
@@ -232,16 +255,16 @@ func hintUnauthorized(call *session, err error) string {
 	}
 	words := []string{"gh", "auth", "status"}
 	if refused := refusedBy(err); refused != nil {
-		return shellWords(append(words, elsewhere(refused.Scope)...))
+		return on(call).Words(append(words, elsewhere(refused.Scope)...)...)
 	}
 	return call.gh("auth", "status")
 }
 
 // hintServer asks who is ill: GitHub says so on a page, and a server that somebody runs says whether it lives.
-func hintServer(_ *session, err error) string {
+func hintServer(call *session, err error) string {
 	refused := refusedBy(err)
 	if refused == nil || refused.Scope.Server() == "" || refused.Scope.Cloud() {
-		return "curl -sS https://www.githubstatus.com/api/v2/status.json"
+		return on(call).Words(on(call).Do(shell.Fetch), "-sS", "https://www.githubstatus.com/api/v2/status.json")
 	}
-	return shellWords([]string{"curl", "-sS", refused.Scope.Server() + "/status"})
+	return on(call).Words(on(call).Do(shell.Fetch), "-sS", refused.Scope.Server()+"/status")
 }

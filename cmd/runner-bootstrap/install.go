@@ -11,6 +11,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
 // defaultTemplate makes the name of a runner without --name.
@@ -253,6 +254,6 @@ func installed(plan *plan.Plan, dir string) string {
 		if dir != "" {
 			words = append(words, "--dir", dir)
 		}
-		return fmt.Sprintf("runner %s is registered; start it with: %s", plan.Name, asCalled(shellWords(words)))
+		return fmt.Sprintf("runner %s is registered; start it with: %s", plan.Name, asCalled(shell.Here().Words(words...)))
 	}
 }

@@ -81,7 +81,7 @@ func hintEphemeral(call *session, _ error) string {
 	if len(kept) == len(call.arguments) {
 		kept = append(kept, "--jit=false") // a variable or the configuration says it
 	}
-	return again(kept, "--ephemeral")
+	return again(call, kept, "--ephemeral")
 }
 
 // hintPort registers without config.sh, where that cannot find the server: it leaves out the port of --url.
@@ -93,5 +93,5 @@ func hintPort(call *session, err error) string {
 	case call.credential.empty():
 		return hintJITConfig(call, err)
 	}
-	return again(withoutOption(call.arguments, "--registration-token-file"), "--jit")
+	return again(call, withoutOption(call.arguments, "--registration-token-file"), "--jit")
 }

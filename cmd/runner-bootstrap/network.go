@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -76,7 +77,7 @@ func checkProxy(raw string) error {
 	case u.User != nil:
 		return &usageError{
 			text: "--proxy: a password among the arguments can be read by every account of this host",
-			hint: "sudo --preserve-env=https_proxy " + sudoName() + " install --url URL --token-file FILE",
+			hint: underSudo("runner-bootstrap install --url URL --token-file FILE", "https_proxy"),
 		}
 	}
 	return nil
@@ -132,7 +133,7 @@ func (o *networkOptions) authorities() (*x509.CertPool, error) {
 	if _, err := x509.ParseCertificate(text); err == nil {
 		return nil, &usageError{
 			text: fmt.Sprintf("--ca-file: %q holds a certificate in DER, and PEM is needed", path),
-			hint: shellWords([]string{"openssl", "x509", "-inform", "der", "-in", path, "-out", path + ".pem"}),
+			hint: shell.Here().Do(shell.Certificate, path, path+".pem"),
 		}
 	}
 	pool, err := x509.SystemCertPool()

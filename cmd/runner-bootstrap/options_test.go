@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 	"github.com/spf13/cobra"
 )
 
@@ -141,7 +142,7 @@ func TestDefaultsHoldForEveryCommand(t *testing.T) {
 
 // TestAgainKeepsValuesOut: a hint ends in logs.
 func TestAgainKeepsValuesOut(t *testing.T) {
-	got := again([]string{"install", "--env", "A=secret=x", "--env=B=secret", "--name", "n"}, "--replace")
+	got := again(&session{}, []string{"install", "--env", "A=secret=x", "--env=B=secret", "--name", "n"}, "--replace")
 	if want := "runner-bootstrap install --env A=VALUE --env=B=VALUE --name n --replace"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -158,7 +159,7 @@ func TestShellWords(t *testing.T) {
 		"braces": {[]string{"{hostname}"}, "'{hostname}'"},
 		"empty":  {[]string{""}, "''"},
 	} {
-		if got := shellWords(c.words); got != c.want {
+		if got := shell.Unix().Words(c.words...); got != c.want {
 			t.Errorf("%s: got %s, want %s", name, got, c.want)
 		}
 	}

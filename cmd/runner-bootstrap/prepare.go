@@ -14,6 +14,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/sealcheck"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
 // publicRunner is whose releases are looked at without --url.
@@ -169,5 +170,5 @@ func hintNotClean(call *session, err error) string {
 		return call.here("uninstall", "--all", "--token-file", "FILE")
 	}
 	file, _, _ := strings.Cut(refusalOf(err).Detail, " (")
-	return shellWords([]string{"ls", "-ld", file})
+	return on(call).Do(shell.ShowFolder, file)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -37,6 +38,7 @@ type session struct {
 	input       []byte // what standard input has brought
 	interrupted bool   // a signal asked us to stop
 	earlier     earlier
+	system      shell.System // whose commands hints have; zero: this one's
 }
 
 // run is the whole program; its result is the exit code.

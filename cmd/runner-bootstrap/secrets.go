@@ -114,7 +114,7 @@ func (r secretReader) readFile(ctx context.Context, what, path string) (string, 
 func (r secretReader) warnOfReaders(path string) {
 	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o044 != 0 && runtime.GOOS != "windows" {
 		r.log.Warn("a credential file is readable by other users",
-			"path", path, "mode", info.Mode().Perm().String(), "fix", shellWords([]string{"chmod", "600", path}))
+			"path", path, "mode", info.Mode().Perm().String(), "fix", shell.Here().Do(shell.CloseFile, path))
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/status"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -224,11 +225,11 @@ func (call *session) hintUnhealthyRunner(s status.Runner) string {
 	case s.Phase == instance.Removing:
 		return call.here("uninstall", "--name", s.Name)
 	case s.Listener.State == status.Finished && s.Service.State == string(svc.Failed): // what was to come after its end
-		return shellWords(svc.ShowLog(s.Service.Name))
+		return showLog(call, s.Service.Name, s.Name)
 	case s.Listener.State == status.Finished:
 		return call.here("uninstall", "--name", s.Name, "--token-file", "FILE")
 	case late != "":
-		return shellWords([]string{"sudo", "mount", late})
+		return on(call).Mend(on(call).Do(shell.Mount, late))
 	case s.Phase != instance.Installed, errors.Is(gone, fs.ErrNotExist), s.GitHub.State == status.Absent:
 		words := []string{"install", "--url", s.ScopeURL, "--name", s.Name, "--token-file", "FILE"}
 		if s.Service.Name == "" {
@@ -238,7 +239,7 @@ func (call *session) hintUnhealthyRunner(s status.Runner) string {
 	case s.Service.Name == "" && s.Listener.PID == 0:
 		return call.here("run", "--name", s.Name)
 	case s.Listener.Trouble == instance.Conflict:
-		return shellWords([]string{"runner-bootstrap", "runners", "get", s.Name, "--url", s.ScopeURL, "--token-file", "FILE"})
+		return on(call).Words("runner-bootstrap", "runners", "get", s.Name, "--url", s.ScopeURL, "--token-file", "FILE")
 	case s.Listener.Trouble != "":
 		return call.here("doctor", "--url", s.ScopeURL)
 	case s.Service.Name == "":
@@ -246,9 +247,9 @@ func (call *session) hintUnhealthyRunner(s status.Runner) string {
 	case s.Service.State == string(svc.Failed), s.Service.State == string(svc.Stopped):
 		restart := call.here("restart", "--name", s.Name)
 		if !account.Privileged() {
-			restart = underSudo(restart)
+			restart = rooted(call, restart)
 		}
 		return restart
 	}
-	return shellWords(svc.ShowLog(s.Service.Name))
+	return showLog(call, s.Service.Name, s.Name)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
 const programName = "runner-bootstrap"
@@ -25,6 +26,14 @@ func underSudo(command string, variables ...string) string {
 		command = "--preserve-env=" + strings.Join(variables, ",") + " " + command
 	}
 	return "sudo " + command
+}
+
+// asRoot is a command as root types it: on Windows in another terminal.
+func rooted(call *session, command string, variables ...string) string {
+	if on(call).AsRoot == "" {
+		return command
+	}
+	return underSudo(command, variables...)
 }
 
 // behindSudo tells whether a network may have failed because a proxy is not known that the caller of sudo knows.
@@ -95,5 +104,5 @@ func nameFor(path string, directories ...string) string {
 			break // sudo would start another one
 		}
 	}
-	return shellWords([]string{path})
+	return shell.Quote(path)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
 // The forms in which cloud-init takes user data.
@@ -53,7 +54,7 @@ func begun(variables []string) string {
 	text.WriteString("# of cloud-init\n")
 	for _, variable := range variables {
 		name, value, _ := strings.Cut(variable, "=")
-		fmt.Fprintf(&text, "%s=%s\n", name, shellWords([]string{value}))
+		fmt.Fprintf(&text, "%s=%s\n", name, shell.Unix().Words(value))
 	}
 	return text.String()
 }
@@ -108,7 +109,7 @@ func printUserData(call *session, o *cloudInitOptions, scope github.Scope, data 
 	if err != nil {
 		return err
 	}
-	text = fmt.Sprintf("#cloud-config\n# A GitHub Actions runner for %s. Made by:\n#   %s\n%s", scope.URL(), again(call.arguments), text)
+	text = fmt.Sprintf("#cloud-config\n# A GitHub Actions runner for %s. Made by:\n#   %s\n%s", scope.URL(), again(call, call.arguments), text)
 	made, err := inFormat(o.userData.format, text)
 	if err != nil {
 		return err
@@ -137,7 +138,7 @@ func warnOfName(call *session, o *installOptions) {
 	if strings.Contains(name, "{hostname}") {
 		better := strings.ReplaceAll(name, "{hostname}", own)
 		call.console.log.Warn("machines whose host names are the same, or come again, would have one name at GitHub",
-			"name", name, "instead", shellWords([]string{"--name", better}))
+			"name", name, "instead", shell.Unix().Words("--name", better))
 		return
 	}
 	better := name + "-" + own
@@ -145,7 +146,7 @@ func warnOfName(call *session, o *installOptions) {
 		better = strings.Replace(name, "{n}", own+"-{n}", 1)
 	}
 	call.console.log.Warn("two machines with this user data would have one name at GitHub",
-		"name", name, "instead", shellWords([]string{"--name", better}))
+		"name", name, "instead", shell.Unix().Words("--name", better))
 }
 
 // inFormat packs user data. Two times give the same bytes: a plan of Terraform's does not change by itself.
@@ -239,13 +240,13 @@ func fetchProgram(o *userDataOptions, network *networkOptions) []string {
 		if network.noProxy != "" {
 			words = append(words, "no_proxy="+network.noProxy)
 		}
-		lines = append(lines, shellWords(words))
+		lines = append(lines, shell.Unix().Words(words...))
 	}
 	if network.caFile != "" {
 		const both = "/run/runner-bootstrap-ca.pem"
 		lines = append(lines,
 			"cat /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/ca-bundle.pem "+
-				shellWords([]string{network.caFile})+" >"+both+" 2>/dev/null",
+				shell.Unix().Words(network.caFile)+" >"+both+" 2>/dev/null",
 			"export CURL_CA_BUNDLE="+both+" SSL_CERT_FILE="+both)
 	}
 	lines = append(lines, `get() { curl -fsSL --retry 5 "$1" || wget -qO- "$1"; }`)
@@ -260,7 +261,7 @@ func fetchProgram(o *userDataOptions, network *networkOptions) []string {
 		sum := strconv.Quote(strings.ToLower(o.packageSHA256) + "  " + file)
 		return append(lines,
 			"bring() {",
-			"	"+shellWords([]string{"get", o.packageURL})+" >"+file+" &&",
+			"	"+shell.Unix().Words("get", o.packageURL)+" >"+file+" &&",
 			"		echo "+sum+" | sha256sum -c - &&",
 			"		"+add+file,
 			"}")

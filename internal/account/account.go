@@ -20,8 +20,8 @@ var (
 	ErrUnanswered = errors.New("the accounts of this host cannot be asked for")
 	// ErrCreate means that this host does not let us create one.
 	ErrCreate = errors.New("it cannot be created")
-	// ErrPrivilege means that something is asked for that only root may do: see [Privileged].
-	ErrPrivilege = errors.New("root is needed")
+	// ErrPrivilege means that something is asked for that only root may do, or an administrator of Windows: see [Privileged].
+	ErrPrivilege = errors.New(almighty + " is needed")
 )
 
 // CreateError is a refusal of the program that makes accounts. It matches [ErrCreate].

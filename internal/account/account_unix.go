@@ -14,6 +14,9 @@ import (
 	"syscall"
 )
 
+// almighty is who may install services, as it stands in a sentence.
+const almighty = "root"
+
 // What a mode lets its owner do: read a file, pass a directory, list it as well, make files in it.
 // Its group has the same three bits to the right, others six.
 const (

@@ -11,6 +11,9 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/acl"
 )
 
+// almighty is who may install services, as it stands in a sentence.
+const almighty = "an administrator"
+
 // As leaves cmd as it is: on Windows a program runs as the account that
 // started it.
 func (User) As(*exec.Cmd) {}

@@ -192,7 +192,8 @@ func lacks(v volume.Volume, path string, need Need) *Error {
 
 func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
-// RemountFix is the command, for root, that mends a place which is mounted in a way that it cannot be used.
+// RemountFix is the command, for root, that mends a place which is mounted in a way that it cannot be used; empty where there is
+// none.
 func RemountFix(e *Error) string {
 	option := "rw"
 	if errors.Is(e, ErrNoExec) {
@@ -202,5 +203,5 @@ func RemountFix(e *Error) string {
 	if at == "" {
 		at = e.Path // mount says where it should have been
 	}
-	return "mount -o remount," + option + " " + shell.Quote(at)
+	return shell.Here().Do(shell.Remount, option, at)
 }

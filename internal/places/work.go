@@ -130,11 +130,11 @@ func CheckRoom(path string, user account.User) error {
 	case err != nil:
 		return &WorkError{Folder: path, Reason: ErrWorkParent, Detail: obstacle(path, err), Instead: Inside}
 	case !info.IsDir():
-		return &WorkError{Folder: path, Reason: ErrWorkKind, Command: "ls -ld " + shell.Quote(path)}
+		return &WorkError{Folder: path, Reason: ErrWorkKind, Command: shell.Here().Do(shell.ShowFolder, path)}
 	case !owns(user, info):
 		return &WorkError{
 			Folder: path, Reason: ErrWorkOwner,
-			Command: "chown " + shell.Quote(user.Name+":") + " " + shell.Quote(path) + " && sudo chmod 755 " + shell.Quote(path),
+			Command: shell.Here().Do(shell.TakeFolder, user.Name+":", path, path),
 		}
 	}
 	return Work{Folder: path, User: user}.checkParents(path)
@@ -241,7 +241,7 @@ func (w Work) notOwned(path string) error {
 		e.Detail, e.Instead = "that is yet to be created", w.beside(path)
 		return e
 	}
-	e.Command = "chown " + shell.Quote(w.User.Name+":") + " " + shell.Quote(path)
+	e.Command = shell.Here().Do(shell.GiveFolder, w.User.Name+":", path)
 	return e
 }
 
@@ -320,7 +320,7 @@ func (w Work) checkParents(base string) error {
 	if barrier := w.User.Barrier(filepath.Join(base, "x")); barrier != "" {
 		return &WorkError{
 			Folder: w.Folder, Reason: ErrWorkParent, Detail: fmt.Sprintf("account %q may not list %q", w.User.Name, barrier),
-			Command: "chmod a+rx " + shell.Quote(barrier), Instead: Inside,
+			Command: letList(barrier, w.User), Instead: Inside,
 		}
 	}
 	place := Place{Path: base, Given: true, Executed: true, Linked: true}
@@ -340,6 +340,11 @@ func (w Work) checkParents(base string) error {
 		e.Command = RemountFix(problem)
 	}
 	return e
+}
+
+// letList is the command, for root, that lets an account list and pass a folder.
+func letList(dir string, user account.User) string {
+	return shell.Here().Do(shell.LetList, dir, user.Name)
 }
 
 // safe refuses folders in which somebody else could put something into the place of what root makes there.

@@ -1,12 +1,5 @@
-// Package shell writes words for people to paste into one.
+// Package shell writes commands for people to paste into the shell of their system, and runs lines in it.
 package shell
 
-import "strings"
-
-// Quote writes a word as a shell reads it.
-func Quote(word string) string {
-	if word != "" && !strings.ContainsAny(word, " \t\n'\"\\$`!*?[]{}()<>|&;#~") {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
+// Quote writes a word as the shell of this system reads it.
+func Quote(word string) string { return Here().Quote(word) }

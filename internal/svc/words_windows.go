@@ -12,8 +12,8 @@ func Path(name string) string { return Folder() + `\` + name }
 // runner's root.
 func StockName(name string) string { return name }
 
-// ShowLog is the command by which somebody reads the log of a service.
-func ShowLog(name string) []string { return []string{"sc.exe", "query", name} }
+// ShowLog is nothing: a log is in a file, which this program shows.
+func ShowLog(string) []string { return nil }
 
 // ShowDescription is the command by which somebody sees how a service is described.
 func ShowDescription(name string) []string { return []string{"sc.exe", "qc", name} }
