@@ -58,6 +58,7 @@ func neverStopsAnInstall() map[string]string {
 		"register.ErrNotConfigured":   "it is registered then",
 		"register.ErrRefused":         "words of config.sh that nobody knows: unexpected",
 		"register.ErrUnknown":         "words of config.sh that nobody knows: unexpected",
+		"scm.ErrAbsent":               "in an svc.Error",
 		"stamp.ErrFormat":             "the tree is unpacked again",
 		"supervise.ErrNothingNewer":   "an agent goes on",
 		"svc.ErrVersion":              "the newest systemd is assumed",

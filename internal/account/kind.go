@@ -31,8 +31,11 @@ const (
 	sidNetworkService = "S-1-5-20"
 	sidOfServices     = "S-1-5-80-" // the beginning of a virtual one's
 	sidService        = "S-1-5-6"   // a group that all services are in
-	sidAllServices    = "S-1-5-80-0"
+	sidAllServices    = AllServices
 )
+
+// AllServices is the SID of the group that all virtual accounts are in.
+const AllServices = "S-1-5-80-0"
 
 // ofServices is the domain of virtual accounts, in every language.
 const ofServices = `NT SERVICE\`

@@ -7,6 +7,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
 // copies looks for runners that this host has from another machine, of which it is a copy. An install forgets them.
@@ -17,7 +18,7 @@ func copies(ctx context.Context, h Host) []Finding {
 	}
 	records, err := instance.NewStore(h.Paths.State).List()
 	if errors.Is(err, fs.ErrPermission) {
-		return skipped(check, "only root may read what is remembered of runners here")
+		return skipped(check, "only %s may read what is remembered of runners here", shell.Here().Root)
 	}
 	var found []Finding
 	for _, record := range records {

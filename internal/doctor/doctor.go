@@ -11,9 +11,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor/nt"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/machine"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
 // State is how a check has ended.
@@ -90,35 +92,7 @@ type Host struct {
 // Examine makes all checks, side by side, and returns their findings in a fixed order. It changes nothing and leaves
 // nothing; a file system that cannot make files without a name sees one come and go. It may be repeated.
 func (h Host) Examine(ctx context.Context) []Finding {
-	type check struct {
-		name string
-		do   func(context.Context) []Finding
-	}
-	net := network{h}
-	checks := []check{
-		{"privileges", h.privileges},
-		{"platform", h.platform},
-		{"machine", func(ctx context.Context) []Finding { return copies(ctx, h) }},
-		{"libc", h.libc},
-		{"libraries", h.libraries},
-		{"runner", h.unpacked},
-		{"files", func(ctx context.Context) []Finding { return files(ctx, h) }},
-		{"disk", h.places},
-		{"account", h.account},
-		{"work", h.work},
-		{"systemd", h.systemd},
-		{"jail", func(ctx context.Context) []Finding { return confinement(ctx, h) }},
-		{"program", h.program},
-		{"selinux", h.selinux},
-		{"packages", h.packages},
-		{"proxy", net.proxy},
-		{"dns", net.dns},
-		{"tls", net.tls},
-		{"ipv6", net.ipv6},
-		{"port", net.port},
-		{"hosts", net.jobHosts},
-		{"clock", net.gitHub},
-	}
+	checks := checksOf(h)
 	found := make([]chan []Finding, len(checks))
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
@@ -145,9 +119,47 @@ func (h Host) Examine(ctx context.Context) []Finding {
 	return all
 }
 
+// check is one of the checks; it may have several findings.
+type check struct {
+	name string
+	do   func(context.Context) []Finding
+}
+
+// checksOf are those that this system needs, in the order in which they are told.
+func checksOf(h Host) []check {
+	net := network{h}
+	all := []check{
+		{"privileges", h.privileges},
+		{"platform", h.platform},
+		{"machine", func(ctx context.Context) []Finding { return copies(ctx, h) }},
+		{"system", factsOf("system", nt.System)},
+		{"libc", h.libc},
+		{"libraries", h.libraries},
+		{"runner", h.unpacked},
+		{"files", func(ctx context.Context) []Finding { return files(ctx, h) }},
+		{"disk", h.places},
+		{"account", h.account},
+		{"work", h.work},
+		{"systemd", h.systemd},
+		{"jail", func(ctx context.Context) []Finding { return confinement(ctx, h) }},
+		{"program", h.program},
+		{"selinux", h.selinux},
+		{"packages", h.packages},
+		{"programs", factsOf("programs", nt.Programs)},
+		{"proxy", net.proxy},
+		{"dns", net.dns},
+		{"tls", net.tls},
+		{"ipv6", net.ipv6},
+		{"port", net.port},
+		{"hosts", net.jobHosts},
+		{"clock", net.gitHub},
+	}
+	return slices.DeleteFunc(all, func(c check) bool { return slices.Contains(notHere(), c.name) })
+}
+
 func (h Host) asRoot(words ...string) string {
 	if h.AsRoot == nil {
-		return "sudo " + h.Again(words...)
+		return shell.Here().Mend(h.Again(words...))
 	}
 	return h.AsRoot(words...)
 }

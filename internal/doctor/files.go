@@ -19,7 +19,7 @@ func files(ctx context.Context, h Host) []Finding {
 	entries := h.cached()
 	for _, entry := range entries {
 		if err := entry.Verify(ctx); err != nil {
-			all = append(all, one(check, Failed, entry.Dir, err.Error(), "sudo rm -r "+shell.Quote(entry.Dir))...)
+			all = append(all, one(check, Failed, entry.Dir, err.Error(), shell.Here().Mend(shell.Here().Do(shell.RemoveFolder, entry.Dir)))...)
 			continue
 		}
 		sound = append(sound, entry.Dir)

@@ -66,7 +66,8 @@ func (n network) ask(ctx context.Context) (http.Header, time.Duration, error) {
 }
 
 func (n network) clock(header http.Header, skew time.Duration) []Finding {
-	const check, fix = "clock", "sudo timedatectl set-ntp true"
+	const check = "clock"
+	fix := shell.Here().Do(shell.SetClock)
 	object := n.host.Scope.API()
 	if header.Get("Date") == "" {
 		return skipped(check, "the server does not tell the time")

@@ -25,15 +25,19 @@ const (
 
 func (h Host) privileges(context.Context) []Finding {
 	const check = "privileges"
+	root, become := shell.Here().Root, ""
+	if shell.Here().Become != "" {
+		become = ": " + shell.Here().Become
+	}
 	switch {
 	case account.Privileged():
-		return one(check, OK, "", "root", "")
+		return one(check, OK, "", root, "")
 	case !h.Private:
-		return one(check, Failed, h.Paths.State, "only root may install there, and a service", h.asRoot())
+		return one(check, Failed, h.Paths.State, "only "+root+" may install there, and a service"+become, h.asRoot())
 	case h.Service:
-		return one(check, Failed, "", "only root may install a service", h.Again("--no-service"))
+		return one(check, Failed, "", "only "+root+" may install a service"+become, h.Again("--no-service"))
 	default:
-		return one(check, OK, filepath.Dir(h.Paths.State), "no root is needed for a runner without a service", "")
+		return one(check, OK, filepath.Dir(h.Paths.State), "a runner without a service does not need "+root, "")
 	}
 }
 
@@ -42,7 +46,7 @@ func (h Host) platform(context.Context) []Finding {
 	object := runtime.GOOS + "/" + runtime.GOARCH
 	platform, err := download.Host()
 	if err != nil {
-		return one(check, Failed, object, err.Error(), "uname -sm")
+		return one(check, Failed, object, err.Error(), shell.Here().Do(shell.ShowSystem))
 	}
 	if runtime.GOOS == "linux" {
 		if half := foreignUserland("/"); half != "" {
@@ -138,18 +142,22 @@ func (h Host) program(context.Context) []Finding {
 }
 
 // installProgram puts the program where it can stay.
-func installProgram(path string) string {
-	return "sudo install -m 755 " + shell.Quote(path) + " " + shell.Quote(filepath.Join("/usr/local/bin", filepath.Base(path)))
-}
+func installProgram(path string) string { return shell.Here().Do(shell.PutProgram, path) }
 
 // jobUser is the account that jobs run as. One that is yet to be created has negative numbers.
 func (h Host) jobUser() (account.User, error) {
-	if !account.Privileged() || runtime.GOOS == "windows" {
+	if !account.Privileged() {
 		return account.Lookup("")
 	}
 	name := h.User
 	if name == "" {
 		name = h.DefaultUser
+	}
+	if name == h.DefaultUser && runtime.GOOS == "windows" {
+		if !h.Service {
+			return account.Lookup("")
+		}
+		name = account.VirtualName("runner-bootstrap-doctor") // any would do
 	}
 	user, err := account.Lookup(name)
 	if errors.Is(err, account.ErrAbsent) && name == h.DefaultUser {
@@ -163,17 +171,20 @@ func (h Host) account(context.Context) []Finding {
 	user, err := h.jobUser()
 	switch {
 	case errors.Is(err, account.ErrAbsent) && account.Creatable(h.User):
-		return one(check, Failed, h.User, bare(err), "sudo useradd --system --create-home "+shell.Quote(h.User))
+		return one(check, Failed, h.User, bare(err), shell.Here().Do(shell.MakeAccount, h.User))
 	case err != nil:
-		return one(check, Failed, h.User, bare(err), "getent passwd "+shell.Quote(h.User))
+		return one(check, Failed, h.User, bare(err), shell.Here().Do(shell.ShowAccount, h.User))
 	case h.User != "" && user.Name != h.User && !account.Privileged() && !named(user, h.User):
-		return one(check, Failed, h.User, "only root may run jobs as another account", h.asRoot())
+		return one(check, Failed, h.User, "only "+shell.Here().Root+" may run jobs as another account", h.asRoot())
 	case user.Root() && account.Privileged():
-		return one(check, Failed, user.Name, "it is root: a job would own this host", h.Again("--user", h.DefaultUser))
+		return one(check, Failed, user.Name, "it may do everything: a job would own this host", otherAccount(h))
 	}
 	if barrier := user.Barrier(h.Paths.Root("runner")); barrier != "" {
 		found := fmt.Sprintf("it may not list %q, which is above the runners", barrier)
-		return one(check, Failed, user.Name, found, "sudo chmod a+rx "+shell.Quote(barrier))
+		return one(check, Failed, user.Name, found, shell.Here().Mend(shell.Here().Do(shell.LetList, barrier, whoLists(user))))
+	}
+	if user.Kind() == account.Virtual && !user.Self {
+		return one(check, OK, "NT SERVICE", "each runner gets an account of its own, which has no password", "")
 	}
 	if user.Planned() {
 		return one(check, OK, user.Name, "it will be created", "")
@@ -184,16 +195,32 @@ func (h Host) account(context.Context) []Finding {
 	}
 	all := one(check, OK, user.Name, found, "")
 	if user.Doubt != nil {
-		all = append(all, one(check, Warning, user.Name, "groups may be missing: "+user.Doubt.Error(), "id "+shell.Quote(user.Name))...)
+		all = append(all, one(check, Warning, user.Name, "groups may be missing: "+user.Doubt.Error(), shell.Here().Do(shell.ShowRights, user.Name))...)
 	}
 	if found, command := places.NoExecHome(user); found != "" {
-		all = append(all, one(check, Warning, user.Name, found, "sudo "+command)...)
+		all = append(all, one(check, Warning, user.Name, found, shell.Here().Mend(command))...)
 	}
 	if powers := user.Powers(); len(powers) > 0 && account.Privileged() {
 		found := "it is in a group whose members can become root, as every job then can: " + strings.Join(powers, ", ")
-		all = append(all, one(check, Warning, user.Name, found, "id "+shell.Quote(user.Name))...)
+		all = append(all, one(check, Warning, user.Name, found, shell.Here().Do(shell.ShowRights, user.Name))...)
 	}
 	return all
+}
+
+// otherAccount is the call with an account that jobs may have; on Windows without one.
+func otherAccount(h Host) string {
+	if runtime.GOOS == "windows" {
+		return h.Again("--user", `NT AUTHORITY\NetworkService`)
+	}
+	return h.Again("--user", h.DefaultUser)
+}
+
+// whoLists is who is to be let into a folder that is above all runners: on Windows all services, where each has its own account.
+func whoLists(user account.User) string {
+	if user.Kind() == account.Virtual {
+		return "*" + account.AllServices
+	}
+	return user.Name
 }
 
 // bare is why an account was not found; which one stands beside it.

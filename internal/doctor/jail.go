@@ -8,6 +8,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -15,11 +16,11 @@ import (
 func confinement(ctx context.Context, h Host) []Finding {
 	const check = "jail"
 	if h.Service && !account.Privileged() {
-		return skipped(check, "only root can try what confines the jobs of a service")
+		return skipped(check, "only %s can try what confines the jobs of a service", shell.Here().Root)
 	}
 	folder, err := os.MkdirTemp("", "runner-bootstrap-doctor-")
 	if err != nil {
-		return one(check, Warning, "", "cannot try what would confine jobs: "+err.Error(), "df "+os.TempDir())
+		return one(check, Warning, "", "cannot try what would confine jobs: "+err.Error(), shell.Here().Do(shell.ShowSpace, os.TempDir()))
 	}
 	defer func() { _ = os.Remove(folder) }() // it is empty, and may have gone with the trial
 	options := jail.Options{Folder: folder, Log: slog.New(slog.DiscardHandler)}
@@ -40,13 +41,15 @@ func judgeJail(h Host, name string, weaker []string) []Finding {
 		jail.Namespaces:  "namespaces for each life of the listener",
 		jail.Descendants: "nothing but the end of what a job has started",
 		jail.Group:       "a process group for each life of the listener",
+		jail.JobObject:   "a job object for each life of the listener",
+		jail.Service:     "a service of its own for each life of the listener, with an account of its own",
 	}
 	found := "jobs are confined by " + words[name]
 	if len(weaker) > 0 {
 		found += ": " + strings.Join(weaker, "; ")
 	}
 	switch {
-	case len(weaker) == 0 || name == jail.Namespaces && !h.Service: // of which no more can be had
+	case len(weaker) == 0 || (name == jail.Namespaces || name == jail.JobObject) && !h.Service: // of which no more can be had
 		return one(check, OK, name, found, "")
 	case !account.Privileged():
 		return one(check, Warning, name, found, h.asRoot())

@@ -137,9 +137,8 @@ func each(ctx context.Context, all []endpoint, ask func(context.Context, endpoin
 }
 
 const (
-	noURL      = "no --url given"
-	withProxy  = "the proxy does it"
-	resolveFix = "getent ahosts %s; cat /etc/resolv.conf"
+	noURL     = "no --url given"
+	withProxy = "the proxy does it"
 )
 
 func resolve(ctx context.Context, e endpoint) error {
@@ -231,17 +230,22 @@ func (n network) explain(e endpoint, err error) (found, fix string) {
 	case errors.As(err, &refused):
 		return refused.Error(), n.proxyFix(refused, e)
 	case errors.As(err, &name):
-		return "the name cannot be resolved: " + name.Err, fmt.Sprintf(resolveFix, shell.Quote(e.name()))
+		return "the name cannot be resolved: " + name.Err, shell.Here().Do(shell.ShowName, e.name())
 	case errors.As(err, &certificate) && errors.As(err, &unknown):
 		return "its certificate is not trusted; it was issued by " + issuer(certificate) + ", perhaps a proxy that looks into connections",
 			n.host.Again("--ca-file", "FILE")
 	case errors.As(err, &expired) && expired.Reason == x509.Expired:
-		return "its certificate is not valid at the time of this host's clock", "timedatectl status"
+		return "its certificate is not valid at the time of this host's clock", shell.Here().Do(shell.ShowClock)
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Sprintf("no answer within %s", networkTime), "curl -v " + shell.Quote(e.url.String())
+		return fmt.Sprintf("no answer within %s", networkTime), lookAt(e)
 	default:
-		return err.Error(), "curl -v " + shell.Quote(e.url.String())
+		return err.Error(), lookAt(e)
 	}
+}
+
+// lookAt asks an endpoint by another program.
+func lookAt(e endpoint) string {
+	return shell.Here().Words(shell.Here().Do(shell.Fetch), "-v", e.url.String())
 }
 
 func issuer(err *tls.CertificateVerificationError) string {
@@ -297,7 +301,7 @@ func (n network) ipv6(ctx context.Context) []Finding {
 	}
 	if len(broken) > 0 {
 		return one(check, Warning, strings.Join(broken, ", "), "connections by IPv6 get no answer, which makes others wait",
-			"sudo sysctl -w net.ipv6.conf.all.disable_ipv6=1")
+			shell.Here().Do(shell.AvoidIPv6))
 	}
 	return one(check, OK, "", "nothing that makes connections slow", "")
 }

@@ -28,7 +28,7 @@ func (h Host) places(context.Context) []Finding {
 	for _, place := range wanted {
 		if at := places.Unmounted(place.Path); at != "" {
 			const found = "/etc/fstab has something for it that is not mounted, and would hide what is installed there"
-			unmounted := one("directories", Warning, at, found, "sudo mount "+shell.Quote(at))
+			unmounted := one("directories", Warning, at, found, shell.Here().Mend(shell.Here().Do(shell.Mount, at)))
 			byCheck["directories"] = append(byCheck["directories"], unmounted...)
 		}
 	}
@@ -82,22 +82,30 @@ func enough(check string, all []places.Place) string {
 	}
 }
 
+// takeOver gives a folder to the one who has started this.
+func takeOver(path string) string {
+	if user, err := account.Lookup(""); err == nil && runtime.GOOS == "windows" {
+		return shell.Here().Do(shell.GiveFolder, user.Name, path)
+	}
+	return "sudo chown -R \"$(id -un)\" " + shell.Quote(path)
+}
+
 // remedy names the check that a problem belongs to, and a command.
 func (h Host) remedy(e *places.Error) (check, fix string) {
 	switch {
 	case errors.Is(e, download.ErrSpace):
-		return "disk", "df -h " + shell.Quote(e.Path)
+		return "disk", shell.Here().Do(shell.ShowSpace, e.Path)
 	case errors.Is(e, places.ErrInodes):
-		return "inodes", "df -i " + shell.Quote(e.Path)
+		return "inodes", shell.Here().Do(shell.ShowFiles, e.Path)
 	case errors.Is(e, places.ErrReadOnly):
-		return "directories", "sudo " + places.RemountFix(e)
+		return "directories", shell.Here().Mend(places.RemountFix(e))
 	case errors.Is(e, places.ErrNoExec):
-		return "directories", "sudo " + places.RemountFix(e)
+		return "directories", shell.Here().Mend(places.RemountFix(e))
 	case errors.Is(e, places.ErrSquashed), errors.Is(e, places.ErrPlace), errors.Is(e, places.ErrPlain),
 		errors.Is(e, places.ErrNoStart), errors.Is(e, places.ErrLacking):
 		return "directories", h.Again("--dir", "DIR")
 	case h.Private:
-		return "directories", "sudo chown -R \"$(id -un)\" " + shell.Quote(e.Path)
+		return "directories", takeOver(e.Path)
 	default:
 		return "directories", h.asRoot()
 	}

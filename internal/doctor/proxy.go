@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor/nt"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
@@ -33,9 +34,12 @@ func (e *proxyError) Unwrap() error { return e.cause }
 // proxyFix names no password, of which a hint must not know.
 func (n network) proxyFix(e *proxyError, to endpoint) string {
 	if e.status == http.StatusProxyAuthRequired {
+		if shell.Here().Do(shell.SetVariable) == "" {
+			return "" // no word before a command sets a variable
+		}
 		return "https_proxy=" + e.proxy.Scheme + "://USER:PASSWORD@" + e.proxy.Host + " " + n.host.Again()
 	}
-	return "curl -v --proxy " + shell.Quote(e.proxy.Scheme+"://"+e.proxy.Host) + " " + shell.Quote(to.url.String())
+	return shell.Here().Words(shell.Here().Do(shell.Fetch), "-v", "--proxy", e.proxy.Scheme+"://"+e.proxy.Host, to.url.String())
 }
 
 // tunnel asks a proxy for a connection to an endpoint.
@@ -87,6 +91,18 @@ func connect(ctx context.Context, wire net.Conn, through *url.URL, address strin
 	return answer.StatusCode, nil
 }
 
+// unused tells of a proxy that the system has for other programs.
+func (n network) unused(proxy string) Finding {
+	finding := Finding{
+		Check: "proxy", State: Warning, Object: proxy,
+		Found: "Windows has this proxy for other programs; this one and GitHub's runner use what --proxy or the variable https_proxy names",
+	}
+	if proxy = nt.ProxyURL(proxy); proxy != "" {
+		finding.Fix = n.host.Again("--proxy", proxy)
+	}
+	return finding
+}
+
 func (n network) proxy(ctx context.Context) []Finding {
 	const check = "proxy"
 	all := n.ours()
@@ -96,6 +112,8 @@ func (n network) proxy(ctx context.Context) []Finding {
 	e := all[len(all)-1] // the API
 	through := n.proxyFor(e)
 	switch {
+	case through == nil && nt.Proxy() != "":
+		return []Finding{n.unused(nt.Proxy())}
 	case through == nil:
 		return skipped(check, "none is set for %s", e.name())
 	case !strings.HasPrefix(through.Scheme, "http"):

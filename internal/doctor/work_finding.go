@@ -7,6 +7,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
 // work looks at the folder for jobs, as the plan of an install does.
@@ -59,7 +60,7 @@ func (h Host) workFinding(err error) []Finding {
 
 func mendWork(h Host, e *places.WorkError) string {
 	if e.Command != "" {
-		return "sudo " + e.Command
+		return shell.Here().Mend(e.Command)
 	}
 	return h.Again("--work", e.Instead)
 }

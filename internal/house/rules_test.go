@@ -56,7 +56,9 @@ func arrows() []arrow {
 		}},
 		{"internal/departure", []string{"internal/metadata", "internal/retry", "internal/supervise"}},
 		{"internal/ahead", []string{"internal/download", "internal/removal", "internal/acl", "internal/inuse"}},
+		{"internal/doctor/nt", []string{"internal/account"}},
 		{"internal/doctor", []string{
+			"internal/doctor/nt",
 			"internal/machine", "internal/refusal",
 			"internal/places", "internal/download", "internal/svc", "internal/github", "internal/instance", "internal/account",
 			"internal/transport", "internal/openfile", "internal/shell", "internal/jail",

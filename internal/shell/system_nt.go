@@ -22,9 +22,9 @@ func Windows() System {
 			Browse: "explorer {}", Fetch: "curl.exe", // in PowerShell, curl is something else
 			ShowProcess:  `tasklist /v /fi "PID eq {}"`,
 			ShowAccounts: "net user", ShowAccount: "net user {}",
-			LetList:   "icacls {} /grant {}",
-			CloseFile: `icacls {} /inheritance:r /grant:r "*S-1-5-18:F" "*S-1-5-32-544:F"`, // the system and administrators, in every language
-			ShowFile:  "icacls {}", ShowFolder: "icacls {}", ShowWay: "icacls {}",
+			LetList:    "icacls {} /grant {}",
+			CloseFile:  `icacls {} /inheritance:r /grant:r "*S-1-5-18:F" "*S-1-5-32-544:F"`, // the system and administrators, in every language
+			GiveFolder: "icacls {} /grant {} /t", ShowFile: "icacls {}", ShowFolder: "icacls {}", ShowWay: "icacls {}",
 			MoveAway: "move {} {}", RemoveFolder: "cmd /c rmdir /s /q {}",
 			PutProgram: "robocopy {} {} {}", // it makes the folder
 			ShowMounts: "mountvol", ShowSpace: "fsutil volume diskfree {}",
@@ -44,6 +44,10 @@ func arrangeNT(s System, task Task, words []string) []string {
 		return []string{folder, s.Programs, file}
 	case LetList:
 		return []string{words[0], words[1] + ":(RX)"}
+	case GiveFolder: // and all in it
+		return []string{words[1], strings.TrimSuffix(words[0], ":") + ":(OI)(CI)M"}
+	case ShowSpace: // a drive
+		return []string{words[0][:min(2, len(words[0]))]}
 	case ShowAccount:
 		return []string{words[0][strings.LastIndex(words[0], `\`)+1:]}
 	default:

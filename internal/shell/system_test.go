@@ -10,7 +10,7 @@ func TestQuoteOnWindows(t *testing.T) {
 	t.Parallel()
 	for word, want := range map[string]string{
 		`C:\a\b`: `C:\a\b`, `C:\a b`: `"C:\a b"`, `C:\a b\`: `"C:\a b\\"`, "": `""`, "a,b": `"a,b"`, "{hostname}-{random}": `"{hostname}-{random}"`,
-		`say "it"`: `"say \"it\""`, "c&d": `"c&d"`, `--dir=C:\a`: `"--dir=C:\\a"`, "--name": "--name", `NT SERVICE\x`: `"NT SERVICE\x"`,
+		`say "it"`: `"say \"it\""`, "c&d": `"c&d"`, `--dir=C:\a`: `"--dir=C:\a"`, "--name": "--name", `NT SERVICE\x`: `"NT SERVICE\x"`,
 	} {
 		if got := Windows().Quote(word); got != want {
 			t.Errorf("%s is written %s, want %s", word, got, want)
