@@ -14,6 +14,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
@@ -263,7 +264,7 @@ func moveFolder(from, to, name string) error {
 	if err := removeIn(parent, filepath.Base(to), name); err != nil {
 		return err
 	}
-	return parent.Rename(old, fresh)
+	return inuse.RenameIn(parent, old, fresh)
 }
 
 // removeIn removes what a folder in parent has under a name.
@@ -283,11 +284,11 @@ func exchangeByThree(a, b string) error {
 	if err := removal.Path(away); err != nil {
 		return err
 	}
-	if err := os.Rename(b, away); err != nil {
+	if err := inuse.Rename(b, away); err != nil {
 		return err
 	}
-	if err := os.Rename(a, b); err != nil {
-		return errors.Join(err, os.Rename(away, b))
+	if err := inuse.Rename(a, b); err != nil {
+		return errors.Join(err, inuse.Rename(away, b))
 	}
-	return os.Rename(away, a)
+	return inuse.Rename(away, a)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 )
 
@@ -100,7 +101,7 @@ func (k *keeper) swap(root, next, version, before string) error {
 		if slices.Contains(linked, entry.Name()) || entry.IsDir() {
 			continue
 		}
-		if err := parent.Rename(filepath.Join(from, entry.Name()), filepath.Join(to, entry.Name())); err != nil {
+		if err := inuse.RenameIn(parent, filepath.Join(from, entry.Name()), filepath.Join(to, entry.Name())); err != nil {
 			return err
 		}
 	}
@@ -121,7 +122,7 @@ func (k *keeper) swapFolder(parent *os.Root, root, from, name, version, before s
 			return err
 		}
 	}
-	if err := parent.Rename(filepath.Join(from, name), filepath.Join(to, versioned)); err != nil {
+	if err := inuse.RenameIn(parent, filepath.Join(from, name), filepath.Join(to, versioned)); err != nil {
 		return err
 	}
 	if err := folders.Link(parent, filepath.Join(root, versioned), link); err != nil {
@@ -135,7 +136,7 @@ func (k *keeper) swapFolder(parent *os.Root, root, from, name, version, before s
 		if err := removeIn(parent, to, filepath.Base(old)); err != nil {
 			return err
 		}
-		if err := parent.Rename(folder, old); err != nil {
+		if err := inuse.RenameIn(parent, folder, old); err != nil {
 			return err
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
@@ -167,7 +168,7 @@ func swapRooted(root, next string) error {
 	for _, name := range append(names, programs) {
 		new, old := filepath.Join(path, from, name), filepath.Join(path, to, name)
 		if _, err := parent.Lstat(filepath.Join(to, name)); errors.Is(err, fs.ErrNotExist) {
-			err = os.Rename(new, old)
+			err = inuse.Rename(new, old)
 			if err != nil {
 				return err
 			}
@@ -177,7 +178,7 @@ func swapRooted(root, next string) error {
 		if errors.Is(err, syscall.EXDEV) {
 			// A folder that an overlay has from below it, as in a container of an image, can have no other name.
 			if err = removal.Path(old); err == nil {
-				err = os.Rename(new, old)
+				err = inuse.Rename(new, old)
 			}
 		}
 		if err != nil {

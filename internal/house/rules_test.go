@@ -49,6 +49,7 @@ func arrows() []arrow {
 			"internal/transport", // as above
 		}},
 		{"internal/agent", []string{
+			"internal/inuse",
 			"internal/systemd",
 			"internal/download", "internal/supervise", "internal/jail", "internal/register", "internal/svc", "internal/health",
 			"internal/departure", "internal/metadata", "internal/reaper", "internal/workspace", "internal/github", "internal/instance", "internal/account",
@@ -95,7 +96,7 @@ func arrows() []arrow {
 		{"internal/svc", []string{"internal/atomicfile", "internal/svc/scm", "internal/logfile"}},
 		{"internal/svc/scm", nil},
 		{"internal/systemd", nil},
-		{"internal/logfile", nil},
+		{"internal/logfile", []string{"internal/inuse"}},
 		{"internal/refusal", []string{"internal/github"}}, // for the scope that a hint is about
 		{"internal/github", []string{"internal/transport", "internal/retry"}},
 		{"internal/transport", []string{"internal/retry"}},

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
 )
 
 const (
@@ -84,8 +86,8 @@ func (w *Writer) turn() error {
 		return err
 	}
 	for number := Older; number > 0; number-- {
-		// What is not there, or held open, stays as it is.
-		_ = os.Rename(numbered(w.path, number-1), numbered(w.path, number))
+		// What is not there, or kept open, stays as it is.
+		_ = inuse.Rename(numbered(w.path, number-1), numbered(w.path, number))
 	}
 	return w.open()
 }
@@ -109,7 +111,7 @@ func numbered(path string, number int) string {
 func Remove(path string) error {
 	var failed error
 	for number := 0; number <= Older; number++ {
-		if err := os.Remove(numbered(path, number)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := inuse.Remove(numbered(path, number)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			failed = errors.Join(failed, fmt.Errorf("removing the log: %w", err))
 		}
 	}
@@ -118,7 +120,7 @@ func Remove(path string) error {
 
 // Tail gives the last lines of a log, oldest first: none where there is no log.
 func Tail(path string, lines int) ([]string, error) {
-	file, err := os.Open(path)
+	file, err := inuse.Open(path, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -151,7 +153,7 @@ func Show(ctx context.Context, path string, out io.Writer, follow bool) error {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
 		}
-		file, err := os.Open(numbered(path, number))
+		file, err := inuse.Open(numbered(path, number), os.O_RDONLY, 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -200,7 +202,7 @@ func followFrom(ctx context.Context, path string, out io.Writer) error {
 // more shows what was written since, and tells how far it has come. The log is not kept open: that would keep the next file from
 // being begun on Windows.
 func more(path string, at int64, out io.Writer) (int64, error) {
-	file, err := os.Open(path)
+	file, err := inuse.Open(path, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return at, nil
 	}

@@ -3,6 +3,7 @@ package logfile
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -109,7 +110,6 @@ func TestFollow(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.log")
 	w := open(t, path)
-	defer w.Close()
 	lines(t, w, 0, 5)
 	ctx, cancel := context.WithCancel(t.Context())
 	out, ended := &shown{}, make(chan error, 1)
@@ -136,7 +136,7 @@ func TestFollow(t *testing.T) {
 	if got := strings.Count(out.String(), "\n"); got != 12 {
 		t.Errorf("it has shown %d lines", got)
 	}
-	if err := Remove(path); err != nil {
+	if err := errors.Join(w.Close(), Remove(path)); err != nil {
 		t.Error(err)
 	}
 }

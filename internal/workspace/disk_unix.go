@@ -5,6 +5,7 @@ package workspace
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"syscall"
 )
 
@@ -38,8 +39,8 @@ func links(info fs.FileInfo) int64 {
 // are where something is mounted.
 func busy(err error) bool { return errors.Is(err, syscall.EBUSY) }
 
-// number tells a file from all others of its file system.
-func number(info fs.FileInfo) uint64 {
+// number tells a folder from all others of its file system.
+func number(_ *os.Root, info fs.FileInfo) uint64 {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		return uint64(stat.Ino) //nolint:unconvert // types differ by platform
 	}

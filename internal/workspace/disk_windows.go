@@ -2,6 +2,9 @@ package workspace
 
 import (
 	"io/fs"
+	"os"
+
+	"golang.org/x/sys/windows"
 )
 
 // device returns the file system that something is on. A folder that leads to
@@ -22,5 +25,16 @@ func links(fs.FileInfo) int64 { return 1 }
 // busy would tell whether something cannot be renamed for what is mounted on it. Nothing is.
 func busy(error) bool { return false }
 
-// number would tell a file from all others; it is not told here.
-func number(fs.FileInfo) uint64 { return 0 }
+// number tells a folder from all others of its volume; 0 where the volume does not number them.
+func number(folder *os.Root, _ fs.FileInfo) uint64 {
+	file, err := folder.Open(".")
+	if err != nil {
+		return 0
+	}
+	defer file.Close()
+	var info windows.ByHandleFileInformation
+	if windows.GetFileInformationByHandle(windows.Handle(file.Fd()), &info) != nil {
+		return 0
+	}
+	return uint64(info.FileIndexHigh)<<32 | uint64(info.FileIndexLow)
+}

@@ -53,7 +53,7 @@ func Make(path string, uid, gid int) (inode uint64, err error) {
 	if !lasting(path) {
 		return 0, nil
 	}
-	return number(info), nil
+	return number(folder, info), nil
 }
 
 // Check tells whether a folder is still the one that [Make] has made: [ErrOther], [removal.ErrMounted], [fs.ErrNotExist] if not.
@@ -124,7 +124,7 @@ func same(parent *os.Root, name string, inode uint64) error {
 	if mounted(parent, folder, name) {
 		return &removal.MountedError{Points: []string{filepath.Join(parent.Name(), name)}}
 	}
-	if inode != 0 && number(inner) != 0 && number(inner) != inode {
+	if now := number(folder, inner); inode != 0 && now != 0 && now != inode {
 		return ErrOther
 	}
 	return nil

@@ -50,16 +50,6 @@ func TestMadeByOthers(t *testing.T) {
 	if err := workspace.Check(made, inode); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("gone: %v", err)
 	}
-	link(t, other, dir, "made")
-	for name, err := range map[string]error{"Check": workspace.Check(made, inode), "Remove": workspace.Remove(made, inode)} {
-		if !errors.Is(err, folders.ErrNotFolder) {
-			t.Errorf("%s of a link: %v", name, err)
-		}
-	}
-	if _, err := workspace.Make(made, -1, -1); !errors.Is(err, folders.ErrNotFolder) {
-		t.Errorf("Make over a link: %v", err)
-	}
-	check(t, os.Remove(made))
 	check(t, os.Rename(other, made))
 	if inode == 0 {
 		t.Skip("this file system does not tell folders apart")
@@ -70,4 +60,24 @@ func TestMadeByOthers(t *testing.T) {
 		}
 	}
 	expect(t, made, []string{"precious"}, nil)
+}
+
+// TestMadeIsALinkNow: a link in its place is not followed.
+func TestMadeIsALinkNow(t *testing.T) {
+	dir := t.TempDir()
+	made, other := filepath.Join(dir, "made"), filepath.Join(dir, "other")
+	inode, err := workspace.Make(made, -1, -1)
+	check(t, err)
+	plant(t, dir, "other/precious")
+	check(t, os.Remove(made))
+	link(t, other, dir, "made")
+	for name, err := range map[string]error{"Check": workspace.Check(made, inode), "Remove": workspace.Remove(made, inode)} {
+		if !errors.Is(err, folders.ErrNotFolder) {
+			t.Errorf("%s of a link: %v", name, err)
+		}
+	}
+	if _, err := workspace.Make(made, -1, -1); !errors.Is(err, folders.ErrNotFolder) {
+		t.Errorf("Make over a link: %v", err)
+	}
+	expect(t, other, []string{"precious"}, nil)
 }

@@ -29,7 +29,11 @@ func link(t testing.TB, target string, names ...string) {
 	t.Helper()
 	name := filepath.Join(names...)
 	check(t, os.MkdirAll(filepath.Dir(name), 0o755))
-	if err := os.Symlink(target, name); err != nil {
+	err := os.Symlink(target, name)
+	if err == nil {
+		_, err = os.Lstat(name) // Wine makes none, and says that it has
+	}
+	if err != nil {
 		t.Skipf("links cannot be made here: %v", err)
 	}
 }
