@@ -17,7 +17,7 @@ import (
 // hosted is an asset on a server of the test's own, and a fetcher for it.
 func hosted(t *testing.T, answer http.HandlerFunc) (*Fetcher, Asset, []byte) {
 	t.Helper()
-	archive := runner(t, "linux-x64", 300_000)
+	archive := runner(t, native(), 300_000)
 	server := httptest.NewServer(answer)
 	t.Cleanup(server.Close)
 	f := &Fetcher{
@@ -25,7 +25,7 @@ func hosted(t *testing.T, answer http.HandlerFunc) (*Fetcher, Asset, []byte) {
 	}
 	t.Cleanup(f.Client.CloseIdleConnections)
 	asset := Asset{
-		Platform: Platform{OS: "linux", Arch: "x64"}, Version: archive.Version, Filename: archive.Filename,
+		Platform: nativePlatform(), Version: archive.Version, Filename: archive.Filename,
 		URL: server.URL + "/" + archive.Filename, SHA256: archive.SHA256,
 	}
 	return f, asset, content(t, archive)

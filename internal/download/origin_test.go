@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -44,15 +45,39 @@ func inBubble(t *testing.T, archive *githubtest.Archive, test func(*testing.T, *
 				URL: server.ArchiveURL() + "/" + archive.Filename, SHA256: archive.SHA256,
 			},
 		}
+		defer func() { // after a test that gave up as well
+			wire.CloseIdleConnections()
+			for _, problem := range server.Problems() {
+				t.Errorf("problem: %v", problem)
+			}
+			if err := server.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
 		test(t, o)
-		wire.CloseIdleConnections()
-		for _, problem := range server.Problems() {
-			t.Errorf("problem: %v", problem)
-		}
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
 	})
+}
+
+// native is a platform whose archive this system can unpack: that of Windows has no symbolic links.
+func native() string {
+	if runtime.GOOS == "windows" {
+		return "win-x64"
+	}
+	return "linux-x64"
+}
+
+// nativePlatform is [native], as an asset has it.
+func nativePlatform() Platform {
+	system, arch, _ := strings.Cut(native(), "-")
+	return Platform{OS: system, Arch: arch}
+}
+
+// script is a file in the archives for it.
+func script() string {
+	if runtime.GOOS == "windows" {
+		return "run.cmd"
+	}
+	return "run.sh"
 }
 
 // runner is an archive of a runner with so many bytes in it that do not

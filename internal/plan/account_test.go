@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"log/slog"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -97,7 +98,7 @@ func TestHomeOf(t *testing.T) {
 		want string
 	}{
 		"to be created":    {account.User{Name: "ci", UID: -1}, "/home/ci"},
-		"not there yet":    {account.User{Name: "ci", UID: 1, Home: dir + "/x/"}, dir + "/x"},
+		"not there yet":    {account.User{Name: "ci", UID: 1, Home: dir + "/x/"}, filepath.Join(dir, "x")},
 		"of the system":    {account.User{Name: "ci", UID: 1, Home: "/usr/sbin"}, ""},
 		"none":             {account.User{Name: "ci", UID: 1}, ""},
 		"relative, absent": {account.User{Name: "ci", UID: 1, Home: "no/such"}, ""},

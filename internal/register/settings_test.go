@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -81,7 +82,7 @@ func TestReadSettings(t *testing.T) {
 			switch {
 			case c.err != nil && !errors.Is(err, c.err):
 				t.Errorf("%+v, %v, want %v", got, err, c.err)
-			case c.says != "" && (err == nil || errors.Is(err, ErrNotConfigured) || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), root)):
+			case c.says != "" && (err == nil || errors.Is(err, ErrNotConfigured) || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), strconv.Quote(root))):
 				t.Errorf("%+v, %v, want %q", got, err, c.says)
 			case c.err == nil && c.says == "" && err != nil:
 				t.Error(err)

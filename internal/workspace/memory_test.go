@@ -14,6 +14,9 @@ import (
 // A job can leave any number of files, and the agent that tidies up after it stays small. Not
 // parallel: memory is the whole process's.
 func TestMemoryOfTidy(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it makes 90,000 files")
+	}
 	const many, most = 30_000, 8 << 20
 	root := t.TempDir()
 	plant(t, root, "bin/", "_diag/pages/", "_work/_temp/", "_diag/Runner_1.log")
