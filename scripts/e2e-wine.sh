@@ -41,6 +41,7 @@ build() {
 			fail "building the tree: mmdebstrap failed"
 		}
 	rm -rf "$part"/var/cache/apt/archives/*.deb "$part"/var/lib/apt/lists/*
+	echo '127.0.0.1 localhost' >"$part/etc/hosts"
 	prepare "$part" ||
 		{
 			rm -rf "$part"

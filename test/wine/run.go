@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -141,6 +142,14 @@ func (m *Machine) linux(ctx context.Context, c Command, argv ...string) (Result,
 // inMachine is a shell's program: it becomes the command behind a folder and the words of an environment, which "--" ends.
 const inMachine = `cd "$1" && shift && exec env -i "$@"`
 
+// wineEnvironment is what Wine is given. Without a language it takes no letters but those of English in names of files.
+func wineEnvironment() []string {
+	return []string{
+		"LANG=C.UTF-8", "HOME=/root", "PATH=/usr/bin:/bin:/usr/sbin:/sbin", "WINEPREFIX=" + prefix, "WINEDEBUG=-all",
+		"WINEDLLOVERRIDES=mscoree,mshtml=", "XDG_RUNTIME_DIR=/tmp",
+	}
+}
+
 // start starts a program of the machine's Linux, with the environment that Wine needs. What it says goes to files: Wine's own
 // processes, which it may be the first to need, keep its outputs open when it has ended.
 func (m *Machine) start(ctx context.Context, c Command, argv ...string) (*Running, error) {
@@ -151,12 +160,8 @@ func (m *Machine) start(ctx context.Context, c Command, argv ...string) (*Runnin
 			return nil, err
 		}
 	}
-	words := []string{
-		"--target", strconv.Itoa(m.first), "--mount", "--pid", "--root", "--wd", "--", "sh", "-c", inMachine, "sh", dir,
-		"LANG=C.UTF-8", "HOME=/root", "PATH=/usr/bin:/bin:/usr/sbin:/sbin", "WINEPREFIX=" + prefix, "WINEDEBUG=-all",
-		"WINEDLLOVERRIDES=mscoree,mshtml=", "XDG_RUNTIME_DIR=/tmp",
-	}
-	words = append(append(words, c.Env...), argv...)
+	words := []string{"--target", strconv.Itoa(m.first), "--mount", "--pid", "--root", "--wd", "--", "sh", "-c", inMachine, "sh", dir}
+	words = slices.Concat(words, wineEnvironment(), c.Env, argv)
 	ctx, cancel := context.WithCancel(ctx)
 	r := &Running{ctx: ctx, cancel: cancel, ended: make(chan struct{}), description: strings.Join(argv, " ")}
 	r.cmd = exec.CommandContext(ctx, "nsenter", words...)
