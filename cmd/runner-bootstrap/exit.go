@@ -173,6 +173,7 @@ func hostMeanings() []meaning {
 		{plan.ErrForeignService, exitHost, hintForeignService, never},
 		{removal.ErrMounted, exitHost, hintMounted, never},
 		{plan.ErrTemporary, exitHost, hintTemporary, never},
+		{plan.ErrProgram, exitHost, hintTemporary, never},
 		{plan.ErrUnreadable, exitHost, hintTrust, never},
 		{plan.ErrPrivateTemp, exitHost, hintPrivateTemp, never},
 		{bootstrap.ErrNotClean, exitHost, hintNotClean, never},

@@ -181,7 +181,7 @@ func (u User) Unreadable(path string) string {
 		if err != nil {
 			return step
 		}
-		if !u.mayRead(info, step == path) {
+		if !u.mayRead(step, info, step == path) {
 			return step
 		}
 	}

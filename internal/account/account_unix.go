@@ -149,7 +149,7 @@ func (u User) closeHome() error {
 func (u User) mayList(_ string, info fs.FileInfo) bool { return u.may(mayList, info) }
 
 // mayRead tells whether the account may read a file, or pass a directory, and list it where it is the last one.
-func (u User) mayRead(info fs.FileInfo, last bool) bool {
+func (u User) mayRead(_ string, info fs.FileInfo, last bool) bool {
 	switch {
 	case !info.IsDir():
 		return u.may(mayRead, info)

@@ -75,4 +75,12 @@ func (User) mayWrite(fs.FileInfo) bool { return true }
 // LocalSystem's. Other accounts for services are elevated, too, and may not.
 func Privileged() bool { return acl.Administers() }
 
-func (User) mayRead(fs.FileInfo, bool) bool { return true }
+// mayRead tells whether the account may read and start a file, as far as that can be known. Windows lets everybody pass
+// through the folders on the way.
+func (u User) mayRead(path string, _ fs.FileInfo, last bool) bool {
+	if u.Self || !last || u.Kind() != Virtual && u.Kind() != BuiltIn {
+		return true
+	}
+	may, err := acl.Reads(path, u.SID, sidService, sidAllServices)
+	return may || err != nil
+}

@@ -241,6 +241,15 @@ func Lists(path string, sids ...string) (bool, error) {
 	return f.allows(append(sids, everyone, authenticated, users), look|pass), nil
 }
 
+// Reads tells in the same way whether an account may read a file, and start it.
+func Reads(path string, sids ...string) (bool, error) {
+	f, err := lookAt(path)
+	if err != nil {
+		return false, err
+	}
+	return f.allows(append(sids, everyone, authenticated, users), readExecute), nil
+}
+
 // Text is the list of a file or a folder as text (SDDL), with its owner.
 func Text(path string) (string, error) {
 	const what = windows.OWNER_SECURITY_INFORMATION | windows.DACL_SECURITY_INFORMATION

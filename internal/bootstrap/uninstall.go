@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/control"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/control"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"

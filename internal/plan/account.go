@@ -46,6 +46,11 @@ func (p *planner) planAccount(ctx context.Context) error {
 	}
 	p.warnOfAccount()
 	warnOfAllowed(ctx, p)
+	if life := lifeOf(p.Record, user); life.Name != "" && user.Unreadable(p.maker.Executable) != "" {
+		return &refusal.Error{
+			Object: fmt.Sprintf("running %q as account %q", p.maker.Executable, p.plan.User), Reason: ErrProgram, Name: p.maker.Executable,
+		}
+	}
 	return checkBarrier(p.JobUser, p.plan.Dir)
 }
 

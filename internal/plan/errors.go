@@ -20,6 +20,7 @@ var (
 	ErrOtherServer    = errors.New("the just-in-time configuration is of another server")
 	ErrUnreachable    = errors.New("the account cannot reach the runner's directory")
 	ErrTemporary      = errors.New("the program lies in a temporary directory")
+	ErrProgram        = errors.New("jobs run in a service of their own, which cannot start this program")
 	ErrUpdate         = errors.New("it has to update itself here")
 	ErrUntold         = errors.New("without a credential that is kept, its agent does not learn of newer versions there")
 	ErrOtherUpdate    = errors.New("its versions are brought in another way")
