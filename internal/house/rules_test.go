@@ -119,7 +119,7 @@ func arrows() []arrow {
 		{"internal/config", nil},
 		{"internal/shell", nil},
 		{"internal/volume", nil},
-		{"internal/demo", []string{"internal/githubtest", "internal/download"}}, // the latter names the platform
+		{"internal/demo", []string{"internal/githubtest", "internal/download"}},        // the latter names the platform
 		{"internal/demo/github", []string{"internal/githubtest", "internal/download"}}, // likewise
 		{"internal/githubtest", nil},
 		{"internal/githubtest/contract", nil},

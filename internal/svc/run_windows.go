@@ -19,7 +19,7 @@ func Managed(
 	if !scm.Started() {
 		return body(ctx, nil)
 	}
-	return scm.Run("", scm.Body{Final: final, Run: func(ctx context.Context, _ []string, told <-chan uint32) error {
+	return scm.Run("", scm.Body{Events: true, Final: final, Run: func(ctx context.Context, _ []string, told <-chan uint32) error {
 		controls, ended := make(chan Control), make(chan struct{})
 		defer close(ended)
 		go func() {

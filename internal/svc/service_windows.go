@@ -189,6 +189,9 @@ func install(ctx context.Context, u Unit) error {
 	if err == nil {
 		err = noteLog(u)
 	}
+	if err == nil {
+		err = refused(u.Name, "installing", scm.Announce(u.Name))
+	}
 	if err != nil || u.Life.Name == "" {
 		return err
 	}
@@ -230,7 +233,7 @@ func remove(ctx context.Context, unit string) (changed bool, err error) {
 			return changed, &Error{Op: "removing", Unit: name, Err: err}
 		}
 	}
-	return changed, nil
+	return changed, refused(unit, "removing", scm.Renounce(unit))
 }
 
 // Uninstall stops both services and removes them, and reports whether there was anything to remove.

@@ -173,6 +173,7 @@ func TestService(t *testing.T) {
 	h.Elevate(program)
 	h.does(t, 0, []string{"listening after"}, h.install()...)
 	h.online(t, true)
+	h.Must("reg", "query", `HKLM\SYSTEM\CurrentControlSet\Services\EventLog\Application\`+service)
 	for _, step := range []struct {
 		name string
 		do   func(*host, *testing.T)
@@ -197,6 +198,11 @@ func TestService(t *testing.T) {
 	for _, name := range []string{service, hosting} {
 		if got := h.Run(t.Context(), "sc", "query", name); got.Code == 0 {
 			t.Errorf("service %s is left: %s", name, got)
+		}
+	}
+	for _, key := range []string{service, hosting, `EventLog\Application\` + service} {
+		if got := h.Run(t.Context(), "reg", "query", `HKLM\SYSTEM\CurrentControlSet\Services\`+key); got.Code == 0 {
+			t.Errorf("the registry still has %s: %s", key, got)
 		}
 	}
 	left := slices.DeleteFunc(h.census(), func(path string) bool {

@@ -57,6 +57,8 @@ type Body struct {
 	// Final tells whether an error is one that another start cannot mend, and the code that the service leaves for it, which is not 0.
 	// After any other error the process has to end without a word: that is how the manager knows a crash, and starts it again.
 	Final func(error) (code int, final bool)
+	// Events has its start and its end told in the log of applications: see [Announce].
+	Events bool
 }
 
 const (
@@ -85,8 +87,16 @@ func Run(name string, body Body) error {
 
 type handler struct {
 	body    Body
+	name    string
 	err     error
 	crashed chan error
+}
+
+// tell adds an event to the log of applications, for a service that others are told of.
+func (h *handler) tell(number uint32, text string) {
+	if h.body.Events {
+		tell(h.name, number, text)
+	}
 }
 
 // Execute is called by the library when the service is to run.
@@ -96,8 +106,9 @@ func (h *handler) Execute(arguments []string, requests <-chan svc.ChangeRequest,
 	defer stop()
 	controls, ended := make(chan uint32, 16), make(chan error, 1)
 	if len(arguments) > 0 {
-		arguments = arguments[1:]
+		h.name, arguments = arguments[0], arguments[1:]
 	}
+	h.tell(eventStarted, "the service starts")
 	go func() { ended <- h.body.Run(ctx, arguments, controls) }()
 	status := svc.Status{State: svc.Running, Accepts: accepted}
 	changes <- status
@@ -147,8 +158,10 @@ func pass(controls chan<- uint32, control uint32) {
 // leave says how the service has ended, or leaves that to the end of this process.
 func (h *handler) leave(asked bool) (own bool, code uint32) {
 	if h.err == nil {
+		h.tell(eventStopped, "the service has stopped")
 		return false, 0
 	}
+	h.tell(eventFailed, "the service has ended: "+h.err.Error())
 	number, final := h.body.Final(h.err)
 	if final || asked {
 		return true, uint32(max(number, 1)) //nolint:gosec // an exit code
