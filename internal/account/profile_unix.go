@@ -2,5 +2,7 @@
 
 package account
 
+import "context"
+
 // DropProfile does nothing: an account of Unix has its home from who has made it.
-func DropProfile(string) error { return nil }
+func DropProfile(context.Context, string) error { return nil }

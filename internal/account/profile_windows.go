@@ -1,6 +1,7 @@
 package account
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -18,7 +19,7 @@ const (
 // DropProfile removes the profile of a virtual account, a folder among those of the users, which Windows has made when the first
 // program was started as it. It is for when the account's service is gone. None is success, and so is an account of another kind,
 // which is not ours.
-func DropProfile(name string) error {
+func DropProfile(ctx context.Context, name string) error {
 	sid, called, known := wellKnown(name)
 	if !known || (User{SID: sid}).Kind() != Virtual {
 		return nil
@@ -31,7 +32,11 @@ func DropProfile(name string) error {
 		if err = deleteProfile(text); !errors.Is(err, windows.ERROR_INVALID_PARAMETER) && !errors.Is(err, windows.ERROR_SHARING_VIOLATION) {
 			break
 		}
-		time.Sleep(profilePause)
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(profilePause):
+		}
 	}
 	if err != nil && !errors.Is(err, windows.ERROR_FILE_NOT_FOUND) && !errors.Is(err, windows.ERROR_PATH_NOT_FOUND) {
 		return fmt.Errorf("removing the profile of account %q: %w", called, err)
@@ -42,8 +47,8 @@ func DropProfile(name string) error {
 // deleteProfile is DeleteProfileW.
 func deleteProfile(sid *uint16) error {
 	call := windows.NewLazySystemDLL("userenv.dll").NewProc("DeleteProfileW")
-	if call.Find() != nil {
-		return nil // what has no such call makes no profiles, as Wine
+	if absent := call.Find(); absent != nil {
+		return nil //nolint:nilerr // what has no such call makes no profiles, as Wine
 	}
 	if ok, _, err := call.Call(uintptr(unsafe.Pointer(sid)), 0, 0); ok == 0 { //nolint:gosec // as Windows takes texts
 		return err

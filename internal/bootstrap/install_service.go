@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
@@ -82,6 +83,16 @@ func (i *installer) removeService(ctx context.Context) error {
 	}
 	i.record.Service = ""
 	return i.note(ctx, instance.Registered)
+}
+
+func (u *uninstaller) removeService(ctx context.Context) (string, error) {
+	if err := dropService(ctx, u.host.Services, u.record, svc.Gently); err != nil {
+		return "", err
+	}
+	if err := account.DropProfile(ctx, u.record.User); err != nil { // which keeps no other runner from anything
+		u.host.Log.Warn("cannot remove the profile that Windows has made for jobs", "account", u.record.User, "error", err)
+	}
+	return "removed", nil
 }
 
 // warnOfConfinement says what keeps jobs from the host less than it could be, as the agent has found.

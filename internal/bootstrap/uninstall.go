@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/control"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
@@ -272,16 +271,6 @@ func (u *uninstaller) stopAgent(ctx context.Context, agent instance.Holder) erro
 		case <-tick.C:
 		}
 	}
-}
-
-func (u *uninstaller) removeService(ctx context.Context) (string, error) {
-	if err := dropService(ctx, u.host.Services, u.record, svc.Gently); err != nil {
-		return "", err
-	}
-	if err := account.DropProfile(u.record.User); err != nil { // which keeps no other runner from anything
-		u.host.Log.Warn("cannot remove the profile that Windows has made for jobs", "account", u.record.User, "error", err)
-	}
-	return "removed", nil
 }
 
 // deregister takes the runner away from GitHub: with a remove token, as the runner's own
