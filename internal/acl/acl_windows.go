@@ -188,15 +188,84 @@ func GiveFile(file *os.File, sid string) error {
 
 // Reopen opens what is open with other rights, whatever bears its name by now. The caller closes it.
 func Reopen(file *os.File, rights uint32) (windows.Handle, error) {
-	handle := windows.Handle(file.Fd())
+	return openIn(windows.Handle(file.Fd()), "", rights, windows.FILE_OPEN_REPARSE_POINT|windows.FILE_OPEN_FOR_BACKUP_INTENT)
+}
+
+// openIn opens what is called name in an open folder, or the folder itself without one.
+func openIn(folder windows.Handle, name string, rights, how uint32) (windows.Handle, error) {
+	text, err := windows.NewNTUnicodeString(name)
+	if err != nil {
+		return 0, err
+	}
 	var opened windows.Handle
 	var status windows.IO_STATUS_BLOCK
-	object := windows.OBJECT_ATTRIBUTES{RootDirectory: handle, ObjectName: &windows.NTUnicodeString{}}
+	object := windows.OBJECT_ATTRIBUTES{RootDirectory: folder, ObjectName: text, Attributes: windows.OBJ_CASE_INSENSITIVE}
 	object.Length = uint32(unsafe.Sizeof(object))
 	const share = windows.FILE_SHARE_READ | windows.FILE_SHARE_WRITE | windows.FILE_SHARE_DELETE
-	err := windows.NtCreateFile(&opened, rights|windows.SYNCHRONIZE, &object, &status, nil, 0, share, windows.FILE_OPEN,
-		windows.FILE_SYNCHRONOUS_IO_NONALERT|windows.FILE_OPEN_REPARSE_POINT|windows.FILE_OPEN_FOR_BACKUP_INTENT, 0, 0)
+	err = windows.NtCreateFile(&opened, rights|windows.SYNCHRONIZE, &object, &status, nil, 0, share, windows.FILE_OPEN,
+		how|windows.FILE_SYNCHRONOUS_IO_NONALERT, 0, 0)
+	var kernels windows.NTStatus
+	if errors.As(err, &kernels) {
+		err = kernels.Errno()
+	}
 	return opened, err
+}
+
+// errPowerless is a process that is not an administrator's.
+var errPowerless = errors.New("only administrators may")
+
+// Insist lets this process, where it is one of an administrator's, remove and open for that what others have locked: the system
+// looks at no list then. It may be repeated.
+func Insist() error {
+	if !Administers() {
+		return errPowerless
+	}
+	var token windows.Token
+	const access = windows.TOKEN_ADJUST_PRIVILEGES | windows.TOKEN_QUERY
+	if err := windows.OpenProcessToken(windows.CurrentProcess(), access, &token); err != nil {
+		return err
+	}
+	defer func() { _ = token.Close() }() // what was asked for is done
+	for _, name := range []string{"SeBackupPrivilege", "SeRestorePrivilege", "SeTakeOwnershipPrivilege"} {
+		text, err := windows.UTF16PtrFromString(name)
+		if err != nil {
+			return err
+		}
+		state := windows.Tokenprivileges{PrivilegeCount: 1}
+		state.Privileges[0].Attributes = windows.SE_PRIVILEGE_ENABLED
+		if err := windows.LookupPrivilegeValue(nil, text, &state.Privileges[0].Luid); err != nil {
+			return err
+		}
+		if err := windows.AdjustTokenPrivileges(token, false, &state, 0, nil, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Seize gives the folder called name in another one to administrators, and lets nobody else into it. What is in it stays as it is.
+// It is for who has been kept out, and has called [Insist].
+func Seize(above *os.File, name string) error {
+	handle, err := openIn(windows.Handle(above.Fd()), name, windows.WRITE_DAC|windows.WRITE_OWNER,
+		windows.FILE_DIRECTORY_FILE|windows.FILE_OPEN_REPARSE_POINT|windows.FILE_OPEN_FOR_BACKUP_INTENT)
+	if err == nil {
+		err = errors.Join(seize(handle), windows.CloseHandle(handle))
+	}
+	if err != nil {
+		return &fs.PathError{Op: "seizing", Path: filepath.Join(above.Name(), name), Err: err}
+	}
+	return nil
+}
+
+func seize(handle windows.Handle) error {
+	owner := "O:" + administrators
+	descriptor, err := windows.SecurityDescriptorFromString(owner + Private())
+	if err != nil {
+		return err
+	}
+	// What is below is not looked at: the one call that does so stops at what keeps it out.
+	const what = windows.OWNER_SECURITY_INFORMATION | windows.DACL_SECURITY_INFORMATION | windows.PROTECTED_DACL_SECURITY_INFORMATION
+	return windows.SetKernelObjectSecurity(handle, what, descriptor)
 }
 
 // Trusted tells whether only those who administer this host, or the account of this process, own a file, a folder or a link

@@ -109,7 +109,7 @@ func arrows() []arrow {
 		{"internal/workspace", []string{"internal/removal", "internal/folders", "internal/inuse"}},
 		{"internal/removal", []string{"internal/folders", "internal/openat", "internal/inuse"}},
 		{"internal/folders", []string{"internal/acl"}},
-		{"internal/openat", nil},
+		{"internal/openat", []string{"internal/acl"}},
 		{"internal/sealcheck", []string{"internal/openfile", "internal/openat", "internal/inflate", "internal/atomicfile", "internal/removal"}},
 		{"internal/openfile", []string{"internal/inuse"}},
 		{"internal/inflate", nil},

@@ -5,6 +5,7 @@ package openat
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"syscall"
 )
 
@@ -28,3 +29,22 @@ func deviceOf(info fs.FileInfo) (device uint64, known bool) {
 
 // InUse tells whether something cannot be removed for being in use, as the places are where something is mounted.
 func InUse(err error) bool { return errors.Is(err, syscall.EBUSY) }
+
+// Loosen lets the owner of a directory into it, if the owner is who calls this. Root needs no such thing, and does
+// nothing. A failure shows up when the directory is entered.
+func (d *Dir) Loosen(name string) {
+	const all = 0o700
+	if os.Geteuid() <= 0 {
+		return
+	}
+	if info, err := d.root.Lstat(name); err == nil && info.IsDir() && info.Mode()&all != all {
+		_ = d.root.Chmod(name, info.Mode()|all)
+	}
+}
+
+// insistent is false: what root may not touch, it may not remove.
+func insistent() bool { return false }
+
+func isFull(err error) bool {
+	return errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.EEXIST)
+}

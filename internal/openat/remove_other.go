@@ -5,6 +5,7 @@ package openat
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -16,6 +17,13 @@ func (d *Dir) Unlink(name string) error {
 		return err
 	}
 	info, err := d.root.Lstat(name)
+	if errors.Is(err, fs.ErrPermission) && insistent() {
+		// It is removed all the same, or has something in it.
+		if err := d.root.Remove(name); !isFull(err) {
+			return err
+		}
+		return syscall.EISDIR
+	}
 	if err != nil {
 		return err
 	}
@@ -30,7 +38,11 @@ func (d *Dir) Rmdir(name string) error {
 	if err := oneName(name); err != nil {
 		return err
 	}
-	return d.root.Remove(name)
+	err := d.root.Remove(name)
+	if isFull(err) {
+		return syscall.ENOTEMPTY
+	}
+	return err
 }
 
 // Move gives what bears a name in d another one in above, which is a directory on the way to d. The way is walked again:
@@ -44,18 +56,6 @@ func (d *Dir) Move(name string, above *Dir, to string) error {
 		return err
 	}
 	return above.root.Rename(filepath.Join(way, name), to)
-}
-
-// Loosen lets the owner of a directory into it, if the owner is who calls this. Root needs no such thing, and does
-// nothing. A failure shows up when the directory is entered.
-func (d *Dir) Loosen(name string) {
-	const all = 0o700
-	if os.Geteuid() <= 0 {
-		return
-	}
-	if info, err := d.root.Lstat(name); err == nil && info.IsDir() && info.Mode()&all != all {
-		_ = d.root.Chmod(name, info.Mode()|all)
-	}
 }
 
 // Names are what is in a directory, some at a time.
