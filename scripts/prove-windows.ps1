@@ -178,6 +178,8 @@ function New-ClosedFolder([string]$Path, [string[]]$Readers) {
     [void](New-Item -ItemType Directory -Force -Path $Path)
     [void](icacls $Path /inheritance:r /grant '*S-1-5-18:(OI)(CI)F' '*S-1-5-32-544:(OI)(CI)F' @Readers)
     Assert-That ($LASTEXITCODE -eq 0) "icacls ended with exit code $LASTEXITCODE"
+    [void](icacls $Path /setowner '*S-1-5-32-544')
+    Assert-That ($LASTEXITCODE -eq 0) "icacls ended with exit code $LASTEXITCODE"
 }
 
 function Install-Runner {
@@ -197,8 +199,16 @@ function Show-Services {
         "$($agent.StartName), $($jobs.StartName)"
     }
     Test-Claim 'Windows is to start the service again after a crash' {
-        $said = (sc.exe qfailure $service) -join ' '
-        Assert-That ($said -match 'RESTART') $said
+        # As the manager keeps it: five numbers, the fourth of which is how many actions follow, each a kind (1 is a start) and a time.
+        $kept = (Get-ItemProperty -LiteralPath "HKLM:\SYSTEM\CurrentControlSet\Services\$service" -Name FailureActions).FailureActions
+        $count = [BitConverter]::ToUInt32($kept, 12)
+        Assert-That ($count -gt 0) 'no action is kept'
+        $times = @()
+        for ($i = 0; $i -lt $count; $i++) {
+            Assert-That ([BitConverter]::ToUInt32($kept, 20 + 8 * $i) -eq 1) "action $i is no start"
+            $times += [BitConverter]::ToUInt32($kept, 24 + 8 * $i)
+        }
+        "after $($times -join ', ') ms"
     }
     Test-Claim 'the service hears of a shutdown first, and may take its time' {
         $said = (sc.exe query $service) -join ' '
