@@ -207,8 +207,12 @@ func install(ctx context.Context, u Unit) error {
 	return create(service.Config{
 		Name: life.Name, DisplayName: life.Name, Description: "Jobs of " + u.Description + "; started by " + u.Name,
 		Executable: u.Executable, Arguments: life.Args, UserName: life.Account, Option: option,
-	}, scm.Upkeep{OwnSID: true})
+	}, scm.Upkeep{OwnSID: true, Privileges: jobPrivileges()})
 }
+
+// jobPrivileges leaves the processes of jobs the one privilege that everybody has, to pass through folders. Windows gives services
+// another one, to act as those who connect to them, and by that a job could get a process of the system to lend it its rights.
+func jobPrivileges() []string { return []string{"SeChangeNotifyPrivilege"} }
 
 func create(config service.Config, upkeep scm.Upkeep) error {
 	library, err := service.New(nil, &config)

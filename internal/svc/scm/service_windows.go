@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"syscall"
 	"time"
+	"unicode/utf16"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -281,6 +282,8 @@ type Upkeep struct {
 	Shutdown time.Duration
 	// OwnSID has the process of the service carry the service's own SID.
 	OwnSID bool
+	// Privileges are all that its process has of those that Windows gives to services. Empty: what its account has.
+	Privileges []string
 	// Describe is a line for people.
 	Describe string
 }
@@ -326,7 +329,21 @@ func Keep(name string, u Upkeep) (unknown []string, err error) {
 		kind := uint32(windows.SERVICE_SID_TYPE_UNRESTRICTED)
 		set("own SID", windows.SERVICE_CONFIG_SERVICE_SID_INFO, unsafe.Pointer(&kind)) //nolint:gosec // see set
 	}
+	if len(u.Privileges) > 0 {
+		list := multiString(u.Privileges)
+		info := struct{ list *uint16 }{&list[0]}
+		set("privileges", windows.SERVICE_CONFIG_REQUIRED_PRIVILEGES_INFO, unsafe.Pointer(&info)) //nolint:gosec // see set
+	}
 	return unknown, err
+}
+
+// multiString is a list of words as Windows takes one: each with a zero behind it, and one more at the end.
+func multiString(words []string) []uint16 {
+	var list []uint16
+	for _, word := range words {
+		list = append(append(list, utf16.Encode([]rune(word))...), 0)
+	}
+	return append(list, 0)
 }
 
 func pause(ctx context.Context) error {
