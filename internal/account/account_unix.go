@@ -45,6 +45,9 @@ func (u User) As(cmd *exec.Cmd) {
 	cmd.SysProcAttr = attributes
 }
 
+// Utmost is what the members of [User.Powers] can do.
+const Utmost = "become root"
+
 // Create makes a system account with a group and a home of its own, which no other
 // account can look into, and no way to log in with a password. One that exists already,
 // be it in a directory, is a success, and stays as it is. The error is a [*CreateError] if

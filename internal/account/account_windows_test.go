@@ -195,3 +195,25 @@ func TestSpellings(t *testing.T) {
 		t.Errorf("it is started as %q", got)
 	}
 }
+
+// The account of Wine is an administrator; which a test on another Windows is run as is not known.
+func TestPowers(t *testing.T) {
+	t.Parallel()
+	self, err := Lookup("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := self.Powers(); Privileged() && !slices.Contains(got, "Administrators") {
+		t.Errorf("an administrator's are %q", got)
+	}
+	for _, u := range []User{
+		{Name: VirtualName("a"), SID: ServiceSID("a")},
+		{Name: `NT AUTHORITY\NetworkService`, SID: sidNetworkService},
+		{Name: "ci", UID: -1},
+		{Name: `CORP\ci`, SID: "S-1-5-21-1-2-3-1104"},
+	} {
+		if got := u.Powers(); len(got) > 0 {
+			t.Errorf("%s has %q", u.Name, got)
+		}
+	}
+}

@@ -201,7 +201,7 @@ func (h Host) account(context.Context) []Finding {
 		all = append(all, one(check, Warning, user.Name, found, shell.Here().Mend(command))...)
 	}
 	if powers := user.Powers(); len(powers) > 0 && account.Privileged() {
-		found := "it is in a group whose members can become root, as every job then can: " + strings.Join(powers, ", ")
+		found := "it is in a group whose members can " + account.Utmost + ", as every job then can: " + strings.Join(powers, ", ")
 		all = append(all, one(check, Warning, user.Name, found, shell.Here().Do(shell.ShowRights, user.Name))...)
 	}
 	return all

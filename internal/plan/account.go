@@ -148,7 +148,8 @@ func (p *planner) warnOfAccount() {
 	}
 	for _, group := range p.JobUser.Powers() {
 		if !p.Request.expects(group) {
-			p.plan.warn(fmt.Sprintf("account %q is in group %q, whose members can become root, and so can every job", p.plan.User, group))
+			const text = "account %q is in group %q, whose members can %s, and so can every job"
+			p.plan.warn(fmt.Sprintf(text, p.plan.User, group, account.Utmost))
 		}
 	}
 }
