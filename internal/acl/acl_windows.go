@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
+	"slices"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -31,7 +34,21 @@ func self() string {
 }
 
 // trusted tells whether somebody may change what this process uses.
-func trusted(sid string) bool { return administers(sid) || sid == self() }
+func trusted(sid string) bool { return administers(sid) || sid == self() || isAdministrator(sid) }
+
+// isAdministrator tells whether an account that somebody has made is one of this host's administrators, as far as the host knows:
+// the system's service has to trust what one of them has installed with an account of their own.
+func isAdministrator(sid string) bool {
+	if !strings.HasPrefix(sid, "S-1-5-21-") {
+		return false
+	}
+	known, err := user.LookupId(sid)
+	if err != nil {
+		return false
+	}
+	groups, err := known.GroupIds()
+	return err == nil && slices.Contains(groups, administrators)
+}
 
 func nameOf(sid string) string {
 	parsed, err := windows.StringToSid(sid)
@@ -266,17 +283,6 @@ func seize(handle windows.Handle) error {
 	// What is below is not looked at: the one call that does so stops at what keeps it out.
 	const what = windows.OWNER_SECURITY_INFORMATION | windows.DACL_SECURITY_INFORMATION | windows.PROTECTED_DACL_SECURITY_INFORMATION
 	return windows.SetKernelObjectSecurity(handle, what, descriptor)
-}
-
-// Trusted tells whether only those who administer this host, or the account of this process, own a file, a folder or a link
-// itself, and can change it or what is in it.
-func Trusted(path string) (bool, error) {
-	f, err := lookAt(path)
-	if err != nil {
-		return false, err
-	}
-	const write = 0x2 | 0x4 // of a file: to write and to append, as to add to a folder
-	return f.refuse(path, change|write) == nil, nil
 }
 
 // RootOwns tells whether what is at a path, a link itself and not what it leads to, belongs to root; on Windows, to those who
