@@ -110,7 +110,7 @@ func TestEveryRefusalHasARemedy(t *testing.T) {
 		err := refusalFor(t, c.slug, c.status, c.header, c.said)
 		code, hint := call.explain(err)
 		todo := call.toDo(err, hint)
-		if code != c.code || hint != c.hint || !strings.Contains(todo, c.todo) || (todo == "") != (c.todo == "") {
+		if code != c.code || hint != said(c.hint) || !strings.Contains(todo, c.todo) || (todo == "") != (c.todo == "") {
 			t.Errorf("%s: exit code %d, hint %q, to do %q; want %d, %q, %q", c.name, code, hint, todo, c.code, c.hint, c.todo)
 		}
 		if !strings.Contains(err.Error(), c.said) {
@@ -126,18 +126,18 @@ func TestEveryRefusalHasARemedy(t *testing.T) {
 		t.Fatal(err)
 	}
 	ill := github.Refusal("asking", ghes, http.StatusServiceUnavailable, []byte(`{"message":"down for maintenance"}`))
-	if code, hint := (&session{}).explain(ill); code != exitNetwork || hint != "curl -sS https://ghes.test/status" {
+	if code, hint := (&session{}).explain(ill); code != exitNetwork || hint != said("curl -sS https://ghes.test/status") {
 		t.Errorf("%v: exit code %d, hint %q", ill, code, hint)
 	}
-	for _, said := range []string{
+	for _, words := range []string{
 		"You have exceeded a secondary rate limit and have been temporarily blocked from content creation. Please retry your request again later.",
 		"API rate limit exceeded for installation ID 123.", "You have triggered an abuse detection mechanism. Please wait a few minutes before you try again.",
 		"API rate limit exceeded for 192.0.2.7. (But here's the good news: Authenticated requests get a higher rate limit.)",
 		"You have exceeded a secondary rate limit.", "You have triggered an abuse detection mechanism.", "API rate limit exceeded for user ID 1.", "Maximum number of login attempts exceeded.",
 	} {
-		err := fmt.Errorf("asking: %w", github.Refusal("asking", github.Scope{}, http.StatusForbidden, fmt.Appendf(nil, `{"message":%q}`, said)))
+		err := fmt.Errorf("asking: %w", github.Refusal("asking", github.Scope{}, http.StatusForbidden, fmt.Appendf(nil, `{"message":%q}`, words)))
 		if code, hint := (&session{}).explain(err); code != exitNetwork || strings.Contains(hint, "auth") || !errors.Is(err, github.ErrRateLimited) {
-			t.Errorf("%q: exit code %d, hint %q", said, code, hint)
+			t.Errorf("%q: exit code %d, hint %q", words, code, hint)
 		}
 	}
 }
