@@ -136,7 +136,8 @@ func arrows() []arrow {
 		{"test/infrastructure", nil},
 		{"test/installer", nil},
 		{"test/wine", nil},
-		{"test/packages", []string{"test/e2e/machine", "test/wine", "internal/download", "internal/instance"}},
+		{"test/wine/life", []string{"test/wine", "internal/githubtest", "internal/githubtest/contract"}},
+		{"test/packages", []string{"test/e2e/machine", "test/wine", "test/wine/life", "internal/download", "internal/instance"}},
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/runner-bootstrap/runner-bootstrap/test/wine"
+	winelife "github.com/runner-bootstrap/runner-bootstrap/test/wine/life"
 )
 
 const (
@@ -150,4 +151,30 @@ func runs(t *testing.T, m *wine.Machine) *wine.Running {
 		t.Fatalf("the program ended: %s", running.Said())
 	}
 	return running
+}
+
+// runnerFromMSI: with the package installed, a runner has a whole life, and after the package is gone there is nothing of ours
+// but the cache.
+func runnerFromMSI(t *testing.T, out string) {
+	m := wine.Boot(t, wine.Options{})
+	const file = `C:\packages\it.msi`
+	m.Put(filepath.Join(out, "runner-bootstrap_windows_amd64.msi"), file)
+	msiexec(t, m, 0, "/i", file)
+	winelife.Service(t, m, programs+`\runner-bootstrap.exe`)
+	if log := msiexec(t, m, 0, "/x", file); strings.Contains(log, "WARNING: the runners") || m.Exists(programs+`\runner-bootstrap.exe`) {
+		t.Errorf("the program is left, or a runner was:\n%s", log)
+	}
+}
+
+// runnerFromZip: so has one of the program as it comes out of the archive.
+func runnerFromZip(t *testing.T, out string) {
+	m := wine.Boot(t, wine.Options{})
+	folder := t.TempDir()
+	command(t, "unzip", "-q", filepath.Join(out, "runner-bootstrap_windows_amd64.zip"), "-d", folder)
+	found, err := filepath.Glob(filepath.Join(folder, "*", "runner-bootstrap.exe"))
+	if err != nil || len(found) == 0 {
+		found = []string{filepath.Join(folder, "runner-bootstrap.exe")}
+	}
+	m.Put(found[0], winelife.Program)
+	winelife.Service(t, m, winelife.Program)
 }

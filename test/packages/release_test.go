@@ -106,6 +106,14 @@ func TestRelease(t *testing.T) {
 			t.Parallel()
 			lifeOfMSI(t, out, upgrade)
 		})
+		t.Run("a runner from the msi", func(t *testing.T) {
+			t.Parallel()
+			runnerFromMSI(t, out)
+		})
+		t.Run("a runner from the zip", func(t *testing.T) {
+			t.Parallel()
+			runnerFromZip(t, out)
+		})
 		life(t, out, upgrade)
 	})
 }

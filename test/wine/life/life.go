@@ -1,6 +1,6 @@
 //go:build e2e && linux
 
-package wine
+package life
 
 import (
 	"context"
@@ -13,10 +13,13 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest/contract"
+	"github.com/runner-bootstrap/runner-bootstrap/test/wine"
 )
 
 const (
-	program = `C:\Program Files\runner-bootstrap\runner-bootstrap.exe`
+	// Program is where an administrator has the program.
+	Program = `C:\Program Files\runner-bootstrap\runner-bootstrap.exe`
+
 	token   = `C:\secrets\token`
 	runner  = "web-1"
 	version = "2.337.0"
@@ -24,19 +27,20 @@ const (
 
 // host is a Windows with the program on it, and its GitHub.
 type host struct {
-	*Machine
+	*wine.Machine
 
-	server *githubtest.Server
+	program string
+	server  *githubtest.Server
 }
 
-func (h *host) For(t testing.TB) *host { return &host{Machine: h.Machine.For(t), server: h.server} }
+func (h *host) For(t testing.TB) *host {
+	return &host{Machine: h.Machine.For(t), program: h.program, server: h.server}
+}
 
-// newHost boots a Windows and starts a GitHub beside it, on this host's loopback.
-func newHost(t *testing.T) *host {
+// newHost starts a GitHub beside a Windows, on this host's loopback.
+func newHost(t *testing.T, m *wine.Machine, program string) *host {
 	t.Helper()
-	m := Boot(t, Options{})
-	m.Put(Build(t, "cmd/runner-bootstrap"), program)
-	h := &host{Machine: m, server: serve(t, offered(t, version))}
+	h := &host{Machine: m, program: program, server: serve(t, offered(t, version))}
 	m.Write(token, h.server.Token()+"\n")
 	return h
 }
@@ -83,7 +87,7 @@ func (h *host) does(t *testing.T, code int, words []string, arguments ...string)
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	result := h.Run(ctx, program, arguments...)
+	result := h.Run(ctx, h.program, arguments...)
 	text := result.Stdout + result.Stderr
 	for _, word := range words {
 		if !strings.Contains(text, word) {
@@ -132,15 +136,15 @@ func (h *host) online(t *testing.T, want bool) {
 	}
 }
 
-// TestForeground is a life without a service, as somebody who is no administrator.
-func TestForeground(t *testing.T) {
-	t.Parallel()
-	h := newHost(t)
+// Foreground is a life without a service, as somebody who is no administrator.
+func Foreground(t *testing.T, m *wine.Machine, program string) {
+	t.Helper()
+	h := newHost(t, m, program)
 	at := []string{"--dir", `C:\a place`}
 	install := slices.Concat([]string{"install", "--url", h.server.URL() + "/octo-org", "--name", runner, "--no-service", "--token-file", token}, at)
 	h.does(t, 0, nil, install...)
 	h.does(t, 0, nil, install...)
-	run := h.Start(program, slices.Concat([]string{"run", "--name", runner}, at)...)
+	run := h.Start(h.program, slices.Concat([]string{"run", "--name", runner}, at)...)
 	h.online(t, true)
 	h.ranJob(t, githubtest.Job{Script: "echo %SystemRoot% && cmd /c ver"})
 	h.does(t, 0, []string{"idle since"}, "status", at[0], at[1])
@@ -165,10 +169,11 @@ func nap(seconds int) githubtest.Job {
 	return githubtest.Job{Script: fmt.Sprintf("ping -n %d 127.0.0.1 > nul", seconds+1)}
 }
 
-// TestService is a whole life as an administrator has it: with a service for the agent, and one for jobs.
-func TestService(t *testing.T) {
-	t.Parallel()
-	h := newHost(t)
+// Service is a whole life as an administrator has it: with a service for the agent, and one for jobs. Nothing is left of it
+// but the cache.
+func Service(t *testing.T, m *wine.Machine, program string) {
+	t.Helper()
+	h := newHost(t, m, program)
 	before := h.census()
 	h.Elevate(program)
 	h.does(t, 0, []string{"listening after"}, h.install()...)
@@ -348,31 +353,25 @@ func (h *host) busy(t *testing.T) {
 	}
 }
 
-// TestEphemeral is a service whose runner has a registration for each job, with a credential that jobs cannot read; and one
-// with just-in-time configurations.
-func TestEphemeral(t *testing.T) {
-	t.Parallel()
-	for name, option := range map[string]string{"ephemeral": "--ephemeral", "just in time": "--jit"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			h := newHost(t)
-			h.Elevate(program)
-			h.does(t, 0, []string{"listening after"}, "install", "--url", h.server.URL()+"/octo-org", "--name", runner,
-				"--token-file", token, option)
-			for range 3 {
-				h.finished(t, h.server.QueueJob("", nap(0)), "succeeded")
-			}
-			h.does(t, 0, nil, "uninstall", "--token-file", token)
-			if all := h.server.Runners(""); len(all) != 0 {
-				t.Errorf("GitHub still has %+v", all)
-			}
-		})
+// Ephemeral is a service whose runner has a registration for each job, with a credential that jobs cannot read: option
+// says of which kind.
+func Ephemeral(t *testing.T, m *wine.Machine, program, option string) {
+	t.Helper()
+	h := newHost(t, m, program)
+	h.Elevate(program)
+	h.does(t, 0, []string{"listening after"}, append(h.install(), option)...)
+	for range 3 {
+		h.finished(t, h.server.QueueJob("", nap(0)), "succeeded")
+	}
+	h.does(t, 0, nil, "uninstall", "--token-file", token)
+	if all := h.server.Runners(""); len(all) != 0 {
+		t.Errorf("GitHub still has %+v", all)
 	}
 }
 
 // processes are those whose command line ends so.
-func (h *host) processes(end string) []Process {
-	return slices.DeleteFunc(h.Processes(), func(p Process) bool { return !strings.HasSuffix(strings.Join(p.Args, " "), end) })
+func (h *host) processes(end string) []wine.Process {
+	return slices.DeleteFunc(h.Processes(), func(p wine.Process) bool { return !strings.HasSuffix(strings.Join(p.Args, " "), end) })
 }
 
 // end kills the one whose command line ends so.
