@@ -236,8 +236,12 @@ func remove(ctx context.Context, unit string) (changed bool, err error) {
 		if err != nil {
 			return changed, &Error{Op: "removing", Unit: name, Err: err}
 		}
+		// The library has announced both.
+		if err := refused(name, "removing", scm.Renounce(name)); err != nil {
+			return changed, err
+		}
 	}
-	return changed, refused(unit, "removing", scm.Renounce(unit))
+	return changed, nil
 }
 
 // Uninstall stops both services and removes them, and reports whether there was anything to remove.

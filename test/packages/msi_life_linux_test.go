@@ -3,6 +3,7 @@
 package packages
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -10,7 +11,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/test/wine"
 	winelife "github.com/runner-bootstrap/runner-bootstrap/test/wine/life"
 )
@@ -19,7 +22,6 @@ const (
 	variables = `HKLM\System\CurrentControlSet\Control\Session Manager\Environment`
 	services  = `HKLM\System\CurrentControlSet\Services`
 	programs  = `C:\Program Files\runner-bootstrap`
-	msiRecord = `C:\ProgramData\runner-bootstrap\state\instances\vm\record.json`
 	// What the installer answers, as far as Wine passes it on: refused, and done but for what the next start of Windows has to do.
 	refusedByInstaller, restartWanted = 1603 & 0xff, 3010 & 0xff
 )
@@ -51,7 +53,8 @@ func traces(t *testing.T, m *wine.Machine) []string {
 }
 
 // lifeOfMSI: the package is installed, replaced by a later one while the program runs, not by an earlier one, and removed: with
-// a runner on the machine that runner stays, and without one nothing does.
+// a runner on the machine that runner stays and goes on, and without one nothing does. The runner is installed, works and is
+// removed by the program of the package.
 func lifeOfMSI(t *testing.T, out, upgrade string) {
 	m := wine.Boot(t, wine.Options{})
 	const first, second = `C:\packages\first.msi`, `C:\packages\second.msi`
@@ -96,18 +99,16 @@ func lifeOfMSI(t *testing.T, out, upgrade string) {
 	msiexec(t, m, refusedByInstaller, "/i", first)
 	whole()
 
-	m.Write(msiRecord, "{}")
-	m.Must("sc", "create", "actions.runner.octo-org.vm", "binPath=", programs+`\runner-bootstrap.exe run --name vm`)
-	if log := msiexec(t, m, 0, "/x", second); !strings.Contains(log, "WARNING: the runners of this host and their services stay") {
+	runner := installedRunner(t, m)
+	runner.works(t)
+	log := runner.withoutElevation(func() string { return msiexec(t, m, 0, "/x", second) })
+	if !strings.Contains(log, "WARNING: the runners of this host and their services stay") {
 		t.Errorf("the log does not say that a runner stays:\n%s", log)
 	}
-	if m.Read(msiRecord) != "{}" || m.Run(t.Context(), "sc", "query", "actions.runner.octo-org.vm").Code != 0 || m.Exists(programs) {
-		t.Error("the runner went, or the program did not")
-	}
-	m.Must("sc", "delete", "actions.runner.octo-org.vm")
-	m.Must("cmd", "/c", "rmdir", "/s", "/q", `C:\ProgramData\runner-bootstrap`)
+	runner.works(t)
 	msiexec(t, m, 0, "/i", second)
-	if log := msiexec(t, m, 0, "/x", second); strings.Contains(log, "WARNING") {
+	runner.goes(t)
+	if log := runner.withoutElevation(func() string { return msiexec(t, m, 0, "/x", second) }); strings.Contains(log, "WARNING") {
 		t.Errorf("the log says that runners stay, and there are none:\n%s", log)
 	}
 	after := traces(t, m)
@@ -177,4 +178,77 @@ func runnerFromZip(t *testing.T, out string) {
 	}
 	m.Put(found[0], winelife.Program)
 	winelife.Service(t, m, winelife.Program)
+}
+
+// packaged is a runner that the program of a package has installed, as a service.
+type packaged struct {
+	m      *wine.Machine
+	server *githubtest.Server
+}
+
+const (
+	msiProgram = programs + `\runner-bootstrap.exe`
+	elevates   = msiProgram + ".manifest"
+)
+
+func installedRunner(t *testing.T, m *wine.Machine) *packaged {
+	t.Helper()
+	listener, err := githubtest.BuildListener(t.Context(), t.TempDir(), "windows", "amd64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive, err := githubtest.NewArchive(githubtest.ArchiveSpec{Platform: "win-x64", Version: "2.337.0", Listener: listener})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := githubtest.Start(githubtest.Config{Archive: archive})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	m.Write(`C:\packages\token`, server.Token())
+	m.Elevate(msiProgram)
+	if r := m.Run(t.Context(), msiProgram, "install", "--url", server.URL()+"/octo-org", "--name", "vm", "--token-file", `C:\packages\token`); r.Code != 0 {
+		t.Fatalf("install: %s", r)
+	}
+	return &packaged{m, server}
+}
+
+// withoutElevation does something while nothing but the package's own files is in its folder.
+func (p *packaged) withoutElevation(do func() string) string {
+	p.m.Must("cmd", "/c", "del", elevates)
+	defer func() {
+		if p.m.Exists(msiProgram) {
+			p.m.Elevate(msiProgram)
+		}
+	}()
+	return do()
+}
+
+// works: the runner does a job.
+func (p *packaged) works(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	job := p.server.QueueJob("vm", githubtest.Job{Script: "ver"})
+	if conclusion, err := job.Wait(ctx); err != nil || conclusion != "succeeded" {
+		t.Errorf("the job %s, %v: %s", conclusion, err, job.Output())
+	}
+}
+
+// goes: the runner is removed, here and at GitHub, and so is what stays of ours.
+func (p *packaged) goes(t *testing.T) {
+	t.Helper()
+	p.m.Elevate(msiProgram)
+	if r := p.m.Run(t.Context(), msiProgram, "uninstall", "--token-file", `C:\packages\token`); r.Code != 0 {
+		t.Errorf("uninstall: %s", r)
+	}
+	if left := p.server.Runners(""); len(left) > 0 {
+		t.Errorf("GitHub still lists %v", left)
+	}
+	p.m.Must("cmd", "/c", "rmdir", "/s", "/q", `C:\ProgramData\runner-bootstrap`)
 }
