@@ -4,6 +4,7 @@
 //	probe get URL       what a server answers
 //	probe spawn FILE    starts itself as "probe sleep FILE", and ends
 //	probe sleep FILE    makes FILE, and lives a minute
+//	probe hold FILE N   has FILE open for N seconds, and lets nobody remove it; says "held"
 //	probe serve FILE    is a service called probe, which makes FILE when it starts
 package main
 
@@ -51,11 +52,30 @@ func run(what string, args []string) error {
 			return err
 		}
 		<-time.After(time.Minute)
+	case "hold":
+		return hold(args[0], args[1])
 	case "serve":
 		return svc.Run("probe", service{args[0]})
 	default:
 		return fmt.Errorf("unknown %q", what)
 	}
+	return nil
+}
+
+func hold(file, seconds string) error {
+	while, err := time.ParseDuration(seconds + "s")
+	if err != nil {
+		return err
+	}
+	name, err := windows.UTF16PtrFromString(file)
+	if err != nil {
+		return err
+	}
+	if _, err := windows.CreateFile(name, windows.GENERIC_READ, windows.FILE_SHARE_READ, nil, windows.OPEN_EXISTING, 0, 0); err != nil {
+		return err
+	}
+	fmt.Println("held")
+	<-time.After(while)
 	return nil
 }
 
