@@ -16,7 +16,7 @@ cross: ## every platform we ship to
 	scripts/cross.sh
 
 e2e: ## machines that boot: systemd, cloud-init, an image, hostile jobs, packages, Windows under Wine; needs root
-	go test -tags e2e -timeout 20m ./test/e2e/... ./test/hostile ./test/packages/... ./test/wine
+	go test -tags e2e -timeout 20m ./test/e2e/... ./test/hostile ./test/packages/... ./test/wine/...
 
 demo: ## the whole of it against a simulated GitHub
 	go run ./internal/demo

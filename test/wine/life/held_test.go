@@ -1,6 +1,6 @@
 //go:build e2e && linux
 
-package wine
+package life
 
 import (
 	"slices"
@@ -9,15 +9,18 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
+	"github.com/runner-bootstrap/runner-bootstrap/test/wine"
 )
 
 // TestHeldFiles is a life whose files other programs have open: for a second, as a virus scanner, and for good, as what a job
 // has left. The place has a long path, with letters and blanks; one that is too long for programs is refused before.
 func TestHeldFiles(t *testing.T) {
 	t.Parallel()
-	h := newHost(t)
+	m := wine.Boot(t, wine.Options{})
+	m.Put(wine.Build(t, "cmd/runner-bootstrap"), Program)
+	h := newHost(t, m, Program)
 	const probe = `C:\probe.exe`
-	h.Put(Build(t, "test/wine/testdata/probe"), probe)
+	h.Put(wine.Build(t, "test/wine/testdata/probe"), probe)
 	long := `C:\` + strings.TrimSuffix(strings.Repeat(`ein läufer 跑\`, 20), `\`)
 	place := long[:strings.LastIndex(long[:170], `\`)]
 	at := []string{"--dir", place}
@@ -26,7 +29,7 @@ func TestHeldFiles(t *testing.T) {
 	before := h.Files(`C:\`)
 	h.does(t, 3, []string{"programs cannot be started there", "characters"}, slices.Concat(install[:len(install)-1], []string{long})...)
 	h.does(t, 0, nil, install...)
-	run := h.Start(program, slices.Concat([]string{"run", "--name", runner}, at)...)
+	run := h.Start(h.program, slices.Concat([]string{"run", "--name", runner}, at)...)
 	h.online(t, true)
 	h.ranJob(t, githubtest.Job{Script: `echo x> left&& mkdir below&& echo y> below\locked&& attrib +r below\locked`})
 	run.Kill()
@@ -53,7 +56,7 @@ func TestHeldFiles(t *testing.T) {
 // eventuallyIdle waits until nothing of the runner is left running.
 func (h *host) eventuallyIdle(t *testing.T) {
 	t.Helper()
-	running := func(p Process) bool { return strings.Contains(p.Args[0], "Runner.") }
+	running := func(p wine.Process) bool { return strings.Contains(p.Args[0], "Runner.") }
 	for deadline := time.Now().Add(30 * time.Second); slices.ContainsFunc(h.Processes(), running); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("still there: %v", h.Processes())
@@ -73,7 +76,7 @@ func (h *host) find(t *testing.T, folder, end string) string {
 }
 
 // hold has another program keep a file open, for so many seconds.
-func (h *host) hold(t *testing.T, probe, file, seconds string) *Running {
+func (h *host) hold(t *testing.T, probe, file, seconds string) *wine.Running {
 	t.Helper()
 	holder := h.Start(probe, "hold", file, seconds)
 	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(holder.Said().Stdout, "held"); time.Sleep(10 * time.Millisecond) {
