@@ -30,8 +30,9 @@ function Assert-Host {
     if ($env:OS -ne 'Windows_NT') {
         Stop-Installation 3 'this script is for Windows; install.sh is for Linux and macOS'
     }
-    if ($PSVersionTable.PSVersion -lt [Version]'5.1') {
-        Stop-Installation 3 "PowerShell is $($PSVersionTable.PSVersion) here: 5.1 is needed, or the package runner-bootstrap_windows_amd64.msi"
+    $version = $PSVersionTable.PSVersion
+    if ($version.Major -lt 5 -or ($version.Major -eq 5 -and $version.Minor -lt 1)) {
+        Stop-Installation 3 "PowerShell is $version here: 5.1 is needed, or the package runner-bootstrap_windows_amd64.msi"
     }
     if ($ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') {
         Stop-Installation 3 'a policy of this host restricts PowerShell: use the package runner-bootstrap_windows_amd64.msi'
@@ -286,6 +287,8 @@ function Add-ToPath([string]$Folder) {
 }
 
 function Install-RunnerBootstrap {
+    # Words without an option before them are the command, and none of them is taken for an option's value.
+    [CmdletBinding(PositionalBinding = $false)]
     param(
         [string]$Version = $env:RUNNER_BOOTSTRAP_INSTALL_VERSION,
         [string]$BinDir = $env:RUNNER_BOOTSTRAP_INSTALL_BIN_DIR,

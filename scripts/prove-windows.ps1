@@ -430,6 +430,15 @@ function Show-Machine {
     Add-Result 'virus scanner' 'INFO' $scanner
 }
 
+# A part that breaks off is a row as well, and the others go on.
+function Show-Part([scriptblock]$Part) {
+    try {
+        [void](& $Part)
+    } catch {
+        Add-Result "$Part".Trim() 'FAIL' "$($_.Exception.Message) ($($_.InvocationInfo.PositionMessage))"
+    }
+}
+
 # Whatever became of all this, nothing stays.
 function Remove-Everything {
     if (Get-Service -Name "$service*") {
@@ -489,6 +498,8 @@ if ($Probe) {
     exit 0
 }
 Assert-Beginning
+$Folder = (Get-Item -LiteralPath $Folder).FullName
+if ($Program) { $Program = (Get-Item -LiteralPath $Program).FullName }
 $name = 'prove'
 $service = "actions.runner.octo-org.$name"
 $hosting = "$service.host"
@@ -534,13 +545,9 @@ try {
             }
         } else {
             if ($installed) {
-                [void](Show-Services)
-                [void](Show-Account)
-                [void](Show-Stop)
-                [void](Show-Crash)
-                [void](Show-Removal)
+                foreach ($part in { Show-Services }, { Show-Account }, { Show-Stop }, { Show-Crash }, { Show-Removal }) { Show-Part $part }
             }
-            [void](Show-Installer)
+            Show-Part { Show-Installer }
         }
     }
 } catch {
