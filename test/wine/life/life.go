@@ -5,147 +5,25 @@ package life
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest/contract"
 	"github.com/runner-bootstrap/runner-bootstrap/test/wine"
 )
-
-const (
-	// Program is where an administrator has the program.
-	Program = `C:\Program Files\runner-bootstrap\runner-bootstrap.exe`
-
-	token   = `C:\secrets\token`
-	runner  = "web-1"
-	version = "2.337.0"
-)
-
-// host is a Windows with the program on it, and its GitHub.
-type host struct {
-	*wine.Machine
-
-	program string
-	server  *githubtest.Server
-}
-
-func (h *host) For(t testing.TB) *host {
-	return &host{Machine: h.Machine.For(t), program: h.program, server: h.server}
-}
-
-// newHost starts a GitHub beside a Windows, on this host's loopback.
-func newHost(t *testing.T, m *wine.Machine, program string) *host {
-	t.Helper()
-	h := &host{Machine: m, program: program, server: serve(t, offered(t, version))}
-	m.Write(token, h.server.Token()+"\n")
-	return h
-}
-
-// offered is the archive of a runner for Windows.
-func offered(t *testing.T, version string) *githubtest.Archive {
-	t.Helper()
-	listener, err := githubtest.BuildListener(t.Context(), t.TempDir(), "windows", "amd64")
-	if err != nil {
-		t.Fatal(err)
-	}
-	archive, err := githubtest.NewArchive(githubtest.ArchiveSpec{Platform: "win-x64", Version: version, Listener: listener})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return archive
-}
-
-func serve(t *testing.T, archive *githubtest.Archive) *githubtest.Server {
-	t.Helper()
-	rules, err := contract.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err := githubtest.Start(githubtest.Config{Archive: archive, SessionTTL: time.Second, Wrap: func(next http.Handler) http.Handler {
-		return rules.Wrap(next, func(err error) { t.Error(err) })
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		for _, problem := range server.Problems() {
-			t.Error(problem)
-		}
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return server
-}
-
-// does runs the program, which is to end with that code and to say those words.
-func (h *host) does(t *testing.T, code int, words []string, arguments ...string) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	result := h.Run(ctx, h.program, arguments...)
-	text := result.Stdout + result.Stderr
-	for _, word := range words {
-		if !strings.Contains(text, word) {
-			t.Errorf("%s does not say %q", arguments[0], word)
-		}
-	}
-	if result.Code != code {
-		t.Errorf("%s: exit code %d, want %d", arguments[0], result.Code, code)
-	}
-	if t.Failed() {
-		t.Fatalf("%q: %s\n%s\n%v", arguments, result, h.log(), h.Processes())
-	}
-	return text
-}
-
-// log is what the agent has logged, where that is still there.
-func (h *host) log() string {
-	const path = `C:\ProgramData\runner-bootstrap\state\instances\` + runner + `\agent.log`
-	if !h.Exists(path) {
-		return ""
-	}
-	return h.Read(path)
-}
-
-func (h *host) ranJob(t *testing.T, job githubtest.Job) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	done := h.server.QueueJob(runner, job)
-	if conclusion, err := done.Wait(ctx); err != nil || conclusion != "succeeded" {
-		t.Errorf("the job %s, %v: %s", conclusion, err, done.Output())
-	}
-}
-
-// online waits until GitHub has the runner so.
-func (h *host) online(t *testing.T, want bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		all := h.server.Runners("")
-		if len(all) == 1 && (all[0].Status == "online") == want {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("GitHub has the runners %+v, want one that is online: %v", all, want)
-		}
-	}
-}
 
 // Foreground is a life without a service, as somebody who is no administrator.
 func Foreground(t *testing.T, m *wine.Machine, program string) {
 	t.Helper()
 	h := newHost(t, m, program)
 	at := []string{"--dir", `C:\a place`}
-	install := slices.Concat([]string{"install", "--url", h.server.URL() + "/octo-org", "--name", runner, "--no-service", "--token-file", token}, at)
+	install := slices.Concat(h.install(), []string{"--no-service"}, at)
 	h.does(t, 0, nil, install...)
 	h.does(t, 0, nil, install...)
 	run := h.Start(h.program, slices.Concat([]string{"run", "--name", runner}, at)...)
-	h.online(t, true)
+	h.online(t)
 	h.ranJob(t, githubtest.Job{Script: "echo %SystemRoot% && cmd /c ver"})
 	h.does(t, 0, []string{"idle since"}, "status", at[0], at[1])
 	run.Kill()
@@ -177,7 +55,7 @@ func Service(t *testing.T, m *wine.Machine, program string) {
 	before := h.census()
 	h.Elevate(program)
 	h.does(t, 0, []string{"listening after"}, h.install()...)
-	h.online(t, true)
+	h.online(t)
 	h.Must("reg", "query", `HKLM\SYSTEM\CurrentControlSet\Services\EventLog\Application\`+service)
 	for _, step := range []struct {
 		name string
@@ -246,7 +124,7 @@ func (h *host) drain(t *testing.T) {
 	run := h.server.QueueJob(runner, nap(4))
 	h.busy(t)
 	h.does(t, 0, nil, "drain", "--name", runner)
-	h.finished(t, run, "succeeded")
+	h.succeeded(t, run)
 	next := h.server.QueueJob(runner, nap(0))
 	soon, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
@@ -254,21 +132,21 @@ func (h *host) drain(t *testing.T) {
 		t.Error("a drained runner takes a job")
 	}
 	h.does(t, 0, nil, "restart", "--name", runner)
-	h.finished(t, next, "succeeded")
+	h.succeeded(t, next)
 }
 
 // stopDuringJob: Windows asks the service to stop, as at a shutdown; the job may finish.
 func (h *host) stopDuringJob(t *testing.T) {
-	h.online(t, true)
+	h.online(t)
 	run := h.server.QueueJob(runner, nap(5))
 	h.busy(t)
 	h.Must("sc", "stop", service)
-	h.finished(t, run, "succeeded")
+	h.succeeded(t, run)
 	h.stopped(t, service)
 	h.stopped(t, hosting)
 	h.does(t, 9, []string{"stopped"}, "status")
 	h.Must("sc", "start", service)
-	h.online(t, true)
+	h.online(t)
 }
 
 // newer: GitHub offers another version, which the agent puts into its place between two jobs.
@@ -293,13 +171,13 @@ func (h *host) newer(t *testing.T) {
 
 // kill of the agent ends the listener and the job, and the next agent starts a new one.
 func (h *host) kill(t *testing.T) {
-	h.online(t, true)
+	h.online(t)
 	run := h.server.QueueJob(runner, nap(60))
 	h.busy(t)
 	h.end(t, " run --name "+runner)
 	h.stopped(t, hosting)
 	h.Must("sc", "start", service) // a real Windows does that by itself
-	h.online(t, true)
+	h.online(t)
 	if conclusion, err := run.Wait(h.soon(t)); conclusion == "succeeded" {
 		t.Errorf("the job of a killed agent %s, %v", conclusion, err)
 	}
@@ -308,7 +186,7 @@ func (h *host) kill(t *testing.T) {
 
 // killHost: the service of the jobs is killed, and the agent starts another listener.
 func (h *host) killHost(t *testing.T) {
-	h.online(t, true)
+	h.online(t)
 	before := h.end(t, " host "+hosting)
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
 		if now := h.processes(" host " + hosting); len(now) == 1 && now[0].PID != before {
@@ -324,33 +202,8 @@ func (h *host) killHost(t *testing.T) {
 // reboot is a power cut: the service comes again by itself.
 func (h *host) reboot(t *testing.T) {
 	h.Restart()
-	h.online(t, true)
+	h.online(t)
 	h.job(t)
-}
-
-func (h *host) soon(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-func (h *host) finished(t *testing.T, run *githubtest.JobRun, want string) {
-	t.Helper()
-	if conclusion, err := run.Wait(h.soon(t)); err != nil || conclusion != want {
-		t.Errorf("the job %s, %v, want %s: %s", conclusion, err, want, run.Output())
-	}
-}
-
-func (h *host) busy(t *testing.T) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		if all := h.server.Runners(""); len(all) == 1 && all[0].Busy {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("no job runs")
-		}
-	}
 }
 
 // Ephemeral is a service whose runner has a registration for each job, with a credential that jobs cannot read: option
@@ -361,41 +214,10 @@ func Ephemeral(t *testing.T, m *wine.Machine, program, option string) {
 	h.Elevate(program)
 	h.does(t, 0, []string{"listening after"}, append(h.install(), option)...)
 	for range 3 {
-		h.finished(t, h.server.QueueJob("", nap(0)), "succeeded")
+		h.succeeded(t, h.server.QueueJob("", nap(0)))
 	}
 	h.does(t, 0, nil, "uninstall", "--token-file", token)
 	if all := h.server.Runners(""); len(all) != 0 {
 		t.Errorf("GitHub still has %+v", all)
-	}
-}
-
-// processes are those whose command line ends so.
-func (h *host) processes(end string) []wine.Process {
-	return slices.DeleteFunc(h.Processes(), func(p wine.Process) bool { return !strings.HasSuffix(strings.Join(p.Args, " "), end) })
-}
-
-// end kills the one whose command line ends so.
-func (h *host) end(t *testing.T, end string) (pid int) {
-	t.Helper()
-	found := h.processes(end)
-	if len(found) != 1 {
-		t.Fatalf("%d processes end with %q: %v", len(found), end, h.Processes())
-	}
-	if err := found[0].Kill(); err != nil {
-		t.Fatal(err)
-	}
-	return found[0].PID
-}
-
-func (h *host) stopped(t *testing.T, name string) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
-		said := h.Run(t.Context(), "sc", "query", name).Stdout
-		if strings.Contains(said, "STOPPED") {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("service %s does not stop: %s", name, said)
-		}
 	}
 }
