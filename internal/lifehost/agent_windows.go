@@ -97,7 +97,9 @@ func start(ctx context.Context, c Command) (*Life, error) {
 	// A host that says nothing is given up: reading fails then.
 	stop := context.AfterFunc(ctx, func() { _ = file.Close() })
 	if err := life.begin(c); err != nil {
-		stop()
+		if !stop() {
+			err = context.Cause(ctx) // which is why nothing was heard
+		}
 		_ = file.Close() // what has failed is known
 		return nil, err
 	}

@@ -9,7 +9,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/kardianos/service"
 	"golang.org/x/sys/windows"
 	winsvc "golang.org/x/sys/windows/svc"
 
@@ -91,7 +90,7 @@ func (s *Service) State(context.Context) (State, error) {
 	state := State{Installed: true, Enabled: held.Automatic, MainPID: now.PID, UnitPath: Path(s.unit.Name)}
 	state.Active, state.Detail = activeOf(now)
 	state.ExitStatus = exitOf(now)
-	state.AsDescribed = s.command != "" && held.Command == s.command && lifeAsDescribed(s.unit)
+	state.AsDescribed = s.command != "" && held.Command == s.command && lifeAsDescribed(s.unit) && noted(s.unit)
 	return state, nil
 }
 
@@ -144,88 +143,6 @@ func refused(unit, op string, err error) error {
 		return nil
 	}
 	return &Error{Op: op, Unit: unit, Err: err}
-}
-
-// Install brings the service, and that of its jobs, to what is wanted, and has it started at boot. It neither starts nor restarts
-// it. After a failure, what there was before is there again.
-//
-// A service that is new goes through kardianos/service. What that cannot say, how the service is stopped and started again, comes
-// after it; a service that differs is removed and made again, as it holds nothing but that.
-func (s *Service) Install(ctx context.Context) (Change, error) {
-	if s.command == "" {
-		return Change{}, fmt.Errorf("installing service %q: only its name is known", s.unit.Name)
-	}
-	state, err := s.State(ctx)
-	if err != nil {
-		return Change{}, err
-	}
-	if state.AsDescribed && state.Enabled {
-		return Change{}, nil
-	}
-	if state.Up() {
-		if err := s.Stop(ctx, Gently); err != nil {
-			return Change{}, err
-		}
-	}
-	if err := install(ctx, s.unit); err != nil {
-		if state.Installed {
-			return Change{}, err
-		}
-		_, undone := s.Uninstall(context.WithoutCancel(ctx))
-		return Change{}, errors.Join(err, undone)
-	}
-	return Change{Made: true}, nil
-}
-
-// install makes both services, in the place of those that are there.
-func install(ctx context.Context, u Unit) error {
-	if _, err := remove(ctx, u.Name); err != nil {
-		return err
-	}
-	err := create(service.Config{
-		Name: u.Name, DisplayName: u.Name, Description: u.Description,
-		Executable: u.Executable, Arguments: u.Args,
-	}, scm.Upkeep{Restart: restartAfter(), Shutdown: u.StopTimeout, OwnSID: true})
-	if err == nil {
-		err = noteLog(u)
-	}
-	if err == nil {
-		err = refused(u.Name, "installing", scm.Announce(u.Name))
-	}
-	if err != nil || u.Life.Name == "" {
-		return err
-	}
-	life := u.Life
-	option := service.KeyValue{service.StartType: service.ServiceStartManual}
-	if life.Password != nil {
-		password, err := life.Password()
-		if err != nil {
-			return refused(u.Name, "installing", err)
-		}
-		option["Password"] = password
-	}
-	return create(service.Config{
-		Name: life.Name, DisplayName: life.Name, Description: "Jobs of " + u.Description + "; started by " + u.Name,
-		Executable: u.Executable, Arguments: life.Args, UserName: life.Account, Option: option,
-	}, scm.Upkeep{OwnSID: true, Privileges: jobPrivileges()})
-}
-
-// jobPrivileges leaves the processes of jobs the one privilege that everybody has, to pass through folders. Windows gives services
-// another one, to act as those who connect to them, and by that a job could get a process of the system to lend it its rights.
-func jobPrivileges() []string { return []string{"SeChangeNotifyPrivilege"} }
-
-func create(config service.Config, upkeep scm.Upkeep) error {
-	library, err := service.New(nil, &config)
-	if err == nil {
-		err = library.Install()
-	}
-	if err == nil {
-		_, err = scm.Keep(config.Name, upkeep) // what this Windows does not know, it does without
-	}
-	if err != nil {
-		return &Error{Op: "installing", Unit: config.Name, Err: err}
-	}
-	return nil
 }
 
 // remove removes both services from the manager; they are at rest.

@@ -116,6 +116,25 @@ func Describe(name string) (Description, error) {
 	}
 }
 
+// Change changes the command line of a service, and whether it starts with the system. What runs goes on as it was started.
+func Change(name, command string, automatic bool) error {
+	service, release, err := open(name, windows.SERVICE_CHANGE_CONFIG)
+	if err != nil {
+		return err
+	}
+	defer release()
+	text, err := windows.UTF16PtrFromString(command)
+	if err != nil {
+		return err
+	}
+	start := uint32(windows.SERVICE_DEMAND_START)
+	if automatic {
+		start = windows.SERVICE_AUTO_START
+	}
+	return windows.ChangeServiceConfig(service.Handle, windows.SERVICE_NO_CHANGE, start, windows.SERVICE_NO_CHANGE, text,
+		nil, nil, nil, nil, nil, nil)
+}
+
 // Start starts a service and returns when it runs, or has failed to. One that runs already is success.
 func Start(ctx context.Context, name string, arguments ...string) error {
 	service, release, err := open(name, windows.SERVICE_START|windows.SERVICE_QUERY_STATUS)

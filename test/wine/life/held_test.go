@@ -30,7 +30,7 @@ func TestHeldFiles(t *testing.T) {
 	h.does(t, 3, []string{"programs cannot be started there", "characters"}, slices.Concat(install[:len(install)-1], []string{long})...)
 	h.does(t, 0, nil, install...)
 	run := h.Start(h.program, slices.Concat([]string{"run", "--name", runner}, at)...)
-	h.online(t, true)
+	h.online(t)
 	h.ranJob(t, githubtest.Job{Script: `echo x> left&& mkdir below&& echo y> below\locked&& attrib +r below\locked`})
 	run.Kill()
 	h.eventuallyIdle(t)

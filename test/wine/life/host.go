@@ -64,9 +64,9 @@ func serve(t *testing.T, archive *githubtest.Archive) *githubtest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := githubtest.Start(githubtest.Config{Archive: archive, SessionTTL: time.Second, Wrap: func(next http.Handler) http.Handler {
-		return rules.Wrap(next, func(err error) { t.Error(err) })
-	}})
+	config := githubtest.Config{Archive: archive, SessionTTL: time.Second}
+	config.Wrap = func(next http.Handler) http.Handler { return rules.Wrap(next, func(err error) { t.Error(err) }) }
+	server, err := githubtest.Start(config)
 	if err != nil {
 		t.Fatal(err)
 	}

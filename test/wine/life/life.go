@@ -66,6 +66,7 @@ func Service(t *testing.T, m *wine.Machine, program string) {
 		{"drain", (*host).drain},
 		{"stop during a job", (*host).stopDuringJob},
 		{"a newer version", (*host).newer},
+		{"another program", (*host).moved},
 		{"kill of the service", (*host).kill},
 		{"kill of the jobs' service", (*host).killHost},
 		{"restart of Windows", (*host).reboot},
@@ -161,12 +162,32 @@ func (h *host) newer(t *testing.T) {
 		}
 	}
 	h.Must("sc", "start", service)
-	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(h.does(t, 0, nil, "list"), next); time.Sleep(200 * time.Millisecond) {
+	listed := func() string { return h.does(t, 0, nil, "list") }
+	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(listed(), next); time.Sleep(200 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("the runner stays as it is: %s", h.does(t, 0, nil, "list"))
+			t.Fatalf("the runner stays as it is: %s", listed())
 		}
 	}
 	h.job(t)
+}
+
+// moved: the program lies elsewhere now, and the job may take longer at a stop. Both services are changed where they are.
+func (h *host) moved(t *testing.T) {
+	const elsewhere = `C:\Program Files\another place\runner-bootstrap.exe`
+	h.Put(h.Path(h.program), elsewhere)
+	h.Elevate(elsewhere)
+	first := h.program
+	for _, now := range []string{elsewhere, first} {
+		h.program = now
+		h.does(t, 0, []string{"listening after"}, append(h.install(), "--drain-timeout", "25m")...)
+		for _, name := range []string{service, hosting} {
+			if held := h.Must("reg", "query", `HKLM\SYSTEM\CurrentControlSet\Services\`+name, "/v", "ImagePath"); !strings.Contains(held, now) {
+				t.Errorf("service %s starts %s", name, held)
+			}
+		}
+		h.job(t)
+		h.does(t, 0, []string{"running already"}, append(h.install(), "--drain-timeout", "25m")...)
+	}
 }
 
 // kill of the agent ends the listener and the job, and the next agent starts a new one.
