@@ -16,9 +16,7 @@ import (
 // has left. The place has a long path, with letters and blanks; one that is too long for programs is refused before.
 func TestHeldFiles(t *testing.T) {
 	t.Parallel()
-	m := wine.Boot(t, wine.Options{})
-	m.Put(wine.Build(t, "cmd/runner-bootstrap"), Program)
-	h := newHost(t, m, Program)
+	h := newHost(t, boot(t), Program)
 	const probe = `C:\probe.exe`
 	h.Put(wine.Build(t, "test/wine/testdata/probe"), probe)
 	long := `C:\` + strings.TrimSuffix(strings.Repeat(`ein läufer 跑\`, 20), `\`)
