@@ -181,7 +181,8 @@ func (h *host) moved(t *testing.T) {
 		h.program = now
 		h.does(t, 0, []string{"listening after"}, append(h.install(), "--drain-timeout", "25m")...)
 		for _, name := range []string{service, hosting} {
-			if held := h.Must("reg", "query", `HKLM\SYSTEM\CurrentControlSet\Services\`+name, "/v", "ImagePath"); !strings.Contains(held, now) {
+			held := h.Must("reg", "query", `HKLM\SYSTEM\CurrentControlSet\Services\`+name, "/v", "ImagePath")
+			if !strings.Contains(held, now) {
 				t.Errorf("service %s starts %s", name, held)
 			}
 		}
