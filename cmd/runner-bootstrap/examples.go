@@ -11,8 +11,16 @@ const (
 	forOrg      = ourselves + "cloud-init --url " + exampleOrg
 )
 
-// examplesOf are the examples of a command, in the order of how often they are wanted.
+// examplesOf are the examples of a command, in the order of how often they are wanted, as they are typed here.
 func examplesOf(command string) []example {
+	all := examplesEverywhere(command)
+	for i := range all {
+		all[i].command = typedHere(all[i].command)
+	}
+	return all
+}
+
+func examplesEverywhere(command string) []example {
 	switch command {
 	case "install":
 		return []example{
@@ -37,7 +45,7 @@ func examplesOf(command string) []example {
 		}
 	case "run":
 		return []example{
-			{"In this terminal; Ctrl-C lets the job finish", ourselves + "run --dir ./runner"},
+			{"In this terminal, until Ctrl-C", ourselves + "run --dir ./runner"},
 			{"As the first process of a container", ourselves + "run --name web-1 --dir /runner --log-format json"},
 			{"Register again with this credential", ourselves + "run --dir ./runner --token-file TOKEN"},
 		}
@@ -50,7 +58,10 @@ func examplesOf(command string) []example {
 	case "doctor":
 		return []example{
 			{"Before the first install", withRoot + "doctor --url " + exampleRepo + " --token-file TOKEN"},
-			{"Install the libraries that the runner needs", withRoot + "doctor --fix"},
+			{
+				onWindows("Install the libraries that the runner needs", "For a runner without a service"),
+				withRoot + onWindows("doctor --fix", "doctor --no-service --dir ./runner"),
+			},
 			{"Behind a proxy", ourselves + "doctor --url " + exampleRepo + " --proxy http://proxy.example.com:3128"},
 		}
 	case "prepare":

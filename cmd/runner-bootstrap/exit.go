@@ -165,6 +165,7 @@ func hostMeanings() []meaning {
 		{instance.ErrElsewhere, exitHost, typed(showProcesses), later},
 		{account.ErrPrivilege, exitHost, asRoot, never},
 		{plan.ErrAccount, exitHost, hintAccount, never},
+		{plan.ErrPassword, exitHost, plus("--password-file", "FILE"), never},
 		{account.ErrCreate, exitHost, hintCreate, later},
 		{agent.ErrAccountAway, exitService, hintAskAccount, later},
 		{account.ErrUnanswered, exitHost, hintAskAccount, later},

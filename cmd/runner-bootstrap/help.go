@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -157,6 +158,9 @@ func reflowed(text string, width int) string {
 
 // brokenCommand breaks a command at its words where it is too long for a line, so that it can still be pasted.
 func brokenCommand(command string, width int) string {
+	if runtime.GOOS == "windows" {
+		return "  " + command // its shells have no common mark for a line that goes on
+	}
 	lines := wrapped(command, width-6)
 	return "  " + strings.Join(lines, " \\\n    ")
 }

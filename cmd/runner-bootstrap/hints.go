@@ -116,6 +116,9 @@ func hintAtWork(call *session, err error) string {
 
 // hintAccount takes the account that is made for jobs.
 func hintAccount(call *session, _ error) string {
+	if on(call).AsRoot == "" { // each runner has its own
+		return again(call, withoutOption(call.arguments, "--user"))
+	}
 	return againWith(call, "--user", plan.DefaultUser)
 }
 
@@ -218,6 +221,9 @@ func hintForeignDir(call *session, err error) string {
 }
 
 func hintForeignService(call *session, err error) string {
+	if strings.HasSuffix(refusalOf(err).Detail, " left alone") {
+		return againWith(call, "--name", "OTHER")
+	}
 	return on(call).Words(svc.ShowDescription(refusalOf(err).Name)...)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -75,6 +76,9 @@ func runInstall(ctx context.Context, call *session, host *bootstrap.Host, o *ins
 	request, err := o.request()
 	if err != nil {
 		return call.earlier.blamed(err)
+	}
+	if request.Password, err = call.secrets().readPassword(ctx, o.account.passwordFile); err != nil {
+		return err
 	}
 	if err := call.issued.applyTo(&request, o); err != nil {
 		return err
@@ -188,8 +192,9 @@ func (o *installOptions) request() (plan.Request, error) {
 			Ephemeral: o.registration.ephemeral || o.lifecycle.jit, JIT: o.lifecycle.jit, DisableUpdate: o.registration.disableUpdate,
 		},
 		Metadata: plan.Metadata{Policy: o.identity.metadata, Wait: o.identity.metadataWait},
-		User:     o.account.user, CreateUser: o.account.createUser, UserPerRunner: o.account.userPerRunner, Service: !o.account.noService,
-		Source: source, Update: o.registration.update, Variables: o.registration.env, Life: kept,
+		Account:  plan.Account{User: o.account.user, CreateUser: o.account.createUser, UserPerRunner: o.account.userPerRunner},
+		Service:  !o.account.noService,
+		Source:   source, Update: o.registration.update, Variables: o.registration.env, Life: kept,
 	}, nil
 }
 
@@ -197,6 +202,9 @@ func (o *installOptions) request() (plan.Request, error) {
 func (o *installOptions) check(scope github.Scope) error {
 	if err := o.account.check(); err != nil {
 		return err
+	}
+	if runtime.GOOS == "windows" && len(o.lifecycle.allow) > 0 {
+		return usagef("--allow is for Linux: on Windows, jobs may do what their account may; see --user")
 	}
 	if o.count.count < 1 {
 		return usagef("--count: at least one runner")

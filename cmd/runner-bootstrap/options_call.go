@@ -42,8 +42,9 @@ func (o *callOptions) options() []option {
 	return []option{
 		{
 			name: "config", once: true, value: "FILE", given: givenRead, commands: everyCommand,
-			usage: "configuration file with these options as keys; /etc/runner-bootstrap/config.yaml is read if it is there",
-			text:  &o.config,
+			usage: "configuration file with these options as keys; " +
+				onWindows("/etc/runner-bootstrap/config.yaml", `%ProgramData%\runner-bootstrap\config.yaml`) + " is read if it is there",
+			text: &o.config,
 		},
 		{
 			name: "timeout", once: true, value: "DURATION", fallback: "15m", commands: "cache-prune drain restart " + networkCommands,
@@ -58,7 +59,7 @@ func (o *callOptions) options() []option {
 		{
 			name: "log-format", once: true, value: "FORMAT", among: logFormats(), fallback: formatAuto, commands: everyCommand,
 			usage: "lines (for a person), journal (lines with priorities), text or json (for machines), " +
-				"auto: journal in systemd's, else lines",
+				"auto: " + onWindows("journal in systemd's, else lines", "lines"),
 			text: &o.logFormat,
 		},
 		{

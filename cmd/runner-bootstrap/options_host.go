@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"runtime"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 )
@@ -11,6 +12,7 @@ type accountOptions struct {
 	user          string
 	createUser    bool
 	userPerRunner bool
+	passwordFile  string
 	noService     bool
 }
 
@@ -18,18 +20,27 @@ func (o *accountOptions) options() []option {
 	return []option{
 		{
 			name: "user", value: "ACCOUNT", commands: "install cloud-init doctor",
-			usage: "unprivileged account that runs jobs; as root one for each runner (runner, runner-2, ...), made if absent",
-			text:  &o.user,
+			usage: onWindows("unprivileged account that runs jobs; as root one for each runner (runner, runner-2, ...), made if absent",
+				`account that runs jobs: NT AUTHORITY\NetworkService, a group managed one (DOMAIN\NAME$), or another one with `+
+					"--password-file; without it each runner has a virtual account of its own, which has no password"),
+			text: &o.user,
 		},
 		{
 			name: "create-user", once: true, commands: "install cloud-init",
-			usage: "create the account named by --user if it is absent",
+			usage: onWindows("create the account named by --user if it is absent", "for Linux: an administrator makes accounts of Windows"),
 			on:    &o.createUser,
 		},
 		{
 			name: "user-per-runner", commands: "install cloud-init",
-			usage: "with --user and --count, an account for each runner: ACCOUNT-1, ACCOUNT-2, ...; see --create-user",
-			on:    &o.userPerRunner,
+			usage: onWindows("with --user and --count, an account for each runner: ACCOUNT-1, ACCOUNT-2, ...; see --create-user",
+				"for Linux: on Windows, each runner has an account of its own without --user"),
+			on: &o.userPerRunner,
+		},
+		{
+			name: "password-file", once: true, value: "FILE", given: givenSecret, commands: "install",
+			usage: "for Windows: file with the password of --user, where that is an ordinary account; it is read when the service " +
+				"is made, and not kept",
+			text: &o.passwordFile,
 		},
 		{
 			name: "no-service", commands: "install cloud-init doctor",
@@ -40,11 +51,33 @@ func (o *accountOptions) options() []option {
 }
 
 func (o *accountOptions) check() error {
+	if runtime.GOOS != "windows" && o.passwordFile != "" {
+		return usagef("--password-file is for Windows: here no account needs a password for that")
+	}
+	if runtime.GOOS == "windows" {
+		return o.checkOnWindows()
+	}
 	switch {
 	case o.createUser && o.user == "":
 		return usagef("--create-user needs --user")
 	case o.userPerRunner && o.noService && !account.Privileged():
 		return usagef("--user-per-runner needs root")
+	}
+	return nil
+}
+
+// checkOnWindows refuses what has no sense there.
+func (o *accountOptions) checkOnWindows() error {
+	const instead = "without --user each runner has an account of its own"
+	switch {
+	case o.createUser:
+		return usagef("--create-user: an administrator makes accounts of Windows; %s", instead)
+	case o.userPerRunner:
+		return usagef("--user-per-runner is for Linux; %s", instead)
+	case o.passwordFile != "" && o.user == "":
+		return usagef("--password-file needs --user")
+	case o.user != "" && o.noService && account.Privileged():
+		return usagef("--user needs the service: without one, jobs run as you")
 	}
 	return nil
 }
@@ -55,7 +88,7 @@ type placeOptions struct{ dir string }
 func (o *placeOptions) options() []option {
 	return []option{{
 		name: "dir", once: true, value: "DIR", given: givenKept, commands: everyCommand,
-		usage: "keep everything below this directory; needs no root if it is yours",
+		usage: "keep everything below this directory; needs no " + onWindows("root", "administrator") + " if it is yours",
 		text:  &o.dir,
 	}}
 }

@@ -35,7 +35,7 @@ func (o *lifecycleOptions) options() []option {
 	return []option{
 		{
 			name: "jit", commands: "install cloud-init",
-			usage: "like --ephemeral, but registered by just-in-time configurations instead of config.sh",
+			usage: "like --ephemeral, but registered by just-in-time configurations instead of " + onWindows("config.sh", "config.cmd"),
 			on:    &o.jit,
 		},
 		{
@@ -82,8 +82,9 @@ func (o *lifecycleOptions) options() []option {
 		{
 			name: "allow", value: "A,B",
 			among: []string{plan.AllowSudo, plan.AllowDocker, plan.AllowDBus, plan.AllowAll}, commands: "install cloud-init",
-			usage: "what jobs are left beside their own: sudo, docker, dbus, or all (nothing is kept from them)",
-			list:  &o.allow,
+			usage: onWindows("what jobs are left beside their own: sudo, docker, dbus, or all (nothing is kept from them)",
+				"for Linux: on Windows, jobs may do what their account may"),
+			list: &o.allow,
 		},
 	}
 }

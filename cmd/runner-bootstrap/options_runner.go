@@ -158,8 +158,9 @@ func (o *registrationOptions) options() []option {
 		{
 			name: "update", value: "WHO",
 			among: []string{instance.UpdateAgent, instance.UpdateRunner, instance.UpdateOff}, commands: "install cloud-init",
-			usage: "who brings newer versions: agent, runner, or off for nobody; as root agent, where it can learn of them, else runner",
-			text:  &o.update,
+			usage: "who brings newer versions: agent, runner, or off for nobody; " + onWindows("as root", "with a service") +
+				" agent, where it can learn of them, else runner",
+			text: &o.update,
 		},
 		{
 			name: "env", once: true, value: "KEY=VALUE", commands: "install cloud-init",

@@ -65,8 +65,8 @@ func newRoot(call *session) *cobra.Command {
 		Short: "Turn a host into a GitHub Actions self-hosted runner, keep it healthy, and remove it without a trace",
 		Long: `Turn a host into a GitHub Actions self-hosted runner, keep it healthy, and remove it without a trace.
 
-  sudo runner-bootstrap install --url https://github.com/OWNER/REPO
-  sudo runner-bootstrap uninstall`,
+  ` + typedHere("sudo runner-bootstrap install --url https://github.com/OWNER/REPO") + `
+  ` + typedHere("sudo runner-bootstrap uninstall"),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(c *cobra.Command, _ []string) error {

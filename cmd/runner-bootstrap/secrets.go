@@ -89,6 +89,22 @@ func (r secretReader) run(ctx context.Context, option, line string) (string, err
 	return "", fmt.Errorf("%s: %w: %w", option, errSecretCommand, err)
 }
 
+// readPassword reads the password of an account from a file, up to the end of its line; empty without a file.
+func (r secretReader) readPassword(ctx context.Context, path string) (github.Secret, error) {
+	if path == "" {
+		return github.Secret{}, nil
+	}
+	text, err := r.readFile(ctx, "the password", path)
+	if err != nil {
+		return github.Secret{}, err
+	}
+	password, _, _ := strings.Cut(strings.TrimRight(text, "\r\n"), "\n")
+	if password = strings.TrimRight(password, "\r"); password == "" {
+		return github.Secret{}, emptySecret("reading the password", fmt.Sprintf("%q", path))
+	}
+	return github.NewSecret(password), nil
+}
+
 // readFile reads a file, and warns if others can read it too. It may be a pipe that a
 // program writes to, as a shell makes it of <(PROGRAM): that is waited for.
 func (r secretReader) readFile(ctx context.Context, what, path string) (string, error) {

@@ -79,19 +79,19 @@ func (f *former) putBack(ctx context.Context, service Service, up bool, undoInst
 	}
 	if undoInstall != nil {
 		if err := undoInstall(ctx); err != nil {
-			return &LeftError{Left: fmt.Sprintf("and its unit before could not be put back: %v", err), Cause: failed}
+			return &LeftError{Left: fmt.Sprintf("and its %s before could not be put back: %v", svc.Noun, err), Cause: failed}
 		}
 	}
 	if err := f.liveAsBefore(ctx); err != nil {
-		return &LeftError{Left: fmt.Sprintf("its unit is as before, and what it runs with could not be: %v", err), Cause: failed}
+		return &LeftError{Left: fmt.Sprintf("its %s is as before, and what it runs with could not be: %v", svc.Noun, err), Cause: failed}
 	}
 	if !up {
-		return &LeftError{Left: "its unit is as before", Cause: failed}
+		return &LeftError{Left: "its " + svc.Noun + " is as before", Cause: failed}
 	}
 	if err := service.Restart(ctx); err != nil {
-		return &LeftError{Left: fmt.Sprintf("its unit is as before, and does not start either: %v", err), Cause: failed}
+		return &LeftError{Left: fmt.Sprintf("its %s is as before, and does not start either: %v", svc.Noun, err), Cause: failed}
 	}
-	return &LeftError{Left: "its unit is as before, and runs", Cause: failed}
+	return &LeftError{Left: "its " + svc.Noun + " is as before, and runs", Cause: failed}
 }
 
 // rememberVariables has putBack write the .env that there is now. What a job has put into its place is

@@ -344,12 +344,12 @@ func (u *uninstaller) leave(ctx context.Context) (string, error) {
 		}
 		err = u.host.room(u.record, asset, u.lock, u.registration).Leave(ctx, u.kept(), token)
 		if err == nil {
-			return "removed by config.sh", nil
+			return "removed by " + register.Program, nil
 		}
 		if ctx.Err() != nil || u.client == nil {
 			return "", register.About(err, u.record.ScopeURL)
 		}
-		u.host.Log.Warn("config.sh remove failed, deleting the runner by its id", "runner", u.removal.Name, "error", err)
+		u.host.Log.Warn(register.Program+" remove failed, deleting the runner by its id", "runner", u.removal.Name, "error", err)
 	}
 	return "deleted by id", register.DeleteByID(ctx, u.client, u.id)
 }

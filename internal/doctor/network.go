@@ -103,7 +103,7 @@ func (n network) port(ctx context.Context) []Finding {
 	at := *n.ours()[0].url
 	at.Host = strings.TrimSuffix(at.Host, ":"+n.host.Scope.Port())
 	usual := endpoint{url: &at}
-	found := fmt.Sprintf("config.sh leaves out the port of --url, %s, and asks %s", n.host.Scope.Port(), usual.url)
+	found := fmt.Sprintf("GitHub's own program leaves out the port of --url, %s, and asks %s", n.host.Scope.Port(), usual.url)
 	fix := "runner-bootstrap install --jit --url " + shell.Quote(n.host.Scope.URL())
 	if err := each(ctx, []endpoint{usual}, n.reach)[0]; err != nil {
 		return one(check, Failed, usual.address(), found+", which does not answer", fix)

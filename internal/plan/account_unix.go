@@ -11,5 +11,8 @@ import (
 // ownAccountOf is of no use here: see accountName.
 func ownAccountOf(*planner) (name string, has bool) { return "", false }
 
+// checkPassword does nothing: no service needs a password here.
+func checkPassword(*planner) error { return nil }
+
 // lifeOf is none: an agent of root's can be any account.
 func lifeOf(instance.Record, account.User) svc.Life { return svc.Life{} }

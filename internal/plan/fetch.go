@@ -5,14 +5,33 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 )
+
+// configuredIn says which runner of somebody's a directory holds; empty where it is none.
+func configuredIn(dir string) string {
+	if _, err := os.Lstat(filepath.Join(dir, ".runner")); err != nil {
+		return ""
+	}
+	const text = "GitHub's own programs have configured a runner in it"
+	name, err := openfile.Read(filepath.Join(dir, ".service"), maxServiceName) // they write there what they have installed
+	if service := strings.TrimSpace(string(name)); err == nil && service != "" {
+		return fmt.Sprintf("%s, with the service %q; it is left alone", text, service)
+	}
+	return text + "; it is left alone"
+}
+
+// maxServiceName bounds the file that has the name of a service.
+const maxServiceName = 4 << 10
 
 // planFetch asks what is on offer only when something has to be fetched: newer versions
 // come to the runner later.
@@ -22,7 +41,9 @@ func (p *planner) planFetch(ctx context.Context) error {
 	}
 	if _, err := os.Lstat(p.plan.Dir); err == nil && !p.copies(p.plan.Dir) {
 		if !p.known {
-			return &refusal.Error{Object: fmt.Sprintf("directory %q", p.plan.Dir), Reason: ErrForeignDir, Name: p.plan.Dir}
+			return &refusal.Error{
+				Object: fmt.Sprintf("directory %q", p.plan.Dir), Reason: ErrForeignDir, Detail: configuredIn(p.plan.Dir), Name: p.plan.Dir,
+			}
 		}
 		if p.whole = supervise.CheckListener(p.plan.Dir) == nil; p.whole {
 			p.plan.keep(FetchPhase, p.plan.Dir, "unpacked already")

@@ -147,8 +147,8 @@ func (p *planner) planJoin(ctx context.Context, object, reason string) error {
 		return nil
 	}
 	if port := p.Request.Scope.Port(); port != "" && !p.Request.Identity.JIT {
-		p.plan.warn("config.sh leaves out the port of --url, " + port + ", and asks " + p.Request.Scope.Server() +
-			" without it; just-in-time configurations (--jit) do not need config.sh")
+		p.plan.warn(register.Program + " leaves out the port of --url, " + port + ", and asks " + p.Request.Scope.Server() +
+			" without it; just-in-time configurations (--jit) do not need it")
 	}
 	if p.client == nil {
 		p.plan.change(RegisterPhase, object, reason+"; GitHub was not asked")

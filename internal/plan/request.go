@@ -19,17 +19,14 @@ const DefaultUser = "runner"
 
 // Request is what is wanted of an install.
 type Request struct {
-	Scope      github.Scope
-	Template   string // of the runner's name
-	Index      int    // its number; 0 without
-	Identity   instance.Identity
-	Replace    Replace
-	User       string // empty: as root DefaultUser, or with a number, else the account that runs this
-	CreateUser bool
-	// UserPerRunner gives each of several runners an account of its own.
-	UserPerRunner bool
-	Service       bool
-	Source        download.Source
+	Scope    github.Scope
+	Template string // of the runner's name
+	Index    int    // its number; 0 without
+	Identity instance.Identity
+	Replace  Replace
+	Account
+	Service bool
+	Source  download.Source
 	// Update says who brings newer versions, as [instance.Origin] has it; empty: who can.
 	Update    string
 	Metadata  Metadata
@@ -49,6 +46,16 @@ type Request struct {
 	// JIT is a registration that was made elsewhere; nil: made here. Its name
 	// counts, and Identity does not.
 	JIT *register.JITConfig
+}
+
+// Account says as whom jobs run.
+type Account struct {
+	User       string // empty: as root DefaultUser, or with a number, else the account that runs this
+	CreateUser bool
+	// UserPerRunner gives each of several runners an account of its own.
+	UserPerRunner bool
+	// Password is that of User, where Windows has to know it; it is kept nowhere.
+	Password github.Secret
 }
 
 // Earlier is what a request has to do with the install before it, and with the one after.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -54,6 +55,21 @@ func checkFiles(record instance.Record, within svc.Sandbox) error {
 	return nil
 }
 
+// stockService is the program that GitHub's config.cmd has a service start.
+const stockService = "RunnerService.exe"
+
+// whose says where a service that is not ours is described, and on Windows what it starts.
+func whose(state svc.State) string {
+	switch {
+	case state.Starts == "":
+		return state.UnitPath
+	case strings.Contains(strings.ToLower(state.Starts), strings.ToLower(stockService)):
+		return state.UnitPath + " starts " + state.Starts + ", which GitHub's config.cmd --runasservice has made; it is left alone"
+	default:
+		return state.UnitPath + " starts " + state.Starts + "; it is left alone"
+	}
+}
+
 // planService compares the unit with what we would write.
 func (p *planner) planService(ctx context.Context) error {
 	if !p.Request.Service {
@@ -71,6 +87,9 @@ func (p *planner) planService(ctx context.Context) error {
 	record := p.Record
 	record.Work = p.Request.wantedWork() // as it will be registered
 	p.Unit = p.maker.describe(p.plan.ServiceName, record, p.JobUser, apart)
+	if !p.Request.Password.Empty() && p.Unit.Life.Name != "" {
+		p.Unit.Life.Password = func() (string, error) { return p.Request.Password.Reveal(), nil }
+	}
 	state, err := p.maker.Services.State(ctx, p.Unit)
 	if err != nil {
 		return err
@@ -83,7 +102,7 @@ func (p *planner) planService(ctx context.Context) error {
 		// another directory.
 		return &refusal.Error{
 			Object: fmt.Sprintf("installing service %q", p.plan.ServiceName), Reason: ErrForeignService,
-			Detail: state.UnitPath, Name: p.plan.ServiceName,
+			Detail: whose(state), Name: p.plan.ServiceName,
 		}
 	}
 	runsOther := slices.ContainsFunc([]Phase{RegisterPhase, EnvironmentPhase, WorkPhase, LifePhase}, p.plan.ChangesIn)
@@ -91,13 +110,16 @@ func (p *planner) planService(ctx context.Context) error {
 	case state.Active == svc.Absent || !state.Installed:
 		p.plan.change(ServicePhase, p.plan.ServiceName, "not installed yet")
 	case !state.AsDescribed || !state.Enabled:
-		p.plan.change(ServicePhase, p.plan.ServiceName, "its unit differs")
+		p.plan.change(ServicePhase, p.plan.ServiceName, "its "+svc.Noun+" differs")
 	case runsOther:
 		p.plan.change(ServicePhase, p.plan.ServiceName, "what it runs has changed")
 	case state.Active != svc.Running:
 		p.plan.change(ServicePhase, p.plan.ServiceName, "it is "+string(state.Active))
 	default:
 		p.plan.keep(ServicePhase, p.plan.ServiceName, "running already")
+	}
+	if made := state.Active == svc.Absent || !state.Installed || !state.AsDescribed || !state.Enabled; made {
+		return checkPassword(p)
 	}
 	return nil
 }

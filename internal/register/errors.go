@@ -60,7 +60,7 @@ func (e *ConfigError) Error() string {
 	if e.Refusal != nil {
 		return fmt.Sprintf("%s the runner: %v: %s", e.Verb, e.Reason, e.Said)
 	}
-	return fmt.Sprintf("%s the runner: %v: config.sh said %q", e.Verb, e.Reason, e.Said)
+	return fmt.Sprintf("%s the runner: %v: %s said %q", e.Verb, e.Reason, Program, e.Said)
 }
 
 func (e *ConfigError) Unwrap() []error {

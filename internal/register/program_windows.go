@@ -5,6 +5,9 @@ import (
 	"slices"
 )
 
+// Program is what GitHub's own program is called that registers runners, and removes them.
+const Program = "Runner.Listener.exe"
+
 // configCommand is the runner's own program that speaks to GitHub, in a copy of the runner. It is not config.cmd, which does
 // no more than to start it (actions/runner, config.cmd): cmd.exe takes parts of labels and names for commands.
 func configCommand(dir string, arguments []string) []string {

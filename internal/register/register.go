@@ -39,7 +39,7 @@ func (r Room) Join(
 		verb: "configuring", name: record.Name, arguments: words, token: token,
 		after: func(dir string) (err error) {
 			if result, err = writtenIn(dir, record); err != nil {
-				return fmt.Errorf("configuring the runner: config.sh ended well, but: %w", err)
+				return fmt.Errorf("configuring the runner: %s ended well, but: %w", Program, err)
 			}
 			confirmed = result.confirmedBy(ctx, confirm)
 			return nil

@@ -117,7 +117,7 @@ func (r Room) run(ctx context.Context, v visit) (err error) {
 		if leftErr := r.vacate(context.WithoutCancel(ctx), dir, lock); err == nil {
 			err = leftErr
 		} else if leftErr != nil {
-			r.Log.Warn("cannot remove what config.sh has left; the next command tries again", "folder", dir, "error", leftErr)
+			r.Log.Warn("cannot remove what "+Program+" has left; the next command tries again", "folder", dir, "error", leftErr)
 		}
 	}()
 	if err := r.Place(ctx, dir); err != nil {
@@ -245,7 +245,7 @@ func (r Room) config(ctx context.Context, dir string, user account.User, lock *i
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return fmt.Errorf("%s the runner: starting config.sh: %w", v.verb, err)
+		return fmt.Errorf("%s the runner: starting %s: %w", v.verb, Program, err)
 	}
 	defer ended()
 	exit, err := r.attend(ctx, life, v)
@@ -290,7 +290,7 @@ func (r Room) attend(ctx context.Context, life jail.Life, v visit) (exit jail.Ex
 		case <-over:
 			waiting = false
 		case <-tick.C:
-			r.Log.Info("waiting for the runner's config.sh", "runner", v.name, "since", begun.UTC().Format(time.TimeOnly))
+			r.Log.Info("waiting for the runner's "+Program, "runner", v.name, "since", begun.UTC().Format(time.TimeOnly))
 		case <-ctx.Done():
 			r.interrupt(life, over)
 			waiting = false

@@ -32,7 +32,7 @@ type Error struct {
 
 // Error is one line for the fact and, indented under it, one for each of Output's.
 func (e *Error) Error() string {
-	message := fmt.Sprintf("%s unit %q: %v", e.Op, e.Unit, e.Err)
+	message := fmt.Sprintf("%s %s %q: %v", e.Op, Noun, e.Unit, e.Err)
 	if e.Output == "" {
 		return message
 	}

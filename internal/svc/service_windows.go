@@ -75,6 +75,10 @@ func (s *Service) Text() string { return s.command }
 func (s *Service) State(context.Context) (State, error) {
 	now, err := scm.Look(s.unit.Name)
 	if errors.Is(err, scm.ErrAbsent) {
+		life := LifeOf(s.unit.Name) // as an install may have left it; one that is not ours is not to be removed
+		if held, err := scm.Foreign(life, " "+commandLine(HostWord, []string{life})); err == nil {
+			return State{Active: Stopped, Detail: "stopped", UnitPath: Path(life), Starts: held.Command}, nil
+		}
 		return State{Active: Absent, Detail: "absent"}, nil
 	}
 	if err != nil {
@@ -87,7 +91,7 @@ func (s *Service) State(context.Context) (State, error) {
 	if err != nil {
 		return State{}, refused(s.unit.Name, "looking at", err)
 	}
-	state := State{Installed: true, Enabled: held.Automatic, MainPID: now.PID, UnitPath: Path(s.unit.Name)}
+	state := State{Installed: true, Enabled: held.Automatic, MainPID: now.PID, UnitPath: Path(s.unit.Name), Starts: held.Command}
 	state.Active, state.Detail = activeOf(now)
 	state.ExitStatus = exitOf(now)
 	state.AsDescribed = s.command != "" && held.Command == s.command && lifeAsDescribed(s.unit) && noted(s.unit)

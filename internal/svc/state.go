@@ -26,6 +26,7 @@ type State struct {
 	Restarts   int    // how often systemd restarted it by itself since it was last started
 	ExitStatus int    // of the last process that ended; 128 and the signal for a killed one
 	UnitPath   string // the file that systemd reads; empty when there is none
+	Starts     string // the command that the service manager of Windows starts; empty elsewhere
 	// AsDescribed tells whether that file's text is what Install would write; false for a service opened by [Named].
 	AsDescribed bool
 

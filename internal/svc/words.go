@@ -6,6 +6,9 @@ import "runtime"
 
 // This file has what people and other programs call a service here, so that nobody else needs to know that.
 
+// Noun is what a service is called here by its manager.
+const Noun = "unit"
+
 // Folder is where the units of services are.
 func Folder() string { return unitFolder }
 
@@ -39,8 +42,6 @@ func ShowVersion() []string { return []string{"systemctl", "--version"} }
 // service that has called it like every other.
 func PowerOffCommand() []string {
 	switch runtime.GOOS {
-	case "windows":
-		return []string{"shutdown", "/s", "/t", "0"}
 	case "darwin":
 		return []string{"/sbin/shutdown", "-h", "now"}
 	default:

@@ -2,6 +2,9 @@ package svc
 
 // This file has what people and other programs call a service here, so that nobody else needs to know that.
 
+// Noun is what a service is called here by its manager.
+const Noun = "service"
+
 // Folder is where the services of a host are described, in the registry.
 func Folder() string { return `HKLM\SYSTEM\CurrentControlSet\Services` }
 

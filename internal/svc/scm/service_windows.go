@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 	"time"
 	"unicode/utf16"
@@ -133,6 +134,15 @@ func Change(name, command string, automatic bool) error {
 	}
 	return windows.ChangeServiceConfig(service.Handle, windows.SERVICE_NO_CHANGE, start, windows.SERVICE_NO_CHANGE, text,
 		nil, nil, nil, nil, nil, nil)
+}
+
+// Foreign describes a service whose command does not end so; [ErrAbsent] where there is none.
+func Foreign(name, end string) (Description, error) {
+	held, err := Describe(name)
+	if err == nil && strings.HasSuffix(held.Command, end) {
+		return Description{}, ErrAbsent
+	}
+	return held, err
 }
 
 // Start starts a service and returns when it runs, or has failed to. One that runs already is success.
