@@ -34,6 +34,7 @@ type Lock struct {
 	file   *os.File
 	path   string
 	holder Holder
+	made   []string // the folders that were made for it above its own, the nearest first
 }
 
 // orphanWait is how long what a killed process has started under a lock is waited for.
@@ -51,6 +52,7 @@ const lockEach = 100 * time.Millisecond
 // its config.sh still runs, that is waited for, as what it does to GitHub and to
 // the runner root must be over before anyone looks; what works on after a minute is ended.
 func (s *Store) LockHost(ctx context.Context) (*Lock, error) {
+	made := missing(filepath.Dir(s.dir))
 	for {
 		if err := s.makeDir(); err != nil {
 			return nil, fmt.Errorf("making the state directory: %w", err)
@@ -60,9 +62,22 @@ func (s *Store) LockHost(ctx context.Context) (*Lock, error) {
 			continue // its holder removed the directory at this moment
 		}
 		if err == nil {
+			lock.made = made
 			s.removeParts()
 		}
 		return lock, err
+	}
+}
+
+// missing are a folder and those above it that do not exist, the nearest first.
+func missing(dir string) []string {
+	var all []string
+	for {
+		if _, err := os.Lstat(dir); !errors.Is(err, os.ErrNotExist) || filepath.Dir(dir) == dir {
+			return all
+		}
+		all = append(all, dir)
+		dir = filepath.Dir(dir)
 	}
 }
 
@@ -116,14 +131,18 @@ func (l *Lock) Release() {
 	_ = letGo(l.file)      // what cannot be given up ends with this process
 }
 
-// Remove gives the lock up and takes its file away, and its directory if
-// nothing else is in it. It is removed while it is held, so a process that waits for
+// Remove gives the lock up and takes its file away, and its directory and those that were made for
+// that if nothing else is in them. It is removed while it is held, so a process that waits for
 // it finds that out by comparing the file with the path.
 func (l *Lock) Remove() {
 	_ = inuse.Remove(l.path)
 	_ = letGo(l.file) // what cannot be given up ends with this process
 	// After the file, which on Windows may bear its name until nobody has it open.
-	_ = os.Remove(filepath.Dir(l.path))
+	for _, dir := range append([]string{filepath.Dir(l.path)}, l.made...) {
+		if os.Remove(dir) != nil {
+			return
+		}
+	}
 }
 
 // letGo ends a lock with its file.

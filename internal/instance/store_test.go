@@ -3,6 +3,7 @@ package instance
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -396,5 +397,33 @@ func TestReportIsWrittenFlat(t *testing.T) {
 	}
 	if got, err := s.LoadReport("web-1"); err != nil || got.State != Busy || got.ListenerProcess != process || got.Succeeded != 3 {
 		t.Errorf("read as %+v, %v", got, err)
+	}
+}
+
+// A lock that is removed leaves none of the folders that were made for it, and all that were there or hold something.
+func TestRemovedLockLeavesNoFolders(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := NewStore(filepath.Join(dir, "new", "and new", "state"))
+	for _, kept := range []string{"", filepath.Join(dir, "new", "something")} {
+		lock, err := s.LockHost(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kept != "" {
+			if err := os.WriteFile(kept, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		lock.Remove()
+		if _, err := os.Stat(filepath.Join(dir, "new", "and new")); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("a folder is left: %v", err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "new")); (err == nil) != (kept != "") {
+			t.Errorf("with %q in it: %v", kept, err)
+		}
+	}
+	if _, err := os.Stat(dir); err != nil {
+		t.Error(err)
 	}
 }

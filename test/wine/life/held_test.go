@@ -43,8 +43,7 @@ func TestHeldFiles(t *testing.T) {
 		t.Errorf("GitHub still has %+v", all)
 	}
 	after := slices.DeleteFunc(h.Files(`C:\`), func(path string) bool {
-		// The folders above --dir stay, and so do those that the lock was in.
-		return slices.Contains(before, path) || strings.Contains(long, path) || strings.Contains(path, `\Temp\`) || strings.Contains(path, `\cache`)
+		return slices.Contains(before, path) || strings.Contains(place, path) || strings.Contains(path, `\Temp\`) || strings.Contains(path, `\cache`)
 	})
 	if len(after) > 0 {
 		t.Errorf("left behind: %q", after)
