@@ -16,7 +16,7 @@ import (
 )
 
 // hostGrace is how long a host that was told to end is waited for before it is killed.
-const hostGrace = 10 * time.Second
+const hostGrace = 20 * time.Second
 
 // Keep is a process that keeps one life, as a service under the account of the jobs: it starts the program that the agent names, and
 // ends with the agent. What comes over the pipe is all that it knows, beside its own environment.

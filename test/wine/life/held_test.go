@@ -54,7 +54,7 @@ func TestHeldFiles(t *testing.T) {
 func (h *host) eventuallyIdle(t *testing.T) {
 	t.Helper()
 	running := func(p wine.Process) bool { return strings.Contains(p.Args[0], "Runner.") }
-	for deadline := time.Now().Add(30 * time.Second); slices.ContainsFunc(h.Processes(), running); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); slices.ContainsFunc(h.Processes(), running); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("still there: %v", h.Processes())
 		}

@@ -15,6 +15,9 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/test/wine"
 )
 
+// patience is for what takes moments, on a host that does much else.
+const patience = 3 * time.Minute
+
 const (
 	// Program is where an administrator has the program.
 	Program = `C:\Program Files\runner-bootstrap\runner-bootstrap.exe`
@@ -84,7 +87,7 @@ func serve(t *testing.T, archive *githubtest.Archive) *githubtest.Server {
 // does runs the program, which is to end with that code and to say those words.
 func (h *host) does(t *testing.T, code int, words []string, arguments ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	result := h.Run(ctx, h.program, arguments...)
 	text := result.Stdout + result.Stderr
@@ -113,7 +116,7 @@ func (h *host) log() string {
 
 func (h *host) ranJob(t *testing.T, job githubtest.Job) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	done := h.server.QueueJob(runner, job)
 	if conclusion, err := done.Wait(ctx); err != nil || conclusion != "succeeded" {
@@ -124,7 +127,7 @@ func (h *host) ranJob(t *testing.T, job githubtest.Job) {
 // online waits until GitHub has the runner so.
 func (h *host) online(t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		all := h.server.Runners("")
 		if len(all) == 1 && all[0].Status == "online" {
 			return
@@ -136,7 +139,7 @@ func (h *host) online(t *testing.T) {
 }
 
 func (h *host) soon(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -150,7 +153,7 @@ func (h *host) succeeded(t *testing.T, run *githubtest.JobRun) {
 
 func (h *host) busy(t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		if all := h.server.Runners(""); len(all) == 1 && all[0].Busy {
 			return
 		}
@@ -180,7 +183,7 @@ func (h *host) end(t *testing.T, end string) (pid int) {
 
 func (h *host) stopped(t *testing.T, name string) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
 		said := h.Run(t.Context(), "sc", "query", name).Stdout
 		if strings.Contains(said, "STOPPED") {
 			return

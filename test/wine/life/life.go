@@ -163,7 +163,7 @@ func (h *host) newer(t *testing.T) {
 	}
 	h.Must("sc", "start", service)
 	listed := func() string { return h.does(t, 0, nil, "list") }
-	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(listed(), next); time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !strings.Contains(listed(), next); time.Sleep(200 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the runner stays as it is: %s", listed())
 		}
@@ -210,7 +210,7 @@ func (h *host) kill(t *testing.T) {
 func (h *host) killHost(t *testing.T) {
 	h.online(t)
 	before := h.end(t, " host "+hosting)
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
 		if now := h.processes(" host " + hosting); len(now) == 1 && now[0].PID != before {
 			break
 		}
