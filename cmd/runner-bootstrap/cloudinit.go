@@ -245,7 +245,7 @@ func addCredential(call *session, o *cloudInitOptions, data *userData, issued bo
 			return &usageError{
 				text: s.option + ": every process on the machine could read it from user data; let the machine fetch it, " +
 					"or say that you know with --i-know",
-				hint: again(call, without(call.arguments, []string{s.option, ""}), strings.Replace(s.option, "-file", "-command", 1), "COMMAND"),
+				hint: again(call, withoutOption(call.arguments, s.option), strings.Replace(s.option, "-file", "-command", 1), "COMMAND"),
 			}
 		}
 		text, err := call.secrets().readIssuedText(call.running.Context(), issuedSource{what: s.what, file: *s.file})

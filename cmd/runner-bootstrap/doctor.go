@@ -43,7 +43,8 @@ type repairOptions struct{ fix bool }
 func (o *repairOptions) options() []option {
 	return []option{{
 		name: "fix", commands: "doctor prepare",
-		usage: onWindows("install missing libraries by the package manager (doctor), remove what each machine makes again (prepare); needs root",
+		usage: onWindows("install missing libraries by the package manager (doctor), "+
+			"remove what each machine makes again (prepare); needs root",
 			"remove what each machine makes again (prepare); needs an administrator"),
 		on: &o.fix,
 	}}

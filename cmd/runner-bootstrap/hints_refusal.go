@@ -3,11 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"io/fs"
 	"net/http"
 	"strings"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
@@ -196,6 +196,9 @@ func toDoOnWindows(call *session, err error) string {
 	switch {
 	case on(call).Become == "":
 		return ""
+	case logonRefused(err):
+		return `give the account the right "Log on as a service" there, below Local Policies and User Rights Assignment, or in a ` +
+			"domain by a group policy; or uninstall, and install with its password in --password-file"
 	case errors.Is(err, account.ErrPrivilege), errors.Is(err, fs.ErrPermission) && !account.Privileged():
 		return on(call).Become
 	case errors.As(err, &proxy) && proxy.Status == http.StatusProxyAuthRequired:
@@ -242,7 +245,8 @@ func hintProxy(call *session, err error) string {
 		return "" // see toDo
 	}
 	if refused.Status == http.StatusProxyAuthRequired {
-		return on(call).Both(on(call).Do(shell.SetVariable, "https_proxy")+proxy+"USER:PASSWORD@"+refused.Proxy.Host, again(call, call.arguments))
+		set := on(call).Do(shell.SetVariable, "https_proxy") + proxy + "USER:PASSWORD@" + refused.Proxy.Host
+		return on(call).Both(set, again(call, call.arguments))
 	}
 	to := firstOf(optionsOf[scopeOptions](call).url, "https://github.com")
 	return on(call).Words(on(call).Do(shell.Fetch), "-v", "--proxy", proxy+refused.Proxy.Host, to)

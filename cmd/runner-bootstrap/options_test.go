@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 	"github.com/spf13/cobra"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
 // TestOptions checks the declaration itself.

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +14,7 @@ import (
 	"runtime"
 	"strings"
 	"time"
+	"unicode/utf16"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
@@ -118,13 +121,26 @@ func (r secretReader) readFile(ctx context.Context, what, path string) (string, 
 	switch {
 	case err == nil:
 		r.warnOfReaders(path)
-		return string(text), nil
+		return decoded(text), nil
 	case allowed.Err() != nil:
 		return "", fmt.Errorf("reading %s: nothing comes from %q: %w", what, path, allowed.Err())
 	case ctx.Err() != nil:
 		return "", notYet("reading %s: nothing came from %q within %v", what, path, secretCommandTime)
 	}
 	return "", unread(err, "reading %s: %v", what, err)
+}
+
+// decoded is the text of a file, or of a pipe, without the mark of its encoding: PowerShell of Windows writes UTF-16 with its ">".
+func decoded(text []byte) string {
+	rest, marked := bytes.CutPrefix(text, []byte("\xff\xfe"))
+	if !marked {
+		return string(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")))
+	}
+	units := make([]uint16, len(rest)/2)
+	for i := range units {
+		units[i] = binary.LittleEndian.Uint16(rest[2*i:])
+	}
+	return string(utf16.Decode(units))
 }
 
 func (r secretReader) warnOfReaders(path string) {
@@ -160,8 +176,8 @@ func (r secretReader) readInput(ctx context.Context, what string) (string, error
 		if got.err != nil {
 			return "", usagef("reading %s from standard input: %v", what, got.err)
 		}
-		*r.kept = got.text
-		return string(got.text), nil
+		*r.kept = []byte(decoded(got.text))
+		return string(*r.kept), nil
 	case <-ctx.Done():
 		return "", fmt.Errorf("reading %s: standard input does not end: %w", what, ctx.Err())
 	}

@@ -109,7 +109,8 @@ func printUserData(call *session, o *cloudInitOptions, scope github.Scope, data 
 	if err != nil {
 		return err
 	}
-	text = fmt.Sprintf("#cloud-config\n# A GitHub Actions runner for %s. Made by:\n#   %s\n%s", scope.URL(), again(call, call.arguments), text)
+	typed := again(call, call.arguments)
+	text = fmt.Sprintf("#cloud-config\n# A GitHub Actions runner for %s. Made by:\n#   %s\n%s", scope.URL(), typed, text)
 	made, err := inFormat(o.userData.format, text)
 	if err != nil {
 		return err

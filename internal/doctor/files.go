@@ -19,7 +19,8 @@ func files(ctx context.Context, h Host) []Finding {
 	entries := h.cached()
 	for _, entry := range entries {
 		if err := entry.Verify(ctx); err != nil {
-			all = append(all, one(check, Failed, entry.Dir, err.Error(), shell.Here().Mend(shell.Here().Do(shell.RemoveFolder, entry.Dir)))...)
+			fix := shell.Here().Mend(shell.Here().Do(shell.RemoveFolder, entry.Dir))
+			all = append(all, one(check, Failed, entry.Dir, err.Error(), fix)...)
 			continue
 		}
 		sound = append(sound, entry.Dir)

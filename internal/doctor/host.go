@@ -195,7 +195,8 @@ func (h Host) account(context.Context) []Finding {
 	}
 	all := one(check, OK, user.Name, found, "")
 	if user.Doubt != nil {
-		all = append(all, one(check, Warning, user.Name, "groups may be missing: "+user.Doubt.Error(), shell.Here().Do(shell.ShowRights, user.Name))...)
+		found := "groups may be missing: " + user.Doubt.Error()
+		all = append(all, one(check, Warning, user.Name, found, shell.Here().Do(shell.ShowRights, user.Name))...)
 	}
 	if found, command := places.NoExecHome(user); found != "" {
 		all = append(all, one(check, Warning, user.Name, found, shell.Here().Mend(command))...)

@@ -5,7 +5,7 @@ import "errors"
 // Why a host, a name or a state of things is refused.
 var (
 	ErrAccount        = errors.New("not an account that jobs may run as")
-	ErrPassword       = errors.New("Windows needs its password")
+	ErrPassword       = errors.New("its password is needed")
 	ErrForeignDir     = errors.New("runner-bootstrap did not make this directory")
 	ErrForeignService = errors.New("a service of this name exists that is not ours")
 	ErrDamaged        = errors.New("the runner's files are damaged")

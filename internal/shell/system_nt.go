@@ -11,8 +11,8 @@ import (
 // text, and cmd.exe knows no ; and no word in single quotes. What needs an administrator is typed into a terminal that was started
 // as one.
 func Windows() System {
-	data := cmp.Or(os.Getenv("ProgramData"), `C:\ProgramData`)
-	programs := cmp.Or(os.Getenv("ProgramFiles"), `C:\Program Files`)
+	data := cmp.Or(os.Getenv("ProgramData"), `C:\ProgramData`)        //nolint:forbidigo // these two are no settings of ours
+	programs := cmp.Or(os.Getenv("ProgramFiles"), `C:\Program Files`) //nolint:forbidigo // likewise
 	return System{
 		Root: "an administrator", Become: `start the terminal by "Run as administrator", and do it there`,
 		quote: quoteNT, arrange: arrangeNT,
@@ -23,7 +23,7 @@ func Windows() System {
 			ShowProcess:  `tasklist /v /fi "PID eq {}"`,
 			ShowAccounts: "net user", ShowAccount: "net user {}",
 			LetList:    "icacls {} /grant {}",
-			CloseFile:  `icacls {} /inheritance:r /grant:r "*S-1-5-18:F" "*S-1-5-32-544:F"`, // the system and administrators, in every language
+			CloseFile:  `icacls {} /inheritance:r /grant:r "*S-1-5-18:F" "*S-1-5-32-544:F"`, // the system and administrators
 			GiveFolder: "icacls {} /grant {} /t", ShowFile: "icacls {}", ShowFolder: "icacls {}", ShowWay: "icacls {}",
 			MoveAway: "move {} {}", RemoveFolder: "cmd /c rmdir /s /q {}",
 			PutProgram: "robocopy {} {} {}", // it makes the folder

@@ -40,8 +40,12 @@ func TestEveryTask(t *testing.T) {
 		t.Errorf("a folder is opened by %s", got)
 	}
 	for _, c := range []struct{ got, want string }{
-		{Unix().Both("a", "b"), "a && b"}, {Windows().Both("a", "b"), "a"}, {Windows().Both("", "b"), "b"},
-		{Unix().Mend("a"), "sudo a"}, {Unix().Mend(""), ""}, {Windows().Mend("a"), "a"},
+		{Unix().Both("a", "b"), "a && b"},
+		{Windows().Both("a", "b"), "a"},
+		{Windows().Both("", "b"), "b"},
+		{Unix().Mend("a"), "sudo a"},
+		{Unix().Mend(""), ""},
+		{Windows().Mend("a"), "a"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%q, want %q", c.got, c.want)

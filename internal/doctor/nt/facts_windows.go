@@ -35,7 +35,7 @@ func number(key, name string) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer opened.Close()
+	defer opened.Close() //nolint:errcheck // it was read from
 	value, _, err := opened.GetIntegerValue(name)
 	return value, err
 }
@@ -49,7 +49,11 @@ func Programs() []Fact {
 		all = append(all, Fact{Warning, "PowerShell", "it is not on the Path of this host, and runs steps that name no shell", ""})
 	}
 	bash := onPath("bash.exe")
-	beside := filepath.Join(os.Getenv("ProgramFiles"), `Git\bin`)
+	programFiles, err := windows.KnownFolderPath(windows.FOLDERID_ProgramFiles, 0)
+	if err != nil {
+		programFiles = `C:\Program Files`
+	}
+	beside := filepath.Join(programFiles, `Git\bin`)
 	_, there := os.Stat(filepath.Join(beside, "bash.exe"))
 	switch system, err := windows.GetSystemDirectory(); {
 	case bash != "" && (err != nil || !strings.EqualFold(filepath.Dir(bash), system)):
@@ -57,9 +61,9 @@ func Programs() []Fact {
 	case there == nil:
 		return append(all, Fact{Warning, beside, "steps with shell: bash do not find it: add this folder to the Path of this host", ""})
 	case bash != "":
-		return append(all, Fact{Warning, bash, "steps with shell: bash would find WSL's: install Git for Windows, and add its folder bin to the Path", gitFix})
+		return append(all, Fact{Warning, bash, "steps with shell: bash find WSL's, and need Git for Windows, its folder bin on the Path", gitFix})
 	}
-	return append(all, Fact{Warning, "bash", "steps with shell: bash need that of Git for Windows, with its folder bin on the Path", gitFix})
+	return append(all, Fact{Warning, "bash", "steps with shell: bash need Git for Windows, its folder bin on the Path", gitFix})
 }
 
 const gitFix = "winget install --id Git.Git --exact --scope machine"
@@ -81,7 +85,7 @@ func onPath(names ...string) string {
 func Proxy() string {
 	const settings = `Software\Microsoft\Windows\CurrentVersion\Internet Settings`
 	if key, err := registry.OpenKey(registry.CURRENT_USER, settings, registry.QUERY_VALUE); err == nil {
-		defer key.Close()
+		defer key.Close() //nolint:errcheck // it was read from
 		on, _, err := key.GetIntegerValue("ProxyEnable")
 		if server, _, noServer := key.GetStringValue("ProxyServer"); err == nil && on == 1 && noServer == nil && server != "" {
 			return server
@@ -91,7 +95,7 @@ func Proxy() string {
 	if err != nil {
 		return ""
 	}
-	defer key.Close()
+	defer key.Close() //nolint:errcheck // it was read from
 	value, _, err := key.GetBinaryValue("WinHttpSettings")
 	if err != nil {
 		return ""

@@ -166,6 +166,9 @@ func Start(ctx context.Context, name string, arguments ...string) error {
 			return err
 		}
 	}
+	if errors.Is(err, windows.ERROR_SERVICE_LOGON_FAILED) {
+		return fmt.Errorf("%w (1069): the password of its account is not right, or the account may not log on as a service", err)
+	}
 	if err != nil {
 		return err
 	}

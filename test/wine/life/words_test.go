@@ -55,7 +55,7 @@ func TestWords(t *testing.T) {
 		{"no service to be somebody else", 2, "--user needs the service", []string{"--user", "NETWORK SERVICE", "--no-service"}},
 		{"the system", 3, "a job would own this host", []string{"--user", "LocalSystem"}},
 		{"nobody", 3, "no such account", []string{"--user", "no-such-account"}},
-		{"an ordinary account without its password", 3, "Windows needs its password", []string{"--user", h.Must("whoami")}},
+		{"an ordinary account without its password", 3, "its password is needed", []string{"--user", h.Must("whoami")}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text := h.For(t).says(t, c.code, []string{c.says}, with(c.with...)...)
