@@ -19,9 +19,17 @@ func Foreground(t *testing.T, m *wine.Machine, program string) {
 	t.Helper()
 	h := newHost(t, m, program)
 	at := []string{"--dir", `C:\a place`}
-	install := slices.Concat(h.install(), []string{"--no-service"}, at)
+	// What cmd.exe would take for commands and variables.
+	labels := []string{"c&d", "%PATH%", `a"b`, "^x|y>z"}
+	install := slices.Concat(h.install(), []string{"--no-service", "--labels", strings.Join(labels, ",")}, at)
 	h.does(t, 0, nil, install...)
 	h.does(t, 0, nil, install...)
+	for _, label := range labels {
+		all := h.server.Runners("")
+		if len(all) != 1 || !slices.ContainsFunc(all[0].Labels, func(l githubtest.Label) bool { return l.Name == label }) {
+			t.Errorf("GitHub has %+v, without label %s", all, label)
+		}
+	}
 	run := h.Start(h.program, slices.Concat([]string{"run", "--name", runner}, at)...)
 	h.online(t)
 	h.ranJob(t, githubtest.Job{Script: "echo %SystemRoot% && cmd /c ver"})
