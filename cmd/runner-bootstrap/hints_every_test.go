@@ -59,7 +59,7 @@ func TestEveryHintOfWindows(t *testing.T) {
 }
 
 // foreignToWindows are words of other systems, and marks that cmd.exe or Windows PowerShell do not read as the other one does.
-var foreignToWindows = regexp.MustCompile(`\b(sudo|chmod|chown|useradd|usermod|getent|install -m|install -D|systemctl|journalctl|(u|find)?mount|lsns|sysctl|timedatectl|` +
+var foreignToWindows = regexp.MustCompile(`\b(sudo|chmod|chown|useradd|usermod|getent|install -m|install -D|systemctl|journalctl|u?mount|findmnt|lsns|sysctl|timedatectl|` +
 	`xdg-open|curl -|df|uname|kill|ps -|ls -|mv|env -u|export|sleep|openssl|namei)\b|(^|[ ="])(/usr|/opt|/etc|/var|~)|'|&&|;`)
 
 // everyHint is told each hint that there is on a system.

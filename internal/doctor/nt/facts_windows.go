@@ -61,7 +61,8 @@ func Programs() []Fact {
 	case there == nil:
 		return append(all, Fact{Warning, beside, "steps with shell: bash do not find it: add this folder to the Path of this host", ""})
 	case bash != "":
-		return append(all, Fact{Warning, bash, "steps with shell: bash find WSL's, and need Git for Windows, its folder bin on the Path", gitFix})
+		const found = "steps with shell: bash find WSL's, and need Git for Windows, its folder bin on the Path"
+		return append(all, Fact{Warning, bash, found, gitFix})
 	}
 	return append(all, Fact{Warning, "bash", "steps with shell: bash need Git for Windows, its folder bin on the Path", gitFix})
 }
