@@ -349,7 +349,8 @@ func (u *uninstaller) leave(ctx context.Context) (string, error) {
 		if ctx.Err() != nil || u.client == nil {
 			return "", register.About(err, u.record.ScopeURL)
 		}
-		u.host.Log.Warn(register.Program+" remove failed, deleting the runner by its id", "runner", u.removal.Name, "error", err)
+		u.host.Log.Warn("the runner's own program could not remove it, deleting it by its id",
+			"program", register.Program, "runner", u.removal.Name, "error", err)
 	}
 	return "deleted by id", register.DeleteByID(ctx, u.client, u.id)
 }

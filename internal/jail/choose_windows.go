@@ -22,12 +22,11 @@ const processArguments = 3
 // small part in a life, and was started for that, it returns when that is over, with the code to exit with; in every other it does
 // nothing, and is false.
 func First(arguments []string) (code int, first bool) {
-	//nolint:forbidigo // there is no other program in such a process
-	if code, is := jobobject.Interrupter(arguments, os.Stderr); is {
+	if code, is := jobobject.Interrupter(arguments); is {
 		return code, true
 	}
 	if len(arguments) == processArguments && arguments[1] == svc.HostWord {
-		//nolint:forbidigo // likewise
+		//nolint:forbidigo // there is no other program in such a process
 		return lifehost.Keep(arguments[2], os.Environ()), true
 	}
 	return 0, false

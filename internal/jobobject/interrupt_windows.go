@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/windows"
@@ -31,11 +29,16 @@ func Interrupt(pid int) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), interruptTime)
 	defer cancel()
+	// It has nobody's output: what else is attached to that console could keep it open.
 	cmd := exec.CommandContext(ctx, executable, interruptWord, strconv.Itoa(pid)) //nolint:gosec // it is this program
 	cmd.SysProcAttr = &windows.SysProcAttr{CreationFlags: windows.DETACHED_PROCESS}
-	said, err := cmd.CombinedOutput()
+	err = cmd.Run()
+	var ended *exec.ExitError
+	if errors.As(err, &ended) && ctx.Err() == nil {
+		err = windows.Errno(ended.ExitCode()) //nolint:gosec // it is Windows' number
+	}
 	if err != nil {
-		return fmt.Errorf("interrupting process %d: %w: %s", pid, err, strings.TrimSpace(string(said)))
+		return fmt.Errorf("interrupting process %d: %w", pid, err)
 	}
 	return nil
 }
@@ -44,18 +47,19 @@ func Interrupt(pid int) error {
 func of(name string) *windows.LazyProc { return windows.NewLazySystemDLL("kernel32.dll").NewProc(name) }
 
 // Interrupter is to be called before anything else, with the arguments of this program and its name before them. In a process that
-// [Interrupt] has started it does what that is for, and returns the code to exit with; in every other it does nothing, and is false.
-func Interrupter(args []string, errs io.Writer) (code int, is bool) {
+// [Interrupt] has started it does what that is for, and returns the code to exit with, which is Windows' number of what has failed;
+// in every other it does nothing, and is false.
+func Interrupter(args []string) (code int, is bool) {
 	if len(args) != 3 || args[1] != interruptWord {
 		return 0, false
 	}
 	pid, err := strconv.ParseUint(args[2], 10, 32)
-	if err == nil {
-		err = interruptConsole(uintptr(pid))
-	}
 	if err != nil {
-		fmt.Fprintln(errs, err)
-		return 1, true
+		return int(windows.ERROR_INVALID_PARAMETER), true
+	}
+	var failed windows.Errno
+	if errors.As(interruptConsole(uintptr(pid)), &failed) {
+		return int(failed), true //nolint:gosec // numbers of Windows are small
 	}
 	return 0, true
 }
@@ -66,14 +70,11 @@ func interruptConsole(pid uintptr) error {
 		if errors.Is(err, windows.ERROR_INVALID_PARAMETER) || errors.Is(err, windows.ERROR_GEN_FAILURE) {
 			return nil // it has ended
 		}
-		return fmt.Errorf("attaching to its console: %w", err)
+		return err
 	}
 	// This process is attached now, too, and has to stay until it has sent it.
 	if ok, _, err := of("SetConsoleCtrlHandler").Call(0, 1); ok == 0 {
-		return fmt.Errorf("ignoring its own interrupt: %w", err)
+		return err
 	}
-	if err := windows.GenerateConsoleCtrlEvent(windows.CTRL_C_EVENT, 0); err != nil {
-		return fmt.Errorf("sending Ctrl-C: %w", err)
-	}
-	return nil
+	return windows.GenerateConsoleCtrlEvent(windows.CTRL_C_EVENT, 0)
 }

@@ -26,7 +26,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	if code, is := Interrupter(os.Args, os.Stderr); is {
+	if code, is := Interrupter(os.Args); is {
 		os.Exit(code)
 	}
 	switch os.Getenv(partVariable) {

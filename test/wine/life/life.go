@@ -251,3 +251,29 @@ func Ephemeral(t *testing.T, m *wine.Machine, program, option string) {
 		t.Errorf("GitHub still has %+v", all)
 	}
 }
+
+// TwoInstalls: of two installs at once one is done, and the other says who is at work, or finds all done after that.
+func TwoInstalls(t *testing.T, m *wine.Machine, program string) {
+	t.Helper()
+	h := newHost(t, m, program)
+	h.Elevate(program)
+	both := []*wine.Running{h.Start(program, h.install()...), h.Start(program, h.install()...)}
+	done := 0
+	for _, one := range both {
+		select {
+		case <-one.Ended():
+		case <-time.After(patience):
+			t.Fatalf("one does not end: %s", one.Said())
+		}
+		switch said := one.Said(); {
+		case said.Code == 0:
+			done++
+		case said.Code != 3 || !strings.Contains(said.Stderr, "is at work on it"):
+			t.Errorf("one: %s", said)
+		}
+	}
+	if all := h.server.Runners(""); done == 0 || len(all) != 1 || all[0].Status != "online" {
+		t.Errorf("%d are done, GitHub has %+v", done, all)
+	}
+	h.does(t, 0, nil, "uninstall", "--token-file", token)
+}

@@ -35,3 +35,8 @@ func TestJustInTime(t *testing.T) {
 	t.Parallel()
 	Ephemeral(t, boot(t), Program, "--jit")
 }
+
+func TestTwoInstalls(t *testing.T) {
+	t.Parallel()
+	TwoInstalls(t, boot(t), Program)
+}
