@@ -252,7 +252,7 @@ func Ephemeral(t *testing.T, m *wine.Machine, program, option string) {
 	}
 }
 
-// TwoInstalls: of two installs at once one is done, and the other says who is at work, or finds all done after that.
+// TwoInstalls has two installs at once: one is done, and the other says who is at work, or finds all done after that.
 func TwoInstalls(t *testing.T, m *wine.Machine, program string) {
 	t.Helper()
 	h := newHost(t, m, program)
