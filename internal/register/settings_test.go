@@ -200,7 +200,7 @@ func TestExplain(t *testing.T) {
 			if !errors.Is(err, c.want) || !strings.Contains(err.Said, c.said) || !strings.Contains(err.Error(), "configuring the runner: "+c.want.Error()) {
 				t.Errorf("%v, want %v with %q", err, c.want, c.said)
 			}
-			if c.said != "" && err.Refusal == nil && !strings.Contains(err.Error(), "config.sh said") {
+			if c.said != "" && err.Refusal == nil && !strings.Contains(err.Error(), Program+" said") {
 				t.Errorf("%v does not quote it", err)
 			}
 		})
