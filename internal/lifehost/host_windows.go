@@ -138,7 +138,14 @@ func attend(ctx context.Context, t *talk, orders <-chan order, life *jobobject.L
 				err := life.End(context.WithoutCancel(ctx))
 				said := ended(life)
 				said.Empty = err == nil
-				return errors.Join(err, t.out.Encode(said))
+				err = errors.Join(err, t.out.Encode(said))
+				// The agent has this service stopped next, which is not to meet an end of its own.
+				select {
+				case <-ctx.Done():
+				case <-orders:
+				case <-time.After(hostGrace):
+				}
+				return err
 			}
 		}
 	}

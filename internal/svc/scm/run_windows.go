@@ -118,7 +118,12 @@ func (h *handler) Execute(arguments []string, requests <-chan svc.ChangeRequest,
 	for {
 		select {
 		case h.err = <-ended:
-			return h.leave(asked)
+			own, code = h.leave(asked)
+			if !asked {
+				changes <- svc.Status{State: svc.StopPending, CheckPoint: status.CheckPoint + 1, WaitHint: stopHint}
+				hearOut(requests)
+			}
+			return own, code
 		case <-ticker.C:
 			if asked {
 				status.CheckPoint++
@@ -143,6 +148,23 @@ func (h *handler) Execute(arguments []string, requests <-chan svc.ChangeRequest,
 				pass(controls, uint32(request.Cmd))
 			default: // what else there is concerns no runner
 			}
+		}
+	}
+}
+
+// lastWord is how long a control may be on its way that was sent before the manager knew that the service is ending.
+const lastWord = 250 * time.Millisecond
+
+// hearOut takes in what was on its way. Who answers to the manager, in the library, waits until a control is taken in: one that
+// comes when nobody does any more would keep this process for ever.
+func hearOut(requests <-chan svc.ChangeRequest) {
+	over := time.NewTimer(lastWord)
+	defer over.Stop()
+	for {
+		select {
+		case <-requests:
+		case <-over.C:
+			return
 		}
 	}
 }
