@@ -108,7 +108,7 @@ func stranger(t *testing.T, path string, serve func(net.Conn)) {
 		}
 	})
 	t.Cleanup(func() {
-		_ = listener.Close()
+		_ = listener.Close() // the test is over
 		open.Wait()
 	})
 }
@@ -183,7 +183,7 @@ func TestUnknownAddresses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = response.Body.Close()
+		_ = response.Body.Close() // its status is what counts
 		if response.StatusCode != want {
 			t.Errorf("%s: %s", address, response.Status)
 		}

@@ -74,7 +74,7 @@ func TestPipeOfAStranger(t *testing.T) {
 	defer listener.Close()
 	go func() {
 		for conn, err := listener.Accept(); err == nil; conn, err = listener.Accept() {
-			_ = conn.Close()
+			_ = conn.Close() // who asks is to hear nothing
 		}
 	}()
 	if _, err := Ask(t.Context(), path); !errors.Is(err, ErrForeign) {

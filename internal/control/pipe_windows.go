@@ -107,7 +107,8 @@ func (l *pipeListener) await() error {
 	which, err := windows.WaitForMultipleObjects([]windows.Handle{event, l.stop}, false, windows.INFINITE)
 	var done uint32
 	if err != nil || which != windows.WAIT_OBJECT_0 {
-		_ = windows.CancelIoEx(l.waiting, &operation) // it may be over by now
+		// It may be over by now. Either way the structure is the kernel's until it says that it is done.
+		_ = windows.CancelIoEx(l.waiting, &operation)
 		_ = windows.GetOverlappedResult(l.waiting, &operation, &done, true)
 		return errors.Join(err, net.ErrClosed)
 	}
