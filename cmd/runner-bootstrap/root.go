@@ -69,12 +69,17 @@ func newRoot(call *session) *cobra.Command {
   ` + typedHere("sudo runner-bootstrap uninstall"),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		RunE: func(c *cobra.Command, _ []string) error {
-			return errors.Join(c.Help(), usagef("no command given"))
-		},
 	}
-	root.Version = versionText()
-	root.SetVersionTemplate(versionLine())
+	// Not cobra's own --version: to change its words takes a template, and one template
+	// makes the linker keep every method of every type (5 MB).
+	asked := root.Flags().BoolP("version", "v", false, "print the version of this program")
+	root.RunE = func(c *cobra.Command, _ []string) error {
+		if *asked {
+			_, err := io.WriteString(call.out, versionLine())
+			return err
+		}
+		return errors.Join(c.Help(), usagef("no command given"))
+	}
 	root.SetIn(call.in)
 	root.SetOut(call.out)
 	root.SetErr(call.err)
