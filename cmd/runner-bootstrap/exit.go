@@ -24,6 +24,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
@@ -275,8 +276,8 @@ func refusalMeanings() []meaning {
 		{errNoLog, exitService, hintListenerLog, never},
 		{errNoListenerLog, exitHost, fixed("runner-bootstrap status"), later},
 		{agent.ErrLate, exitService, typed(func(s shell.System) string { return s.Do(shell.CheckMounts) }), later},
-		{bootstrap.ErrNotListening, exitService, hintLog, later},
-		{bootstrap.ErrService, exitService, hintLog, later},
+		{startup.ErrNotListening, exitService, hintLog, later},
+		{startup.ErrService, exitService, hintLog, later},
 		{supervise.ErrNoListener, exitService, fixed("runner-bootstrap status"), later},
 	}
 }

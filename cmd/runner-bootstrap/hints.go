@@ -10,7 +10,6 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -20,6 +19,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -268,7 +268,7 @@ func hintLog(call *session, err error) string {
 	if logonRefused(err) {
 		return "secpol.msc" // see toDoOnWindows
 	}
-	var start *bootstrap.StartError
+	var start *startup.StartError
 	if errors.As(err, &start) {
 		if hint := call.hintWords(start); hint != "" {
 			return hint
@@ -288,7 +288,7 @@ func logonRefused(err error) bool { return strings.Contains(err.Error(), " (1069
 
 // hintWords mends what a listener has said before it ended; empty where that is not
 // known to be mended by anything.
-func (call *session) hintWords(start *bootstrap.StartError) string {
+func (call *session) hintWords(start *startup.StartError) string {
 	says := func(words ...string) bool {
 		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(start.Words, w) })
 	}

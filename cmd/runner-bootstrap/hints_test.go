@@ -7,13 +7,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/machine"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/status"
 )
 
@@ -32,16 +32,16 @@ func TestHintForWhatAListenerSaid(t *testing.T) {
 		"exit code 1, and it printed nothing":                                               "sudo -u runner /opt/actions-runner/web-1/bin/Runner.Listener --version",
 	} {
 		call := &session{arguments: []string{"install", "--url", "URL", "--work", "/srv/x"}}
-		err := &bootstrap.StartError{
+		err := &startup.StartError{
 			Service: "actions.runner.o.web-1", Dir: "/opt/actions-runner/web-1", User: "runner", AtOnce: true, Words: words,
 		}
-		code, hint := call.explain(fmt.Errorf("%w: %w", bootstrap.ErrService, errors.Join(err)))
+		code, hint := call.explain(fmt.Errorf("%w: %w", startup.ErrService, errors.Join(err)))
 		if hint != want || code != exitService {
 			t.Errorf("for %q code %d and\n%s, want\n%s", words, code, hint, want)
 		}
 	}
 	call := &session{arguments: []string{"install", "--allow", "all"}, options: []group{&lifecycleOptions{allow: []string{"all"}}}}
-	err := &bootstrap.StartError{Service: "unit", Words: "exit code 137: Failed to create CoreCLR, HRESULT: 0x8007000E"}
+	err := &startup.StartError{Service: "unit", Words: "exit code 137: Failed to create CoreCLR, HRESULT: 0x8007000E"}
 	if _, hint := call.explain(err); hint != "journalctl --no-pager -u unit" {
 		t.Errorf("without a sandbox the hint is %s", hint)
 	}

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 )
 
 // A file that PowerShell has written holds what was meant.
@@ -26,7 +26,7 @@ func TestDecoded(t *testing.T) {
 func TestHintForLogonRefused(t *testing.T) {
 	t.Parallel()
 	call := &session{arguments: []string{"install"}, system: shell.Windows()}
-	err := fmt.Errorf("%w: %w", bootstrap.ErrService, errors.New(
+	err := fmt.Errorf("%w: %w", startup.ErrService, errors.New(
 		"starting the listener: Zugriff verweigert (1069): the password of its account is not right, or the account may not log on as a service"))
 	code, hint := call.explain(err)
 	if todo := call.toDo(err, hint); code != exitService || hint != "secpol.msc" || !strings.Contains(todo, "Log on as a service") {

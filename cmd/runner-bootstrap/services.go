@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/status"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -21,8 +21,8 @@ func (services) Available() error {
 
 func (services) JobsApart(ctx context.Context) bool { return svc.JobsApart(ctx) }
 
-func (services) Describe(unit svc.Unit) (bootstrap.Service, error) { return svc.New(unit) }
-func (services) Named(name string) (bootstrap.Service, error)      { return svc.Named(name) }
+func (services) Describe(unit svc.Unit) (startup.Service, error) { return svc.New(unit) }
+func (services) Named(name string) (startup.Service, error)      { return svc.Named(name) }
 
 // witness is what status asks of a service.
 func (services) witness(name string) (status.ServiceWitness, error) { return svc.Named(name) }

@@ -8,6 +8,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/machine"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -43,7 +44,7 @@ func forget(ctx context.Context, i *installer) (string, error) {
 	for _, record := range i.details.Copied {
 		u := &uninstaller{host: i.host, removal: Removal{Name: record.Name, Force: true}, record: record, lock: i.lock}
 		if record.Service != "" {
-			if err := dropService(ctx, i.host.Services, record, svc.Now); err != nil {
+			if err := startup.Drop(ctx, i.host.Services, record, svc.Now); err != nil {
 				return "", err
 			}
 		}

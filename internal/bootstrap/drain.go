@@ -10,6 +10,9 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 )
 
+// lookEach is how often it is looked whether an order was carried out.
+const lookEach = 200 * time.Millisecond
+
 // Drain lets the runner finish the job that it runs and take no other, and returns
 // when its listener has ended. The service goes on, without a listener, until
 // Resume or its next start. A runner that is drained already is a success.

@@ -12,8 +12,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -53,7 +53,7 @@ func (m *fakeServices) Available() error { return m.away }
 
 func (m *fakeServices) JobsApart(context.Context) bool { return false }
 
-func (m *fakeServices) Describe(u svc.Unit) (bootstrap.Service, error) {
+func (m *fakeServices) Describe(u svc.Unit) (startup.Service, error) {
 	if err := m.called("describe"); err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func (m *fakeServices) Describe(u svc.Unit) (bootstrap.Service, error) {
 	return &service{fakeServices: m, name: u.Name, text: &u}, nil
 }
 
-func (m *fakeServices) Named(name string) (bootstrap.Service, error) {
+func (m *fakeServices) Named(name string) (startup.Service, error) {
 	if _, err := svc.Named(name); err != nil {
 		return nil, err
 	}

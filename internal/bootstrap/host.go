@@ -14,6 +14,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/machine"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 )
 
 // Observer is told what happens while it happens.
@@ -34,7 +35,7 @@ type Host struct {
 	Observer Observer
 	Log      *slog.Logger
 	// Services is where services are installed and looked at.
-	Services Services
+	Services startup.Services
 	// Connect gives the client for a scope; nil if there is no credential.
 	Connect func(github.Scope) *github.Client
 	// Anonymous gives one without a credential, for what is public.
@@ -65,7 +66,7 @@ type Host struct {
 // Planner tells what installs on this host would do, and changes nothing.
 func (h *Host) Planner() *plan.Maker {
 	return &plan.Maker{
-		Paths: h.Paths, Store: h.Store, Cache: h.Fetcher.Cache, Log: h.Log, Services: described{h.Services},
+		Paths: h.Paths, Store: h.Store, Cache: h.Fetcher.Cache, Log: h.Log, Services: startup.Described{Services: h.Services},
 		Connect: h.Connect, Anonymous: h.Anonymous, Executable: h.Executable, Arguments: h.Arguments, Private: h.Private,
 		Environment: h.Environment, Cloud: &h.cloud, Machine: h.Machine,
 		Waits: h.Waits,

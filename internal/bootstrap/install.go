@@ -17,10 +17,8 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 )
-
-// undoTime bounds what is put right after a failure, also when the user has interrupted or the time given is over.
-const undoTime = 30 * time.Second
 
 // Install makes this host what the request wants, and returns the plan that it followed. It may be repeated at any time:
 // phases that are done are kept, an interrupted run, even a killed one, is continued. After a failure there is either
@@ -79,7 +77,7 @@ func (h *Host) Install(ctx context.Context, r plan.Request) (*plan.Plan, error) 
 			continue
 		}
 		if err := h.phase(step.Phase, step.Object, func() (string, error) { return do[step.Phase](ctx) }); err != nil {
-			return nil, i.former.runAgain(ctx, i.jobUser, err)
+			return nil, i.former.RunAgain(ctx, i.jobUser, err)
 		}
 	}
 	made.Registered(i.record.RunnerID)
@@ -113,11 +111,11 @@ type installer struct {
 	details plan.Details    // of the plan
 	record  instance.Record // the runner's, as far as the phases have come
 	jobUser account.User
-	service Service        // nil without one
-	client  *github.Client // nil where the request brings what registers
-	ahead   chan issued    // nil if no token was asked for ahead
-	removal github.Token   // takes the earlier registration away
-	former  former
+	service startup.Service // nil without one
+	client  *github.Client  // nil where the request brings what registers
+	ahead   chan issued     // nil if no token was asked for ahead
+	removal github.Token    // takes the earlier registration away
+	former  startup.Former
 }
 
 // installer prepares what carries a plan out while the host's lock is held.
@@ -125,7 +123,7 @@ func (h *Host) installer(made *plan.Plan, lock *instance.Lock) (*installer, erro
 	d := made.Details
 	i := &installer{
 		host: h, lock: lock, plan: made, details: d, record: d.Record, jobUser: d.JobUser,
-		former: former{store: h.Store, log: h.Log, record: d.Found},
+		former: startup.Former{Store: h.Store, Log: h.Log, Record: d.Found},
 	}
 	if h.Connect != nil {
 		i.client = h.Connect(d.Request.Scope)
@@ -193,7 +191,7 @@ func (i *installer) note(ctx context.Context, phase instance.Phase) error {
 // keepLife remembers how the runner is to be kept. The credential comes first: a
 // record that promises one without it would be of no use.
 func (i *installer) keepLife(ctx context.Context) (string, error) {
-	if err := i.former.rememberCredential(); err != nil {
+	if err := i.former.RememberCredential(); err != nil {
 		return "", err
 	}
 	if i.details.KeepCredential {
@@ -272,7 +270,7 @@ func (i *installer) place(ctx context.Context) (cached bool, err error) {
 }
 
 func (i *installer) writeEnvironment(context.Context) (string, error) {
-	if err := i.former.rememberVariables(register.FileOwner(i.record, i.jobUser)); err != nil {
+	if err := i.former.RememberVariables(register.FileOwner(i.record, i.jobUser)); err != nil {
 		return "", err
 	}
 	variables, old := i.details.Variables, i.details.OldVariables
@@ -386,7 +384,7 @@ func (i *installer) adopt() (string, error) {
 // undoRegistration takes away what a failed registration may have left. Where GitHub
 // cannot be asked, the record goes on saying that it may list a runner.
 func (i *installer) undoRegistration(ctx context.Context, cause error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startup.UndoTime)
 	defer cancel()
 	if settled, err := i.kept().Undo(ctx, i.client, cause, i.host.Log); err != nil || !settled {
 		return err

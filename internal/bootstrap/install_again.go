@@ -57,7 +57,7 @@ func (i *installer) stopFirst(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	i.former.service, i.former.ran = service, state.Up()
+	i.former.Service, i.former.Ran = service, state.Up()
 	if err := service.Stop(ctx, svc.Gently); err != nil {
 		return err
 	}

@@ -9,10 +9,10 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -142,7 +142,7 @@ func TestInstallAgainFails(t *testing.T) {
 			c.set(w)
 			r.Replace, r.Identity.Labels = plan.ReplaceOffline, []string{"gpu"}
 			err := w.refused(r, nil, c.words)
-			if errors.As(err, new(*bootstrap.LeftError)) != c.left {
+			if errors.As(err, new(*startup.LeftError)) != c.left {
 				t.Errorf("error %v, want one that says what is left: %v", err, c.left)
 			}
 			if unit := w.manager.unit(serviceName); unit == nil || unit.active != c.active {

@@ -10,6 +10,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/control"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -74,11 +75,11 @@ func restartOne(ctx context.Context, h *Host, name string, how svc.StopMode) err
 	case alive && report.State == instance.Busy:
 		h.Log.Info("waiting for the current job", "runner", name, "job", report.Job, "at_most", time.Duration(record.DrainTimeout))
 	}
-	s := startup{store: h.Store, service: service, record: record}
-	if err := s.restart(ctx, before); err != nil {
+	s := startup.Startup{Store: h.Store, Service: service, Record: record}
+	if err := s.Restart(ctx, before); err != nil {
 		return fmt.Errorf("%s: %w", object, err)
 	}
-	if err := s.awaitListening(ctx); err != nil {
+	if err := s.AwaitListening(ctx); err != nil {
 		return fmt.Errorf("%s: %w", object, err)
 	}
 	return nil

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -60,23 +60,23 @@ func failures() []failure {
 		{name: "its name cannot be written", set: func(w *world) {
 			w.manager.breaksAt("install", func(int) error { return loseRoot(w) })
 		}, words: []string{"writing the service's name", "removing the service's name"}, left: true},
-		{name: "the manager refuses", start: refusedWith(instance.Report{}), reason: bootstrap.ErrNotListening, words: []string{"Job failed"}},
+		{name: "the manager refuses", start: refusedWith(instance.Report{}), reason: startup.ErrNotListening, words: []string{"Job failed"}},
 		{
 			name:   "the manager refuses, and its supervisor knows why",
 			start:  refusedWith(instance.Report{Reason: "the version is refused", LastWords: "exit code 7"}),
-			reason: bootstrap.ErrNotListening, words: []string{"the version is refused: exit code 7"}, status: "install has failed: the version is refused",
+			reason: startup.ErrNotListening, words: []string{"the version is refused: exit code 7"}, status: "install has failed: the version is refused",
 		},
 		{
-			name: "it was stopped", start: refusedWith(instance.Report{Reason: supervise.Stopped.Sentence()}), reason: bootstrap.ErrNotListening,
+			name: "it was stopped", start: refusedWith(instance.Report{Reason: supervise.Stopped.Sentence()}), reason: startup.ErrNotListening,
 			status: "install has failed: the service could not be set up: starting service \"" + serviceName + "\": the listener did not come up: starting unit \"" + serviceName + ".service\": exit status 1",
 		},
 		{
 			name: "no connection", start: refusedWith(instance.Report{Connection: instance.Connection{Trouble: instance.Connecting, TroubleWords: "no route"}}),
-			reason: bootstrap.ErrNotListening, words: []string{"it cannot connect to GitHub: no route"},
+			reason: startup.ErrNotListening, words: []string{"it cannot connect to GitHub: no route"},
 		},
 		{
 			name: "another session", start: refusedWith(instance.Report{Connection: instance.Connection{Trouble: instance.Conflict, TroubleWords: "a session exists"}}),
-			reason: bootstrap.ErrNotListening, words: []string{": a session exists"},
+			reason: startup.ErrNotListening, words: []string{": a session exists"},
 		},
 		{name: "a sandbox", start: func(_ context.Context, s supervisor) error {
 			s.ends(svc.Failed, 226)
@@ -90,20 +90,20 @@ func failures() []failure {
 			}
 			<-ctx.Done() // systemd would wait for five minutes
 			return ctx.Err()
-		}, reason: bootstrap.ErrNotListening, words: []string{"it ended at once, 3 times in a row: exit code 1: no"}, atOnce: true, within: 15 * time.Second},
+		}, reason: startup.ErrNotListening, words: []string{"it ended at once, 3 times in a row: exit code 1: no"}, atOnce: true, within: 15 * time.Second},
 		{
 			name: "it ends at once after it was started", start: up(instance.Report{State: instance.Starting, EndedAtOnce: 3, LastWords: "exit code 1: no"}),
-			reason: bootstrap.ErrNotListening, words: []string{"it ended at once"}, atOnce: true, within: time.Second,
+			reason: startup.ErrNotListening, words: []string{"it ended at once"}, atOnce: true, within: time.Second,
 		},
 		{name: "it is never up", start: func(ctx context.Context, s supervisor) error {
 			s.becomes(svc.Starting, 0)
 			<-ctx.Done()
 			return ctx.Err()
-		}, reason: bootstrap.ErrNotListening, within: 5 * time.Minute},
+		}, reason: startup.ErrNotListening, within: 5 * time.Minute},
 		{
 			name: "it never listens", set: func(w *world) { w.manager.lines = []string{"first", "second"} },
 			start:  up(instance.Report{State: instance.Starting}),
-			reason: bootstrap.ErrNotListening, words: []string{"first\n  second"}, within: 91 * time.Second,
+			reason: startup.ErrNotListening, words: []string{"first\n  second"}, within: 91 * time.Second,
 		},
 		{
 			name: "it never listens, and has no log", set: func(w *world) { w.manager.breaks("log", errBroken) },
@@ -117,12 +117,12 @@ func failures() []failure {
 				s.becomes(svc.Failed, 7)
 			}()
 			return nil
-		}, reason: bootstrap.ErrNotListening, words: []string{"its registration is gone"}, within: 2 * time.Second},
+		}, reason: startup.ErrNotListening, words: []string{"its registration is gone"}, within: 2 * time.Second},
 		{name: "it ends with a failure", start: func(_ context.Context, s supervisor) error {
 			s.reports(instance.Report{State: instance.Ended, Reason: "nothing to do"})
 			s.ends(svc.Stopped, 3)
 			return nil
-		}, reason: bootstrap.ErrNotListening, words: []string{"nothing to do"}},
+		}, reason: startup.ErrNotListening, words: []string{"nothing to do"}},
 		{name: "its state is not to be had", start: func(_ context.Context, s supervisor) error {
 			s.becomes(svc.Running, 0)
 			s.breaks("state", errBroken)
@@ -173,12 +173,12 @@ func TestServiceThatDoesNotComeUp(t *testing.T) {
 					f.set(w)
 				}
 				begin := time.Now()
-				err := w.refused(w.brought(), bootstrap.ErrService, f.words...)
+				err := w.refused(w.brought(), startup.ErrService, f.words...)
 				if f.reason != nil && !errors.Is(err, f.reason) {
 					t.Errorf("error %v, want %v", err, f.reason)
 				}
-				var start *bootstrap.StartError
-				if errors.Is(f.reason, bootstrap.ErrNotListening) && (!errors.As(err, &start) || start.Service != serviceName || start.Dir != w.root() || start.AtOnce != f.atOnce) {
+				var start *startup.StartError
+				if errors.Is(f.reason, startup.ErrNotListening) && (!errors.As(err, &start) || start.Service != serviceName || start.Dir != w.root() || start.AtOnce != f.atOnce) {
 					t.Errorf("the error carries %+v", start)
 				}
 				if took := time.Since(begin); took > f.within {
@@ -241,7 +241,7 @@ func TestServiceAfterAFailure(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, w *world) {
 		w.manager.breaks("restart", refusal())
-		w.refused(w.brought(), bootstrap.ErrService)
+		w.refused(w.brought(), startup.ErrService)
 		delete(w.manager.fail, "restart")
 		w.install(w.brought())
 		if w.manager.unit(serviceName).active != svc.Running || w.record().Phase != instance.Installed {

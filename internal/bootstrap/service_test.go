@@ -16,10 +16,10 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -129,7 +129,7 @@ func TestServiceInterrupted(t *testing.T) {
 					ctx, cancel := context.WithCancel(t.Context())
 					time.AfterFunc(5*time.Second, cancel)
 					_, err := w.host.Install(ctx, r)
-					if !errors.Is(err, context.Canceled) || errors.Is(err, bootstrap.ErrService) {
+					if !errors.Is(err, context.Canceled) || errors.Is(err, startup.ErrService) {
 						t.Errorf("%s: error %v", place, err)
 					}
 					if got := w.manager.changes(); before && !slices.Equal(got, []string{"install", "restart"}) {
@@ -185,8 +185,8 @@ func TestServiceIsPutBack(t *testing.T) {
 				}
 				r := w.brought()
 				r.Life.DrainTimeout, r.Variables = instance.Duration(time.Hour), []string{"COLOR=red"}
-				err := w.refused(r, bootstrap.ErrService, c.words)
-				if !errors.As(err, new(*bootstrap.LeftError)) {
+				err := w.refused(r, startup.ErrService, c.words)
+				if !errors.As(err, new(*startup.LeftError)) {
 					t.Errorf("error %v", err)
 				}
 				unit := w.manager.unit(serviceName)
@@ -227,7 +227,7 @@ func TestServiceKeepsWhatItHad(t *testing.T) {
 				secret := kept(w)
 				r.Credential, r.Variables = second, []string{"COLOR=red"}
 				w.manager.breaksAt("restart", func(n int) error { return [...]error{refusal(), nil}[n] })
-				w.refused(r, bootstrap.ErrService, "its unit is as before, and runs")
+				w.refused(r, startup.ErrService, "its unit is as before, and runs")
 				if r := w.record(); r.Credential.TokenFile != "" == reverse && account.Privileged() || kept(w) != secret {
 					t.Errorf("the credential is %+v, kept %q, before %q", r.Credential, kept(w), secret)
 				}

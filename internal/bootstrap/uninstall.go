@@ -17,6 +17,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -94,7 +95,7 @@ func (u *uninstaller) leftBy(phase plan.Phase, err error) error {
 	if phase == plan.StopPhase {
 		return err // systemd may go on stopping it; nothing is removed
 	}
-	return &LeftError{Left: "the runner is stopped, and uninstall goes on from here when it is run again", Cause: err}
+	return &startup.LeftError{Left: "the runner is stopped, and uninstall goes on from here when it is run again", Cause: err}
 }
 
 // uninstaller takes one runner away.

@@ -21,6 +21,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 )
 
 // uninstall does so, and wants it to succeed.
@@ -208,7 +209,7 @@ func TestUninstallFails(t *testing.T) {
 			}
 			c.set(w)
 			err := w.stays(bootstrap.Removal{}, nil, c.words)
-			if errors.As(err, new(*bootstrap.LeftError)) != c.left || w.record().Phase != instance.Removing {
+			if errors.As(err, new(*startup.LeftError)) != c.left || w.record().Phase != instance.Removing {
 				t.Errorf("error %v, the record is %+v", err, w.record())
 			}
 			if name == "its service is unnamed" {

@@ -26,15 +26,19 @@ func arrows() []arrow {
 			"internal/register", "internal/svc", "internal/systemd", "internal/logfile", "internal/status", "internal/machine",
 			"internal/health", "internal/metadata", "internal/github", "internal/instance", "internal/account", "internal/transport",
 			"internal/inuse", "internal/refusal", "internal/agent", "internal/jail", "internal/shell", "internal/removal", "internal/openfile",
-			"internal/config", "internal/retry", "internal/sealcheck", "internal/departure", "internal/acl",
+			"internal/config", "internal/retry", "internal/sealcheck", "internal/departure", "internal/acl", "internal/startup",
 		}},
 		// Neither this one nor the agent imports the other: they meet in the record.
 		{"internal/bootstrap", []string{
 			"internal/plan", "internal/doctor", "internal/places", "internal/download", "internal/supervise", "internal/register", "internal/svc",
 			"internal/health", "internal/workspace", "internal/sealcheck", "internal/github", "internal/instance",
 			"internal/account", "internal/refusal", "internal/control", "internal/removal", "internal/folders", "internal/machine",
+			"internal/startup",
 			"internal/jail",      // its tests are the first process of a config.sh
 			"internal/transport", // the clients that its tests speak to the simulator with
+		}},
+		{"internal/startup", []string{
+			"internal/plan", "internal/supervise", "internal/register", "internal/svc", "internal/github", "internal/instance", "internal/account",
 		}},
 		{"internal/status", []string{
 			"internal/control", "internal/github", "internal/instance", "internal/register", "internal/supervise", "internal/svc",

@@ -1,4 +1,4 @@
-package bootstrap
+package startup
 
 import (
 	"errors"
@@ -16,7 +16,7 @@ func TestNoStartMendsADeletedRunner(t *testing.T) {
 		"another session of this runner exists":   false,
 		"the listener met an error that may pass": false,
 	} {
-		err := startup{}.refused(instance.Report{Reason: reason})
+		err := Startup{}.refused(instance.Report{Reason: reason})
 		if !errors.Is(err, ErrNotListening) || errors.Is(err, supervise.ErrRegistrationEnd) != final {
 			t.Errorf("%s: %v, final: %t", reason, err, !final)
 		}

@@ -1,9 +1,12 @@
-package bootstrap
+// Package startup brings the service of a runner up and waits until its listener listens. Where that fails, it says why, and
+// what worked before works again.
+package startup
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -24,45 +27,48 @@ const (
 	hopeless = 3
 )
 
-// startup brings one service up, and knows what is to be said where it does not come.
-type startup struct {
-	store   *instance.Store
-	service Service
-	record  instance.Record
-	user    account.User // who jobs run as
+// serviceFile is where GitHub's own installer leaves the unit's name.
+const serviceFile = ".service"
+
+// Startup brings one service up, and knows what is to be said where it does not come.
+type Startup struct {
+	Store   *instance.Store
+	Service Service
+	Record  instance.Record
+	User    account.User // who jobs run as
 }
 
-// bringUp installs the unit, restarts it and waits for its listener. Undo gives back
+// BringUp installs the unit, restarts it and waits for its listener. Undo gives back
 // the unit that was there before; it is nil where there was none, or the same.
-func (s startup) bringUp(ctx context.Context) (took time.Duration, undo func(context.Context) error, err error) {
-	change, err := s.service.Install(ctx)
+func (s Startup) BringUp(ctx context.Context) (took time.Duration, undo func(context.Context) error, err error) {
+	change, err := s.Service.Install(ctx)
 	if err != nil {
 		return 0, nil, err
 	}
-	if err := register.WriteFile(s.record.Dir, serviceFile, []byte(svc.StockName(s.record.Service)+"\n"), s.user); err != nil {
+	if err := register.WriteFile(s.Record.Dir, serviceFile, []byte(svc.StockName(s.Record.Service)+"\n"), s.User); err != nil {
 		return 0, change.Undo, fmt.Errorf("writing the service's name: %w", err)
 	}
 	begin := time.Now()
 	// What an earlier supervisor has reported says nothing of the one to come.
-	before, err := s.store.Running(s.record.Name)
+	before, err := s.Store.Running(s.Record.Name)
 	if err != nil {
 		return 0, change.Undo, err
 	}
-	if err := s.restart(ctx, before); err != nil {
+	if err := s.Restart(ctx, before); err != nil {
 		return 0, change.Undo, err
 	}
-	err = s.awaitListening(ctx)
+	err = s.AwaitListening(ctx)
 	return time.Since(begin), change.Undo, err
 }
 
-// restart returns when the listener listens, after the stop of an earlier one; or
+// Restart returns when the listener listens, after the stop of an earlier one; or
 // when it is plain that it will not. The service manager would wait on, as its
 // supervisor tries on.
-func (s startup) restart(ctx context.Context, before instance.Holder) error {
-	starting, cancel := context.WithTimeout(ctx, comeUp+plan.StopTimeout(s.record))
+func (s Startup) Restart(ctx context.Context, before instance.Holder) error {
+	starting, cancel := context.WithTimeout(ctx, comeUp+plan.StopTimeout(s.Record))
 	defer cancel()
 	restarted := make(chan error, 1)
-	go func() { restarted <- s.service.Restart(starting) }()
+	go func() { restarted <- s.Service.Restart(starting) }()
 	tick := time.NewTicker(lookEach)
 	defer tick.Stop()
 	for {
@@ -71,7 +77,7 @@ func (s startup) restart(ctx context.Context, before instance.Holder) error {
 			if err == nil || errors.Is(err, svc.ErrSandbox) {
 				return err // of a sandbox: the listener was not even tried
 			}
-			report, _, reportErr := instance.LastReport(s.store, s.record.Name)
+			report, _, reportErr := instance.LastReport(s.Store, s.Record.Name)
 			if ctx.Err() != nil || reportErr != nil {
 				return errors.Join(err, reportErr)
 			}
@@ -80,7 +86,7 @@ func (s startup) restart(ctx context.Context, before instance.Holder) error {
 			return refused
 		case <-tick.C:
 		}
-		report, alive, err := instance.LastReport(s.store, s.record.Name)
+		report, alive, err := instance.LastReport(s.Store, s.Record.Name)
 		if err == nil && alive && report.PID != before.PID && report.EndedAtOnce >= hopeless {
 			cancel()
 			<-restarted //nolint:errcheck // that it was given up is our own doing
@@ -90,10 +96,10 @@ func (s startup) restart(ctx context.Context, before instance.Holder) error {
 }
 
 // refused says what the supervisor knows of a listener that did not come up.
-func (s startup) refused(report instance.Report) *StartError {
+func (s Startup) refused(report instance.Report) *StartError {
 	e := &StartError{
-		Service: s.record.Service, Reason: reasonOf(report), Words: report.LastWords, AtOnce: report.EndedAtOnce >= hopeless,
-		Dir: s.record.Dir, User: s.record.User,
+		Service: s.Record.Service, Reason: reasonOf(report), Words: report.LastWords, AtOnce: report.EndedAtOnce >= hopeless,
+		Dir: s.Record.Dir, User: s.Record.User,
 	}
 	if report.Reason == supervise.ErrRegistrationEnd.Error() {
 		e.Final = supervise.ErrRegistrationEnd // without a credential that its agent has, there is no way back
@@ -107,15 +113,15 @@ func (s startup) refused(report instance.Report) *StartError {
 	return e
 }
 
-// awaitListening waits for the supervisor's word. A unit that is active proves
+// AwaitListening waits for the supervisor's word. A unit that is active proves
 // little: the listener may be refused again and again.
-func (s startup) awaitListening(ctx context.Context) error {
+func (s Startup) AwaitListening(ctx context.Context) error {
 	limit := time.NewTimer(comeUp)
 	defer limit.Stop()
 	tick := time.NewTicker(lookEach)
 	defer tick.Stop()
 	for {
-		report, alive, err := instance.LastReport(s.store, s.record.Name)
+		report, alive, err := instance.LastReport(s.Store, s.Record.Name)
 		if err != nil {
 			return err
 		}
@@ -134,14 +140,14 @@ func (s startup) awaitListening(ctx context.Context) error {
 
 // judge tells from a report, and from what the service manager says, whether there is
 // anything left to wait for.
-func (s startup) judge(ctx context.Context, report instance.Report, alive bool) (over bool, err error) {
+func (s Startup) judge(ctx context.Context, report instance.Report, alive bool) (over bool, err error) {
 	if alive && (report.State == instance.Idle || report.State == instance.Busy) {
 		return true, nil
 	}
 	if alive && report.State == instance.Drained && report.Reason != "" {
 		return true, nil // it is on behalf of the machine, which is not in service, that it waits
 	}
-	state, err := s.service.State(ctx)
+	state, err := s.Service.State(ctx)
 	ended := state.Active == svc.Stopped && report.State == instance.Ended
 	switch {
 	case err != nil:
@@ -156,8 +162,8 @@ func (s startup) judge(ctx context.Context, report instance.Report, alive bool) 
 	return false, nil
 }
 
-func (s startup) startError(ctx context.Context, report instance.Report) error {
-	lines, err := s.service.Log(ctx, logTail)
+func (s Startup) startError(ctx context.Context, report instance.Report) error {
+	lines, err := s.Service.Log(ctx, logTail)
 	refused := s.refused(report)
 	if refused.Words == "" {
 		refused.Log = lines
@@ -165,10 +171,10 @@ func (s startup) startError(ctx context.Context, report instance.Report) error {
 	return errors.Join(refused, err)
 }
 
-// reportFailure has status say why there is no listener: its supervisor knows only that
+// ReportFailure has status say why there is no listener: its supervisor knows only that
 // it was asked to stop, which was our doing.
-func (s startup) reportFailure(failed error) error {
-	report, alive, err := instance.LastReport(s.store, s.record.Name)
+func (s Startup) ReportFailure(failed error) error {
+	report, alive, err := instance.LastReport(s.Store, s.Record.Name)
 	if err != nil || alive {
 		return err
 	}
@@ -178,7 +184,7 @@ func (s startup) reportFailure(failed error) error {
 		reason = start.Reason
 	}
 	report.State, report.Reason = instance.Ended, "install has failed: "+reason
-	return s.store.SaveReport(s.record.Name, report)
+	return s.Store.SaveReport(s.Record.Name, report)
 }
 
 // reasonOf is why a listener does not listen. That it was asked to stop is the end of the
@@ -188,4 +194,30 @@ func reasonOf(report instance.Report) string {
 		return ""
 	}
 	return report.Reason
+}
+
+// Drop takes the service of the record away; gone already is done.
+func Drop(ctx context.Context, services Services, record instance.Record, how svc.StopMode) error {
+	service, err := services.Named(record.Service)
+	if err != nil {
+		return err
+	}
+	if err := service.Stop(ctx, how); err != nil {
+		return err
+	}
+	if _, err := service.Uninstall(ctx); err != nil {
+		return err
+	}
+	if err := register.RemoveFiles(record.Dir, serviceFile); err != nil {
+		return fmt.Errorf("removing the service's name: %w", err)
+	}
+	return nil
+}
+
+// WarnOfConfinement says what keeps jobs from the host less than it could be, as the agent has found.
+func (s Startup) WarnOfConfinement(log *slog.Logger) {
+	report, _, err := instance.LastReport(s.Store, s.Record.Name)
+	if err == nil && report.Weaker != "" { // that it cannot be read is told by those who need it
+		log.Warn("jobs are confined less than they could be", "by", report.ConfinedBy, "reason", report.Weaker)
+	}
 }

@@ -1,4 +1,4 @@
-package bootstrap
+package startup
 
 import (
 	"context"
@@ -36,15 +36,12 @@ type Services interface {
 	Named(name string) (Service, error)
 }
 
-// described looks at the services of a host by their descriptions, as plans do.
-type described struct{ services Services }
+// Described looks at the services of a host by their descriptions, as plans do.
+type Described struct{ Services }
 
-func (d described) Available() error { return d.services.Available() }
-
-func (d described) JobsApart(ctx context.Context) bool { return d.services.JobsApart(ctx) }
-
-func (d described) State(ctx context.Context, unit svc.Unit) (svc.State, error) {
-	service, err := d.services.Describe(unit)
+// State tells how the service is that a unit describes; see [Service] and [Services].
+func (d Described) State(ctx context.Context, unit svc.Unit) (svc.State, error) {
+	service, err := d.Describe(unit)
 	if err != nil {
 		return svc.State{}, err
 	}
