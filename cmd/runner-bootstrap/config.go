@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
 func newConfig(call *session) *cobra.Command {
@@ -104,13 +104,13 @@ func (o option) shown() any {
 		names := []string{}
 		for _, line := range *o.lines {
 			name, _, _ := strings.Cut(line, "=")
-			names = append(names, name+"="+github.Redacted)
+			names = append(names, name+"="+secret.Redacted)
 		}
 		return names
 	case o.text == nil || *o.text == "":
 		return o.setting()
 	case strings.HasSuffix(o.name, "-command") || o.name == "on-exit" && *o.text != "poweroff":
-		return github.Redacted
+		return secret.Redacted
 	case o.name == "status-webhook" || o.name == "mirror" || o.name == "proxy":
 		return hostOnly(*o.text, o.name == "status-webhook")
 	}
@@ -121,18 +121,18 @@ func (o option) shown() any {
 func hostOnly(text string, noPath bool) string {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" && u.Scheme != "file" {
-		return github.Redacted
+		return secret.Redacted
 	}
 	short := u.Scheme + "://"
 	if u.User != nil {
-		short += github.Redacted + "@"
+		short += secret.Redacted + "@"
 	}
 	short += u.Host
 	switch {
 	case noPath && strings.Trim(u.Path, "/") != "":
-		return short + "/" + github.Redacted
+		return short + "/" + secret.Redacted
 	case u.RawQuery != "" || u.Fragment != "":
-		return short + u.EscapedPath() + "?" + github.Redacted
+		return short + u.EscapedPath() + "?" + secret.Redacted
 	}
 	return short + u.EscapedPath()
 }

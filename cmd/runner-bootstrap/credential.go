@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -77,7 +78,7 @@ func (o *credentialOptions) check() error {
 
 // credential is as whom we speak to GitHub; an empty one is for what is public.
 type credential struct {
-	token github.Secret
+	token secret.Secret
 	app   *github.AppConfig
 }
 
@@ -99,10 +100,10 @@ func (c credential) client(api *transport.Client, scope github.Scope) *github.Cl
 // unusable is a credential that cannot work.
 type unusable struct{ err error }
 
-func (u unusable) Token(context.Context) (github.Secret, error) { return github.Secret{}, u.err }
+func (u unusable) Token(context.Context) (secret.Secret, error) { return secret.Secret{}, u.err }
 
-func (u unusable) Renew(context.Context, github.Secret, time.Time) (github.Secret, bool, error) {
-	return github.Secret{}, false, u.err
+func (u unusable) Renew(context.Context, secret.Secret, time.Time) (secret.Secret, bool, error) {
+	return secret.Secret{}, false, u.err
 }
 
 // readCredential finds the credential: an option, systemd's credential called
@@ -168,21 +169,21 @@ func instead(of server) string {
 
 // asked is a credential that asks the REST API. What config.sh alone takes is none; a command that works with it as it is
 // gets it as if it had been given by its own option.
-func (r secretReader) asked(source string, token github.Secret) (credential, error) {
+func (r secretReader) asked(source string, token secret.Secret) (credential, error) {
 	if place := r.issued.place(r.command, token.Kind()); place != nil && place.Empty() {
 		*place = token
 		return credential{}, nil
 	}
 	what := ""
 	switch token.Kind() {
-	case github.RegistrationToken:
+	case secret.RegistrationToken:
 		what = "a registration or remove token, which lives for an hour: it is for --registration-token-file or --remove-token-file"
-	case github.JITConfiguration:
+	case secret.JITConfiguration:
 		what = "a just-in-time configuration: it is for --jitconfig-file"
-	case github.AccessToken, github.UnknownKind:
+	case secret.AccessToken, secret.UnknownKind:
 		return credential{token: token}, nil
 	}
-	return credential{}, fmt.Errorf("reading the token from %s: %w: it is %s", source, github.ErrToken, what)
+	return credential{}, fmt.Errorf("reading the token from %s: %w: it is %s", source, secret.ErrToken, what)
 }
 
 // readApp reads what a GitHub App signs with.
@@ -202,7 +203,7 @@ func (r secretReader) readApp(ctx context.Context, o *credentialOptions) (creden
 	if text == "" {
 		return credential{}, usagef("--app-id needs --app-key-file, --app-key-command, or systemd's credential app-key")
 	}
-	return credential{app: &github.AppConfig{ID: o.appID, Key: github.NewSecret(text), Installation: installation}}, nil
+	return credential{app: &github.AppConfig{ID: o.appID, Key: secret.New(text), Installation: installation}}, nil
 }
 
 // readAppKey reads the App's private key; empty if none was given.
@@ -226,7 +227,7 @@ func (r secretReader) readAppKey(ctx context.Context, o *credentialOptions) (str
 }
 
 func (r secretReader) readToken(source, text string) (credential, error) {
-	token, err := github.ReadToken(text)
+	token, err := secret.ReadToken(text)
 	if err != nil {
 		return credential{}, fmt.Errorf("reading the token from %s: %w", source, err)
 	}

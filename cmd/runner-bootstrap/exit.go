@@ -23,6 +23,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
@@ -209,8 +210,8 @@ func credentialMeanings() []meaning {
 	return []meaning{
 		{errSecretCommand, exitCredential, same, soon},
 		{github.ErrNoCredential, exitCredential, hintToken, never},
-		{github.ErrToken, exitCredential, hintToken, later},
-		{github.ErrAppKey, exitCredential, typed(func(s shell.System) string { return s.Do(shell.CheckKey) }), later},
+		{secret.ErrToken, exitCredential, hintToken, later},
+		{secret.ErrAppKey, exitCredential, typed(func(s shell.System) string { return s.Do(shell.CheckKey) }), later},
 		{github.ErrAppID, exitCredential, plus("--app-id", "ID"), never},
 		{github.ErrAppEnterprise, exitCredential, hintToken, never},
 		{github.ErrNotInstalled, exitCredential, fixed("gh browse --settings"), never},

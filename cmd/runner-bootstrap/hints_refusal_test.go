@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -28,7 +29,7 @@ func refusalFor(t *testing.T, slug string, status int, header map[string]string,
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := github.NewClient(transport.NewAPI(transport.Config{UserAgent: "runner-bootstrap/test"}), scope, github.Static(github.NewSecret("t0k3n")))
+	client := github.NewClient(transport.NewAPI(transport.Config{UserAgent: "runner-bootstrap/test"}), scope, github.Static(secret.New("t0k3n")))
 	_, err = client.Labels(t.Context(), 1)
 	return err
 }
@@ -106,7 +107,7 @@ func TestEveryRefusalHasARemedy(t *testing.T) {
 		{name: "no word", slug: org, status: 403, said: "Forbidden", header: scopes("admin:org", "admin:org"), code: exitCredential, todo: "who administers organization octo-org"},
 	} {
 		call := &session{options: []group{&credentialOptions{appID: c.appID}}, arguments: []string{"install"}}
-		call.credential.token = github.NewSecret(firstOf(c.token, "t0k3n"))
+		call.credential.token = secret.New(firstOf(c.token, "t0k3n"))
 		err := refusalFor(t, c.slug, c.status, c.header, c.said)
 		code, hint := call.explain(err)
 		todo := call.toDo(err, hint)

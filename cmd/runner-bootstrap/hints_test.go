@@ -13,6 +13,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/status"
 )
@@ -73,9 +74,9 @@ func TestHintsThatRegisterInAnotherWay(t *testing.T) {
 	} {
 		call := &session{arguments: strings.Fields(c.arguments), options: []group{&scopeOptions{url: c.url}, &credentialOptions{}}}
 		if c.issued == "" {
-			call.credential.token = github.NewSecret("t0k3n")
+			call.credential.token = secret.New("t0k3n")
 		}
-		call.issued.registration = github.NewSecret(c.issued)
+		call.issued.registration = secret.New(c.issued)
 		if _, hint := call.explain(c.err); hint != said(c.want) {
 			t.Errorf("%s: %s, want %s", c.name, hint, c.want)
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/machine"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -197,7 +198,7 @@ func (call *session) host(cred credential) (*bootstrap.Host, error) {
 	}
 	api := transport.NewAPI(call.web)
 	host.Anonymous = func(scope github.Scope) *github.Client {
-		return github.NewClient(api, scope, github.Static(github.Secret{}))
+		return github.NewClient(api, scope, github.Static(secret.Secret{}))
 	}
 	if !cred.empty() {
 		// One client for each scope: an App's has a token that it keeps.

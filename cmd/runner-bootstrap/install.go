@@ -12,6 +12,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
@@ -90,7 +91,7 @@ func runInstall(ctx context.Context, call *session, host *bootstrap.Host, o *ins
 		return err
 	}
 	if request.JIT != nil {
-		request.Credential, request.Keep = instance.Credential{}, github.Secret{} // its one job is all that it is for
+		request.Credential, request.Keep = instance.Credential{}, secret.Secret{} // its one job is all that it is for
 	}
 	request.Thorough = o.output.dryRun || call.console.terminal || o.call.logFormat == formatLines
 	if err := keepEarlier(call, o, &request); err != nil {

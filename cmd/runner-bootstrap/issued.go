@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
 // issuedOptions name files with what was made elsewhere.
@@ -42,7 +42,7 @@ func (o *issuedOptions) options() []option {
 // issuedTokens are what somebody else had made at GitHub for this host: each does without
 // a credential here.
 type issuedTokens struct {
-	registration, remove, jit github.Secret
+	registration, remove, jit secret.Secret
 }
 
 // issuedSource is where one of them may come from: an option, systemd's credential
@@ -52,7 +52,7 @@ type issuedSource struct {
 	file      string
 	name      string
 	variables []string
-	into      func(*issuedTokens) *github.Secret
+	into      func(*issuedTokens) *secret.Secret
 }
 
 func issuedSources(o *issuedOptions) []issuedSource {
@@ -60,17 +60,17 @@ func issuedSources(o *issuedOptions) []issuedSource {
 		{
 			what: "the registration token", file: o.registrationTokenFile, name: "registration-token",
 			variables: registrationVariables(),
-			into:      func(t *issuedTokens) *github.Secret { return &t.registration },
+			into:      func(t *issuedTokens) *secret.Secret { return &t.registration },
 		},
 		{
 			what: "the just-in-time configuration", file: o.jitConfigFile, name: "jitconfig",
 			variables: []string{"RUNNER_BOOTSTRAP_JITCONFIG"},
-			into:      func(t *issuedTokens) *github.Secret { return &t.jit },
+			into:      func(t *issuedTokens) *secret.Secret { return &t.jit },
 		},
 		{
 			what: "the remove token", file: o.removeTokenFile, name: "remove-token",
 			variables: []string{"RUNNER_BOOTSTRAP_REMOVE_TOKEN"},
-			into:      func(t *issuedTokens) *github.Secret { return &t.remove },
+			into:      func(t *issuedTokens) *secret.Secret { return &t.remove },
 		},
 	}
 }
@@ -116,38 +116,38 @@ func registrationVariables() []string {
 	return []string{"RUNNER_BOOTSTRAP_REGISTRATION_TOKEN", "RUNNER_TOKEN"}
 }
 
-func (r secretReader) readIssuedToken(ctx context.Context, s issuedSource, fromVariable github.Secret) (github.Secret, error) {
+func (r secretReader) readIssuedToken(ctx context.Context, s issuedSource, fromVariable secret.Secret) (secret.Secret, error) {
 	text, err := r.readIssuedText(ctx, s)
 	switch {
 	case err != nil:
-		return github.Secret{}, err
+		return secret.Secret{}, err
 	case text == "":
 		text = fromVariable.Reveal()
 	}
 	if s.file != "" && strings.TrimSpace(text) == "" {
-		return github.Secret{}, notYet("reading %s: it is empty", s.what)
+		return secret.Secret{}, notYet("reading %s: it is empty", s.what)
 	}
 	return s.read(text)
 }
 
 // read takes what is of the source's kind, as far as its shape tells.
-func (s issuedSource) read(text string) (github.Secret, error) {
-	token, err := github.ReadToken(text)
+func (s issuedSource) read(text string) (secret.Secret, error) {
+	token, err := secret.ReadToken(text)
 	if err != nil {
-		return github.Secret{}, fmt.Errorf("reading %s: %w", s.what, err)
+		return secret.Secret{}, fmt.Errorf("reading %s: %w", s.what, err)
 	}
 	var what string
 	switch kind := token.Kind(); {
-	case kind == github.AccessToken:
+	case kind == secret.AccessToken:
 		what = "an access token: it is for --token-file, and a registration is then asked for with it"
-	case kind == github.JITConfiguration && s.name != "jitconfig":
+	case kind == secret.JITConfiguration && s.name != "jitconfig":
 		what = "a just-in-time configuration: it is for --jitconfig-file"
-	case kind == github.RegistrationToken && s.name == "jitconfig":
+	case kind == secret.RegistrationToken && s.name == "jitconfig":
 		what = "a registration token: it is for --registration-token-file"
 	default:
 		return token, nil
 	}
-	return github.Secret{}, fmt.Errorf("reading %s: %w: it is %s", s.what, github.ErrToken, what)
+	return secret.Secret{}, fmt.Errorf("reading %s: %w: it is %s", s.what, secret.ErrToken, what)
 }
 
 func (r secretReader) readIssuedText(ctx context.Context, s issuedSource) (string, error) {

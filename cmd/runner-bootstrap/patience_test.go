@@ -19,6 +19,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
 // TestEveryCauseHasAVerdict: somebody has decided of each cause whether a machine waits for its end.
@@ -153,7 +154,7 @@ func TestMends(t *testing.T) {
 		"a file that is a directory":       {unread(fs.ErrInvalid, "reading it"), false, never},
 		"an option":                        {usagef("no"), false, never},
 		"a wrong URL":                      {github.ErrScope, false, never},
-		"a secret that is no token yet":    {github.ErrToken, false, later},
+		"a secret that is no token yet":    {secret.ErrToken, false, later},
 		"a server that is ill":             {fmt.Errorf("%w", github.ErrServer), false, soon},
 		"an operation that is not there":   {errors.Join(&github.Error{Status: http.StatusNotImplemented}, github.ErrServer), false, later},
 		"nobody answers":                   {github.ErrNetwork, false, soon},
@@ -168,7 +169,7 @@ func TestMends(t *testing.T) {
 	} {
 		call := &session{}
 		if c.issued {
-			call.issued.registration = github.NewSecret("AAA")
+			call.issued.registration = secret.New("AAA")
 		}
 		if got := mends(call, c.err); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)

@@ -14,6 +14,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -21,7 +22,7 @@ import (
 // credential of this call: where this call found it, if that is a place. What
 // came through standard input or the environment has none; it is for the plan to
 // decide whether it is kept.
-func credentialToRecord(o *credentialOptions, cred credential) (instance.Credential, github.Secret, error) {
+func credentialToRecord(o *credentialOptions, cred credential) (instance.Credential, secret.Secret, error) {
 	var found instance.Credential
 	var err error
 	switch {
@@ -30,11 +31,11 @@ func credentialToRecord(o *credentialOptions, cred credential) (instance.Credent
 		found.AppID = o.appID
 		found.InstallationID, _ = strconv.ParseInt(o.appInstallationID, 10, 64) // checked by readApp
 		if found.AppKeyCommand = o.appKeyCommand; found.AppKeyCommand != "" {
-			return found, github.Secret{}, nil
+			return found, secret.Secret{}, nil
 		}
 		if outlivesCall(o.appKeyFile) {
 			found.AppKeyFile, err = filepath.Abs(o.appKeyFile)
-			return found, github.Secret{}, err
+			return found, secret.Secret{}, err
 		}
 		found.Kept = true
 		return found, cred.app.Key, nil
@@ -164,7 +165,7 @@ func readRecorded(call *session, record instance.Record) (credential, error) {
 	case err != nil:
 		return credential{}, err
 	case c.AppID == "":
-		return credential{token: github.NewSecret(kept)}, nil
+		return credential{token: secret.New(kept)}, nil
 	}
-	return credential{app: &github.AppConfig{ID: c.AppID, Key: github.NewSecret(kept), Installation: c.InstallationID}}, nil
+	return credential{app: &github.AppConfig{ID: c.AppID, Key: secret.New(kept), Installation: c.InstallationID}}, nil
 }

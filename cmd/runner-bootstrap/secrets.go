@@ -16,8 +16,8 @@ import (
 	"time"
 	"unicode/utf16"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
@@ -56,14 +56,14 @@ func (call *session) secrets() secretReader {
 }
 
 // popVariables gives the first of the variables that is set, and unsets them all.
-func popVariables(names []string) (github.Secret, error) {
-	var found github.Secret
+func popVariables(names []string) (secret.Secret, error) {
+	var found secret.Secret
 	for _, name := range names {
 		if found.Empty() {
-			found = github.NewSecret(os.Getenv(name))
+			found = secret.New(os.Getenv(name))
 		}
 		if err := os.Unsetenv(name); err != nil {
-			return github.Secret{}, fmt.Errorf("taking %s out of the environment: %w", name, err)
+			return secret.Secret{}, fmt.Errorf("taking %s out of the environment: %w", name, err)
 		}
 	}
 	return found, nil
@@ -93,19 +93,19 @@ func (r secretReader) run(ctx context.Context, option, line string) (string, err
 }
 
 // readPassword reads the password of an account from a file, up to the end of its line; empty without a file.
-func (r secretReader) readPassword(ctx context.Context, path string) (github.Secret, error) {
+func (r secretReader) readPassword(ctx context.Context, path string) (secret.Secret, error) {
 	if path == "" {
-		return github.Secret{}, nil
+		return secret.Secret{}, nil
 	}
 	text, err := r.readFile(ctx, "the password", path)
 	if err != nil {
-		return github.Secret{}, err
+		return secret.Secret{}, err
 	}
 	password, _, _ := strings.Cut(strings.TrimRight(text, "\r\n"), "\n")
 	if password = strings.TrimRight(password, "\r"); password == "" {
-		return github.Secret{}, emptySecret("reading the password", fmt.Sprintf("%q", path))
+		return secret.Secret{}, emptySecret("reading the password", fmt.Sprintf("%q", path))
 	}
-	return github.NewSecret(password), nil
+	return secret.New(password), nil
 }
 
 // readFile reads a file, and warns if others can read it too. It may be a pipe that a

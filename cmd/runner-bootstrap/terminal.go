@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
 // terminal is where a person is asked, beside what is told.
@@ -140,13 +140,13 @@ func askToken(ctx context.Context, call *session) error {
 
 // place is where a token goes that is recognized as one that was issued elsewhere, with which a command works as it is; nil if
 // it does not.
-func (t *issuedTokens) place(command string, kind github.IssuedKind) *github.Secret {
+func (t *issuedTokens) place(command string, kind secret.Kind) *secret.Secret {
 	switch {
-	case command == "install" && kind == github.RegistrationToken:
+	case command == "install" && kind == secret.RegistrationToken:
 		return &t.registration
-	case command == "install" && kind == github.JITConfiguration:
+	case command == "install" && kind == secret.JITConfiguration:
 		return &t.jit
-	case command == "uninstall" && kind == github.RegistrationToken:
+	case command == "uninstall" && kind == secret.RegistrationToken:
 		return &t.remove
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
 // server is a kind of GitHub's hosts. Tokens that stand in the environment for one kind are not for another.
@@ -52,7 +53,7 @@ func tokenVariableNames() []string {
 
 // popTokens gives the first token of the environment that is for hosts of this kind, the names of the variables whose token is
 // for others, and takes all of them out of the environment.
-func popTokens(of server) (token github.Secret, name string, others []string, err error) {
+func popTokens(of server) (token secret.Secret, name string, others []string, err error) {
 	for _, v := range tokenVariables() {
 		value := os.Getenv(v.name)
 		if unsetErr := os.Unsetenv(v.name); unsetErr != nil {
@@ -64,7 +65,7 @@ func popTokens(of server) (token github.Secret, name string, others []string, er
 			others = append(others, v.name)
 		case name == "":
 			var readErr error
-			if token, readErr = github.ReadToken(value); readErr != nil {
+			if token, readErr = secret.ReadToken(value); readErr != nil {
 				err = errors.Join(err, fmt.Errorf("reading the token from the environment: %w (variable %s)", readErr, v.name))
 			}
 			name = v.name

@@ -18,6 +18,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -179,7 +180,7 @@ func TestInstallByRegistrationToken(t *testing.T) {
 	w := newWorld(t).withRunner()
 	w.host.Connect = nil
 	r := w.request()
-	r.RegistrationToken = github.NewSecret(w.server.RegistrationToken(organization))
+	r.RegistrationToken = secret.New(w.server.RegistrationToken(organization))
 	w.install(r)
 	if len(w.listed()) != 1 || w.record().Phase != instance.Installed {
 		t.Errorf("GitHub lists %+v, the record is %+v", w.listed(), w.record())
@@ -191,7 +192,7 @@ func TestInstallByRegistrationToken(t *testing.T) {
 	w.host.Connect = nil
 	w.server.Fault(githubtest.Fault{Method: "POST", Path: registerPath, Status: 503})
 	r = w.request()
-	r.RegistrationToken = github.NewSecret(w.server.RegistrationToken(organization))
+	r.RegistrationToken = secret.New(w.server.RegistrationToken(organization))
 	w.refused(r, nil)
 	w.says("GitHub may list the runner all the same; without a credential it was not asked")
 }
@@ -295,7 +296,7 @@ func TestInstallKeepsCredential(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t).withGitHub()
 	r := w.byConfig()
-	r.Life.DeregisterOnStop, r.Credential, r.Keep = true, instance.Credential{Kept: true}, github.NewSecret("ghp_kept")
+	r.Life.DeregisterOnStop, r.Credential, r.Keep = true, instance.Credential{Kept: true}, secret.New("ghp_kept")
 	w.install(r)
 	kept, err := w.store.KeptCredential(runnerName)
 	if !account.Privileged() {
@@ -311,7 +312,7 @@ func TestInstallKeepsCredential(t *testing.T) {
 	if made := w.install(r); made.Changes() {
 		t.Errorf("the second plan is %+v", made.Steps)
 	}
-	r.Credential, r.Keep = instance.Credential{TokenCommand: "cat /token"}, github.Secret{}
+	r.Credential, r.Keep = instance.Credential{TokenCommand: "cat /token"}, secret.Secret{}
 	w.install(r)
 	if got := w.phases.of(plan.LifePhase); got != "leaves GitHub when it stops, credential by its command" {
 		t.Errorf("the phase says %q", got)

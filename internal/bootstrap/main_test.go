@@ -27,6 +27,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -169,7 +170,7 @@ func newWorld(t *testing.T) *world {
 		Fetcher:    &download.Fetcher{Cache: download.Cache{Dir: paths.Cache, Volatile: true}},
 		Executable: "/usr/local/bin/runner-bootstrap", Arguments: []string{"--dir", filepath.Dir(paths.State)},
 		Anonymous: func(scope github.Scope) *github.Client {
-			return github.NewClient(nil, scope, github.Static(github.Secret{})) // nothing may be asked of it
+			return github.NewClient(nil, scope, github.Static(secret.Secret{})) // nothing may be asked of it
 		},
 	}
 	t.Cleanup(func() {
@@ -227,10 +228,10 @@ func (w *world) offering(archive *githubtest.Archive) *world {
 		w.t.Fatal(err)
 	}
 	web := transport.NewAPI(transport.Config{UserAgent: "test"})
-	with := func(secret github.Secret) func(github.Scope) *github.Client {
+	with := func(secret secret.Secret) func(github.Scope) *github.Client {
 		return func(scope github.Scope) *github.Client { return github.NewClient(web, scope, github.Static(secret)) }
 	}
-	w.host.Connect, w.host.Anonymous = with(github.NewSecret(server.Token())), with(github.Secret{})
+	w.host.Connect, w.host.Anonymous = with(secret.New(server.Token())), with(secret.Secret{})
 	w.host.Fetcher.Client = transport.NewDownload(transport.Config{UserAgent: "test"})
 	return w
 }
@@ -286,7 +287,7 @@ func (w *world) jit(name string, id int64, more map[string]string) register.JITC
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	config, err := register.ParseJITConfig(github.NewSecret(base64.StdEncoding.EncodeToString(files)))
+	config, err := register.ParseJITConfig(secret.New(base64.StdEncoding.EncodeToString(files)))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -16,9 +16,9 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -222,7 +222,7 @@ func TestServiceKeepsWhatItHad(t *testing.T) {
 					first, second = after, before
 				}
 				r.Variables, r.Life.DeregisterOnStop = []string{"COLOR=blue"}, true
-				r.Credential, r.Keep = first, github.NewSecret("ghp_kept")
+				r.Credential, r.Keep = first, secret.New("ghp_kept")
 				w.install(r)
 				secret := kept(w)
 				r.Credential, r.Variables = second, []string{"COLOR=red"}

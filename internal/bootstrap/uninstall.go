@@ -17,6 +17,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
@@ -29,7 +30,7 @@ type Removal struct {
 	SkipGitHub bool
 	// RemoveToken was minted elsewhere; empty: minted here. It alone does for a
 	// runner that config.sh has registered, but then nothing can be proven.
-	RemoveToken github.Secret
+	RemoveToken secret.Secret
 }
 
 // Uninstall walks back: it stops the runner, removes its service, takes it away
@@ -365,7 +366,7 @@ func (u *uninstaller) owing() instance.Record {
 	return u.record
 }
 
-func (u *uninstaller) removeToken(ctx context.Context) (github.Secret, error) {
+func (u *uninstaller) removeToken(ctx context.Context) (secret.Secret, error) {
 	if !u.removal.RemoveToken.Empty() {
 		return u.removal.RemoveToken, nil
 	}

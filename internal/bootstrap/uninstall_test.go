@@ -21,6 +21,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 )
 
@@ -248,12 +249,12 @@ func TestUninstallByRemoveToken(t *testing.T) {
 	w := newWorld(t).withRunner()
 	w.install(w.request())
 	w.host.Connect = nil
-	w.stays(bootstrap.Removal{RemoveToken: github.NewSecret("wrong")}, nil)
+	w.stays(bootstrap.Removal{RemoveToken: secret.New("wrong")}, nil)
 	cache := w.host.Fetcher.Cache.Dir
 	w.host.Fetcher.Cache.Dir = w.base + "/empty"
-	w.stays(bootstrap.Removal{RemoveToken: github.NewSecret(w.server.RemoveToken(organization))}, register.ErrNoProgram)
+	w.stays(bootstrap.Removal{RemoveToken: secret.New(w.server.RemoveToken(organization))}, register.ErrNoProgram)
 	w.host.Fetcher.Cache.Dir = cache
-	w.uninstall(bootstrap.Removal{RemoveToken: github.NewSecret(w.server.RemoveToken(organization))})
+	w.uninstall(bootstrap.Removal{RemoveToken: secret.New(w.server.RemoveToken(organization))})
 	if got := w.phases.of(plan.DeregisterPhase); got != "removed by config.sh, GitHub was not asked for the proof" || len(w.listed()) > 0 {
 		t.Errorf("the phase says %q, GitHub lists %+v", got, w.listed())
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/machine"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
@@ -70,7 +71,7 @@ type Host struct {
 	Scope  *github.Scope
 	Client *github.Client
 	// Token is the credential if it is a token; empty for an App.
-	Token github.Secret
+	Token secret.Secret
 	Group string
 
 	// Web sends what needs no retries.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
@@ -88,7 +89,7 @@ func (n network) clock(header http.Header, skew time.Duration) []Finding {
 }
 
 // kind names a token by its prefix.
-func kind(token github.Secret) string {
+func kind(token secret.Secret) string {
 	for _, known := range [][2]string{
 		{"ghp_", "a classic token"},
 		{"github_pat_", "a fine-grained token"},

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -376,7 +377,7 @@ func api(t *testing.T, ahead time.Duration, scopes, groups string, status int) *
 func asked(t *testing.T, server *httptest.Server, slug, token string) Host {
 	t.Helper()
 	config := transport.Config{UserAgent: "test"}
-	h := Host{Again: again, Scope: scope(t, server.URL+"/"+slug), Web: transport.NewDownload(config), Token: github.NewSecret(token)}
+	h := Host{Again: again, Scope: scope(t, server.URL+"/"+slug), Web: transport.NewDownload(config), Token: secret.New(token)}
 	if token != "" {
 		h.Client = github.NewClient(transport.NewAPI(config), *h.Scope, github.Static(h.Token))
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
 // Asset is one runner archive, with everything needed to fetch and prove it.
@@ -22,7 +23,7 @@ type Asset struct {
 	File     string   `json:"file,omitempty"` // on this host; then there is no URL
 	SHA256   string   `json:"sha256"`         // lower-case hexadecimal
 	// Bearer is for the URL's host alone.
-	Bearer github.Secret `json:"-"`
+	Bearer secret.Secret `json:"-"`
 	// Mirrored says that URL is on the mirror of [Source].
 	Mirrored bool `json:"-"`
 	// Offered is when GitHub was seen to offer it; zero if it was not.
@@ -115,7 +116,7 @@ func (a Asset) At(base string) (Asset, error) {
 	if err != nil {
 		return Asset{}, err
 	}
-	a.Bearer, a.URL, a.File, a.Mirrored = github.Secret{}, "", "", u.Scheme != "file"
+	a.Bearer, a.URL, a.File, a.Mirrored = secret.Secret{}, "", "", u.Scheme != "file"
 	if u.Scheme == "file" {
 		a.File = filepath.Join(filepath.FromSlash(u.Path), a.Filename)
 		return a, nil

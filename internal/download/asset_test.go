@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
 func TestPlatforms(t *testing.T) {
@@ -58,7 +59,7 @@ func TestResolve(t *testing.T) {
 		a := github.Application{
 			OS: "linux", Architecture: "x64", Filename: "actions-runner-linux-x64-2.337.0.tar.gz",
 			DownloadURL: "https://github.test/actions-runner-linux-x64-2.337.0.tar.gz", SHA256: oneDigest,
-			Bearer: github.NewSecret("b34r3r"),
+			Bearer: secret.New("b34r3r"),
 		}
 		if change != nil {
 			change(&a)
@@ -133,7 +134,7 @@ func TestAssetOnAMirror(t *testing.T) {
 	t.Parallel()
 	offered := Asset{
 		Platform: Platform{OS: "linux", Arch: "x64"}, Version: "2.337.0", Filename: "actions-runner-linux-x64-2.337.0.tar.gz",
-		URL: "https://github.test/x", SHA256: oneDigest, Bearer: github.NewSecret("b34r3r"),
+		URL: "https://github.test/x", SHA256: oneDigest, Bearer: secret.New("b34r3r"),
 	}
 	for base, want := range map[string]struct{ url, file string }{
 		"https://mirror.test/runners":       {url: "https://mirror.test/runners/actions-runner-linux-x64-2.337.0.tar.gz"},

@@ -20,6 +20,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -520,7 +521,7 @@ func TestBearerStaysAtItsHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	web := transport.Config{UserAgent: "test"}
-	applications, err := github.NewClient(transport.NewAPI(web), scope, github.Static(github.NewSecret(server.Token()))).Applications(t.Context())
+	applications, err := github.NewClient(transport.NewAPI(web), scope, github.Static(secret.New(server.Token()))).Applications(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -44,9 +45,9 @@ var validAppID = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 
 // AppConfig says which GitHub App acts.
 type AppConfig struct {
-	ID           string // its client ID, or its number
-	Key          Secret // its private key, as GitHub's PEM file has it
-	Installation int64  // 0: the one that the scope has
+	ID           string        // its client ID, or its number
+	Key          secret.Secret // its private key, as GitHub's PEM file has it
+	Installation int64         // 0: the one that the scope has
 }
 
 // App is the credential of a GitHub App. It gives installation tokens with the
@@ -60,7 +61,7 @@ type App struct {
 	given  bool // the installation was given, not found
 
 	mu      sync.Mutex
-	current Secret
+	current secret.Secret
 	until   time.Time // when current is to be replaced
 	minting *mint     // nil if nobody mints
 	place   place     // of the one who mints
@@ -76,13 +77,13 @@ type place struct {
 // mint is one token being minted. Its fields may be read once done is closed.
 type mint struct {
 	done   chan struct{}
-	token  Secret
+	token  secret.Secret
 	err    error
 	gaveUp bool // it failed because its own caller had no more time
 }
 
 // NewApp returns the credential of a GitHub App for one scope. It asks nobody
-// yet. [ErrAppID], [ErrAppKey] or [ErrAppEnterprise] for what cannot work.
+// yet. [ErrAppID], [secret.ErrAppKey] or [ErrAppEnterprise] for what cannot work.
 func NewApp(http *transport.Client, scope Scope, config AppConfig) (*App, error) {
 	if scope.Kind == Enterprise {
 		return nil, ErrAppEnterprise
@@ -90,7 +91,7 @@ func NewApp(http *transport.Client, scope Scope, config AppConfig) (*App, error)
 	if !validAppID.MatchString(config.ID) {
 		return nil, ErrAppID // not shown: it may be the key, in the wrong place
 	}
-	key, err := parseAppKey(config.Key.Reveal())
+	key, err := secret.ParseAppKey(config.Key.Reveal())
 	if err != nil {
 		return nil, err
 	}
@@ -103,16 +104,16 @@ func NewApp(http *transport.Client, scope Scope, config AppConfig) (*App, error)
 
 // Token is a token that is good for five minutes at least. Errors are those of
 // [Error]; [ErrNotInstalled] and [ErrClock] explain them where they match.
-func (a *App) Token(ctx context.Context) (Secret, error) { return a.token(ctx, Secret{}) }
+func (a *App) Token(ctx context.Context) (secret.Secret, error) { return a.token(ctx, secret.Secret{}) }
 
 // Renew mints another token in place of the one refused, unless somebody else
 // has done so already.
-func (a *App) Renew(ctx context.Context, refused Secret, _ time.Time) (Secret, bool, error) {
+func (a *App) Renew(ctx context.Context, refused secret.Secret, _ time.Time) (secret.Secret, bool, error) {
 	token, err := a.token(ctx, refused)
 	return token, err == nil, err
 }
 
-func (a *App) token(ctx context.Context, refused Secret) (Secret, error) {
+func (a *App) token(ctx context.Context, refused secret.Secret) (secret.Secret, error) {
 	for {
 		a.mu.Lock()
 		if !a.current.Empty() && a.current.Reveal() != refused.Reveal() && time.Now().Before(a.until) {
@@ -131,7 +132,7 @@ func (a *App) token(ctx context.Context, refused Secret) (Secret, error) {
 		select {
 		case <-running.done:
 		case <-ctx.Done():
-			return Secret{}, fmt.Errorf("waiting for an installation token: %w: %w", ErrNetwork, ctx.Err())
+			return secret.Secret{}, fmt.Errorf("waiting for an installation token: %w: %w", ErrNetwork, ctx.Err())
 		}
 		if !running.gaveUp {
 			return running.token, running.err
@@ -150,11 +151,11 @@ func (a *App) run(ctx context.Context, m *mint) {
 }
 
 // fetch finds the installation where it is not known and mints a token there.
-func (a *App) fetch(ctx context.Context) (Secret, time.Time, error) {
+func (a *App) fetch(ctx context.Context) (secret.Secret, time.Time, error) {
 	if a.place.installation == 0 {
 		found, err := a.find(ctx)
 		if err != nil {
-			return Secret{}, time.Time{}, a.explain(err)
+			return secret.Secret{}, time.Time{}, a.explain(err)
 		}
 		a.place = found
 	}
@@ -202,7 +203,7 @@ func (p *place) renamed(path string) {
 	}
 }
 
-func (a *App) mint(ctx context.Context) (Secret, time.Time, error) {
+func (a *App) mint(ctx context.Context) (secret.Secret, time.Time, error) {
 	type grant struct {
 		Permissions   map[string]string `json:"permissions"`
 		Repositories  []string          `json:"repositories,omitempty"`
@@ -228,14 +229,14 @@ func (a *App) mint(ctx context.Context) (Secret, time.Time, error) {
 		body: ask, want: http.StatusCreated, answer: &answer, date: &date,
 	})
 	if err != nil {
-		return Secret{}, time.Time{}, err
+		return secret.Secret{}, time.Time{}, err
 	}
 	if answer.Token == "" || answer.Expires.IsZero() {
-		return Secret{}, time.Time{}, fmt.Errorf("%s: %w: it holds no token", op, ErrNotGitHub)
+		return secret.Secret{}, time.Time{}, fmt.Errorf("%s: %w: it holds no token", op, ErrNotGitHub)
 	}
 	// How long it lives goes by GitHub's clock alone: ours may be wrong, and may
 	// be put right meanwhile.
-	return NewSecret(answer.Token), time.Now().Add(answer.Expires.Sub(date) - renewBefore), nil
+	return secret.New(answer.Token), time.Now().Add(answer.Expires.Sub(date) - renewBefore), nil
 }
 
 // explain adds what only an App can know of a refusal.
@@ -261,16 +262,16 @@ type signer struct {
 }
 
 // Token signs a new one: it costs less than keeping one would.
-func (s *signer) Token(context.Context) (Secret, error) {
+func (s *signer) Token(context.Context) (secret.Secret, error) {
 	s.made = time.Now()
 	return signWebToken(s.id, s.key, s.clock.now())
 }
 
 // Renew signs another one where that can help: the clock that dated the first
 // was wrong, or it got too old while a rate limit was waited for.
-func (s *signer) Renew(ctx context.Context, _ Secret, at time.Time) (Secret, bool, error) {
+func (s *signer) Renew(ctx context.Context, _ secret.Secret, at time.Time) (secret.Secret, bool, error) {
 	if s.off = 0; at.IsZero() {
-		return Secret{}, false, nil
+		return secret.Secret{}, false, nil
 	}
 	s.off = time.Until(at)
 	wrong := at.Sub(s.clock.now()).Abs() > clockTolerance
@@ -278,7 +279,7 @@ func (s *signer) Renew(ctx context.Context, _ Secret, at time.Time) (Secret, boo
 		s.clock = clock{told: at, heard: time.Now()}
 	}
 	if !wrong && time.Since(s.made) < tokenLife {
-		return Secret{}, false, nil
+		return secret.Secret{}, false, nil
 	}
 	token, err := s.Token(ctx)
 	return token, err == nil, err

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
 // Who waits for a token that another is minting gets that one, or mints where
@@ -21,7 +23,7 @@ func TestAppWaitsForWhoMints(t *testing.T) {
 		want   string
 		fails  error
 	}{
-		{"a token", func(m *mint) { m.token = NewSecret("theirs") }, "theirs", nil},
+		{"a token", func(m *mint) { m.token = secret.New("theirs") }, "theirs", nil},
 		{"a refusal", func(m *mint) { m.err = ErrNotInstalled }, "", ErrNotInstalled},
 		{"given up", func(m *mint) { m.err, m.gaveUp = context.Canceled, true }, "", ErrNetwork}, // mints, and reaches nobody
 		{"no end", nil, "", context.DeadlineExceeded},
@@ -30,12 +32,12 @@ func TestAppWaitsForWhoMints(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				theirs := &mint{done: make(chan struct{})}
-				nobody := NewClient(transport.NewAPI(transport.Config{}), Scope{api: "http://127.0.0.1:1"}, Static(Secret{}))
+				nobody := NewClient(transport.NewAPI(transport.Config{}), Scope{api: "http://127.0.0.1:1"}, Static(secret.Secret{}))
 				app := &App{minting: theirs, client: nobody, signer: &signer{}, place: place{installation: 1}}
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				ended := make(chan struct{})
-				var token Secret
+				var token secret.Secret
 				var err error
 				go func() {
 					defer close(ended)
@@ -67,7 +69,7 @@ func TestAppKnowsWhetherItGaveUp(t *testing.T) {
 	cancel()
 	for ctx, want := range map[context.Context]bool{gone: true, t.Context(): false} {
 		// Nothing is sent: the address cannot be one.
-		nowhere := NewClient(transport.NewAPI(transport.Config{}), Scope{api: "http://[::1"}, Static(Secret{}))
+		nowhere := NewClient(transport.NewAPI(transport.Config{}), Scope{api: "http://[::1"}, Static(secret.Secret{}))
 		app := &App{client: nowhere, signer: &signer{}, place: place{installation: 1}}
 		mine := &mint{done: make(chan struct{})}
 		if app.run(ctx, mine); mine.err == nil || mine.gaveUp != want {

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -88,7 +89,7 @@ func (c *caller) do(ctx context.Context, r request) error {
 }
 
 // send asks, and asks again where the answer to what only reads breaks off.
-func (c *caller) send(ctx context.Context, r request, token Secret) (reply, error) {
+func (c *caller) send(ctx context.Context, r request, token secret.Secret) (reply, error) {
 	for try := 0; ; try++ {
 		got, broken, err := c.once(ctx, r, token)
 		if !broken || r.method != http.MethodGet || try == brokenTries || !pause(ctx, try) {
@@ -98,7 +99,7 @@ func (c *caller) send(ctx context.Context, r request, token Secret) (reply, erro
 }
 
 // once sends one request. Broken says that the answer came and did not end well.
-func (c *caller) once(ctx context.Context, r request, token Secret) (got reply, broken bool, err error) {
+func (c *caller) once(ctx context.Context, r request, token secret.Secret) (got reply, broken bool, err error) {
 	target := c.scope.API() + r.path
 	if r.path == "" {
 		target += c.scope.path(r.suffix)

@@ -18,6 +18,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest/contract"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -72,7 +73,7 @@ func newClient(t *testing.T, rawURL, apiURL, token string) *github.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return github.NewClient(transport.NewAPI(transport.Config{UserAgent: "runner-bootstrap/test"}), scope, github.Static(github.NewSecret(token)))
+	return github.NewClient(transport.NewAPI(transport.Config{UserAgent: "runner-bootstrap/test"}), scope, github.Static(secret.New(token)))
 }
 
 const slug = "octo-org"

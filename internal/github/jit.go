@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
 const (
@@ -39,8 +41,8 @@ type JITRequest struct {
 
 // JIT is a runner that was registered without having run, and what it runs with.
 type JIT struct {
-	Runner Runner // its name may have a suffix that was not asked for
-	Config Secret // for the runner's --jitconfig
+	Runner Runner        // its name may have a suffix that was not asked for
+	Config secret.Secret // for the runner's --jitconfig
 }
 
 // JITConfig registers an ephemeral runner and returns its configuration, which
@@ -119,7 +121,7 @@ func (c *Client) registerJIT(ctx context.Context, r JITRequest) (JIT, error) {
 	if answer.Config == "" || answer.Runner.ID <= 0 || answer.Runner.Name == "" {
 		return JIT{}, fmt.Errorf("%s of %s: %w: it holds no configuration", op, c.scope, ErrNotGitHub)
 	}
-	return JIT{Runner: answer.Runner, Config: NewSecret(answer.Config)}, nil
+	return JIT{Runner: answer.Runner, Config: secret.New(answer.Config)}, nil
 }
 
 // mayExist tells whether a runner may be there in spite of an error: the answer

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -26,14 +27,14 @@ type Application struct {
 	Filename     string `json:"filename"`
 	// Bearer is set where the download host wants a short-lived token of its
 	// own (GitHub Enterprise Server).
-	Bearer Secret `json:"-"`
+	Bearer secret.Secret `json:"-"`
 	// SHA256 may be absent: the field is optional in GitHub's description.
 	SHA256 string `json:"sha256_checksum"`
 }
 
 // Token lets a host register or remove runners for an hour.
 type Token struct {
-	Value   Secret
+	Value   secret.Secret
 	Expires time.Time
 }
 
@@ -78,7 +79,7 @@ func (c *Client) Applications(ctx context.Context) ([]Application, error) {
 	}
 	applications := make([]Application, 0, len(answer))
 	for _, a := range answer {
-		a.Application.Bearer = NewSecret(a.Bearer)
+		a.Application.Bearer = secret.New(a.Bearer)
 		applications = append(applications, a.Application)
 	}
 	return applications, nil
@@ -106,10 +107,10 @@ func (c *Client) mint(ctx context.Context, op, suffix string) (Token, error) {
 	if err != nil {
 		return Token{}, err
 	}
-	if answer.Token == "" || CheckToken(answer.Token) != nil {
+	if answer.Token == "" || secret.CheckToken(answer.Token) != nil {
 		return Token{}, fmt.Errorf("%s of %s: %w: it holds no token", op, c.scope, ErrNotGitHub)
 	}
-	return Token{Value: NewSecret(answer.Token), Expires: answer.Expires}, nil
+	return Token{Value: secret.New(answer.Token), Expires: answer.Expires}, nil
 }
 
 // Runners lists the scope's runners, only those called name unless it is

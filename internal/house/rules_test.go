@@ -24,31 +24,31 @@ func arrows() []arrow {
 		{"cmd/runner-bootstrap", []string{
 			"internal/bootstrap", "internal/plan", "internal/doctor", "internal/places", "internal/download", "internal/supervise",
 			"internal/register", "internal/svc", "internal/systemd", "internal/logfile", "internal/status", "internal/machine",
-			"internal/health", "internal/metadata", "internal/github", "internal/instance", "internal/account", "internal/transport",
+			"internal/health", "internal/metadata", "internal/github", "internal/secret", "internal/instance", "internal/account", "internal/transport",
 			"internal/inuse", "internal/refusal", "internal/agent", "internal/jail", "internal/shell", "internal/removal", "internal/openfile",
 			"internal/config", "internal/retry", "internal/sealcheck", "internal/departure", "internal/acl", "internal/startup",
 		}},
 		// Neither this one nor the agent imports the other: they meet in the record.
 		{"internal/bootstrap", []string{
 			"internal/plan", "internal/doctor", "internal/places", "internal/download", "internal/supervise", "internal/register", "internal/svc",
-			"internal/health", "internal/workspace", "internal/sealcheck", "internal/github", "internal/instance",
+			"internal/health", "internal/workspace", "internal/sealcheck", "internal/github", "internal/secret", "internal/instance",
 			"internal/account", "internal/refusal", "internal/control", "internal/removal", "internal/folders", "internal/machine",
 			"internal/startup",
 			"internal/jail",      // its tests are the first process of a config.sh
 			"internal/transport", // the clients that its tests speak to the simulator with
 		}},
 		{"internal/startup", []string{
-			"internal/plan", "internal/supervise", "internal/register", "internal/svc", "internal/github", "internal/instance", "internal/account",
+			"internal/plan", "internal/supervise", "internal/register", "internal/svc", "internal/secret", "internal/instance", "internal/account",
 		}},
 		{"internal/status", []string{
-			"internal/control", "internal/github", "internal/instance", "internal/register", "internal/supervise", "internal/svc",
+			"internal/control", "internal/github", "internal/secret", "internal/instance", "internal/register", "internal/supervise", "internal/svc",
 			"internal/machine", "internal/refusal",
 			"internal/transport", // for the client that its tests ask GitHub with
 		}},
 		// What a plan needs is read; who carries it out stands above.
 		{"internal/plan", []string{
 			"internal/places", "internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health",
-			"internal/metadata", "internal/github", "internal/instance", "internal/account", "internal/refusal", "internal/machine",
+			"internal/metadata", "internal/github", "internal/secret", "internal/instance", "internal/account", "internal/refusal", "internal/machine",
 			"internal/openfile",
 			"internal/transport", // as above
 		}},
@@ -65,12 +65,12 @@ func arrows() []arrow {
 		{"internal/doctor", []string{
 			"internal/doctor/nt",
 			"internal/machine", "internal/refusal",
-			"internal/places", "internal/download", "internal/svc", "internal/github", "internal/instance", "internal/account",
+			"internal/places", "internal/download", "internal/svc", "internal/github", "internal/secret", "internal/instance", "internal/account",
 			"internal/transport", "internal/openfile", "internal/shell", "internal/jail",
 		}},
 		{"internal/places", []string{"internal/acl", "internal/download", "internal/instance", "internal/account", "internal/shell", "internal/volume"}},
 		{"internal/supervise", []string{
-			"internal/register", "internal/instance", "internal/reaper", "internal/jail", "internal/github", "internal/account", "internal/retry",
+			"internal/register", "internal/instance", "internal/reaper", "internal/jail", "internal/secret", "internal/account", "internal/retry",
 			"internal/folders", "internal/removal", // to take away the config.sh of its tests
 		}},
 		{"internal/jail", []string{
@@ -81,13 +81,13 @@ func arrows() []arrow {
 		{"internal/svc/transient", []string{"internal/svc"}},
 		{"internal/register", []string{ // the record says who joins
 			"internal/inuse",
-			"internal/github", "internal/instance", "internal/account", "internal/jail", "internal/openfile", "internal/refusal", "internal/removal",
+			"internal/github", "internal/secret", "internal/instance", "internal/account", "internal/jail", "internal/openfile", "internal/refusal", "internal/removal",
 			"internal/volume", "internal/acl",
 			"internal/transport", // for the client that its tests ask GitHub with
 		}},
 		{"internal/download", []string{
 			"internal/inuse",
-			"internal/download/transfer", "internal/download/unpack", "internal/download/stamp", "internal/folders", "internal/github", "internal/transport", "internal/atomicfile",
+			"internal/download/transfer", "internal/download/unpack", "internal/download/stamp", "internal/folders", "internal/github", "internal/secret", "internal/transport", "internal/atomicfile",
 			"internal/refusal", "internal/removal", "internal/openfile", "internal/acl",
 		}},
 		{"internal/download/transfer", []string{"internal/transport", "internal/retry", "internal/inuse"}}, // the former for the rules of redirects
@@ -102,7 +102,8 @@ func arrows() []arrow {
 		{"internal/systemd", nil},
 		{"internal/logfile", []string{"internal/inuse"}},
 		{"internal/refusal", []string{"internal/github"}}, // for the scope that a hint is about
-		{"internal/github", []string{"internal/transport", "internal/retry"}},
+		{"internal/github", []string{"internal/transport", "internal/retry", "internal/secret"}},
+		{"internal/secret", nil},
 		{"internal/transport", []string{"internal/retry"}},
 		{"internal/instance", []string{"internal/acl", "internal/atomicfile", "internal/openfile", "internal/reaper", "internal/removal", "internal/inuse"}},
 		{"internal/account", []string{"internal/acl"}},
@@ -136,7 +137,7 @@ func arrows() []arrow {
 		{"test/bench", []string{"internal/download", "internal/download/unpack"}},
 		{"test/doctor", nil},
 		{"test/life", []string{"internal/control", "internal/download", "internal/instance"}},
-		{"test/herd", []string{"internal/bootstrap", "internal/plan", "internal/download", "internal/github", "internal/instance", "internal/transport"}},
+		{"test/herd", []string{"internal/bootstrap", "internal/plan", "internal/download", "internal/github", "internal/secret", "internal/instance", "internal/transport"}},
 		{"test/infrastructure", nil},
 		{"test/installer", nil},
 		{"test/wine", nil},

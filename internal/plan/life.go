@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
 // needsCredential tells whether the supervisor is to do something at GitHub.
@@ -80,7 +80,7 @@ func (p *planner) credential() instance.Credential {
 }
 
 // keptAlready tells whether the request's credential is the one that is kept.
-func keptAlready(store *instance.Store, name string, secret github.Secret) bool {
+func keptAlready(store *instance.Store, name string, secret secret.Secret) bool {
 	kept, err := store.KeptCredential(name)
 	return err == nil && kept == secret.Reveal()
 }

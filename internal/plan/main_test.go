@@ -25,6 +25,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
@@ -84,7 +85,7 @@ func newWorld(t *testing.T) *world {
 		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Services: w.services, Private: true, Cloud: &plan.Cloud{},
 		Executable: "/usr/local/bin/runner-bootstrap", Arguments: []string{"--dir", filepath.Dir(paths.State)},
 		Anonymous: func(scope github.Scope) *github.Client {
-			return github.NewClient(nil, scope, github.Static(github.Secret{})) // nothing may be asked of it
+			return github.NewClient(nil, scope, github.Static(secret.Secret{})) // nothing may be asked of it
 		},
 	}
 	return w
@@ -118,10 +119,10 @@ func (w *world) withGitHub() *world {
 	w.scope, err = github.ParseScope(w.server.URL()+"/"+organization, w.server.APIURL())
 	mustDo(w.t, err)
 	web := transport.NewAPI(transport.Config{UserAgent: "test"})
-	with := func(secret github.Secret) func(github.Scope) *github.Client {
+	with := func(secret secret.Secret) func(github.Scope) *github.Client {
 		return func(scope github.Scope) *github.Client { return github.NewClient(web, scope, github.Static(secret)) }
 	}
-	w.maker.Connect, w.maker.Anonymous = with(github.NewSecret(w.server.Token())), with(github.Secret{})
+	w.maker.Connect, w.maker.Anonymous = with(secret.New(w.server.Token())), with(secret.Secret{})
 	return w
 }
 
@@ -154,7 +155,7 @@ func (w *world) jit(name string, id int64, more map[string]string) *register.JIT
 		".credentials": base64.StdEncoding.EncodeToString([]byte(`{"Scheme":"OAuth"}`)),
 	})
 	mustDo(w.t, err)
-	config, err := register.ParseJITConfig(github.NewSecret(base64.StdEncoding.EncodeToString(files)))
+	config, err := register.ParseJITConfig(secret.New(base64.StdEncoding.EncodeToString(files)))
 	mustDo(w.t, err)
 	return &config
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -59,7 +60,7 @@ func TestPlanInPrint(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	r := w.brought()
-	r.Keep, r.RegistrationToken = github.NewSecret("ghp_secret"), github.NewSecret("ABCSECRET")
+	r.Keep, r.RegistrationToken = secret.New("ghp_secret"), secret.New("ABCSECRET")
 	text, err := json.Marshal(w.plan(r))
 	mustDo(t, err)
 	var fields map[string]any
@@ -142,7 +143,7 @@ func TestPlanWarnsOfPort(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := w.request()
-		r.Scope, r.RegistrationToken, r.Source = scope, github.NewSecret("A"), w.brought().Source
+		r.Scope, r.RegistrationToken, r.Source = scope, secret.New("A"), w.brought().Source
 		if made := w.plan(r); slices.ContainsFunc(made.Warnings, ofPort) != want {
 			t.Errorf("%s: the warnings are %q", url, made.Warnings)
 		}
@@ -228,7 +229,7 @@ func TestPlanKeepsCredential(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t).withGitHub()
 	r := w.request()
-	r.Credential, r.Keep = instance.Credential{Kept: true}, github.NewSecret("ghp_kept")
+	r.Credential, r.Keep = instance.Credential{Kept: true}, secret.New("ghp_kept")
 	if d := w.plan(r).Details; d.KeepCredential || d.Record.Credential.Kept {
 		t.Error("it is to be kept, though nothing needs it")
 	}
@@ -248,7 +249,7 @@ func TestPlanKeepsCredential(t *testing.T) {
 	if made := w.plan(r); made.Changes() || made.Details.KeepCredential {
 		t.Errorf("the same one: %+v", made.Steps)
 	}
-	r.Keep = github.NewSecret("ghp_other")
+	r.Keep = secret.New("ghp_other")
 	if made := w.plan(r); !made.ChangesIn(plan.LifePhase) || !made.Details.KeepCredential {
 		t.Errorf("another one: %+v", made.Steps)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
 // A runner that is registered with other options leaves first, if that was asked for.
@@ -37,7 +38,7 @@ func TestPlanReplaces(t *testing.T) {
 	w.change(func(r *instance.Record) { r.Service = "" })
 	w.refused(r, plan.ErrAtWork, "process ")
 	w.maker.Connect = nil
-	r.RegistrationToken = github.NewSecret("AAAA")
+	r.RegistrationToken = secret.New("AAAA")
 	w.refused(r, github.ErrNoCredential, "a registration token cannot take it away first")
 }
 
@@ -95,7 +96,7 @@ func TestPlanWaits(t *testing.T) {
 	}
 	for name, change := range map[string]func(*plan.Request){
 		"no credential of its own":     func(r *plan.Request) { r.Credential = instance.Credential{} },
-		"a registration token as well": func(r *plan.Request) { r.RegistrationToken = github.NewSecret("AAAA") },
+		"a registration token as well": func(r *plan.Request) { r.RegistrationToken = secret.New("AAAA") },
 	} {
 		other := r
 		change(&other)
@@ -120,7 +121,7 @@ func TestPlanByRegistrationToken(t *testing.T) {
 	w := newWorld(t).withGitHub()
 	w.maker.Connect = nil
 	r := w.request()
-	r.RegistrationToken = github.NewSecret(w.server.RegistrationToken(organization))
+	r.RegistrationToken = secret.New(w.server.RegistrationToken(organization))
 	wants(t, w.plan(r), plan.RegisterPhase, "change web-1 at "+w.scope.URL()+" (not registered yet; GitHub was not asked)")
 	w.installed(r)
 	if got := step(w.plan(r), plan.RegisterPhase); !strings.HasSuffix(got, "; GitHub was not asked)") || !strings.HasPrefix(got, "keep ") {
@@ -163,7 +164,7 @@ func TestPlanIsNotToldByJobs(t *testing.T) {
 	} {
 		w := newWorld(t)
 		r := w.request()
-		r.RegistrationToken, r.Source = github.NewSecret("AAAA"), w.brought().Source
+		r.RegistrationToken, r.Source = secret.New("AAAA"), w.brought().Source
 		w.installed(r)
 		w.write("rb/runners/web-1/.runner", text)
 		w.write("rb/runners/web-1/.credentials", "{}")
@@ -183,7 +184,7 @@ func TestPlanOfAnEarlierVersion(t *testing.T) {
 	for id, want := range map[int64]string{runnerID: "registered already, id 77; GitHub was not asked", 102: "not registered yet; GitHub was not asked"} {
 		w := newWorld(t)
 		r := w.request()
-		r.RegistrationToken, r.Source = github.NewSecret("AAAA"), w.brought().Source
+		r.RegistrationToken, r.Source = secret.New("AAAA"), w.brought().Source
 		w.installed(r)
 		mustDo(t, os.RemoveAll(instance.KeptRegistration(w.maker.Store, runnerName).Folder()))
 		w.write("rb/runners/web-1/.runner", fmt.Sprintf(`{"agentId": %d, "agentName": "web-1", "gitHubUrl": %q}`, id, w.scope.URL()))

@@ -11,6 +11,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
 // DefaultUser is the account that jobs run as when none is named; further runners
@@ -36,13 +37,13 @@ type Request struct {
 	// Credential is where the supervisor finds its credential; Keep is that
 	// credential, where there is no such place and it has to be kept.
 	Credential instance.Credential
-	Keep       github.Secret
+	Keep       secret.Secret
 	// Thorough also asks GitHub for what makes a warning and nothing else, where
 	// somebody reads it. A fleet saves the requests.
 	Thorough bool
 	// RegistrationToken was minted elsewhere; empty: minted here. With it nothing
 	// is asked of GitHub that needs another credential.
-	RegistrationToken github.Secret
+	RegistrationToken secret.Secret
 	// JIT is a registration that was made elsewhere; nil: made here. Its name
 	// counts, and Identity does not.
 	JIT *register.JITConfig
@@ -55,7 +56,7 @@ type Account struct {
 	// UserPerRunner gives each of several runners an account of its own.
 	UserPerRunner bool
 	// Password is that of User, where Windows has to know it; it is kept nowhere.
-	Password github.Secret
+	Password secret.Secret
 }
 
 // Earlier is what a request has to do with the install before it, and with the one after.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
 const (
@@ -44,7 +44,7 @@ func listen(output io.Reader, t *transcript) (said func() []string) {
 // expected in it, and is taken out all the same.
 type transcript struct {
 	log   *slog.Logger
-	token github.Secret
+	token secret.Secret
 	begun []byte // a line that has not ended yet
 	lines []string
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -25,7 +26,7 @@ func (w *world) client(t *testing.T) *github.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return github.NewClient(transport.NewAPI(transport.Config{UserAgent: "test"}), scope, github.Static(github.NewSecret(w.Token())))
+	return github.NewClient(transport.NewAPI(transport.Config{UserAgent: "test"}), scope, github.Static(secret.New(w.Token())))
 }
 
 // joiner joins w's runner, and tells log.
@@ -108,7 +109,7 @@ func TestNothingIsKeptUnconfirmed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	refused := errors.New("seen")
-	got, err := w.Join(t.Context(), w.kept, w.kept.record.Identity, false, github.NewSecret(w.RegistrationToken(slug)),
+	got, err := w.Join(t.Context(), w.kept, w.kept.record.Identity, false, secret.New(w.RegistrationToken(slug)),
 		func(_ context.Context, settings Settings) error {
 			if kept, err := w.kept.Settings(); !errors.Is(err, ErrNotConfigured) || settings.Name != "web-1" {
 				t.Errorf("%+v is kept already, %v; told was %+v", kept, err, settings)
@@ -124,7 +125,7 @@ func TestNothingIsKeptUnconfirmed(t *testing.T) {
 	var log bytes.Buffer
 	alone := w.joiner(t, &log)
 	alone.Client, alone.Replace = nil, true
-	token := Token{Token: github.Token{Value: github.NewSecret(w.RegistrationToken(slug))}}
+	token := Token{Token: github.Token{Value: secret.New(w.RegistrationToken(slug))}}
 	if got, err := alone.JoinWith(t.Context(), token); err != nil || got.ID == 0 || w.asked() != 0 {
 		t.Errorf("with a token alone: %+v, %v, and GitHub was asked %d times", got, err, w.asked())
 	}

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
 // ErrJITConfig means that a text is not a just-in-time configuration.
@@ -33,13 +33,13 @@ type JITConfig struct {
 	// Servers are the addresses that the runner will speak to.
 	Servers []string
 
-	files map[string]github.Secret
+	files map[string]secret.Secret
 }
 
 // ParseJITConfig reads what GitHub's generate-jitconfig returns: the base64 of a
 // JSON object from file names to the base64 of their contents (actions/runner,
 // Runner.cs). [ErrJITConfig] otherwise; errors show nothing of the text.
-func ParseJITConfig(encoded github.Secret) (JITConfig, error) {
+func ParseJITConfig(encoded secret.Secret) (JITConfig, error) {
 	wrong := func(what string) (JITConfig, error) {
 		return JITConfig{}, fmt.Errorf("%w: %s", ErrJITConfig, what)
 	}
@@ -51,7 +51,7 @@ func ParseJITConfig(encoded github.Secret) (JITConfig, error) {
 	if json.Unmarshal(text, &files) != nil {
 		return wrong("it holds no files")
 	}
-	config := JITConfig{files: map[string]github.Secret{}}
+	config := JITConfig{files: map[string]secret.Secret{}}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		content, err := base64.StdEncoding.DecodeString(files[name])
 		switch {
@@ -60,7 +60,7 @@ func ParseJITConfig(encoded github.Secret) (JITConfig, error) {
 		case err != nil || strings.TrimSpace(string(content)) == "":
 			return wrong(fmt.Sprintf("its file %q is empty or not base64", name))
 		}
-		config.files[name] = github.NewSecret(string(content))
+		config.files[name] = secret.New(string(content))
 	}
 	settings, there := config.files[settingsFile]
 	if !there || len(config.files) == 1 {
@@ -78,7 +78,7 @@ func ParseJITConfig(encoded github.Secret) (JITConfig, error) {
 
 // addresses are the URLs in the files of a registration (actions/runner,
 // RunnerSettings and CredentialData).
-func addresses(files map[string]github.Secret) []string {
+func addresses(files map[string]secret.Secret) []string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		var fields map[string]any

@@ -13,13 +13,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
 const jitSettings = `{"AgentId":"42","AgentName":"job-1","WorkFolder":"_work","Ephemeral":"True","ServerUrl":"https://pipelines.test"}`
 
 // encoded makes a just-in-time configuration of files.
-func encoded(t *testing.T, files map[string]string) github.Secret {
+func encoded(t *testing.T, files map[string]string) secret.Secret {
 	t.Helper()
 	packed := map[string]string{}
 	for name, content := range files {
@@ -29,7 +29,7 @@ func encoded(t *testing.T, files map[string]string) github.Secret {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return github.NewSecret(base64.StdEncoding.EncodeToString(text))
+	return secret.New(base64.StdEncoding.EncodeToString(text))
 }
 
 func jitFiles() map[string]string {
@@ -66,22 +66,22 @@ func TestJITConfigNamesItsServers(t *testing.T) {
 
 func TestWhatIsNoJITConfig(t *testing.T) {
 	t.Parallel()
-	with := func(name, content string) github.Secret {
+	with := func(name, content string) secret.Secret {
 		files := jitFiles()
 		files[name] = content
 		return encoded(t, files)
 	}
-	text := func(plain string) github.Secret {
-		return github.NewSecret(base64.StdEncoding.EncodeToString([]byte(plain)))
+	text := func(plain string) secret.Secret {
+		return secret.New(base64.StdEncoding.EncodeToString([]byte(plain)))
 	}
 	lone := jitFiles()
 	maps.DeleteFunc(lone, func(name, _ string) bool { return name != ".runner" })
 	for name, c := range map[string]struct {
-		secret github.Secret
+		secret secret.Secret
 		says   string
 	}{
-		"nothing":            {github.Secret{}, "it holds no files"},
-		"no base64":          {github.NewSecret("ghp_secret!"), "it is not base64"},
+		"nothing":            {secret.Secret{}, "it holds no files"},
+		"no base64":          {secret.New("ghp_secret!"), "it is not base64"},
 		"no JSON":            {text("secret"), "it holds no files"},
 		"another JSON":       {text(`["secret"]`), "it holds no files"},
 		"a file above":       {with("../.runner", "secret"), `"../.runner" is no file of a registration`},

@@ -10,6 +10,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
 const (
@@ -104,7 +105,7 @@ func (j Joiner) madeAsAsked(made github.JIT, settings Settings) error {
 func (j Joiner) Mint(ctx context.Context) (Token, error) {
 	if j.Shares {
 		value, expires := j.Store.KeptToken(j.Record.ScopeURL)
-		if kept := (github.Token{Value: github.NewSecret(value), Expires: expires}); Lasts(kept) {
+		if kept := (github.Token{Value: secret.New(value), Expires: expires}); Lasts(kept) {
 			return Token{Token: kept, kept: true}, nil
 		}
 	}

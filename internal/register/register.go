@@ -11,6 +11,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
 // tokenVariable is where config.sh looks for its token (actions/runner,
@@ -23,7 +24,7 @@ const tokenVariable = "ACTIONS_RUNNER_INPUT_TOKEN"
 // kept, but GitHub may list the runner if its answer was lost: the caller looks. With
 // replace, a runner of the same name at GitHub is replaced.
 func (r Room) Join(
-	ctx context.Context, kept Kept, id instance.Identity, replace bool, token github.Secret, confirm func(context.Context, Settings) error,
+	ctx context.Context, kept Kept, id instance.Identity, replace bool, token secret.Secret, confirm func(context.Context, Settings) error,
 ) (Settings, error) {
 	if err := kept.Forget(); err != nil {
 		return Settings{}, err
@@ -93,7 +94,7 @@ func (w written) confirmedBy(ctx context.Context, confirm func(context.Context, 
 
 // Leave takes the runner of kept away from GitHub with a remove token, and forgets its
 // registration. After a failure that is still kept.
-func (r Room) Leave(ctx context.Context, kept Kept, token github.Secret) error {
+func (r Room) Leave(ctx context.Context, kept Kept, token secret.Secret) error {
 	err := r.run(ctx, visit{
 		verb: "removing", name: kept.record.Name, token: token,
 		// "remove" counts only as the first argument, and takes no --unattended.

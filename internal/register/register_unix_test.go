@@ -21,11 +21,11 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
 // archive is a simulated runner, made once.
@@ -75,7 +75,7 @@ func makeArchive(dir string) error {
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-func secret() github.Secret { return github.NewSecret("AABF3JGZDX3P5PMEXLND6TS6FCWO6") }
+func aToken() secret.Secret { return secret.New("AABF3JGZDX3P5PMEXLND6TS6FCWO6") }
 
 // us is the account that runs the tests.
 func us(t *testing.T) account.User {
@@ -150,7 +150,7 @@ func unpacked(ctx context.Context, dir string) error {
 const slug = "octo-org"
 
 func (w *world) join(ctx context.Context, id instance.Identity, replace bool, token string) (Settings, error) {
-	return w.Join(ctx, w.kept, id, replace, github.NewSecret(token), nil)
+	return w.Join(ctx, w.kept, id, replace, secret.New(token), nil)
 }
 
 func TestJoinAndLeave(t *testing.T) {
@@ -179,7 +179,7 @@ func TestJoinAndLeave(t *testing.T) {
 		t.Errorf("%+v is kept, %v", again, err)
 	}
 	removeToken := w.RemoveToken(slug)
-	if err := w.Leave(t.Context(), w.kept, github.NewSecret(removeToken)); err != nil {
+	if err := w.Leave(t.Context(), w.kept, secret.New(removeToken)); err != nil {
 		t.Fatal(err)
 	}
 	if left := w.Runners(slug); len(left) != 0 {
@@ -345,7 +345,7 @@ func TestLeaveRefused(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = w.Leave(t.Context(), w.kept, github.NewSecret(c.prepare(w, settings)))
+			err = w.Leave(t.Context(), w.kept, secret.New(c.prepare(w, settings)))
 			if !errors.Is(err, c.want) || !strings.HasPrefix(fmt.Sprint(err), "removing the runner: ") {
 				t.Errorf("%v, want %v", err, c.want)
 			}
@@ -359,7 +359,7 @@ func TestLeaveRefused(t *testing.T) {
 func TestLeaveOfTheUnconfigured(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	if err := w.Leave(t.Context(), w.kept, secret()); !errors.Is(err, ErrNotConfigured) {
+	if err := w.Leave(t.Context(), w.kept, aToken()); !errors.Is(err, ErrNotConfigured) {
 		t.Error(err)
 	}
 }
@@ -419,7 +419,7 @@ func scripted(t *testing.T, text string, log *slog.Logger) Room {
 
 // try runs config.sh with arguments.
 func (r Room) try(ctx context.Context) error {
-	return r.run(ctx, visit{verb: "testing", name: "web-1", arguments: []string{"a b", "c"}, token: secret()})
+	return r.run(ctx, visit{verb: "testing", name: "web-1", arguments: []string{"a b", "c"}, token: aToken()})
 }
 
 // said runs a script as config.sh and returns what became of it.
@@ -543,7 +543,7 @@ func TestOutputIsBounded(t *testing.T) {
 
 func TestOutputIsReadInLines(t *testing.T) {
 	t.Parallel()
-	got := &transcript{log: quiet(), token: github.NewSecret("s3cr3t")}
+	got := &transcript{log: quiet(), token: secret.New("s3cr3t")}
 	for _, part := range []string{"one\r\ntw", "o\n", "\n  \n", "three s3c", "r3t.\nfour", ""} {
 		if n, err := got.Write([]byte(part)); n != len(part) || err != nil {
 			t.Errorf("%q: %d, %v", part, n, err)
@@ -723,20 +723,20 @@ func TestConfigThatCannotBeStarted(t *testing.T) {
 	t.Parallel()
 	k := keptOf(t, t.TempDir(), "https://github.com/octo-org")
 	r := scripted(t, "exit 0", quiet())
-	if _, err := r.Join(t.Context(), k, instance.Identity{}, false, secret(), nil); !errors.Is(err, ErrNotConfigured) {
+	if _, err := r.Join(t.Context(), k, instance.Identity{}, false, aToken(), nil); !errors.Is(err, ErrNotConfigured) {
 		t.Errorf("it ended well and did nothing: %v", err)
 	}
 	r.Place = func(_ context.Context, dir string) error { return os.Mkdir(dir, 0o755) }
-	if _, err := r.Join(t.Context(), k, instance.Identity{}, false, secret(), nil); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "starting config.sh") {
+	if _, err := r.Join(t.Context(), k, instance.Identity{}, false, aToken(), nil); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "starting config.sh") {
 		t.Errorf("absent: %v", err)
 	}
 	broken := errors.New("the disk is full")
 	r.Place = func(context.Context, string) error { return broken }
-	if _, err := r.Join(t.Context(), k, instance.Identity{}, false, secret(), nil); !errors.Is(err, broken) {
+	if _, err := r.Join(t.Context(), k, instance.Identity{}, false, aToken(), nil); !errors.Is(err, broken) {
 		t.Errorf("no copy: %v", err)
 	}
 	r.Place = nil
-	if _, err := r.Join(t.Context(), k, instance.Identity{}, false, secret(), nil); !errors.Is(err, ErrNoProgram) {
+	if _, err := r.Join(t.Context(), k, instance.Identity{}, false, aToken(), nil); !errors.Is(err, ErrNoProgram) {
 		t.Errorf("nothing to copy: %v", err)
 	}
 }
@@ -752,7 +752,7 @@ func TestJoinBelievesNoOther(t *testing.T) {
 	} {
 		k := keptOf(t, t.TempDir(), "https://github.com/octo-org")
 		r := scripted(t, "echo '"+settings+"' >.runner; echo {} >.credentials", quiet())
-		if got, err := r.Join(t.Context(), k, instance.Identity{}, false, secret(), nil); err == nil {
+		if got, err := r.Join(t.Context(), k, instance.Identity{}, false, aToken(), nil); err == nil {
 			t.Errorf("%s: %+v", name, got)
 		}
 		if got, err := k.Settings(); !errors.Is(err, ErrNotConfigured) {

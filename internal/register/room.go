@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
 // Room is where the runner's own program, config.sh, speaks to GitHub: a folder that is
@@ -93,7 +93,7 @@ type visit struct {
 	verb      string // "configuring", "removing"
 	name      string // of the runner
 	arguments []string
-	token     github.Secret
+	token     secret.Secret
 	// before is called with the room and its account when it is ready, and after when
 	// config.sh has ended well.
 	before func(dir string, user account.User) error

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -130,7 +130,7 @@ func (f *Former) RememberCredential() error {
 		if kept == "" {
 			return f.Store.DropCredential(f.Record.Name)
 		}
-		return f.Store.KeepCredential(f.Record.Name, github.NewSecret(kept))
+		return f.Store.KeepCredential(f.Record.Name, secret.New(kept))
 	})
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/machine"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/status"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
@@ -80,7 +81,7 @@ func (w *world) withRunner() *world {
 	w.server = server
 	web := transport.NewAPI(transport.Config{UserAgent: "test"})
 	w.look.Connect = func(scope github.Scope) *github.Client {
-		return github.NewClient(web, scope, github.Static(github.NewSecret(server.Token())))
+		return github.NewClient(web, scope, github.Static(secret.New(server.Token())))
 	}
 	id := server.AddRunner(organization, githubtest.Runner{Name: runnerName, Status: "offline", Ephemeral: true}).ID
 	must(w.t, os.MkdirAll(filepath.Join(w.root, "bin"), 0o755))

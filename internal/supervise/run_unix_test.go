@@ -22,13 +22,13 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
 // archive is a simulated runner, made once.
@@ -196,7 +196,7 @@ func newWorldAt(t *testing.T, at githubtest.Config, environment []string, epheme
 	}}
 	room := register.NewRoom(stateOf(root), record, copies, environment, quiet())
 	settings, err := room.Join(t.Context(), register.KeptOf(stateOf(root), record), instance.Identity{Ephemeral: ephemeral}, false,
-		github.NewSecret(server.RegistrationToken(slug)), nil)
+		secret.New(server.RegistrationToken(slug)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

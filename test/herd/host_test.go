@@ -19,6 +19,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -53,7 +54,7 @@ func newHost(t *testing.T, name, dir string, scope github.Scope, server *githubt
 	h.wire.DialContext, h.wire.Proxy = pipes.Dial, nil
 	t.Cleanup(h.wire.CloseIdleConnections)
 	t.Cleanup(h.runner.CloseIdleConnections)
-	h.client = github.NewClient(web, scope, github.Static(github.NewSecret(server.Token())))
+	h.client = github.NewClient(web, scope, github.Static(secret.New(server.Token())))
 	paths := instance.DefaultPaths(dir)
 	h.product = &bootstrap.Host{
 		Paths: paths, Store: instance.NewStore(paths.State), Private: true, Log: slog.New(slog.DiscardHandler),

@@ -1,4 +1,6 @@
-package github
+// Package secret holds credentials so that nothing prints them, and reads tokens and keys in the forms in which people hand
+// them over.
+package secret
 
 import (
 	"errors"
@@ -18,9 +20,9 @@ type Secret struct {
 	value *string
 }
 
-// NewSecret takes a credential as files and pipes hand it over: white space
+// New takes a credential as files and pipes hand it over: white space
 // around it, a final newline most of all, is not part of it.
-func NewSecret(value string) Secret {
+func New(value string) Secret {
 	value = strings.TrimSpace(value)
 	if value == "" {
 		return Secret{}
@@ -32,11 +34,8 @@ func NewSecret(value string) Secret {
 // more than it.
 var ErrToken = errors.New("not a token")
 
-// ErrNoCredential means that something has to be asked of GitHub that takes one.
-var ErrNoCredential = errors.New("there is no credential")
-
 // CheckToken looks at a token read from outside. White space around it is no
-// part of it, as for [NewSecret], and an empty text is none at all; blanks and
+// part of it, as for [New], and an empty text is none at all; blanks and
 // line breaks inside, and what is in no token of GitHub's, are [ErrToken]. The
 // error shows nothing of the text. Lengths and prefixes are GitHub's to change,
 // so they do not matter.
@@ -74,7 +73,7 @@ func (s Secret) String() string {
 }
 
 // GoString redacts for %#v.
-func (s Secret) GoString() string { return "github.Secret(" + s.String() + ")" }
+func (s Secret) GoString() string { return "secret.Secret(" + s.String() + ")" }
 
 // LogValue redacts in log/slog.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }

@@ -1,4 +1,4 @@
-package github
+package secret
 
 import (
 	"bytes"
@@ -26,14 +26,13 @@ type holder struct {
 	Interface any
 	inner     struct{ deeper Secret }
 	Inner     struct{ Deeper Secret }
-	Token     Token
 }
 
 func newHolder() holder {
-	s := NewSecret(theSecret)
+	s := New(theSecret)
 	h := holder{
 		Exported: s, hidden: s, Pointer: &s, pointer: &s, List: []Secret{s}, list: []Secret{s},
-		ByName: map[string]Secret{"a": s}, byName: map[string]Secret{"a": s}, Interface: s, Token: Token{Value: s},
+		ByName: map[string]Secret{"a": s}, byName: map[string]Secret{"a": s}, Interface: s,
 	}
 	h.inner.deeper, h.Inner.Deeper = s, s
 	return h
@@ -50,10 +49,10 @@ func hides(t *testing.T, where, text string) {
 
 func TestSecretIsNeverPrinted(t *testing.T) {
 	t.Parallel()
-	s, h := NewSecret(theSecret), newHolder()
+	s, h := New(theSecret), newHolder()
 	values := map[string]any{
 		"secret": s, "pointer": &s, "struct": h, "pointer to struct": &h, "list": []Secret{s}, "map": map[string]any{"a": h},
-		"map key": map[Secret]int{s: 1}, "error": fmt.Errorf("using %v: %w", s, errors.New("x")), "client": NewClient(nil, Scope{}, Static(s)),
+		"map key": map[Secret]int{s: 1}, "error": fmt.Errorf("using %v: %w", s, errors.New("x")),
 	}
 	for name, value := range values {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%#x", "%d", "%o", "%t", "%p", "%T", "%100v", "%.5s", "%!"} {
@@ -91,7 +90,7 @@ func TestSecretIsNeverLogged(t *testing.T) {
 		var out bytes.Buffer
 		log := slog.New(handler(&out)).With("with", h.Exported)
 		log.Info("message", "secret", h.Exported, "pointer", h.Pointer, "struct", h, "pointer_to_struct", &h, "list", h.List,
-			"token", h.Token, slog.Group("group", "secret", h.Exported))
+			slog.Group("group", "secret", h.Exported))
 		hides(t, name, out.String())
 		if got := strings.Count(out.String(), "[redacted]"); got < 4 {
 			t.Errorf("%s says %d times that there is one: %s", name, got, out.String())
@@ -102,12 +101,12 @@ func TestSecretIsNeverLogged(t *testing.T) {
 func TestSecretOfNothing(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", " ", "\n", "\r\n\t"} {
-		s := NewSecret(text)
+		s := New(text)
 		if !s.Empty() || s.Reveal() != "" || s.String() != "" || s != (Secret{}) {
 			t.Errorf("%q is the secret %#v", text, s)
 		}
 	}
-	if got := NewSecret(" " + theSecret + "\r\n").Reveal(); got != theSecret {
+	if got := New(" " + theSecret + "\r\n").Reveal(); got != theSecret {
 		t.Errorf("a final newline counts: %q", got)
 	}
 }

@@ -1,4 +1,4 @@
-package github
+package secret
 
 import (
 	"bytes"
@@ -63,7 +63,7 @@ func ReadToken(text string) (Secret, error) {
 	if err := CheckToken(text); err != nil {
 		return Secret{}, err
 	}
-	return NewSecret(text), nil
+	return New(text), nil
 }
 
 // otherThanToken says what a text is that people hand over in a token's place; empty for what may be a token.
@@ -81,19 +81,19 @@ func otherThanToken(text string) string {
 	case strings.HasPrefix(text, "$") || strings.HasPrefix(text, "<") || strings.HasPrefix(text, "%") && strings.HasSuffix(text, "%"):
 		return "the name of a variable or a placeholder, and no value"
 	case lower == "null" || lower == "none" || lower == "undefined" || strings.Trim(text, "*x.") == "" && text != "":
-		return fmt.Sprintf("the word %q, which stands for none", oneLine(text, maxTitle))
+		return fmt.Sprintf("the word %.100q, which stands for none", text)
 	case strings.HasSuffix(text, `\n`) || strings.HasSuffix(text, `\r`):
 		return `followed by a line break that is written as \n`
 	}
 	return ""
 }
 
-// IssuedKind says what a text is by its shape.
-type IssuedKind int
+// Kind says what a text is by its shape.
+type Kind int
 
 const (
 	// UnknownKind has no shape that is GitHub's alone.
-	UnknownKind IssuedKind = iota
+	UnknownKind Kind = iota
 	// AccessToken asks the REST API: of a person, or an App.
 	AccessToken
 	// RegistrationToken is given to config.sh, to join or to leave; it lives for an hour.
@@ -113,7 +113,7 @@ var (
 )
 
 // Kind says what a secret is by its shape.
-func (s Secret) Kind() IssuedKind {
+func (s Secret) Kind() Kind {
 	text := s.Reveal()
 	switch {
 	case accessShape.MatchString(text):

@@ -1,36 +1,23 @@
-package github
+package secret
 
 import (
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"strings"
-	"time"
-)
-
-const (
-	// GitHub takes a web token for ten minutes at most, and none from the future:
-	// it is dated back for a clock that is a little fast.
-	tokenBackdated = time.Minute
-	tokenLife      = 9 * time.Minute
 )
 
 // ErrAppKey means that a text is not the private key of a GitHub App: an RSA
 // key in PEM form, PKCS#1 or PKCS#8, not encrypted.
 var ErrAppKey = errors.New("not the private key of a GitHub App")
 
-// parseAppKey finds the RSA key in a text that somebody hands over: PEM whose line breaks may be lost or written as \n, or
+// ParseAppKey finds the RSA key in a text that somebody hands over: PEM whose line breaks may be lost or written as \n, or
 // base64 of that. The errors say what is there instead, and show nothing of it.
-func parseAppKey(text string) (*rsa.PrivateKey, error) {
+func ParseAppKey(text string) (*rsa.PrivateKey, error) {
 	var first error
 	for _, block := range keyBlocks(text) {
 		key, err := parseBlock(block)
@@ -53,7 +40,7 @@ func otherThanKey(text string) string {
 	switch {
 	case isDER(text):
 		return "a key in binary (DER), and PEM is wanted"
-	case NewSecret(unwrapped(plain)).Kind() == AccessToken:
+	case New(unwrapped(plain)).Kind() == AccessToken:
 		return "an access token, which is for --token-file"
 	case strings.Contains(plain, "-----BEGIN "):
 		return "the beginning of a PEM block, whose end is missing"
@@ -90,7 +77,7 @@ func parseBlock(block *pem.Block) (*rsa.PrivateKey, error) {
 	case strings.HasSuffix(block.Type, "PUBLIC KEY"):
 		return nil, is("a public key")
 	}
-	return nil, is(fmt.Sprintf("a PEM block of the kind %q", oneLine(block.Type, maxTitle)))
+	return nil, is(fmt.Sprintf("a PEM block of the kind %.100q", block.Type))
 }
 
 func parsePKCS8(der []byte, is func(string) error) (*rsa.PrivateKey, error) {
@@ -110,25 +97,4 @@ func parsePKCS8(der []byte, is func(string) error) (*rsa.PrivateKey, error) {
 		return nil, is("an Ed25519 key, and GitHub takes RSA alone")
 	}
 	return nil, is("a key of another kind, and GitHub takes RSA alone")
-}
-
-// signWebToken makes what an App proves itself with, from a time by GitHub's
-// clock: a JSON web token signed by RS256.
-func signWebToken(issuer string, key *rsa.PrivateKey, now time.Time) (Secret, error) {
-	claims, err := json.Marshal(struct {
-		Issued  int64  `json:"iat"`
-		Expires int64  `json:"exp"`
-		Issuer  string `json:"iss"`
-	}{now.Add(-tokenBackdated).Unix(), now.Add(tokenLife).Unix(), issuer})
-	if err != nil {
-		return Secret{}, fmt.Errorf("writing a web token: %w", err)
-	}
-	text := base64.RawURLEncoding
-	signed := text.EncodeToString([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + text.EncodeToString(claims)
-	digest := sha256.Sum256([]byte(signed))
-	signature, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, digest[:])
-	if err != nil {
-		return Secret{}, fmt.Errorf("signing a web token: %w", err)
-	}
-	return NewSecret(signed + "." + text.EncodeToString(signature)), nil
 }
