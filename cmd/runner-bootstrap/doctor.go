@@ -15,6 +15,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/libraries"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
@@ -118,7 +119,7 @@ func runDoctor(ctx context.Context, call *session, host *bootstrap.Host, o *doct
 func patientFor(call *session, host *bootstrap.Host, o *doctorOptions) (doctor.Host, error) {
 	patient := doctor.Host{
 		Paths: host.Paths, Private: host.Private, Executable: host.Executable, User: o.account.user, DefaultUser: plan.DefaultUser,
-		Service: !o.account.noService, Invariant: doctor.Invariant(os.Environ()), Group: o.identity.group,
+		Service: !o.account.noService, Invariant: libraries.Invariant(os.Environ()), Group: o.identity.group,
 		Web:   transport.NewDownload(call.web),
 		Roots: host.Roots, Proxy: http.ProxyFromEnvironment, Environment: host.Environment, Token: call.credential.token,
 		Work: o.identity.folder(), Again: call.withWords,
@@ -153,7 +154,7 @@ func repair(ctx context.Context, call *session, patient *doctor.Host) error {
 		return &refusal.Error{Object: "installing libraries", Reason: account.ErrPrivilege}
 	}
 	err := patient.Repair(ctx, func(line string) { fmt.Fprintln(call.console.plain, oneCell(line)) })
-	if errors.Is(err, doctor.ErrPackagesLocked) {
+	if errors.Is(err, libraries.ErrPackagesLocked) {
 		patient.Repairs = true
 		return nil
 	}

@@ -12,11 +12,11 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/acl"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/agent"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/libraries"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/machine"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
@@ -187,7 +187,7 @@ func hostMeanings() []meaning {
 		{svc.ErrUnavailable, exitHost, plus("--no-service"), never},
 		{register.ErrLibraries, exitHost, hintLibraries, later},
 		{register.ErrNoProgram, exitHost, fixed("runner-bootstrap prepare"), never},
-		{doctor.ErrLibraries, exitHost, hintDoctor, never},
+		{libraries.ErrMissing, exitHost, hintDoctor, never},
 		{places.ErrGiven, exitHost, hintGiven, never},
 		{acl.ErrOpen, exitHost, hintOpen, never},
 		{places.ErrInodes, exitHost, typed(func(s shell.System) string { return s.Do(shell.ShowFiles, ".") }), later},
@@ -198,8 +198,8 @@ func hostMeanings() []meaning {
 		{places.ErrLacking, exitHost, plus("--dir", "DIR"), never},
 		{places.ErrSquashed, exitHost, plus("--dir", "DIR"), never},
 		{places.ErrPlace, exitHost, plus("--dir", "DIR"), never},
-		{doctor.ErrNoPackages, exitHost, typed(func(s shell.System) string { return s.Do(shell.ShowRelease) }), never},
-		{doctor.ErrInstall, exitHost, same, never},
+		{libraries.ErrNoPackages, exitHost, typed(func(s shell.System) string { return s.Do(shell.ShowRelease) }), never},
+		{libraries.ErrInstall, exitHost, same, never},
 		{download.ErrSpace, exitHost, hintSpace, later},
 		{download.ErrAbsent, exitHost, hintAbsent, later},
 		{download.ErrDamaged, exitHost, hintDamaged, later},

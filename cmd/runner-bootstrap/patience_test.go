@@ -42,7 +42,7 @@ func neverStopsAnInstall() map[string]string {
 		"control.ErrNoAgent":          "of the socket of an agent",
 		"control.ErrNoAnswer":         "of the socket of an agent",
 		"control.ErrRunning":          "an agent's start, which its service reports",
-		"doctor.ErrPackagesLocked":    "doctor and uninstall wait for it, and install calls no package manager",
+		"libraries.ErrPackagesLocked": "doctor and uninstall wait for it, and install calls no package manager",
 		"download.ErrLayout":          "download.ErrArchive is around it",
 		"folders.ErrNotFolder":        "told by the one who looks",
 		"github.ErrFineGrained":       "beside github.ErrForbidden",

@@ -3,9 +3,9 @@ package bootstrap
 import (
 	"context"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/doctor"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/libraries"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 )
 
@@ -86,5 +86,5 @@ func (h *Host) checkLibraries(asset download.Asset, variables []string) error {
 	if !found {
 		return nil
 	}
-	return doctor.Libraries(entry.Tree(), doctor.Invariant(variables))
+	return libraries.Check(entry.Tree(), libraries.Invariant(variables))
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/libraries"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
@@ -49,7 +50,7 @@ func (h Host) platform(context.Context) []Finding {
 		return one(check, Failed, object, err.Error(), shell.Here().Do(shell.ShowSystem))
 	}
 	if runtime.GOOS == "linux" {
-		if half := foreignUserland("/"); half != "" {
+		if half := libraries.Of("/").Foreign(); half != "" {
 			found := "the kernel has 64 bits, and the programs have " + half + ": GitHub's runner would not start"
 			return one(check, Failed, object, found, "getconf LONG_BIT")
 		}
@@ -60,53 +61,25 @@ func (h Host) platform(context.Context) []Finding {
 	return one(check, OK, object, "GitHub's runner "+platform.String(), "")
 }
 
-// foreignUserland tells which other programs the system below root is made of, where it lacks the loader of ours: this
-// program needs none, so that it runs there as well.
-func foreignUserland(root string) string {
-	m, known := machineOf(runtime.GOARCH)
-	if !known || exists(root, m.start) || len(muslLoaders(root)) > 0 {
-		return ""
-	}
-	for _, small := range []string{"/lib/ld-linux-armhf.so.3", "/lib/ld-linux.so.3", "/lib/ld-linux.so.2"} {
-		if small != m.start && exists(root, small) {
-			return "32 (" + small + ")"
-		}
-	}
-	return ""
-}
-
-func exists(root, path string) bool {
-	_, err := os.Stat(filepath.Join(root, path))
-	return err == nil
-}
-
-func muslLoaders(root string) []string {
-	found, err := filepath.Glob(filepath.Join(root, "/lib/ld-musl-*.so.1"))
-	if err != nil {
-		return nil
-	}
-	return found
-}
-
 func (h Host) libc(context.Context) []Finding {
 	if runtime.GOOS != "linux" {
 		return skipped("libc", "Linux alone has several")
 	}
-	return newLoader("/").libc()
+	return libc(libraries.Of("/"))
 }
 
-func (l loader) libc() []Finding {
+func libc(l libraries.Loader) []Finding {
 	const check = "libc"
-	version := l.glibc()
+	version := l.Glibc()
 	switch {
-	case version == 0 && len(muslLoaders(l.root)) > 0:
-		return one(check, Failed, muslLoaders(l.root)[0],
+	case version == 0 && len(l.Musl()) > 0:
+		return one(check, Failed, l.Musl()[0],
 			"musl: GitHub's runner is made for GNU libc; take a host, or a container, of Debian, Ubuntu or Fedora",
 			"docker run --rm -it debian:stable")
 	case version == 0:
-		return one(check, Failed, l.start, "there is no GNU libc, which GitHub's runner is made for", "ldd --version")
+		return one(check, Failed, l.Start(), "there is no GNU libc, which GitHub's runner is made for", "ldd --version")
 	}
-	return judgeLibc(l.find("libc.so.6"), version, runtime.GOARCH)
+	return judgeLibc(l.Find("libc.so.6"), version, runtime.GOARCH)
 }
 
 func judgeLibc(object string, version int, goarch string) []Finding {

@@ -3,5 +3,3 @@
 package doctor
 
 func securityContext(string) string { return "" }
-
-func heldBy(string) *heldError { return nil }

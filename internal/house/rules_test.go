@@ -22,7 +22,7 @@ type arrow struct {
 func arrows() []arrow {
 	return []arrow{
 		{"cmd/runner-bootstrap", []string{
-			"internal/bootstrap", "internal/plan", "internal/doctor", "internal/places", "internal/download", "internal/supervise",
+			"internal/bootstrap", "internal/plan", "internal/doctor", "internal/libraries", "internal/places", "internal/download", "internal/supervise",
 			"internal/register", "internal/svc", "internal/systemd", "internal/logfile", "internal/status", "internal/machine",
 			"internal/health", "internal/metadata", "internal/github", "internal/secret", "internal/instance", "internal/account", "internal/transport",
 			"internal/inuse", "internal/refusal", "internal/agent", "internal/jail", "internal/shell", "internal/removal", "internal/openfile",
@@ -30,7 +30,7 @@ func arrows() []arrow {
 		}},
 		// Neither this one nor the agent imports the other: they meet in the record.
 		{"internal/bootstrap", []string{
-			"internal/plan", "internal/doctor", "internal/places", "internal/download", "internal/supervise", "internal/register", "internal/svc",
+			"internal/plan", "internal/libraries", "internal/places", "internal/download", "internal/supervise", "internal/register", "internal/svc",
 			"internal/health", "internal/workspace", "internal/sealcheck", "internal/github", "internal/secret", "internal/instance",
 			"internal/account", "internal/refusal", "internal/control", "internal/removal", "internal/folders", "internal/machine",
 			"internal/startup",
@@ -62,11 +62,12 @@ func arrows() []arrow {
 		{"internal/departure", []string{"internal/metadata", "internal/retry", "internal/supervise"}},
 		{"internal/ahead", []string{"internal/download", "internal/removal", "internal/acl", "internal/inuse"}},
 		{"internal/doctor/nt", []string{"internal/account"}},
+		{"internal/libraries", []string{"internal/account", "internal/openfile"}},
 		{"internal/doctor", []string{
-			"internal/doctor/nt",
+			"internal/doctor/nt", "internal/libraries",
 			"internal/machine", "internal/refusal",
 			"internal/places", "internal/download", "internal/svc", "internal/github", "internal/secret", "internal/instance", "internal/account",
-			"internal/transport", "internal/openfile", "internal/shell", "internal/jail",
+			"internal/transport", "internal/shell", "internal/jail",
 		}},
 		{"internal/places", []string{"internal/acl", "internal/download", "internal/instance", "internal/account", "internal/shell", "internal/volume"}},
 		{"internal/supervise", []string{

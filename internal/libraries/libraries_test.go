@@ -1,4 +1,4 @@
-package doctor
+package libraries
 
 import (
 	"debug/elf"
@@ -59,7 +59,7 @@ func TestFind(t *testing.T) {
 	write(t, root, "/usr/lib/libe.so", right)
 	write(t, root, "/usr/lib/libtext.so", []byte("INPUT(-lsomething)"))
 	write(t, root, "/srv/libf.so", right)
-	l := newLoader(root)
+	l := Of(root)
 	for name, want := range map[string]string{
 		"liba.so.1": "/opt/right/liba.so.1", "libb.so.1": "", "libgone.so.1": "", "libc1.so": "/usr/lib/" + m.triplet + "/libc1.so",
 		"libd.so": "/lib64/libd.so", "libe.so": "/usr/lib/libe.so", "libtext.so": "", "libf.so": "",
@@ -67,7 +67,7 @@ func TestFind(t *testing.T) {
 		if want != "" {
 			want = filepath.Join(root, want)
 		}
-		if got := l.find(name); got != want {
+		if got := l.Find(name); got != want {
 			t.Errorf("%s is found at %q, want %q", name, got, want)
 		}
 	}
@@ -125,14 +125,14 @@ func TestLibrariesOfATree(t *testing.T) {
 			for path, text := range c.files {
 				write(t, tree, path, text)
 			}
-			err := newLoader(withLibraries(t, c.libraries...)).libraries(tree, c.invariant)
-			var missing *missingError
+			err := Of(withLibraries(t, c.libraries...)).check(tree, c.invariant)
+			var missing *MissingError
 			switch {
 			case c.missing == "" && err != nil:
 				t.Errorf("got %v, want nothing", err)
 			case c.missing != "" && !errors.As(err, &missing):
 				t.Errorf("got %v, want %q", err, c.missing)
-			case c.missing != "" && (!slices.Equal(missing.Names, []string{c.missing}) || !errors.Is(err, ErrLibraries) || !strings.Contains(err.Error(), tree)):
+			case c.missing != "" && (!slices.Equal(missing.Names, []string{c.missing}) || !errors.Is(err, ErrMissing) || !strings.Contains(err.Error(), tree)):
 				t.Errorf("got %v, want %q of the tree", err, c.missing)
 			}
 		})
@@ -157,9 +157,9 @@ func TestMissingOpened(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			have := slices.DeleteFunc(slices.Clone(all), func(name string) bool { return slices.Contains(c.without, name) })
-			needed, optional := Host{Invariant: c.invariant}.missingOpened(newLoader(withLibraries(t, have...)))
-			if libraryNames(needed) != c.needed || libraryNames(optional) != c.optional {
-				t.Errorf("missing are %q and %q, want %q and %q", libraryNames(needed), libraryNames(optional), c.needed, c.optional)
+			needed, optional := Of(withLibraries(t, have...)).Missing(c.invariant)
+			if Names(needed) != c.needed || Names(optional) != c.optional {
+				t.Errorf("missing are %q and %q, want %q and %q", Names(needed), Names(optional), c.needed, c.optional)
 			}
 		})
 	}
@@ -169,7 +169,7 @@ func TestMissingOpened(t *testing.T) {
 func TestWhere(t *testing.T) {
 	t.Parallel()
 	root := withLibraries(t, "libicuuc.so.72", "libicui18n.so.72", "libicuuc.so.74", "libicui18n.so.74")
-	if got, want := newLoader(root).where(opened()[0]), filepath.Join(root, "usr/lib/libicuuc.so.74"); got != want {
+	if got, want := Of(root).Where(opened()[0]), filepath.Join(root, "usr/lib/libicuuc.so.74"); got != want {
 		t.Errorf("ICU is at %q, want the newer one, %q", got, want)
 	}
 }
@@ -189,42 +189,6 @@ func TestInvariant(t *testing.T) {
 	}
 }
 
-func TestLibc(t *testing.T) {
-	t.Parallel()
-	musl := t.TempDir()
-	write(t, musl, "/lib/ld-musl-x86_64.so.1", nil)
-	if f := newLoader(musl).libc()[0]; f.State != Failed || !strings.Contains(f.Found, "musl") || f.Fix == "" {
-		t.Errorf("with musl: %+v", f)
-	}
-	if f := newLoader(t.TempDir()).libc()[0]; f.State != Failed || !strings.Contains(f.Found, "no GNU libc") {
-		t.Errorf("without a C library: %+v", f)
-	}
-	for _, c := range []struct {
-		version int
-		goarch  string
-		want    State
-	}{
-		{22, "amd64", Failed}, {23, "amd64", Warning}, {27, "arm64", Warning}, {28, "amd64", OK}, {34, "arm", Failed}, {35, "arm", OK},
-	} {
-		if f := judgeLibc("libc", c.version, c.goarch)[0]; f.State != c.want {
-			t.Errorf("2.%d on %s: %+v, want %s", c.version, c.goarch, f, c.want)
-		}
-	}
-}
-
-// TestLibcOfThisHost: the version is the one that the library tells of itself.
-func TestLibcOfThisHost(t *testing.T) {
-	t.Parallel()
-	text, err := exec.CommandContext(t.Context(), "getconf", "GNU_LIBC_VERSION").Output()
-	if err != nil || runtime.GOOS != "linux" {
-		t.Skip("this host has no GNU libc")
-	}
-	want := "GNU libc " + strings.Fields(string(text))[1]
-	if f := newLoader("/").libc()[0]; f.Found != want && !strings.HasPrefix(f.Found, want+":") {
-		t.Errorf("got %+v, want %q", f, want)
-	}
-}
-
 func TestForeignUserland(t *testing.T) {
 	t.Parallel()
 	m := thisMachine(t)
@@ -241,7 +205,7 @@ func TestForeignUserland(t *testing.T) {
 		for _, file := range c.files {
 			write(t, root, file, nil)
 		}
-		if got := foreignUserland(root); got != c.want {
+		if got := Of(root).Foreign(); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}

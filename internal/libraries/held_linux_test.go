@@ -1,4 +1,4 @@
-package doctor
+package libraries
 
 import (
 	"context"
@@ -12,17 +12,12 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
 )
 
 // lockVariable makes the test binary hold a lock until its standard input ends.
 const lockVariable = "RUNNER_BOOTSTRAP_TEST_LOCK"
 
 func TestMain(m *testing.M) {
-	if code, first := jail.First(os.Args); first {
-		os.Exit(code)
-	}
 	if path := os.Getenv(lockVariable); path != "" {
 		holdLock(path)
 		return

@@ -1,4 +1,4 @@
-package doctor
+package libraries
 
 import (
 	"debug/elf"
@@ -33,10 +33,10 @@ func TestLibrariesOfAHostileTree(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	go func() {
 		defer close(done)
-		if names := newLoader("/").needed(filepath.Join(bin, "large.so")); names != nil {
+		if names := Of("/").needed(filepath.Join(bin, "large.so")); names != nil {
 			t.Errorf("of a file that wants gigabytes: %q", names)
 		}
-		_ = newLoader("/").libraries(tree, true) // what this host lacks is not asked here
+		_ = Of("/").check(tree, true) // what this host lacks is not asked here
 	}()
 	select {
 	case <-done:
@@ -52,7 +52,7 @@ func TestLibrariesOfAHostileTree(t *testing.T) {
 // greedy is the head of a library of this host whose table of names has a gigabyte.
 func greedy(t *testing.T) []byte {
 	t.Helper()
-	m := newLoader("/").architecture
+	m := Of("/").architecture
 	if m.class != elf.ELFCLASS64 {
 		t.Skip("no runner for this machine, or one of 32 bits")
 	}

@@ -1,4 +1,4 @@
-package doctor
+package libraries
 
 import (
 	"context"
@@ -60,11 +60,11 @@ func distribution(release string) []string {
 }
 
 // install installs the packages of the wanted libraries.
-func (f family) install(ctx context.Context, r runner, wanted []library) error {
+func (f family) install(ctx context.Context, r runner, wanted []Library) error {
 	var packages []string
 	asked := map[string]bool{}
 	for _, one := range wanted {
-		first, _, _ := strings.Cut(one.name, " ")
+		first, _, _ := strings.Cut(one.Name, " ")
 		if name := f.names[first]; name != "" {
 			packages = append(packages, name)
 		} else {
@@ -113,4 +113,9 @@ func (f family) installByApt(ctx context.Context, r runner, packages []string, a
 	words := []string{"apt-get", "-q", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=60", "install"}
 	_, err := r.run(ctx, append(words, packages...)...)
 	return err
+}
+
+func exists(root, path string) bool {
+	_, err := os.Stat(filepath.Join(root, path))
+	return err == nil
 }

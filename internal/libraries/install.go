@@ -1,4 +1,4 @@
-package doctor
+package libraries
 
 import (
 	"context"
@@ -29,50 +29,39 @@ const (
 	lockShare = 4
 	// outputKept is how much of what a package manager says is repeated.
 	outputKept = 4 << 10
+	// outputTime is how long what a package manager has left behind may hold its output.
+	outputTime = 10 * time.Second
 )
 
-// Repair installs the libraries that a runner needs and this host lacks, with the package manager of its distribution;
-// say is told each command before it is run. It fixes nothing else, does nothing where nothing is missing, and may be
-// repeated. It needs root. [ErrPackagesLocked] if somebody used the package database all the time, [ErrNoPackages],
-// [ErrInstall]; what was installed until then stays.
-func (h Host) Repair(ctx context.Context, say func(string)) error {
+// Install installs libraries with the package manager of this host's distribution; environment ("KEY=VALUE": proxies) is for
+// it, and say is told each command before it is run. It may be repeated, and needs root. [ErrPackagesLocked] if somebody used
+// the package database all the time, [ErrNoPackages], [ErrInstall]; what was installed until then stays.
+func Install(ctx context.Context, wanted []Library, environment []string, say func(string)) error {
 	if runtime.GOOS != "linux" {
 		return fmt.Errorf("installing libraries: %w", ErrNoPackages)
 	}
-	needed, optional := h.missingOpened(newLoader("/"))
-	wanted := append(needed, optional...)
-	for _, tree := range h.trees() {
-		var missing *missingError
-		if errors.As(Libraries(tree, h.Invariant), &missing) {
-			wanted = append(wanted, namedIn(missing, wanted)...)
-		}
-	}
-	if len(wanted) == 0 {
-		say("no library is missing")
-		return nil
-	}
 	family, err := packagesOf("/")
 	if err != nil {
-		return fmt.Errorf("installing %s: %w", libraryNames(wanted), err)
+		return fmt.Errorf("installing %s: %w", Names(wanted), err)
 	}
 	if err := waitForPackages(ctx, say); err != nil {
-		return fmt.Errorf("installing %s: %w", libraryNames(wanted), err)
+		return fmt.Errorf("installing %s: %w", Names(wanted), err)
 	}
-	if err := family.install(ctx, runner{h.Environment, say}, wanted); err != nil {
-		return fmt.Errorf("installing %s: %w", libraryNames(wanted), err)
+	if err := family.install(ctx, runner{environment, say}, wanted); err != nil {
+		return fmt.Errorf("installing %s: %w", Names(wanted), err)
 	}
 	return nil
 }
 
-// namedIn are the known libraries that an unpacked runner misses, beside those that are wanted already.
-func namedIn(missing *missingError, wanted []library) []library {
-	var more []library
+// Beside are the known libraries that are missing, without those that are wanted already.
+func (e *MissingError) Beside(wanted []Library) []Library {
+	var more []Library
 	for _, known := range opened() {
-		if slices.ContainsFunc(wanted, func(l library) bool { return l.name == known.name }) {
+		if slices.ContainsFunc(wanted, func(l Library) bool { return l.Name == known.Name }) {
 			continue
 		}
-		names := append(slices.Concat(known.choices...), known.name)
-		if slices.ContainsFunc(names, func(name string) bool { return slices.Contains(missing.Names, name) }) {
+		names := append(slices.Concat(known.choices...), known.Name)
+		if slices.ContainsFunc(names, func(name string) bool { return slices.Contains(e.Names, name) }) {
 			more = append(more, known)
 		}
 	}
@@ -90,12 +79,12 @@ func waitForPackages(ctx context.Context, say func(string)) error {
 	defer tick.Stop()
 	told := ""
 	for {
-		err := packagesHeld()
-		var held *heldError
+		err := Held()
+		var held *HeldError
 		if !errors.As(err, &held) {
 			return nil
 		}
-		if text := "waiting for " + held.holder() + ", which holds " + held.File; text != told {
+		if text := "waiting for " + held.Holder() + ", which holds " + held.File; text != told {
 			say(text)
 			told = text
 		}
@@ -147,7 +136,7 @@ func (r runner) once(ctx context.Context, words ...string) (string, error) {
 	r.say(strings.Join(words, " "))
 	cmd := exec.CommandContext(ctx, program(words[0]), words[1:]...) //nolint:gosec // the distribution's own package manager
 	cmd.Env = append([]string{"PATH=" + account.SearchPath(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive", "HOME=/"}, r.environment...)
-	cmd.WaitDelay = networkTime
+	cmd.WaitDelay = outputTime
 	text, err := cmd.CombinedOutput()
 	if err != nil {
 		if ctx.Err() != nil {

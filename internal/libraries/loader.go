@@ -1,4 +1,4 @@
-package doctor
+package libraries
 
 import (
 	"debug/elf"
@@ -34,26 +34,26 @@ func machineOf(goarch string) (architecture, bool) {
 	return architecture{}, false
 }
 
-// loader finds libraries as the dynamic loader of the system below root does: first in its cache, then in the folders
+// Loader finds libraries as the dynamic loader of the system below root does: first in its cache, then in the folders
 // that it always looks into. It does not know what ld.so.conf has beside its cache, as the loader does not either.
-type loader struct {
+type Loader struct {
 	root string
 	architecture
 	cache map[string][]string
 }
 
-// newLoader reads the cache. Without one, the folders are all there is.
-func newLoader(root string) loader {
+// Of reads the cache of the system below root. Without one, the folders are all there is.
+func Of(root string) Loader {
 	m, _ := machineOf(runtime.GOARCH)
 	text, err := os.ReadFile(filepath.Join(root, "/etc/ld.so.cache"))
 	if err != nil {
 		text = nil
 	}
-	return loader{root: root, architecture: m, cache: cachedLibraries(text)}
+	return Loader{root: root, architecture: m, cache: cachedLibraries(text)}
 }
 
-// find returns where the library called name is; empty if it is nowhere, or of another machine everywhere.
-func (l loader) find(name string) string {
+// Find returns where the library called name is; empty if it is nowhere, or of another machine everywhere.
+func (l Loader) Find(name string) string {
 	for _, path := range l.cache[name] {
 		if full := filepath.Join(l.root, path); l.loadable(full) {
 			return full
@@ -68,7 +68,7 @@ func (l loader) find(name string) string {
 }
 
 // loadable tells whether a file is of this machine: hosts have libraries of other ones beside.
-func (l loader) loadable(path string) bool {
+func (l Loader) loadable(path string) bool {
 	file, err := openfile.Open(path)
 	if err != nil {
 		return false
@@ -114,9 +114,9 @@ func openELF(path string) (file *elf.File, done func(), err error) {
 	return file, done, nil
 }
 
-// glibc is the version of the C library, as 2.NUMBER; 0 if there is none that can be read.
-func (l loader) glibc() int {
-	path := l.find("libc.so.6")
+// Glibc is the version of the C library, as 2.NUMBER; 0 if there is none that can be read.
+func (l Loader) Glibc() int {
+	path := l.Find("libc.so.6")
 	if path == "" {
 		return 0
 	}
@@ -141,7 +141,7 @@ func (l loader) glibc() int {
 }
 
 // needed lists the libraries that an ELF file of this machine asks the loader for; nothing of what is no such file.
-func (l loader) needed(path string) []string {
+func (l Loader) needed(path string) []string {
 	if !l.loadable(path) {
 		return nil
 	}
@@ -155,4 +155,30 @@ func (l loader) needed(path string) []string {
 		return nil
 	}
 	return names
+}
+
+// Start is the program that loads those of GNU libc.
+func (l Loader) Start() string { return l.start }
+
+// Musl are the loaders of musl, another C library, which the system has.
+func (l Loader) Musl() []string {
+	found, err := filepath.Glob(filepath.Join(l.root, "/lib/ld-musl-*.so.1"))
+	if err != nil {
+		return nil
+	}
+	return found
+}
+
+// Foreign tells which other programs the system is made of, where it lacks the loader of ours: this program needs none, so
+// that it runs there as well. It is empty where the system is ours.
+func (l Loader) Foreign() string {
+	if l.start == "" || exists(l.root, l.start) || len(l.Musl()) > 0 {
+		return ""
+	}
+	for _, small := range []string{"/lib/ld-linux-armhf.so.3", "/lib/ld-linux.so.3", "/lib/ld-linux.so.2"} {
+		if small != l.start && exists(l.root, small) {
+			return "32 (" + small + ")"
+		}
+	}
+	return ""
 }
