@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
 // errNoLog means that nobody keeps the log of a runner.
@@ -96,7 +95,7 @@ func runLogs(ctx context.Context, call *session, o *logsOptions) error {
 	if record.Service == "" {
 		return &noLogError{name, outputOf(store, name)}
 	}
-	service, err := svc.Named(record.Service)
+	service, err := serviceNamed(record.Service)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/systemd"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc/systemd"
 )
 
 // The forms of what is written to standard error: the values of --log-format.

@@ -17,7 +17,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/logfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/systemd"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc/systemd"
 )
 
 // runOptions are what run takes.
@@ -51,7 +51,7 @@ func runSupervisor(ctx context.Context, call *session, o *runOptions) error {
 		code, _ = call.explain(err)
 		return code, slices.Contains(plan.NoRestart(), code)
 	}
-	return svc.Managed(ctx, final, func(ctx context.Context, controls <-chan svc.Control) error {
+	return asService(ctx, final, func(ctx context.Context, controls <-chan svc.Control) error {
 		return superviseUntilTold(ctx, call, o, controls)
 	})
 }
@@ -75,13 +75,13 @@ func superviseUntilTold(ctx context.Context, call *session, o *runOptions, contr
 	}
 	keeps.Orders = told
 	call.console.log.Info("runner-bootstrap is starting", "version", versionText(), "runner", name, "pid", os.Getpid())
-	return svc.Run(ctx, name, func(ctx context.Context) error { return keeps.Run(ctx, name) })
+	return keeps.Run(ctx, name)
 }
 
 // ownLog has a service of Windows write its log into a file: nothing there takes its output. Such a service has the name of its runner.
 // It is written to until the end of this process, and so never closed.
 func ownLog(call *session, o *runOptions) error {
-	if !svc.StartedByWindows() {
+	if !startedByWindows() {
 		return nil
 	}
 	dir, err := o.place.absolute()
@@ -190,7 +190,7 @@ func restoreEnvironment(variables []string) error {
 }
 
 // managed tells whether a service manager has started this process.
-func managed(manager *systemd.Notifier) bool { return manager.Listens() || svc.StartedByWindows() }
+func managed(manager *systemd.Notifier) bool { return manager.Listens() || startedByWindows() }
 
 // serviceManager is who started this process, as its environment says, and how often
 // it wants to hear anything; zero if not at all.

@@ -12,7 +12,6 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest/contract"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
 func TestMain(m *testing.M) {
@@ -69,7 +68,7 @@ func condition(name string) (bool, error) {
 	case "root":
 		return os.Geteuid() == 0, nil
 	case "systemd":
-		return svc.Available() == nil, nil
+		return servicesAvailable() == nil, nil
 	}
 	return false, fmt.Errorf("unknown condition %q", name)
 }

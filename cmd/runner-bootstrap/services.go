@@ -9,20 +9,20 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
-// services is this host's service manager, as bootstrap needs it.
+// services is this host's service manager, as bootstrap needs it: the one that services_unix.go or services_windows.go chooses.
 type services struct{}
 
 func (services) Available() error {
 	if !account.Privileged() {
 		return account.ErrPrivilege
 	}
-	return svc.Available()
+	return servicesAvailable()
 }
 
-func (services) JobsApart(ctx context.Context) bool { return svc.JobsApart(ctx) }
+func (services) JobsApart(ctx context.Context) bool { return jobsApart(ctx) }
 
-func (services) Describe(unit svc.Unit) (startup.Service, error) { return svc.New(unit) }
-func (services) Named(name string) (startup.Service, error)      { return svc.Named(name) }
+func (services) Describe(unit svc.Unit) (startup.Service, error) { return describeService(unit) }
+func (services) Named(name string) (startup.Service, error)      { return serviceNamed(name) }
 
 // witness is what status asks of a service.
-func (services) witness(name string) (status.ServiceWitness, error) { return svc.Named(name) }
+func (services) witness(name string) (status.ServiceWitness, error) { return serviceNamed(name) }

@@ -13,7 +13,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/systemd"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc/systemd"
 )
 
 // reporter is who is told what a runner does: status by its report, the service

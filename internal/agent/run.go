@@ -21,7 +21,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/systemd"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc/systemd"
 )
 
 // Agent keeps one runner of this host, and has the means to do it.

@@ -10,7 +10,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc/systemd"
 )
 
 const (
@@ -42,7 +42,7 @@ func (c company) clear(ctx context.Context, record instance.Record) error {
 	if c.user.Self || c.user.UID == overflowUID {
 		return nil // it is also its owner's, or that of many
 	}
-	done, err := svc.EndUserManager(ctx, c.user.Name, c.user.UID)
+	done, err := systemd.EndUserManager(ctx, c.user.Name, c.user.UID)
 	if done != "" {
 		c.log.Warn("something ran as the account of the jobs beside the runner", "account", c.user.Name, "done", done)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc/systemd"
 )
 
 // fakeServices is a service manager without a system: it holds units as texts, and what it starts is a supervisor that a
@@ -57,14 +58,14 @@ func (m *fakeServices) Describe(u svc.Unit) (startup.Service, error) {
 	if err := m.called("describe"); err != nil {
 		return nil, err
 	}
-	if _, err := svc.New(u); err != nil { // what the real one refuses
+	if _, err := systemd.New(u); err != nil { // what the real one refuses
 		return nil, err
 	}
 	return &service{fakeServices: m, name: u.Name, text: &u}, nil
 }
 
 func (m *fakeServices) Named(name string) (startup.Service, error) {
-	if _, err := svc.Named(name); err != nil {
+	if _, err := systemd.Named(name); err != nil {
 		return nil, err
 	}
 	return &service{fakeServices: m, name: name}, nil

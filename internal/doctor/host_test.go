@@ -17,6 +17,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc/systemd"
 )
 
 // here is a host below a directory of its own.
@@ -236,7 +237,7 @@ func TestJudgeSystemd(t *testing.T) {
 	expect(t, h.judgeSystemd(252, nil), OK, "version 252", "")
 	expect(t, h.judgeSystemd(239, nil), Warning, "sandbox need 247", version)
 	expect(t, h.judgeSystemd(219, nil), Failed, "the service needs 232", "--no-service")
-	expect(t, h.judgeSystemd(0, fmt.Errorf("asking: %w", svc.ErrVersion)), Warning, "does not tell", version)
+	expect(t, h.judgeSystemd(0, fmt.Errorf("asking: %w", systemd.ErrVersion)), Warning, "does not tell", version)
 	expect(t, h.judgeSystemd(0, errors.New("exit status 1")), Failed, "does not tell its version: exit status 1", version)
 	expect(t, h.systemd(t.Context()), Skipped, "--no-service", "")
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc/systemd"
 )
 
 const (
@@ -21,7 +22,7 @@ func (h Host) systemd(ctx context.Context) []Finding {
 	if !h.Service {
 		return skipped(check, "--no-service")
 	}
-	err := svc.Available()
+	err := systemd.Available()
 	var other *svc.UnavailableError
 	if errors.As(err, &other) {
 		return one(check, Failed, "service manager", "found "+other.Found+", and only systemd is supported so far", h.Again("--no-service"))
@@ -31,14 +32,14 @@ func (h Host) systemd(ctx context.Context) []Finding {
 	}
 	ctx, cancel := context.WithTimeout(ctx, networkTime)
 	defer cancel()
-	return h.judgeSystemd(svc.Version(ctx))
+	return h.judgeSystemd(systemd.Version(ctx))
 }
 
 func (h Host) judgeSystemd(version int, err error) []Finding {
 	const check = "systemd"
 	object := strings.Join(svc.ShowVersion(), " ")
 	switch {
-	case errors.Is(err, svc.ErrVersion):
+	case errors.Is(err, systemd.ErrVersion):
 		return one(check, Warning, object, "it does not tell its version", object)
 	case err != nil:
 		return one(check, Failed, object, "it does not tell its version: "+err.Error(), object)

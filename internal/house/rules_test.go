@@ -23,7 +23,7 @@ func arrows() []arrow {
 	return []arrow{
 		{"cmd/runner-bootstrap", []string{
 			"internal/bootstrap", "internal/plan", "internal/doctor", "internal/libraries", "internal/places", "internal/download", "internal/supervise",
-			"internal/register", "internal/svc", "internal/systemd", "internal/logfile", "internal/status", "internal/machine",
+			"internal/register", "internal/svc", "internal/svc/systemd", "internal/svc/scm", "internal/logfile", "internal/status", "internal/machine",
 			"internal/health", "internal/metadata", "internal/github", "internal/secret", "internal/instance", "internal/account", "internal/transport",
 			"internal/inuse", "internal/refusal", "internal/agent", "internal/jail", "internal/shell", "internal/removal", "internal/openfile",
 			"internal/config", "internal/retry", "internal/sealcheck", "internal/departure", "internal/acl", "internal/startup",
@@ -34,8 +34,9 @@ func arrows() []arrow {
 			"internal/health", "internal/workspace", "internal/sealcheck", "internal/github", "internal/secret", "internal/instance",
 			"internal/account", "internal/refusal", "internal/control", "internal/removal", "internal/folders", "internal/machine",
 			"internal/startup",
-			"internal/jail",      // its tests are the first process of a config.sh
-			"internal/transport", // the clients that its tests speak to the simulator with
+			"internal/jail",        // its tests are the first process of a config.sh
+			"internal/svc/systemd", // refuses in its tests what is refused
+			"internal/transport",   // the clients that its tests speak to the simulator with
 		}},
 		{"internal/startup", []string{
 			"internal/plan", "internal/supervise", "internal/register", "internal/svc", "internal/secret", "internal/instance", "internal/account",
@@ -50,11 +51,12 @@ func arrows() []arrow {
 			"internal/places", "internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health",
 			"internal/metadata", "internal/github", "internal/secret", "internal/instance", "internal/account", "internal/refusal", "internal/machine",
 			"internal/openfile",
-			"internal/transport", // as above
+			"internal/transport",   // as above
+			"internal/svc/systemd", // likewise
 		}},
 		{"internal/agent", []string{
 			"internal/inuse",
-			"internal/systemd",
+			"internal/svc/systemd",
 			"internal/download", "internal/supervise", "internal/jail", "internal/register", "internal/svc", "internal/health",
 			"internal/departure", "internal/metadata", "internal/reaper", "internal/workspace", "internal/github", "internal/instance", "internal/account",
 			"internal/refusal", "internal/control", "internal/removal", "internal/folders", "internal/machine", "internal/ahead", "internal/retry", "internal/acl", "internal/shell",
@@ -66,7 +68,7 @@ func arrows() []arrow {
 		{"internal/doctor", []string{
 			"internal/doctor/nt", "internal/libraries",
 			"internal/machine", "internal/refusal",
-			"internal/places", "internal/download", "internal/svc", "internal/github", "internal/secret", "internal/instance", "internal/account",
+			"internal/places", "internal/download", "internal/svc", "internal/svc/systemd", "internal/github", "internal/secret", "internal/instance", "internal/account",
 			"internal/transport", "internal/shell", "internal/jail",
 		}},
 		{"internal/places", []string{"internal/acl", "internal/download", "internal/instance", "internal/account", "internal/shell", "internal/volume"}},
@@ -75,11 +77,10 @@ func arrows() []arrow {
 			"internal/folders", "internal/removal", // to take away the config.sh of its tests
 		}},
 		{"internal/jail", []string{
-			"internal/reaper", "internal/account", "internal/removal", "internal/svc/transient", "internal/svc", "internal/jobobject", "internal/lifehost",
+			"internal/reaper", "internal/account", "internal/removal", "internal/svc/systemd/transient", "internal/svc", "internal/jobobject", "internal/lifehost",
 		}},
 		{"internal/lifehost", []string{"internal/jobobject", "internal/svc/scm"}},
 		{"internal/jobobject", nil},
-		{"internal/svc/transient", []string{"internal/svc"}},
 		{"internal/register", []string{ // the record says who joins
 			"internal/inuse",
 			"internal/github", "internal/secret", "internal/instance", "internal/account", "internal/jail", "internal/openfile", "internal/refusal", "internal/removal",
@@ -98,9 +99,12 @@ func arrows() []arrow {
 
 		{"internal/control", []string{"internal/instance", "internal/acl"}},
 		{"internal/health", []string{"internal/instance", "internal/atomicfile", "internal/openfile", "internal/retry", "internal/inuse"}},
-		{"internal/svc", []string{"internal/atomicfile", "internal/svc/scm", "internal/logfile"}},
-		{"internal/svc/scm", nil},
-		{"internal/systemd", nil},
+		// A package for each service manager, side by side, which know what is wanted of them from the one above.
+		{"internal/svc/systemd/transient", []string{"internal/svc", "internal/svc/systemd"}},
+		{"internal/svc/systemd", []string{"internal/svc", "internal/svc/installer", "internal/atomicfile"}},
+		{"internal/svc/scm", []string{"internal/svc", "internal/svc/installer", "internal/logfile"}},
+		{"internal/svc/installer", nil},
+		{"internal/svc", nil},
 		{"internal/logfile", []string{"internal/inuse"}},
 		{"internal/refusal", []string{"internal/github"}}, // for the scope that a hint is about
 		{"internal/github", []string{"internal/transport", "internal/retry", "internal/secret"}},

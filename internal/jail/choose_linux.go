@@ -9,7 +9,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/svc/transient"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc/systemd/transient"
 )
 
 // nobody is for what belongs to this process.

@@ -16,7 +16,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/svc/transient"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc/systemd/transient"
 )
 
 // byUnit has a transient unit of systemd's for each life. Nobody of ours stays with it: systemd keeps the unit after its

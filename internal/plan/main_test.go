@@ -27,6 +27,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc/systemd"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -54,7 +55,7 @@ func (s *services) Available() error { return s.away }
 func (s *services) JobsApart(context.Context) bool { return s.apart }
 
 func (s *services) State(_ context.Context, unit svc.Unit) (svc.State, error) {
-	if _, err := svc.New(unit); err != nil { // what the real one refuses
+	if _, err := systemd.New(unit); err != nil { // what the real one refuses
 		return svc.State{}, err
 	}
 	return s.state, s.err

@@ -3,6 +3,7 @@ package status_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -58,8 +59,8 @@ func newWorld(t *testing.T) *world {
 	w.store = instance.NewStore(w.state)
 	w.service = &serviced{state: svc.State{Installed: true, Enabled: true, Active: svc.Running}}
 	w.look = status.Witnesses{Store: w.store, Service: func(name string) (status.ServiceWitness, error) {
-		if _, err := svc.Named(name); err != nil {
-			return nil, err
+		if err := svc.CheckName(name); err != nil {
+			return nil, fmt.Errorf("naming service %q: %w", name, err)
 		}
 		return w.service, nil
 	}}

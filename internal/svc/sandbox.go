@@ -28,10 +28,8 @@ type Sandbox struct {
 	HostTemp bool
 }
 
-func (s Sandbox) hostTemp() bool { return s.Docker || s.HostTemp }
-
 // PrivateTemp tells whether a path below /tmp or /var/tmp is another one in the sandbox than outside.
-func (s Sandbox) PrivateTemp() bool { return s.Enabled && !s.hostTemp() }
+func (s Sandbox) PrivateTemp() bool { return s.Enabled && !s.Docker && !s.HostTemp }
 
 // Below says whether name, which is clean, stands for something in folder, however deep.
 func Below(name, folder string) bool { return strings.HasPrefix(name, folder+"/") }

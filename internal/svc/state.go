@@ -29,8 +29,6 @@ type State struct {
 	Starts     string // the command that the service manager of Windows starts; empty elsewhere
 	// AsDescribed tells whether that file's text is what Install would write; false for a service opened by [Named].
 	AsDescribed bool
-
-	stale bool //nolint:unused // of systemd's alone: the file is newer than what it holds in memory
 }
 
 // Up tells whether it runs, or is about to.

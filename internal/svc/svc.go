@@ -1,7 +1,7 @@
-// Package svc puts one program under the operating system's service manager and takes it away again.
+// Package svc is what is said to a service manager, and what it answers: how a service is to be, how it is, what it is called. The
+// package of each manager below this one (systemd, scm) does what is said. They do not know each other; the program chooses one.
 //
-// Only systemd is supported so far; [Available] says so wherever it is not running. Units are written for the
-// whole system (not for one user), are world-readable, and therefore hold no secret.
+// Services are the whole system's (not of one user), and everybody can read how they are described: they hold no secret.
 package svc
 
 import "time"
@@ -17,7 +17,7 @@ type Unit struct {
 	StopTimeout   time.Duration // how long a stop may take before everything is killed; 0 is systemd's default, 90 s
 	// NoRestartStatus lists the exit codes that a restart cannot mend, 1 to 255.
 	NoRestartStatus []int
-	// Notify has a start wait until the program says that it is ready (see [Notifier]), instead of until it was executed.
+	// Notify has a start wait until the program says that it is ready (as systemd.Notifier does), instead of until it was executed.
 	Notify bool
 	// StartTimeout is how long a start may take before it has failed; 0 is systemd's default, 90 s.
 	StartTimeout time.Duration
@@ -60,3 +60,6 @@ const (
 
 // HostWord is the first argument of a process of this program that keeps a [Life]; the next one is the name of its service.
 const HostWord = "host"
+
+// LifeOf is the name of the [Life] of a service.
+func LifeOf(name string) string { return name + ".host" }

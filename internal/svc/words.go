@@ -10,21 +10,21 @@ import "runtime"
 const Noun = "unit"
 
 // Folder is where the units of services are.
-func Folder() string { return unitFolder }
+func Folder() string { return "/etc/systemd/system" }
 
 // Path is where the unit of a service is written; the name may have a pattern in it.
-func Path(name string) string { return unitFolder + "/" + fileOf(name) }
+func Path(name string) string { return Folder() + "/" + StockName(name) }
 
 // StockName is the name under which GitHub's own scripts know a service: svc.sh reads it from the file .service of the
 // runner's root, and config.sh refuses to remove a runner that has one.
-func StockName(name string) string { return fileOf(name) }
+func StockName(name string) string { return name + ".service" }
 
 // ShowLog is the command by which somebody reads the log of a service.
 func ShowLog(name string) []string { return []string{"journalctl", "--no-pager", "-u", name} }
 
 // ShowDescription is the command by which somebody sees how a service is described.
 func ShowDescription(name string) []string {
-	return []string{"systemctl", "cat", "--no-pager", fileOf(name)}
+	return []string{"systemctl", "cat", "--no-pager", StockName(name)}
 }
 
 // ShowState is the command by which somebody sees how the service of an [Error] is.

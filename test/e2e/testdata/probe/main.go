@@ -23,7 +23,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/systemd"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc/systemd"
 )
 
 const (
@@ -59,9 +59,9 @@ func main() {
 	verb, args := flag.Arg(0), flag.Args()[1:]
 	switch verb {
 	case "run":
-		os.Exit(run(*name, func(ctx context.Context) error { return serve(ctx, args) }))
+		os.Exit(run(func(ctx context.Context) error { return serve(ctx, args) }))
 	case "serve-notify":
-		os.Exit(run(*name, func(ctx context.Context) error { return serveNotify(ctx, *mute, args) }))
+		os.Exit(run(func(ctx context.Context) error { return serveNotify(ctx, *mute, args) }))
 	}
 	executable, err := os.Executable()
 	unit := svc.Unit{
@@ -84,7 +84,7 @@ func main() {
 }
 
 func answerTo(ctx context.Context, verb string, unit svc.Unit, args []string) error {
-	service, err := svc.New(unit)
+	service, err := systemd.New(unit)
 	if err != nil {
 		return err
 	}
@@ -92,13 +92,13 @@ func answerTo(ctx context.Context, verb string, unit svc.Unit, args []string) er
 	switch verb {
 	case "text":
 	case "available":
-		err = svc.Available()
+		err = systemd.Available()
 	case "install":
 		var change svc.Change
 		change, err = service.Install(ctx)
 		a.Changed = change.Made
 	case "uninstall":
-		if service, err = svc.Named(unit.Name); err == nil { // as somebody who knows nothing else
+		if service, err = systemd.Named(unit.Name); err == nil { // as somebody who knows nothing else
 			a.Changed, err = service.Uninstall(ctx)
 		}
 	case "start":
@@ -126,10 +126,10 @@ func answerTo(ctx context.Context, verb string, unit svc.Unit, args []string) er
 }
 
 // run is the service.
-func run(name string, body func(ctx context.Context) error) int {
+func run(body func(ctx context.Context) error) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := svc.Run(ctx, name, body)
+	err := body(ctx)
 	var exit exitError
 	switch {
 	case errors.As(err, &exit):

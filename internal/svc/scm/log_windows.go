@@ -1,0 +1,47 @@
+package scm
+
+import (
+	"context"
+	"io"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/logfile"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+)
+
+// What is remembered of a service among the parameters that each may have in the registry: where it writes its log, and how long
+// it may take to stop.
+const (
+	logValue  = "LogFile"
+	stopValue = "StopTimeout"
+)
+
+// remember has the service manager remember that; it goes with the service.
+func remember(u svc.Unit) error {
+	return SetParameters(u.Name, map[string]string{logValue: u.LogFile, stopValue: u.StopTimeout.String()})
+}
+
+// remembered tells whether it is remembered so.
+func remembered(u svc.Unit) bool {
+	log, err := Parameter(u.Name, logValue)
+	stop, stopErr := Parameter(u.Name, stopValue)
+	return err == nil && stopErr == nil && log == u.LogFile && stop == u.StopTimeout.String()
+}
+
+// Log returns the last lines of the service's log, oldest first.
+func (s *Service) Log(_ context.Context, lines int) ([]string, error) {
+	path, err := Parameter(s.unit.Name, logValue)
+	if err != nil || path == "" {
+		return nil, refused(s.unit.Name, "reading the log of", err)
+	}
+	return logfile.Tail(path, lines)
+}
+
+// WriteLog writes the service's log to out, oldest line first. With follow it begins with the last lines, goes on with those that
+// come, and returns nil when ctx ends.
+func (s *Service) WriteLog(ctx context.Context, out, _ io.Writer, follow bool) error {
+	path, err := Parameter(s.unit.Name, logValue)
+	if err != nil || path == "" {
+		return refused(s.unit.Name, "reading the log of", err)
+	}
+	return logfile.Show(ctx, path, out, follow)
+}
