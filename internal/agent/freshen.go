@@ -4,19 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/ahead"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/runnerdir"
 )
 
 // freshen makes a runner root ready for another registration: a new copy from the
@@ -82,13 +78,13 @@ func anotherRoot(ctx context.Context, k *keeper, record instance.Record, asset d
 // takes folders along.
 func (k *keeper) renewRoot(ctx context.Context, record instance.Record, asset download.Asset, folders []string) error {
 	dir, next := record.Dir, record.NextDir()
-	if err := bringBack(dir, next, folders); err != nil { // what a killed process had on its way
+	if err := runnerdir.BringBack(dir, next, folders); err != nil { // what a killed process had on its way
 		return err
 	}
 	if err := k.placeNext(ctx, record, asset, next); err != nil {
 		return err
 	}
-	mounted, err := mountsIn(dir)
+	mounted, err := runnerdir.Mounts(dir)
 	if err != nil {
 		return err
 	}
@@ -97,54 +93,15 @@ func (k *keeper) renewRoot(ctx context.Context, record instance.Record, asset do
 	}
 	if len(mounted) > 0 {
 		k.tellMounted(mounted)
-		return refill(dir, next, folders)
+		return runnerdir.Refill(dir, next, folders)
 	}
-	return replaceWhole(dir, next, folders)
-}
-
-// replaceWhole puts next in the place of dir, and takes folders along. Where dir, or one of them, can have no other name,
-// because an overlay has it from below, as in a container of an image that has a runner, dir is refilled. After a failure,
-// or a kill, it is to be done again.
-func replaceWhole(dir, next string, folders []string) error {
-	err := takeAlong(dir, next, folders)
-	if err == nil {
-		err = exchange(next, dir)
-	}
-	if !errors.Is(err, syscall.EXDEV) {
-		return err
-	}
-	if err := bringBack(dir, next, folders); err != nil {
-		return err
-	}
-	return refill(dir, next, folders)
-}
-
-func takeAlong(dir, next string, folders []string) error {
-	for _, folder := range folders {
-		if err := moveFolder(dir, next, folder); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// bringBack moves those of folders that dir has not out of next.
-func bringBack(dir, next string, folders []string) error {
-	for _, folder := range folders {
-		if _, err := os.Lstat(filepath.Join(dir, folder)); err == nil {
-			continue
-		}
-		if err := moveFolder(next, dir, folder); err != nil {
-			return err
-		}
-	}
-	return nil
+	return runnerdir.Replace(dir, next, folders)
 }
 
 // restore gives a persistent runner the files back that its owner may have edited.
 // A job may have done so as well: that is why they wait until the runner has joined.
 func (k *keeper) restore(record instance.Record) error {
-	for _, name := range edited() {
+	for _, name := range runnerdir.Edited() {
 		text, err := register.ReadFile(record.NextDir(), name)
 		if err != nil {
 			continue // it was not there, or is no file
@@ -245,50 +202,4 @@ func (k *keeper) cached(record instance.Record) (asset download.Asset, found boo
 		return entry.Asset(platform), true, nil
 	}
 	return asset, false, nil
-}
-
-// moveFolder takes a folder along into another copy; one that is none stays.
-func moveFolder(from, to, name string) error {
-	parent, err := os.OpenRoot(filepath.Dir(from))
-	if err != nil {
-		return err
-	}
-	defer parent.Close()
-	old, fresh := filepath.Join(filepath.Base(from), name), filepath.Join(filepath.Base(to), name)
-	if info, err := parent.Lstat(old); err != nil || !info.IsDir() {
-		return nil //nolint:nilerr // there is none, or a job has put something else there
-	}
-	if err := parent.Mkdir(filepath.Base(to), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	if err := removeIn(parent, filepath.Base(to), name); err != nil {
-		return err
-	}
-	return inuse.RenameIn(parent, old, fresh)
-}
-
-// removeIn removes what a folder in parent has under a name.
-func removeIn(parent *os.Root, folder, name string) error {
-	inner, err := folders.Enter(parent, folder)
-	if err != nil {
-		return fmt.Errorf("opening %q: %w", filepath.Join(parent.Name(), folder), err)
-	}
-	defer inner.Close()
-	return removal.Tree(inner, name)
-}
-
-// exchangeByThree lets two directories change places by three renames. If it is
-// killed in between, b is missing for good: an install puts it right.
-func exchangeByThree(a, b string) error {
-	away := instance.Away(a)
-	if err := removal.Path(away); err != nil {
-		return err
-	}
-	if err := inuse.Rename(b, away); err != nil {
-		return err
-	}
-	if err := inuse.Rename(a, b); err != nil {
-		return errors.Join(err, inuse.Rename(away, b))
-	}
-	return inuse.Rename(away, a)
 }

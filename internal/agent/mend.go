@@ -3,11 +3,10 @@ package agent
 import (
 	"context"
 	"os"
-	"path/filepath"
-	"runtime"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/acl"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/runnerdir"
 )
 
 // mendOf puts the runner's files as they were verified into its directory again, and leaves its registration, its logs
@@ -20,7 +19,7 @@ func mendOf(k *keeper) func(context.Context) error {
 			return err
 		}
 		defer lock.Release()
-		if k.user.Self && startable(record.Dir) {
+		if k.user.Self && runnerdir.Startable(record.Dir) {
 			return nil
 		}
 		asset, err := k.sameAgain(ctx, record)
@@ -37,16 +36,6 @@ func mendOf(k *keeper) func(context.Context) error {
 		}
 		return k.restore(record)
 	}
-}
-
-// startable tells whether a runner's directory has something in the place of its listener that can be started.
-func startable(root string) bool {
-	name := "Runner.Listener"
-	if runtime.GOOS == "windows" {
-		name += ".exe"
-	}
-	info, err := os.Stat(filepath.Join(root, "bin", name))
-	return err == nil && info.Mode().IsRegular() && (runtime.GOOS == "windows" || info.Mode()&0o111 != 0)
 }
 
 // toMend tells whether the runner's directory has to be mended before a listener is started in it: a job has run there under

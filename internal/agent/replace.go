@@ -4,15 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"slices"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/runnerdir"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 )
 
@@ -51,9 +46,9 @@ func bring(ctx context.Context, k *keeper, record instance.Record, asset downloa
 		return err
 	}
 	if record.Rooted() {
-		err = swapRooted(record.Dir, next)
+		err = runnerdir.UpdateRooted(record.Dir, next)
 	} else {
-		err = k.swap(record.Dir, next, asset.Version, before)
+		err = runnerdir.Update(record.Dir, next, asset.Version, before, k.user.Own)
 	}
 	if err != nil {
 		return fmt.Errorf("replacing the runner in %q: %w", record.Dir, err)
@@ -79,66 +74,4 @@ func (k *keeper) running(record instance.Record) string {
 		return report.Version
 	}
 	return record.Version
-}
-
-// swap brings a root to what next holds, as the runner's own update does it: bin
-// and externals become links to folders that have the version in their names
-// (actions/runner, update.sh.template). The links come last, bin's after that of
-// what it needs.
-func (k *keeper) swap(root, next, version, before string) error {
-	parent, err := os.OpenRoot(filepath.Dir(root))
-	if err != nil {
-		return err
-	}
-	defer parent.Close()
-	to, from := filepath.Base(root), filepath.Base(next)
-	entries, err := fs.ReadDir(parent.FS(), from)
-	if err != nil {
-		return err
-	}
-	linked := []string{"externals", "bin"}
-	for _, entry := range entries {
-		if slices.Contains(linked, entry.Name()) || entry.IsDir() {
-			continue
-		}
-		if err := inuse.RenameIn(parent, filepath.Join(from, entry.Name()), filepath.Join(to, entry.Name())); err != nil {
-			return err
-		}
-	}
-	for _, name := range linked {
-		if err := k.swapFolder(parent, root, from, name, version, before); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (k *keeper) swapFolder(parent *os.Root, root, from, name, version, before string) error {
-	to := filepath.Base(root)
-	folder, link := filepath.Join(to, name), filepath.Join(to, "."+name+".link")
-	versioned := name + "." + version
-	for _, old := range []string{versioned, filepath.Base(link)} {
-		if err := removeIn(parent, to, old); err != nil {
-			return err
-		}
-	}
-	if err := inuse.RenameIn(parent, filepath.Join(from, name), filepath.Join(to, versioned)); err != nil {
-		return err
-	}
-	if err := folders.Link(parent, filepath.Join(root, versioned), link); err != nil {
-		return err
-	}
-	if err := k.user.Own(filepath.Join(root, "."+name+".link")); err != nil {
-		return err
-	}
-	if info, err := parent.Lstat(folder); err == nil && info.IsDir() {
-		old := folder + "." + before
-		if err := removeIn(parent, to, filepath.Base(old)); err != nil {
-			return err
-		}
-		if err := inuse.RenameIn(parent, folder, old); err != nil {
-			return err
-		}
-	}
-	return folders.ReplaceLink(parent, link, folder)
 }

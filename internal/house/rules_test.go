@@ -55,12 +55,13 @@ func arrows() []arrow {
 			"internal/svc/systemd", // likewise
 		}},
 		{"internal/agent", []string{
-			"internal/inuse",
+			"internal/runnerdir",
 			"internal/svc/systemd",
 			"internal/download", "internal/supervise", "internal/jail", "internal/register", "internal/svc", "internal/health",
 			"internal/departure", "internal/metadata", "internal/reaper", "internal/workspace", "internal/github", "internal/instance", "internal/account",
-			"internal/refusal", "internal/control", "internal/removal", "internal/folders", "internal/machine", "internal/ahead", "internal/retry", "internal/acl", "internal/shell",
+			"internal/refusal", "internal/control", "internal/removal", "internal/machine", "internal/ahead", "internal/retry", "internal/acl", "internal/shell",
 		}},
+		{"internal/runnerdir", []string{"internal/acl", "internal/folders", "internal/instance", "internal/inuse", "internal/removal"}},
 		{"internal/departure", []string{"internal/metadata", "internal/retry", "internal/supervise"}},
 		{"internal/ahead", []string{"internal/download", "internal/removal", "internal/acl", "internal/inuse"}},
 		{"internal/doctor/nt", []string{"internal/account"}},

@@ -1,4 +1,4 @@
-package agent
+package runnerdir
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
-const mountTest = "AGENT_TEST_MOUNTS"
+const mountTest = "RUNNERDIR_TEST_MOUNTS"
 
 // mounting runs the test again where what it mounts ends with it, and tells whether this is there.
 func mounting(t *testing.T) bool {
@@ -55,11 +55,11 @@ func TestRefill(t *testing.T) {
 	if err := syscall.Mount(tools, place, "", syscall.MS_BIND, ""); err != nil {
 		t.Fatal(err)
 	}
-	mounted, err := mountsIn(dir)
+	mounted, err := Mounts(dir)
 	if err != nil || !slices.Equal(mounted, []string{place}) {
 		t.Errorf("mounted are %q, %v", mounted, err)
 	}
-	if err := refill(dir, next, []string{"_diag"}); err != nil {
+	if err := Refill(dir, next, []string{"_diag"}); err != nil {
 		t.Fatal(err)
 	}
 	for file, want := range map[string]string{
@@ -77,7 +77,7 @@ func TestRefill(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(next, "bin/Runner.Listener"), "newer")
-	if err := refill(dir, next, nil); !errors.Is(err, removal.ErrMounted) || !strings.Contains(err.Error(), "web-1/bin") {
+	if err := Refill(dir, next, nil); !errors.Is(err, removal.ErrMounted) || !strings.Contains(err.Error(), "web-1/bin") {
 		t.Errorf("with something mounted on bin: %v", err)
 	}
 	if got := read(t, filepath.Join(tools, "node")); got != "precious" {
@@ -86,7 +86,7 @@ func TestRefill(t *testing.T) {
 	if err := syscall.Unmount(filepath.Join(dir, "bin"), 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := refill(dir, next, nil); err != nil || read(t, filepath.Join(dir, "bin/Runner.Listener")) != "newer" {
+	if err := Refill(dir, next, nil); err != nil || read(t, filepath.Join(dir, "bin/Runner.Listener")) != "newer" {
 		t.Errorf("done again: %v", err)
 	}
 }
@@ -139,8 +139,8 @@ func TestReplaceBelowAnOverlay(t *testing.T) {
 		lower   string
 		replace func(dir, next string) error
 	}{
-		"root's files": {rooted, swapRooted},
-		"all":          {whole, func(dir, next string) error { return replaceWhole(dir, next, []string{"_diag", "_work"}) }},
+		"root's files": {rooted, UpdateRooted},
+		"all":          {whole, func(dir, next string) error { return Replace(dir, next, []string{"_diag", "_work"}) }},
 	} {
 		at := overlay(t, test.lower)
 		dir, next := filepath.Join(at, "web-1"), filepath.Join(at, ".web-1.next")
@@ -185,7 +185,7 @@ func TestSwapRooted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := swapRooted(dir, next); err != nil {
+	if err := UpdateRooted(dir, next); err != nil {
 		t.Fatal(err)
 	}
 	for file, want := range map[string]string{

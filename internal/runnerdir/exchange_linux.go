@@ -1,4 +1,4 @@
-package agent
+package runnerdir
 
 import (
 	"errors"

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package agent
+package runnerdir
 
 // exchange lets two directories change places.
 func exchange(a, b string) error { return exchangeByThree(a, b) }
