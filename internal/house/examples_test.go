@@ -123,13 +123,20 @@ func importExamples() []example {
 
 func textExamples() []example {
 	const paths, tokens, unfinished, scripts = "no machine paths", "no tokens", "nothing unfinished", "scripts are named after commands"
-	const plain, promises, links = "plain words", "promises are shown", "links lead somewhere"
+	const plain, promises, links, quoted = "plain words", "promises are shown", "links lead somewhere", "quoted words are said"
 	readme := func(rows, points string) map[string]string {
 		return map[string]string{
 			"README.md": "# A\n## What it does to your host\n| | |\n|---|---|\n" + rows + "\n## What it promises\n\n" + points + "\n## End\n",
 			"a_test.go": "package a\nfunc TestA(t *testing.T) {}\nfunc FuzzA(f *testing.F) {}",
 			"cmd/runner-bootstrap/testdata/script/run.txtar": "",
 			"cmd/runner-bootstrap/run.go":                    "package main\nfunc f() *C { return &C{Use: \"run\"} }",
+		}
+	}
+	symptom := func(words, others string) map[string]string {
+		return map[string]string{
+			symptoms:    "| you see | do |\n|---|---|\n| `" + words + "` | x |\n" + otherPrograms + "| " + others + " | x |\n",
+			"a.go":      "package a\n\nvar x = fail(\"its disk is full, and so\")\n",
+			"a_test.go": "package a\n\nvar y = \"is its disk full\"\n",
 		}
 	}
 	text := func(s string) map[string]string { return map[string]string{"docs/a.md": s} }
@@ -170,6 +177,8 @@ func textExamples() []example {
 		}, ""},
 		{links, "to a file that is not there", map[string]string{"README.md": "# A\n\n[a](docs/b.md)\n", "docs/a.md": ""}, "README.md:3: the link docs/b.md leads to no file"},
 		{links, "to a heading that is not there", map[string]string{"README.md": "[a](docs/a.md#b)\n", "docs/a.md": "# A\n"}, "README.md:1: the link docs/a.md#b leads to no heading"},
+		{quoted, "words of the program, and below those of others", symptom("its disk is full", "`disk quota`"), ""},
+		{quoted, "words that only a test has", symptom("is its disk full", "`disk quota`"), symptoms + `:3: the program never says "is its disk full"`},
 		{promises, "with a test and a script", readme("| x | y <!-- shown by TestA/b, run.txtar --> |\n", "- **Z.** z\n  <!-- shown by FuzzA -->\n"), ""},
 		{promises, "a test that is not there", readme("| x | y <!-- shown by TestB --> |\n", ""), "README.md:5: there is no TestB"},
 		{promises, "a row without one", readme("| x | y |\n", ""), "README.md:5: nothing is named"},

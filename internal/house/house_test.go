@@ -36,6 +36,7 @@ func rules() []rule {
 		{"no tokens", "a token in a repository is a token given away, even a revoked one trains people to ignore the alarm", noTokens},
 		{"nothing unfinished", "a note to do something later is an issue, where it can be found, or it is done now", nothingUnfinished},
 		{"promises are shown", "a promise that no test holds is a wish, and nobody notices when it ends", promisesShown},
+		{"quoted words are said", "who looks for the words of an error in a guide finds nothing where the program has others by now", quotedSaid},
 		{"links lead somewhere", "who follows a link that leads nowhere does not try the next one", linksLead},
 		{"plain words", "most who read this in a hurry have learned English later, and stop at a word that they do not use", plainWords},
 		{"scripts are named after commands", "the one who changes a command must find what holds it by its name", scriptNames},
