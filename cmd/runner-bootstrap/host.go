@@ -188,9 +188,9 @@ func (call *session) host(cred credential) (*bootstrap.Host, error) {
 		UserAgent:   call.web.UserAgent,
 		Environment: passedOn(),
 		Machine:     machine.New(),
-		Waits: func(ctx context.Context, preemption string) string {
-			watcher := departure.Watcher{Preemption: preemption, Log: call.console.log}
-			return watcher.Held(ctx)
+		Waits: func(ctx context.Context, preemption string, patience time.Duration) string {
+			watcher := departure.Watcher{Preemption: preemption, Age: machine.Age, Log: call.console.log}
+			return watcher.Ask(ctx, patience)
 		},
 	}
 	if dir != "" {

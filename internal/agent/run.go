@@ -161,7 +161,7 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 	// An order to hurry, and a cloud's notice, count most while it is stopping.
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	watcher := &departure.Watcher{Preemption: record.Preemption, Order: e.order, Log: log}
+	watcher := &departure.Watcher{Preemption: record.Preemption, Order: e.order, Age: machine.Age, Log: log}
 	config := supervise.Config{
 		Root:         record.Dir,
 		User:         k.user,

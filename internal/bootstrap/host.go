@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/x509"
 	"log/slog"
+	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/control"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
@@ -55,7 +56,7 @@ type Host struct {
 	// Agree is asked before an install changes anything. Its error is that of the install; nil agrees to all.
 	Agree func(context.Context, *plan.Plan) error
 	// Waits asks the cloud of a preemption why this machine is not in service yet, and is empty where it is; nil: nobody is asked.
-	Waits func(ctx context.Context, preemption string) string
+	Waits func(ctx context.Context, preemption string, patience time.Duration) string
 	// cloud is kept for the next runner of this host.
 	cloud plan.Cloud
 	// Environment ("KEY=VALUE": proxies, certificates) passes on to config.sh

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -20,6 +21,8 @@ const (
 
 	// awsTTL is how long a token shall live: the most that is allowed.
 	awsTTL = 6 * time.Hour
+	// awsTokenPatience is less than what other answers may take: where this one is lost, the questions go on without.
+	awsTokenPatience = 3 * time.Second
 	// awsEarly is how long before its end a token is not used any more.
 	awsEarly = time.Minute
 )
@@ -29,6 +32,7 @@ const (
 type aws struct {
 	service *service
 	token   string    // empty for version 1
+	mute    bool      // it was asked for a token, and said nothing
 	renew   time.Time // when to ask for a token again; zero for now
 }
 
@@ -43,7 +47,7 @@ func (a *aws) ask(ctx context.Context) (*Notice, error) {
 		return nil, err
 	}
 	action, actionErr := a.spotAction(ctx)
-	if action != nil {
+	if action != nil || actionErr != nil && a.mute {
 		return action, actionErr
 	}
 	state, stateErr := a.lifecycle(ctx)
@@ -127,6 +131,7 @@ func (a *aws) facts(ctx context.Context) (Facts, error) {
 // is refused is replaced once: it may be of another life of this machine, before it was
 // hibernated.
 func (a *aws) get(ctx context.Context, q question) (said answer, found bool, err error) {
+	mute := false
 	for range 2 {
 		if err := a.authenticate(ctx); err != nil {
 			return answer{}, false, err
@@ -144,7 +149,13 @@ func (a *aws) get(ctx context.Context, q question) (said answer, found bool, err
 		case http.StatusNotFound:
 			return answer{}, false, nil
 		case http.StatusUnauthorized:
-			a.token, a.renew, q.header = "", time.Time{}, nil
+			if a.mute && mute { // twice: once it may have been about to start
+				return answer{}, false, q.failed(fmt.Errorf("%w: it wants a token, and none that it gives comes through; "+
+					"a container needs a hop limit of 2", ErrClosed))
+			}
+			a.token, a.renew, q.header, mute = "", time.Time{}, nil, a.mute
+		case http.StatusForbidden:
+			return answer{}, false, q.failed(fmt.Errorf("%w: status 403", ErrClosed))
 		default:
 			return answer{}, false, q.refused(said)
 		}
@@ -153,13 +164,18 @@ func (a *aws) get(ctx context.Context, q question) (said answer, found bool, err
 }
 
 // authenticate sees to a token, unless the service has none to give: then it is one
-// of version 1, which answers without.
+// of version 1, which answers without. So it may be where the answer with the token is lost: it makes fewer hops than
+// others may. Then a token is asked for again soon.
 func (a *aws) authenticate(ctx context.Context) error {
 	if time.Now().Before(a.renew) {
 		return nil
 	}
 	q := awsTokenQuestion()
 	said, err := a.service.ask(ctx, q)
+	if a.mute = errors.Is(err, errSilent) && ctx.Err() == nil; a.mute {
+		a.token, a.renew = "", time.Now().Add(awsEarly)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -181,7 +197,7 @@ func (a *aws) authenticate(ctx context.Context) error {
 
 func awsTokenQuestion() question {
 	return question{
-		method: http.MethodPut, path: awsTokenPath,
+		method: http.MethodPut, path: awsTokenPath, patience: awsTokenPatience,
 		header: map[string]string{awsTTLHeader: strconv.Itoa(int(awsTTL / time.Second))},
 	}
 }

@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -253,6 +254,18 @@ func testAWSTokens(t *testing.T) {
 			w.gives(t, "spot instance will be terminated", time.Time{})
 		})
 	}
+	t.Run("tokens that make fewer hops", testAWSHops)
+	t.Run("switched off", func(t *testing.T) {
+		configure(t)
+		s := newSimulatedAWS(t)
+		off := func(w http.ResponseWriter, r *http.Request) { http.Error(w, "", http.StatusForbidden) }
+		for _, path := range []string{"/latest/api/token", action, lifecycle} {
+			s.spoil(path, off)
+		}
+		if notice, err := Now(t.Context(), AWS); !errors.Is(err, ErrClosed) {
+			t.Errorf("%+v, %v", notice, err)
+		}
+	})
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
 		logged string
@@ -482,4 +495,22 @@ func testAcknowledge(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// testAWSHops: the answer with the token is lost on its way into a container. Version 1 answers where it may, and what is said
+// without is why there is nothing.
+func testAWSHops(t *testing.T) {
+	configure(t)
+	s := newSimulatedAWS(t)
+	s.spoil("/latest/api/token", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	if notice, err := Now(t.Context(), AWS); !errors.Is(err, ErrClosed) || !strings.Contains(err.Error(), "hop limit of 2") {
+		t.Errorf("%+v, %v", notice, err)
+	}
+	s.mu.Lock()
+	s.optional = true
+	s.mu.Unlock()
+	s.set(lifecycle, "Warmed:Running")
+	if notice, err := Now(t.Context(), AWS); err != nil || notice.Kind != Waits {
+		t.Errorf("%+v, %v", notice, err)
+	}
 }

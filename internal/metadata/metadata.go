@@ -9,6 +9,7 @@ package metadata
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -38,6 +39,10 @@ func ParseCloud(name string) (Cloud, error) {
 		return "", fmt.Errorf("unknown cloud %q, known are %q, %q and %q", name, AWS, GoogleCloud, Azure)
 	}
 }
+
+// ErrClosed says that the metadata service is there, and tells this program nothing: it is switched off, or its tokens do not come as
+// far as a container. Time alone does not mend that.
+var ErrClosed = errors.New("the service is closed to this program")
 
 // Kind is what a notice means for what runs on this machine.
 type Kind int
@@ -97,7 +102,7 @@ func Await(ctx context.Context, cloud Cloud, standing Notice, log *slog.Logger) 
 }
 
 // Now is what the cloud says of this machine at this moment; the zero Notice if that is nothing.
-// It asks once, and an answer that does not come before ctx ends is an error.
+// It asks once, and an answer that does not come before ctx ends is an error; so is one that matches [ErrClosed].
 func Now(ctx context.Context, cloud Cloud) (Notice, error) {
 	s := newService()
 	defer s.close()

@@ -112,11 +112,14 @@ func (s *service) send(ctx context.Context, q question) (answer, error) {
 	return answer{resp.StatusCode, resp.Header, string(body)}, nil
 }
 
+// errSilent says that the service was reached, or is there at least, and has not answered.
+var errSilent = errors.New("no answer in time")
+
 // cause is what went wrong without what differs each time: the port of our end of
 // the connection, and what ran out first of the several timeouts.
 func cause(err error) error {
 	if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
-		return errors.New("no answer in time")
+		return errSilent
 	}
 	if operation := (*net.OpError)(nil); errors.As(err, &operation) {
 		return operation.Err

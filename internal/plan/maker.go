@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
@@ -51,7 +52,7 @@ type Maker struct {
 	// Machine knows which of the runners are this machine's.
 	Machine machine.Witness
 	// Waits asks the cloud of a preemption why this machine is not in service yet, and is empty where it is; nil: nobody is asked.
-	Waits func(ctx context.Context, preemption string) string
+	Waits func(ctx context.Context, preemption string, patience time.Duration) string
 }
 
 // Make compares the request with this host and with GitHub. It reads and

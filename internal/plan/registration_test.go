@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
@@ -82,7 +83,7 @@ func TestPlanWaits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t).withGitHub()
 	asked := ""
-	w.maker.Waits = func(_ context.Context, preemption string) string {
+	w.maker.Waits = func(_ context.Context, preemption string, _ time.Duration) string {
 		asked = preemption
 		return "kept for later"
 	}

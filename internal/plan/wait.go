@@ -16,7 +16,7 @@ func planWait(ctx context.Context, p *planner) error {
 	if p.maker.Waits == nil || p.Request.JIT != nil || p.LeaveFirst || !p.plan.ChangesIn(RegisterPhase) {
 		return nil
 	}
-	if p.Waits = p.maker.Waits(ctx, p.Request.Life.Preemption); p.Waits == "" {
+	if p.Waits = p.maker.Waits(ctx, p.Request.Life.Preemption, p.Request.Metadata.Wait); p.Waits == "" {
 		return nil
 	}
 	for i := range p.plan.Steps {

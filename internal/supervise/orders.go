@@ -84,7 +84,12 @@ func (s *supervisor) handleCommand(o Order) {
 	}
 	s.Log.Info(o.Kind.String(), "reason", o.Reason) //nolint:sloglint // one of a few constants
 	draining := s.draining()
-	s.change(func(now *Change) { now.Draining = draining })
+	s.change(func(now *Change) {
+		now.Draining = draining
+		if now.State == Drained {
+			now.Reason = s.held // it may be another one now
+		}
+	})
 }
 
 // String says what comes of it.

@@ -520,12 +520,23 @@ func TestNoticeWithoutATime(t *testing.T) {
 func TestHeldAndDrained(t *testing.T) {
 	t.Parallel()
 	s := &supervisor{Config: Config{Log: quiet()}, tracker: tracker{report: func(Change) {}}}
+	s.now.State = Drained // and why is said as it is now
 	for _, c := range []struct {
 		kind   OrderKind
 		paused bool
-	}{{Hold, true}, {Drain, true}, {Release, true}, {Hold, true}, {Resume, true}, {Release, false}, {Resume, false}} {
-		if s.handleCommand(Order{Kind: c.kind, Reason: "it sleeps"}); s.paused() != c.paused || s.draining() != c.paused {
-			t.Errorf("after %q it is paused: %v", c.kind, s.paused())
+		reason string
+	}{
+		{Hold, true, "it sleeps"},
+		{Drain, true, "it sleeps"},
+		{Release, true, ""},
+		{Hold, true, "it sleeps"},
+		{Resume, true, "it sleeps"},
+		{Release, false, ""},
+		{Resume, false, ""},
+	} {
+		s.handleCommand(Order{Kind: c.kind, Reason: "it sleeps"})
+		if s.paused() != c.paused || s.draining() != c.paused || s.now.Reason != c.reason {
+			t.Errorf("after %q it is paused: %v, as %q", c.kind, s.paused(), s.now.Reason)
 		}
 	}
 }
