@@ -41,10 +41,12 @@ func validateConfig(call *session, o *installOptions) error {
 		}
 		return usagef("reading the configuration file: %v", err)
 	}
+	err := o.checkAlone()
 	if o.scope.url != "" {
-		if _, err := o.request(); err != nil {
-			return err
-		}
+		_, err = o.request()
+	}
+	if err != nil {
+		return err
 	}
 	fmt.Fprintf(call.out, "%s is understood\n", name)
 	return nil

@@ -230,7 +230,7 @@ func elsewhere(scope github.Scope) []string {
 }
 
 func hintName(call *session, _ error) string {
-	if firstOf(call.arguments...) == "install" {
+	if makes := firstOf(call.arguments...); makes == "install" || makes == "config" || makes == "cloud-init" {
 		return againWith(call, "--name", "{hostname}")
 	}
 	return call.here("status")

@@ -201,6 +201,14 @@ func (o *installOptions) request() (plan.Request, error) {
 
 // check checks the options that only together make sense.
 func (o *installOptions) check(scope github.Scope) error {
+	if err := o.checkAlone(); err != nil {
+		return err
+	}
+	return o.identity.check(scope)
+}
+
+// checkAlone checks what does not depend on the scope.
+func (o *installOptions) checkAlone() error {
 	if err := o.account.check(); err != nil {
 		return err
 	}
@@ -213,7 +221,7 @@ func (o *installOptions) check(scope github.Scope) error {
 	if err := o.identity.checkMetadata(); err != nil {
 		return err
 	}
-	if err := o.identity.check(scope); err != nil {
+	if err := plan.CheckTemplates(firstOf(o.name.name, defaultTemplate), o.identity.labels); err != nil {
 		return err
 	}
 	return o.registration.check()

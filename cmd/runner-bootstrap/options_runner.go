@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -175,8 +176,14 @@ func (o *registrationOptions) check() error {
 		return usagef("--update: %q is not agent, runner or off", o.update)
 	}
 	for _, variable := range o.env {
-		if key, _, found := strings.Cut(variable, "="); !found || key == "" {
+		key, value, found := strings.Cut(variable, "=")
+		switch {
+		case !found || key == "":
 			return usagef("--env: %q is not KEY=VALUE", key)
+		case strings.ContainsFunc(key, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
+			return usagef("--env: %q has a blank in its name, which no variable has", key)
+		case strings.Contains(value, "\x00"):
+			return usagef("--env: the value of %q has a zero byte in it, which no variable can keep", key)
 		}
 	}
 	return nil

@@ -230,7 +230,7 @@ func resolve(command *cobra.Command, call *session) error {
 	if err := refuseToken(command.Flags()); err != nil {
 		return err
 	}
-	for _, name := range []string{"dir", "config"} {
+	for _, name := range []string{"dir", "config", "timeout"} {
 		if err := fromEnvironment(command.Flags(), name); err != nil {
 			return err
 		}
@@ -240,7 +240,7 @@ func resolve(command *cobra.Command, call *session) error {
 	if err := call.checkGiven(options, "dir", "config"); err != nil {
 		return err
 	}
-	file, err := readConfig(command.Context(), optionsOf[callOptions](call).config, optionsOf[placeOptions](call).dir)
+	file, err := readSettings(command.Context(), call)
 	if err != nil {
 		return err
 	}
@@ -249,7 +249,7 @@ func resolve(command *cobra.Command, call *session) error {
 			return err
 		}
 		if err := fromFile(command.Flags(), option.name, file); err != nil {
-			return err
+			return misread(call, err)
 		}
 	}
 	if err := recall(call, options, len(file) > 0); err != nil {

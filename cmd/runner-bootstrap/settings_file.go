@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strconv"
@@ -24,23 +25,51 @@ func configText(ctx context.Context, named, name string) ([]byte, error) {
 	if named == "" {
 		return openfile.Read(name, maxConfig)
 	}
-	ctx, cancel := context.WithTimeout(ctx, secretCommandTime)
-	defer cancel()
 	return openfile.ReadStream(ctx, name, maxConfig)
 }
 
-// readConfig reads the configuration file, in which every key is an option that can be what its value says. Without a
-// name it is the one of dir, which may be missing.
-func readConfig(ctx context.Context, named, dir string) ([]config.Setting, error) {
-	name := configName(named, dir)
-	text, err := configText(ctx, named, name)
-	// What only root may read is only for what root does.
-	if named == "" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)) {
-		return nil, nil
+// readSettings reads the configuration file of this call, and waits for what a pipe brings no longer than the call may take.
+func readSettings(ctx context.Context, call *session) ([]config.Setting, error) {
+	of := optionsOf[callOptions](call)
+	ctx, cancel := context.WithTimeout(ctx, min(of.timeout, secretCommandTime))
+	defer cancel()
+	name := configName(of.config, optionsOf[placeOptions](call).dir)
+	text, err := configText(ctx, of.config, name)
+	switch {
+	case err == nil:
+		settings, err := readConfig(name, text)
+		return settings, misread(call, err)
+	case of.config == "" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)):
+		return nil, nil // what only root may read is only for what root does
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		err = fmt.Errorf("nothing came from %q within %v", name, min(of.timeout, secretCommandTime))
 	}
-	if err != nil {
-		return nil, usagef("reading the configuration file: %v", err)
+	unread := &usageError{text: fmt.Sprintf("reading the configuration file: %v", err)}
+	if of.config != "" {
+		unread.hint = againWith(call, "--config", "FILE")
 	}
+	return nil, unread
+}
+
+// misread adds the command that says whether the file has been mended.
+func misread(call *session, err error) error {
+	var usage *usageError
+	if !errors.As(err, &usage) {
+		return err
+	}
+	words := []string{"config", "validate"}
+	if name := optionsOf[callOptions](call).config; name != "" {
+		words = append(words, "--config", name)
+	}
+	if dir := optionsOf[placeOptions](call).dir; dir != "" {
+		words = append(words, "--dir", dir)
+	}
+	usage.hint = again(call, words)
+	return usage
+}
+
+// readConfig reads the text of a configuration file, in which every key is an option that can be what its value says.
+func readConfig(name string, text []byte) ([]config.Setting, error) {
 	settings, err := config.Parse(name, text)
 	if err != nil {
 		return nil, configError(err)
@@ -70,10 +99,46 @@ func unknownKey(s config.Setting) error {
 		return s.At.Errorf("a token does not belong into it; name a private file with the key \"token-file\"")
 	}
 	meant := strings.ToLower(strings.TrimLeft(strings.ReplaceAll(s.Key, "_", "-"), "-"))
-	if slices.ContainsFunc(declaredOptions(), func(o option) bool { return o.name == meant }) {
-		return s.At.Errorf("unknown key %q; it is called %q", s.Key, meant)
+	nearest, least := "", mistyped+1
+	for _, o := range declaredOptions() {
+		if strings.ReplaceAll(o.name, "-", "") == strings.ReplaceAll(meant, "-", "") {
+			return s.At.Errorf("unknown key %q; it is called %q", s.Key, o.name)
+		}
+		if edits := editsBetween(meant, o.name); edits < least && 2*edits < len(meant) {
+			nearest, least = o.name, edits
+		}
+	}
+	if nearest != "" {
+		return s.At.Errorf("unknown key %q; is %q meant?", s.Key, nearest)
 	}
 	return s.At.Errorf("unknown key %q; the keys are the names of the options", s.Key)
+}
+
+// mistyped is how many letters of a key may be wrong for another one to be meant.
+const mistyped = 2
+
+// editsBetween is how many letters of a have to be put in, left out, exchanged or swapped with the next to make b of it.
+func editsBetween(a, b string) int {
+	var before, last []int
+	next := make([]int, len(b)+1)
+	for j := range next {
+		next[j] = j
+	}
+	for i := range len(a) {
+		before, last, next = last, next, make([]int, len(b)+1)
+		next[0] = i + 1
+		for j := range len(b) {
+			if next[j+1] = min(last[j+1], next[j]) + 1; a[i] == b[j] {
+				next[j+1] = min(next[j+1], last[j])
+			} else {
+				next[j+1] = min(next[j+1], last[j]+1)
+			}
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				next[j+1] = min(next[j+1], before[j-1]+1)
+			}
+		}
+	}
+	return next[len(b)]
 }
 
 // fromFile fills an option that nothing before has set.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -92,16 +91,16 @@ func Parse(name string, text []byte) ([]Setting, error) {
 		return nil, nil
 	}
 	if root.Kind != yaml.MappingNode {
+		if at, found := wideBlankIn(text); found {
+			return nil, at.in(name).Errorf(wideBlankText)
+		}
 		return nil, f.at(root).Errorf("a configuration file has a key and a value in each line, such as name: web-1")
 	}
 	var settings []Setting
+	lines := map[string]int{} // of the keys that were there
 	err = f.pairs(root, maxMerges, func(key *yaml.Node, value *yaml.Node, merged bool) error {
-		i := slices.IndexFunc(settings, func(s Setting) bool { return s.Key == key.Value })
-		if i >= 0 && merged {
-			return nil // what is merged gives way
-		}
-		if i >= 0 {
-			return f.at(key).Errorf("key %q is in line %d already", key.Value, settings[i].At.Line)
+		if skip, err := f.seen(lines, key, merged); skip || err != nil {
+			return err
 		}
 		s, err := f.setting(key, value)
 		settings = append(settings, s)
@@ -121,31 +120,19 @@ func document(name string, text []byte) (*yaml.Node, error) {
 	case errors.Is(err, io.EOF):
 		return nil, nil //nolint:nilnil // an empty file is no setting
 	case err != nil:
-		return nil, syntaxError(name, err)
+		return nil, syntaxError(name, text, err)
 	}
 	switch err := decoder.Decode(&second); {
 	case err == nil:
 		return nil, Place{File: name, Line: second.Line, Column: second.Column}.
 			Errorf("a second document begins here, and would not be read; a configuration file is one document")
 	case !errors.Is(err, io.EOF):
-		return nil, syntaxError(name, err)
+		return nil, syntaxError(name, text, err)
 	}
 	if len(first.Content) == 0 {
 		return nil, nil //nolint:nilnil // likewise
 	}
 	return first.Content[0], nil
-}
-
-// syntaxError puts the parser's line where every other error has it.
-func syntaxError(name string, err error) error {
-	parts := regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`).FindStringSubmatch(strings.ReplaceAll(err.Error(), "\n", " "))
-	if parts == nil {
-		return Place{File: name}.Errorf("it is not YAML: %v", err)
-	}
-	if parts[1] != "" {
-		name += ":" + parts[1]
-	}
-	return Place{File: name}.Errorf("it is not YAML: %s", parts[2])
 }
 
 // file is what is being read.
@@ -217,6 +204,19 @@ func (f file) merged(value *yaml.Node) ([]*yaml.Node, error) {
 	return mappings, nil
 }
 
+// seen refuses a key that was there before; one that is merged gives way, and is to be skipped.
+func (f file) seen(lines map[string]int, key *yaml.Node, merged bool) (skip bool, err error) {
+	line, found := lines[key.Value]
+	switch {
+	case !found:
+		lines[key.Value] = key.Line
+		return false, nil
+	case merged:
+		return true, nil
+	}
+	return false, f.at(key).Errorf("key %q is in line %d already", key.Value, line)
+}
+
 func (f file) setting(key, value *yaml.Node) (Setting, error) {
 	s := Setting{Key: key.Value, At: f.at(key), Place: f.at(value)}
 	value = resolved(value)
@@ -236,12 +236,10 @@ func (f file) setting(key, value *yaml.Node) (Setting, error) {
 		if err := f.untagged(value, "!!map"); err != nil {
 			return s, err
 		}
+		lines := map[string]int{}
 		return s, f.pairs(value, maxMerges, func(key, one *yaml.Node, merged bool) error {
-			if i := slices.IndexFunc(s.Items, func(i Item) bool { return i.Key == key.Value }); i >= 0 {
-				if merged {
-					return nil
-				}
-				return f.at(key).Errorf("key %q is in line %d already", key.Value, s.Items[i].Line)
+			if skip, err := f.seen(lines, key, merged); skip || err != nil {
+				return err
 			}
 			item, err := f.item(key.Value, one)
 			s.Items = append(s.Items, item)

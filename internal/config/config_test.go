@@ -2,8 +2,10 @@ package config_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/config"
 )
@@ -105,10 +107,6 @@ func TestRefused(t *testing.T) {
 		"a: &x\n  <<: *x\n":                   "f.yaml:1:4: maps are merged into each other too deep",
 		"- a":                                 "f.yaml:1:1: a configuration file has a key and a value",
 		"just words":                          "f.yaml:1:1: a configuration file has a key and a value",
-		"name: a\n\tb: c":                     "f.yaml:2: it is not YAML: found",
-		"\"unclosed":                          "f.yaml: it is not YAML: found unexpected end of stream",
-		"name: *x":                            "f.yaml: it is not YAML: unknown anchor 'x' referenced",
-		"name: a\x00b":                        "f.yaml: it is not YAML: control characters are not allowed",
 		"a: &a [x,x]\nb: &b [*a,*a]\nc: [*b]": "f.yaml:2:8: a value within a value",
 	} {
 		settings, err := config.Parse("f.yaml", []byte(written))
@@ -116,6 +114,64 @@ func TestRefused(t *testing.T) {
 		if !errors.As(err, &at) || !strings.HasPrefix(err.Error(), want) || settings != nil {
 			t.Errorf("%q:\ngot  %v, %q\nwant %s", written, err, text(settings), want)
 		}
+	}
+}
+
+// What is no YAML is told with the line in which it stands, and in words that say what to do.
+func TestNotYAML(t *testing.T) {
+	t.Parallel()
+	for written, want := range map[string]string{
+		"name: a\n\tb: c":                     "2: it is not YAML: a tab",
+		"env:\n  A: b\n\tB: c":                "3: it is not YAML: a tab",
+		"\"unclosed":                          "1: it is not YAML: a quote is not closed",
+		"name: a\nurl: 'b\ncount: 1":          "2: it is not YAML: a quote is not closed",
+		"name: a: b":                          "1: it is not YAML: a key is not expected here",
+		"name: a\n  count: 1":                 "2: it is not YAML: a key is not expected here",
+		"labels:\n- a: b: c":                  "2: it is not YAML: a key is not expected here",
+		"name: a\nephemeral:true\ncount: 2":   "2: it is not YAML: a line without",
+		"name: a\nenv:\n  A: b\n C: d":        "4: it is not YAML: a key is expected here",
+		"name: \"a\" b":                       "1: it is not YAML: a key is expected here",
+		"count: 1\nname: \"a\" b":             "2: it is not YAML: a key is expected here",
+		"name: a\nlabels: [a]]\ncount: 1":     "2: it is not YAML: a key is expected here",
+		"name: a\n- b":                        "2: it is not YAML: a key is expected here",
+		"name: a\nlabels: [a, b\ncount: 1":    "2: it is not YAML: a list is not closed",
+		"labels: [a\nname: b":                 "2: it is not YAML: a list is not closed",
+		"env: {A: b\nname: b":                 "2: it is not YAML: a map is not closed",
+		"name: a\nwork: \"C:\\Users\"":        "2: it is not YAML: within \"\" a \\ has a meaning",
+		"name: a\nwork: \"C:\\jobs\"":         "2: it is not YAML: within \"\" a \\ has a meaning",
+		"name: @a":                            "1: it is not YAML: a value that begins with @ needs quotes",
+		"labels:\n- `a`":                      "2: it is not YAML: a value that begins with ` needs quotes",
+		"labels: [a, %b]":                     "1: it is not YAML: a value that begins with % needs quotes",
+		"%YAML 1.2\n---\nname: a":             "1: it is not YAML: its line %YAML names another version",
+		"count: 1\nname: !y!z a":              "2: it is not YAML: found undefined tag handle",
+		"count: 1\nlabels: [a, *x]":           "2:13: it is not YAML: *x stands for what &x marks",
+		"name: a\x00b":                        "1:8: it is not YAML: the control character '\\x00'",
+		"count: 1\nname: a\ab":                "2:8: it is not YAML: the control character '\\a'",
+		"count: 1\nname: caf\xe9":             "2:10: it is not YAML: byte 0xe9 is not UTF-8",
+		"n\x00a\x00m\x00e\x00:\x00 \x00a\x00": ": it is not YAML: it is in UTF-16 without a byte order mark",
+		"\xff\xfe\x00\x00n\x00\x00\x00":       ": it is not YAML: it is in UTF-32",
+		"name:\u00a0a":                        "1:6: a wide or no-break blank",
+		"count: 1\nname:\u3000a":              "2:6: it is not YAML: a wide or no-break blank",
+	} {
+		_, err := config.Parse("f.yaml", []byte(written))
+		var at *config.Error
+		if !errors.As(err, &at) || !strings.HasPrefix(strings.TrimPrefix(err.Error(), "f.yaml:"), strings.TrimPrefix(want, ":")) {
+			t.Errorf("%q:\ngot  %v\nwant %s", written, err, want)
+		}
+	}
+}
+
+// A file of as many keys as one may have is read in no time.
+func TestManyKeys(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	for i := range 60_000 {
+		fmt.Fprintf(&b, "KEY_%d: v\n", i)
+	}
+	begin := time.Now()
+	settings, err := config.Parse("f.yaml", []byte(b.String()))
+	if took := time.Since(begin); err != nil || len(settings) != 60_000 || took > 5*time.Second {
+		t.Errorf("%d keys, %v, after %v", len(settings), err, took)
 	}
 }
 

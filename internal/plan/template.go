@@ -78,6 +78,30 @@ func (m *Maker) cloudFacts(ctx context.Context, want Metadata) (metadata.Facts, 
 	return facts, err
 }
 
+// CheckTemplates refuses what no machine could make a runner's name, or a label, of: [ErrTemplate] or [instance.ErrName].
+func CheckTemplates(name string, labels []string) error {
+	for _, template := range append([]string{name}, labels...) {
+		for _, word := range placeholder.FindAllString(template, -1) {
+			if !slices.Contains(placeholders(), word) {
+				return unknownPlaceholder(template, word)
+			}
+		}
+	}
+	// A value may be as short as a letter.
+	if err := instance.CheckName(placeholder.ReplaceAllString(name, "x")); err != nil {
+		return fmt.Errorf("naming the runner: %w", err)
+	}
+	return nil
+}
+
+func placeholders() []string {
+	return []string{"{hostname}", "{random}", "{n}", "{instance_id}", "{region}", "{zone}", "{instance_type}"}
+}
+
+func unknownPlaceholder(template, word string) error {
+	return fmt.Errorf("%w: %q has the unknown placeholder %s (known: %s)", ErrTemplate, template, word, strings.Join(placeholders(), ", "))
+}
+
 // name makes a runner's name of a template. A number, unless it is 0, stands where
 // the template says so, else at its end; the first one alone needs no place. What
 // is not known is refused with [ErrUnfilled]: left out, it would make one name of those of many machines.
@@ -152,8 +176,7 @@ func (f filler) value(template, word string) (string, error) {
 		"{instance_type}": func(f metadata.Facts) string { return f.InstanceType },
 	}[word]
 	if !found {
-		return "", fmt.Errorf("%w: %q has the unknown placeholder %s (known: {hostname}, {random}, {n}, "+
-			"{instance_id}, {region}, {zone}, {instance_type})", ErrTemplate, template, word)
+		return "", unknownPlaceholder(template, word)
 	}
 	facts, err := f.facts()
 	value := fitting(fact(facts))
