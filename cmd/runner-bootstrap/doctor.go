@@ -83,7 +83,7 @@ func runDoctor(ctx context.Context, call *session, host *bootstrap.Host, o *doct
 			return err
 		}
 	}
-	all := patient.Examine(ctx)
+	all := append(patient.Examine(ctx), examineSudo(ctx, host)...)
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return ctx.Err()
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/sudoers"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
@@ -169,6 +170,7 @@ func hostMeanings() []meaning {
 		{plan.ErrAccount, exitHost, hintAccount, never},
 		{plan.ErrPassword, exitHost, plus("--password-file", "FILE"), never},
 		{account.ErrCreate, exitHost, hintCreate, later},
+		{sudoers.ErrRefused, exitHost, noCommand, never},
 		{agent.ErrAccountAway, exitService, hintAskAccount, later},
 		{account.ErrUnanswered, exitHost, hintAskAccount, later},
 		{plan.ErrUnreachable, exitHost, hintUnreachable, never},

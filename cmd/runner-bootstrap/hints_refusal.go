@@ -13,6 +13,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/sudoers"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -139,6 +140,9 @@ func (call *session) toDo(err error, hint string) string {
 	}
 	if errors.Is(err, bootstrap.ErrBusy) {
 		return "--force ends the job at once"
+	}
+	if errors.Is(err, sudoers.ErrRefused) {
+		return "see what visudo -c says of this host's rules, mend that, and install again"
 	}
 	if text := toDoOnWindows(call, err); text != "" {
 		return text

@@ -27,8 +27,9 @@ func (o *accountOptions) options() []option {
 		},
 		{
 			name: "create-user", once: true, commands: "install cloud-init",
-			usage: onWindows("create the account named by --user if it is absent", "for Linux: an administrator makes accounts of Windows"),
-			on:    &o.createUser,
+			usage: onWindows("create the account named by --user if it is absent, with what --allow sudo and --allow docker need",
+				"for Linux: an administrator makes accounts of Windows"),
+			on: &o.createUser,
 		},
 		{
 			name: "user-per-runner", commands: "install cloud-init",

@@ -109,6 +109,9 @@ func printStatus(out io.Writer, all []status.Runner) error {
 	if weaker := one.Listener.Weaker; weaker != "" {
 		facts = append(facts, fact{"jobs", fmt.Sprintf("confined by %s alone: %s", one.Listener.ConfinedBy, weaker)})
 	}
+	if one.SudoRule != "" {
+		facts = append(facts, fact{"sudo", one.SudoRule})
+	}
 	if one.Agent.Replaced {
 		facts = append(facts, fact{"agent", agentLine(one)})
 	}

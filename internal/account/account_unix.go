@@ -45,6 +45,12 @@ func (u User) As(cmd *exec.Cmd) {
 	cmd.SysProcAttr = attributes
 }
 
+// comment is what the system's database says of an account of ours.
+const comment = "GitHub Actions runner"
+
+// homeMade is where an account of ours has its home.
+func homeMade(name string) string { return "/home/" + name }
+
 // Utmost is what the members of [User.Powers] can do.
 const Utmost = "become root"
 
@@ -62,8 +68,8 @@ func Create(ctx context.Context, name string, groups ...string) (User, error) {
 		program = "/usr/sbin/useradd"
 	}
 	words := []string{
-		"--system", "--user-group", "--create-home", "--home-dir", "/home/" + name, "--shell", "/bin/bash",
-		"--comment", "GitHub Actions runner",
+		"--system", "--user-group", "--create-home", "--home-dir", homeMade(name), "--shell", "/bin/bash",
+		"--comment", comment,
 	}
 	if len(groups) > 0 {
 		words = append(words, "--groups", strings.Join(groups, ","))

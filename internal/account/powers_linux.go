@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"slices"
@@ -51,6 +52,22 @@ func (d database) member(u User, group string) (is, exists bool) {
 	return false, false
 }
 
+// Ours tells whether [Create] has made the account on this host, by what it has written into the system's database.
+func (u User) Ours() bool { return systemDatabase().ours(u) }
+
+func (d database) ours(u User) bool {
+	text, err := os.ReadFile(d.passwd)
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(text)) {
+		if known, err := parseAccount(line); err == nil && known.Name == u.Name && known.UID == u.UID {
+			return strings.Split(line, ":")[4] == comment && known.Home == homeMade(u.Name)
+		}
+	}
+	return false
+}
+
 // sudoTime is how long sudo may take to say what an account may: it may ask a directory.
 const sudoTime = 5 * time.Second
 
@@ -60,6 +77,6 @@ func Sudoer(ctx context.Context, name string) bool {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sudo", "-n", "-l", "-U", name)
 	cmd.Env = append(cmd.Environ(), "LC_ALL=C")
-	said, _ := cmd.CombinedOutput() // it ends with 0 or 1 for a no, by its version
-	return !strings.Contains(string(said), "not allowed to run sudo")
+	said, err := cmd.CombinedOutput() // it ends with 0 or 1 for a no, by its version
+	return !errors.Is(err, exec.ErrNotFound) && !strings.Contains(string(said), "not allowed to run sudo")
 }

@@ -41,5 +41,8 @@ func (u User) Powers() []string {
 // Member tells nothing of groups: no daemon is reached by them here.
 func (u User) Member(string) (is, exists bool) { return true, true }
 
+// Ours is never so: Windows makes those of services.
+func (u User) Ours() bool { return false }
+
 // Sudoer cannot tell: there is no sudo.
 func Sudoer(context.Context, string) bool { return true }

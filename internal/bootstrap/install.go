@@ -66,6 +66,7 @@ func (h *Host) Install(ctx context.Context, r plan.Request) (*plan.Plan, error) 
 		plan.FetchPhase:       i.fetch,
 		plan.EnvironmentPhase: i.writeEnvironment,
 		plan.WorkPhase:        i.makeWork,
+		plan.SudoPhase:        func(ctx context.Context) (string, error) { return setSudo(ctx, i) },
 		plan.RegisterPhase:    i.register,
 		plan.LifePhase:        i.keepLife,
 		plan.ServicePhase:     i.installService,

@@ -385,13 +385,8 @@ func (u *uninstaller) removeFiles(ctx context.Context) (string, error) {
 	if err := left.Err(); err != nil {
 		return "", fmt.Errorf("removing the runner's files: %w", err)
 	}
-	if err := u.removeWork(); err != nil {
+	if err := removeOutside(u); err != nil {
 		return "", err
-	}
-	if u.record.MetricsFile != "" {
-		if err := health.RemoveMetrics(u.record.MetricsFile); err != nil {
-			return "", err
-		}
 	}
 	// Fails, rightly, while other runners live there.
 	_ = os.Remove(filepath.Dir(u.record.Dir))

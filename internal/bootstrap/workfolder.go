@@ -9,6 +9,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
@@ -71,6 +72,20 @@ func makeRoom(room places.Room, user account.User) (inode uint64, err error) {
 func noteWork(ctx context.Context, store *instance.Store, record instance.Record) error {
 	_, err := store.Update(ctx, record.Name, func(r *instance.Record) { r.WorkFolder = record.WorkFolder })
 	return err
+}
+
+// removeOutside removes what a runner has beside its directory.
+func removeOutside(u *uninstaller) error {
+	if err := u.removeWork(); err != nil {
+		return err
+	}
+	if _, err := removeSudoRule(u.host, u.record); err != nil {
+		return err
+	}
+	if u.record.MetricsFile == "" {
+		return nil
+	}
+	return health.RemoveMetrics(u.record.MetricsFile)
 }
 
 // removeWork removes the folders for jobs that we have made, and those above them

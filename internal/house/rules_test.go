@@ -26,14 +26,14 @@ func arrows() []arrow {
 			"internal/register", "internal/svc", "internal/svc/systemd", "internal/svc/scm", "internal/logfile", "internal/status", "internal/machine",
 			"internal/health", "internal/metadata", "internal/github", "internal/secret", "internal/instance", "internal/account", "internal/transport",
 			"internal/inuse", "internal/refusal", "internal/agent", "internal/jail", "internal/shell", "internal/removal", "internal/openfile",
-			"internal/config", "internal/retry", "internal/sealcheck", "internal/departure", "internal/acl", "internal/startup",
+			"internal/config", "internal/retry", "internal/sealcheck", "internal/departure", "internal/acl", "internal/startup", "internal/sudoers",
 		}},
 		// Neither this one nor the agent imports the other: they meet in the record.
 		{"internal/bootstrap", []string{
 			"internal/plan", "internal/libraries", "internal/places", "internal/download", "internal/supervise", "internal/register", "internal/svc",
 			"internal/health", "internal/workspace", "internal/sealcheck", "internal/github", "internal/secret", "internal/instance",
 			"internal/account", "internal/refusal", "internal/control", "internal/removal", "internal/folders", "internal/machine",
-			"internal/startup",
+			"internal/startup", "internal/sudoers",
 			"internal/jail",        // its tests are the first process of a config.sh
 			"internal/svc/systemd", // refuses in its tests what is refused
 			"internal/transport",   // the clients that its tests speak to the simulator with
@@ -50,7 +50,7 @@ func arrows() []arrow {
 		{"internal/plan", []string{
 			"internal/places", "internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health",
 			"internal/metadata", "internal/github", "internal/secret", "internal/instance", "internal/account", "internal/refusal", "internal/machine",
-			"internal/openfile",
+			"internal/openfile", "internal/sudoers",
 			"internal/transport",   // as above
 			"internal/svc/systemd", // likewise
 		}},
@@ -65,6 +65,7 @@ func arrows() []arrow {
 		{"internal/departure", []string{"internal/metadata", "internal/retry", "internal/supervise"}},
 		{"internal/ahead", []string{"internal/download", "internal/removal", "internal/acl", "internal/inuse"}},
 		{"internal/doctor/nt", []string{"internal/account"}},
+		{"internal/sudoers", []string{"internal/account", "internal/atomicfile"}},
 		{"internal/libraries", []string{"internal/account", "internal/openfile"}},
 		{"internal/doctor", []string{
 			"internal/doctor/nt", "internal/libraries",

@@ -45,9 +45,8 @@ type Record struct {
 	Identity `json:"identity"`
 	// ResolvedLabels are the labels that GitHub got, where those of Identity have placeholders.
 	ResolvedLabels []string `json:"given_labels,omitempty"`
-	// WorkFolder is where jobs work, if that is outside of Dir.
-	WorkFolder WorkFolder `json:"work_folder,omitzero"`
-	Life       `json:"life"`
+	Outside
+	Life `json:"life"`
 	// Credential is where the supervisor finds what it speaks to GitHub with.
 	Credential Credential `json:"credential"`
 	// Environment ("KEY=VALUE") is how the network is reached: proxies, certificates.
@@ -58,6 +57,14 @@ type Record struct {
 	Control string `json:"control,omitempty"` // the socket on which its agent answers, or has answered
 	Phase   Phase  `json:"phase"`
 	Written
+}
+
+// Outside is what a runner has beside its directory.
+type Outside struct {
+	// WorkFolder is where jobs work, if that is outside of the runner's directory.
+	WorkFolder WorkFolder `json:"work_folder,omitzero"`
+	// SudoRule is the file by which we have let the account use sudo; empty: there is none of ours.
+	SudoRule string `json:"sudo_rule,omitempty"`
 }
 
 // Written is when the record was written first, and last, on which machine, and by what order.

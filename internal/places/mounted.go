@@ -26,12 +26,11 @@ func NoExecHome(user account.User) (found, command string) {
 		RemountFix(&Error{Path: home, Reason: ErrNoExec, On: volumeAt(home)})
 }
 
-// NoSudo says, in a sentence, why sudo will not work for jobs that are to have it, and gives the command for root that mends
-// it, if there is one.
+// NoSudo says, in a sentence, why sudo will not work for jobs where it is installed, and gives the command for root that mends it.
 func NoSudo() (found, command string) {
 	path, err := exec.LookPath("sudo")
 	if err != nil {
-		return "jobs are to have sudo, and it is not on this host", ""
+		return "", "" // that it is missing is said where its rules are looked at
 	}
 	on := volumeAt(path)
 	if !on.NoSetuid {

@@ -158,17 +158,7 @@ func (p *planner) warnOfAccount() {
 func warnOfAllowed(ctx context.Context, p *planner) {
 	allow, name := p.Request.Life.Allow, p.plan.User
 	if slices.Contains(allow, AllowSudo) {
-		found, command := places.NoSudo()
-		if found == "" && (p.JobUser.Planned() || !account.Sudoer(ctx, name)) {
-			found = fmt.Sprintf("jobs are to have sudo, and account %q may run nothing by it", name)
-			command = fmt.Sprintf("sh -c 'echo \"%s ALL=(ALL) NOPASSWD: ALL\" >/etc/sudoers.d/%s'", name, name)
-		}
-		if command != "" {
-			found += "; to mend it: sudo " + command
-		}
-		if found != "" {
-			p.plan.warn(found)
-		}
+		warnOfNoSudo(ctx, p)
 	}
 	if !slices.Contains(allow, AllowDocker) {
 		return

@@ -76,13 +76,15 @@ func (m *Maker) Make(ctx context.Context, r Request) (*Plan, error) {
 	}
 	for _, step := range []func(context.Context) error{
 		planner.identify, planner.planLabels, planner.planAccount, planner.checkService,
-		planner.checkTrust, planner.checkWork, planner.planFetch, planner.planEnvironment, planner.planWork, planner.planRegister,
+		planner.checkTrust, planner.checkWork, planner.planFetch, planner.planEnvironment, planner.planWork,
+		func(ctx context.Context) error { return planSudo(ctx, &planner) }, planner.planRegister,
 		planner.planGroup, planner.planLife, func(ctx context.Context) error { return planWait(ctx, &planner) }, planner.planService,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
 	}
+	planSudoRemoval(&planner)
 	p.Registered(p.Details.Record.RunnerID)
 	return p, nil
 }

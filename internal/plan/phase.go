@@ -11,6 +11,7 @@ const (
 	FetchPhase       Phase = "fetch"
 	EnvironmentPhase Phase = "environment"
 	WorkPhase        Phase = "work"
+	SudoPhase        Phase = "sudo" // comes last where it takes away
 	RegisterPhase    Phase = "register"
 	LifePhase        Phase = "life"
 	ServicePhase     Phase = "service"

@@ -135,6 +135,13 @@ func (f *Former) RememberCredential() error {
 	return nil
 }
 
+// Remember has PutBack undo something else that the service ran without. Without a service nothing ran.
+func (f *Former) Remember(undo func() error) {
+	if f.Record.Service != "" {
+		f.undo = append(f.undo, undo)
+	}
+}
+
 // liveAsBefore has the supervisor do what it did, with what it had: it reads the record when it starts, and its listener the
 // variables. A registration that is another one by now stays.
 func (f *Former) liveAsBefore(ctx context.Context) error {

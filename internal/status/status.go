@@ -36,6 +36,8 @@ type Runner struct {
 	Listener Listener       `json:"listener"`
 	Agent    Agent          `json:"agent"`
 	GitHub   GitHub         `json:"github"`
+	// SudoRule is the file by which install has let its jobs use sudo; empty: none is.
+	SudoRule string `json:"sudo_rule,omitempty"`
 	// Copied is set where this host is a copy of the machine that the runner was installed on, and is: nothing of it is
 	// started here.
 	Copied   bool     `json:"copied"`
@@ -156,7 +158,7 @@ func (w Witnesses) Look(ctx context.Context, name string) ([]Runner, error) {
 func (w Witnesses) statusOf(ctx context.Context, record instance.Record) (Runner, error) {
 	s := Runner{
 		Name: record.Name, ScopeURL: record.ScopeURL, Dir: record.Dir, User: record.User,
-		RunnerID: record.RunnerID, Phase: record.Phase, Version: record.Version, Problems: []string{},
+		RunnerID: record.RunnerID, Phase: record.Phase, Version: record.Version, SudoRule: record.SudoRule, Problems: []string{},
 	}
 	s.finished = register.KeptOf(w.Store, record).Finished() != "" || endedByDesign(w.Store, record.Name)
 	if err := w.Machine.Check(ctx, record); err != nil {
@@ -208,6 +210,9 @@ func (w Witnesses) lookAtRecord(_ context.Context, record instance.Record, s *Ru
 		return nil
 	} else if err != nil {
 		return fmt.Errorf("looking at the runner's directory: %w", err)
+	}
+	if _, err := os.Lstat(record.SudoRule); record.SudoRule != "" && errors.Is(err, os.ErrNotExist) {
+		s.problem("its jobs cannot use sudo: %q is gone", record.SudoRule)
 	}
 	if supervise.CheckListener(record.Dir) != nil {
 		s.problem("its directory %q has no listener", record.Dir)
