@@ -111,6 +111,7 @@ check 'gofmt' formatted
 check 'golangci-lint' golangci
 check 'shellcheck' shell
 check 'words' words
+check 'prose' scripts/prose.sh
 check 'go mod verify' go mod verify
 check 'go mod tidy leaves no diff' go mod tidy -diff
 
