@@ -9,8 +9,6 @@ import (
 func memoryOf(text []byte) string {
 	const (
 		elfType, elfCore = 16, 4
-		page             = 4 << 10
-		label            = "SWAPSPACE2"
 	)
 	if bytes.HasPrefix(text, []byte("\x7fELF")) && len(text) > elfType+2 {
 		var order binary.ByteOrder = binary.LittleEndian
@@ -21,10 +19,23 @@ func memoryOf(text []byte) string {
 			return "what a program had in its memory when it crashed"
 		}
 	}
-	if len(text) >= page && string(text[page-len(label):page]) == label && !unused(text[page:]) {
-		return "a swap file that was used: what programs had in their memory"
+	if page := swapPage(text); page > 0 && !unused(text[page:]) {
+		return usedSwap
 	}
 	return ""
+}
+
+const usedSwap = "a swap file that was used: what programs had in their memory"
+
+// swapPage is the size of the pages of a swap file, with whose first it begins; 0 for any other file.
+func swapPage(text []byte) int {
+	const label = "SWAPSPACE2"
+	for _, page := range []int{4 << 10, 16 << 10, 64 << 10} { // of the processors that Linux runs on
+		if len(text) >= page && string(text[page-len(label):page]) == label {
+			return page
+		}
+	}
+	return 0
 }
 
 // unused tells whether the pages of a swap file, as far as they are in sight, were never written to.

@@ -36,12 +36,13 @@ var (
 	leaseLine     = lazily(`(?m)^(lease|lease6|default-duid|ADDRESS=)`)
 	nonComment    = lazily(`(?m)^[ \t]*[^#\s]`)
 	hashedShadow  = lazily(`(?m)^[^:\n]+:(?:\$[^:]+|[./0-9A-Za-z]{13}):`)
+	oneWord       = lazily(`^\s*[^\s$#!]{4,}\s*$`)
 	openShadow    = lazily(`(?m)^[^:\n]+::`)
 )
 
 // places are all of them. What an earlier one says of a file, a later one does not say again.
 func places() []place {
-	return slices.Concat(runnerPlaces(), identityPlaces(), credentialPlaces(), keyPlaces())
+	return slices.Concat(runnerPlaces(), identityPlaces(), credentialPlaces(), hostPlaces(), servicePlaces(), keyPlaces())
 }
 
 func runnerPlaces() []place {
@@ -114,10 +115,13 @@ func credentialPlaces() []place {
 			Secret, "credentials of a package index",
 			[]string{
 				".pypirc", ".gem/credentials", ".m2/settings.xml", ".cargo/credentials", ".cargo/credentials.toml",
-				"composer/auth.json", ".composer/auth.json", "NuGet.Config", "pip.conf",
+				"composer/auth.json", ".composer/auth.json", "NuGet.Config", "nuget.config", "pip.conf",
+				".yarnrc.yml", "pypoetry/auth.toml",
+				"uv/credentials/credentials.toml", ".m2/settings-security.xml", "gradle.properties",
+				".sbt/.credentials", ".ivy2/.credentials",
 			},
 			lazily(
-				`(?im)(password|token|api_key|apikey|_authtoken)["']?\s*[:=>]\s*["']?[^\s"'<$]{4,}|` +
+				`(?im)(password|token|api_key|apikey|_authtoken|<master)["']?\s*[:=>]\s*["']?[^\s"'<$]{4,}|` +
 					`ClearTextPassword|://[^\s/:@]+:[^\s/@]+@`,
 			),
 		},
@@ -139,6 +143,82 @@ func credentialPlaces() []place {
 			[]string{"rclone/rclone.conf", ".s3cfg", ".boto", ".mc/config.json", ".passwd-s3fs", "/etc/passwd-s3fs"},
 			lazily(
 				`(?im)^\s*"?(pass|token|secret_?(access_)?key|secretkey|gs_oauth2_refresh_token)"?\s*[=:]\s*\S{4,}|^[^\s:#]+:[^\s:]{8,}`,
+			),
+		},
+	}
+}
+
+// hostPlaces are those of the programs that a host is kept by.
+func hostPlaces() []place {
+	return []place{
+		{Secret, "a password of Ansible's vault", []string{".vault_pass*", "vault_pass*", ".vault-pass*", "vault-pass*"}, oneWord},
+		{Secret, "a credential of systemd", []string{"credstore/*", "credstore.encrypted/*"}, nil},
+		{
+			Secret, "a password for mail",
+			[]string{
+				"/etc/postfix/sasl_passwd", "/etc/exim4/passwd.client", "/etc/ssmtp/ssmtp.conf", "/etc/msmtprc", ".msmtprc", ".mailrc",
+			},
+			lazily(
+				`(?im)^\s*(auth)?pass(word)?\s*[= \t]\s*\S{3,}|^[^#\s]\S*\s+\S+:\S{3,}|^[^#\s:]+:[^:\s]+:\S{3,}`,
+			),
+		},
+		{
+			Secret, "a password for a disk of others",
+			[]string{"/etc/fstab", "/etc/auto.*"},
+			lazily(`(?m)^[^#\n]*\bpass(word|wd)?=[^\s,]{3,}`),
+		},
+		{
+			Secret, "a password for a disk of others",
+			[]string{"/etc/iscsi/iscsid.conf", "/etc/iscsi/nodes/*/*/*", "/var/lib/iscsi/nodes/*/*/*"},
+			lazily(`(?m)^\s*[^\s#]\S*\.password(_in)?\s*=\s*\S{3,}`),
+		},
+		{
+			Secret, "a password of an installation",
+			[]string{
+				"anaconda-ks.cfg", "original-ks.cfg", "*preseed*.cfg", "autoinst*.xml", "/var/log/installer/*",
+				"/etc/cloud/cloud.cfg.d/*",
+			},
+			lazily(
+				`(?im)^\s*rootpw\s+(--plaintext\s+)?[^-#\s]|` +
+					`^\s*d-i\s+\S*password(-again|-crypted)?\s+password\s+\S+|<user_password>[^<]+<|` +
+					`^\s*(plain_text_passwd|hashed_passwd|passwd)\s*:\s*['"]?\S{3,}|` +
+					`^\s*chpasswd\s*:[ \t]*\n(\s+.*\n)*?\s+-?\s*\w+:\S{3,}`,
+			),
+		},
+		{
+			Secret, "answers that were given to debconf",
+			[]string{"/var/cache/debconf/passwords.dat", "/var/log/installer/cdebconf/passwords.dat"},
+			lazily(`(?m)^Value:[ \t]*\S`),
+		},
+	}
+}
+
+// servicePlaces are those of what a host takes part in.
+func servicePlaces() []place {
+	return []place{
+		{
+			Secret, "the key of a private network",
+			[]string{"/var/lib/tailscale/tailscaled.state", "/var/lib/zerotier-one/identity.secret"},
+			nil,
+		},
+		{
+			Secret, "a token of a cluster",
+			[]string{
+				"/var/lib/rancher/*/server/token", "/var/lib/rancher/*/server/node-token",
+				"/var/lib/rancher/*/agent/*.kubeconfig",
+			},
+			nil,
+		},
+		{
+			Secret, "a credential of a build service",
+			[]string{
+				"gitlab-runner/config.toml", "buildkite-agent/buildkite-agent.cfg", ".circleci/cli.yml", "hcloud/cli.toml",
+				".databrickscfg", ".sentryclirc", ".snowflake/connections.toml", ".snowflake/config.toml", "doctl/config.yaml",
+				".bundle/config", ".hex/hex.config",
+			},
+			lazily(
+				`(?im)^\s*-*\s*"?(token|access-token|auth-token|password|BUNDLE_\w+__\w+|auth_key|api_key)"?` +
+					`\s*[:=]\s*["']?[^\s"'<$]{8,}`,
 			),
 		},
 	}

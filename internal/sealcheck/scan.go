@@ -75,6 +75,7 @@ type file struct {
 	seen     int64
 	lines    int // before what is in the window
 	binary   bool
+	swap     bool // is a place to swap to, in which nothing was found yet
 	settled  bool // its name says what it is, whatever more is found in it
 	found    []Finding
 }
@@ -125,6 +126,8 @@ func (f *file) read(in io.Reader, limit int64) error {
 		}
 		if first {
 			f.begin(text)
+		} else if f.swap && !unused(text) {
+			f.tell(Memory, 0, usedSwap)
 		}
 		if first && !f.packaged && isGzip(text) {
 			f.unpacked(io.MultiReader(bytes.NewReader(text), in), 0)
@@ -148,6 +151,9 @@ func (f *file) begin(text []byte) {
 	if decoded := fromUTF16(text); decoded != nil {
 		f.binary = false
 		f.nested(decoded, 0)
+		if f.size > int64(len(text)) {
+			f.look.leave(f.path, fmt.Sprintf("is UTF-16, of which %d of %d bytes were looked at", len(text), f.size))
+		}
 	}
 	if isKey(text) {
 		f.tell(Secret, 0, "a private key")
@@ -162,6 +168,7 @@ func (f *file) begin(text []byte) {
 	if what := memoryOf(text); what != "" {
 		f.tell(Memory, 0, what)
 	}
+	f.swap = swapPage(text) > 0
 	f.byName(text)
 }
 
@@ -306,20 +313,47 @@ func texty(text []byte) bool {
 
 func isGzip(text []byte) bool { return bytes.HasPrefix(text, []byte{0x1f, 0x8b, 8}) }
 
-// fromUTF16 is the text of one that begins with a byte order mark; nil for any other.
+// fromUTF16 is the text of one that begins with a byte order mark, or whose first characters are of few bits; nil for any other.
 func fromUTF16(text []byte) []byte {
 	var order binary.ByteOrder
+	begin := 2
 	switch {
 	case bytes.HasPrefix(text, []byte{0xff, 0xfe}):
 		order = binary.LittleEndian
 	case bytes.HasPrefix(text, []byte{0xfe, 0xff}):
 		order = binary.BigEndian
 	default:
-		return nil
+		begin = 0
+		if order = unmarked(text); order == nil {
+			return nil
+		}
 	}
 	units := make([]uint16, 0, len(text)/2)
-	for i := 2; i+1 < len(text); i += 2 {
+	for i := begin; i+1 < len(text); i += 2 {
 		units = append(units, order.Uint16(text[i:]))
 	}
 	return []byte(string(utf16.Decode(units)))
+}
+
+// unmarked is the order of the bytes of UTF-16 without a mark: what is written in Latin letters has every other byte zero.
+func unmarked(text []byte) binary.ByteOrder {
+	const least, most = 32, 512
+	if len(text) < least {
+		return nil
+	}
+	zeros := [2]int{}
+	start := text[:min(len(text), most)]
+	for i, c := range start {
+		if c == 0 {
+			zeros[i%2]++
+		}
+	}
+	half := len(start) / 2
+	switch {
+	case zeros[1] > half*9/10 && zeros[0] < half/20:
+		return binary.LittleEndian
+	case zeros[0] > half*9/10 && zeros[1] < half/20:
+		return binary.BigEndian
+	}
+	return nil
 }

@@ -96,7 +96,7 @@ func look(t *testing.T, host sealcheck.Host) sealcheck.Report {
 
 func TestLook(t *testing.T) {
 	t.Parallel()
-	for _, all := range []map[string]planted{secretsByShape(t), secretsByPlace(t), harmless()} {
+	for _, all := range []map[string]planted{secretsByShape(t), secretsByPlace(t), neighbours(t), harmless()} {
 		for name, c := range all {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

@@ -41,14 +41,20 @@ var (
 	keyAWSRest = lazily(`^(?:ecret_access_key|ECRET_ACCESS_KEY|ecretAccessKey)` +
 		`["']?\s*[=:]\s*["']?([A-Za-z0-9/+]{40})(?:[^A-Za-z0-9/+=]|$)`)
 	jwtRest    = lazily(`^eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{20,}`)
-	registRest = lazily(`^(?:oken|OKEN)["']?(?:\s*[=:]\s*|\s+)["']?(A[A-Z0-9]{28})\b`)
+	registRest = lazily(`^(?:oken|OKEN)["']?(?:\s*[=:]\s*|\s+)(?:a[0-9]+=)?["']?(A[A-Z0-9]{28})\b`)
 	userInfo   = lazily(`^://([^\s/:@"'<>\\]{1,128}):([^\s/@"'<>\\]{3,256})@([A-Za-z0-9.\[-][A-Za-z0-9.:-]*)`)
 	headerRest = lazily(`^(?i:uthorization)["']?\s*[:=]\s*["']?(?i:basic|bearer|token)\s+([A-Za-z0-9+/=._~-]{16,})`)
 	npmRest    = lazily(`^(?::_authToken|:_password|_auth)\s*=\s*["']?([A-Za-z0-9+/=_.-]{12,})`)
 	knownRest  = lazily(`^(?:glpat-[A-Za-z0-9_-]{20}|npm_[A-Za-z0-9]{36}\b|` +
 		`xox[abprs]-[0-9A-Za-z-]{20,}|AIza[A-Za-z0-9_-]{35}\b|ya29\.[A-Za-z0-9_-]{30,}|` +
-		`hvs\.[A-Za-z0-9_-]{24,}|pypi-AgEI[A-Za-z0-9_-]{40,}|dop_v1_[a-f0-9]{64}|hf_[A-Za-z0-9]{34}\b|sk_live_[A-Za-z0-9]{20,})`)
-	azureRest = lazily(`^(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{40,}={0,2})`)
+		`hvs\.[A-Za-z0-9_-]{24,}|pypi-AgEI[A-Za-z0-9_-]{40,}|dop_v1_[a-f0-9]{64}|hf_[A-Za-z0-9]{34}\b|sk_live_[A-Za-z0-9]{20,}|` +
+		`gl(?:rt|dt|ptt|soat|cbt|ft|imt|agent)-[A-Za-z0-9_.-]{20,}|` +
+		`dckr_[po]at_[A-Za-z0-9_-]{20,}|sk-(?:ant|proj|svcacct)-[A-Za-z0-9_-]{32,}|` +
+		`SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}|dp\.(?:st|pt|ct|sa|scim)\.[A-Za-z0-9._-]{30,}|tskey-[a-z]+-[A-Za-z0-9-]{20,}|` +
+		`pul-[0-9a-f]{40}\b|sntry[su]_[A-Za-z0-9+/=_-]{40,}|dapi[0-9a-f]{32}\b|atlasv1\.[A-Za-z0-9_-]{60,}|shp[ca]t_[0-9a-f]{32}|` +
+		`NRAK-[A-Z0-9]{27}\b|rubygems_[0-9a-f]{48}\b)`)
+	sharedRest = lazily(`^sig=([A-Za-z0-9+/]{43}=|[A-Za-z0-9+/%]{43,}%3[Dd])`)
+	azureRest  = lazily(`^(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{40,}={0,2})`)
 )
 
 // shapes are all of them. A registration token is worthless after an hour, and yet nothing that an image needs.
@@ -74,9 +80,16 @@ func shapes() []shape {
 		{"a credential of npm", []string{":_authToken", ":_password", "_auth"}, npmRest, false, false, varied(1)},
 		{
 			"an access token",
-			[]string{"glpat-", "npm_", "xox", "AIza", "ya29.", "hvs.", "pypi-AgEI", "dop_v1_", "hf_", "sk_live_"},
+			[]string{
+				"glpat-", "npm_", "xox", "AIza", "ya29.", "hvs.", "pypi-AgEI", "dop_v1_", "hf_", "sk_live_",
+				"glrt-", "gldt-", "glptt-",
+				"glsoat-", "glcbt-", "glft-", "glimt-", "glagent-", "dckr_pat_", "dckr_oat_", "sk-ant-", "sk-proj-", "sk-svcacct-", "SG.",
+				"dp.st.", "dp.pt.", "dp.ct.", "dp.sa.", "tskey-", "pul-", "sntrys_", "sntryu_", "dapi", "atlasv1.", "shpat_", "shpca_",
+				"NRAK-", "rubygems_",
+			},
 			knownRest, true, false, varied(0),
 		},
+		{"a shared access signature of Azure", []string{"sig="}, sharedRest, true, false, varied(1)},
 		{"a key of Azure", []string{"AccountKey=", "SharedAccessKey="}, azureRest, false, false, varied(1)},
 	}
 }
@@ -157,7 +170,7 @@ func (s *shape) first(text []byte) int {
 			}
 			at += from
 			from = at + len(word)
-			if s.own && at > 0 && wordByte(text[at-1]) {
+			if s.own && at > 0 && wordByte(text[at-1]) && !afterEscape(text[:at]) {
 				continue
 			}
 			groups := s.rest.FindSubmatch(text[at:min(len(text), at+reach)])
@@ -169,6 +182,12 @@ func (s *shape) first(text []byte) int {
 	}
 	return best
 }
+
+// afterEscape tells whether a text ends with what stands for another character, or for a colour, so that a word begins after it.
+func afterEscape(text []byte) bool { return escapeEnd.Match(text[max(0, len(text)-16):]) }
+
+var escapeEnd = lazily(`(?:\\[abefnrtv]|\\u00[0-9A-Fa-f]{2}|\\x[0-9A-Fa-f]{2}|[%=][0-9A-F]{2}|` +
+	`(?:\x1b|\\e|\\0?33|\\x1[Bb]|\\u001[Bb])\[[0-9;]*m)$`)
 
 func wordByte(c byte) bool {
 	return c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'

@@ -18,8 +18,8 @@ var (
 	secretName = lazily(`(?i)(?:^|_)(?:TOKEN|PAT|SECRET|PASSWORD|PASSWD|` +
 		`PASSPHRASE|APIKEY|API_KEY|ACCESS_KEY|SECRET_KEY|PRIVATE_KEY|CREDENTIALS?|PSK|AUTH)$`)
 	history = lazily(`^\.?(bash|zsh|ksh|mksh|ash|sh|fish|python|node_repl|psql|mysql|mariadb|sqlite|rediscli|` +
-		`irb|php|lua|r|dbshell|mongo)?_?` +
-		`(history|hist)(-[0-9]+|\.txt|\.sqlite)?$|^\.(lesshst|viminfo|histfile|dbshell)$`)
+		`irb|php|lua|r|dbshell|mongo|mongosh|t?csh|xonsh|octave|gdb|scala|repl|ConsoleHost|duckdb|ghci|utop)?_?` +
+		`(history|hist)(-[0-9]+|\.txt|\.sqlite|\.db|\.jl|\.json)?$|^\.(lesshst|viminfo|histfile|dbshell)$|^main\.shada$`)
 )
 
 const startsRunner = "would start a runner in every copy"
@@ -112,6 +112,7 @@ func (f *file) environment(text []byte) {
 	case f.name == "etc/environment", strings.HasPrefix(f.name, "etc/environment.d/"), strings.HasPrefix(f.name, "etc/default/"),
 		strings.HasPrefix(f.name, "etc/sysconfig/"), strings.HasPrefix(f.name, "etc/profile"), strings.HasPrefix(f.name, "etc/conf.d/"),
 		strings.HasSuffix(base, ".env"), strings.HasPrefix(base, ".env"), strings.Contains(f.name, ".config/environment.d/"),
+		strings.HasPrefix(f.name, "var/spool/at"), base == "config.v2.json", // a job of at; a container of Docker
 		base == ".pam_environment", base == "fish_variables", rcFile.MatchString(base), history.MatchString(base):
 		if n := lineOfSecret(text); n > 0 {
 			f.tell(Secret, n, namedSecret)
