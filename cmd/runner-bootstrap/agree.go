@@ -9,6 +9,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/terminal"
 )
 
 // errDeclined means that somebody was asked at a terminal, and did not want it.
@@ -70,7 +71,7 @@ func agree(ctx context.Context, call *session, yes bool, what string) error {
 		call.console.announce(what)
 		return nil
 	}
-	answer, err := at.ask(ctx, oneCell(what)+". Go on? [y/N]")
+	answer, err := at.Ask(ctx, terminal.OneCell(what)+". Go on? [y/N]")
 	if err != nil {
 		return err
 	}
@@ -83,7 +84,7 @@ func agree(ctx context.Context, call *session, yes bool, what string) error {
 // announce tells what is about to be done.
 func (c *console) announce(what string) {
 	if c.person {
-		c.say(slog.LevelWarn, "! %s", oneCell(what))
+		c.say(slog.LevelWarn, "! %s", terminal.OneCell(what))
 		return
 	}
 	c.log.Info("about to change a runner", "what", what)
@@ -92,7 +93,8 @@ func (c *console) announce(what string) {
 // kept tells what stays as earlier installs were told.
 func (c *console) kept(options []string) {
 	if c.person {
-		c.say(slog.LevelInfo, "= %-11s %s (of an earlier install; --reset forgets them)", "options", oneCell(strings.Join(options, " ")))
+		c.say(slog.LevelInfo, "= %-11s %s (of an earlier install; --reset forgets them)", "options",
+			terminal.OneCell(strings.Join(options, " ")))
 		return
 	}
 	c.log.Info("options of an earlier install are kept; --reset forgets them", "options", strings.Join(options, " "))

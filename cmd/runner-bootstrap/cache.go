@@ -11,6 +11,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/terminal"
 )
 
 // cacheListOptions are what cache list takes.
@@ -104,7 +105,7 @@ func printEntries(out io.Writer, entries []download.Entry, asJSON bool, none str
 }
 
 func tabulate(out io.Writer, entries []download.Entry) error {
-	return table(out, "VERSION\tPLATFORM\tSHA-256\tSIZE\tFILES\tFETCHED", func(line func(string, ...any)) {
+	return terminal.Table(out, "VERSION\tPLATFORM\tSHA-256\tSIZE\tFILES\tFETCHED", func(line func(string, ...any)) {
 		for _, e := range entries {
 			line("%s\t%s\t%s\t%s\t%d\t%s", e.Version, e.Platform, e.SHA256[:12], megabytes(e.Bytes), e.Files,
 				e.Created.Format("2006-01-02 15:04:05"))

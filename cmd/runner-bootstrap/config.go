@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/terminal"
 )
 
 func newConfig(call *session) *cobra.Command {
@@ -76,7 +77,7 @@ func showConfig(call *session, o *installOptions) error {
 	if o.output.json {
 		return printJSON(call.out, all)
 	}
-	return table(call.out, "KEY\tVALUE\tFROM", func(line func(string, ...any)) {
+	return terminal.Table(call.out, "KEY\tVALUE\tFROM", func(line func(string, ...any)) {
 		for _, one := range all {
 			line("%s\t%s\t%s", one.Key, cellOf(one.Value), one.From)
 		}
@@ -95,7 +96,7 @@ func cellOf(value any) string {
 	if text == "" {
 		return "-"
 	}
-	return oneCell(text)
+	return terminal.OneCell(text)
 }
 
 // shown is the option's value without what may be a secret in it: the values of a job's variables, commands that fetch

@@ -5,14 +5,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
-
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/terminal"
 )
 
 // The rules of what is written to standard error:
@@ -35,7 +32,7 @@ const progressEach = 10 * time.Second
 type console struct {
 	out      io.Writer
 	plain    io.Writer // out, for everything but the bar
-	lines    *plainWriter
+	lines    *terminal.Lines
 	terminal bool
 	person   bool // lines, one for each phase
 	quiet    bool // no progress
@@ -45,26 +42,23 @@ type console struct {
 	object string
 	begun  time.Time
 	logged time.Time
-	bar    *progressbar.ProgressBar
+	bar    terminal.Bar
 	// resumed is what an interrupted run had received already: it tells nothing of
 	// the rate. It is negative before the first word of progress.
 	resumed int64
 	since   time.Time
-	width   int // of the terminal, when the bar was made
 }
 
 func newConsole(out io.Writer, o callOptions) *console {
 	format := formatOf(o.logFormat, out)
-	printable := &printableWriter{to: out}
+	printable := &terminal.Printable{To: out}
 	c := &console{
 		out: out, plain: printable, quiet: o.noProgress, person: format == formatLines || format == formatJournal,
-		lines: &plainWriter{
-			to: printable, journal: format == formatJournal, history: o.history,
-			columns: func() int { return columnsOf(out) },
+		terminal: terminal.Is(out), bar: terminal.Bar{Out: out},
+		lines: &terminal.Lines{
+			To: printable, Journal: format == formatJournal, History: o.history,
+			Columns: func() int { return terminal.Columns(out) },
 		},
-	}
-	if file, ok := out.(*os.File); ok {
-		c.terminal = term.IsTerminal(int(file.Fd()))
 	}
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(o.logLevel)) // callOptions.check has refused what it is not
@@ -74,14 +68,14 @@ func newConsole(out io.Writer, o callOptions) *console {
 	case formatText:
 		c.log = slog.New(slog.NewTextHandler(printable, &slog.HandlerOptions{Level: level}))
 	default:
-		c.log = slog.New(&plainHandler{to: c.lines, level: level})
+		c.log = slog.New(&terminal.Handler{To: c.lines, Level: level})
 	}
 	return c
 }
 
 // say writes lines for a person. Standard error is where a failure would be told: nothing can be done about its own.
 func (c *console) say(level slog.Level, format string, values ...any) {
-	_ = c.lines.write(level, time.Now(), fmt.Sprintf(format, values...))
+	_ = c.lines.Write(level, time.Now(), fmt.Sprintf(format, values...))
 }
 
 // Begin implements bootstrap.Observer.
@@ -99,7 +93,7 @@ func (c *console) Progress(done, total int64) {
 	switch {
 	case c.quiet:
 	case c.person && c.terminal:
-		c.paint(done, total)
+		c.bar.Show(string(c.phase), done, total)
 	case time.Since(c.logged) >= progressEach:
 		c.logged = time.Now()
 		c.line(done, total)
@@ -128,45 +122,9 @@ func (c *console) line(done, total int64) {
 	c.say(slog.LevelInfo, "  %-11s %s: %s (%s%s)", c.phase, c.object, amount, rate(done-c.resumed, took), left)
 }
 
-// paint moves the bar. What the bar says of its own troubles never ends a
-// download.
-func (c *console) paint(done, total int64) {
-	if width := terminalWidth(c.out); c.bar == nil || width != c.width {
-		c.clear() // after a resize its line would be broken
-		if total == 0 {
-			total = -1 // a spinner
-		}
-		c.width = width
-		options := []progressbar.Option{
-			progressbar.OptionSetWriter(c.out),
-			progressbar.OptionShowBytes(true),
-			progressbar.OptionShowTotalBytes(true),
-			progressbar.OptionShowCount(),
-			progressbar.OptionThrottle(100 * time.Millisecond),
-			progressbar.OptionSetWidth(max(4, min(20, width-62))),
-			progressbar.OptionClearOnFinish(),
-		}
-		if width < narrow {
-			options = append(options, progressbar.OptionSetElapsedTime(false), progressbar.OptionSetPredictTime(false))
-		} else {
-			options = append(options, progressbar.OptionSetDescription(string(c.phase)))
-		}
-		c.bar = progressbar.NewOptions64(total, options...)
-	}
-	_ = c.bar.Set64(done)
-}
-
-func (c *console) clear() {
-	if c.bar != nil {
-		_ = c.bar.Exit() // Finish would paint 100 percent after a failure
-		_ = c.bar.Clear()
-		c.bar = nil
-	}
-}
-
 // End implements bootstrap.Observer.
 func (c *console) End(phase plan.Phase, result string, kept bool, err error) {
-	c.clear()
+	c.bar.Clear()
 	took := time.Since(c.begun)
 	if err != nil {
 		c.log.Debug("failed", "phase", phase, "object", c.object, "took", took, "error", err)
@@ -186,7 +144,7 @@ func (c *console) End(phase plan.Phase, result string, kept bool, err error) {
 // summary is the last line of a command that went well.
 func (c *console) summary(text string) {
 	if c.person {
-		c.say(slog.LevelInfo, "%s", oneCell(text))
+		c.say(slog.LevelInfo, "%s", terminal.OneCell(text))
 		return
 	}
 	c.log.Info(text)
@@ -195,7 +153,7 @@ func (c *console) summary(text string) {
 // failure is the last line of one that did not. Hint is a command, and todo says
 // who has to change what where no command helps.
 func (c *console) failure(err error, hint, todo, see string, code int) {
-	c.clear()
+	c.bar.Clear()
 	if !c.person {
 		about := []slog.Attr{slog.String("hint", hint), slog.Int("exit_code", code)}
 		if todo != "" {

@@ -18,6 +18,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/libraries"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/terminal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -153,7 +154,7 @@ func repair(ctx context.Context, call *session, patient *doctor.Host) error {
 	if !account.Privileged() {
 		return &refusal.Error{Object: "installing libraries", Reason: account.ErrPrivilege}
 	}
-	err := patient.Repair(ctx, func(line string) { fmt.Fprintln(call.console.plain, oneCell(line)) })
+	err := patient.Repair(ctx, func(line string) { fmt.Fprintln(call.console.plain, terminal.OneCell(line)) })
 	if errors.Is(err, libraries.ErrPackagesLocked) {
 		patient.Repairs = true
 		return nil
@@ -168,11 +169,11 @@ func printFindings(out io.Writer, all []doctor.Finding) error {
 		if f.Object != "" {
 			line = f.Object + ": " + line
 		}
-		if _, err := fmt.Fprintf(out, "%-8s %-11s %s\n", f.State, f.Check, oneCell(line)); err != nil {
+		if _, err := fmt.Fprintf(out, "%-8s %-11s %s\n", f.State, f.Check, terminal.OneCell(line)); err != nil {
 			return err
 		}
 		if f.Fix != "" {
-			fmt.Fprintf(out, "%-20s fix: %s\n", "", oneCell(f.Fix))
+			fmt.Fprintf(out, "%-20s fix: %s\n", "", terminal.OneCell(f.Fix))
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/terminal"
 )
 
 func newDownloads(call *session) *cobra.Command {
@@ -45,7 +46,7 @@ func listDownloads(ctx context.Context, call *session, client *github.Client, o 
 	if o.output.json {
 		return printJSON(call.out, all)
 	}
-	return table(call.out, "\tPLATFORM\tVERSION\tSHA-256\tFILE", func(line func(string, ...any)) {
+	return terminal.Table(call.out, "\tPLATFORM\tVERSION\tSHA-256\tFILE", func(line func(string, ...any)) {
 		for _, a := range all {
 			mark := ""
 			if a.ThisHost {

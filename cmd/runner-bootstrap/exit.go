@@ -346,51 +346,6 @@ func on(call *session) shell.System {
 	return call.system
 }
 
-// again is the command that was typed, with more words, instead of an option that
-// they give as well. The values of --env stay out of it: a hint ends in logs, and
-// they may be secrets of the jobs'.
-func again(call *session, arguments []string, more ...string) string {
-	words, previous := []string{"runner-bootstrap"}, ""
-	for _, word := range without(arguments, more) {
-		before, variable := "", word
-		if joined, found := strings.CutPrefix(word, "--env="); found {
-			before, variable = "--env=", joined
-		}
-		if before != "" || previous == "--env" {
-			key, _, _ := strings.Cut(variable, "=")
-			word = before + key + "=VALUE"
-		}
-		words, previous = append(words, word), word
-	}
-	return on(call).Words(append(words, more...)...)
-}
-
-// againWith is again with an option, where the command that runs has it: what mends one command is not always a word of another.
-func againWith(call *session, more ...string) string {
-	if call.running != nil && call.running.Flags().Lookup(strings.TrimPrefix(firstOf(more...), "--")) == nil {
-		return again(call, call.arguments)
-	}
-	return again(call, call.arguments, more...)
-}
-
-// without leaves out of arguments the option that begins more, and its value.
-func without(arguments, more []string) []string {
-	if len(more) != 2 || !strings.HasPrefix(more[0], "--") {
-		return arguments
-	}
-	var kept []string
-	for i := 0; i < len(arguments); i++ {
-		switch {
-		case arguments[i] == more[0]:
-			i++
-		case strings.HasPrefix(arguments[i], more[0]+"="):
-		default:
-			kept = append(kept, arguments[i])
-		}
-	}
-	return kept
-}
-
 func firstOf(texts ...string) string {
 	for _, text := range texts {
 		if text != "" {

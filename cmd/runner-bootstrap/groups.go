@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/terminal"
 )
 
 func newGroups(call *session) *cobra.Command {
@@ -23,7 +24,7 @@ func listGroups(ctx context.Context, call *session, client *github.Client, o *gi
 	if o.output.json {
 		return printJSON(call.out, groups)
 	}
-	return table(call.out, "ID\tNAME\tVISIBILITY\tDEFAULT\tINHERITED\tPUBLIC", func(line func(string, ...any)) {
+	return terminal.Table(call.out, "ID\tNAME\tVISIBILITY\tDEFAULT\tINHERITED\tPUBLIC", func(line func(string, ...any)) {
 		for _, g := range groups {
 			line("%d\t%s\t%s\t%s\t%s\t%s", g.ID, g.Name, g.Visibility, yes(g.Default), yes(g.Inherited), yes(g.Public))
 		}

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
-	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/terminal"
 )
 
 // heading is a part of help, and of the README's table of options.
@@ -69,20 +71,11 @@ const (
 	helpWidth    = 80 // of help at a wider terminal, and where there is none
 	leastWidth   = 40
 	optionColumn = 26 // where the meaning of an option begins
-	narrow       = 60 // a terminal that has no two columns
 )
 
 // widthOf is how wide help may be.
 func widthOf(out io.Writer) int {
-	return min(max(terminalWidth(out), leastWidth), helpWidth)
-}
-
-// terminalWidth is how many columns a terminal has; as many as help may have where there is none.
-func terminalWidth(out io.Writer) int {
-	if columns := columnsOf(out); columns > 0 {
-		return columns
-	}
-	return helpWidth
+	return min(max(cmp.Or(terminal.Columns(out), helpWidth), leastWidth), helpWidth)
 }
 
 // explain writes the help of a command.
@@ -108,14 +101,15 @@ func usageOf(call *session, c *cobra.Command, width int) string {
 				describe(&b, sub.Name(), sub.Short, 14, width)
 			}
 		}
-		b.WriteString("\n" + strings.Join(wrapped(`"`+c.CommandPath()+` COMMAND --help" explains a command.`, width), "\n") + "\n")
+		b.WriteString("\n" + strings.Join(terminal.Wrapped(`"`+c.CommandPath()+` COMMAND --help" explains a command.`, width), "\n") + "\n")
 		return b.String()
 	}
 	b.WriteString(" [OPTION...]\n")
 	if examples := examplesOf(commandKey(c)); len(examples) > 0 {
 		b.WriteString("\nExamples:\n")
 		for _, e := range examples {
-			b.WriteString("  # " + strings.Join(wrapped(e.about, width-4), "\n  # ") + "\n" + brokenCommand(e.command, width) + "\n")
+			b.WriteString("  # " + strings.Join(terminal.Wrapped(e.about, width-4), "\n  # ") + "\n" +
+				terminal.BrokenCommand(e.command, width) + "\n")
 		}
 	}
 	options := optionsFor(commandKey(c), call.groups[c])
@@ -130,11 +124,11 @@ func usageOf(call *session, c *cobra.Command, width int) string {
 
 // describe writes a word and what it means, which begins at a column, or below where there is no room for two.
 func describe(b *strings.Builder, word, text string, column, width int) {
-	if width < narrow {
+	if width < terminal.Narrow {
 		column = 6
 	}
 	line := "  " + word
-	lines := wrapped(text, width-column)
+	lines := terminal.Wrapped(text, width-column)
 	if len(line)+2 > column {
 		b.WriteString(line + "\n")
 		line = ""
@@ -150,17 +144,8 @@ func reflowed(text string, width int) string {
 	paragraphs := strings.Split(text, "\n\n")
 	for i, paragraph := range paragraphs {
 		if !strings.HasPrefix(paragraph, " ") {
-			paragraphs[i] = strings.Join(wrapped(paragraph, width), "\n")
+			paragraphs[i] = strings.Join(terminal.Wrapped(paragraph, width), "\n")
 		}
 	}
 	return strings.Join(paragraphs, "\n\n")
-}
-
-// brokenCommand breaks a command at its words where it is too long for a line, so that it can still be pasted.
-func brokenCommand(command string, width int) string {
-	if runtime.GOOS == "windows" {
-		return "  " + command // its shells have no common mark for a line that goes on
-	}
-	lines := wrapped(command, width-6)
-	return "  " + strings.Join(lines, " \\\n    ")
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/terminal"
 )
 
 // defaultTemplate makes the name of a runner without --name.
@@ -248,7 +249,7 @@ func printPlan(out io.Writer, asJSON bool, plans ...*plan.Plan) error {
 			fmt.Fprintf(out, "%-12s %-7s %s (%s)\n", step.Phase, verb, step.Object, step.Reason)
 		}
 		for _, warning := range plan.Warnings {
-			fmt.Fprintf(out, "warning  %s\n", oneCell(warning))
+			fmt.Fprintf(out, "warning  %s\n", terminal.OneCell(warning))
 		}
 		if !plan.Changes() && len(plan.Options) == 0 {
 			fmt.Fprintln(out, "nothing to do")

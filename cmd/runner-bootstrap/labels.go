@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/terminal"
 )
 
 // labelWork does something to the labels of a runner, and returns those that it has
@@ -71,7 +72,7 @@ func runLabels(ctx context.Context, call *session, client *github.Client, o *git
 	if o.output.json {
 		return printJSON(call.out, labels)
 	}
-	return table(call.out, "LABEL\tTYPE", func(line func(string, ...any)) {
+	return terminal.Table(call.out, "LABEL\tTYPE", func(line func(string, ...any)) {
 		for _, l := range labels {
 			line("%s\t%s", l.Name, l.Type)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/status"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/terminal"
 )
 
 // listOptions are what list takes.
@@ -74,7 +75,7 @@ func runList(ctx context.Context, call *session, o *listOptions) error {
 		_, err := fmt.Fprintln(call.out, "there is no runner on this host")
 		return err
 	}
-	err = table(call.out, listHead, func(line func(string, ...any)) {
+	err = terminal.Table(call.out, listHead, func(line func(string, ...any)) {
 		for _, one := range all {
 			line(listRow, listCells(one)...)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/terminal"
 )
 
 // errNoLog means that nobody keeps the log of a runner.
@@ -82,7 +83,7 @@ func runLogs(ctx context.Context, call *session, o *logsOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.show.follow && columnsOf(call.out) > 0 {
+	if o.show.follow && terminal.Columns(call.out) > 0 {
 		defer func() {
 			if ctx.Err() != nil {
 				fmt.Fprintln(call.out) // behind the terminal's ^C
@@ -99,7 +100,7 @@ func runLogs(ctx context.Context, call *session, o *logsOptions) error {
 	if err != nil {
 		return err
 	}
-	return service.WriteLog(ctx, fitting(call.out), call.err, o.show.follow)
+	return service.WriteLog(ctx, terminal.Fitting(call.out), call.err, o.show.follow)
 }
 
 // outputOf says where the output of an agent goes that was started by hand.

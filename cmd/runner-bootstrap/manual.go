@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/terminal"
 )
 
 // newManual is for those who make packages, so help does not show it. What it writes
@@ -89,7 +91,7 @@ func writeConfigTemplate(w io.Writer) error {
 			continue // it would name this file
 		}
 		b.WriteString("\n")
-		for _, line := range wrapped(o.usage, 78) {
+		for _, line := range terminal.Wrapped(o.usage, 78) {
 			b.WriteString("# " + line + "\n")
 		}
 		fmt.Fprintf(&b, "#%s: %s\n", o.name, o.sample())
@@ -114,18 +116,4 @@ func (o option) sample() string {
 		return "[" + o.value + "]"
 	}
 	return o.value
-}
-
-// wrapped breaks text into lines of at most width bytes, where its words allow.
-func wrapped(text string, width int) []string {
-	var lines []string
-	line := ""
-	for word := range strings.FieldsSeq(text) {
-		if line != "" && len(line)+1+len(word) > width {
-			lines = append(lines, line)
-			line = ""
-		}
-		line = strings.TrimPrefix(line+" "+word, " ")
-	}
-	return append(lines, line)
 }

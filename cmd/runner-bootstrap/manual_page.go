@@ -10,6 +10,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/terminal"
 )
 
 // pageWidth leaves room for what roff needs to be told: its judges want lines of 80.
@@ -35,7 +36,9 @@ func roff(text string) string {
 func quoted(text string) string { return `"` + strings.ReplaceAll(roff(text), `"`, `\(dq`) + `"` }
 
 func (p *page) section(title string) { fmt.Fprintf(p, ".SH %s\n", quoted(title)) }
-func (p *page) text(text string)     { fmt.Fprintln(p, roff(strings.Join(wrapped(text, pageWidth), "\n"))) }
+func (p *page) text(text string) {
+	fmt.Fprintln(p, roff(strings.Join(terminal.Wrapped(text, pageWidth), "\n")))
+}
 
 // term is followed by what it means; its words are bold and plain in turn.
 func (p *page) term(text string, words ...string) {
@@ -111,7 +114,7 @@ func (p *page) commands(parent *cobra.Command) {
 			p.prose(firstOf(c.Long, c.Short+"."))
 			for _, e := range examplesOf(commandKey(c)) {
 				p.text(e.about + ":")
-				p.example(brokenCommand(e.command, pageWidth))
+				p.example(terminal.BrokenCommand(e.command, pageWidth))
 			}
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/sealcheck"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/terminal"
 )
 
 // publicRunner is whose releases are looked at without --url.
@@ -136,7 +137,7 @@ func runPrepare(ctx context.Context, call *session, host *bootstrap.Host, o *pre
 // printSeal writes a line for each finding, and then what was not looked at and what cannot be known.
 func printSeal(out io.Writer, report *sealcheck.Report) {
 	line := func(state, path, text string) {
-		fmt.Fprintf(out, "%-8s %s\n", state, oneCell(path+": "+text))
+		fmt.Fprintf(out, "%-8s %s\n", state, terminal.OneCell(path+": "+text))
 	}
 	for _, path := range report.Removed {
 		line("removed", path, "an image has no use for it")

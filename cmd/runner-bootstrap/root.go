@@ -10,6 +10,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/terminal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -44,7 +45,7 @@ type session struct {
 // run is the whole program; its result is the exit code.
 func run(arguments []string, s streams) int {
 	fileMode()
-	s.out = &printableWriter{to: s.out}
+	s.out = &terminal.Printable{To: s.out}
 	call := &session{streams: s, arguments: arguments}
 	call.console = newConsole(s.err, callOptions{logFormat: askedFormat(arguments), logLevel: "info"})
 	if err := account.HideDescriptors(); err != nil {

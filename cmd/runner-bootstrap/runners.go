@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/terminal"
 )
 
 // runnersOptions are what runners list and runners prune take.
@@ -144,7 +145,7 @@ func printRunners(out io.Writer, runners []github.Runner, asJSON bool) error {
 		fmt.Fprintln(out, "no runner")
 		return nil
 	}
-	return table(out, "ID\tNAME\tSTATUS\tBUSY\tEPHEMERAL\tVERSION\tOS\tLABELS", func(line func(string, ...any)) {
+	return terminal.Table(out, "ID\tNAME\tSTATUS\tBUSY\tEPHEMERAL\tVERSION\tOS\tLABELS", func(line func(string, ...any)) {
 		for _, r := range runners {
 			line("%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s", r.ID, r.Name, r.Status, yes(r.Busy), yes(r.Ephemeral),
 				firstOf(r.Version, "-"), r.OS, labelNames(r.Labels))
@@ -283,8 +284,8 @@ func printPruned(out io.Writer, verb string, runners []github.Runner, o *runners
 		if neverStarted(r) && !o.prune.remove {
 			booting = fmt.Sprintf(": never connected, so only if it has not in %s", max(o.prune.neverStarted, o.prune.confirmAfter))
 		}
-		fmt.Fprintf(out, "%s %s (id %s, version %s, labels %s)%s\n", verb, oneCell(r.Name), strconv.FormatInt(r.ID, 10),
-			oneCell(firstOf(r.Version, "none")), oneCell(labelNames(r.Labels)), booting)
+		fmt.Fprintf(out, "%s %s (id %s, version %s, labels %s)%s\n", verb, terminal.OneCell(r.Name), strconv.FormatInt(r.ID, 10),
+			terminal.OneCell(firstOf(r.Version, "none")), terminal.OneCell(labelNames(r.Labels)), booting)
 	}
 	if len(runners) == 0 {
 		fmt.Fprintln(out, "no runner to delete")

@@ -19,6 +19,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/terminal"
 )
 
 const (
@@ -38,7 +39,7 @@ type secretReader struct {
 	of  server // whom they are for
 
 	kept *[]byte // what standard input has brought: it can be read only once
-	at   *terminal
+	at   *terminal.Prompt
 	// command is the one that runs, and issued where what is recognized as issued elsewhere goes.
 	command string
 	issued  *issuedTokens
@@ -156,7 +157,7 @@ func (r secretReader) readInput(ctx context.Context, what string) (string, error
 		return string(*r.kept), nil
 	}
 	if r.at != nil {
-		text, err := r.at.askSecret(ctx, strings.ToUpper(what[:1])+what[1:])
+		text, err := r.at.AskSecret(ctx, strings.ToUpper(what[:1])+what[1:])
 		if err == nil {
 			*r.kept = []byte(text)
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/status"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/terminal"
 )
 
 // errUnhealthy means that status found something that is not as it should be.
@@ -98,7 +99,7 @@ func printStatus(out io.Writer, all []status.Runner) error {
 		return printStatuses(out, all)
 	}
 	one := all[0]
-	facts := []fact{
+	facts := [][2]string{
 		{"runner", fmt.Sprintf("%s (%s), version %s", one.Name, idWords(one.RunnerID), one.Version)},
 		{"scope", one.ScopeURL},
 		{"dir", one.Dir + ", jobs run as " + one.User},
@@ -107,33 +108,36 @@ func printStatus(out io.Writer, all []status.Runner) error {
 		{"github", gitHubLine(one.GitHub)},
 	}
 	if weaker := one.Listener.Weaker; weaker != "" {
-		facts = append(facts, fact{"jobs", fmt.Sprintf("confined by %s alone: %s", one.Listener.ConfinedBy, weaker)})
+		facts = append(facts, [2]string{"jobs", fmt.Sprintf("confined by %s alone: %s", one.Listener.ConfinedBy, weaker)})
 	}
 	if one.SudoRule != "" {
-		facts = append(facts, fact{"sudo", one.SudoRule})
+		facts = append(facts, [2]string{"sudo", one.SudoRule})
 	}
 	if one.Agent.Replaced {
-		facts = append(facts, fact{"agent", agentLine(one)})
+		facts = append(facts, [2]string{"agent", agentLine(one)})
 	}
 	for _, problem := range one.Problems {
-		facts = append(facts, fact{"problem", problem})
+		facts = append(facts, [2]string{"problem", problem})
 	}
-	return printFacts(out, facts)
+	return terminal.Facts(out, facts)
 }
 
 // printStatuses is for several: a line for each, and then what is to be told of any.
 func printStatuses(out io.Writer, all []status.Runner) error {
-	err := table(out, listHead+"\tSERVICE\tGITHUB", func(line func(string, ...any)) {
+	err := terminal.Table(out, listHead+"\tSERVICE\tGITHUB", func(line func(string, ...any)) {
 		for _, one := range all {
 			line(listRow+"\t%s\t%s", append(listCells(one), one.Service.State, one.GitHub.State)...)
 		}
 	})
+	tell := func(what, name, text string) {
+		fmt.Fprintln(out, terminal.Fitted(fmt.Sprintf("%-8s %s: %s", what, name, terminal.OneCell(text)), terminal.Columns(out)))
+	}
 	for _, one := range all {
 		if one.Agent.Replaced {
-			fmt.Fprintln(out, fitted(fmt.Sprintf("agent    %s: %s", one.Name, oneCell(agentLine(one))), columnsOf(out)))
+			tell("agent", one.Name, agentLine(one))
 		}
 		for _, problem := range one.Problems {
-			fmt.Fprintln(out, fitted(fmt.Sprintf("problem  %s: %s", one.Name, oneCell(problem)), columnsOf(out)))
+			tell("problem", one.Name, problem)
 		}
 	}
 	return err

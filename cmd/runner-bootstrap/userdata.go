@@ -18,6 +18,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/terminal"
 )
 
 // The forms in which cloud-init takes user data.
@@ -118,8 +119,8 @@ func printUserData(call *session, o *cloudInitOptions, scope github.Scope, data 
 	warnOfSize(call, len(made), o.userData.format)
 	warnOfName(call, &o.install)
 	out := call.out
-	if printable, is := out.(*printableWriter); is && o.userData.format == formatGzip {
-		out = printable.to // these bytes are for no terminal
+	if printable, is := out.(*terminal.Printable); is && o.userData.format == formatGzip {
+		out = printable.To // these bytes are for no terminal
 	}
 	_, err = out.Write(made)
 	return err

@@ -27,6 +27,7 @@ func arrows() []arrow {
 			"internal/health", "internal/metadata", "internal/github", "internal/secret", "internal/instance", "internal/account", "internal/transport",
 			"internal/inuse", "internal/refusal", "internal/agent", "internal/jail", "internal/shell", "internal/removal", "internal/openfile",
 			"internal/config", "internal/retry", "internal/sealcheck", "internal/departure", "internal/acl", "internal/startup", "internal/sudoers",
+			"internal/terminal",
 		}},
 		// Neither this one nor the agent imports the other: they meet in the record.
 		{"internal/bootstrap", []string{
@@ -102,6 +103,7 @@ func arrows() []arrow {
 		{"internal/control", []string{"internal/instance", "internal/acl"}},
 		{"internal/health", []string{"internal/instance", "internal/atomicfile", "internal/openfile", "internal/retry", "internal/inuse"}},
 		// A package for each service manager, side by side, which know what is wanted of them from the one above.
+		{"internal/terminal", []string{"internal/svc/systemd"}}, // the priorities of the journal
 		{"internal/svc/systemd/transient", []string{"internal/svc", "internal/svc/systemd"}},
 		{"internal/svc/systemd", []string{"internal/svc", "internal/svc/installer", "internal/atomicfile"}},
 		{"internal/svc/scm", []string{"internal/svc", "internal/svc/installer", "internal/logfile"}},

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"fmt"
@@ -8,17 +8,17 @@ import (
 	"unicode/utf8"
 )
 
-// printableWriter writes what a terminal would obey, or what would turn the
+// Printable writes what a terminal would obey, or what would turn the
 // direction of a line, as JSON escapes it (\u001b): names and words come from
 // GitHub, and from what stands between it and us. In JSON that means the same as
 // before.
-type printableWriter struct {
-	to   io.Writer
+type Printable struct {
+	To   io.Writer
 	part []byte // of a character whose rest is to come
 }
 
 // Write implements io.Writer.
-func (w *printableWriter) Write(p []byte) (int, error) {
+func (w *Printable) Write(p []byte) (int, error) {
 	text := append(w.part, p...)
 	w.part = nil
 	out := make([]byte, 0, len(text))
@@ -31,7 +31,7 @@ func (w *printableWriter) Write(p []byte) (int, error) {
 		text = text[size:]
 		out = appendPrintable(out, r)
 	}
-	if _, err := w.to.Write(out); err != nil {
+	if _, err := w.To.Write(out); err != nil {
 		return 0, err
 	}
 	return len(p), nil

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"bytes"
@@ -20,7 +20,7 @@ func TestPrintable(t *testing.T) {
 	} {
 		for _, step := range []int{1, 2, 100} {
 			var out bytes.Buffer
-			w := &printableWriter{to: &out}
+			w := &Printable{To: &out}
 			for rest := []byte(typed); len(rest) > 0; rest = rest[min(step, len(rest)):] {
 				if n, err := w.Write(rest[:min(step, len(rest))]); n != min(step, len(rest)) || err != nil {
 					t.Fatal(n, err)
@@ -38,7 +38,9 @@ func TestPrintableJSON(t *testing.T) {
 	t.Parallel()
 	const name = "a\x1b[31m\u009b\u202e\U000f0000🙂"
 	var out bytes.Buffer
-	if err := printJSON(&printableWriter{to: &out}, name); err != nil {
+	encoder := json.NewEncoder(&Printable{To: &out})
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(name); err != nil {
 		t.Fatal(err)
 	}
 	var read string

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"strings"
@@ -37,7 +37,7 @@ func TestFitted(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := fitted(c.line, c.columns); got != c.want {
+			if got := Fitted(c.line, c.columns); got != c.want {
 				t.Errorf("got\n%s\nwant\n%s", got, c.want)
 			}
 		})

@@ -1,19 +1,20 @@
-package main
+package terminal
 
 import (
 	"bytes"
 	"io"
 	"os"
 	"regexp"
+	"runtime"
 	"strings"
 
 	"golang.org/x/term"
 )
 
-// columnsOf is how many columns the terminal has that out is; 0 where it is none.
-func columnsOf(out io.Writer) int {
-	if printable, ok := out.(*printableWriter); ok {
-		out = printable.to
+// Columns is how many columns the terminal has that out is, or writes to; 0 where it is none.
+func Columns(out io.Writer) int {
+	if printable, ok := out.(*Printable); ok {
+		out = printable.To
 	}
 	file, ok := out.(*os.File)
 	if !ok {
@@ -25,6 +26,9 @@ func columnsOf(out io.Writer) int {
 	}
 	return max(width, leastColumns)
 }
+
+// Narrow is what a terminal has fewer columns than that has no room for two columns of text.
+const Narrow = 60
 
 const (
 	leastColumns = 20 // of a terminal that lines are fitted to
@@ -38,11 +42,11 @@ var (
 	commandLine = regexp.MustCompile(`^(hint:|.*:) ((?:sudo |gh auth token \| )*(?:/\S*/)?runner-bootstrap .*)$`)
 )
 
-// fitted breaks a line that is too long for a terminal at its words, and further lines of it are indented. A command at
+// Fitted breaks a line that is too long for a terminal at its words, and further lines of it are indented. A command at
 // its end begins a line, and can still be pasted. With no columns the line stays as it is.
-func fitted(line string, columns int) string {
+func Fitted(line string, columns int) string {
 	begin := phaseLine.FindString(line)
-	if begin != "" && columns > 0 && columns < narrow { // no column for the words of a phase, in any of its lines
+	if begin != "" && columns > 0 && columns < Narrow { // no column for the words of a phase, in any of its lines
 		line, begin = strings.TrimRight(begin, " ")+" "+line[len(begin):], ""
 	}
 	if columns == 0 || len(line) <= columns {
@@ -57,9 +61,9 @@ func fitted(line string, columns int) string {
 	}
 	command := "  " + parts[2]
 	if len(command) > columns && !strings.ContainsAny(command, `'"`) { // else a break would be part of a value
-		command = brokenCommand(parts[2], columns)
+		command = BrokenCommand(parts[2], columns)
 	}
-	return fitted(parts[1], columns) + "\n" + command
+	return Fitted(parts[1], columns) + "\n" + command
 }
 
 // brokenText breaks a line whatever it says. What it is indented by already stays.
@@ -74,9 +78,9 @@ func brokenText(line string, columns int) string {
 
 // brokenLine breaks a text whose first line begins in one way and the others in another.
 func brokenLine(text, first, others string, columns int) string {
-	lines := wrapped(text, columns-len(first))
+	lines := Wrapped(text, columns-len(first))
 	if len(lines) > 1 {
-		lines = append(lines[:1], wrapped(strings.Join(lines[1:], " "), columns-len(others))...)
+		lines = append(lines[:1], Wrapped(strings.Join(lines[1:], " "), columns-len(others))...)
 	}
 	return first + strings.Join(lines, "\n"+others)
 }
@@ -88,12 +92,12 @@ type fittingWriter struct {
 	part    []byte // of a line whose rest is to come
 }
 
-// fitting is out, with its lines broken where it is a terminal. Lines that do not end are lost.
-func fitting(out io.Writer) io.Writer {
-	if columnsOf(out) == 0 {
+// Fitting is out, with its lines broken where it is a terminal. A last line that does not end is lost.
+func Fitting(out io.Writer) io.Writer {
+	if Columns(out) == 0 {
 		return out
 	}
-	return &fittingWriter{to: out, columns: func() int { return columnsOf(out) }}
+	return &fittingWriter{to: out, columns: func() int { return Columns(out) }}
 }
 
 // Write implements io.Writer.
@@ -111,35 +115,25 @@ func (w *fittingWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// fact is one thing that is told under its name.
-type fact struct{ name, text string }
-
-// printFacts writes each fact in a line of its own, or more where a terminal is too narrow for it.
-func printFacts(out io.Writer, facts []fact) error {
-	column := 0
-	for _, f := range facts {
-		column = max(column, len(f.name)+2)
+// Wrapped breaks text into lines of at most width bytes, where its words allow.
+func Wrapped(text string, width int) []string {
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines = append(lines, line)
+			line = ""
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
 	}
-	columns := columnsOf(out)
-	var text strings.Builder
-	for _, f := range facts {
-		text.WriteString(f.line(column, columns) + "\n")
-	}
-	_, err := io.WriteString(out, text.String())
-	return err
+	return append(lines, line)
 }
 
-// line is the fact with its text in a column, or below its name where a word of it would not fit there.
-func (f fact) line(column, columns int) string {
-	text := oneCell(f.text)
-	if columns == 0 {
-		return f.name + strings.Repeat(" ", column-len(f.name)) + text
+// BrokenCommand breaks a command at its words where it is too long for a line, so that it can still be pasted.
+func BrokenCommand(command string, width int) string {
+	if runtime.GOOS == "windows" {
+		return "  " + command // its shells have no common mark for a line that goes on
 	}
-	lines := wrapped(text, columns-column)
-	for _, line := range lines {
-		if column+len(line) > columns {
-			return f.name + "\n  " + strings.Join(wrapped(text, columns-2), "\n  ")
-		}
-	}
-	return f.name + strings.Repeat(" ", column-len(f.name)) + strings.Join(lines, "\n"+strings.Repeat(" ", column))
+	lines := Wrapped(command, width-6)
+	return "  " + strings.Join(lines, " \\\n    ")
 }
