@@ -23,6 +23,8 @@ const (
 	Limit = 10 << 20
 	// Older is how many older files are kept: PATH.1 is the youngest of them.
 	Older = 4
+	// turnEach is how often the next file is tried to be begun while another program has this one open.
+	turnEach = time.Minute
 	// lookEach is how often somebody who follows a log looks for more.
 	lookEach = 200 * time.Millisecond
 	// maxTail is how much of the end of a log is looked through for its last lines.
@@ -34,8 +36,9 @@ type Writer struct {
 	mu    sync.Mutex
 	path  string
 	limit int64
-	file  *os.File
+	file  *os.File // nil: it could not be opened again
 	size  int64
+	again time.Time // when the next file may be tried to be begun
 }
 
 // Open opens the log at path, whose folder is made private where it is missing. A limit of 0 is [Limit].
@@ -70,8 +73,11 @@ func (w *Writer) open() error {
 func (w *Writer) Write(text []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.size > 0 && w.size+int64(len(text)) > w.limit {
-		if err := w.turn(); err != nil {
+	if w.file != nil && w.size > 0 && w.size+int64(len(text)) > w.limit && !time.Now().Before(w.again) {
+		w.turn()
+	}
+	if w.file == nil {
+		if err := w.open(); err != nil {
 			return 0, err
 		}
 	}
@@ -80,38 +86,66 @@ func (w *Writer) Write(text []byte) (int, error) {
 	return n, err
 }
 
-// turn begins the next file, and forgets the oldest.
-func (w *Writer) turn() error {
-	if err := w.file.Close(); err != nil {
-		return err
+// turn puts the file aside, and makes an older one of it. Write begins the next one, or goes on in the same.
+func (w *Writer) turn() {
+	_ = w.file.Close() // what was written is written
+	w.file = nil
+	err := shift(w.path) // what was put aside before
+	if err == nil {
+		err = inuse.Rename(w.path, numbered(w.path, 0))
 	}
-	for number := Older; number > 0; number-- {
-		// What is not there, or kept open, stays as it is.
-		_ = inuse.Rename(numbered(w.path, number-1), numbered(w.path, number))
+	if err == nil {
+		err = shift(w.path)
 	}
-	return w.open()
+	if err != nil {
+		w.again = time.Now().Add(turnEach)
+	}
 }
 
-// Close ends the writing.
+// shift makes the youngest older file of the one that was put aside, if there is one, and forgets the oldest. Where one of them is
+// kept open all that are younger stay as they are: nothing is lost but the oldest.
+func shift(path string) error {
+	if _, err := os.Lstat(numbered(path, 0)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for number := Older; number > 0; number-- {
+		err := inuse.Rename(numbered(path, number-1), numbered(path, number))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close ends the writing. It may be repeated.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.file.Close()
+	if w.file == nil {
+		return nil
+	}
+	file := w.file
+	w.file = nil
+	return file.Close()
 }
 
-// numbered is the name of an older file; 0 is the log itself.
-func numbered(path string, number int) string {
-	if number == 0 {
-		return path
+// numbered is the name of an older file; 0 is one that was put aside a moment ago, and is no older one yet.
+func numbered(path string, number int) string { return path + "." + strconv.Itoa(number) }
+
+// files are all that a log may have, oldest first.
+func files(path string) []string {
+	var all []string
+	for number := Older; number >= 0; number-- {
+		all = append(all, numbered(path, number))
 	}
-	return path + "." + strconv.Itoa(number)
+	return append(all, path)
 }
 
 // Remove removes a log with all its files. None is success.
 func Remove(path string) error {
 	var failed error
-	for number := 0; number <= Older; number++ {
-		if err := inuse.Remove(numbered(path, number)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for _, file := range files(path) {
+		if err := inuse.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			failed = errors.Join(failed, fmt.Errorf("removing the log: %w", err))
 		}
 	}
@@ -120,27 +154,33 @@ func Remove(path string) error {
 
 // Tail gives the last lines of a log, oldest first: none where there is no log.
 func Tail(path string, lines int) ([]string, error) {
+	text, _, err := end(path)
+	if err != nil || len(text) == 0 {
+		return nil, err
+	}
+	all := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
+	return all[max(0, len(all)-lines):], nil
+}
+
+// end is the end of a log, and how long the log was then.
+func end(path string) (text []byte, size int64, err error) {
 	file, err := inuse.Open(path, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, 0, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the log: %w", err)
+		return nil, 0, fmt.Errorf("reading the log: %w", err)
 	}
 	defer file.Close()
 	info, err := file.Stat()
+	if err == nil {
+		size = info.Size()
+		text, err = io.ReadAll(io.NewSectionReader(file, max(0, size-maxTail), min(size, maxTail)))
+	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the log: %w", err)
+		return nil, 0, fmt.Errorf("reading the log: %w", err)
 	}
-	text, err := io.ReadAll(io.NewSectionReader(file, max(0, info.Size()-maxTail), maxTail))
-	if err != nil {
-		return nil, fmt.Errorf("reading the log: %w", err)
-	}
-	all := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
-	if len(all) == 1 && all[0] == "" {
-		return nil, nil
-	}
-	return all[max(0, len(all)-lines):], nil
+	return text, size, nil
 }
 
 // Show writes a whole log to out, oldest line first. With follow it begins with the last lines, goes on with those that come, and
@@ -149,11 +189,11 @@ func Show(ctx context.Context, path string, out io.Writer, follow bool) error {
 	if follow {
 		return followFrom(ctx, path, out)
 	}
-	for number := Older; number >= 0; number-- {
+	for _, name := range files(path) {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
 		}
-		file, err := inuse.Open(numbered(path, number), os.O_RDONLY, 0)
+		file, err := inuse.Open(name, os.O_RDONLY, 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -172,18 +212,17 @@ func Show(ctx context.Context, path string, out io.Writer, follow bool) error {
 const followTail = 10
 
 func followFrom(ctx context.Context, path string, out io.Writer) error {
-	lines, err := Tail(path, followTail)
+	text, size, err := end(path)
 	if err != nil {
 		return err
 	}
-	for _, line := range lines {
-		if _, err := io.WriteString(out, line+"\n"); err != nil {
+	whole := text[:bytes.LastIndexByte(text, '\n')+1] // the rest of a line that is being written comes with its end
+	at := size - int64(len(text)-len(whole))
+	lines := bytes.SplitAfter(whole, []byte("\n"))
+	for _, line := range lines[max(0, len(lines)-1-followTail):] {
+		if _, err := out.Write(line); err != nil {
 			return fmt.Errorf("showing the log: %w", err)
 		}
-	}
-	at := int64(0)
-	if info, err := os.Stat(path); err == nil {
-		at = info.Size()
 	}
 	ticker := time.NewTicker(lookEach)
 	defer ticker.Stop()

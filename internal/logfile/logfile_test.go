@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -84,6 +85,52 @@ func TestNoLog(t *testing.T) {
 	}
 	if err := Remove(path); err != nil {
 		t.Error(err)
+	}
+}
+
+// Where the older files cannot make room, as another program has one open, the log goes on and nothing is lost. When they can,
+// again, all is as ever.
+func TestTurnRefused(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.log")
+	w := open(t, path)
+	defer w.Close()
+	lines(t, w, 0, 31) // three older ones, and the log
+	// A folder with something in it is replaced by no file, as a file that is open is by none on Windows.
+	if err := os.MkdirAll(filepath.Join(path+".4", "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		w.again = time.Time{} // as if that was long ago
+		lines(t, w, 31+10*i, 41+10*i)
+		if w.again.IsZero() {
+			t.Error("the next file is tried to be begun with each line")
+		}
+	}
+	if err := os.RemoveAll(path + ".4"); err != nil {
+		t.Fatal(err)
+	}
+	shows(t, path, 0, 61)
+	w.again = time.Time{}
+	lines(t, w, 61, 62)
+	shows(t, path, 10, 62) // the oldest is one too many now
+	if _, err := os.Lstat(path + ".0"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what was put aside is still there: %v", err)
+	}
+}
+
+// shows is for a log that has these lines, each once and in their order.
+func shows(t *testing.T, path string, from, to int) {
+	t.Helper()
+	var all, want bytes.Buffer
+	if err := Show(t.Context(), path, &all, false); err != nil {
+		t.Fatal(err)
+	}
+	for i := from; i < to; i++ {
+		fmt.Fprintf(&want, "line %04d\n", i)
+	}
+	if all.String() != want.String() {
+		t.Errorf("it has %q, and is to have lines %d to %d", all.String(), from, to-1)
 	}
 }
 
