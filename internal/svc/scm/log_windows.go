@@ -3,6 +3,7 @@ package scm
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/logfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -25,6 +26,19 @@ func remembered(u svc.Unit) bool {
 	log, err := Parameter(u.Name, logValue)
 	stop, stopErr := Parameter(u.Name, stopValue)
 	return err == nil && stopErr == nil && log == u.LogFile && stop == u.StopTimeout.String()
+}
+
+// stopTimeout is how long the service called name may take to stop; 0 where nobody knows.
+func stopTimeout(name string) time.Duration {
+	text, err := Parameter(name, stopValue)
+	if err != nil {
+		return 0
+	}
+	limit, err := time.ParseDuration(text)
+	if err != nil {
+		return 0
+	}
+	return limit
 }
 
 // Log returns the last lines of the service's log, oldest first.

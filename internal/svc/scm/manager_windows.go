@@ -18,6 +18,19 @@ import (
 // ErrAbsent says that the service manager knows no service of that name.
 var ErrAbsent = errors.New("no such service")
 
+// ErrMarked says that a service was deleted, and cannot go: it matches Windows' own error (1072). Nothing can be changed about it, and it
+// cannot be started.
+var ErrMarked error = markedError{}
+
+type markedError struct{}
+
+func (markedError) Error() string {
+	return "it was deleted, and goes only when nobody has it open any more: close the window of services, Task Manager and the like"
+}
+
+// Unwrap gives Windows' reason.
+func (markedError) Unwrap() error { return windows.ERROR_SERVICE_MARKED_FOR_DELETE }
+
 const (
 	// glance is how often a service is looked at that is starting or stopping.
 	glance = 50 * time.Millisecond
@@ -39,9 +52,18 @@ type Description struct {
 	Command     string // the whole command line
 	Account     string
 	DisplayName string
-	Automatic   bool
-	Disabled    bool
+	Start       StartType
 }
+
+// StartType says when the manager starts a service, as Windows numbers it.
+type StartType uint32
+
+// When a service is started: with the system, when somebody asks for it, never.
+const (
+	Automatic StartType = windows.SERVICE_AUTO_START
+	Manual    StartType = windows.SERVICE_DEMAND_START
+	Disabled  StartType = windows.SERVICE_DISABLED
+)
 
 // open gives a service with just these rights, so that everybody may ask for what everybody may know.
 func open(name string, rights uint32) (*mgr.Service, func(), error) {
@@ -83,9 +105,27 @@ func look(service *mgr.Service) (Status, error) {
 	if err != nil {
 		return Status{}, fmt.Errorf("asking for its state: %w", err)
 	}
+	if now.State != svc.Stopped && hasEnded(now.ProcessId) {
+		// The manager sees it a moment later, and Wine's not before the next start.
+		return Status{State: svc.Stopped, Exit: windows.ERROR_PROCESS_ABORTED}, nil
+	}
 	return Status{
 		State: now.State, PID: int(now.ProcessId), Exit: windows.Errno(now.Win32ExitCode), Code: int(now.ServiceSpecificExitCode),
 	}, nil
+}
+
+// hasEnded tells whether a process is known to have ended. 0 is none.
+func hasEnded(pid uint32) bool {
+	if pid == 0 {
+		return false
+	}
+	process, err := windows.OpenProcess(windows.SYNCHRONIZE, false, pid)
+	if err != nil {
+		return errors.Is(err, windows.ERROR_INVALID_PARAMETER) // others are not for this account to know
+	}
+	defer windows.CloseHandle(process) //nolint:errcheck // nothing was written to it
+	event, err := windows.WaitForSingleObject(process, 0)
+	return err == nil && event == windows.WAIT_OBJECT_0
 }
 
 // Describe tells what the manager holds of a service.
@@ -111,14 +151,14 @@ func Describe(name string) (Description, error) {
 			Command:     windows.UTF16PtrToString(config.BinaryPathName),
 			Account:     windows.UTF16PtrToString(config.ServiceStartName),
 			DisplayName: windows.UTF16PtrToString(config.DisplayName),
-			Automatic:   config.StartType == windows.SERVICE_AUTO_START,
-			Disabled:    config.StartType == windows.SERVICE_DISABLED,
+			Start:       StartType(config.StartType),
 		}, nil
 	}
 }
 
-// Change changes the command line of a service, and whether it starts with the system. What runs goes on as it was started.
-func Change(name, command string, automatic bool) error {
+// Change changes the command line of a service and when it starts, and the account where one is given, with its password if it has one.
+// What runs goes on as it was started.
+func Change(name, command string, start StartType, account, password string) error {
 	service, release, err := open(name, windows.SERVICE_CHANGE_CONFIG)
 	if err != nil {
 		return err
@@ -128,12 +168,36 @@ func Change(name, command string, automatic bool) error {
 	if err != nil {
 		return err
 	}
-	start := uint32(windows.SERVICE_DEMAND_START)
-	if automatic {
-		start = windows.SERVICE_AUTO_START
+	var as, with *uint16
+	if account != "" {
+		if as, err = windows.UTF16PtrFromString(account); err != nil {
+			return err
+		}
+		if with, err = windows.UTF16PtrFromString(password); err != nil {
+			return err
+		}
 	}
-	return windows.ChangeServiceConfig(service.Handle, windows.SERVICE_NO_CHANGE, start, windows.SERVICE_NO_CHANGE, text,
-		nil, nil, nil, nil, nil, nil)
+	return windows.ChangeServiceConfig(service.Handle, windows.SERVICE_NO_CHANGE, uint32(start), windows.SERVICE_NO_CHANGE, text,
+		nil, nil, nil, as, with, nil)
+}
+
+// Marked tells whether a service was deleted and is still there, as it runs or somebody has it open. It is for administrators.
+func Marked(name string) (bool, error) {
+	service, release, err := open(name, windows.SERVICE_CHANGE_CONFIG)
+	if errors.Is(err, ErrAbsent) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	// A change of nothing is refused like every other.
+	err = windows.ChangeServiceConfig(service.Handle, windows.SERVICE_NO_CHANGE, windows.SERVICE_NO_CHANGE, windows.SERVICE_NO_CHANGE,
+		nil, nil, nil, nil, nil, nil, nil)
+	if errors.Is(err, windows.ERROR_SERVICE_MARKED_FOR_DELETE) {
+		return true, nil
+	}
+	return false, err
 }
 
 // Foreign describes a service whose command does not end so; [ErrAbsent] where there is none.
@@ -154,13 +218,14 @@ func Start(ctx context.Context, name string, arguments ...string) error {
 	defer release()
 	for {
 		err = service.Start(arguments...)
-		// One that is just being stopped is started after that, and one whose account the manager does not know yet, too.
-		if !errors.Is(err, windows.ERROR_SERVICE_ALREADY_RUNNING) {
+		// One that is just being stopped is started after that, and while the system comes up the manager may not take this yet.
+		if errors.Is(err, windows.ERROR_SERVICE_ALREADY_RUNNING) {
+			now, err := look(service)
+			if err != nil || now.State == svc.Running {
+				return err
+			}
+		} else if !errors.Is(err, windows.ERROR_SERVICE_DATABASE_LOCKED) {
 			break
-		}
-		now, err := look(service)
-		if err != nil || now.State == svc.Running {
-			return err
 		}
 		if err := pause(ctx); err != nil {
 			return err
@@ -273,19 +338,25 @@ func Delete(ctx context.Context, name string) (was bool, err error) {
 	if err != nil && !errors.Is(err, windows.ERROR_SERVICE_MARKED_FOR_DELETE) {
 		return true, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, deleteTime, windows.ERROR_SERVICE_MARKED_FOR_DELETE)
+	return true, gone(ctx, name)
+}
+
+// gone returns when the manager knows a deleted service no more, or has kept it for too long.
+func gone(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, deleteTime, ErrMarked)
 	defer cancel()
 	for {
 		if _, err := Look(name); errors.Is(err, ErrAbsent) {
-			return true, nil
+			return nil
 		}
 		if err := pause(ctx); err != nil {
-			return true, err
+			return err
 		}
 	}
 }
 
-// Kill ends the process of a service, as the last means. One that has none is success.
+// Kill ends the process of a service, as the last means. One that has none is success. The manager takes that for a crash, after which it
+// may start the service again: see [Upkeep].
 func Kill(name string) error {
 	now, err := Look(name)
 	if errors.Is(err, ErrAbsent) || err == nil && now.PID == 0 {
@@ -310,6 +381,8 @@ type Upkeep struct {
 	// Restart is how long it waits after the first, the second and each later end that was not announced; it forgets those before
 	// after a day without any. Empty: it leaves the service as it is.
 	Restart []time.Duration
+	// NoRestart has it leave the service as it is after such an end, whatever it was told before.
+	NoRestart bool
 	// Shutdown is how long the service may take when the machine goes down; 0 is Windows' default.
 	Shutdown time.Duration
 	// OwnSID has the process of the service carry the service's own SID.
@@ -343,6 +416,11 @@ func Keep(name string, u Upkeep) (unknown []string, err error) {
 		}
 		set("description", windows.SERVICE_CONFIG_DESCRIPTION,
 			unsafe.Pointer(&windows.SERVICE_DESCRIPTION{Description: text})) //nolint:gosec // see set
+	}
+	if u.NoRestart {
+		if failed := service.ResetRecoveryActions(); failed != nil {
+			err = errors.Join(err, fmt.Errorf("taking back its recovery: %w", failed))
+		}
 	}
 	if len(u.Restart) > 0 {
 		var actions []mgr.RecoveryAction

@@ -49,9 +49,12 @@ func serve(file, how string) int {
 		Final:  func(error) (int, bool) { return 42, how == "final" },
 		Run: func(ctx context.Context, arguments []string, controls <-chan uint32) error {
 			note("arguments " + strings.Join(arguments, ","))
-			if how != "stays" {
+			if how != "stays" && how != "hangs" {
 				time.Sleep(time.Second) //nolint:forbidigo // it is to have started before that
 				return errEnds
+			}
+			for how == "hangs" {
+				time.Sleep(time.Second) //nolint:forbidigo // until it is killed
 			}
 			for {
 				select {
@@ -222,7 +225,7 @@ func TestKeep(t *testing.T) {
 		t.Errorf("it does not know %q", unknown)
 	}
 	held, err := Describe(name)
-	if err != nil || !strings.Contains(held.Command, aService) || held.Automatic || held.Disabled {
+	if err != nil || !strings.Contains(held.Command, aService) || held.Start != Manual {
 		t.Errorf("it holds %+v, %v", held, err)
 	}
 }

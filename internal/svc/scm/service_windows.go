@@ -88,12 +88,16 @@ func (s *Service) State(context.Context) (svc.State, error) {
 	if err != nil {
 		return svc.State{}, refused(s.unit.Name, "looking at", err)
 	}
-	state := svc.State{Installed: true, Enabled: held.Automatic, MainPID: now.PID, UnitPath: svc.Path(s.unit.Name), Starts: held.Command}
+	state := svc.State{Installed: true, Enabled: held.Start == Automatic, MainPID: now.PID, UnitPath: svc.Path(s.unit.Name), Starts: held.Command}
 	state.Active, state.Detail = activeOf(now)
 	state.ExitStatus = exitOf(now)
-	state.AsDescribed = s.command != "" && held.Command == s.command && lifeAsDescribed(s.unit) && remembered(s.unit)
+	state.AsDescribed = s.command != "" && held.Command == s.command && strings.EqualFold(held.Account, systemAccount) &&
+		lifeAsDescribed(s.unit) && remembered(s.unit)
 	return state, nil
 }
+
+// systemAccount is the account of services that name none.
+const systemAccount = "LocalSystem"
 
 // lifeAsDescribed tells whether the service of the jobs is as Install would make it.
 func lifeAsDescribed(u svc.Unit) bool {
@@ -102,7 +106,8 @@ func lifeAsDescribed(u svc.Unit) bool {
 	if life.Name == "" {
 		return errors.Is(err, ErrAbsent)
 	}
-	return err == nil && held.Command == commandLine(u.Executable, life.Args) && strings.EqualFold(held.Account, life.Account)
+	return err == nil && held.Command == commandLine(u.Executable, life.Args) && strings.EqualFold(held.Account, life.Account) &&
+		held.Start == Manual
 }
 
 // activeOf is what a state of Windows' is called here. One that has ended with a number of Windows' own has failed; the service
@@ -186,21 +191,52 @@ func (s *Service) Restart(ctx context.Context) error {
 	return s.Start(ctx)
 }
 
-// Stop stops the service and returns when it is at rest, or is not there. If ctx ends before, it goes on stopping. One that
-// is stopping already takes no other control: Now then ends its process, and with it all that it has started.
+// settle is how long a service may take, on top of its own time, until it is at rest.
+const settle = 10 * time.Second
+
+// Stop stops the service and returns when it is at rest, or is not there. If ctx ends before, it goes on stopping. One that takes longer
+// than its StopTimeout is killed, and so is, by Now, one that is stopping already, as it takes no other control then; with its process
+// Windows ends all that it has started.
 func (s *Service) Stop(ctx context.Context, how svc.StopMode) error {
-	if how == svc.Gently {
-		return refused(s.unit.Name, "stopping", Stop(ctx, s.unit.Name))
-	}
-	now, err := Look(s.unit.Name)
+	name := s.unit.Name
+	now, err := Look(name)
 	switch {
 	case errors.Is(err, ErrAbsent):
 		return nil
-	case err == nil && now.State == winsvc.StopPending:
-		err = Kill(s.unit.Name)
+	case err != nil:
+		return refused(name, "stopping", err)
+	case how == svc.Now && now.State == winsvc.StopPending:
+		return refused(name, "stopping", s.kill(ctx))
+	}
+	limited, cancel := ctx, context.CancelFunc(func() {})
+	if limit := stopTimeout(name); limit > 0 {
+		limited, cancel = context.WithTimeout(ctx, limit+settle)
+	}
+	defer cancel()
+	if how == svc.Now {
+		err = Finish(limited, name, Now)
+	} else {
+		err = Stop(limited, name)
+	}
+	if limited.Err() != nil && ctx.Err() == nil {
+		err = s.kill(ctx)
+	}
+	return refused(name, "stopping", err)
+}
+
+// kill ends the service by its process, and the manager does not start it again for that.
+func (s *Service) kill(ctx context.Context) error {
+	name := s.unit.Name
+	_, err := Keep(name, Upkeep{NoRestart: true})
+	if err == nil || errors.Is(err, windows.ERROR_SERVICE_MARKED_FOR_DELETE) { // which is not started again
+		err = Kill(name)
 	}
 	if err == nil {
-		err = Finish(ctx, s.unit.Name, Now)
+		err = Stop(ctx, name)
 	}
-	return refused(s.unit.Name, "stopping", err)
+	_, again := Keep(name, Upkeep{Restart: restartAfter()})
+	if errors.Is(again, ErrAbsent) || errors.Is(again, windows.ERROR_SERVICE_MARKED_FOR_DELETE) {
+		again = nil
+	}
+	return errors.Join(err, again)
 }
