@@ -68,6 +68,7 @@ func (h *Host) Install(ctx context.Context, r plan.Request) (*plan.Plan, error) 
 		plan.WorkPhase:        i.makeWork,
 		plan.SudoPhase:        func(ctx context.Context) (string, error) { return setSudo(ctx, i) },
 		plan.RegisterPhase:    i.register,
+		plan.LabelsPhase:      func(ctx context.Context) (string, error) { return relabel(ctx, i) },
 		plan.LifePhase:        i.keepLife,
 		plan.ServicePhase:     i.installService,
 	}

@@ -29,7 +29,7 @@ func TestInstallAgain(t *testing.T) {
 			}
 			w.install(r)
 			first := w.record().RunnerID
-			r.Identity.Labels = []string{"gpu"}
+			r.Identity.Labels, r.Identity.NoDefaultLabels = []string{"gpu"}, true
 			w.refused(r, plan.ErrDiffers, "labels")
 			w.manager.changes()
 			r.Replace = plan.ReplaceOffline
@@ -52,14 +52,14 @@ func TestInstallAgainWithoutService(t *testing.T) {
 	r.Service = false
 	w.install(r)
 	first := w.record().RunnerID
-	r.Identity.Labels, r.Replace = []string{"gpu"}, plan.ReplaceOffline
+	r.Identity.Labels, r.Identity.NoDefaultLabels, r.Replace = []string{"gpu"}, true, plan.ReplaceOffline
 	w.install(r)
 	if listed := w.listed(); len(listed) != 1 || listed[0].ID == first || len(w.manager.changes()) > 0 {
 		t.Errorf("GitHub lists %+v, first it was %d", listed, first)
 	}
 	_, err := w.store.Update(t.Context(), runnerName, func(r *instance.Record) { r.Service = "-x" })
 	mustDo(t, err)
-	r.Identity.Labels = nil
+	r.Identity.Labels, r.Identity.NoDefaultLabels = nil, false
 	w.refused(r, nil, "naming service")
 	if listed := w.listed(); len(listed) != 1 || listed[0].ID == first {
 		t.Errorf("GitHub lists %+v", listed)
@@ -140,7 +140,7 @@ func TestInstallAgainFails(t *testing.T) {
 			}
 			w.install(r)
 			c.set(w)
-			r.Replace, r.Identity.Labels = plan.ReplaceOffline, []string{"gpu"}
+			r.Replace, r.Identity.Labels, r.Identity.NoDefaultLabels = plan.ReplaceOffline, []string{"gpu"}, true
 			err := w.refused(r, nil, c.words)
 			if errors.As(err, new(*startup.LeftError)) != c.left {
 				t.Errorf("error %v, want one that says what is left: %v", err, c.left)

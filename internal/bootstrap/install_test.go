@@ -185,7 +185,7 @@ func TestInstallByRegistrationToken(t *testing.T) {
 	if len(w.listed()) != 1 || w.record().Phase != instance.Installed {
 		t.Errorf("GitHub lists %+v, the record is %+v", w.listed(), w.record())
 	}
-	r.Identity.Labels, r.Replace = []string{"gpu"}, plan.ReplaceOffline
+	r.Identity.Labels, r.Identity.NoDefaultLabels, r.Replace = []string{"gpu"}, true, plan.ReplaceOffline
 	w.refused(r, github.ErrNoCredential, "a registration token cannot take it away first")
 
 	w = newWorld(t).withRunner()

@@ -1,8 +1,11 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -25,6 +28,34 @@ func (p *planner) planLabels(ctx context.Context) (err error) {
 	}
 	return nil
 }
+
+// relabels tells whether the runner differs in its labels alone, and GitHub lets them be changed while it stays registered: a server
+// that is too old for that does not know them by the runner's id.
+func relabels(ctx context.Context, p *planner, id int64) bool {
+	if !onlyLabelsDiffer(p) {
+		return false
+	}
+	_, err := p.client.Labels(ctx, id)
+	return err == nil
+}
+
+func onlyLabelsDiffer(p *planner) bool {
+	return p.known && p.client != nil && p.Request.JIT == nil && slices.Equal(p.Record.Differs(p.Request.Identity), []string{"labels"})
+}
+
+// planRelabel has the labels of a runner changed that stays registered, or is about to be registered again by its agent.
+func planRelabel(p *planner) {
+	if p.plan.ChangesIn(RegisterPhase) || !onlyLabelsDiffer(p) {
+		return
+	}
+	before, after := p.Record.EffectiveLabels(), p.Request.Identity.Labels
+	if p.Labels != nil {
+		after = p.Labels
+	}
+	p.plan.change(LabelsPhase, p.plan.Name, fmt.Sprintf("%s -> %s, without another registration", labelWords(before), labelWords(after)))
+}
+
+func labelWords(labels []string) string { return cmp.Or(strings.Join(labels, ","), "none") }
 
 // checkLabels refuses labels that GitHub would not keep as they are, with their
 // placeholders filled.

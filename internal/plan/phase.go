@@ -13,6 +13,7 @@ const (
 	WorkPhase        Phase = "work"
 	SudoPhase        Phase = "sudo" // comes last where it takes away
 	RegisterPhase    Phase = "register"
+	LabelsPhase      Phase = "labels" // of a runner that stays registered
 	LifePhase        Phase = "life"
 	ServicePhase     Phase = "service"
 

@@ -25,11 +25,11 @@ func TestPlanReplaces(t *testing.T) {
 	w := newWorld(t).withGitHub()
 	w.installed(w.request())
 	r := w.request()
-	r.Identity.Labels = []string{"gpu"}
+	r.Identity.Labels, r.Identity.NoDefaultLabels = []string{"gpu"}, true
 	w.refused(r, plan.ErrDiffers, "labels")
 	r.Replace = plan.ReplaceOffline
 	made := w.plan(r)
-	wants(t, made, plan.RegisterPhase, "change web-1 at "+w.scope.URL()+" (registered with other labels)")
+	wants(t, made, plan.RegisterPhase, "change web-1 at "+w.scope.URL()+" (registered with other labels, no-default-labels)")
 	wants(t, made, plan.ServicePhase, "change "+serviceName+" (what it runs has changed)")
 	if !made.Details.LeaveFirst || made.Details.StopFirst {
 		t.Errorf("the details are %+v", made.Details)
@@ -41,6 +41,21 @@ func TestPlanReplaces(t *testing.T) {
 	w.maker.Connect = nil
 	r.RegistrationToken = secret.New("AAAA")
 	w.refused(r, github.ErrNoCredential, "a registration token cannot take it away first")
+}
+
+// Other labels alone leave the registration as it is, and the service alone.
+func TestPlanRelabels(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t).withGitHub()
+	w.installed(w.request())
+	r := w.request()
+	r.Identity.Labels = []string{"gpu"}
+	for _, r.Replace = range []plan.Replace{plan.ReplaceNone, plan.ReplaceAlways} {
+		made := w.plan(r)
+		wants(t, made, plan.RegisterPhase, "keep web-1 at "+w.scope.URL()+" (registered already, id 101)")
+		wants(t, made, plan.LabelsPhase, "change web-1 (none -> gpu, without another registration)")
+		wants(t, made, plan.ServicePhase, "keep "+serviceName+" (running already)")
+	}
 }
 
 // A registration that was brought takes the place of one whose job is done.

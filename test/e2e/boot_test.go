@@ -93,13 +93,13 @@ func TestUserDataAgain(t *testing.T) {
 	}
 	same("the same again")
 
-	again(rendered("--labels", "other"))
+	again(rendered("--labels", "other", "--no-default-labels"))
 	if code := state("ExecMainStatus"); code != "7" || !strings.Contains(h.Journal(), "the runner is registered with other options: labels") {
-		t.Errorf("other labels: exit code %s\n%s", code, h.Journal())
+		t.Errorf("other options: exit code %s\n%s", code, h.Journal())
 	}
-	same("other labels")
+	same("other options")
 	h.Reboot()
-	same("a reboot after other labels")
+	same("a reboot after other options")
 
 	// And back.
 	again(rendered())

@@ -47,7 +47,7 @@ func takesTokens(s *scene) {
 			}
 			s.unowned()
 		}
-		run(s.words(append(tr.options, "--labels", "a,c", "--replace")...)...)
+		run(s.words(append(tr.options, "--labels", "a,c", "--no-default-labels", "--replace")...)...)
 		s.start()
 		s.listens(0)
 		if tr.owner == "root" {

@@ -22,7 +22,7 @@ func namesAnother(s *scene) {
 	}
 	s.job(claim)
 	s.stop()
-	if r := s.try(s.words("--labels", "a,c", "--replace")...); r.Code != 0 {
+	if r := s.try(s.words("--labels", "a,c", "--no-default-labels", "--replace")...); r.Code != 0 {
 		s.t.Errorf("install --replace: %s", r)
 	}
 	s.start()

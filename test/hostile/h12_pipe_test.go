@@ -39,7 +39,7 @@ func waitsForPipes(s *scene) {
 					s.t.Errorf("%q took %v: %s", words, took, r)
 				}
 			}
-			s.within(most, s.words(append(tr.options, "--labels", "a,c", "--env", "A=b", "--replace", "--timeout", "20s")...)...)
+			s.within(most, s.words(append(tr.options, "--labels", "a,c", "--no-default-labels", "--env", "A=b", "--replace", "--timeout", "20s")...)...)
 			s.start()
 			s.listens(0)
 			if output := s.job("echo A is $A"); !strings.Contains(output, "A is b") {
