@@ -107,7 +107,7 @@ func printEntries(out io.Writer, entries []download.Entry, asJSON bool, none str
 func tabulate(out io.Writer, entries []download.Entry) error {
 	return terminal.Table(out, "VERSION\tPLATFORM\tSHA-256\tSIZE\tFILES\tFETCHED", func(line func(string, ...any)) {
 		for _, e := range entries {
-			line("%s\t%s\t%s\t%s\t%d\t%s", e.Version, e.Platform, e.SHA256[:12], megabytes(e.Bytes), e.Files,
+			line("%s\t%s\t%s\t%s\t%d\t%s", e.Version, e.Platform, e.SHA256[:12], terminal.Megabytes(e.Bytes), e.Files,
 				e.Created.Format("2006-01-02 15:04:05"))
 		}
 	})

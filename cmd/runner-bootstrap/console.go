@@ -103,23 +103,23 @@ func (c *console) Progress(done, total int64) {
 // line tells the progress where there is no bar.
 func (c *console) line(done, total int64) {
 	took := time.Since(c.since)
-	left := timeLeft(done-c.resumed, total-done, took)
+	left := terminal.TimeLeft(done-c.resumed, total-done, took)
 	if !c.person {
-		attributes := []any{"phase", c.phase, "object", c.object, "bytes", done, "rate", rate(done-c.resumed, took)}
+		attributes := []any{"phase", c.phase, "object", c.object, "bytes", done, "rate", terminal.Rate(done-c.resumed, took)}
 		if total > 0 {
 			attributes = append(attributes, "total", total, "left", left)
 		}
 		c.log.Info("progress", attributes...)
 		return
 	}
-	amount := megabytes(done)
+	amount := terminal.Megabytes(done)
 	if total > 0 {
-		amount += " of " + megabytes(total)
+		amount += " of " + terminal.Megabytes(total)
 	}
 	if left != "" {
 		left = ", " + left + " left"
 	}
-	c.say(slog.LevelInfo, "  %-11s %s: %s (%s%s)", c.phase, c.object, amount, rate(done-c.resumed, took), left)
+	c.say(slog.LevelInfo, "  %-11s %s: %s (%s%s)", c.phase, c.object, amount, terminal.Rate(done-c.resumed, took), left)
 }
 
 // End implements bootstrap.Observer.
@@ -182,22 +182,4 @@ func short(d time.Duration) string {
 		return d.Round(time.Millisecond).String()
 	}
 	return d.Round(100 * time.Millisecond).String()
-}
-
-func megabytes(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }
-
-// timeLeft is how long the rest takes at the rate so far; empty if that cannot be
-// told.
-func timeLeft(moved, rest int64, took time.Duration) string {
-	if moved <= 0 || rest < 0 || took <= 0 {
-		return ""
-	}
-	return time.Duration(float64(rest) / float64(moved) * float64(took)).Round(time.Second).String()
-}
-
-func rate(bytes int64, took time.Duration) string {
-	if took <= 0 {
-		return ""
-	}
-	return fmt.Sprintf("%.1f MB/s", float64(bytes)/1e6/took.Seconds())
 }

@@ -110,6 +110,9 @@ func printStatus(out io.Writer, all []status.Runner) error {
 	if weaker := one.Listener.Weaker; weaker != "" {
 		facts = append(facts, [2]string{"jobs", fmt.Sprintf("confined by %s alone: %s", one.Listener.ConfinedBy, weaker)})
 	}
+	if one.Update == instance.UpdateRunner && one.Service.Name != "" {
+		facts = append(facts, [2]string{"updates", "by the runner itself: jobs can change its files"})
+	}
 	if one.SudoRule != "" {
 		facts = append(facts, [2]string{"sudo", one.SudoRule})
 	}

@@ -71,8 +71,7 @@ func warnOfUpdate(p *planner, free bool) {
 	r := p.Request
 	switch {
 	case free && !p.Record.Rooted():
-		p.plan.warn("no credential is kept to ask " + r.Scope.Server() + " for newer versions of the runner, so it updates itself, " +
-			"and its files are those of its jobs' account; --token-file FILE lets its agent do that, with files that are root's")
+		p.plan.warn("no token is kept, so the runner updates itself") // what comes of that is in docs/guides/upgrade.md
 	case p.Record.Update == instance.UpdateAgent && r.pinned() && !r.Identity.DisableUpdate && r.Scope.Cloud():
 		p.plan.warn("the runner stays at the version that was asked for, and GitHub gives it no job 30 days after a newer one is out; " +
 			"--update runner lets it update itself")

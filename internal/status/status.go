@@ -36,6 +36,8 @@ type Runner struct {
 	Listener Listener       `json:"listener"`
 	Agent    Agent          `json:"agent"`
 	GitHub   GitHub         `json:"github"`
+	// Update says who brings newer versions: "agent", "runner" (itself), or "off" (nobody).
+	Update string `json:"update"`
 	// SudoRule is the file by which install has let its jobs use sudo; empty: none is.
 	SudoRule string `json:"sudo_rule,omitempty"`
 	// Copied is set where this host is a copy of the machine that the runner was installed on, and is: nothing of it is
@@ -158,7 +160,8 @@ func (w Witnesses) Look(ctx context.Context, name string) ([]Runner, error) {
 func (w Witnesses) statusOf(ctx context.Context, record instance.Record) (Runner, error) {
 	s := Runner{
 		Name: record.Name, ScopeURL: record.ScopeURL, Dir: record.Dir, User: record.User,
-		RunnerID: record.RunnerID, Phase: record.Phase, Version: record.Version, SudoRule: record.SudoRule, Problems: []string{},
+		RunnerID: record.RunnerID, Phase: record.Phase, Version: record.Version, SudoRule: record.SudoRule,
+		Update: cmp.Or(record.Update, instance.UpdateRunner), Problems: []string{},
 	}
 	s.finished = register.KeptOf(w.Store, record).Finished() != "" || endedByDesign(w.Store, record.Name)
 	if err := w.Machine.Check(ctx, record); err != nil {

@@ -62,8 +62,8 @@ func (s *seat) day(t *testing.T) {
 			w.Until(`paste\):\s`)
 			w.Type(s.Server.RegistrationToken("octo-org") + "\n")
 		}, url)
-	if !regexp.MustCompile(`\d% \|.*\(.*/.*B, .*B/s\)`).MatchString(installed) {
-		t.Errorf("no bar with bytes, total and rate:\n%q", installed)
+	if !regexp.MustCompile(`\d% \|.*\(.*/.* MB`).MatchString(installed) {
+		t.Errorf("no bar with bytes and total:\n%q", installed)
 	}
 	s.do(t, "`list` is a table, or, where that does not fit, a line for each of its cells.", "list", nil)
 	s.do(t, "`status` compares what was installed with the service and, with an access token, with GitHub.", "status", nil)
