@@ -291,6 +291,7 @@ func networkMeanings() []meaning {
 		{errChecksums, exitNetwork, plus("--checksums-sha256", "HEX"), later},
 		{github.ErrServer, exitNetwork, hintServer, soon},
 		{github.ErrNotGitHub, exitNetwork, hintNotGitHub, later},
+		{transport.ErrProxyAway, exitNetwork, hintProxy, soon},
 		{transport.ErrProxy, exitNetwork, hintProxy, later},
 		{download.ErrTransfer, exitNetwork, same, later},
 		{register.ErrUnreachable, exitNetwork, hintPort, soon},

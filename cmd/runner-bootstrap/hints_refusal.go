@@ -157,6 +157,10 @@ func (call *session) toDo(err error, hint string) string {
 	if errors.Is(err, download.ErrUnmirrored) || errors.Is(err, download.ErrNoOffer) {
 		return bringing
 	}
+	var proxy *transport.ProxyError
+	if errors.As(err, &proxy) && proxy.Foreign() {
+		return "run a program on this host that signs in to the proxy in its way (cntlm and px do), and give its address with --proxy"
+	}
 	refused := refusedBy(err)
 	if refused == nil || hint != "" {
 		return ""
@@ -196,7 +200,7 @@ func (call *session) toDo(err error, hint string) string {
 
 // toDoOnWindows says what no command does that both of its shells know.
 func toDoOnWindows(call *session, err error) string {
-	var proxy *transport.ProxyRefusedError
+	var proxy *transport.ProxyError
 	switch {
 	case on(call).Become == "":
 		return ""
@@ -240,9 +244,12 @@ func toDoAboutPolicy(refused *github.Error, at string) string {
 
 // hintProxy knows no password, and shows none.
 func hintProxy(call *session, err error) string {
-	var refused *transport.ProxyRefusedError
+	var refused *transport.ProxyError
 	if !errors.As(err, &refused) {
 		return again(call, call.arguments)
+	}
+	if refused.Foreign() {
+		return "" // nothing that is set here would do
 	}
 	proxy := refused.Proxy.Scheme + "://"
 	if refused.Status == http.StatusProxyAuthRequired && on(call).Do(shell.SetVariable) == "" {

@@ -8,13 +8,16 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
 // endpoint is one place at the network.
@@ -181,7 +184,7 @@ func (n network) tls(ctx context.Context) []Finding {
 // toldBefore tells whether the checks of names and of the proxy say already what is wrong.
 func toldBefore(err error) bool {
 	var name *net.DNSError
-	var proxy *proxyError
+	var proxy *transport.ProxyError
 	return errors.As(err, &name) || errors.As(err, &proxy)
 }
 
@@ -225,7 +228,7 @@ func (n network) explain(e endpoint, err error) (found, fix string) {
 	var certificate *tls.CertificateVerificationError
 	var unknown x509.UnknownAuthorityError
 	var expired x509.CertificateInvalidError
-	var refused *proxyError
+	var refused *transport.ProxyError
 	switch {
 	case errors.As(err, &refused):
 		return refused.Error(), n.proxyFix(refused, e)
@@ -255,28 +258,32 @@ func issuer(err *tls.CertificateVerificationError) string {
 	return fmt.Sprintf("%q", err.UnverifiedCertificates[len(err.UnverifiedCertificates)-1].Issuer.String())
 }
 
-// reach connects to an endpoint the way everything else does, and speaks TLS to it.
+// reach connects to an endpoint the way everything else does, by way of proxies, and speaks TLS to it. Nothing is asked there.
 func (n network) reach(ctx context.Context, e endpoint) error {
-	wire, err := n.dial(ctx, e)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var reached atomic.Bool
+	watched := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
+		reached.Store(true)
+		stop()
+	}})
+	request, err := http.NewRequestWithContext(watched, http.MethodHead, e.url.String(), http.NoBody)
 	if err != nil {
 		return err
 	}
-	defer wire.Close()
-	if e.url.Scheme == "http" {
+	client := transport.NewDownload(transport.Config{UserAgent: "runner-bootstrap", Roots: n.host.Roots, Proxy: n.host.Proxy})
+	answer, err := client.Do(request)
+	if err == nil {
+		_ = answer.Body.Close() // it has none
+	}
+	var asked *url.Error
+	switch {
+	case err == nil, reached.Load():
 		return nil
+	case errors.As(err, &asked):
+		return asked.Err
 	}
-	return tls.Client(wire, n.tlsTo(e.name())).HandshakeContext(ctx)
-}
-
-func (n network) tlsTo(name string) *tls.Config {
-	return &tls.Config{ServerName: name, RootCAs: n.host.Roots, MinVersion: tls.VersionTLS12}
-}
-
-func (n network) dial(ctx context.Context, e endpoint) (net.Conn, error) {
-	if through := n.proxyFor(e); through != nil && strings.HasPrefix(through.Scheme, "http") {
-		return n.tunnel(ctx, through, e)
-	}
-	return (&net.Dialer{}).DialContext(ctx, "tcp", e.address())
+	return err
 }
 
 // ipv6Time is how long a connection by IPv6 may take before it makes others wait that try it first.

@@ -181,6 +181,45 @@ func proxy(t *testing.T, secret, to string, status int) *httptest.Server {
 	return server
 }
 
+// socks is a proxy of SOCKS5 that passes everything on to to; empty: it forbids it.
+func socks(t *testing.T, to string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	serve := func(in net.Conn) {
+		defer in.Close()
+		_, _ = in.Read(make([]byte, 300))
+		_, _ = in.Write([]byte{5, 0})
+		_, _ = in.Read(make([]byte, 300))
+		if to == "" {
+			_, _ = in.Write([]byte{5, 2, 0, 1, 0, 0, 0, 0, 0, 0})
+			return
+		}
+		out, err := net.Dial("tcp", to)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer out.Close()
+		_, _ = in.Write([]byte{5, 0, 0, 1, 0, 0, 0, 0, 0, 0})
+		go io.Copy(out, in)
+		io.Copy(in, out)
+	}
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go serve(in)
+		}
+	}()
+	return l.Addr().String()
+}
+
 func TestProxy(t *testing.T) {
 	t.Parallel()
 	server := newTLS(t)
@@ -199,7 +238,10 @@ func TestProxy(t *testing.T) {
 		"wrong password":  {wrongUser, Failed, "refuses with status 407", "https_proxy=http://USER:PASSWORD@127.0.0.1:"},
 		"forbids":         {proxy(t, "", to, 403).URL, Failed, "refuses with status 403", "curl -v --proxy http://127.0.0.1:"},
 		"nobody listens":  {"http://" + closedPort(t), Failed, "cannot be reached", "curl -v --proxy"},
-		"another kind":    {"socks5://127.0.0.1:1", Skipped, "socks5", ""},
+		"of SOCKS":        {"socks5://" + socks(t, to), OK, "it lets us through", ""},
+		"of SOCKS, names": {"socks5h://" + socks(t, to), OK, "it lets us through", ""},
+		"SOCKS forbids":   {"socks5://" + socks(t, ""), Failed, "does not let us through: connection not allowed by ruleset", "curl -v --proxy socks5://127.0.0.1:"},
+		"SOCKS, nobody":   {"socks5h://" + closedPort(t), Failed, "cannot be reached", "curl -v --proxy socks5h://127.0.0.1:"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -236,7 +278,7 @@ func TestSilentProxy(t *testing.T) {
 	go func() { done <- network{h}.proxy(ctx) }()
 	select {
 	case got := <-done:
-		expect(t, got, Failed, "cannot be reached", "curl -v --proxy")
+		expect(t, got, Failed, "does not answer", "curl -v --proxy")
 	case <-time.After(10 * time.Second):
 		t.Error("it waits for the proxy beyond its time")
 	}

@@ -283,7 +283,7 @@ func TestRefusals(t *testing.T) {
 		{name: "another success", fault: githubtest.Fault{Status: 202}, do: list, want: "not GitHub", says: "unexpected status 202"},
 		{name: "success without a token", fault: githubtest.Fault{Status: 201, Body: `{}`}, do: mint, want: "not GitHub", says: "it holds no token"},
 		{name: "answer that is cut", fault: githubtest.Fault{CutAfter: 10}, do: list, want: "network", says: "reading the answer"},
-		{name: "no answer in time", fault: githubtest.Fault{Delay: time.Hour}, do: list, want: "network", says: "deadline exceeded"},
+		{name: "no answer in time", fault: githubtest.Fault{Delay: time.Hour}, do: list, want: "network", says: "the time that it may take is over"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -65,7 +65,7 @@ func TestWhoIsRefusedAlone(t *testing.T) {
 				}
 				s.answers = append(s.answers, answer{status: 200})
 				client := NewAPI(Config{UserAgent: "test"})
-				client.retry.HTTPClient.Transport = agent{name: "test", next: s, others: client.company}
+				client.retry.HTTPClient.Transport = agent{name: "test", proxy: http.ProxyFromEnvironment, next: s, others: client.company}
 				for range max(len(c.used), 1) {
 					resp, err := client.Do(request(t.Context(), t, "GET", ""))
 					if err != nil || resp.StatusCode != http.StatusOK {

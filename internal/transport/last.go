@@ -34,16 +34,31 @@ func (l *last) explain(err error) error {
 	if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
 		return err
 	}
+	if err == context.DeadlineExceeded { //nolint:errorlint // what is wrapped says more
+		err = overError{}
+	}
 	switch {
 	case l.status != 0:
 		return fmt.Errorf("%w; the last answer was %d %s", err, l.status, http.StatusText(l.status))
+	case errors.Is(l.err, ErrProxy):
+		return fmt.Errorf("%w; the last try failed: %w", err, bare(l.err)) // so that its remedy is told
 	case l.err != nil:
-		cause := l.err
-		var withURL *url.Error
-		if errors.As(cause, &withURL) {
-			cause = withURL.Err
-		}
-		return fmt.Errorf("%w; the last try failed: %v", err, cause) //nolint:errorlint // it is not why this one failed
+		return fmt.Errorf("%w; the last try failed: %v", err, bare(l.err)) //nolint:errorlint // it is not why this one failed
 	}
 	return err
 }
+
+// bare is an error without the URL that was asked.
+func bare(err error) error {
+	var withURL *url.Error
+	if errors.As(err, &withURL) {
+		return withURL.Err
+	}
+	return err
+}
+
+// overError is [context.DeadlineExceeded] in words for people.
+type overError struct{}
+
+func (overError) Error() string { return "the time that it may take is over" }
+func (overError) Unwrap() error { return context.DeadlineExceeded }

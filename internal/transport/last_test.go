@@ -20,8 +20,8 @@ func TestTimeoutNamesTheLastAnswer(t *testing.T) {
 		method  string
 		want    string
 	}{
-		"an answer":             {answers: []answer{{status: 503}}, want: "context deadline exceeded; the last answer was 503 Service Unavailable"},
-		"no answer":             {answers: []answer{{err: errBroken}}, want: "context deadline exceeded; the last try failed: connection reset"},
+		"an answer":             {answers: []answer{{status: 503}}, want: "the time that it may take is over; the last answer was 503 Service Unavailable"},
+		"no answer":             {answers: []answer{{err: errBroken}}, want: "the time that it may take is over; the last try failed: connection reset"},
 		"one, and then none":    {answers: []answer{{status: 502}, {err: errBroken}}, want: "the last try failed: connection reset"},
 		"none, and then one":    {answers: []answer{{err: errBroken}, {status: 504}}, want: "the last answer was 504 Gateway Timeout"},
 		"a status without name": {answers: []answer{{status: 599}}, want: "the last answer was 599"},

@@ -1,12 +1,10 @@
 package transport
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,11 +93,22 @@ func ProxyURL(name, text string) (*url.URL, error) {
 			u.User = url.UserPassword(unescaped(user), unescaped(password))
 		}
 	}
-	if reason := badHost(u.Host); reason != "" {
+	bare := u.Host
+	if zone := zoneOf.FindString(bare); zone != "" {
+		bare = strings.Replace(bare, zone, "]", 1)
+		u.Host = strings.Replace(u.Host, "%25", "%", 1)
+	}
+	if reason := badHost(bare); reason != "" {
 		return refuse("%s; a proxy is http://HOST:PORT", reason)
+	}
+	if path := strings.ToLower(strings.TrimPrefix(rest, authority)); strings.HasSuffix(path, ".pac") || strings.HasSuffix(path, ".dat") {
+		return refuse("it is the address of a file that says which proxy to use, and the proxy itself is wanted: http://HOST:PORT")
 	}
 	return u, nil
 }
+
+// zoneOf is the part of an address of IPv6 that names an interface of this host, with the bracket behind it.
+var zoneOf = regexp.MustCompile(`%(?:25)?[A-Za-z0-9._~-]+\]`)
 
 // unescaped replaces what is an escape, and leaves every other percent sign as it is.
 func unescaped(text string) string {
@@ -162,6 +171,10 @@ func ProxyExceptions(name, list string) (string, error) {
 			return "", &ProxyVariableError{Name: name, Reason: fmt.Sprintf("%q %s", entry, reason)}
 		}
 		entry = strings.TrimSuffix(entry, ".")
+		// An address in brackets is one of a URL, and nobody looks for it in a list.
+		if addr, err := netip.ParseAddr(strings.Trim(entry, "[]")); err == nil {
+			entry = addr.String()
+		}
 		all = append(all, entry)
 		// Some take this for what is below a name alone, and curl for the name too.
 		if below, dot := strings.CutPrefix(entry, "."); dot && below != "" {
@@ -192,48 +205,14 @@ func badException(entry string) string {
 	if addr, err := netip.ParseAddr(strings.Trim(entry, "[]")); err == nil && !strings.HasSuffix(addr.Zone(), ".") {
 		return ""
 	}
+	if partOfAddress.MatchString(entry) {
+		return "is a part of an address; write a network such as 10.0.0.0/8"
+	}
 	if reason := badHost(strings.TrimLeft(entry, "*.")); reason != "" {
 		return "is no host"
 	}
 	return ""
 }
 
-// ErrProxy means that a proxy does not let a request through. The error in hand is then a [*ProxyRefusedError].
-var ErrProxy = errors.New("the proxy refuses")
-
-// ProxyRefusedError says that a proxy did not let a request through. GitHub has not seen it.
-type ProxyRefusedError struct {
-	Proxy  *url.URL // without its password
-	Status int
-}
-
-// Error is one line.
-func (e *ProxyRefusedError) Error() string {
-	text := fmt.Sprintf("the proxy %s refuses with status %d", e.Proxy.Host, e.Status)
-	if words := http.StatusText(e.Status); words != "" {
-		text += " (" + words + ")"
-	}
-	return text
-}
-
-// Is makes errors.Is(err, ErrProxy) hold.
-func (e *ProxyRefusedError) Is(target error) bool { return target == ErrProxy }
-
-// Lasting tells whether to ask again is of no use.
-func (e *ProxyRefusedError) Lasting() bool { return e.Status < http.StatusInternalServerError }
-
-// RefusedByProxy tells whether err is a refusal of a proxy that will last.
-func RefusedByProxy(err error) bool {
-	var refused *ProxyRefusedError
-	return errors.As(err, &refused) && refused.Lasting()
-}
-
-func bareProxy(proxy *url.URL) *url.URL { return &url.URL{Scheme: proxy.Scheme, Host: proxy.Host} }
-
-// onConnect looks at what a proxy says to a request for a tunnel.
-func onConnect(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Response) error {
-	if resp.StatusCode == http.StatusOK {
-		return nil
-	}
-	return &ProxyRefusedError{Proxy: bareProxy(proxy), Status: resp.StatusCode}
-}
+// partOfAddress would be taken for a name that no host has.
+var partOfAddress = regexp.MustCompile(`^[.\d]*\d[.\d]*$`)

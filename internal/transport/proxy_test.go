@@ -34,6 +34,9 @@ func TestProxyURL(t *testing.T) {
 		`http://DOMAIN\user:p^w|{}@proxy:1`:    "http://DOMAIN%5Cuser:p%5Ew%7C%7B%7D@proxy:1",
 		"user:pw:with:colons@proxy:1":          "http://user:pw%3Awith%3Acolons@proxy:1",
 		"http://under_score.example.com.:3128": "http://under_score.example.com.:3128",
+		"http://[fe80::1%25eth0]:3128":         "http://[fe80::1%25eth0]:3128",
+		"http://[fe80::1%eth0]:3128":           "http://[fe80::1%25eth0]:3128",
+		"socks5://me:pw@[fe80::1%25en-0.1]:1":  "socks5://me:pw@[fe80::1%25en-0.1]:1",
 	} {
 		u, err := ProxyURL("https_proxy", text)
 		if err != nil || u.String() != want {
@@ -72,6 +75,9 @@ func TestProxyURLRefused(t *testing.T) {
 		"http://[fe80::zz]:1":            "not understood",
 		"http://proxy|x:3128":            "",
 		"http://prox%79:3128":            "",
+		"http://[proxy%25eth0]:3128":     "not understood",
+		"http://wpad/wpad.dat":           "a file that says which proxy to use",
+		"http://proxy/x/Proxy.PAC":       "a file that says which proxy to use",
 	} {
 		_, err := ProxyURL("https_proxy", text)
 		var variable *ProxyVariableError
@@ -132,14 +138,15 @@ func TestProxyExceptions(t *testing.T) {
 		"example.com:8443,[::1]:80":    "example.com:8443,[::1]:80",
 		"10.0.0.0/8 fd00::/8":          "10.0.0.0/8,fd00::/8",
 		",, a ,":                       "a",
-		"[::1]":                        "[::1]",
+		"[::1]":                        "::1",
+		"FD00:0:0::9":                  "fd00::9",
 		"host_1,xn--bcher-kva.example": "host_1,xn--bcher-kva.example",
 	} {
 		if got, err := ProxyExceptions("no_proxy", list); err != nil || got != want {
 			t.Errorf("%q is %q, %v, want %q", list, got, err, want)
 		}
 	}
-	for _, list := range []string{"10.0.0.0/33", "10.*", "a.*.b", "http://a", "a/b", "a:0", "a:x", "me@a", `"a"`, "a|b"} {
+	for _, list := range []string{"10.0.0.0/33", "10.*", "a.*.b", "http://a", "a/b", "a:0", "a:x", "me@a", `"a"`, "a|b", "10.9.9", "10.9.9.", "192.168", ".10.9.9", "256.1.1.1", "10"} {
 		if got, err := ProxyExceptions("no_proxy", list); err == nil || !strings.Contains(err.Error(), "no_proxy: ") {
 			t.Errorf("%q is %q, %v", list, got, err)
 		}
@@ -193,16 +200,14 @@ func TestProxyRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		at.User = url.UserPassword("me", "s3cr3t")
-		client := NewAPI(Config{UserAgent: "test"})
+		client := NewAPI(Config{UserAgent: "test", Proxy: http.ProxyURL(at)})
 		client.retry.RetryWaitMin, client.retry.RetryWaitMax = 1, 1
-		wire := client.retry.HTTPClient.Transport.(agent).next.(*http.Transport)
-		wire.Proxy = http.ProxyURL(at)
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://github.invalid/x", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		resp, err := client.Do(req)
-		var refused *ProxyRefusedError
+		var refused *ProxyError
 		if !errors.As(err, &refused) || !errors.Is(err, ErrProxy) || refused.Status != status || resp != nil {
 			t.Fatalf("status %d: %v, %v", status, resp, err)
 		}

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -26,7 +27,10 @@ func Repeatable(ctx context.Context) context.Context {
 // see [Client.Do].
 func checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	notice(ctx, resp, err)
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil && errors.Is(err, ErrProxy):
+		return false, err // it says for whom the time was spent
+	case ctx.Err() != nil:
 		return false, ctx.Err()
 	}
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -36,8 +37,18 @@ type Config struct {
 	UserAgent string
 	// Roots are the certificate authorities that are trusted; nil: the system's.
 	Roots *x509.CertPool
+	// Proxy is how a request gets out, a nil URL being the direct way; nil: as the variables of the environment say, which are
+	// in a form that everybody understands, see [ProxyVariables].
+	Proxy func(*http.Request) (*url.URL, error)
 	// Log receives one line for every wait. Nil is silent.
 	Log *slog.Logger
+}
+
+func (c Config) proxy() func(*http.Request) (*url.URL, error) {
+	if c.Proxy == nil {
+		return http.ProxyFromEnvironment
+	}
+	return c.Proxy
 }
 
 // Client sends requests to GitHub's REST API.
@@ -53,7 +64,7 @@ type Client struct {
 func NewAPI(c Config) *Client {
 	retry, others := retryablehttp.NewClient(), &company{}
 	retry.HTTPClient = &http.Client{
-		Transport:     agent{name: c.UserAgent, next: c.base(), others: others},
+		Transport:     agent{name: c.UserAgent, proxy: c.proxy(), next: c.base(), others: others},
 		CheckRedirect: sameHostOnly,
 	}
 	retry.RetryMax = retries
@@ -124,20 +135,19 @@ func NewDownload(c Config) *http.Client {
 	// connection that another has done with, leaves its own behind as one more.
 	wire.MaxConnsPerHost = maxDownloadConnections
 	return &http.Client{
-		Transport:     agent{name: c.UserAgent, next: wire},
+		Transport:     agent{name: c.UserAgent, proxy: c.proxy(), next: wire},
 		CheckRedirect: withoutCredential,
 	}
 }
 
-// base obeys the proxy variables of the environment, which are in a form that it understands: see [ProxyVariables]. It speaks
-// HTTP/1.1, which every server and proxy understands: requests follow one another here, so HTTP/2 would bring
+// base speaks HTTP/1.1, which every server and proxy understands: requests follow one another here, so HTTP/2 would bring
 // nothing but its half a megabyte in the program (see scripts/package.sh).
 func (c Config) base() *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &http.Transport{
 		TLSClientConfig:        &tls.Config{RootCAs: c.Roots, MinVersion: tls.VersionTLS12},
-		Proxy:                  http.ProxyFromEnvironment,
+		Proxy:                  c.proxy(),
 		OnProxyConnectResponse: onConnect,
 		DialContext:            newDialer().dial,
 		Protocols:              protocols,
@@ -148,9 +158,11 @@ func (c Config) base() *http.Transport {
 	}
 }
 
-// agent sets the User-Agent of every request, redirected ones included.
+// agent sets the User-Agent of every request, redirected ones included, and tells what goes wrong at a proxy from what goes
+// wrong behind it.
 type agent struct {
 	name   string
+	proxy  func(*http.Request) (*url.URL, error)
 	next   http.RoundTripper
 	others *company // is told of every answer; nil where nobody wants to know
 }
@@ -158,19 +170,29 @@ type agent struct {
 func (a agent) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
 	req.Header.Set("User-Agent", a.name)
+	through, err := a.proxy(req)
+	if err != nil || through == nil {
+		return a.send(req)
+	}
+	way := &passage{proxy: through}
+	resp, err := a.send(way.watch(req))
+	if err != nil {
+		return nil, way.blame(err)
+	}
+	// Without TLS there is no tunnel that a proxy could refuse, and it answers in the place of the server.
+	if resp.StatusCode == http.StatusProxyAuthRequired {
+		_ = resp.Body.Close() // what a proxy has to say is in its head
+		return nil, refusedWith(through, resp)
+	}
+	return resp, nil
+}
+
+func (a agent) send(req *http.Request) (*http.Response, error) {
 	resp, err := a.next.RoundTrip(req)
 	if err == nil && a.others != nil {
 		a.others.note(resp, time.Now())
 	}
-	if err != nil || resp.StatusCode != http.StatusProxyAuthRequired {
-		return resp, err
-	}
-	// Without TLS there is no tunnel that a proxy could refuse, and it answers in the place of the server.
-	if proxy, proxyErr := http.ProxyFromEnvironment(req); proxyErr == nil && proxy != nil {
-		_ = resp.Body.Close() // what a proxy has to say is in its status
-		return nil, &ProxyRefusedError{Proxy: bareProxy(proxy), Status: resp.StatusCode}
-	}
-	return resp, nil
+	return resp, err
 }
 
 func sameHostOnly(req *http.Request, via []*http.Request) error {

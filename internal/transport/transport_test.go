@@ -220,7 +220,7 @@ func TestUntrustedCertificateFailsAtOnce(t *testing.T) {
 // everywhere is a download client that reaches one server under every name.
 func everywhere(server *witness) *http.Client {
 	c := NewDownload(Config{UserAgent: "runner-bootstrap/1"})
-	c.Transport = agent{name: "runner-bootstrap/1", next: &http.Transport{
+	c.Transport = agent{name: "runner-bootstrap/1", proxy: http.ProxyFromEnvironment, next: &http.Transport{
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, server.Listener.Addr().String())
 		},
