@@ -29,43 +29,42 @@ func hearSignals(ctx context.Context, _ <-chan svc.Control) (stopping context.Co
 	heard := make(chan os.Signal, 8)
 	signal.Notify(heard, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM, os.Interrupt)
 	stopping, stop := context.WithCancel(ctx)
-	made, ended := make(chan supervise.Order), make(chan struct{})
+	said, ended := make(chan supervise.Order), make(chan struct{})
+	say := func(kind supervise.OrderKind, reason string) {
+		select {
+		case said <- supervise.Order{Kind: kind, Reason: reason}:
+		case <-ended:
+		}
+	}
 	go func() {
 		terminated := false
 		last, at := os.Signal(nil), time.Time{}
-		var waiting []supervise.Order // until the supervisor takes them: signals are heard meanwhile
 		for {
-			var taken chan<- supervise.Order
-			var next supervise.Order
-			if len(waiting) > 0 {
-				taken, next = made, waiting[0]
-			}
+			var s os.Signal
 			select {
 			case <-ended:
 				return
-			case taken <- next:
-				waiting = waiting[1:]
-			case s := <-heard:
-				if s == last && time.Since(at) < sameOrder && (s == syscall.SIGTERM || s == os.Interrupt) {
-					continue
-				}
-				last, at = s, time.Now()
-				switch {
-				case s == syscall.SIGUSR1:
-					waiting = append(waiting, supervise.Order{Kind: supervise.Drain, Reason: "SIGUSR1"})
-				case s == syscall.SIGUSR2:
-					waiting = append(waiting, supervise.Order{Kind: supervise.Resume, Reason: "SIGUSR2"})
-				case s == os.Interrupt, terminated:
-					stop()
-					waiting = append(waiting, supervise.Order{Kind: supervise.StopNow, Reason: s.String()})
-				default:
-					terminated = true
-					stop()
-				}
+			case s = <-heard:
+			}
+			if s == last && time.Since(at) < sameOrder && (s == syscall.SIGTERM || s == os.Interrupt) {
+				continue
+			}
+			last, at = s, time.Now()
+			switch {
+			case s == syscall.SIGUSR1:
+				say(supervise.Drain, "SIGUSR1")
+			case s == syscall.SIGUSR2:
+				say(supervise.Resume, "SIGUSR2")
+			case s == os.Interrupt, terminated:
+				stop()
+				say(supervise.StopNow, s.String())
+			default:
+				terminated = true
+				stop()
 			}
 		}
 	}()
-	return stopping, made, func() {
+	return stopping, queued(said, ended), func() {
 		signal.Stop(heard)
 		stop()
 		close(ended)

@@ -22,33 +22,28 @@ func hearSignals(
 	heard := make(chan os.Signal, 8)
 	signal.Notify(heard, os.Interrupt)
 	stopping, stop := context.WithCancel(ctx)
-	made, ended := make(chan supervise.Order), make(chan struct{})
+	said, ended := make(chan supervise.Order), make(chan struct{})
 	go func() {
-		var waiting []supervise.Order // until the supervisor takes them
 		for {
-			var taken chan<- supervise.Order
-			var next supervise.Order
-			if len(waiting) > 0 {
-				taken, next = made, waiting[0]
-			}
+			var order supervise.Order
 			select {
 			case <-ended:
 				return
-			case taken <- next:
-				waiting = waiting[1:]
 			case s := <-heard:
-				stop()
-				waiting = append(waiting, supervise.Order{Kind: supervise.StopNow, Reason: s.String()})
+				order = supervise.Order{Kind: supervise.StopNow, Reason: s.String()}
 			case control := <-controls:
-				order := orderOf(control)
-				if order.Kind == supervise.StopNow {
-					stop()
-				}
-				waiting = append(waiting, order)
+				order = orderOf(control)
+			}
+			if order.Kind == supervise.StopNow {
+				stop()
+			}
+			select {
+			case said <- order:
+			case <-ended:
 			}
 		}
 	}()
-	return stopping, made, func() {
+	return stopping, queued(said, ended), func() {
 		signal.Stop(heard)
 		stop()
 		close(ended)

@@ -6,11 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/mounttest"
 )
 
 // sharing is a host whose runners are root's.
@@ -306,28 +307,14 @@ func TestSharedWithTooManyNames(t *testing.T) {
 	s.wantSame(t, "web-2", false)
 }
 
-// ownMountTest is set for the process of a test that may mount.
-const ownMountTest = "DOWNLOAD_TEST_OWN_MOUNT"
-
 // TestSharedOnAFullDisk: where the file system can hold no more names, it is said so, nothing half-made stays, the others
 // are what they were, and it works when there is room again.
 func TestSharedOnAFullDisk(t *testing.T) {
-	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("only root can mount")
-	}
-	if os.Getenv(ownMountTest) == "" {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-		cmd.Env = append(os.Environ(), ownMountTest+"=yes")
-		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS") {
-			t.Errorf("%v\n%s", err, out)
-		}
+	if !mounttest.Own(t) {
 		return
 	}
 	dir := t.TempDir()
-	if err := errors.Join(syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""),
-		syscall.Mount("full", dir, "tmpfs", 0, "nr_inodes=1000,mode=755")); err != nil {
+	if err := syscall.Mount("full", dir, "tmpfs", 0, "nr_inodes=1000,mode=755"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

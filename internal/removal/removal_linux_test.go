@@ -16,40 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/mounttest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
-
-const inside = "REMOVAL_TEST_INSIDE"
-
-// alone runs the test again in a process of its own, prepared by set, and tells whether this is there.
-func alone(t *testing.T, set func(*exec.Cmd)) bool {
-	t.Helper()
-	if os.Getenv(inside) == t.Name() {
-		return true
-	}
-	t.Parallel()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), inside+"="+t.Name())
-	set(cmd)
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "--- PASS") {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return false
-}
-
-// mounting runs the test again where what it mounts ends with it, and tells whether this is there.
-func mounting(t *testing.T) bool {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("only root can mount")
-	}
-	if !alone(t, func(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS} }) {
-		return false
-	}
-	check(t, syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""))
-	return true
-}
 
 // mount mounts source, or a tmpfs if it is "", at a place that exists.
 func mount(t *testing.T, source, target string) {
@@ -73,7 +42,7 @@ func unmount(t *testing.T, target string) {
 // TestMounted: another file system, another place of the same one, a file, at the top, deep, and deeper than folders are
 // held open, stay whole and are named by where they can be unmounted. Then the same removal ends what it began.
 func TestMounted(t *testing.T) {
-	if !mounting(t) {
+	if !mounttest.Own(t) {
 		return
 	}
 	dir := t.TempDir()
@@ -109,7 +78,7 @@ func TestMounted(t *testing.T) {
 }
 
 func TestMounts(t *testing.T) {
-	if !mounting(t) {
+	if !mounttest.Own(t) {
 		return
 	}
 	dir := t.TempDir()
@@ -130,7 +99,7 @@ func TestMounts(t *testing.T) {
 
 // TestMountedTop: what is told to be removed is mounted itself.
 func TestMountedTop(t *testing.T) {
-	if !mounting(t) {
+	if !mounttest.Own(t) {
 		return
 	}
 	dir := t.TempDir()
@@ -151,7 +120,7 @@ func TestMountedTop(t *testing.T) {
 
 // TestMountedWhereNothingCanBeRemoved: in a folder that cannot be changed, a mount does not show by that it is busy.
 func TestMountedWhereNothingCanBeRemoved(t *testing.T) {
-	if !mounting(t) {
+	if !mounttest.Own(t) {
 		return
 	}
 	dir := t.TempDir()
@@ -188,7 +157,7 @@ func immutable(path string, on bool) error {
 
 // TestMountsAppear: what is mounted at any moment of a removal is not touched by it.
 func TestMountsAppear(t *testing.T) {
-	if !mounting(t) {
+	if !mounttest.Own(t) {
 		return
 	}
 	dir := t.TempDir()
@@ -269,7 +238,7 @@ func TestRaces(t *testing.T) {
 
 // TestFewDescriptors: neither depth nor breadth takes all files that a process may open.
 func TestFewDescriptors(t *testing.T) {
-	if !alone(t, func(*exec.Cmd) {}) {
+	if !mounttest.Apart(t, func(*exec.Cmd) {}) {
 		return
 	}
 	dir := t.TempDir()

@@ -3,43 +3,19 @@ package runnerdir
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/mounttest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 )
 
-const mountTest = "RUNNERDIR_TEST_MOUNTS"
-
-// mounting runs the test again where what it mounts ends with it, and tells whether this is there.
-func mounting(t *testing.T) bool {
-	t.Helper()
-	if os.Getenv(mountTest) == t.Name() {
-		if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
-			t.Fatal(err)
-		}
-		return true
-	}
-	if os.Geteuid() != 0 {
-		t.Skip("only root can mount")
-	}
-	t.Parallel()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), mountTest+"="+t.Name())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS") {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return false
-}
-
 // TestRefill: a runner is made of new files around what an administrator has mounted in it, which stays where it is.
 func TestRefill(t *testing.T) {
-	if !mounting(t) {
+	if !mounttest.Own(t) {
 		return
 	}
 	top := t.TempDir()
@@ -115,7 +91,7 @@ func overlay(t *testing.T, lower string) string {
 
 // What a container has from its image can have no other name, and is replaced all the same.
 func TestReplaceBelowAnOverlay(t *testing.T) {
-	if !mounting(t) {
+	if !mounttest.Own(t) {
 		return
 	}
 	old := map[string]string{

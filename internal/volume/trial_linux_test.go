@@ -3,45 +3,16 @@ package volume
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/mounttest"
 )
-
-const inside = "RUNNER_BOOTSTRAP_TEST_VOLUME"
-
-// inNamespace runs the test again where it may mount, and tells whether this is there.
-func inNamespace(t *testing.T) bool {
-	t.Helper()
-	if os.Getenv(inside) == t.Name() {
-		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-			t.Fatal(err)
-		}
-		return true
-	}
-	if os.Geteuid() != 0 {
-		t.Skip("only root can mount")
-	}
-	t.Parallel()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), inside+"="+t.Name())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		if errors.Is(err, errNotAllowed) {
-			t.Skip(err)
-		}
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return false
-}
-
-const errNotAllowed = syscall.EPERM
 
 func isEmpty(t *testing.T, dir string) {
 	t.Helper()
@@ -83,7 +54,7 @@ func TestTrial(t *testing.T) {
 
 // TestTrialOfMounts is about what mount options take away, and about who may mend it where.
 func TestTrialOfMounts(t *testing.T) {
-	if !inNamespace(t) {
+	if !mounttest.Own(t) {
 		return
 	}
 	base := t.TempDir()
@@ -146,7 +117,7 @@ func TestTrialOfMounts(t *testing.T) {
 
 // TestMountOverAMount: the mount that counts is the one that is seen, not one below it with a longer name.
 func TestMountOverAMount(t *testing.T) {
-	if !inNamespace(t) {
+	if !mounttest.Own(t) {
 		return
 	}
 	base := t.TempDir()

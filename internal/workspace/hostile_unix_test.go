@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/mounttest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/workspace"
 )
 
@@ -375,36 +375,9 @@ func TestDeepNesting(t *testing.T) {
 	}
 }
 
-// again runs one test of this binary in a process of its own, prepared by set.
-func again(t *testing.T, set func(*exec.Cmd)) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), inside+"="+t.Name())
-	if set != nil {
-		set(cmd)
-	}
-	out, err := cmd.CombinedOutput()
-	switch {
-	case err != nil && strings.Contains(err.Error(), "operation not permitted"):
-		t.Skip(err)
-	case err != nil:
-		t.Fatalf("%v\n%s", err, out)
-	case strings.Contains(string(out), "--- SKIP"):
-		t.Skipf("%s", out)
-	case !strings.Contains(string(out), "--- PASS"):
-		t.Fatalf("it ran nothing:\n%s", out)
-	}
-}
-
-const inside = "WORKSPACE_TEST_INSIDE"
-
-func isInside(t *testing.T) bool { return os.Getenv(inside) == t.Name() }
-
 // Hostile nesting must not take all files that a process may open.
 func TestFewOpenFiles(t *testing.T) {
-	if !isInside(t) {
-		t.Parallel()
-		again(t, nil)
+	if !mounttest.Apart(t, nil) {
 		return
 	}
 	root := t.TempDir()

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -12,24 +11,10 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/mounttest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/workspace"
 )
-
-// inNamespace runs the test again where it may mount, and tells whether this is there.
-func inNamespace(t *testing.T) bool {
-	t.Helper()
-	if isInside(t) {
-		check(t, syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""))
-		return true
-	}
-	if os.Geteuid() != 0 {
-		t.Skip("only root can mount")
-	}
-	t.Parallel()
-	again(t, func(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS} })
-	return false
-}
 
 // mount mounts source on a folder below root, a tmpfs if it is "".
 func mount(t *testing.T, source, root, name string) {
@@ -47,7 +32,7 @@ func mount(t *testing.T, source, root, name string) {
 }
 
 func TestMounts(t *testing.T) {
-	if !inNamespace(t) {
+	if !mounttest.Own(t) {
 		return
 	}
 	root, out := runner(t), outside(t)
@@ -92,7 +77,7 @@ func TestMounts(t *testing.T) {
 // TestMountedWorkFolder: what is on a disk that an administrator has mounted on the folder for jobs, or on the way to it,
 // is not ours; that a sandbox has mounted the folder onto itself changes nothing.
 func TestMountedWorkFolder(t *testing.T) {
-	if !inNamespace(t) {
+	if !mounttest.Own(t) {
 		return
 	}
 	for name, work := range map[string]string{"_work": "", "a/b": "a/b/c", "a": "a/b"} {
@@ -128,7 +113,7 @@ func TestMountedWorkFolder(t *testing.T) {
 
 // Where nothing may be removed, a mount does not show by that.
 func TestImmutable(t *testing.T) {
-	if !inNamespace(t) {
+	if !mounttest.Own(t) {
 		return
 	}
 	root, out := t.TempDir(), outside(t)
@@ -190,7 +175,7 @@ func immutable(path string, on bool) error {
 // TestMadeMounted: what is mounted on a folder that we made, or in it, is left alone; a folder that a sandbox has mounted
 // onto itself is the one that we made.
 func TestMadeMounted(t *testing.T) {
-	if !inNamespace(t) {
+	if !mounttest.Own(t) {
 		return
 	}
 	dir, out := t.TempDir(), outside(t)
@@ -223,7 +208,7 @@ func TestMadeMounted(t *testing.T) {
 // TestMadeMountedAtTheSamePlace: another file system may have a folder of the same place, as a disk has from which all was
 // copied.
 func TestMadeMountedAtTheSamePlace(t *testing.T) {
-	if !inNamespace(t) {
+	if !mounttest.Own(t) {
 		return
 	}
 	dir := t.TempDir()
@@ -246,7 +231,7 @@ func TestMadeMountedAtTheSamePlace(t *testing.T) {
 // TestMadeIsKnownAgain: where numbers of files last, a folder has one; on an overlay, which makes them up, it has none, and
 // is the one that was made all the same.
 func TestMadeIsKnownAgain(t *testing.T) {
-	if !inNamespace(t) {
+	if !mounttest.Own(t) {
 		return
 	}
 	dir := t.TempDir()

@@ -4,7 +4,6 @@ package stage
 
 import (
 	"maps"
-	"net/http"
 	"os"
 	"runtime"
 	"testing"
@@ -75,25 +74,8 @@ func ServeAs(t testing.TB, m *machine.Machine, spec githubtest.ArchiveSpec, conf
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules, err := contract.New()
-	if err != nil {
-		t.Fatal(err)
-	}
 	config.API, config.Archives, config.Archive = m.Listen(t), m.Listen(t), archive
-	config.Wrap = func(next http.Handler) http.Handler { return rules.Wrap(next, func(err error) { t.Error(err) }) }
-	server, err := githubtest.Start(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		for _, problem := range server.Problems() {
-			t.Error(problem)
-		}
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return server
+	return contract.Start(t, config)
 }
 
 // Listener compiles the simulated listener into dir and returns its path.

@@ -4,7 +4,6 @@ package life
 
 import (
 	"context"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -42,7 +41,7 @@ func (h *host) For(t testing.TB) *host {
 // newHost starts a GitHub beside a Windows, on this host's loopback.
 func newHost(t *testing.T, m *wine.Machine, program string) *host {
 	t.Helper()
-	h := &host{Machine: m, program: program, server: serve(t, offered(t, version))}
+	h := &host{Machine: m, program: program, server: contract.Start(t, githubtest.Config{Archive: offered(t, version), SessionTTL: time.Second})}
 	m.Write(token, h.server.Token()+"\n")
 	return h
 }
@@ -59,29 +58,6 @@ func offered(t *testing.T, version string) *githubtest.Archive {
 		t.Fatal(err)
 	}
 	return archive
-}
-
-func serve(t *testing.T, archive *githubtest.Archive) *githubtest.Server {
-	t.Helper()
-	rules, err := contract.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := githubtest.Config{Archive: archive, SessionTTL: time.Second}
-	config.Wrap = func(next http.Handler) http.Handler { return rules.Wrap(next, func(err error) { t.Error(err) }) }
-	server, err := githubtest.Start(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		for _, problem := range server.Problems() {
-			t.Error(problem)
-		}
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return server
 }
 
 // does runs the program, which is to end with that code and to say those words.
