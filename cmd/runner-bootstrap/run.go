@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/agent"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/control"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/logfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
@@ -132,7 +133,7 @@ func prepareAgent(ctx context.Context, call *session, o *runOptions) (keeps *age
 	return &agent.Agent{
 		Store: host.Store, Fetcher: host.Fetcher, Log: host.Log, Connect: host.Connect, Anonymous: host.Anonymous,
 		Roots: host.Roots, UserAgent: host.UserAgent, Version: versionText(), Environment: host.Environment,
-		Socket: host.Paths.Socket(record.Name), Paths: host.Paths, Managed: managed(manager), Manager: manager, Watchdog: watchdog,
+		Socket: control.Place(host.Paths.Control, record.Name), Paths: host.Paths, Managed: managed(manager), Manager: manager, Watchdog: watchdog,
 		Machine: host.Machine,
 	}, record.Name, nil
 }

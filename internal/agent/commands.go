@@ -59,7 +59,7 @@ func (a *Agent) listen(ctx context.Context, e *endpoint, log *slog.Logger) (end 
 		_, err = a.Store.Update(ctx, e.name, func(r *instance.Record) { r.Control = path })
 	}
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		log.Warn("cannot be told anything on the control socket; signals still work", "error", err)
+		log.Warn("cannot be told anything on the control socket; the service manager still stops it", "error", err)
 	}
 	if server == nil {
 		return func() {}

