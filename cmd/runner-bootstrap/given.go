@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,7 +45,18 @@ func (e *givenError) Unwrap() error { return e.GivenError }
 // checkGiven refuses, as root, paths of options that others could change: of those that are
 // named, or of all. What cloud-init is given is mostly of another host.
 func (call *session) checkGiven(options []option, named ...string) error {
-	if !account.Privileged() || call.running.Name() == "cloud-init" {
+	if call.running.Name() == "cloud-init" {
+		return nil
+	}
+	for _, o := range options {
+		if o.given == 0 || *o.text == "" || *o.text == "-" || len(named) > 0 && !slices.Contains(named, o.name) {
+			continue
+		}
+		if err := checkSpelling(call, o); err != nil {
+			return err
+		}
+	}
+	if !account.Privileged() {
 		return nil
 	}
 	for _, o := range options {
@@ -56,6 +68,25 @@ func (call *session) checkGiven(options []option, named ...string) error {
 		}
 	}
 	return nil
+}
+
+// checkSpelling refuses a path that something is to be written to and that this system cannot have, and devices from which nothing
+// may ever come.
+func checkSpelling(call *session, o option) error {
+	s := on(call)
+	why, hint := "", ""
+	switch o.given {
+	case givenKept:
+		why, hint = places.Misnamed(*o.text), againWith(call, "--"+o.name, s.Elsewhere)
+	case givenFolder:
+		why, hint = places.Misnamed(*o.text), againWith(call, "--"+o.name, s.Metrics)
+	case givenRead, givenSecret:
+		why, hint = places.Device(*o.text), againWith(call, "--"+o.name, "FILE")
+	}
+	if why == "" {
+		return nil
+	}
+	return &usageError{text: fmt.Sprintf("--%s %s: %s", o.name, s.Quote(*o.text), why), hint: hint}
 }
 
 func (call *session) checkPath(o option) error {

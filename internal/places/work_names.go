@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 )
 
 // maxPart is the longest name of a file, in bytes, that the usual file systems take.
@@ -18,9 +17,12 @@ const maxPart = 255
 func (w Work) checkMeant() error {
 	placeholder := regexp.MustCompile(`\{[a-z_]+\}`).FindString(w.Folder)
 	names := strings.FieldsFunc(filepath.ToSlash(w.Folder), func(r rune) bool { return r == '/' })
+	misnamed := Misnamed(w.Folder)
 	switch {
 	case strings.TrimSpace(w.Folder) == "":
 		return w.refuse("its name is empty")
+	case misnamed != "":
+		return w.refuse(misnamed)
 	case strings.HasPrefix(w.Folder, "~"):
 		return w.refuse("it begins with ~, which no shell has replaced")
 	case strings.Contains(w.Folder, "$"):
@@ -46,8 +48,6 @@ func (w Work) checkName() error {
 		return refuse("it leads out of the runner's directory")
 	case !filepath.IsLocal(w.Folder) || filepath.Clean(w.Folder) == ".":
 		return refuse("it is the runner's directory itself")
-	case strings.IndexFunc(w.Folder, unicode.IsControl) >= 0:
-		return refuse("its name has a control character")
 	}
 	first, _, _ := strings.Cut(filepath.ToSlash(filepath.Clean(w.Folder)), "/")
 	first = strings.ToLower(first) // some file systems do not tell
