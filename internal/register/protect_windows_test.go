@@ -52,10 +52,29 @@ func TestHiddenFilesAreReplaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	before := stat(t, file)
 	if err := WriteFile(root, settingsFile, []byte("new"), ourselves(t)); err != nil {
 		t.Fatal(err)
+	}
+	if os.SameFile(before, stat(t, file)) {
+		t.Error("it was written over, which Wine lets pass, and Windows does not")
 	}
 	if text, err := ReadFile(root, settingsFile); err != nil || string(text) != "new" {
 		t.Errorf("%q, %v", text, err)
 	}
+}
+
+// stat is what a file is now. That of its path would be asked for when it is compared.
+func stat(t *testing.T, path string) os.FileInfo {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info
 }

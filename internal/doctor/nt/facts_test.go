@@ -51,7 +51,7 @@ func TestWinHTTPProxy(t *testing.T) {
 		want  string
 	}{
 		{written(3, "proxy:3128"), "proxy:3128"},
-		{written(1, ""), ""},
+		{written(1, "former:3128"), ""}, // which is not used any more
 		{written(3, "proxy:3128")[:20], "prox"},
 		{written(3, "x")[:12], ""},
 		{nil, ""},

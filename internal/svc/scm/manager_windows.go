@@ -49,10 +49,9 @@ type Status struct {
 
 // Description is what the manager holds of a service.
 type Description struct {
-	Command     string // the whole command line
-	Account     string
-	DisplayName string
-	Start       StartType
+	Command string // the whole command line
+	Account string
+	Start   StartType
 }
 
 // StartType says when the manager starts a service, as Windows numbers it.
@@ -148,10 +147,9 @@ func Describe(name string) (Description, error) {
 			return Description{}, fmt.Errorf("asking for its description: %w", err)
 		}
 		return Description{
-			Command:     windows.UTF16PtrToString(config.BinaryPathName),
-			Account:     windows.UTF16PtrToString(config.ServiceStartName),
-			DisplayName: windows.UTF16PtrToString(config.DisplayName),
-			Start:       StartType(config.StartType),
+			Command: windows.UTF16PtrToString(config.BinaryPathName),
+			Account: windows.UTF16PtrToString(config.ServiceStartName),
+			Start:   StartType(config.StartType),
 		}, nil
 	}
 }
