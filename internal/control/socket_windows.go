@@ -21,7 +21,9 @@ const pipes = `\\.\pipe\`
 // Place is where the agent of the runner called name will answer, at another place with each call: a user of this host who knew the name of a pipe
 // before its agent has made it could make one of that name, and so keep the agent from being told anything. Folder begins the names of
 // all pipes.
-func Place(folder, name string) string { return folder + `\` + name + "-" + strings.ToLower(rand.Text()) }
+func Place(folder, name string) string {
+	return folder + `\` + name + "-" + strings.ToLower(rand.Text())
+}
 
 // bind makes the pipe, which lets nobody in but the system, administrators and the account of this process, and no other host.
 // It is the first of its name, so that nobody else answers beside it.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -197,13 +198,19 @@ const MaxName = 64
 // name becomes a directory and a part of a unit's name.
 var validName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
 
-// CheckName refuses names that cannot be a directory and a unit everywhere.
+// otherOnWindows is a name that Windows takes for another one, or for a device.
+var otherOnWindows = regexp.MustCompile(`(?i)\.$|^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)`)
+
+// CheckName refuses names that cannot be a directory and a unit everywhere, and on Windows those that are no directory there.
 func CheckName(name string) error {
 	if len(name) > MaxName {
 		return fmt.Errorf("%w: %q has %d characters, GitHub takes %d", ErrName, name, len(name), MaxName)
 	}
 	if !validName.MatchString(name) {
 		return fmt.Errorf("%w: %q (letters, digits, '.', '_' and '-', not beginning with '.' or '-')", ErrName, name)
+	}
+	if runtime.GOOS == "windows" && otherOnWindows.MatchString(name) {
+		return fmt.Errorf("%w: %q (Windows leaves out a dot at the end, and has devices called CON, NUL, COM1 and the like)", ErrName, name)
 	}
 	return nil
 }

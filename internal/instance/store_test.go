@@ -66,6 +66,8 @@ func TestNames(t *testing.T) {
 		"web-1": true, "a": true, "_a": true, "1": true, "A.b_c-d": true, "a..b": true, strings.Repeat("x", MaxName): true,
 		"": false, ".": false, "..": false, ".hidden": false, "-option": false, "a/b": false, "../a": false, `a\b`: false, "a b": false,
 		"a\n": false, "a\x00": false, "ä": false, "a%b": false, "a@b": false, "a:b": false, strings.Repeat("x", MaxName+1): false,
+		"a.": runtime.GOOS != "windows", "CON": runtime.GOOS != "windows", "nul.txt": runtime.GOOS != "windows", "lpt1": runtime.GOOS != "windows",
+		"console": true, "com10": true, "a.con": true,
 	} {
 		if err := CheckName(name); (err == nil) != ok || err != nil && !errors.Is(err, ErrName) {
 			t.Errorf("%q: %v", name, err)

@@ -11,6 +11,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
 func TestFillName(t *testing.T) {
@@ -141,5 +142,29 @@ func TestServiceName(t *testing.T) {
 		if got := serviceName(scope, "web-1"); got != want {
 			t.Errorf("%s: got %s, want %s", url, got, want)
 		}
+	}
+}
+
+// TestLongServiceName: whatever GitHub takes as owner, repository and runner has a service, whose units have names that are
+// possible, and two that differ only at the end of a long name have two.
+func TestLongServiceName(t *testing.T) {
+	owner, repository, name := strings.Repeat("o", 39), strings.Repeat("r", 100), strings.Repeat("n", instance.MaxName)
+	seen := map[string]bool{}
+	for _, end := range []string{"", "x", "y"} {
+		scope, err := github.ParseScope("https://github.com/"+owner+"/"+repository[len(end):]+end, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := serviceName(scope, name)
+		record := instance.Record{Name: name, Service: got}
+		for _, unit := range []string{got, record.LifeName(), record.RegisterName()} {
+			if err := svc.CheckName(unit); err != nil {
+				t.Errorf("%s: %v", unit, err)
+			}
+		}
+		if seen[got] || !strings.HasPrefix(got, "actions.runner."+owner+"-rrr") || !strings.HasSuffix(got, "."+name) {
+			t.Errorf("it is called %s", got)
+		}
+		seen[got] = true
 	}
 }

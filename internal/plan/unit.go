@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io/fs"
 	"os"
@@ -133,8 +135,18 @@ func temporary(path string) bool {
 
 var notInService = regexp.MustCompile(`[^0-9A-Za-z._-]`)
 
+// longestService leaves room for what begins the names of the units that a service has started, within what svc takes.
+const longestService = svc.MaxName - len("register.")
+
 // serviceName is the name that GitHub's own installer gives (actions/runner,
-// ServiceControlManager): actions.runner.SCOPE.NAME.
+// ServiceControlManager): actions.runner.SCOPE.NAME. The end of a scope for which that is too long is told by a digest.
 func serviceName(scope github.Scope, name string) string {
-	return "actions.runner." + notInService.ReplaceAllString(scope.Slug(), "-") + "." + name
+	const begin = "actions.runner."
+	slug := notInService.ReplaceAllString(scope.Slug(), "-")
+	if over := len(begin+slug+"."+name) - longestService; over > 0 {
+		digest := sha256.Sum256([]byte(slug))
+		mark := "-" + hex.EncodeToString(digest[:4])
+		slug = slug[:len(slug)-over-len(mark)] + mark
+	}
+	return begin + slug + "." + name
 }

@@ -8,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// maxName leaves room for ".service" and for the temporary name within the 255 bytes of a file name and of a
-// unit name. GitHub's own services stay within 150.
-const maxName = 200
+// MaxName is how long a name may be: it leaves room for ".service" and for the temporary name within the 255 bytes of a file name
+// and of a unit name. GitHub's own services stay within 150.
+const MaxName = 200
 
 // validateName accepts the characters that systemd takes in a name without escaping, less "@" and "\", which
 // mean something there.
@@ -18,8 +18,8 @@ func validateName(name string) error {
 	switch {
 	case name == "":
 		return errors.New("name is empty")
-	case len(name) > maxName:
-		return fmt.Errorf("name has %d characters, %d at most", len(name), maxName)
+	case len(name) > MaxName:
+		return fmt.Errorf("name has %d characters, %d at most", len(name), MaxName)
 	case strings.HasPrefix(name, "-") || strings.HasPrefix(name, "."):
 		return errors.New("name starts with a dash or a dot")
 	case strings.HasSuffix(name, ".service"):
