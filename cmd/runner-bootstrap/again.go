@@ -2,11 +2,13 @@ package main
 
 import (
 	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
 // again is the command that was typed, with more words, instead of an option that
-// they give as well. The values of --env stay out of it: a hint ends in logs, and
-// they may be secrets of the jobs'.
+// they give as well. The values of --env stay out of it, that of --status-webhook, and
+// what looks like a token: a hint ends in logs, and they may be secrets.
 func again(call *session, arguments []string, more ...string) string {
 	words, previous := []string{"runner-bootstrap"}, ""
 	for _, word := range without(arguments, more) {
@@ -17,6 +19,14 @@ func again(call *session, arguments []string, more ...string) string {
 		if before != "" || previous == "--env" {
 			key, _, _ := strings.Cut(variable, "=")
 			word = before + key + "=VALUE"
+		}
+		switch {
+		case previous == "--status-webhook":
+			word = "URL" // it is often secret as a whole
+		case strings.HasPrefix(word, "--status-webhook="):
+			word = "--status-webhook=URL"
+		default:
+			word = secret.Hide(word)
 		}
 		words, previous = append(words, word), word
 	}

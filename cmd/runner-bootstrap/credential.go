@@ -190,7 +190,12 @@ func (r secretReader) asked(source string, token secret.Secret) (credential, err
 func (r secretReader) readApp(ctx context.Context, o *credentialOptions) (credential, error) {
 	var installation int64
 	if o.appInstallationID != "" {
-		id, err := strconv.ParseInt(o.appInstallationID, 10, 64)
+		// The page of an installation has its number at the end of its address.
+		number := strings.TrimSpace(o.appInstallationID)
+		if i := strings.LastIndex(number, "/installations/"); i >= 0 {
+			number = number[i+len("/installations/"):]
+		}
+		id, err := strconv.ParseInt(number, 10, 64)
 		if err != nil || id <= 0 {
 			return credential{}, usagef("--app-installation-id: %q is not a number", o.appInstallationID)
 		}
@@ -203,7 +208,21 @@ func (r secretReader) readApp(ctx context.Context, o *credentialOptions) (creden
 	if text == "" {
 		return credential{}, usagef("--app-id needs --app-key-file, --app-key-command, or systemd's credential app-key")
 	}
-	return credential{app: &github.AppConfig{ID: o.appID, Key: secret.New(text), Installation: installation}}, nil
+	if _, err := secret.ParseAppKey(text); err != nil {
+		return credential{}, fmt.Errorf("reading the App's key from %s: %w", o.keySource(), err)
+	}
+	return credential{app: &github.AppConfig{ID: strings.TrimSpace(o.appID), Key: secret.New(text), Installation: installation}}, nil
+}
+
+// keySource is where the App's key comes from.
+func (o *credentialOptions) keySource() string {
+	switch {
+	case o.appKeyCommand != "":
+		return "--app-key-command"
+	case o.appKeyFile != "":
+		return fmt.Sprintf("%q", o.appKeyFile)
+	}
+	return "systemd's credential app-key"
 }
 
 // readAppKey reads the App's private key; empty if none was given.
@@ -213,15 +232,13 @@ func (r secretReader) readAppKey(ctx context.Context, o *credentialOptions) (str
 	}
 	var text string
 	var err error
-	from := fmt.Sprintf("%q", o.appKeyFile)
 	if o.appKeyCommand != "" {
-		from = "--app-key-command"
-		text, err = r.run(ctx, from, o.appKeyCommand)
+		text, err = r.run(ctx, o.keySource(), o.appKeyCommand)
 	} else {
 		text, err = r.readFile(ctx, "the App's key", o.appKeyFile)
 	}
 	if err == nil && strings.TrimSpace(text) == "" {
-		err = emptySecret("reading the App's key", from)
+		err = emptySecret("reading the App's key", o.keySource())
 	}
 	return text, err
 }

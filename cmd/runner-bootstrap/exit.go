@@ -213,7 +213,7 @@ func credentialMeanings() []meaning {
 		{errSecretCommand, exitCredential, same, soon},
 		{github.ErrNoCredential, exitCredential, hintToken, never},
 		{secret.ErrToken, exitCredential, hintToken, later},
-		{secret.ErrAppKey, exitCredential, typed(func(s shell.System) string { return s.Do(shell.CheckKey) }), later},
+		{secret.ErrAppKey, exitCredential, hintKey, later},
 		{github.ErrAppID, exitCredential, plus("--app-id", "ID"), never},
 		{github.ErrAppEnterprise, exitCredential, hintToken, never},
 		{github.ErrNotInstalled, exitCredential, fixed("gh browse --settings"), never},

@@ -242,6 +242,15 @@ func toDoAboutPolicy(refused *github.Error, at string) string {
 	return fmt.Sprintf("an owner has to allow it in the settings of %s, or of its enterprise", at)
 }
 
+// hintKey looks at the key that was given.
+func hintKey(call *session, _ error) string {
+	command := on(call).Do(shell.CheckKey)
+	if file := optionsOf[credentialOptions](call).appKeyFile; file != "" && file != "-" {
+		command = strings.Replace(command, "FILE", on(call).Words(file), 1)
+	}
+	return command
+}
+
 // hintProxy knows no password, and shows none.
 func hintProxy(call *session, err error) string {
 	var refused *transport.ProxyError

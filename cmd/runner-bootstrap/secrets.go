@@ -76,21 +76,40 @@ func (r secretReader) run(ctx context.Context, option, line string) (string, err
 	ctx, cancel := context.WithTimeout(ctx, secretCommandTime)
 	defer cancel()
 	command := shell.Command(ctx, line)
-	command.Stdin, command.Stderr = r.in, r.err
+	said := &bounded{most: maxSecret}
+	command.Stdin, command.Stdout, command.Stderr = r.in, said, r.err
 	command.WaitDelay = time.Second
-	text, err := command.Output()
+	endWhole(command)
+	err := command.Run()
 	if errors.Is(err, exec.ErrWaitDelay) {
 		err = nil // it went well, and something that it started holds its output
 	}
 	switch {
+	case said.over:
+		return "", fmt.Errorf("%s: %w: it prints more than %d bytes", option, errSecretCommand, maxSecret)
 	case err == nil:
-		return string(text), nil
+		return said.text.String(), nil
 	case allowed.Err() != nil:
 		return "", fmt.Errorf("waiting for %s: %w", option, allowed.Err())
 	case ctx.Err() != nil:
 		return "", fmt.Errorf("%s: %w: it did not end within %v", option, errSecretCommand, secretCommandTime)
 	}
 	return "", fmt.Errorf("%s: %w: %w", option, errSecretCommand, err)
+}
+
+// bounded keeps what is written to it, up to so many bytes.
+type bounded struct {
+	text bytes.Buffer
+	most int
+	over bool // there was more
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.text.Len()+len(p) > b.most {
+		b.over = true
+		return 0, io.ErrShortWrite // which ends the one who writes
+	}
+	return b.text.Write(p)
 }
 
 // readPassword reads the password of an account from a file, up to the end of its line; empty without a file.

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -18,21 +19,36 @@ var ErrAppKey = errors.New("not the private key of a GitHub App")
 // ParseAppKey finds the RSA key in a text that somebody hands over: PEM whose line breaks may be lost or written as \n, or
 // base64 of that. The errors say what is there instead, and show nothing of it.
 func ParseAppKey(text string) (*rsa.PrivateKey, error) {
+	var found *rsa.PrivateKey
 	var first error
 	for _, block := range keyBlocks(text) {
-		key, err := parseBlock(block)
-		if err == nil {
-			return key, nil
-		}
-		if first == nil {
+		switch key, err := parseBlock(block); {
+		case err == nil && found != nil && !found.Equal(key):
+			return nil, fmt.Errorf("%w: there are two keys, and only one can be meant", ErrAppKey)
+		case err == nil:
+			found = key
+		case first == nil:
 			first = err
 		}
 	}
-	if first == nil {
-		first = fmt.Errorf("%w: it is %s", ErrAppKey, otherThanKey(text))
+	switch {
+	case found != nil && found.N.BitLen() < leastBits:
+		return nil, fmt.Errorf("%w: it is a key of %d bits, and GitHub's have 2048", ErrAppKey, found.N.BitLen())
+	case found != nil:
+		return found, nil
+	case first != nil:
+		return nil, first
 	}
-	return nil, first
+	return nil, fmt.Errorf("%w: it is %s", ErrAppKey, otherThanKey(text))
 }
+
+// leastBits is what crypto/rsa signs with at all.
+const leastBits = 1024
+
+var (
+	path   = regexp.MustCompile(`^(~?/|\.{1,2}/|[A-Za-z]:\\|\\\\)\S*$`)
+	digits = regexp.MustCompile(`^[0-9]+$`)
+)
 
 // otherThanKey says what a text is that has no key in it.
 func otherThanKey(text string) string {
@@ -48,6 +64,27 @@ func otherThanKey(text string) string {
 		return "the fingerprint of a key"
 	case strings.HasPrefix(plain, "ssh-"):
 		return "a public key of SSH"
+	case strings.HasPrefix(plain, "PuTTY-User-Key-File"):
+		return "a key of PuTTY, and PEM is wanted"
+	case strings.Contains(plain, `"kty"`):
+		return "a key in JSON (JWK), and PEM is wanted"
+	case strings.Contains(plain, "BEGIN ") && strings.Contains(plain, "PRIVATE KEY"):
+		return "a PEM block without the five dashes (-----) on both sides of BEGIN and END"
+	case strings.Contains(plain, "-----END "):
+		return "the end of a PEM block, whose beginning is missing"
+	case path.MatchString(plain):
+		return "the path of a file, and what stands in it is wanted"
+	case digits.MatchString(plain):
+		return "a number, perhaps that of the App, which is for --app-id"
+	}
+	lower := strings.ToLower(plain)
+	switch {
+	case strings.HasPrefix(plain, "$ANSIBLE_VAULT;") || strings.HasPrefix(plain, "ENC["):
+		return "encrypted, and has to be decrypted first"
+	case strings.HasPrefix(lower, "<!doctype") || strings.HasPrefix(lower, "<html"):
+		return "a page"
+	case strings.HasPrefix(plain, "$") || strings.HasPrefix(plain, "<") || placeholderWord(lower):
+		return "the name of a variable or a placeholder, and no key"
 	}
 	return "no PEM block, which begins with -----BEGIN RSA PRIVATE KEY-----"
 }

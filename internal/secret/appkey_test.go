@@ -19,6 +19,12 @@ import (
 
 var appKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 
+// shortKey is one that was made for this test.
+const shortKey = "MIIBUwIBADANBgkqhkiG9w0BAQEFAASCAT0wggE5AgEAAkEAt+a3z+jk4G3Qkxjmrtw2WrPheZsPOd5rlApcsns0uWpII6cvf81A" +
+	"Y3iYagMrGf408dG5Vuiz1XDZUjTZOBeCywIDAQABAkAWkEdTSiby5mZl9fMv1zMQE+wBSKYomoKmilLvTzCb4xollewL1AQtepI87j2WFLHrb7i46c1yTjPZ" +
+	"+9wDoukhAiEA4ovm0xPjsa118tsv1j3sf17aEbAz237hUFZ2aOvyEFECIQDPz3azyi3hDp7ImCNyxqp2X7CO5M2qlczAmK1HVujWWwIgRQyNGxK52KLdC1th" +
+	"NjSDi8LWRoPlGmaOuBTSXGJl0jECIGZmjtGNYQozkB68iUs3hiwKfxAKwyW550lIcqpisx1dAiAoHaY+i4ntoCHwxOyYWVUrks0Pz86QGMUrMhIAPLGaIg=="
+
 func theKey(t *testing.T) *rsa.PrivateKey {
 	t.Helper()
 	key, err := appKey()
@@ -131,6 +137,11 @@ func TestAppKeyForms(t *testing.T) {
 			"in JSON":                  `{"private_key": "` + strings.ReplaceAll(good, "\n", `\n`) + `"}`,
 			"in YAML":                  "key: |\n" + indented,
 			"its inside alone":         base64.StdEncoding.EncodeToString(block.Bytes),
+			"UTF-16 without its mark":  inUTF16(good, false)[2:],
+			"with no-break spaces":     strings.ReplaceAll(good, "\n", "\u00a0\n"),
+			"escaped twice":            strings.ReplaceAll(good, "\n", `\\n`),
+			"escaped as in a URL":      strings.ReplaceAll(good, "\n", "%0A"),
+			"twice":                    good + good,
 			"under the other name":     string(pem.EncodeToMemory(&pem.Block{Type: otherType(block.Type), Bytes: block.Bytes})),
 		} {
 			_, err := secret.ParseAppKey(text)
@@ -147,10 +158,56 @@ func TestAppKeyForms(t *testing.T) {
 		"-----BEGIN RSA PRIVATE KEY-----\nM":     "whose end is missing",
 		"-----BEGIN RSA PRIVATE KEY-----\nM\n-----END EC PRIVATE KEY-----": "damaged",
 		"hello": "no PEM block",
+		"PuTTY-User-Key-File-3: ssh-rsa\nEncryption: none\n":                               "a key of PuTTY",
+		`{"kty":"RSA","n":"abc","e":"AQAB"}`:                                               "a key in JSON (JWK)",
+		strings.ReplaceAll(inPEM("RSA PRIVATE KEY", []byte("x")), "-----", "\u2013\u2013"): "without the five dashes",
+		"MIIE\n-----END RSA PRIVATE KEY-----":                                              "the end of a PEM block",
+		`C:\keys\app.pem`:                                                                  "the path of a file",
+		"/etc/app.pem":                                                                     "the path of a file",
+		"123456":                                                                           "for --app-id",
+		"$ANSIBLE_VAULT;1.1;AES256\n6231":                                                  "encrypted",
+		"<!DOCTYPE html>":                                                                  "a page",
+		"${{ secrets.KEY }}":                                                               "a placeholder",
+		"null":                                                                             "a placeholder",
 	} {
 		_, err := secret.ParseAppKey(text)
 		if !errors.Is(err, secret.ErrAppKey) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.30q: %v does not say %q", text, err, want)
+		}
+	}
+}
+
+// A key that nobody can sign with, and one of two, are refused before anything is asked.
+func TestAppKeyOfNoUse(t *testing.T) {
+	t.Parallel()
+	other, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	two := inPEM("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(theKey(t))) + pkcs8(t, other)
+	if _, err := secret.ParseAppKey(two); !errors.Is(err, secret.ErrAppKey) || !strings.Contains(err.Error(), "two keys") {
+		t.Errorf("of two keys one is taken: %v", err)
+	}
+	// openssl genrsa 512
+	const short = "-----BEGIN PRIVATE KEY-----\n" + shortKey + "\n-----END PRIVATE KEY-----\n"
+	if _, err := secret.ParseAppKey(short); !errors.Is(err, secret.ErrAppKey) || !strings.Contains(err.Error(), "512 bits") {
+		t.Errorf("a key of 512 bits: %v", err)
+	}
+}
+
+func TestHide(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"echo " + classic: "echo TOKEN",
+		"curl -H 'X-Vault-Token: hvs.CAESIabc' https://vault/v1/x": "curl -H 'X-Vault-Token: TOKEN' https://vault/v1/x",
+		"git clone https://me:pw@github.com/o/r":                   "git clone https://USER:PASSWORD@github.com/o/r",
+		claims:                                                     "TOKEN",
+		"gh auth token":                                            "gh auth token",
+		"high_speed,ghp,gl-large":                                  "high_speed,ghp,gl-large",
+		"a@b c://d e@f":                                            "a@b c://d e@f",
+	} {
+		if got := secret.Hide(text); got != want {
+			t.Errorf("%q is shown as %q, want %q", text, got, want)
 		}
 	}
 }

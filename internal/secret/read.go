@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf16"
 )
@@ -21,6 +22,10 @@ func plainText(text string) string {
 		text = fromUTF16(text[2:], 0)
 	case strings.HasPrefix(text, "\xfe\xff"):
 		text = fromUTF16(text[2:], 1)
+	case len(text) > 3 && text[0] != 0 && text[1] == 0 && text[2] != 0 && text[3] == 0: // the same without the mark
+		text = fromUTF16(text, 0)
+	case len(text) > 3 && text[0] == 0 && text[1] != 0 && text[2] == 0 && text[3] != 0:
+		text = fromUTF16(text, 1)
 	}
 	return strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(text), "\ufeff"))
 }
@@ -46,24 +51,49 @@ func unwrapped(text string) string {
 		text = strings.TrimSuffix(strings.TrimSpace(parts[1]), ";")
 	}
 	for _, quote := range []string{`"`, "'"} {
-		if inner, found := strings.CutPrefix(text, quote); found && strings.HasSuffix(inner, quote) && len(inner) > 1 {
+		if inner, found := strings.CutPrefix(text, quote); found && strings.HasSuffix(inner, quote) {
 			return strings.TrimSpace(strings.TrimSuffix(inner, quote))
 		}
 	}
 	return text
 }
 
-// ReadToken reads a token that somebody hands over: the token alone, in quotes, or as NAME=value, with or without the mark of an
-// encoding. An empty text is none at all. Everything else is an [ErrToken] that says what was found, and shows nothing of it.
+// ReadToken reads a token that somebody hands over: the token alone, in quotes, as NAME=value, or base64 of it, with or without
+// the mark of an encoding. An empty text is none at all. Everything else is an [ErrToken] that says what was found, and shows
+// nothing of it: what is not GitHub's must not be sent to GitHub.
 func ReadToken(text string) (Secret, error) {
-	text = unwrapped(plainText(text))
+	text = unfolded(unwrapped(plainText(text)))
+	if inner, err := base64.StdEncoding.DecodeString(padded(text)); err == nil && accessShape.Match(inner) {
+		text = strings.TrimSpace(string(inner)) // as secrets of Kubernetes are kept
+	}
 	if what := otherThanToken(text); what != "" {
 		return Secret{}, fmt.Errorf("%w: it is %s", ErrToken, what)
 	}
 	if err := CheckToken(text); err != nil {
 		return Secret{}, err
 	}
+	if at := strings.IndexFunc(text, func(r rune) bool { return !inToken(r) }); at >= 0 {
+		return Secret{}, fmt.Errorf("%w: it has a %q, which no token has", ErrToken, text[at:at+1])
+	}
 	return New(text), nil
+}
+
+// unfolded is a just-in-time configuration on one line: it is base64, which programs break into lines.
+func unfolded(text string) string {
+	lines := strings.Fields(text)
+	if len(lines) < 2 || !jitShape.MatchString(lines[0]) {
+		return text
+	}
+	joined := strings.Join(lines, "")
+	if _, err := base64.StdEncoding.DecodeString(padded(joined)); err != nil {
+		return text
+	}
+	return joined
+}
+
+// inToken tells whether a character may stand in a header as a token (RFC 9110, 11.2).
+func inToken(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-._~+/=", r)
 }
 
 // otherThanToken says what a text is that people hand over in a token's place; empty for what may be a token.
@@ -71,21 +101,89 @@ func otherThanToken(text string) string {
 	lower := strings.ToLower(text)
 	switch {
 	case strings.Contains(text, "-----BEGIN "):
-		return "a key or a certificate; the key of a GitHub App is for --app-key-file, with --app-id"
+		return "a key, a certificate or something encrypted; the key of a GitHub App is for --app-key-file, with --app-id"
 	case strings.HasPrefix(text, "{") || strings.HasPrefix(text, "["):
 		return "JSON, of which the token alone is wanted (jq -r .token)"
 	case strings.HasPrefix(lower, "<!doctype") || strings.HasPrefix(lower, "<html"):
 		return "a page"
-	case strings.HasPrefix(lower, "bearer ") || strings.HasPrefix(lower, "token ") || strings.HasPrefix(lower, "authorization:"):
+	case header.MatchString(text):
 		return "a header, of which the token alone is wanted"
+	case strings.HasPrefix(text, "$ANSIBLE_VAULT;") || strings.HasPrefix(text, "ENC["):
+		return "encrypted, and has to be decrypted first"
 	case strings.HasPrefix(text, "$") || strings.HasPrefix(text, "<") || strings.HasPrefix(text, "%") && strings.HasSuffix(text, "%"):
 		return "the name of a variable or a placeholder, and no value"
-	case lower == "null" || lower == "none" || lower == "undefined" || strings.Trim(text, "*x.") == "" && text != "":
+	case placeholderWord(lower):
 		return fmt.Sprintf("the word %.100q, which stands for none", text)
 	case strings.HasSuffix(text, `\n`) || strings.HasSuffix(text, `\r`):
 		return `followed by a line break that is written as \n`
+	case strings.Contains(text, "\n") && anyVariable.MatchString(text):
+		return "a file of variables, of which the value of one alone is wanted"
+	}
+	return otherSecret(text)
+}
+
+var (
+	header      = regexp.MustCompile(`(?i)^(bearer|token|basic) |^(proxy-)?authorization:`)
+	anyVariable = regexp.MustCompile(`(?m)^(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*=`)
+	// noValue is a variable that is set to nothing. What base64 ends with is none.
+	noValue = regexp.MustCompile(`^[A-Za-z]+_[A-Za-z0-9_]*=$|^[A-Z]{2,}=$`)
+	// standsFor is what manuals write behind the beginning of a token.
+	standsFor = regexp.MustCompile(`^(gh[pousr]_|github_pat_|ghs_[0-9]+_)([x.*]{3,})?$`)
+	// smallRegistration is a registration token that somebody has made small letters of.
+	smallRegistration = regexp.MustCompile(`^a[a-z0-9]{28}$`)
+)
+
+// placeholderWord tells whether a text stands for a token in manuals, or for none in programs.
+func placeholderWord(lower string) bool {
+	switch {
+	case lower == "":
+		return false
+	case strings.Trim(lower, "*x.") == "", standsFor.MatchString(lower):
+		return true
+	}
+	plain := strings.NewReplacer("_", "", "-", "", " ", "").Replace(lower)
+	return slices.Contains([]string{
+		"null", "none", "nil", "undefined", "changeme", "replaceme", "token", "mytoken", "yourtoken", "yourgithubtoken", "yourpat",
+		"githubtoken", "ghtoken", "todo", "secret", "redacted", "placeholder", "pat",
+	}, plain)
+}
+
+// otherSecret says what a text is that is a secret, or leads to one, and no token of GitHub's.
+func otherSecret(text string) string {
+	switch {
+	case strings.Contains(text, "://"):
+		return "a URL, and the token alone is wanted"
+	case strings.HasPrefix(text, "/"), strings.HasPrefix(text, "~/"), strings.HasPrefix(text, "./"), strings.HasPrefix(text, "../"):
+		return "the path of a file, and what stands in it is wanted"
+	case strings.HasPrefix(text, "arn:"), strings.HasPrefix(text, "vault:"):
+		return "the name of a secret, and its value is wanted"
+	case noValue.MatchString(text):
+		return "a variable that is set to nothing"
+	case strings.HasPrefix(text, "ghr_"):
+		return "a refresh token, which gets an access token and is none"
+	case smallRegistration.MatchString(text):
+		return "perhaps a registration token in small letters; GitHub's are of capitals"
+	case strings.HasPrefix(text, "eyJ") && strings.Count(text, ".") == 2:
+		return "a web token (JWT), by which an App asks for an access token; give --app-id and --app-key-file"
+	}
+	if name, token, both := strings.Cut(text, ":"); both && !strings.Contains(name, " ") && accessShape.MatchString(token) {
+		return "a name and a token, of which the token alone is wanted"
+	}
+	for prefix, whose := range otherIssuers() {
+		if strings.HasPrefix(text, prefix) && !registrationShape.MatchString(text) {
+			return "a token of " + whose + ", which is not sent to GitHub"
+		}
 	}
 	return ""
+}
+
+// otherIssuers are those whose tokens lie beside GitHub's.
+func otherIssuers() map[string]string {
+	return map[string]string{
+		"hvs.": "HashiCorp Vault", "hvb.": "HashiCorp Vault", "glpat-": "GitLab", "gldt-": "GitLab", "glrt-": "GitLab",
+		"npm_": "npm", "pypi-": "PyPI", "dckr_pat_": "Docker", "dop_v1_": "DigitalOcean", "AKIA": "AWS", "ASIA": "AWS",
+		"xoxb-": "Slack", "xoxp-": "Slack", "AIza": "Google", "ya29.": "Google", "sk-": "another service", "ATATT": "Atlassian",
+	}
 }
 
 // Kind says what a text is by its shape.
@@ -130,7 +228,7 @@ func (s Secret) Kind() Kind {
 var pemBlock = regexp.MustCompile(`-----BEGIN ([A-Z0-9 ]+)-----((?s).*?)-----END ([A-Z0-9 ]+)-----`)
 
 // notBase64 is everything that stands between the parts of a block's base64.
-var notBase64 = regexp.MustCompile(`\\[rnt]|[\s"',;]+`)
+var notBase64 = regexp.MustCompile(`\\+[rnt]|%0[AaDd]|[\s"',;\x{a0}\x{200b}\x{feff}]+`)
 
 // keyBlocks finds the blocks of PEM in a text that somebody hands over, which may be base64 of such a text.
 func keyBlocks(text string) []*pem.Block {
@@ -179,3 +277,14 @@ func padded(text string) string {
 
 // isDER tells whether a text is a key in binary.
 func isDER(text string) bool { return bytes.HasPrefix([]byte(text), []byte{0x30, 0x82}) }
+
+// looksLikeToken finds tokens, of GitHub and of others, and what URLs have in front of their hosts.
+var (
+	looksLikeToken = regexp.MustCompile(`\b(gh[pousr]_|github_pat_|hv[sb]\.|gl(?:pat|dt|rt)-|npm_|dckr_pat_|xox[bp]-)[A-Za-z0-9_.~+/=-]{4,}`)
+	userOfURL      = regexp.MustCompile(`://[^/@\s]+@`)
+)
+
+// Hide replaces, in a text that is shown, what looks like a token, and the account in a URL.
+func Hide(text string) string {
+	return userOfURL.ReplaceAllString(looksLikeToken.ReplaceAllString(text, "TOKEN"), "://USER:PASSWORD@")
+}

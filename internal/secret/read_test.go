@@ -1,6 +1,7 @@
 package secret_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"strings"
 	"testing"
@@ -49,6 +50,7 @@ func TestReadToken(t *testing.T) {
 			"UTF-16":                 inUTF16(token+"\r\n", false),
 			"UTF-16 the other way":   inUTF16(token+"\n", true),
 			"with a no-break space":  "\u00a0" + token + "\u00a0",
+			"in quotes and blanks":   `" ` + token + ` "`,
 		} {
 			got, err := secret.ReadToken(text)
 			if err != nil || got.Reveal() != token {
@@ -56,7 +58,19 @@ func TestReadToken(t *testing.T) {
 			}
 		}
 	}
-	for _, nothing := range []string{"", " \n", "\ufeff\n"} {
+	// Secrets of Kubernetes are base64, of one line or of several.
+	for _, token := range []string{classic, claims, "github_pat_11A_x"} {
+		for _, text := range []string{base64.StdEncoding.EncodeToString([]byte(token)), base64.RawStdEncoding.EncodeToString([]byte(token + "\n"))} {
+			if got, err := secret.ReadToken(text + "\n"); err != nil || got.Reveal() != token {
+				t.Errorf("%q: %q, %v", text, got.Reveal(), err)
+			}
+		}
+	}
+	jit := base64.StdEncoding.EncodeToString([]byte(`{".runner":"` + strings.Repeat("a", 200) + `"}`))
+	if got, err := secret.ReadToken(inLines(jit)); err != nil || got.Reveal() != jit {
+		t.Errorf("a just-in-time configuration in lines is %q, %v", got.Reveal(), err)
+	}
+	for _, nothing := range []string{"", " \n", "\ufeff\n", `""`, "''\n"} {
 		if got, err := secret.ReadToken(nothing); err != nil || !got.Empty() {
 			t.Errorf("%q: %v", nothing, err)
 		}
@@ -66,32 +80,61 @@ func TestReadToken(t *testing.T) {
 func TestReadTokenRefused(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		classic + "\n" + classic:                 "more than one line",
-		"A=1\nB=" + classic:                      "more than one line",
-		"two words":                              "a blank inside",
-		classic + "\u200b":                       "a character that no token has",
-		classic + `\n`:                           `a line break that is written as \n`,
-		`{"token":"` + classic + `"}`:            "JSON",
-		"[" + classic + "]":                      "JSON",
-		"<!DOCTYPE html><title>s</title>":        "a page",
-		"Authorization: Bearer " + classic:       "a header",
-		"token " + classic:                       "a header",
-		"Bearer " + classic:                      "a header",
-		"$GITHUB_TOKEN":                          "the name of a variable",
-		"${{ secrets.TOKEN }}":                   "the name of a variable",
-		"%GITHUB_TOKEN%":                         "the name of a variable",
-		"<token>":                                "a placeholder",
-		"null":                                   "the word \"null\"",
-		"None":                                   "the word \"None\"",
-		"***":                                    "the word \"***\"",
-		"-----BEGIN RSA PRIVATE KEY-----\nMII\n": "--app-key-file",
-		inUTF16("a b", false):                    "a blank inside",
-		"GITHUB_TOKEN=":                          "", // nothing is assigned: no token, but no harm either
+		classic + "\n" + classic:                  "more than one line",
+		"A=1\nB=" + classic:                       "a file of variables",
+		"# mine\nGH_TOKEN=" + classic + "\n":      "a file of variables",
+		claims[:50] + "\n" + claims[50:]:          "more than one line",
+		"https://me:" + classic + "@github.com":   "a URL",
+		"me:" + classic:                           "a name and a token",
+		"x-access-token:" + classic:               "a name and a token",
+		"basic bWU6cHc=":                          "a header",
+		"Proxy-Authorization: x":                  "a header",
+		"`" + classic + "`":                       "has a \"`\", which no token has",
+		classic + ";":                             "has a \";\", which no token has",
+		classic + ",":                             "has a \",\", which no token has",
+		`"` + classic:                             `has a "\"", which no token has`,
+		"/etc/token":                              "the path of a file",
+		"~/token":                                 "the path of a file",
+		"op://vault/item/token":                   "a URL",
+		"https://hooks.example.com/" + classic:    "a URL",
+		"arn:aws:ssm:eu:1:parameter/x":            "the name of a secret",
+		"vault:secret/data/x#token":               "the name of a secret",
+		"ENC[AES256_GCM,data:xx]":                 "encrypted",
+		"$ANSIBLE_VAULT;1.1;AES256\n6231":         "encrypted",
+		"hvs.CAES" + classic:                      "a token of HashiCorp Vault",
+		"glpat-" + "0123456789":                   "a token of GitLab",
+		"npm_" + "0123456789":                     "a token of npm",
+		"AKIA" + "0123456789ABCDEF":               "a token of AWS",
+		"ghr_" + "0123456789":                     "a refresh token",
+		"eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2": "a web token",
+		"aabf3jgzdx3p5pmexlnd6ts6fcwo6":           "small letters",
+		"YOUR_TOKEN":                              "stands for none",
+		"changeme":                                "stands for none",
+		"ghp_":                                    "stands for none",
+		"ghp_...":                                 "stands for none",
+		"ghp_xxxxxxxxxxxxxxxxxxxx":                "stands for none",
+		"github_pat_XXXXXX":                       "stands for none",
+		"two words":                               "a blank inside",
+		classic + "\u200b":                        "a character that no token has",
+		classic + `\n`:                            `a line break that is written as \n`,
+		`{"token":"` + classic + `"}`:             "JSON",
+		"[" + classic + "]":                       "JSON",
+		"<!DOCTYPE html><title>s</title>":         "a page",
+		"Authorization: Bearer " + classic:        "a header",
+		"token " + classic:                        "a header",
+		"Bearer " + classic:                       "a header",
+		"$GITHUB_TOKEN":                           "the name of a variable",
+		"${{ secrets.TOKEN }}":                    "the name of a variable",
+		"%GITHUB_TOKEN%":                          "the name of a variable",
+		"<token>":                                 "a placeholder",
+		"null":                                    "the word \"null\"",
+		"None":                                    "the word \"None\"",
+		"***":                                     "the word \"***\"",
+		"-----BEGIN RSA PRIVATE KEY-----\nMII\n":  "--app-key-file",
+		inUTF16("a b", false):                     "a blank inside",
+		"GITHUB_TOKEN=":                           "", // nothing is assigned: no token, but no harm either
 	} {
 		_, err := secret.ReadToken(text)
-		if want == "" {
-			continue
-		}
 		if !errors.Is(err, secret.ErrToken) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v does not say %q", text, err, want)
 		} else if strings.Contains(err.Error(), classic) {
