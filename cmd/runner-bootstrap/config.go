@@ -17,7 +17,7 @@ import (
 
 func newConfig(call *session) *cobra.Command {
 	validated, shown := &installOptions{}, &installOptions{}
-	return family("config", "Look at the configuration",
+	return call.family("config", "Look at the configuration",
 		call.command("validate", "Say whether the configuration file is understood", `
 Reads the file that install would read, and checks every key and value of it, together
 with the variables and options that are given. What is wrong is told with file, line

@@ -114,9 +114,6 @@ func (call *session) explain(err error) (int, string) {
 	if errors.As(err, &manager) {
 		return exitService, hintLog(call, err)
 	}
-	if strings.HasPrefix(err.Error(), "unknown command") {
-		return exitUsage, "runner-bootstrap help"
-	}
 	return exitUnexpected, againWith(call, "--log-level", "debug")
 }
 
@@ -300,6 +297,7 @@ func networkMeanings() []meaning {
 		{github.ErrNetwork, exitNetwork, same, soon},
 		{fs.ErrPermission, exitHost, asRoot, never},
 		{errors.ErrUnsupported, exitHost, fixed("runner-bootstrap status"), never}, // drain, where there are no signals
+		{syscall.ENOSPC, exitHost, noCommand, later},
 		{syscall.EROFS, exitHost, typed(func(s shell.System) string { return s.Do(shell.ShowReadOnly) }), never},
 	}
 }

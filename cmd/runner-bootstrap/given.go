@@ -42,25 +42,23 @@ func (e *givenError) Error() string { return "--" + e.option + ": " + e.GivenErr
 
 func (e *givenError) Unwrap() error { return e.GivenError }
 
-// checkGiven refuses, as root, paths of options that others could change: of those that are
-// named, or of all. What cloud-init is given is mostly of another host.
+// checkGiven refuses paths of options that this system cannot have and, as root, those that others could change: of the options
+// that are named, or of all. What cloud-init is given is mostly of another host.
 func (call *session) checkGiven(options []option, named ...string) error {
 	if call.running.Name() == "cloud-init" {
 		return nil
 	}
 	for _, o := range options {
+		if o.name == "dir" && *o.text == "" && call.typed(o.name) {
+			return usagef("--dir is empty: leave it out for the folders of the system") // as of a variable that is not set
+		}
 		if o.given == 0 || *o.text == "" || *o.text == "-" || len(named) > 0 && !slices.Contains(named, o.name) {
 			continue
 		}
 		if err := checkSpelling(call, o); err != nil {
 			return err
 		}
-	}
-	if !account.Privileged() {
-		return nil
-	}
-	for _, o := range options {
-		if o.given == 0 || *o.text == "" || *o.text == "-" || len(named) > 0 && !slices.Contains(named, o.name) {
+		if !account.Privileged() {
 			continue
 		}
 		if err := call.checkPath(o); err != nil {

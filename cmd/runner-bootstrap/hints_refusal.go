@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+	"syscall"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
@@ -141,10 +142,7 @@ func (call *session) toDo(err error, hint string) string {
 	if errors.Is(err, bootstrap.ErrBusy) {
 		return "--force ends the job at once"
 	}
-	if errors.Is(err, sudoers.ErrRefused) {
-		return "see what visudo -c says of this host's rules, mend that, and install again"
-	}
-	if text := toDoOnWindows(call, err); text != "" {
+	if text := firstOf(toDoHere(err, hint), toDoOnWindows(call, err)); text != "" {
 		return text
 	}
 	if behindSudo(err) {
@@ -291,4 +289,15 @@ func hintServer(call *session, err error) string {
 		return on(call).Words(on(call).Do(shell.Fetch), "-sS", "https://www.githubstatus.com/api/v2/status.json")
 	}
 	return on(call).Words(on(call).Do(shell.Fetch), "-sS", refused.Scope.Server()+"/status")
+}
+
+// toDoHere is about what has to be changed on this host, and by no command.
+func toDoHere(err error, hint string) string {
+	switch {
+	case errors.Is(err, sudoers.ErrRefused):
+		return "see what visudo -c says of this host's rules, mend that, and install again"
+	case errors.Is(err, syscall.ENOSPC) && hint == "":
+		return "free space there, or let it be written elsewhere"
+	}
+	return ""
 }

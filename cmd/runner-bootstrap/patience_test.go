@@ -62,6 +62,7 @@ func neverStopsAnInstall() map[string]string {
 		"register.ErrRefused":         "words of config.sh that nobody knows: unexpected",
 		"register.ErrUnknown":         "words of config.sh that nobody knows: unexpected",
 		"scm.ErrAbsent":               "in an svc.Error",
+		"scm.ErrMarked":               "in an svc.Error",
 		"stamp.ErrFormat":             "the tree is unpacked again",
 		"supervise.ErrNothingNewer":   "an agent goes on",
 		"systemd.ErrVersion":          "the newest systemd is assumed",

@@ -57,7 +57,7 @@ func run(arguments []string, s streams) int {
 	root := newRoot(call)
 	root.SetArgs(joined(arguments))
 	err := root.ExecuteContext(context.Background())
-	return call.report(err)
+	return call.report(call.misspelled(root, err))
 }
 
 func newRoot(call *session) *cobra.Command {
@@ -85,7 +85,8 @@ func newRoot(call *session) *cobra.Command {
 	root.SetOut(call.out)
 	root.SetErr(call.err)
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { explain(call, c) })
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v", err) })
+	root.SetFlagErrorFunc(call.noFlag)
+	root.SetHelpCommand(newHelp(call))
 	root.AddCommand(newInstall(call), newUninstall(call), newStatus(call), newDoctor(call), newRun(call), newDrain(call), newRestart(call),
 		newList(call), newLogs(call), newPrepare(call),
 		newCloudInit(call), newConfig(call), newCache(call), newRunners(call), newLabels(call), newGroups(call), newDownloads(call),
@@ -161,14 +162,14 @@ func (call *session) typed(name string) bool {
 }
 
 // family is a command that only holds others.
-func family(use, short string, commands ...*cobra.Command) *cobra.Command {
+func (call *session) family(use, short string, commands ...*cobra.Command) *cobra.Command {
 	family := &cobra.Command{
 		Use: use, Short: short, Long: short + ".",
 		RunE: func(c *cobra.Command, arguments []string) error {
 			if len(arguments) > 0 {
-				return usagef("unknown command %q", use+" "+arguments[0])
+				return call.noCommand(c, arguments[0])
 			}
-			return errors.Join(c.Help(), usagef("%s needs a command", use))
+			return errors.Join(c.Help(), &usageError{text: use + " needs a command", hint: pointerToHelp(use)})
 		},
 	}
 	family.AddCommand(commands...)

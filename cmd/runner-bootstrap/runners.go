@@ -65,7 +65,7 @@ func (o *pruneOptions) options() []option {
 }
 
 func newRunners(call *session) *cobra.Command {
-	return family("runners", "List, show, delete or prune the runners at GitHub",
+	return call.family("runners", "List, show, delete or prune the runners at GitHub",
 		call.taking(runnersCommand(call, "list", "List the runners", `
 Lists the runners of --url, all of them or those whose name matches one of the
 patterns (* and ? as in a shell) and that have every --label.`, listRunners), "[PATTERN...]", 0, -1),

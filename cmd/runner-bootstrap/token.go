@@ -22,7 +22,7 @@ func newToken(call *session) *cobra.Command {
 			return printToken(call.out, token, o.output.json)
 		})
 	}
-	return family("token", "Mint a registration or remove token",
+	return call.family("token", "Mint a registration or remove token",
 		call.command("registration", "Mint a token that registers runners for an hour", `
 Prints the token, and nothing else, to standard output: for controllers and
 scripts. With --json it comes with the time of its end.`, registration.groups(), mint(registration, (*github.Client).RegistrationToken)),

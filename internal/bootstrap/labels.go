@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ func relabel(ctx context.Context, i *installer) (string, error) {
 	after := before
 	after.Labels, after.ResolvedLabels = i.details.Request.Identity.Labels, i.details.Labels
 	asked := register.AskedLabels(after)
-	result := strings.Join(asked, ",")
+	result := cmp.Or(strings.Join(asked, ","), "none beside the default ones")
 	listed, err := setLabels(ctx, i.client, before, asked)
 	switch {
 	case errors.Is(err, github.ErrNotFound):
@@ -44,7 +45,7 @@ func relabel(ctx context.Context, i *installer) (string, error) {
 	_, err = i.host.Store.Update(ctx, i.plan.Name, func(r *instance.Record) {
 		r.Labels, r.ResolvedLabels = after.Labels, after.ResolvedLabels
 	})
-	return strings.TrimPrefix(result, ","), err
+	return result, err
 }
 
 // setLabels gives the runner at GitHub the labels that are asked for now, in place of those that were asked for before. Those that

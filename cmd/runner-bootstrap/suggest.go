@@ -1,0 +1,201 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
+)
+
+// nearby is how many letters a word may differ in from the one that was meant.
+const nearby = 2
+
+// unknownCommand is what cobra says of a word that is no command.
+var unknownCommand = regexp.MustCompile(`^unknown command "([^"]*)"`)
+
+// misspelled makes of cobra's words about a command that is none an error that names the one that was meant, if there is one.
+func (call *session) misspelled(root *cobra.Command, err error) error {
+	if err == nil {
+		return nil
+	}
+	match := unknownCommand.FindStringSubmatch(err.Error())
+	if match == nil || errors.Is(err, errUsage) {
+		return err
+	}
+	return call.noCommand(root, match[1])
+}
+
+// noCommand says that below a command there is none of that name. Its hint has the nearest one in its place.
+func (call *session) noCommand(under *cobra.Command, word string) error {
+	path := strings.TrimPrefix(strings.TrimPrefix(under.CommandPath(), programName), " ")
+	unknown := &usageError{text: fmt.Sprintf("unknown command %q", strings.TrimSpace(path+" "+word)), hint: pointerToHelp(path)}
+	meant := nearestCommands(under, word)
+	at := slices.Index(call.arguments, word)
+	if len(meant) == 0 || at < 0 {
+		return unknown
+	}
+	arguments := slices.Clone(call.arguments)
+	arguments[at] = meant[0]
+	unknown.text += "; did you mean " + strings.Join(meant, " or ") + "?"
+	unknown.hint = repeated(call, arguments, unknown.hint)
+	return unknown
+}
+
+// nearestCommands are those whose names are most like the word.
+func nearestCommands(under *cobra.Command, word string) []string {
+	under.SuggestionsMinimumDistance = nearby
+	names := under.SuggestionsFor(word)
+	slices.SortStableFunc(names, func(a, b string) int { return apart(a, word) - apart(b, word) })
+	for i, name := range names {
+		if apart(name, word) > apart(names[0], word) {
+			return names[:i]
+		}
+	}
+	return names
+}
+
+// repeated is a corrected command, or instead something else where there may be a secret in it: what nobody has understood may be one.
+func repeated(call *session, arguments []string, instead string) string {
+	for _, word := range arguments {
+		_, value, _ := strings.Cut(word, "=")
+		for _, text := range []string{word, value} {
+			if secret.New(text).Kind() != secret.UnknownKind {
+				return instead
+			}
+		}
+	}
+	return again(call, arguments)
+}
+
+// pointerToHelp explains a command, or all of them.
+func pointerToHelp(path string) string {
+	if path == "" {
+		return programName + " help"
+	}
+	return programName + " " + path + " --help"
+}
+
+// noFlag says what is wrong with a flag of a command, and names the one that was meant.
+func (call *session) noFlag(c *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return usagef("%v", err)
+	}
+	if c.HasSubCommands() {
+		return call.flagTooSoon(c, unknown)
+	}
+	name, typed := unknown.GetSpecifiedName(), "--"+unknown.GetSpecifiedName()
+	if short := unknown.GetSpecifiedShortnames(); short != "" {
+		name, typed = short, "-"+short
+	}
+	name, _, _ = strings.Cut(name, "=")
+	typed, _, _ = strings.Cut(typed, "=")
+	text := "there is no option " + typed
+	meant := nearestFlag(c.Flags(), name)
+	if meant == "" {
+		return &usageError{text: text}
+	}
+	arguments := slices.Clone(call.arguments)
+	for i, word := range arguments {
+		if rest, found := strings.CutPrefix(word, typed); found && (rest == "" || rest[0] == '=') {
+			arguments[i] = "--" + meant + rest
+		}
+	}
+	return &usageError{text: text + "; did you mean --" + meant + "?", hint: repeated(call, arguments, "")}
+}
+
+// flagTooSoon is about an option before the command that it belongs to, or without any.
+func (call *session) flagTooSoon(c *cobra.Command, unknown *pflag.NotExistError) error {
+	path := strings.TrimPrefix(strings.TrimPrefix(c.CommandPath(), programName), " ")
+	words := call.arguments[min(len(call.arguments), len(strings.Fields(path))):]
+	at := slices.IndexFunc(words, func(word string) bool { return !strings.HasPrefix(word, "-") })
+	if at >= 0 && path != "" {
+		return call.noCommand(c, words[at])
+	}
+	text := "a command is missing"
+	if name := unknown.GetSpecifiedName(); name != "" {
+		text += ": --" + name + " stands behind one"
+	}
+	return &usageError{text: text, hint: pointerToHelp(path)}
+}
+
+// nearestFlag is the option whose name is most like the one that was typed; empty if none is.
+func nearestFlag(flags *pflag.FlagSet, typed string) string {
+	best, least := "", max(1, min(nearby, len(typed)/3))+1 //nolint:mnd // a third of a short word would be another one
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Hidden {
+			return
+		}
+		away := apart(typed, f.Name)
+		if begins := len(typed) > nearby && (strings.HasPrefix(f.Name, typed) || strings.HasSuffix(f.Name, typed)); begins {
+			away = min(away, 1)
+		}
+		if away < least && away < len(typed) {
+			best, least = f.Name, away
+		}
+	})
+	return best
+}
+
+// apart is in how many letters two words differ: those that are left out, added, put for another or exchanged with the next.
+func apart(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			other := 1
+			if a[i-1] == b[j-1] {
+				other = 0
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+other)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}
+
+// newHelp explains a command, or all.
+func newHelp(call *session) *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]", Short: "Explain a command", Hidden: true, Long: "Explain a command.\n\nWithout one, lists them.",
+		ValidArgsFunction: func(c *cobra.Command, arguments []string, typed string) ([]string, cobra.ShellCompDirective) {
+			about, _, err := c.Root().Find(arguments)
+			if err != nil {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			var names []string
+			for _, one := range about.Commands() {
+				if one.IsAvailableCommand() && strings.HasPrefix(one.Name(), typed) {
+					names = append(names, cobra.CompletionWithDesc(one.Name(), one.Short))
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(c *cobra.Command, arguments []string) error {
+			about, rest, err := c.Root().Find(arguments)
+			switch {
+			case err != nil:
+				return call.misspelled(c.Root(), err)
+			case len(rest) > 0 && about.HasSubCommands():
+				return call.noCommand(about, rest[0])
+			case len(rest) > 0:
+				return usagef("unexpected argument %q", rest[0])
+			}
+			return about.Help()
+		},
+	}
+}
