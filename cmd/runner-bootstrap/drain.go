@@ -53,11 +53,7 @@ func runDrain(ctx context.Context, call *session, host *bootstrap.Host, o *drain
 	// All at a time: who waits for the job of one must not leave the next one taking jobs.
 	return bootstrap.Each(names, func(name string) error {
 		if o.resume.resume {
-			if err := host.Resume(ctx, name); err != nil {
-				return err
-			}
-			call.console.summary(fmt.Sprintf("runner %s takes jobs again", name))
-			return nil
+			return resume(ctx, call, host, name)
 		}
 		if err := host.Drain(ctx, name); err != nil {
 			return err
@@ -66,4 +62,17 @@ func runDrain(ctx context.Context, call *session, host *bootstrap.Host, o *drain
 			asCalled(call.here("drain", "--resume", "--name", name))))
 		return nil
 	})
+}
+
+func resume(ctx context.Context, call *session, host *bootstrap.Host, name string) error {
+	waits, err := host.Resume(ctx, name)
+	switch {
+	case err != nil:
+		return err
+	case waits != "":
+		call.console.summary(fmt.Sprintf("runner %s is drained by nobody any more, and waits: %s", name, waits))
+	default:
+		call.console.summary(fmt.Sprintf("runner %s takes jobs again", name))
+	}
+	return nil
 }

@@ -238,6 +238,8 @@ func (call *session) hintUnhealthyRunner(s status.Runner) string {
 		return showLog(call, s.Service.Name, s.Name)
 	case s.Listener.State == status.Finished:
 		return call.here("uninstall", "--name", s.Name, "--token-file", "FILE")
+	case s.Listener.Faulty:
+		return on(call).Do(shell.ShowReadOnly)
 	case late != "":
 		return on(call).Mend(on(call).Do(shell.Mount, late))
 	case s.Phase != instance.Installed, errors.Is(gone, fs.ErrNotExist), s.GitHub.State == status.Absent:

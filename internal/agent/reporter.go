@@ -29,6 +29,7 @@ type reporter struct {
 	version string // of this program
 	tidier  *tidier
 	ahead   *ahead.Copies
+	failed  func(error) // takes what a report could not be saved for; nil: nobody does
 
 	mu     sync.Mutex // of what follows: changes and heartbeats come from different goroutines
 	since  time.Time
@@ -69,7 +70,11 @@ func (o *reporter) report(c supervise.Change) {
 	}
 	before := o.last
 	o.last = c
-	o.try("saving the report", o.store.SaveReport(o.record.Name, o.reportOf(c)))
+	err := o.store.SaveReport(o.record.Name, o.reportOf(c))
+	o.try("saving the report", err)
+	if o.failed != nil {
+		o.failed(err)
+	}
 	o.tellManager(c)
 	if c.Registrations != before.Registrations {
 		if record, err := o.store.Load(o.record.Name); err == nil {
@@ -85,7 +90,8 @@ func (o *reporter) report(c supervise.Change) {
 // reportOf is what status reads.
 func (o *reporter) reportOf(c supervise.Change) instance.Report {
 	report := instance.Report{
-		State: c.Shown(), Draining: c.Draining, Since: o.since, PID: os.Getpid(), AgentVersion: o.version, Version: c.Version,
+		State: c.Shown(), Draining: c.Draining, Faulty: c.Faulty, Since: o.since,
+		PID: os.Getpid(), AgentVersion: o.version, Version: c.Version,
 		Job: c.Job, ExitCode: c.ExitCode, Reason: c.Reason, Outcome: c.Outcome, Starts: c.Starts, Registrations: c.Registrations,
 		JobCounts: instance.JobCounts{Succeeded: c.Results.Succeeded, Failed: c.Results.Failed, Canceled: c.Results.Canceled},
 		LastWords: c.LastWords, EndedAtOnce: c.EndedAtOnce,

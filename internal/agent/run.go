@@ -22,6 +22,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc/systemd"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/writable"
 )
 
 // Agent keeps one runner of this host, and has the means to do it.
@@ -162,6 +163,7 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	watcher := &departure.Watcher{Preemption: record.Preemption, Order: e.order, Age: machine.Age, Log: log}
+	a.watchDisk(watching, reporter, e)
 	config := supervise.Config{
 		Root:         record.Dir,
 		User:         k.user,
@@ -202,6 +204,13 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 	}
 	close(ended)
 	return errors.Join(err, k.finish(ctx, record, outcome, err, reporter, watcher))
+}
+
+// watchDisk has no job taken while nothing can be written where the runner is, until ctx ends.
+func (a *Agent) watchDisk(ctx context.Context, reporter *reporter, e *endpoint) {
+	disk := writable.New([]string{reporter.record.Dir, instance.Folder(a.Store, e.name)}, e.order, reporter.log)
+	reporter.failed = disk.Hint
+	go disk.Run(ctx)
 }
 
 func limitsOf(record instance.Record) supervise.Limits {

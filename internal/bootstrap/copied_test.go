@@ -175,5 +175,6 @@ func TestDrainOnACopy(t *testing.T) {
 	w.install(r)
 	w.becomesCopy()
 	expect(t, w.host.Drain(t.Context(), runnerName), machine.ErrCopied, "it has another machine-id")
-	expect(t, w.host.Resume(t.Context(), runnerName), machine.ErrCopied)
+	_, err := w.host.Resume(t.Context(), runnerName)
+	expect(t, err, machine.ErrCopied)
 }

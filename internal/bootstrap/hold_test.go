@@ -180,7 +180,8 @@ func TestDrain(t *testing.T) {
 			if now, _, _, err := control.Latest(t.Context(), w.store, w.record()); err != nil || now.State != instance.Drained || !now.Draining {
 				t.Errorf("after draining: %+v, %v", now, err)
 			}
-			mustDo(t, w.host.Resume(t.Context(), runnerName))
+			_, err := w.host.Resume(t.Context(), runnerName)
+			mustDo(t, err)
 			if got := report().State; got != instance.Idle {
 				t.Errorf("after resuming it is %s", got)
 			}

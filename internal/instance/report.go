@@ -18,6 +18,7 @@ import (
 type Report struct {
 	State    State     `json:"state"`
 	Draining bool      `json:"draining,omitempty"` // it takes no further job
+	Faulty   bool      `json:"faulty,omitempty"`   // as something is wrong with its host
 	Since    time.Time `json:"since"`
 	PID      int       `json:"pid"` // the supervisor's
 	// AgentVersion is that of the program that the supervisor is, which may be another than the installed one.

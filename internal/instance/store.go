@@ -45,6 +45,9 @@ func (s *Store) Exists() bool {
 	return err == nil
 }
 
+// Folder is where what belongs to a runner is kept, for those who look whether it can be written to.
+func Folder(s *Store, name string) string { return s.home(name) }
+
 func (s *Store) home(name string) string { return filepath.Join(s.dir, homes, name) }
 
 // Load reads the record called name; [ErrUnknown] if there is none.

@@ -68,6 +68,8 @@ type Listener struct {
 	ExitCode *int           `json:"exit_code,omitempty"`
 	Starts   int            `json:"starts"`
 	Draining bool           `json:"draining"`
+	// Faulty says that it is so as something is wrong with its host, which Reason tells.
+	Faulty bool `json:"-"`
 	// Trouble is what is wrong with its connection to GitHub: "connecting", "conflict" or
 	// "reconnecting"; empty if nothing is.
 	Trouble      instance.State `json:"trouble,omitempty"`
@@ -260,7 +262,7 @@ func (w Witnesses) lookAtListener(ctx context.Context, record instance.Record, s
 		s.Listener.ConfinedBy, s.Listener.Weaker = report.ConfinedBy, report.Weaker
 		s.Listener.Trouble, s.Listener.TroubleSince, s.Listener.TroubleWords = report.Trouble, report.TroubleSince, report.TroubleWords
 		s.Listener.State, s.Listener.PID, s.Listener.Job = report.State, report.PID, report.Job
-		s.Listener.Since, s.Listener.Draining = &report.Since, report.Draining
+		s.Listener.Since, s.Listener.Draining, s.Listener.Faulty = &report.Since, report.Draining, report.Faulty
 		s.judgeListener(report)
 	} else if s.finished {
 		s.Listener.State, s.Listener.Since, s.Listener.LastWords = Finished, &report.Since, ""
@@ -275,6 +277,8 @@ func (s *Runner) judgeListener(report instance.Report) {
 		since = " since " + report.TroubleSince.Format(time.RFC3339)
 	}
 	switch {
+	case report.Faulty && report.Draining:
+		s.problem("it takes no jobs: %s", report.Reason)
 	case report.State == instance.Failing && report.LastWords != "":
 		s.problem("its listener keeps ending: %s (%s)", report.Reason, report.LastWords)
 	case report.State == instance.Failing:

@@ -37,7 +37,8 @@ func (s *supervisor) loop(ctx context.Context) error {
 			refresh(ctx, s)
 		}
 		if s.paused() && s.leaving == "" {
-			s.change(func(now *Change) { now.State, now.Reason, now.Job = Drained, s.held, "" })
+			reason, _ := s.held()
+			s.change(func(now *Change) { now.State, now.Reason, now.Job = Drained, reason, "" })
 		}
 		s.await(ctx, nil, func() bool { return s.leaving != "" || !s.paused() })
 		if s.leaving != "" {

@@ -3,6 +3,8 @@ package supervise
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -14,6 +16,10 @@ type Order struct {
 	// Deadline bounds what the drain timeout allows; zero does not. It is that of the world, which
 	// goes on while this machine does not run.
 	Deadline time.Time
+	// From tells who says Hold and Release apart: nobody releases what another holds.
+	From string
+	// Fault says that what Hold is for is wrong with this host, and not meant.
+	Fault bool
 }
 
 // OrderKind is what an [Order] asks for.
@@ -34,7 +40,7 @@ const (
 type stopState struct {
 	leaving  Outcome   // empty: it stays
 	drained  bool      // it stays, without a listener
-	held     string    // so it does for this reason of the machine's; empty for none
+	holds    []hold    // so it does for these reasons of the machine's
 	stale    bool      // its files are to be refreshed before a listener runs on
 	stopNow  bool      // no job is waited for
 	deadline time.Time // of a running job, by the drain timeout
@@ -44,6 +50,31 @@ type stopState struct {
 	beaten   time.Time
 }
 
+// hold is a reason to stay without a listener, and whose it is.
+type hold struct {
+	from, reason string
+	fault        bool
+}
+
+// held is why the machine has it stay without a listener; empty if it does not.
+func (p *stopState) held() (reason string, fault bool) {
+	var reasons []string
+	for _, h := range p.holds {
+		reasons, fault = append(reasons, h.reason), fault || h.fault
+	}
+	return strings.Join(reasons, "; "), fault
+}
+
+// hold takes a reason in the place of an earlier one of the same origin.
+func (p *stopState) hold(h hold) {
+	p.release(h.from)
+	p.holds = append(p.holds, h)
+}
+
+func (p *stopState) release(from string) {
+	p.holds = slices.DeleteFunc(p.holds, func(h hold) bool { return h.from == from })
+}
+
 // stopping tells whether no listener is to run now.
 func (p *stopState) stopping() bool { return p.draining() || p.stale }
 
@@ -51,7 +82,7 @@ func (p *stopState) stopping() bool { return p.draining() || p.stale }
 func (p *stopState) draining() bool { return p.leaving != "" || p.paused() }
 
 // paused tells whether it stays, without a listener.
-func (p *stopState) paused() bool { return p.drained || p.held != "" }
+func (p *stopState) paused() bool { return p.drained || len(p.holds) > 0 }
 
 // handleCommand takes in an order.
 func (s *supervisor) handleCommand(o Order) {
@@ -62,11 +93,11 @@ func (s *supervisor) handleCommand(o Order) {
 	case Resume:
 		s.drained = false
 	case Hold:
-		s.held = o.Reason
+		s.hold(hold{o.From, o.Reason, o.Fault})
 		s.bound(time.Now().Add(s.DrainTimeout))
 		s.boundLatest(o.Deadline)
 	case Release:
-		s.held = ""
+		s.release(o.From)
 		if s.snapshot().Starts == 0 {
 			s.born = time.Now()
 		}
@@ -84,10 +115,11 @@ func (s *supervisor) handleCommand(o Order) {
 	}
 	s.Log.Info(o.Kind.String(), "reason", o.Reason) //nolint:sloglint // one of a few constants
 	draining := s.draining()
+	reason, fault := s.held()
 	s.change(func(now *Change) {
-		now.Draining = draining
+		now.Draining, now.Faulty = draining, fault
 		if now.State == Drained {
-			now.Reason = s.held // it may be another one now
+			now.Reason = reason // it may be another one now
 		}
 	})
 }
@@ -222,7 +254,7 @@ func (s *supervisor) runDue(now time.Time) time.Duration {
 		a.due(now.Add(s.BeatEach))
 	}
 	switch {
-	case s.held != "": // nobody could have given it a job
+	case len(s.holds) > 0: // nobody could have given it a job
 		s.idle = time.Time{}
 	case s.leaving == "":
 		s.limit(a)

@@ -541,6 +541,30 @@ func TestHeldAndDrained(t *testing.T) {
 	}
 }
 
+// Who holds it releases its own reason alone, and what is wrong with the host is told apart from what is meant.
+func TestHeldByTwo(t *testing.T) {
+	t.Parallel()
+	s := &supervisor{Config: Config{Log: quiet()}, tracker: tracker{report: func(Change) {}}}
+	s.now.State = Drained
+	for _, c := range []struct {
+		order  Order
+		reason string
+		faulty bool
+	}{
+		{Order{Kind: Hold, Reason: "it sleeps"}, "it sleeps", false},
+		{Order{Kind: Hold, Reason: "no disk", From: "disk", Fault: true}, "it sleeps; no disk", true},
+		{Order{Kind: Hold, Reason: "it waits"}, "no disk; it waits", true},
+		{Order{Kind: Release}, "no disk", true},
+		{Order{Kind: Release}, "no disk", true},
+		{Order{Kind: Release, From: "disk"}, "", false},
+	} {
+		s.handleCommand(c.order)
+		if s.paused() != (c.reason != "") || s.now.Reason != c.reason || s.now.Faulty != c.faulty {
+			t.Errorf("after %+v it is paused: %v, as %q, faulty: %t", c.order, s.paused(), s.now.Reason, s.now.Faulty)
+		}
+	}
+}
+
 // A machine that did not run for a while has not used up what was given to a job; the time of a notice has passed all the same.
 func TestOversleep(t *testing.T) {
 	t.Parallel()

@@ -44,6 +44,7 @@ type Change struct {
 	State         State
 	Trouble       Trouble // what it has said of its connection; zero while that is well
 	Draining      bool    // it is to take no further job
+	Faulty        bool    // as something is wrong with this host, see [Order]
 	Version       string  // of the runner, once it has told
 	Job           string  // set while Busy
 	ExitCode      *int    // the latest, -1 for a signal
@@ -190,7 +191,8 @@ func Run(ctx context.Context, c Config) (Outcome, error) {
 		c.Log.Warn("cannot end what an earlier supervisor has left running", "error", err)
 	}
 	s.endOrphans(ctx)
-	if s.held = c.Held; s.held != "" {
+	if c.Held != "" {
+		s.hold(hold{reason: c.Held})
 		s.change(func(now *Change) { now.Draining = true })
 	}
 	err = s.loop(ctx)

@@ -36,6 +36,7 @@ type Options struct {
 	Layers  []string          // trees that lie over it, the topmost first
 	Copy    map[string]string // files of this host -> absolute path in the machine; mode kept, owner root
 	Cgroup2 bool              // give the machine the unified hierarchy, even on a host without it
+	Disk    string            // an empty folder for its files, which stay there; a temporary one if empty
 	Cut     time.Duration     // the power goes so long after it came; zero for a boot that is not cut off
 	// Before is called when the machine has its files and its network, and is still off.
 	Before func(*Machine)
@@ -113,7 +114,10 @@ func (m *Machine) BootImage(t testing.TB, o Options) *Machine {
 
 func boot(t testing.TB, p *place, layers []string, o Options) *Machine {
 	t.Helper()
-	work := t.TempDir()
+	work := o.Disk
+	if work == "" {
+		work = t.TempDir()
+	}
 	m := &Machine{t: t, guest: &guest{
 		place: p, tree: filepath.Join(work, "tree"), console: &console{}, cgroup2: o.Cgroup2,
 		name: fmt.Sprintf("%s%d-%s", groupPrefix, os.Getpid(), strconv.FormatInt(time.Now().UnixNano(), 36)),

@@ -123,8 +123,10 @@ func (m *guest) furnish(work string, layers []string, o Options) error {
 			return err
 		}
 	}
-	if err := m.place.mount("tmpfs", memory, "size=2g,mode=755"); err != nil {
-		return err
+	if o.Disk == "" {
+		if err := m.place.mount("tmpfs", memory, "size=2g,mode=755"); err != nil {
+			return err
+		}
 	}
 	upper, scratch := filepath.Join(memory, "upper"), filepath.Join(memory, "scratch")
 	for _, folder := range []string{upper, scratch} {
