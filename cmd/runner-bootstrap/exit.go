@@ -136,7 +136,7 @@ func callMeanings() []meaning {
 	return []meaning{
 		{errUnhealthy, exitUnhealthy, hintUnhealthy, never},
 		{errDeclined, exitInterrupted, hintDeclined, never},
-		{github.ErrScope, exitUsage, fixed("runner-bootstrap install --url https://github.com/OWNER/REPO --token-file FILE"), never},
+		{github.ErrScope, exitUsage, hintScope, never},
 		{plan.ErrOtherServer, exitUsage, plus("--url", "https://HOST/OWNER/REPO"), never},
 		{plan.ErrTemplate, exitUsage, plus("--name", "{hostname}"), never},
 		{download.ErrUnnamed, exitUsage, plus("--runner-version", "VERSION"), never},

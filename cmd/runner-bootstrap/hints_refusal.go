@@ -240,6 +240,15 @@ func toDoAboutPolicy(refused *github.Error, at string) string {
 	return fmt.Sprintf("an owner has to allow it in the settings of %s, or of its enterprise", at)
 }
 
+// hintScope is the command with the URL that seems to be meant.
+func hintScope(call *session, err error) string {
+	var wrong *github.ScopeError
+	if errors.As(err, &wrong) && wrong.Meant != "" {
+		return againWith(call, "--url", wrong.Meant)
+	}
+	return "runner-bootstrap install --url https://github.com/OWNER/REPO --token-file FILE"
+}
+
 // hintKey looks at the key that was given.
 func hintKey(call *session, _ error) string {
 	command := on(call).Do(shell.CheckKey)

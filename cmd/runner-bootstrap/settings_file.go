@@ -104,7 +104,7 @@ func unknownKey(s config.Setting) error {
 		if strings.ReplaceAll(o.name, "-", "") == strings.ReplaceAll(meant, "-", "") {
 			return s.At.Errorf("unknown key %q; it is called %q", s.Key, o.name)
 		}
-		if edits := editsBetween(meant, o.name); edits < least && 2*edits < len(meant) {
+		if edits := apart(meant, o.name); edits < least && 2*edits < len(meant) {
 			nearest, least = o.name, edits
 		}
 	}
@@ -116,30 +116,6 @@ func unknownKey(s config.Setting) error {
 
 // mistyped is how many letters of a key may be wrong for another one to be meant.
 const mistyped = 2
-
-// editsBetween is how many letters of a have to be put in, left out, exchanged or swapped with the next to make b of it.
-func editsBetween(a, b string) int {
-	var before, last []int
-	next := make([]int, len(b)+1)
-	for j := range next {
-		next[j] = j
-	}
-	for i := range len(a) {
-		before, last, next = last, next, make([]int, len(b)+1)
-		next[0] = i + 1
-		for j := range len(b) {
-			if next[j+1] = min(last[j+1], next[j]) + 1; a[i] == b[j] {
-				next[j+1] = min(next[j+1], last[j])
-			} else {
-				next[j+1] = min(next[j+1], last[j]+1)
-			}
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				next[j+1] = min(next[j+1], before[j-1]+1)
-			}
-		}
-	}
-	return next[len(b)]
-}
 
 // fromFile fills an option that nothing before has set.
 func fromFile(flags *pflag.FlagSet, name string, settings []config.Setting) error {

@@ -45,16 +45,13 @@ var (
 // api.github.com, SUB.ghe.com has api.SUB.ghe.com, any other host is a GitHub
 // Enterprise Server with /api/v3. A non-empty apiURL overrides that. Plain
 // http is accepted for loopback alone.
+//
+// What is refused is an [*ScopeError], which may know what is meant.
 func ParseScope(rawURL, apiURL string) (Scope, error) {
-	u, err := parseRoot(rawURL)
+	scope, err := parseScope(rawURL)
 	if err != nil {
-		return Scope{}, err
+		return Scope{}, asMeant(err, rawURL)
 	}
-	scope := Scope{server: u.Scheme + "://" + u.Host}
-	if !scope.read(u.Path) {
-		return Scope{}, fmt.Errorf("%w: %q", ErrScope, rawURL)
-	}
-	scope.api = apiRoot(u)
 	if apiURL != "" {
 		api, err := parseRoot(apiURL)
 		if err != nil {
@@ -65,13 +62,30 @@ func ParseScope(rawURL, apiURL string) (Scope, error) {
 	return scope, nil
 }
 
+func parseScope(rawURL string) (Scope, error) {
+	u, err := parseRoot(rawURL)
+	if err != nil {
+		return Scope{}, err
+	}
+	if reason := notScopes(u.Hostname()); reason != "" {
+		return Scope{}, fmt.Errorf("%w: %q: %s", ErrScope, rawURL, reason)
+	}
+	scope := Scope{server: u.Scheme + "://" + u.Host, api: apiRoot(u)}
+	if !scope.read(u.Path) {
+		return Scope{}, fmt.Errorf("%w: %q", ErrScope, rawURL)
+	}
+	return scope, nil
+}
+
 // read takes the names out of a URL's path. Like config.sh it knows the word
 // enterprises in any case.
 func (s *Scope) read(path string) bool {
 	first, second, two := strings.Cut(strings.Trim(path, "/"), "/")
 	switch {
-	case strings.EqualFold(first, "orgs") || !validOwner.MatchString(first):
+	case strings.EqualFold(first, "orgs") || strings.EqualFold(first, "organizations") || !validOwner.MatchString(first):
 		return false
+	case strings.EqualFold(first, "api") && second == "v3":
+		return false // the API of a server, which is for --api-url
 	case strings.EqualFold(first, "enterprises"):
 		s.Kind, s.Owner = Enterprise, second
 		return validOwner.MatchString(second)
@@ -100,6 +114,10 @@ func parseRoot(raw string) (*url.URL, error) {
 		return nil, fmt.Errorf("%w: %q would send credentials unencrypted; plain http is for loopback alone", ErrScope, raw)
 	}
 	u.Host = strings.ToLower(u.Host)
+	// A name with the root's dot behind it is the same name; certificates and lists of hosts know it without.
+	if name := strings.TrimSuffix(u.Hostname(), "."); name != u.Hostname() {
+		u.Host = strings.Replace(u.Host, name+".", name, 1)
+	}
 	return u, nil
 }
 

@@ -33,6 +33,8 @@ func TestParseScope(t *testing.T) {
 		{name: "enterprise server that looks like another", url: "https://notgithub.com/octo-org", kind: Organization, path: "/orgs/octo-org", api: "https://notgithub.com/api/v3", wantURL: "https://notgithub.com/octo-org"},
 		{name: "enterprise server that ends alike", url: "https://notghe.com/octo-org", kind: Organization, path: "/orgs/octo-org", api: "https://notghe.com/api/v3", wantURL: "https://notghe.com/octo-org"},
 		{name: "another API root", url: "https://github.com/octo-org", apiURL: "https://api.corp.example/github/", kind: Organization, path: "/orgs/octo-org", api: "https://api.corp.example/github", wantURL: "https://github.com/octo-org"},
+		{name: "the root's dot", url: "https://github.com./octo-org", kind: Organization, path: "/orgs/octo-org", api: "https://api.github.com", wantURL: "https://github.com/octo-org"},
+		{name: "the root's dot and a port", url: "https://git.corp.example.:8443/octo-org", kind: Organization, path: "/orgs/octo-org", api: "https://git.corp.example:8443/api/v3", wantURL: "https://git.corp.example:8443/octo-org"},
 		{name: "loopback by number", url: "http://127.0.0.1:3000/octo-org", kind: Organization, path: "/orgs/octo-org", api: "http://127.0.0.1:3000/api/v3", wantURL: "http://127.0.0.1:3000/octo-org"},
 		{name: "loopback by name", url: "http://localhost:3000/octo-org", kind: Organization, path: "/orgs/octo-org", api: "http://localhost:3000/api/v3", wantURL: "http://localhost:3000/octo-org"},
 		{name: "loopback of IPv6", url: "http://[::1]:3000/octo-org", kind: Organization, path: "/orgs/octo-org", api: "http://[::1]:3000/api/v3", wantURL: "http://[::1]:3000/octo-org"},
@@ -50,6 +52,56 @@ func TestParseScope(t *testing.T) {
 				t.Errorf("Same does not know its own URL %s", c.wantURL)
 			}
 		})
+	}
+}
+
+// What people copy is refused with what it means, where that is one thing.
+func TestScopeMeant(t *testing.T) {
+	t.Parallel()
+	const hello, octo = "https://github.com/octo-org/hello", "https://github.com/octo-org"
+	for url, want := range map[string]string{
+		"https://github.com/octo-org/hello/settings/actions/runners/new":         hello,
+		"https://github.com/octo-org/hello/tree/main":                            hello,
+		"https://github.com/octo-org/hello?tab=readme":                           hello,
+		"https://github.com/octo-org/hello#readme":                               hello,
+		"https://github.com/orgs/octo-org/repositories":                          octo,
+		"https://github.com/organizations/octo-org/settings/actions/runners/new": octo,
+		"https://github.com/enterprises/octo/settings/actions/runners":           "https://github.com/enterprises/octo",
+		"https://api.github.com/repos/octo-org/hello/actions/runners":            hello,
+		"https://api.github.com/orgs/octo-org":                                   octo,
+		"https://api.octo.ghe.com/orgs/octo-org":                                 "https://octo.ghe.com/octo-org",
+		"https://git.corp.example/api/v3/repos/octo-org/hello":                   "https://git.corp.example/octo-org/hello",
+		"git@github.com:octo-org/hello.git":                                      hello + ".git",
+		"ssh://git@github.com:22/octo-org/hello":                                 hello,
+		"git+ssh://git@git.corp.example/octo-org/hello":                          "https://git.corp.example/octo-org/hello",
+		"git://github.com/octo-org/hello":                                        hello,
+		"http://github.com/octo-org/hello":                                       hello,
+		"http://git.corp.example:80/octo-org":                                    "https://git.corp.example/octo-org",
+		"https://mona:s3cr3t@git.corp.example:8443/octo-org":                     "https://git.corp.example:8443/octo-org",
+		"http://127.0.0.1:3000/octo-org#tab":                                     "http://127.0.0.1:3000/octo-org",
+		"http://[::1]:3000/octo-org?x":                                           "http://[::1]:3000/octo-org",
+		"https://[fd00::1]/octo-org/a/b":                                         "https://[fd00::1]/octo-org/a",
+		"github.com/octo-org/hello":                                              hello,
+		"octo-org/hello":                                                         hello,
+		"https:/github.com/octo-org":                                             octo,
+		`"https://github.com/octo-org"`:                                          octo,
+		"<https://github.com/octo-org>":                                          octo,
+		" https://github.com/octo-org\n":                                         octo,
+		`https:\\github.com\octo-org\hello`:                                      hello,
+		"":                                                                       "", "https://github.com": "", "https://github.com/enterprises": "", "https://gitlab.com/octo-org": "", "https://gist.github.com/octo-org": "",
+		"https://github.com/octo-org/..": "", "https://git.corp.example/api/v3": "", "https://mona:s3cr3t@git hub/octo-org": "", "two words": "",
+	} {
+		_, err := ParseScope(url, "")
+		var refused *ScopeError
+		if !errors.As(err, &refused) || refused.Meant != want || strings.Contains(err.Error(), "s3cr3t") || want != "" && !strings.HasSuffix(err.Error(), "; is "+want+" meant?") {
+			t.Errorf("%q: %v, want %q", url, err, want)
+		}
+		if want == "" {
+			continue
+		}
+		if _, err := ParseScope(want, ""); err != nil {
+			t.Errorf("%q: what is said to be meant is none: %v", url, err)
+		}
 	}
 }
 
@@ -85,6 +137,14 @@ func TestParseScopeRefuses(t *testing.T) {
 		{name: "nothing once .git is off", url: "https://github.com/octo-org/.git"},
 		{name: "two endings", url: "https://github.com/octo-org/hello.git.git"},
 		{name: "blank", url: "https://github.com/octo org"},
+		{name: "a host for files", url: "https://raw.githubusercontent.com/octo-org/hello"},
+		{name: "a host for snippets", url: "https://gist.github.com/octo-org/hello"},
+		{name: "the API's host", url: "https://api.github.com/octo-org/hello"},
+		{name: "the API's host of a company", url: "https://api.octo.ghe.com/octo-org"},
+		{name: "no company", url: "https://ghe.com/octo-org"},
+		{name: "somebody else's", url: "https://gitlab.com/octo-org/hello"},
+		{name: "a server's API", url: "https://git.corp.example/api/v3"},
+		{name: "settings of an organization", url: "https://github.com/organizations/octo-org"},
 		{name: "newline", url: "https://github.com/octo-org\n"},
 		{name: "API without TLS", url: "https://github.com/octo-org", apiURL: "http://api.corp.example"},
 		{name: "API with a password", url: "https://github.com/octo-org", apiURL: "https://mona:s3cr3t@api.corp.example", not: "s3cr3t"},
