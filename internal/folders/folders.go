@@ -99,7 +99,7 @@ func Descend(base *os.Root, names []string) (*os.Root, error) {
 	for i, name := range names {
 		next, err := enterNamed(base, name)
 		if i > 0 {
-			_ = base.Close()
+			_ = base.Close() // it was only read from
 		}
 		if err != nil {
 			return nil, err
@@ -141,7 +141,7 @@ func Enter(parent *os.Root, name string) (*os.Root, error) {
 		err = errChanged
 	}
 	if err != nil {
-		_ = folder.Close()
+		_ = folder.Close() // what has failed is known
 		return nil, Cause(err)
 	}
 	return folder, nil

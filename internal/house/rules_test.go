@@ -83,7 +83,7 @@ func arrows() []arrow {
 		{"internal/jail", []string{
 			"internal/reaper", "internal/account", "internal/removal", "internal/svc/systemd/transient", "internal/svc", "internal/jobobject", "internal/lifehost",
 		}},
-		{"internal/lifehost", []string{"internal/jobobject", "internal/svc/scm"}},
+		{"internal/lifehost", []string{"internal/acl", "internal/jobobject", "internal/svc/scm"}},
 		{"internal/jobobject", nil},
 		{"internal/register", []string{ // the record says who joins
 			"internal/inuse",

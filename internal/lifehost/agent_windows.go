@@ -26,18 +26,7 @@ type Command struct {
 }
 
 // Stop returns when the service of a life is at rest: what it has started is ended by then.
-func Stop(ctx context.Context, name string) error {
-	gently, cancel := context.WithTimeout(ctx, hostGrace)
-	defer cancel()
-	err := scm.Stop(gently, name)
-	if err == nil || ctx.Err() != nil {
-		return err
-	}
-	if err := scm.Kill(name); err != nil {
-		return err
-	}
-	return scm.Stop(ctx, name)
-}
+func Stop(ctx context.Context, name string) error { return scm.Halt(ctx, name, hostGrace) }
 
 // Start has a service start a program. After a failure the service is at rest. The error is a [*RefusedError] where the service has
 // not been able to start the program.
@@ -82,11 +71,14 @@ func start(ctx context.Context, c Command) (*Life, error) {
 		failed <- err
 	}()
 	file, err := p.accept(ctx)
+	if err != nil {
+		cancel() // the start is not waited for either
+	}
 	if started := <-failed; started != nil || err != nil {
 		if file != nil {
 			_ = file.Close() // nothing was said on it
 		}
-		if started != nil {
+		if started != nil && !errors.Is(started, context.Canceled) {
 			err = started // which has ended the waiting
 		}
 		return nil, err
@@ -240,7 +232,7 @@ func (l *Life) End(ctx context.Context) error {
 	if err := Stop(ctx, l.service); err != nil {
 		return fmt.Errorf("ending service %q: %w", l.service, err)
 	}
-	<-l.over // the other end is gone, and so hear has ended
-	_ = l.talk.file.Close()
+	<-l.over                // the other end is gone, and so hear has ended
+	_ = l.talk.file.Close() // its other end is gone
 	return nil
 }

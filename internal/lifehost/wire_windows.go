@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/windows"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/acl"
 )
 
 // What the two ends of a life in a service say to each other, a line of JSON each. The pipe between them has one client, which the
@@ -58,7 +60,7 @@ type pipe struct {
 
 // newPipe makes a pipe that only these accounts can open, given as an SDDL text, and nobody over a network.
 func newPipe(access string) (*pipe, error) {
-	descriptor, err := windows.SecurityDescriptorFromString(access)
+	attributes, err := acl.Attributes(access)
 	if err != nil {
 		return nil, fmt.Errorf("describing who may open a pipe: %w", err)
 	}
@@ -70,9 +72,7 @@ func newPipe(access string) (*pipe, error) {
 	handle, err := windows.CreateNamedPipe(text,
 		windows.PIPE_ACCESS_DUPLEX|windows.FILE_FLAG_FIRST_PIPE_INSTANCE|windows.FILE_FLAG_OVERLAPPED,
 		windows.PIPE_TYPE_BYTE|windows.PIPE_READMODE_BYTE|windows.PIPE_WAIT|windows.PIPE_REJECT_REMOTE_CLIENTS,
-		1, pipeBuffer, pipeBuffer, 0, &windows.SecurityAttributes{
-			Length: 24, SecurityDescriptor: descriptor, // of a structure of two pointers and a number, on 64 bits
-		})
+		1, pipeBuffer, pipeBuffer, 0, attributes)
 	if err != nil {
 		return nil, fmt.Errorf("making pipe %q: %w", name, err)
 	}

@@ -50,7 +50,7 @@ func (s *Service) letGo(ctx context.Context) error {
 			if err := s.Stop(ctx, svc.Gently); err != nil {
 				return err
 			}
-			if err = Stop(ctx, name); err == nil {
+			if err = Halt(ctx, name, settle); err == nil {
 				err = gone(ctx, name)
 			}
 		}

@@ -311,6 +311,20 @@ func end(ctx context.Context, name string, control svc.Cmd) error {
 	}
 }
 
+// Halt is Stop for a service that the manager does not start again by itself: one that takes longer than patience is killed.
+func Halt(ctx context.Context, name string, patience time.Duration) error {
+	gently, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := Stop(gently, name)
+	if gently.Err() == nil || ctx.Err() != nil {
+		return err
+	}
+	if err := Kill(name); err != nil {
+		return err
+	}
+	return Stop(ctx, name)
+}
+
 // Tell sends a control of the service's own to it. It was taken in when that succeeds.
 func Tell(name string, control uint32) error {
 	service, release, err := open(name, windows.SERVICE_USER_DEFINED_CONTROL|windows.SERVICE_QUERY_STATUS)

@@ -172,7 +172,7 @@ func (s *Service) Uninstall(ctx context.Context) (changed bool, err error) {
 	if err := s.Stop(ctx, svc.Gently); err != nil {
 		return false, err
 	}
-	if err := Stop(ctx, svc.LifeOf(s.unit.Name)); err != nil {
+	if err := Halt(ctx, svc.LifeOf(s.unit.Name), settle); err != nil {
 		return false, &svc.Error{Op: "stopping", Unit: svc.LifeOf(s.unit.Name), Err: err}
 	}
 	return remove(ctx, s.unit.Name)
