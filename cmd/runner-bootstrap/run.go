@@ -133,7 +133,8 @@ func prepareAgent(ctx context.Context, call *session, o *runOptions) (keeps *age
 	return &agent.Agent{
 		Store: host.Store, Fetcher: host.Fetcher, Log: host.Log, Connect: host.Connect, Anonymous: host.Anonymous,
 		Roots: host.Roots, UserAgent: host.UserAgent, Version: versionText(), Environment: host.Environment,
-		Socket: control.Place(host.Paths.Control, record.Name), Paths: host.Paths, Managed: managed(manager), Manager: manager, Watchdog: watchdog,
+		Socket: control.Place(host.Paths.Control, record.Name), Paths: host.Paths,
+		Managed: managed(manager), Manager: manager, Watchdog: watchdog,
 		Machine: host.Machine,
 	}, record.Name, nil
 }

@@ -18,9 +18,9 @@ type socket struct{ listener net.Listener }
 // pipes is where all named pipes of this host are.
 const pipes = `\\.\pipe\`
 
-// Place is where the agent of the runner called name will answer, at another place with each call: a user of this host who knew the name of a pipe
-// before its agent has made it could make one of that name, and so keep the agent from being told anything. Folder begins the names of
-// all pipes.
+// Place is where the agent of the runner called name will answer, at another place with each call: a user of this host who knew the
+// name of a pipe before its agent has made it could make one of that name, and so keep the agent from being told anything. Folder
+// begins the names of all pipes.
 func Place(folder, name string) string {
 	return folder + `\` + name + "-" + strings.ToLower(rand.Text())
 }

@@ -18,12 +18,12 @@ const inside = "MOUNTTEST_INSIDE"
 // it (nil: as it is), beside the tests that are parallel; it takes its outcome over, and the test is to return.
 func Apart(t *testing.T, prepare func(*exec.Cmd)) bool {
 	t.Helper()
-	if os.Getenv(inside) == t.Name() {
+	if os.Getenv(inside) == t.Name() { //nolint:forbidigo // this is no part of the program
 		return true
 	}
 	t.Parallel()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v") //nolint:gosec // it is this test
-	cmd.Env = append(os.Environ(), inside+"="+t.Name())
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v") //nolint:gosec,forbidigo // it is this test
+	cmd.Env = append(os.Environ(), inside+"="+t.Name())                                        //nolint:forbidigo // see above
 	if prepare != nil {
 		prepare(cmd)
 	}

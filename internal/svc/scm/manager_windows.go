@@ -4,11 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"syscall"
 	"time"
-	"unicode/utf16"
-	"unsafe"
 
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc"
@@ -46,23 +42,6 @@ type Status struct {
 	Exit windows.Errno
 	Code int
 }
-
-// Description is what the manager holds of a service.
-type Description struct {
-	Command string // the whole command line
-	Account string
-	Start   StartType
-}
-
-// StartType says when the manager starts a service, as Windows numbers it.
-type StartType uint32
-
-// When a service is started: with the system, when somebody asks for it, never.
-const (
-	Automatic StartType = windows.SERVICE_AUTO_START
-	Manual    StartType = windows.SERVICE_DEMAND_START
-	Disabled  StartType = windows.SERVICE_DISABLED
-)
 
 // open gives a service with just these rights, so that everybody may ask for what everybody may know.
 func open(name string, rights uint32) (*mgr.Service, func(), error) {
@@ -125,86 +104,6 @@ func hasEnded(pid uint32) bool {
 	defer windows.CloseHandle(process) //nolint:errcheck // nothing was written to it
 	event, err := windows.WaitForSingleObject(process, 0)
 	return err == nil && event == windows.WAIT_OBJECT_0
-}
-
-// Describe tells what the manager holds of a service.
-func Describe(name string) (Description, error) {
-	service, release, err := open(name, windows.SERVICE_QUERY_CONFIG)
-	if err != nil {
-		return Description{}, err
-	}
-	defer release()
-	// Not by the library's Config, which asks for more than every Windows, or what stands for it, has to tell.
-	size := uint32(1024)
-	for {
-		buffer := make([]byte, size)
-		config := (*windows.QUERY_SERVICE_CONFIG)(unsafe.Pointer(&buffer[0])) //nolint:gosec // as Windows gives it
-		err := windows.QueryServiceConfig(service.Handle, config, size, &size)
-		if errors.Is(err, windows.ERROR_INSUFFICIENT_BUFFER) && int(size) > len(buffer) {
-			continue
-		}
-		if err != nil {
-			return Description{}, fmt.Errorf("asking for its description: %w", err)
-		}
-		return Description{
-			Command: windows.UTF16PtrToString(config.BinaryPathName),
-			Account: windows.UTF16PtrToString(config.ServiceStartName),
-			Start:   StartType(config.StartType),
-		}, nil
-	}
-}
-
-// Change changes the command line of a service and when it starts, and the account where one is given, with its password if it has one.
-// What runs goes on as it was started.
-func Change(name, command string, start StartType, account, password string) error {
-	service, release, err := open(name, windows.SERVICE_CHANGE_CONFIG)
-	if err != nil {
-		return err
-	}
-	defer release()
-	text, err := windows.UTF16PtrFromString(command)
-	if err != nil {
-		return err
-	}
-	var as, with *uint16
-	if account != "" {
-		if as, err = windows.UTF16PtrFromString(account); err != nil {
-			return err
-		}
-		if with, err = windows.UTF16PtrFromString(password); err != nil {
-			return err
-		}
-	}
-	return windows.ChangeServiceConfig(service.Handle, windows.SERVICE_NO_CHANGE, uint32(start), windows.SERVICE_NO_CHANGE, text,
-		nil, nil, nil, as, with, nil)
-}
-
-// Marked tells whether a service was deleted and is still there, as it runs or somebody has it open. It is for administrators.
-func Marked(name string) (bool, error) {
-	service, release, err := open(name, windows.SERVICE_CHANGE_CONFIG)
-	if errors.Is(err, ErrAbsent) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	defer release()
-	// A change of nothing is refused like every other.
-	err = windows.ChangeServiceConfig(service.Handle, windows.SERVICE_NO_CHANGE, windows.SERVICE_NO_CHANGE, windows.SERVICE_NO_CHANGE,
-		nil, nil, nil, nil, nil, nil, nil)
-	if errors.Is(err, windows.ERROR_SERVICE_MARKED_FOR_DELETE) {
-		return true, nil
-	}
-	return false, err
-}
-
-// Foreign describes a service whose command does not end so; [ErrAbsent] where there is none.
-func Foreign(name, end string) (Description, error) {
-	held, err := Describe(name)
-	if err == nil && strings.HasSuffix(held.Command, end) {
-		return Description{}, ErrAbsent
-	}
-	return held, err
 }
 
 // Start starts a service and returns when it runs, or has failed to. One that runs already is success.
@@ -386,86 +285,6 @@ func Kill(name string) error {
 	}
 	err = windows.TerminateProcess(process, 1)
 	return errors.Join(err, windows.CloseHandle(process))
-}
-
-// Upkeep is what the manager does for a service beside starting it.
-type Upkeep struct {
-	// Restart is how long it waits after the first, the second and each later end that was not announced; it forgets those before
-	// after a day without any. Empty: it leaves the service as it is.
-	Restart []time.Duration
-	// NoRestart has it leave the service as it is after such an end, whatever it was told before.
-	NoRestart bool
-	// Shutdown is how long the service may take when the machine goes down; 0 is Windows' default.
-	Shutdown time.Duration
-	// OwnSID has the process of the service carry the service's own SID.
-	OwnSID bool
-	// Privileges are all that its process has of those that Windows gives to services. Empty: what its account has.
-	Privileges []string
-	// Describe is a line for people.
-	Describe string
-}
-
-// Keep sets what the manager does for a service. What a manager does not know is no failure, and is returned.
-func Keep(name string, u Upkeep) (unknown []string, err error) {
-	service, release, err := open(name, windows.SERVICE_CHANGE_CONFIG|windows.SERVICE_QUERY_CONFIG|windows.SERVICE_START)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	//nolint:gosec // that is how Windows takes these
-	set := func(what string, level uint32, value unsafe.Pointer) {
-		switch failed := windows.ChangeServiceConfig2(service.Handle, level, (*byte)(value)); {
-		case errors.Is(failed, windows.ERROR_INVALID_LEVEL):
-			unknown = append(unknown, what)
-		case failed != nil:
-			err = errors.Join(err, fmt.Errorf("setting its %s: %w", what, failed))
-		}
-	}
-	if u.Describe != "" {
-		text, failed := syscall.UTF16PtrFromString(u.Describe)
-		if failed != nil {
-			return nil, failed
-		}
-		set("description", windows.SERVICE_CONFIG_DESCRIPTION,
-			unsafe.Pointer(&windows.SERVICE_DESCRIPTION{Description: text})) //nolint:gosec // see set
-	}
-	if u.NoRestart {
-		if failed := service.ResetRecoveryActions(); failed != nil {
-			err = errors.Join(err, fmt.Errorf("taking back its recovery: %w", failed))
-		}
-	}
-	if len(u.Restart) > 0 {
-		var actions []mgr.RecoveryAction
-		for _, delay := range u.Restart {
-			actions = append(actions, mgr.RecoveryAction{Type: mgr.ServiceRestart, Delay: delay})
-		}
-		if failed := service.SetRecoveryActions(actions, uint32((24 * time.Hour).Seconds())); failed != nil {
-			err = errors.Join(err, fmt.Errorf("setting its recovery: %w", failed))
-		}
-	}
-	if u.Shutdown > 0 {
-		limit := uint32(u.Shutdown.Milliseconds())                                                 //nolint:gosec // hours at most
-		set("time at a shutdown", windows.SERVICE_CONFIG_PRESHUTDOWN_INFO, unsafe.Pointer(&limit)) //nolint:gosec // see set
-	}
-	if u.OwnSID {
-		kind := uint32(windows.SERVICE_SID_TYPE_UNRESTRICTED)
-		set("own SID", windows.SERVICE_CONFIG_SERVICE_SID_INFO, unsafe.Pointer(&kind)) //nolint:gosec // see set
-	}
-	if len(u.Privileges) > 0 {
-		list := multiString(u.Privileges)
-		info := struct{ list *uint16 }{&list[0]}
-		set("privileges", windows.SERVICE_CONFIG_REQUIRED_PRIVILEGES_INFO, unsafe.Pointer(&info)) //nolint:gosec // see set
-	}
-	return unknown, err
-}
-
-// multiString is a list of words as Windows takes one: each with a zero behind it, and one more at the end.
-func multiString(words []string) []uint16 {
-	var list []uint16
-	for _, word := range words {
-		list = append(append(list, utf16.Encode([]rune(word))...), 0)
-	}
-	return append(list, 0)
 }
 
 func pause(ctx context.Context) error {

@@ -88,7 +88,9 @@ func (s *Service) State(context.Context) (svc.State, error) {
 	if err != nil {
 		return svc.State{}, refused(s.unit.Name, "looking at", err)
 	}
-	state := svc.State{Installed: true, Enabled: held.Start == Automatic, MainPID: now.PID, UnitPath: svc.Path(s.unit.Name), Starts: held.Command}
+	state := svc.State{
+		Installed: true, Enabled: held.Start == Automatic, MainPID: now.PID, UnitPath: svc.Path(s.unit.Name), Starts: held.Command,
+	}
 	state.Active, state.Detail = activeOf(now)
 	state.ExitStatus = exitOf(now)
 	state.AsDescribed = s.command != "" && held.Command == s.command && strings.EqualFold(held.Account, systemAccount) &&

@@ -6,9 +6,8 @@ import (
 	"os"
 	"os/exec"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/svc/installer"
-
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc/installer"
 )
 
 // Service is one unit on this host. Its methods may be repeated: a state that is already reached is success.

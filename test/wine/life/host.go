@@ -41,7 +41,8 @@ func (h *host) For(t testing.TB) *host {
 // newHost starts a GitHub beside a Windows, on this host's loopback.
 func newHost(t *testing.T, m *wine.Machine, program string) *host {
 	t.Helper()
-	h := &host{Machine: m, program: program, server: contract.Start(t, githubtest.Config{Archive: offered(t, version), SessionTTL: time.Second})}
+	server := contract.Start(t, githubtest.Config{Archive: offered(t, version), SessionTTL: time.Second})
+	h := &host{Machine: m, program: program, server: server}
 	m.Write(token, h.server.Token()+"\n")
 	return h
 }
