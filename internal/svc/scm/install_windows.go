@@ -97,7 +97,7 @@ type wanted struct {
 func ofUnit(u svc.Unit) []wanted {
 	all := []wanted{{
 		Windows: installer.Windows{Name: u.Name, Description: u.Description, Executable: u.Executable, Args: u.Args, Automatic: true},
-		upkeep:  Upkeep{Restart: restartAfter(), Shutdown: u.StopTimeout, OwnSID: true},
+		upkeep:  Upkeep{Restart: restartAfter(), Shutdown: u.StopTimeout, OwnSID: true, Closed: true},
 	}}
 	if life := u.Life; life.Name != "" {
 		all = append(all, wanted{
@@ -105,7 +105,7 @@ func ofUnit(u svc.Unit) []wanted {
 				Name: life.Name, Description: "Jobs of " + u.Description + "; started by " + u.Name,
 				Executable: u.Executable, Args: life.Args, Account: life.Account,
 			},
-			upkeep:   Upkeep{OwnSID: true, Privileges: jobPrivileges()},
+			upkeep:   Upkeep{OwnSID: true, Closed: true, Privileges: jobPrivileges()},
 			password: life.Password,
 		})
 	}

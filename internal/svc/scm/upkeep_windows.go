@@ -25,13 +25,20 @@ type Upkeep struct {
 	OwnSID bool
 	// Privileges are all that its process has of those that Windows gives to services. Empty: what its account has.
 	Privileges []string
+	// Closed keeps everybody but the system and administrators from telling the service anything: by Windows' own list every service,
+	// and so every job, and whoever is logged on may send it controls of its own, and one of ours ends the running job.
+	Closed bool
 	// Describe is a line for people.
 	Describe string
 }
 
 // Keep sets what the manager does for a service. What a manager does not know is no failure, and is returned.
 func Keep(name string, u Upkeep) (unknown []string, err error) {
-	service, release, err := open(name, windows.SERVICE_CHANGE_CONFIG|windows.SERVICE_QUERY_CONFIG|windows.SERVICE_START)
+	rights := uint32(windows.SERVICE_CHANGE_CONFIG | windows.SERVICE_QUERY_CONFIG | windows.SERVICE_START)
+	if u.Closed {
+		rights |= windows.WRITE_DAC
+	}
+	service, release, err := open(name, rights)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +87,29 @@ func Keep(name string, u Upkeep) (unknown []string, err error) {
 		info := struct{ list *uint16 }{&list[0]}
 		set("privileges", windows.SERVICE_CONFIG_REQUIRED_PRIVILEGES_INFO, unsafe.Pointer(&info)) //nolint:gosec // see set
 	}
+	if u.Closed {
+		err = errors.Join(err, closeTo(service.Handle))
+	}
 	return unknown, err
+}
+
+// closed is Windows' own list for services less the right of others to send controls: they may look at it.
+const closed = "D:(A;;CCLCSWRPWPDTLOCRRC;;;SY)(A;;CCDCLCSWRPWPDTLOCRSDRCWDWO;;;BA)(A;;CCLCSWLORC;;;IU)(A;;CCLCSWLORC;;;SU)"
+
+// closeTo gives a service that list.
+func closeTo(service windows.Handle) error {
+	descriptor, err := windows.SecurityDescriptorFromString(closed)
+	if err != nil {
+		return fmt.Errorf("describing who may tell it something: %w", err)
+	}
+	list, _, err := descriptor.DACL()
+	if err == nil {
+		err = windows.SetSecurityInfo(service, windows.SE_SERVICE, windows.DACL_SECURITY_INFORMATION, nil, nil, list, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("setting who may tell it something: %w", err)
+	}
+	return nil
 }
 
 // multiString is a list of words as Windows takes one: each with a zero behind it, and one more at the end.
