@@ -26,7 +26,7 @@ type Upkeep struct {
 	// Privileges are all that its process has of those that Windows gives to services. Empty: what its account has.
 	Privileges []string
 	// Closed keeps everybody but the system and administrators from telling the service anything: by Windows' own list every service,
-	// and so every job, and whoever is logged on may send it controls of its own, and one of ours ends the running job.
+	// and so every job, and everybody who is logged on may send it controls of its own, and one of ours ends the running job.
 	Closed bool
 	// Describe is a line for people.
 	Describe string
