@@ -84,7 +84,7 @@ func start(ctx context.Context, c Command) (*Life, error) {
 		return nil, err
 	}
 	life := &Life{
-		service: c.Service, talk: newTalk(file), over: make(chan struct{}), gone: make(chan struct{}), empty: make(chan struct{}),
+		service: c.Service, talk: newTalk(file, maxReport), over: make(chan struct{}), gone: make(chan struct{}), empty: make(chan struct{}),
 	}
 	// A host that says nothing is given up: reading fails then.
 	stop := context.AfterFunc(ctx, func() { _ = file.Close() })
@@ -148,7 +148,7 @@ func (l *Life) begin(c Command) error {
 		return fmt.Errorf("telling the service what to start: %w", err)
 	}
 	var said report
-	if err := l.talk.in.Decode(&said); err != nil {
+	if err := l.talk.hear(&said); err != nil {
 		return fmt.Errorf("waiting for the service's word: %w", err)
 	}
 	switch {
@@ -167,7 +167,7 @@ func (l *Life) hear() {
 	over, gone, empty := once(l.over), once(l.gone), once(l.empty)
 	for {
 		var said report
-		if l.talk.in.Decode(&said) != nil {
+		if l.talk.hear(&said) != nil {
 			break // the host has ended
 		}
 		if said.Ended != nil {

@@ -42,7 +42,7 @@ func keepLife(ctx context.Context, arguments, environment []string) error {
 		return fmt.Errorf("reaching the agent: %w", err)
 	}
 	// It is left open until this process has ended: the reading below is given up by nothing else.
-	t := newTalk(file)
+	t := newTalk(file, maxOrder)
 	orders := t.orders()
 	var o order
 	select {
@@ -106,7 +106,7 @@ func (t *talk) orders() <-chan order {
 		defer close(said)
 		for {
 			var o order
-			if t.in.Decode(&o) != nil {
+			if t.hear(&o) != nil {
 				return // the agent has ended
 			}
 			said <- o

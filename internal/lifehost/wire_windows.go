@@ -1,11 +1,14 @@
 package lifehost
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"syscall"
 	"time"
@@ -149,13 +152,32 @@ func give(file *os.File, pid uint32) (uintptr, error) {
 	return uintptr(theirs), nil
 }
 
+const (
+	// maxOrder is far more than an environment and arguments have.
+	maxOrder = 4 << 20
+	// maxReport is far more than any report has. A job has the account of the process that reports, and may have made it its own: the
+	// agent, which is the system's, takes in no more.
+	maxReport = 64 << 10
+)
+
 // talk is one end of a pipe.
 type talk struct {
 	file *os.File
-	in   *json.Decoder
+	in   *bufio.Scanner
 	out  *json.Encoder
 }
 
-func newTalk(file *os.File) *talk {
-	return &talk{file: file, in: json.NewDecoder(file), out: json.NewEncoder(file)}
+// newTalk is an end that takes in messages of so many bytes.
+func newTalk(file *os.File, most int) *talk {
+	in := bufio.NewScanner(file)
+	in.Buffer(nil, most)
+	return &talk{file: file, in: in, out: json.NewEncoder(file)}
+}
+
+// hear takes in the next message; [io.EOF] when the other end is gone.
+func (t *talk) hear(message any) error {
+	if !t.in.Scan() {
+		return cmp.Or(t.in.Err(), io.EOF)
+	}
+	return json.Unmarshal(t.in.Bytes(), message)
 }
