@@ -250,6 +250,7 @@ func refusalMeanings() []meaning {
 		{register.ErrUnconfirmed, exitRefused, same, later},
 		{github.ErrNameTaken, exitRefused, plus("--name", "OTHER"), later},
 		{github.ErrUnprocessable, exitRefused, same, never},
+		{github.ErrRefused, exitRefused, same, later},
 		{plan.ErrGroupClosed, exitRefused, hintGroups, never},
 		{plan.ErrSpent, exitRefused, hintJITConfig, never},
 		{plan.ErrDiffers, exitRefused, plus("--replace"), never},

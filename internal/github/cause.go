@@ -45,12 +45,13 @@ func causes() []words {
 		of(`saml`, ErrSSO),
 		of(`forbids access via|oauth app access restrictions`, ErrTokenKind),
 		of(`suspended`, ErrSuspended),
-		of(`archived|repository (is|was|has been) (currently )?(disabled|locked|migrated)`, ErrPolicy),
+		of(`(token|credential)s? (has|have|is|are) expired|expired (token|credential)`, ErrUnauthorized),
+		of(`archived|repository (is |was |has been )?(currently )?(disabled|locked|migrated)`, ErrPolicy),
 		of(`ip allow list|ip address`, ErrPolicy),
 		of(`runners?\b.*\b(disabled|not (allowed|permitted|enabled|available))`, ErrPolicy),
 		of(`actions (is|are|has been|have been) (currently )?(disabled|not enabled)`, ErrPolicy),
 		of(`access blocked|access to this repository has been|disabled by|polic(y|ies)\b|upgrade to github`, ErrPolicy),
-		of(`must (have|be) (an? )?([a-z]+ )*(admin|owner|administrator)|admin (rights|access)`, ErrRole),
+		of(`must (have|be) (an? )?([a-z]+ )*(admin|owner|administrator)|admin (rights|access)|not an? ([a-z]+ )*(admin|owner|administrator)\b`, ErrRole),
 		of(`not accessible by integration`, ErrIntegration),
 		of(`not accessible by personal access token`, ErrFineGrained),
 	}
@@ -60,7 +61,7 @@ func causes() []words {
 // tell.
 func causeOf(status int, said string) error {
 	switch status {
-	case http.StatusUnavailableForLegalReasons:
+	case http.StatusUnavailableForLegalReasons, http.StatusPaymentRequired, http.StatusLocked:
 		return ErrPolicy
 	case http.StatusGone:
 		return ErrWithdrawn

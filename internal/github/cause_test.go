@@ -54,6 +54,15 @@ func TestTheSentenceTellsTheCause(t *testing.T) {
 		{403, "You have triggered an abuse detection mechanism. Please wait a few minutes before you try again.", github.ErrRateLimited},
 		{403, "API rate limit exceeded for user ID 1.", github.ErrRateLimited},
 		{403, "Maximum number of login attempts exceeded. Please try again later.", github.ErrRateLimited},
+		{403, "Repository disabled", github.ErrPolicy},
+		{403, "The requesting user is not an admin of the enterprise", github.ErrRole},
+		{403, "Your token has expired", github.ErrUnauthorized},
+		{402, "Payment required", github.ErrPolicy},
+		{423, "Repository is locked", github.ErrPolicy},
+		{400, "Problems parsing JSON", github.ErrRefused},
+		{405, "Method Not Allowed", github.ErrRefused},
+		{413, "Payload Too Large", github.ErrRefused},
+		{418, "", github.ErrRefused},
 		{403, "Forbidden", nil},
 		{404, "Not Found", nil},
 		{404, "Repository was archived so is read-only.", nil},
@@ -64,6 +73,9 @@ func TestTheSentenceTellsTheCause(t *testing.T) {
 			if is := c.cause != nil && cause.Error() == c.cause.Error(); errors.Is(err, cause) != is {
 				t.Errorf("%d %q: is %q: %t", c.status, c.said, cause, !is)
 			}
+		}
+		if c.cause != nil && !errors.Is(err, c.cause) {
+			t.Errorf("%d %q is not %q", c.status, c.said, c.cause)
 		}
 		limited := errors.Is(c.cause, github.ErrRateLimited)
 		if errors.Is(err, github.ErrForbidden) != (c.status == 403 && !limited) {

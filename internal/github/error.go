@@ -30,8 +30,10 @@ var (
 	// ErrUnprocessable means that GitHub understood and does not take it;
 	// [Error.Details] say what is wrong with which field.
 	ErrUnprocessable = errors.New("GitHub does not take what it was sent")
-	ErrRateLimited   = errors.New("the rate limit is used up")
-	ErrServer        = errors.New("the server failed")
+	// ErrRefused means that GitHub refuses a request in another way than those above: 400, 405, 413 and so on.
+	ErrRefused     = errors.New("GitHub refuses the request")
+	ErrRateLimited = errors.New("the rate limit is used up")
+	ErrServer      = errors.New("the server failed")
 	// ErrNetwork means that no answer came.
 	ErrNetwork = errors.New("GitHub could not be reached")
 )
@@ -137,6 +139,9 @@ func (e *Error) Is(target error) bool {
 		return e.Status == http.StatusUnprocessableEntity && !e.busy()
 	case ErrServer:
 		return e.Status >= http.StatusInternalServerError
+	case ErrRefused:
+		return e.Status >= http.StatusBadRequest && e.Status < http.StatusInternalServerError && e.cause == nil && !e.limited &&
+			!slices.Contains([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity}, e.Status)
 	}
 	return false
 }

@@ -16,6 +16,7 @@ const (
 
 // page is one page of any list.
 type page struct {
+	Total   int      `json:"total_count"`
 	Runners []Runner `json:"runners"`
 	Groups  []Group  `json:"runner_groups"`
 }
@@ -23,8 +24,9 @@ type page struct {
 // listed gets all pages of a list, each thing once. They are asked for by
 // number: a Link header is not followed, as it could lead to another host. While
 // we read, what is added or removed moves things from page to page; a page
-// without anything new is the end, and so is one that is not full. A list that
-// does not end is an error: half of one may not be taken for the whole.
+// without anything new is the end, and so is one that is not full, unless there
+// are said to be more: a server may give fewer on a page than it was asked for. A
+// list that does not end is an error: half of one may not be taken for the whole.
 func listed[T any](ctx context.Context, c *Client, r request, of func(page) []T, id func(T) int64) ([]T, error) {
 	var all []T
 	seen := map[int64]bool{}
@@ -50,7 +52,7 @@ func listed[T any](ctx context.Context, c *Client, r request, of func(page) []T,
 				all = append(all, item)
 			}
 		}
-		if len(of(answer)) < pageSize || len(all) == before {
+		if len(of(answer)) < pageSize && len(all) >= answer.Total || len(all) == before {
 			return all, nil
 		}
 	}

@@ -96,6 +96,9 @@ func (r reply) isPage() bool {
 // page describes an answer that is a page for people, by its title: that names
 // the portal or proxy which wants something. It is empty for what is no page.
 func (r reply) page() string {
+	if len(bytes.TrimSpace(r.body)) == 0 && r.status != http.StatusNoContent {
+		return ": it is empty"
+	}
 	if !r.isPage() {
 		return ""
 	}

@@ -43,8 +43,8 @@ func checkRetry(ctx context.Context, resp *http.Response, err error) (bool, erro
 	}
 	// These two do not pass by themselves: the operation is not there, or a portal is in the way.
 	lasting := resp.StatusCode == http.StatusNotImplemented || resp.StatusCode == http.StatusNetworkAuthenticationRequired
-	serverError := resp.StatusCode >= 500 && !lasting
-	return serverError && repeatable(ctx), nil
+	failed := resp.StatusCode >= 500 && !lasting || resp.StatusCode == http.StatusRequestTimeout || resp.StatusCode == http.StatusTooEarly
+	return failed && repeatable(ctx), nil
 }
 
 func repeatable(ctx context.Context) bool {
@@ -58,7 +58,15 @@ func repeatable(ctx context.Context) bool {
 	return false
 }
 
-// backoff has hosts that failed together not come back together.
-func backoff(least, most time.Duration, attempt int, _ *http.Response) time.Duration {
-	return retry.Backoff{First: least, Most: most}.Jitter(attempt + 1)
+// backoff has hosts that failed together not come back together. A server that says when to come back is not asked earlier, as
+// long as that is not later than we come back anyway.
+func backoff(least, most time.Duration, attempt int, resp *http.Response) time.Duration {
+	pause := retry.Backoff{First: least, Most: most}.Jitter(attempt + 1)
+	if resp == nil {
+		return pause
+	}
+	if asked, told := retry.After(resp.Header, time.Now(), most); told && asked > pause {
+		return retry.AtLeast(asked)
+	}
+	return pause
 }

@@ -371,3 +371,34 @@ func TestSendingAgainIsLoggedWithoutTheQuery(t *testing.T) {
 		}
 	})
 }
+
+// A server that is busy is asked again when it says, as long as that is not later than is waited anyway.
+func TestBusyServerSaysWhen(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		first       answer
+		least, most time.Duration
+		tries       int
+	}{
+		"unavailable":           {answer{status: 503, header: map[string]string{"Retry-After": "7"}}, 7 * time.Second, 11 * time.Second, 2},
+		"unavailable, long":     {answer{status: 503, header: map[string]string{"Retry-After": "3600"}}, 20 * time.Second, 31 * time.Second, 2},
+		"unavailable, no words": {answer{status: 503, header: map[string]string{"Retry-After": "soon"}}, 0, time.Second, 2},
+		"timeout of a request":  {answer{status: 408}, 0, time.Second, 2},
+		"too early":             {answer{status: 425}, 0, time.Second, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := &script{answers: []answer{c.first, {status: 200}}}
+				began := time.Now()
+				resp, err := scripted(s).Do(request(t.Context(), t, "GET", ""))
+				if err != nil || resp.StatusCode != http.StatusOK || len(s.at) != c.tries {
+					t.Fatalf("%v, %v after %d tries", resp, err, len(s.at))
+				}
+				if took := time.Since(began); took < c.least || took > c.most {
+					t.Errorf("it took %v, want %v to %v", took, c.least, c.most)
+				}
+			})
+		})
+	}
+}
