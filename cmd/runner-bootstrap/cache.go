@@ -46,7 +46,7 @@ func (o *keepOptions) options() []option {
 
 func newCache(call *session) *cobra.Command {
 	list, prune := &cacheListOptions{}, &cachePruneOptions{}
-	return call.family("cache", "List or clean the download cache",
+	return family("cache", "List or clean the download cache",
 		call.command("list", "List the runners in the cache", `
 Shows version, platform, digest, size and age of every runner that was fetched,
 verified and unpacked.`, list.groups(), func(context.Context) error { return listCache(call, list) }),

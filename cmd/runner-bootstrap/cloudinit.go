@@ -47,12 +47,12 @@ func (o *userDataOptions) options() []option {
 	return []option{
 		{
 			name: "baked", commands: "cloud-init",
-			usage: "the image has this program already, and best the runner in its cache (see prepare)",
+			usage: "the image already has this program, and should have the runner in its cache (see prepare)",
 			on:    &o.baked,
 		},
 		{
 			name: "package", value: "URL", commands: "cloud-init",
-			usage: "deb or rpm of this program that the machine shall install, instead of the one of this very release",
+			usage: "URL of the deb or rpm that the machine installs, instead of the one of this release",
 			text:  &o.packageURL,
 		},
 		{
@@ -62,12 +62,12 @@ func (o *userDataOptions) options() []option {
 		},
 		{
 			name: "checksums-sha256", value: "HEX", commands: "cloud-init",
-			usage: "digest that checksums.txt of this release must have on the machine; it is fetched to find out if it is not given",
+			usage: "digest that checksums.txt of this release must have; if not given, it is downloaded now to find out",
 			text:  &o.checksumsSHA256,
 		},
 		{
 			name: "i-know", commands: "cloud-init",
-			usage: "put the long-lived credential into the user data, where every process of the machine may be able to read it",
+			usage: "put the long-lived credential into the user data, where every process of the machine may read it",
 			on:    &o.exposeSecrets,
 		},
 		{
@@ -84,14 +84,15 @@ func newCloudInit(call *session) *cobra.Command {
 Takes the options of install, and prints them as user data for cloud-init: the
 machine gets a configuration file, this program in the same version (unless
 --baked), and its first-boot unit, which tries again until there is a runner.
-The version is pinned by the digest of its checksums.txt, which is fetched once,
-here, unless you give it (--checksums-sha256). Nothing else is fetched. Files that options name go along, unless their paths are
-absolute and there are none here; the machine keeps those in its image.
+The version is pinned by the digest of its checksums.txt, which is downloaded
+once, now, unless you give it (--checksums-sha256). Nothing else is downloaded.
+Files that options name are put into the user data. A file with an absolute path
+that is not on this host is left to the image of the machine.
 
-Everybody on the machine, jobs included, can usually read user data from the cloud's
-metadata service. So a long-lived credential does not belong into it: let the machine
-fetch one (--token-command, --app-key-command), or bring a registration token or a
-just-in-time configuration, which is of no use after it was used.`,
+Everybody on the machine, also a job, can usually read the user data from the
+cloud's metadata service. So do not put a long-lived credential into it: let the
+machine fetch one (--token-command, --app-key-command), or use a registration
+token or a just-in-time configuration, which are soon of no use.`,
 		o.groups(), func(ctx context.Context) error {
 			return call.bounded(ctx, func(ctx context.Context) error { return makeUserData(ctx, call, o) })
 		})

@@ -17,13 +17,13 @@ import (
 
 func newConfig(call *session) *cobra.Command {
 	validated, shown := &installOptions{}, &installOptions{}
-	return call.family("config", "Look at the configuration",
+	return family("config", "Look at the configuration",
 		call.command("validate", "Say whether the configuration file is understood", `
 Reads the file that install would read, and checks every key and value of it, together
 with the variables and options that are given. What is wrong is told with file, line
 and column. GitHub is not asked, and no secret is read.`, validated.groups(),
 			func(context.Context) error { return validateConfig(call, validated) }),
-		call.command("show", "Show which options hold, and from where", `
+		call.command("show", "Show the options in force, and where they come from", `
 Shows the value of every option that install would take, and where it comes from: an
 option of this call, a variable, a line of the configuration file, or the default. What
 may be a secret is not shown.`, shown.groups(), func(context.Context) error { return showConfig(call, shown) }),

@@ -45,10 +45,10 @@ type repairOptions struct{ fix bool }
 func (o *repairOptions) options() []option {
 	return []option{{
 		name: "fix", commands: "doctor prepare",
-		usage: onWindows("install missing libraries by the package manager (doctor), "+
+		usage: "install missing libraries by the package manager (doctor), " +
 			"remove what each machine makes again (prepare); needs root",
-			"remove what each machine makes again (prepare); needs an administrator"),
-		on: &o.fix,
+		windows: "remove what each machine makes again (prepare); needs an administrator",
+		on:      &o.fix,
 	}}
 }
 
@@ -67,10 +67,10 @@ func (e *checksError) Unwrap() error { return errUnhealthy }
 func newDoctor(call *session) *cobra.Command {
 	o := &doctorOptions{}
 	return call.command("doctor", "Look for everything that would stop an install", `
-Looks at this host, at the way to GitHub, and at what the credential may do there,
-for everything that would stop an install or the runner after it, and names a
-command for each. It changes nothing, `+onWindows(`needs no root, and without --url asks nobody.
-With --fix it installs missing libraries first. It`, `and without --url asks nobody. It`)+` ends with exit code 9 if a check
+Checks this host, the network to GitHub, and what the credential may do there, for
+everything that would stop an install or the runner after it, and gives a command
+for each. It changes nothing, `+onWindows(`needs no root, and without --url uses no network.
+With --fix it installs missing libraries first. It`, `and without --url uses no network. It`)+` ends with exit code 9 if a check
 has failed; warnings do not count.`, o.groups(), call.withHost(bind(call, o, runDoctor)))
 }
 

@@ -37,9 +37,9 @@ func (o *resumeOptions) options() []option {
 func newDrain(call *session) *cobra.Command {
 	o := &drainOptions{}
 	return call.command("drain", "Let the running job finish and take no other", `
-Returns when the runner's listener has ended, which is when its job has, or its
---drain-timeout is over. The service goes on without it until drain --resume, or
-until it is started again.`, o.groups(), call.withHost(bind(call, o, runDrain)))
+Returns when the running job has ended, or the runner's --drain-timeout is over.
+The service stays up, and the runner takes no job until drain --resume, or until
+the service is started again.`, o.groups(), call.withHost(bind(call, o, runDrain)))
 }
 
 func runDrain(ctx context.Context, call *session, host *bootstrap.Host, o *drainOptions) error {

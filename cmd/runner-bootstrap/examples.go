@@ -119,9 +119,9 @@ func examplesOfCalls(command string) []example {
 		}
 	case "runners-prune":
 		return []example{
-			{"Which have been offline for long", ourselves + "runners prune" + about},
-			{"Take them away", ourselves + "runners prune --delete" + about},
-			{"Those with a label", ourselves + "runners prune --label gpu --delete" + about},
+			{"List those of a kind that are offline", ourselves + "runners prune 'ci-*'" + about},
+			{"Delete them", ourselves + "runners prune 'ci-*' --delete" + about},
+			{"Of all runners, those with a label", ourselves + "runners prune '*' --label gpu --delete" + about},
 		}
 	case "labels-list", "labels-clear":
 		verb := "labels " + command[len("labels-"):]

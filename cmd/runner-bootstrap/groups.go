@@ -11,7 +11,7 @@ import (
 
 func newGroups(call *session) *cobra.Command {
 	o := &gitHubOptions{}
-	return call.family("groups", "List the runner groups of an organization or enterprise",
+	return family("groups", "List the runner groups of an organization or enterprise",
 		call.command("list", "List the runner groups", `
 Lists the runner groups of the organization or enterprise. A repository has none.`, o.groups(), call.withScope(bind(call, o, listGroups))))
 }

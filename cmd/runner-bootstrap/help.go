@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -51,11 +52,16 @@ func headingOf(g group) heading {
 }
 
 // explained is what an option means, and its default.
-func (o option) explained() string {
+func (o option) explained() string { return o.withDefault(o.meaning()) }
+
+// meaning is what the option does on this system.
+func (o option) meaning() string { return firstOf(onWindows("", o.windows), o.usage) }
+
+func (o option) withDefault(text string) string {
 	if o.fallback == "" {
-		return o.usage
+		return text
 	}
-	return o.usage + " (default " + o.fallback + ")"
+	return text + " (default " + o.fallback + ")"
 }
 
 // typedName is an option and what its value is called.
@@ -112,7 +118,7 @@ func usageOf(call *session, c *cobra.Command, width int) string {
 				terminal.BrokenCommand(e.command, width) + "\n")
 		}
 	}
-	options := optionsFor(commandKey(c), call.groups[c])
+	options := slices.DeleteFunc(optionsFor(commandKey(c), call.groups[c]), func(o option) bool { return o.foreign(commandKey(c)) })
 	for i, o := range options {
 		if i == 0 || options[i-1].under != o.under {
 			fmt.Fprintf(&b, "\n%s:\n", o.under)

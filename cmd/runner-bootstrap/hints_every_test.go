@@ -142,7 +142,9 @@ PATH=/nonexistent
 		root := newRoot(&session{streams: streams{in: strings.NewReader(""), out: &bytes.Buffer{}, err: &bytes.Buffer{}}})
 		command, rest, err := root.Find(joined(words))
 		if err == nil && command.Runnable() {
-			err = command.ParseFlags(rest)
+			if err = command.ParseFlags(rest); err == nil && !slices.Contains(words, "--help") {
+				err = command.ValidateArgs(command.Flags().Args())
+			}
 		}
 		if err != nil && !slices.Contains(words, "--help") {
 			t.Errorf("%s: %q is not understood: %v", about, words, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -53,15 +52,15 @@ func newInstall(call *session) *cobra.Command {
 	return call.command("install", "Make this host a runner", `
 Checks first, then downloads, verifies, registers and starts the runner. Safe to
 repeat: finished steps are skipped, and a run that was interrupted, even killed,
-is continued. An option that is not given stays as an earlier install of this
-runner was told, --url, --name and --count included; --reset forgets all that.
+is continued. Options that you do not give keep the values of an earlier install
+of this runner, also --url, --name and --count; --reset forgets them.
 
---name and --labels may have {hostname}, {random} and {n} (the number among
---count), and what a cloud knows of its machine: {instance_id}, {region}, {zone}
-and {instance_type} of AWS, Azure, Google Cloud or OpenStack. Where that is not
-known, a label is left out, and a name is refused. {hostname} is what the host
-is called, with something of its own where that is a name that images come with,
-such as localhost.`, o.groups(), askingFirst(call, patiently(call, call.withHost(bind(call, o, runInstall)))))
+--name and --labels may contain {hostname}, {random} and {n} (the number of the
+runner among --count), and on AWS, Azure, Google Cloud and OpenStack also
+{instance_id}, {region}, {zone} and {instance_type}. If one of these is not
+known, a label with it is left out, and a name with it is refused. {hostname} is
+the name of the host; if many hosts have that name, such as localhost, something
+unique is added.`, o.groups(), askingFirst(call, patiently(call, call.withHost(bind(call, o, runInstall)))))
 }
 
 // askingFirst asks a person for what an install cannot do without.
@@ -212,9 +211,6 @@ func (o *installOptions) check(scope github.Scope) error {
 func (o *installOptions) checkAlone() error {
 	if err := o.account.check(); err != nil {
 		return err
-	}
-	if runtime.GOOS == "windows" && len(o.lifecycle.allow) > 0 {
-		return usagef("--allow is for Linux: on Windows, jobs may do what their account may; see --user")
 	}
 	if o.count.count < 1 {
 		return usagef("--count: at least one runner")

@@ -23,7 +23,7 @@ func (o *issuedOptions) options() []option {
 	return []option{
 		{
 			name: "registration-token-file", once: true, value: "FILE", given: givenSecret, commands: "install cloud-init",
-			usage: "file with a registration token that was minted elsewhere; no other credential is needed then",
+			usage: "file with a registration token from GitHub's page or another program; no other credential is needed then",
 			text:  &o.registrationTokenFile,
 		},
 		{
@@ -33,7 +33,7 @@ func (o *issuedOptions) options() []option {
 		},
 		{
 			name: "remove-token-file", once: true, value: "FILE", given: givenSecret, commands: "uninstall",
-			usage: "file with a remove token that was minted elsewhere; no other credential is needed then",
+			usage: "file with a remove token from GitHub's page or another program; no other credential is needed then",
 			text:  &o.removeTokenFile,
 		},
 	}

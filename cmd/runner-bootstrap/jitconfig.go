@@ -24,7 +24,7 @@ func newJITConfig(call *session) *cobra.Command {
 	return call.command("jitconfig", "Register an ephemeral runner and print its configuration", `
 Registers a runner for one job and prints its just-in-time configuration, and
 nothing else, to standard output: for controllers that hand it to a host, which
-then needs no credential. It can be had only once. If the name is taken by a runner
+then needs no credential. GitHub gives it only once. If the name is taken by a runner
 that never connected, the new one gets a suffix.`, o.groups(), call.withScope(bind(call, o, makeJITConfig)))
 }
 

@@ -14,7 +14,7 @@ import (
 type labelWork func(ctx context.Context, client *github.Client, id int64, names []string) ([]github.Label, error)
 
 func newLabels(call *session) *cobra.Command {
-	return call.family("labels", "List or change the labels of a runner at GitHub",
+	return family("labels", "List or change the labels of a runner at GitHub",
 		call.taking(labelCommand(call, "list", "List a runner's labels", `
 Lists the labels of a runner, named by its id or its name.`,
 			func(ctx context.Context, c *github.Client, id int64, _ []string) ([]github.Label, error) {

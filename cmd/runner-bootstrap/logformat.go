@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -19,7 +20,8 @@ const (
 )
 
 func logFormats() []string {
-	return []string{formatAuto, formatLines, formatJournal, formatText, formatJSON}
+	all := []string{formatLines, formatJournal, formatText, formatJSON, formatAuto}
+	return slices.DeleteFunc(all, func(f string) bool { return f == formatJournal && runtime.GOOS == "windows" })
 }
 
 // formatOf is what auto stands for: plain lines, which a person can read, with priorities where the journal

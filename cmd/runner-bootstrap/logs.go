@@ -44,7 +44,7 @@ func (o *showOptions) options() []option {
 	return []option{
 		{
 			name: "follow", short: "f", once: true, commands: "logs",
-			usage: "go on with what is added, until Ctrl-C",
+			usage: "follow: show new lines as they come, until Ctrl-C",
 			on:    &o.follow,
 		},
 		{
@@ -59,8 +59,8 @@ func newLogs(call *session) *cobra.Command {
 	o := &logsOptions{}
 	return call.command("logs", "Show the log of a runner", `
 Shows what the service of a runner has logged: when it listened, which jobs it ran
-and how they ended, and what went wrong. The log of a runner without a service is
-where its output went, and is not kept.`, o.groups(),
+and how they ended, and what went wrong. A runner without a service
+writes to where you started it, and that is not kept.`, o.groups(),
 		func(ctx context.Context) error { return runLogs(ctx, call, o) })
 }
 

@@ -90,8 +90,11 @@ func writeConfigTemplate(w io.Writer) error {
 		if o.name == "config" {
 			continue // it would name this file
 		}
+		if o.foreign("install") {
+			continue
+		}
 		b.WriteString("\n")
-		for _, line := range terminal.Wrapped(o.usage, 78) {
+		for _, line := range terminal.Wrapped(o.meaning(), 78) {
 			b.WriteString("# " + line + "\n")
 		}
 		fmt.Fprintf(&b, "#%s: %s\n", o.name, o.sample())

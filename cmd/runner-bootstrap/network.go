@@ -24,7 +24,7 @@ func (o *networkOptions) options() []option {
 	return []option{
 		{
 			name: "proxy", value: "URL", commands: credentialCommands,
-			usage: "HTTP proxy for everything, the runner and its jobs included; instead of the variable https_proxy",
+			usage: "HTTP proxy for everything, also for the runner and its jobs; instead of the variable https_proxy",
 			text:  &o.proxy,
 		},
 		{
@@ -34,7 +34,7 @@ func (o *networkOptions) options() []option {
 		},
 		{
 			name: "ca-file", value: "FILE", given: givenRead, commands: credentialCommands,
-			usage: "certificate authorities in PEM to trust beside the system's, for the runner and its jobs as well",
+			usage: "file of certificate authorities (PEM) to trust in addition to the system's, also for the runner and its jobs",
 			text:  &o.caFile,
 		},
 	}

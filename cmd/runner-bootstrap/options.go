@@ -15,6 +15,8 @@ type option struct {
 	name     string
 	value    string // what its value is called in help; empty for a switch
 	usage    string
+	windows  string // what is said on Windows instead; empty: the same
+	only     exclusive
 	fallback string // its default, as it would be typed
 	// choices are the only values that it can have. Typed without a value, as a switch, it has the first.
 	choices  []string

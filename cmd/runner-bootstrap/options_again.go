@@ -7,7 +7,7 @@ func (o *againOptions) options() []option {
 	return []option{
 		{
 			name: "reset", once: true, commands: "install",
-			usage: "forget what earlier installs of this runner were told; without it, an option that is not given stays as it was",
+			usage: "forget the options of earlier installs of this runner; without it, an option that is not given keeps its value",
 			on:    &o.reset,
 		},
 		{

@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -42,13 +43,13 @@ func (o *callOptions) options() []option {
 	return []option{
 		{
 			name: "config", once: true, value: "FILE", given: givenRead, commands: everyCommand,
-			usage: "configuration file with these options as keys; " +
-				onWindows("/etc/runner-bootstrap/config.yaml", `%ProgramData%\runner-bootstrap\config.yaml`) + " is read if it is there",
-			text: &o.config,
+			usage:   "configuration file with these options as keys; /etc/runner-bootstrap/config.yaml is read if it is there",
+			windows: `configuration file with these options as keys; %ProgramData%\runner-bootstrap\config.yaml is read if it is there`,
+			text:    &o.config,
 		},
 		{
 			name: "timeout", once: true, value: "DURATION", fallback: "15m", commands: "cache-prune drain restart " + networkCommands,
-			usage: "give up after this long, waits for rate limits included",
+			usage: "give up after this long; waiting for rate limits counts",
 			span:  &o.timeout,
 		},
 		{
@@ -59,8 +60,9 @@ func (o *callOptions) options() []option {
 		{
 			name: "log-format", once: true, value: "FORMAT", among: logFormats(), fallback: formatAuto, commands: everyCommand,
 			usage: "lines (for a person), journal (lines with priorities), text or json (for machines), " +
-				"auto: " + onWindows("journal in systemd's, else lines", "lines"),
-			text: &o.logFormat,
+				"auto (journal under systemd, else lines)",
+			windows: "lines (for a person), text or json (for machines), auto (lines)",
+			text:    &o.logFormat,
 		},
 		{
 			name: "log-level", once: true, value: "LEVEL",
@@ -73,7 +75,8 @@ func (o *callOptions) options() []option {
 
 func (o *callOptions) check() error {
 	if !slices.Contains(logFormats(), o.logFormat) {
-		return usagef("--log-format: %q is not lines, journal, text, json or auto", o.logFormat)
+		all := logFormats()
+		return usagef("--log-format: %q is not %s or %s", o.logFormat, strings.Join(all[:len(all)-1], ", "), all[len(all)-1])
 	}
 	switch o.logLevel {
 	case "debug", "info", "warn", "error":

@@ -20,28 +20,29 @@ func (o *accountOptions) options() []option {
 	return []option{
 		{
 			name: "user", value: "ACCOUNT", commands: "install cloud-init doctor",
-			usage: onWindows("unprivileged account that runs jobs; as root one for each runner (runner, runner-2, ...), made if absent",
-				`account that runs jobs: NT AUTHORITY\NetworkService, a group managed one (DOMAIN\NAME$), or another one with `+
-					"--password-file; without it each runner has a virtual account of its own, which has no password"),
+			usage: "account that runs jobs; if root installs and none is given, each runner has its own (runner, runner-2, ...), " +
+				"created if absent",
+			windows: `account that runs jobs: NT AUTHORITY\NetworkService, a group managed one (DOMAIN\NAME$), or another one with ` +
+				"--password-file; without it each runner has a virtual account of its own, which has no password",
 			text: &o.user,
 		},
 		{
 			name: "create-user", once: true, commands: "install cloud-init",
-			usage: onWindows("create the account named by --user if it is absent, with what --allow sudo and --allow docker need",
-				"for Linux: an administrator makes accounts of Windows"),
-			on: &o.createUser,
+			usage: "create the account named by --user if it is absent, with what --allow sudo and --allow docker need",
+			only:  exclusive{linuxAlone, "an administrator makes accounts of Windows; " + ownAccounts},
+			on:    &o.createUser,
 		},
 		{
 			name: "user-per-runner", commands: "install cloud-init",
-			usage: onWindows("with --user and --count, an account for each runner: ACCOUNT-1, ACCOUNT-2, ...; see --create-user",
-				"for Linux: on Windows, each runner has an account of its own without --user"),
-			on: &o.userPerRunner,
+			usage: "with --user and --count, an account for each runner: ACCOUNT-1, ACCOUNT-2, ...; see --create-user",
+			only:  exclusive{linuxAlone, ownAccounts},
+			on:    &o.userPerRunner,
 		},
 		{
 			name: "password-file", once: true, value: "FILE", given: givenSecret, commands: "install",
-			usage: "for Windows: file with the password of --user, where that is an ordinary account; it is read when the service " +
-				"is made, and not kept",
-			text: &o.passwordFile,
+			usage: "file with the password of --user, for an ordinary account; it is read when the service is made, and not kept",
+			only:  exclusive{windowsAlone, "here no account needs a password for that"},
+			text:  &o.passwordFile,
 		},
 		{
 			name: "no-service", commands: "install cloud-init doctor",
@@ -52,9 +53,6 @@ func (o *accountOptions) options() []option {
 }
 
 func (o *accountOptions) check() error {
-	if runtime.GOOS != "windows" && o.passwordFile != "" {
-		return usagef("--password-file is for Windows: here no account needs a password for that")
-	}
 	if runtime.GOOS == "windows" {
 		return o.checkOnWindows()
 	}
@@ -67,14 +65,12 @@ func (o *accountOptions) check() error {
 	return nil
 }
 
+// ownAccounts is what there is on Windows for several accounts.
+const ownAccounts = "without --user each runner has an account of its own"
+
 // checkOnWindows refuses what has no sense there.
 func (o *accountOptions) checkOnWindows() error {
-	const instead = "without --user each runner has an account of its own"
 	switch {
-	case o.createUser:
-		return usagef("--create-user: an administrator makes accounts of Windows; %s", instead)
-	case o.userPerRunner:
-		return usagef("--user-per-runner is for Linux; %s", instead)
 	case o.passwordFile != "" && o.user == "":
 		return usagef("--password-file needs --user")
 	case o.user != "" && o.noService && account.Privileged():
@@ -89,8 +85,9 @@ type placeOptions struct{ dir string }
 func (o *placeOptions) options() []option {
 	return []option{{
 		name: "dir", once: true, value: "DIR", given: givenKept, commands: everyCommand,
-		usage: "keep everything below this directory; needs no " + onWindows("root", "administrator") + " if it is yours",
-		text:  &o.dir,
+		usage:   "keep everything below this directory; needs no root if it is yours",
+		windows: "keep everything below this directory; needs no administrator if it is yours",
+		text:    &o.dir,
 	}}
 }
 

@@ -35,8 +35,9 @@ func (o *lifecycleOptions) options() []option {
 	return []option{
 		{
 			name: "jit", commands: "install cloud-init",
-			usage: "like --ephemeral, but registered by just-in-time configurations instead of " + onWindows("config.sh", "config.cmd"),
-			on:    &o.jit,
+			usage:   "like --ephemeral, but registered by just-in-time configurations instead of config.sh",
+			windows: "like --ephemeral, but registered by just-in-time configurations instead of config.cmd",
+			on:      &o.jit,
 		},
 		{
 			name: "max-jobs", value: "N", fallback: "0", commands: "install cloud-init",
@@ -50,17 +51,17 @@ func (o *lifecycleOptions) options() []option {
 		},
 		{
 			name: "max-lifetime", value: "DURATION", fallback: "0s", commands: "install cloud-init",
-			usage: "end after so long, a running job may finish; 0 is no limit",
+			usage: "end after so long; a running job may finish; 0 is no limit",
 			span:  &o.maxLifetime,
 		},
 		{
 			name: "on-exit", value: "COMMAND", commands: "install cloud-init",
-			usage: "poweroff, or a shell command, for when the runner has ended of its own accord",
+			usage: "command for when the runner has ended by itself (--max-jobs, --max-idle, ...): poweroff, or a shell command",
 			text:  &o.onExit,
 		},
 		{
 			name: "on-exit-preempted", commands: "install cloud-init",
-			usage: "run the command of --on-exit also when the machine is taken away, once all runners here have ended",
+			usage: "run --on-exit also when the cloud takes this machine away, after all runners of this host have ended",
 			on:    &o.onExitPreempted,
 		},
 		{
@@ -70,21 +71,21 @@ func (o *lifecycleOptions) options() []option {
 		},
 		{
 			name: "deregister-on-stop", commands: "install cloud-init",
-			usage: "take the runner away from GitHub whenever its service stops, and join again when it starts",
+			usage: "remove the runner from GitHub whenever its service stops, and register it again when it starts",
 			on:    &o.deregisterOnStop,
 		},
 		{
 			name: "preemption", value: "CLOUD",
 			among: []string{"auto", "aws", "gcp", "azure", "off"}, fallback: "auto", commands: "install cloud-init",
-			usage: "stop in time when aws, gcp or azure gives notice that it takes this machine away; auto finds out which it is, off",
+			usage: "stop in time when the cloud announces that it takes this machine away: aws, gcp, azure, auto (find out which), off",
 			text:  &o.preemption,
 		},
 		{
 			name: "allow", value: "A,B",
 			among: []string{plan.AllowSudo, plan.AllowDocker, plan.AllowDBus, plan.AllowAll}, commands: "install cloud-init",
-			usage: onWindows("what jobs are left beside their own: sudo, docker, dbus, or all (nothing is kept from them)",
-				"for Linux: on Windows, jobs may do what their account may"),
-			list: &o.allow,
+			usage: "what jobs may use of this host: sudo, docker, dbus, or all (no confinement)",
+			only:  exclusive{linuxAlone, "on Windows, jobs may do what their account may; see --user"},
+			list:  &o.allow,
 		},
 	}
 }
@@ -122,12 +123,12 @@ func (o *reportOptions) options() []option {
 	return []option{
 		{
 			name: "status-webhook", value: "URL", commands: "install cloud-init",
-			usage: "where each change of the runner's state is posted as JSON",
+			usage: "URL that gets each change of the runner's state, posted as JSON",
 			text:  &o.webhook,
 		},
 		{
 			name: "status-webhook-secret-file", value: "FILE", given: givenSecret, commands: "install cloud-init",
-			usage: "file with the secret that signs what is posted; it must stay there",
+			usage: "file with the secret that signs what is posted; keep the file",
 			text:  &o.webhookSecret,
 		},
 		{

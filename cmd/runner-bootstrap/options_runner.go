@@ -22,7 +22,7 @@ type nameOptions struct{ name string }
 func (o *nameOptions) options() []option {
 	return []option{{
 		name: "name", value: "NAME", commands: runnerCommands + " cloud-init jitconfig",
-		usage: "name of the runner; install takes a template, {hostname} if none is given",
+		usage: "name of the runner; install takes a template, and {hostname} if there is no name",
 		text:  &o.name,
 	}}
 }
@@ -33,8 +33,8 @@ type countOptions struct{ count int }
 func (o *countOptions) options() []option {
 	return []option{{
 		name: "count", value: "N", fallback: "1", commands: "install cloud-init",
-		usage: "runners of this kind on this host, from one cache, a service each; those beyond N are removed; " +
-			"as many as there are, if there are any, where it is left out",
+		usage: "how many runners of this kind this host has, each with a service; those above N are removed; " +
+			"left out: as many as there are",
 		count: &o.count,
 	}}
 }
@@ -53,18 +53,18 @@ func (o *identityOptions) options() []option {
 	return []option{
 		{
 			name: "labels", value: "A,B", commands: "install cloud-init jitconfig",
-			usage: "labels of the runner beside the default ones; install takes templates",
+			usage: "labels of the runner, in addition to the default ones; install takes templates",
 			list:  &o.labels,
 		},
 		{
 			name: "metadata", value: "POLICY",
 			among: []string{plan.MetadataAuto, plan.MetadataRequired, plan.MetadataOff}, fallback: "auto", commands: "install cloud-init",
-			usage: "ask the cloud for {instance_id}, {region}, {zone}, {instance_type}: auto, required (no runner without), off",
+			usage: "ask the cloud for {instance_id}, {region}, {zone}, {instance_type}: auto, required (no answer, no runner), off",
 			text:  &o.metadata,
 		},
 		{
 			name: "metadata-wait", value: "DURATION", fallback: "30s", commands: "install cloud-init",
-			usage: "how long a cloud's metadata service, which may be late at boot, is waited for",
+			usage: "how long to wait for the cloud's metadata service, which may be late at boot",
 			span:  &o.metadataWait,
 		},
 		{
@@ -74,12 +74,12 @@ func (o *identityOptions) options() []option {
 		},
 		{
 			name: "runnergroup", value: "GROUP", commands: "install cloud-init jitconfig doctor",
-			usage: "runner group, by name; organizations and enterprises alone have them",
+			usage: "runner group, by name; only organizations and enterprises have them",
 			text:  &o.group,
 		},
 		{
 			name: "work", value: "DIR", fallback: defaultWork, commands: "install cloud-init jitconfig doctor",
-			usage: "folder for jobs, in the runner's directory unless absolute",
+			usage: "folder for jobs; a relative one is in the runner's directory",
 			text:  &o.work,
 		},
 	}
@@ -142,13 +142,13 @@ func (o *registrationOptions) options() []option {
 		{
 			name: "replace", once: true, value: "WHICH",
 			choices: []string{plan.ReplaceOffline, plan.ReplaceAlways}, commands: "install cloud-init",
-			usage: "take over a name that GitHub knows already, or register again with other options: offline, of a runner that is " +
-				"offline and nothing else; always, of any; offline alone where WHICH is left out",
+			usage: "take over a name that GitHub already has, or register again with other options: offline (only from a runner that is " +
+				"offline), always (from any runner); without WHICH: offline",
 			text: &o.replace,
 		},
 		{
 			name: "ephemeral", commands: "install cloud-init",
-			usage: "leave GitHub after each job, and join again if there is a credential to do it with",
+			usage: "leave GitHub after each job, and register again if there is a credential for it",
 			on:    &o.ephemeral,
 		},
 		{
@@ -159,8 +159,10 @@ func (o *registrationOptions) options() []option {
 		{
 			name: "update", value: "WHO",
 			among: []string{instance.UpdateAgent, instance.UpdateRunner, instance.UpdateOff}, commands: "install cloud-init",
-			usage: "who brings newer versions: agent, runner, or off for nobody; " + onWindows("as root", "with a service") +
-				" agent, where it can learn of them, else runner",
+			usage: "who brings newer versions: agent, runner (itself), or off (nobody); left out: agent if root installs " +
+				"and it can learn of new versions, else runner",
+			windows: "who brings newer versions: agent, runner (itself), or off (nobody); left out: agent if there is a service " +
+				"and it can learn of new versions, else runner",
 			text: &o.update,
 		},
 		{

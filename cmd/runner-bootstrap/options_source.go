@@ -34,7 +34,7 @@ func (o *sourceOptions) options() []option {
 		},
 		{
 			name: "sha256", value: "HEX", commands: "install cloud-init prepare",
-			usage: "digest that the runner archive must have, beside the one that GitHub gives",
+			usage: "digest that the runner archive must have, in addition to GitHub's",
 			text:  &o.sha256,
 		},
 		{
@@ -44,7 +44,7 @@ func (o *sourceOptions) options() []option {
 		},
 		{
 			name: "mirror-header-file", value: "FILE", given: givenSecret, commands: "install prepare",
-			usage: "file with headers (Authorization: ...), one in each line, for the mirror and nobody else; it must stay there",
+			usage: "file with HTTP headers for the mirror only, one in each line (Authorization: ...); keep the file",
 			text:  &o.mirrorHeaders,
 		},
 		{
@@ -54,12 +54,12 @@ func (o *sourceOptions) options() []option {
 		},
 		{
 			name: "connections", once: true, value: "N", fallback: "8", commands: "install cloud-init prepare",
-			usage: "connections that a download may use, added one by one while one is too slow; at most 8",
+			usage: "most connections of a download; more than one are used only while it is slow; at most 8",
 			count: &o.connections,
 		},
 		{
 			name: "stall-timeout", once: true, value: "DURATION", fallback: "5m", commands: "install cloud-init prepare",
-			usage: "how long a download may be silent before it is tried again; it begins with 30s, and is doubled up to this",
+			usage: "longest silence of a download before it is tried again; the first is 30s, each next one is twice as long, up to this",
 			span:  &o.stallTimeout,
 		},
 		{

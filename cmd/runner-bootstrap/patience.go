@@ -37,8 +37,8 @@ type patienceOptions struct{ keepTrying bool }
 func (o *patienceOptions) options() []option {
 	return []option{{
 		name: "keep-trying", once: true, commands: "install",
-		usage: "for a machine that nobody watches: begin again, after growing pauses, until there is a runner " +
-			"or a cause that no time mends; --timeout is for each attempt then",
+		usage: "for machines that nobody watches: try again, with growing pauses, until there is a runner " +
+			"or an error that waiting cannot mend; --timeout is then for each attempt",
 		on: &o.keepTrying,
 	}}
 }

@@ -48,7 +48,7 @@ func (o *sealOptions) options() []option {
 	return []option{
 		{
 			name: "seal", commands: "prepare",
-			usage: "look over the whole system for what an image must not have: secrets, runners; fails with what was found",
+			usage: "search the whole system for what an image must not have (secrets, runners), and fail if there is any",
 			on:    &o.seal,
 		},
 		{
@@ -58,7 +58,7 @@ func (o *sealOptions) options() []option {
 		},
 		{
 			name: "seal-except", value: "PATTERN", commands: "prepare",
-			usage: "file or folder that somebody has looked at: what is found there is counted, not told; may be repeated",
+			usage: "file or folder that somebody has checked: what is found there is counted, not shown; may be repeated",
 			lines: &o.except,
 		},
 	}
@@ -89,12 +89,14 @@ Fetches, verifies and unpacks the runner into the cache, from where install take
 it without a download. It needs no credential, writes no secret and registers
 nothing. With --url and a token it takes what GitHub offers there, otherwise the
 latest public release. It may be repeated, and continues what was interrupted.
-With --seal, the last step of an image's making, it looks over the whole system for
-what all copies would share. A secret or a runner ends it with exit code 3; what tells
-machines apart is told. No secret is shown. It is no proof: what it did not look at,
-and what no look at files can tell, it says. With --fix it first removes what each
-machine makes again by itself: core dumps, logs with a secret, what cloud-init remembers.
-Files that people have made are never removed.`, o.groups(), call.withHost(bind(call, o, runPrepare)))
+
+With --seal, as the last step of making an image, it searches the whole system
+for what all copies would share. If there is a secret or a runner, it ends with
+exit code 3; other things that machines should not share, such as the machine
+id, are listed. No secret is shown. It is no proof: it lists what it did not
+search. With --fix it first removes what each machine makes again by itself:
+core dumps, logs with a secret, what cloud-init remembers. It never removes a
+file that a person has made.`, o.groups(), call.withHost(bind(call, o, runPrepare)))
 }
 
 func runPrepare(ctx context.Context, call *session, host *bootstrap.Host, o *prepareOptions) error {

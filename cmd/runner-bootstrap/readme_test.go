@@ -65,7 +65,16 @@ func optionsTable() string {
 		if o.commands == everyCommand {
 			commands = "all"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", o.typedName(), commands, o.explained())
+		meaning := o.withDefault(o.usage)
+		switch {
+		case o.only.to == linuxAlone:
+			meaning += "; Linux only: " + o.only.instead
+		case o.only.to == windowsAlone:
+			meaning += "; Windows only"
+		case o.windows != "":
+			meaning += ". On Windows: " + o.withDefault(o.windows)
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", o.typedName(), commands, meaning)
 	}
 	return b.String() + "\n"
 }

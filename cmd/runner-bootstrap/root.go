@@ -60,7 +60,7 @@ func run(arguments []string, s streams) int {
 	root := newRoot(call)
 	root.SetArgs(joined(arguments))
 	err := root.ExecuteContext(context.Background())
-	return call.report(call.misspelled(root, err))
+	return call.report(misspelled(call, root, err))
 }
 
 func newRoot(call *session) *cobra.Command {
@@ -88,12 +88,17 @@ func newRoot(call *session) *cobra.Command {
 	root.SetOut(call.out)
 	root.SetErr(call.err)
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { explain(call, c) })
-	root.SetFlagErrorFunc(call.noFlag)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return noFlag(call, c, err) })
 	root.SetHelpCommand(newHelp(call))
 	root.AddCommand(newInstall(call), newUninstall(call), newStatus(call), newDoctor(call), newRun(call), newDrain(call), newRestart(call),
 		newList(call), newLogs(call), newPrepare(call),
 		newCloudInit(call), newConfig(call), newCache(call), newRunners(call), newLabels(call), newGroups(call), newDownloads(call),
 		newToken(call), newJITConfig(call), newVersion(call))
+	for _, c := range root.Commands() {
+		if c.HasSubCommands() {
+			c.RunE = func(c *cobra.Command, arguments []string) error { return noMember(call, c, arguments) }
+		}
+	}
 	root.AddCommand(newManual(call)) // for those who make packages
 	giveOptions(root, call, declaredOptions())
 	if strings.HasPrefix(firstOf(call.arguments...), "__complete") {
@@ -165,16 +170,8 @@ func (call *session) typed(name string) bool {
 }
 
 // family is a command that only holds others.
-func (call *session) family(use, short string, commands ...*cobra.Command) *cobra.Command {
-	family := &cobra.Command{
-		Use: use, Short: short, Long: short + ".",
-		RunE: func(c *cobra.Command, arguments []string) error {
-			if len(arguments) > 0 {
-				return call.noCommand(c, arguments[0])
-			}
-			return errors.Join(c.Help(), &usageError{text: use + " needs a command", hint: pointerToHelp(use)})
-		},
-	}
+func family(use, short string, commands ...*cobra.Command) *cobra.Command {
+	family := &cobra.Command{Use: use, Short: short, Long: short + "."}
 	family.AddCommand(commands...)
 	return family
 }

@@ -38,10 +38,10 @@ func newRun(call *session) *cobra.Command {
 	o := &runOptions{}
 	return call.command("run", "Supervise an installed runner in the foreground", `
 This is what the service runs. It starts the runner's listener as the account
-that jobs run as, understands how it ends, and has the runner registered again
-where that is needed and there is a credential. `+onWindows(`On SIGTERM the running job may
-finish within --drain-timeout; on SIGINT, or on a second signal, nothing is
-waited for. SIGUSR1 drains the runner, SIGUSR2 lets it go on.`, `Ctrl-C ends it at
+that jobs run as, and decides by how it ends what comes next: start it again,
+register the runner again (with a credential), or stop. `+onWindows(`On SIGTERM the running job may
+finish within --drain-timeout; on SIGINT, or on a second signal, it is
+cancelled. SIGUSR1 drains the runner, SIGUSR2 lets it take jobs again.`, `Ctrl-C ends it at
 once, with its job; drain in another terminal lets the job finish first.`), o.groups(),
 		func(ctx context.Context) error { return runSupervisor(ctx, call, o) })
 }

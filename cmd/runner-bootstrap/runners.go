@@ -53,19 +53,19 @@ func (o *pruneOptions) options() []option {
 		},
 		{
 			name: "confirm-after", value: "DURATION", fallback: "1m", commands: "runners-prune",
-			usage: "time between the two looks at which a runner must be offline",
+			usage: "time between the two checks; a runner must be offline at both",
 			span:  &o.confirmAfter,
 		},
 		{
 			name: "never-started", value: "DURATION", fallback: "15m", commands: "runners-prune",
-			usage: "the same for a runner that has never connected: its machine may still boot",
+			usage: "the same for a runner that has never connected: its machine may still be booting",
 			span:  &o.neverStarted,
 		},
 	}
 }
 
 func newRunners(call *session) *cobra.Command {
-	return call.family("runners", "List, show, delete or prune the runners at GitHub",
+	return family("runners", "List, show, delete or prune the runners at GitHub",
 		call.taking(runnersCommand(call, "list", "List the runners", `
 Lists the runners of --url, all of them or those whose name matches one of the
 patterns (* and ? as in a shell) and that have every --label.`, listRunners), "[PATTERN...]", 0, -1),
@@ -77,10 +77,10 @@ an error. One that runs a job is refused. A runner of this host is better remove
 with uninstall.`, deleteRunners), "RUNNER...", 1, -1),
 		call.taking(runnersCommand(call, "prune", "Delete runners that are offline for good", `
 Deletes the runners that match one of the patterns, have every --label, and are
-offline at two looks, --confirm-after apart; never one that runs a job. One that was
-registered by a just-in-time configuration and has never connected may belong to a
-machine that still boots: for these the looks are --never-started apart. Without
---delete it only says what it would delete, after one look.`, pruneRunners), "PATTERN...", 1, -1),
+offline at two checks, --confirm-after apart; never one that runs a job. A runner that
+was registered by a just-in-time configuration and has never connected may belong to a
+machine that is still booting: for these the checks are --never-started apart. Without
+--delete it only lists what it would delete, after one check.`, pruneRunners), "PATTERN...", 1, -1),
 	)
 }
 

@@ -26,7 +26,7 @@ func (o *scopeOptions) options() []option {
 		},
 		{
 			name: "api-url", value: "URL", commands: "install cloud-init prepare doctor " + scopeCommands,
-			usage: "root of the REST API, where it does not follow from --url",
+			usage: "URL of the REST API, if it does not follow from --url",
 			text:  &o.apiURL,
 		},
 	}

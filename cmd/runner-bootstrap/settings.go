@@ -209,6 +209,7 @@ func addOptions(command *cobra.Command, options []option) {
 	for _, option := range options {
 		bound := &binding{option: option}
 		flag := flags.VarPF(bound, option.name, option.short, option.usage)
+		flag.Hidden = option.foreign(commandKey(command))
 		if option.on != nil {
 			flag.NoOptDefVal = "true"
 		}
@@ -251,6 +252,9 @@ func resolve(command *cobra.Command, call *session) error {
 		if err := fromFile(command.Flags(), option.name, file); err != nil {
 			return misread(call, err)
 		}
+	}
+	if err := refuseForeign(call, options); err != nil {
+		return err
 	}
 	if err := recall(call, options, len(file) > 0); err != nil {
 		return err

@@ -53,8 +53,8 @@ func newStatus(call *session) *cobra.Command {
 	return call.command("status", "Compare what was installed with the service and with GitHub", `
 Shows the record, the service, the listener and, with a token, what GitHub says
 of each runner of this host, and names where they disagree. It ends with exit
-code 9 if they do. What this host knows is printed whatever GitHub answers; the
-exit code is then that of the reason.`, o.groups(), call.withHostAnyway(bind(call, o, runStatus)))
+code 9 if they do. If GitHub cannot be asked, what this host knows is printed all
+the same, and the exit code says why.`, o.groups(), call.withHostAnyway(bind(call, o, runStatus)))
 }
 
 func runStatus(ctx context.Context, call *session, host *bootstrap.Host, o *statusOptions) error {

@@ -20,7 +20,7 @@ const nearby = 2
 var unknownCommand = regexp.MustCompile(`^unknown command "([^"]*)"`)
 
 // misspelled makes of cobra's words about a command that is none an error that names the one that was meant, if there is one.
-func (call *session) misspelled(root *cobra.Command, err error) error {
+func misspelled(call *session, root *cobra.Command, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -28,11 +28,11 @@ func (call *session) misspelled(root *cobra.Command, err error) error {
 	if match == nil || errors.Is(err, errUsage) {
 		return err
 	}
-	return call.noCommand(root, match[1])
+	return noCommandOf(call, root, match[1])
 }
 
-// noCommand says that below a command there is none of that name. Its hint has the nearest one in its place.
-func (call *session) noCommand(under *cobra.Command, word string) error {
+// noCommandOf says that below a command there is none of that name. Its hint has the nearest one in its place.
+func noCommandOf(call *session, under *cobra.Command, word string) error {
 	path := strings.TrimPrefix(strings.TrimPrefix(under.CommandPath(), programName), " ")
 	unknown := &usageError{text: fmt.Sprintf("unknown command %q", strings.TrimSpace(path+" "+word)), hint: pointerToHelp(path)}
 	meant := nearestCommands(under, word)
@@ -45,6 +45,14 @@ func (call *session) noCommand(under *cobra.Command, word string) error {
 	unknown.text += "; did you mean " + strings.Join(meant, " or ") + "?"
 	unknown.hint = repeated(call, arguments, unknown.hint)
 	return unknown
+}
+
+// noMember is what a family does by itself: say that one of its commands is missing.
+func noMember(call *session, family *cobra.Command, arguments []string) error {
+	if len(arguments) > 0 {
+		return noCommandOf(call, family, arguments[0])
+	}
+	return errors.Join(family.Help(), &usageError{text: family.Name() + " needs a command", hint: pointerToHelp(family.Name())})
 }
 
 // nearestCommands are those whose names are most like the word.
@@ -82,13 +90,13 @@ func pointerToHelp(path string) string {
 }
 
 // noFlag says what is wrong with a flag of a command, and names the one that was meant.
-func (call *session) noFlag(c *cobra.Command, err error) error {
+func noFlag(call *session, c *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
 		return usagef("%v", err)
 	}
 	if c.HasSubCommands() {
-		return call.flagTooSoon(c, unknown)
+		return flagTooSoon(call, c, unknown)
 	}
 	name, typed := unknown.GetSpecifiedName(), "--"+unknown.GetSpecifiedName()
 	if short := unknown.GetSpecifiedShortnames(); short != "" {
@@ -111,12 +119,12 @@ func (call *session) noFlag(c *cobra.Command, err error) error {
 }
 
 // flagTooSoon is about an option before the command that it belongs to, or without any.
-func (call *session) flagTooSoon(c *cobra.Command, unknown *pflag.NotExistError) error {
+func flagTooSoon(call *session, c *cobra.Command, unknown *pflag.NotExistError) error {
 	path := strings.TrimPrefix(strings.TrimPrefix(c.CommandPath(), programName), " ")
 	words := call.arguments[min(len(call.arguments), len(strings.Fields(path))):]
 	at := slices.IndexFunc(words, func(word string) bool { return !strings.HasPrefix(word, "-") })
 	if at >= 0 && path != "" {
-		return call.noCommand(c, words[at])
+		return noCommandOf(call, c, words[at])
 	}
 	text := "a command is missing"
 	if name := unknown.GetSpecifiedName(); name != "" {
@@ -189,9 +197,9 @@ func newHelp(call *session) *cobra.Command {
 			about, rest, err := c.Root().Find(arguments)
 			switch {
 			case err != nil:
-				return call.misspelled(c.Root(), err)
+				return misspelled(call, c.Root(), err)
 			case len(rest) > 0 && about.HasSubCommands():
-				return call.noCommand(about, rest[0])
+				return noCommandOf(call, about, rest[0])
 			case len(rest) > 0:
 				return usagef("unexpected argument %q", rest[0])
 			}

@@ -22,13 +22,13 @@ func newToken(call *session) *cobra.Command {
 			return printToken(call.out, token, o.output.json)
 		})
 	}
-	return call.family("token", "Mint a registration or remove token",
+	return family("token", "Mint a registration or remove token",
 		call.command("registration", "Mint a token that registers runners for an hour", `
 Prints the token, and nothing else, to standard output: for controllers and
-scripts. With --json it comes with the time of its end.`, registration.groups(), mint(registration, (*github.Client).RegistrationToken)),
+scripts. With --json it has the time when it ends.`, registration.groups(), mint(registration, (*github.Client).RegistrationToken)),
 		call.command("remove", "Mint a token that removes runners for an hour", `
-Prints the token, and nothing else, to standard output. With --json it comes with
-the time of its end.`, remove.groups(), mint(remove, (*github.Client).RemoveToken)))
+Prints the token, and nothing else, to standard output. With --json it has
+the time when it ends.`, remove.groups(), mint(remove, (*github.Client).RemoveToken)))
 }
 
 // printedToken is a token as --json prints it.

@@ -42,7 +42,7 @@ func (o *removalOptions) options() []option {
 		},
 		{
 			name: "local", commands: "uninstall",
-			usage: "skip GitHub, which goes on listing the runner; for a repository or organization that was deleted",
+			usage: "do not ask GitHub, which still lists the runner then; for a repository or organization that was deleted",
 			on:    &o.skipGitHub,
 		},
 	}
@@ -51,11 +51,11 @@ func (o *removalOptions) options() []option {
 func newUninstall(call *session) *cobra.Command {
 	o := &uninstallOptions{}
 	return call.command("uninstall", "Remove the runner from this host and from GitHub", `
-Stops the runner, removes its service, takes it away from GitHub and proves
-that, and removes its files. Already absent is not an error. The account that
-jobs ran as and the cache of verified archives stay. Without a credential it asks
-for one at a terminal. On a copy of the machine
-that the runner was installed on, what is there is removed and GitHub not told.`, o.groups(), call.withHost(bind(call, o, runUninstall)))
+Stops the runner, removes its service, removes it from GitHub and checks there
+that it is gone, and removes its files. Already absent is not an error. The
+account that jobs ran as and the cache of verified archives stay. Without a
+credential it asks for one at a terminal. On a copy of the machine that the
+runner was installed on, it removes only what is on the copy: GitHub is not told.`, o.groups(), call.withHost(bind(call, o, runUninstall)))
 }
 
 func runUninstall(ctx context.Context, call *session, host *bootstrap.Host, o *uninstallOptions) error {
