@@ -71,6 +71,13 @@ func install(u svc.Unit) (undo func(context.Context) error, err error) {
 		}
 		return failed
 	}
+	if before := recalled(u.Name); before != nil {
+		limit := stopTimeout(u.Name)
+		steps = append(steps, func(context.Context) error {
+			_, err := Keep(u.Name, Upkeep{Shutdown: limit})
+			return errors.Join(err, SetParameters(u.Name, before))
+		})
+	}
 	for _, one := range ofUnit(u) {
 		back, err := put(one)
 		if back != nil {

@@ -28,6 +28,19 @@ func remembered(u svc.Unit) bool {
 	return err == nil && stopErr == nil && log == u.LogFile && stop == u.StopTimeout.String()
 }
 
+// recalled is what is remembered of the service called name; nil where that is nothing.
+func recalled(name string) map[string]string {
+	values := map[string]string{}
+	for _, value := range []string{logValue, stopValue} {
+		text, err := Parameter(name, value)
+		if err != nil || text == "" {
+			return nil // half of it is worth as little: the service is not as described then
+		}
+		values[value] = text
+	}
+	return values
+}
+
 // stopTimeout is how long the service called name may take to stop; 0 where nobody knows.
 func stopTimeout(name string) time.Duration {
 	text, err := Parameter(name, stopValue)

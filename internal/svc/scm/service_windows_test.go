@@ -105,6 +105,26 @@ func TestChangedByHand(t *testing.T) {
 	}
 }
 
+// An install of another program, which may take longer to stop, is undone: the service is as the one before wants it.
+func TestUndo(t *testing.T) {
+	service := installed(t, "stays")
+	other := service.unit
+	other.StopTimeout, other.LogFile, other.Args = time.Hour, other.LogFile+".2", []string{"run"}
+	next, err := New(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change, err := next.Install(t.Context())
+	if err != nil || change.Undo == nil {
+		t.Fatalf("installed %+v, %v", change, err)
+	}
+	asDescribed(t, next)
+	if err := change.Undo(t.Context()); err != nil {
+		t.Error(err)
+	}
+	asDescribed(t, service)
+}
+
 // One that somebody has deleted while it runs, or while somebody has it open, is made again when it has gone.
 func TestMarkedForDeletion(t *testing.T) {
 	service := installed(t, "stays")
