@@ -59,6 +59,9 @@ func ProxyURL(text string) string {
 	return ""
 }
 
+// withoutCredentials is the text of a proxy as people may see it: what follows the last user and password in it.
+func withoutCredentials(text string) string { return text[strings.LastIndex(text, "@")+1:] }
+
 // winHTTPProxy reads what netsh has written: four numbers, the third of which has 2 where there is a proxy, and the fourth its length.
 func winHTTPProxy(value []byte) string {
 	const head = 16

@@ -38,6 +38,20 @@ func TestProxyURL(t *testing.T) {
 	}
 }
 
+// A password is not for the reports that people send each other.
+func TestWithoutCredentials(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"proxy:3128": "proxy:3128", "": "", "http=a:1;https=b:2": "http=a:1;https=b:2",
+		"me:secret@proxy:3128": "proxy:3128", "http://me:se;c=r/e t@t@proxy:3128": "proxy:3128",
+		"http=me:secret@a:1;https=you:secret@b:2": "b:2",
+	} {
+		if got := withoutCredentials(text); got != want {
+			t.Errorf("%q is %q, want %q", text, got, want)
+		}
+	}
+}
+
 // What netsh has written, and pieces of it.
 func TestWinHTTPProxy(t *testing.T) {
 	t.Parallel()

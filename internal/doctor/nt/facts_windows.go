@@ -82,14 +82,14 @@ func onPath(names ...string) string {
 	return ""
 }
 
-// Proxy is the proxy that Windows has for other programs: of Internet Options, or of "netsh winhttp".
+// Proxy is the proxy that Windows has for other programs: of Internet Options, or of "netsh winhttp". A password in it is left out.
 func Proxy() string {
 	const settings = `Software\Microsoft\Windows\CurrentVersion\Internet Settings`
 	if key, err := registry.OpenKey(registry.CURRENT_USER, settings, registry.QUERY_VALUE); err == nil {
 		defer key.Close() //nolint:errcheck // it was read from
 		on, _, err := key.GetIntegerValue("ProxyEnable")
 		if server, _, noServer := key.GetStringValue("ProxyServer"); err == nil && on == 1 && noServer == nil && server != "" {
-			return server
+			return withoutCredentials(server)
 		}
 	}
 	key, err := registry.OpenKey(registry.LOCAL_MACHINE, settings+`\Connections`, registry.QUERY_VALUE)
@@ -101,5 +101,5 @@ func Proxy() string {
 	if err != nil {
 		return ""
 	}
-	return winHTTPProxy(value)
+	return withoutCredentials(winHTTPProxy(value))
 }
