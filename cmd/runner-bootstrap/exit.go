@@ -176,6 +176,7 @@ func hostMeanings() []meaning {
 		{removal.ErrMounted, exitHost, hintMounted, never},
 		{plan.ErrTemporary, exitHost, hintTemporary, never},
 		{plan.ErrProgram, exitHost, hintTemporary, never},
+		{svc.ErrUnfit, exitHost, hintUnfit, never},
 		{plan.ErrUnreadable, exitHost, hintTrust, never},
 		{plan.ErrPrivateTemp, exitHost, hintPrivateTemp, never},
 		{bootstrap.ErrNotClean, exitHost, hintNotClean, never},

@@ -184,6 +184,14 @@ func hintTemporary(call *session, err error) string {
 	return on(call).Do(shell.PutProgram, refusalOf(err).Name)
 }
 
+// hintUnfit has the program put elsewhere where nothing else about a service is wrong.
+func hintUnfit(call *session, err error) string {
+	if unfit := (*svc.UnfitError)(nil); errors.As(err, &unfit) && unfit.Program != "" {
+		return on(call).Do(shell.PutProgram, unfit.Program)
+	}
+	return plus("--no-service")(call, err)
+}
+
 // hintLibraries names the script of the copy in the cache: nobody is told to run as root what jobs can change.
 func hintLibraries(call *session, err error) string {
 	cache := download.Cache{Dir: instance.DefaultPaths(optionsOf[placeOptions](call).dir).Cache}

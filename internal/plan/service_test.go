@@ -30,7 +30,7 @@ func TestPlanRefusesService(t *testing.T) {
 		"no service manager":   {func(w *world) { w.services.away = &svc.UnavailableError{Found: "OpenRC"} }, svc.ErrUnavailable, "OpenRC"},
 		"a temporary program":  {func(w *world) { w.maker.Executable = "/tmp/x/runner-bootstrap" }, plan.ErrTemporary, "/tmp/x/"},
 		"one in another place": {func(w *world) { w.maker.Executable = "/var/tmp/runner-bootstrap" }, plan.ErrTemporary, "/var/tmp/"},
-		"no description":       {func(w *world) { w.maker.Executable = "usr/bin/x" }, nil, "describing service"},
+		"no description":       {func(w *world) { w.maker.Executable = "usr/bin/x" }, svc.ErrUnfit, "describing service"},
 		"no answer":            {func(w *world) { w.services.err = broken }, broken, ""},
 		"somebody else's": {func(w *world) {
 			w.services.state = svc.State{Active: svc.Failed, UnitPath: "/units/x"}

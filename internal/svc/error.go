@@ -41,3 +41,36 @@ func (e *Error) Error() string {
 
 // Unwrap returns how the service manager's program ended.
 func (e *Error) Unwrap() error { return e.Err }
+
+// ErrUnfit says that the service manager cannot have a service as it is described. The error in hand is then an [*UnfitError].
+var ErrUnfit = errors.New("the service manager cannot have such a service")
+
+// UnfitError says what about a service its manager would take for something else, or cannot take.
+type UnfitError struct {
+	Unit    string
+	Program string // the service's, where nothing is wrong but that; else empty
+	Err     error
+}
+
+func (e *UnfitError) Error() string { return fmt.Sprintf("describing service %q: %v", e.Unit, e.Err) }
+
+// Is makes errors.Is(err, ErrUnfit) hold.
+func (e *UnfitError) Is(target error) bool { return target == ErrUnfit }
+
+// Unwrap returns what is wrong.
+func (e *UnfitError) Unwrap() error { return e.Err }
+
+// Check has a service manager check the description of a service. Harmless is a program that it finds nothing wrong with. The error is
+// an [*UnfitError].
+func Check(u Unit, harmless string, check func(Unit) error) error {
+	err := check(u)
+	if err == nil {
+		return nil
+	}
+	unfit := &UnfitError{Unit: u.Name, Err: err}
+	other := u
+	if other.Executable = harmless; check(other) == nil {
+		unfit.Program = u.Executable
+	}
+	return unfit
+}

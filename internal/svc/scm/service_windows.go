@@ -30,22 +30,33 @@ func restartAfter() []time.Duration {
 	return []time.Duration{time.Second, 10 * time.Second, time.Minute}
 }
 
-// New checks every value of u and returns the service that it describes. It touches nothing.
+// New checks every value of u and returns the service that it describes; the error is an [*svc.UnfitError]. It touches nothing.
 func New(u svc.Unit) (*Service, error) {
+	if err := svc.Check(u, `C:\a.exe`, validate); err != nil {
+		return nil, err
+	}
+	return &Service{unit: u, command: commandLine(u.Executable, u.Args)}, nil
+}
+
+func validate(u svc.Unit) error {
 	err := svc.CheckName(u.Name)
 	for _, text := range append([]string{u.Description, u.Executable, u.Directory, u.Life.Name, u.Life.Account}, u.Args...) {
 		err = errors.Join(err, svc.CheckText(text))
 	}
-	if err == nil && !filepath.IsAbs(u.Executable) {
-		err = fmt.Errorf("executable %q: not an absolute path", u.Executable)
+	switch {
+	case err != nil:
+		return err
+	case !filepath.IsAbs(u.Executable):
+		return fmt.Errorf("executable %q: not an absolute path", u.Executable)
+	case max(len(u.Name), len(u.Life.Name)) > longestName:
+		return fmt.Errorf("name: longer than %d characters", longestName)
 	}
-	if err == nil && max(len(u.Name), len(u.Life.Name)) > longestName {
-		err = fmt.Errorf("name: longer than %d characters", longestName)
+	for _, word := range append([]string{u.Executable}, u.Args...) {
+		if strings.Count(word, "%") > 1 { // and nothing keeps it from that
+			return fmt.Errorf("%q: the service manager takes what is between percent signs for a variable", word)
+		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("describing service %q: %w", u.Name, err)
-	}
-	return &Service{unit: u, command: commandLine(u.Executable, u.Args)}, nil
+	return nil
 }
 
 // Named returns the service of that name, to stop, remove or look at, when nothing else about it is known.

@@ -56,6 +56,30 @@ func asDescribed(t *testing.T, service *Service) {
 	}
 }
 
+// What Windows would take for something else is refused, before anything is made; where the program alone is to blame that is known.
+func TestUnfit(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change  func(u *svc.Unit)
+		fit     bool
+		program bool
+	}{
+		"one percent sign":        {change: func(u *svc.Unit) { u.Executable = `C:\100% a\x.exe` }, fit: true},
+		"a variable":              {change: func(u *svc.Unit) { u.Executable = `C:\%TEMP%\x.exe` }, program: true},
+		"no path":                 {change: func(u *svc.Unit) { u.Executable = "x.exe" }, program: true},
+		"a variable in arguments": {change: func(u *svc.Unit) { u.Args = []string{"--dir", `C:\%TEMP%`} }},
+		"a line break":            {change: func(u *svc.Unit) { u.Args = []string{"a\nb"} }},
+	} {
+		u := svc.Unit{Name: "a", Executable: `C:\x.exe`}
+		c.change(&u)
+		_, err := New(u)
+		var unfit *svc.UnfitError
+		if errors.As(err, &unfit) == c.fit || !c.fit && (unfit.Program != "") != c.program {
+			t.Errorf("%s: %v, %+v", name, err, unfit)
+		}
+	}
+}
+
 // What somebody has changed by hand is put right by the next install, and taken back by its undoing.
 func TestChangedByHand(t *testing.T) {
 	service := installed(t, "stays")

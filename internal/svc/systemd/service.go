@@ -33,10 +33,10 @@ type unitInstaller interface {
 	Uninstall() error
 }
 
-// New checks every value of u and returns the service that it describes. It touches nothing.
+// New checks every value of u and returns the service that it describes; the error is an [*svc.UnfitError]. It touches nothing.
 func New(u svc.Unit) (*Service, error) {
-	if err := validate(u); err != nil {
-		return nil, fmt.Errorf("describing service %q: %w", u.Name, err)
+	if err := svc.Check(u, "/bin/true", validate); err != nil {
+		return nil, err
 	}
 	return &Service{unit: u, text: render(u), host: systemdHost()}, nil
 }

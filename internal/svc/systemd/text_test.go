@@ -4,6 +4,7 @@ package systemd
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"os"
 	"os/exec"
@@ -350,5 +351,26 @@ func TestSandboxOfTheProgramAlone(t *testing.T) {
 	}
 	if got := lines(svc.Sandbox{Apart: true}); len(got) > 0 {
 		t.Errorf("one that is switched off has %q", got)
+	}
+}
+
+// TestUnfit: where the program alone is to blame that is known, so that people put it elsewhere.
+func TestUnfit(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		spoil   func(u *svc.Unit)
+		program string
+	}{
+		"program":     {func(u *svc.Unit) { u.Executable = "/$a" }, "/$a"},
+		"description": {func(u *svc.Unit) { u.Description = "a\nb" }, ""},
+		"both":        {func(u *svc.Unit) { u.Executable, u.Description = "/$a", "a\nb" }, ""},
+	} {
+		u := example()
+		c.spoil(&u)
+		_, err := New(u)
+		var unfit *svc.UnfitError
+		if !errors.As(err, &unfit) || !errors.Is(err, svc.ErrUnfit) || unfit.Program != c.program {
+			t.Errorf("%s: %v, %+v", name, err, unfit)
+		}
 	}
 }
