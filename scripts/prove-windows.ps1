@@ -134,6 +134,7 @@ function Write-Probe([string]$File) {
         writeWork   = Get-Attempt { [IO.File]::WriteAllText((Join-Path (Get-Location) $mark), 'x') }
         writeTemp   = Get-Attempt { [IO.File]::WriteAllText((Join-Path $env:TEMP $mark), 'x') }
         stopAgent   = Get-Attempt { Stop-Service -Name $given.service }
+        tellAgent   = Get-Attempt { (Get-Service -Name $given.service).ExecuteCommand(131) }
         killAgent   = Get-Attempt { Stop-Process -Id $given.agent -Force }
         temp        = $env:TEMP
         home        = $env:USERPROFILE
@@ -264,7 +265,7 @@ function Show-Account {
             @('readState', 'denied', 'a job cannot read the state'), @('readToken', 'denied', 'a job cannot read the token'),
             @('writeBin', 'denied', 'a job cannot write to the program of its runner'), @('writeCache', 'denied', 'a job cannot write to the cache'),
             @('writeTool', 'denied', 'a job cannot write where runner-bootstrap is'), @('stopAgent', 'denied', 'a job cannot stop the service of its agent'),
-            @('killAgent', 'denied', 'a job cannot end its agent'), @('writeWork', 'allowed', 'a job can write to its work folder'),
+            @('tellAgent', 'denied', 'a job cannot give its agent orders'), @('killAgent', 'denied', 'a job cannot end its agent'), @('writeWork', 'allowed', 'a job can write to its work folder'),
             @('writeTemp', 'allowed', 'a job can write to its TEMP'))) {
         Test-Claim $claim[2] { Assert-That ($seen.($claim[0]) -eq $claim[1]) "it was $($seen.($claim[0]))" }
     }
