@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -63,5 +64,20 @@ func (k *keeper) mendWork(ctx context.Context, record instance.Record) {
 	}
 	if err != nil {
 		k.log.Warn("cannot make the work folder again, which is gone", "runner", k.name, "error", err)
+	}
+}
+
+// straighten removes what a job has put in the place of the folders that a listener needs.
+func (k *keeper) straighten(record instance.Record) {
+	uid, _ := k.user.Owner()
+	if k.user.Self {
+		uid = os.Getuid()
+	}
+	removed, err := workspace.Straighten(record.Dir, record.Work, uid)
+	for _, name := range removed {
+		k.log.Warn("a job had put something else in the place of a folder of the runner; it is gone", "runner", k.name, "folder", name)
+	}
+	if err != nil {
+		k.log.Warn("cannot remove what is in the place of a folder of the runner", "runner", k.name, "error", err)
 	}
 }

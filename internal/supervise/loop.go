@@ -99,6 +99,9 @@ func prepare(ctx context.Context, s *supervisor) (ready bool, err error) {
 	}
 	clearUpdate(s.Root)
 	s.finishInterruptedUpdate(ctx)
+	if s.Straighten != nil {
+		s.Straighten()
+	}
 	return !s.stopping(), nil
 }
 

@@ -150,6 +150,8 @@ type Upkeep struct {
 	// Refresh changes the files in Root while no listener runs, when it was ordered; nil: there is nothing to order. After a
 	// failure they are as before, or as they were to be.
 	Refresh func(context.Context) error
+	// Straighten is called before each listener; nil: there is nothing that a job could have put in its way.
+	Straighten func()
 }
 
 // Outcome is [instance.Outcome].

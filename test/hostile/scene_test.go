@@ -57,6 +57,7 @@ func attacks() []attack {
 		{"H15 runners of one host", sharesNothing, false},
 		{"H16 a log of many files", floodsLog, true},
 		{"H17 a lock from another process namespace", locksElsewhere, true},
+		{"H18 links in the place of folders", replacesFolders, false},
 		{"ordinary jobs", worksAsAnywhere, false},
 		{"allowed docker", allowsDocker, false},
 		{"allowed sudo", allowsSudo, false},
