@@ -55,6 +55,9 @@ func (m *byProcess) Start(ctx context.Context, spec Spec) (Life, error) {
 		}
 	}
 	at := m.room(spec.Name)
+	if err := forgetBefore(spec); err != nil {
+		return nil, &StartError{Program: spec.Argv[0], Cause: err}
+	}
 	if err := at.make(view, spec.User); err != nil {
 		return nil, &StartError{Program: spec.Argv[0], Cause: err}
 	}

@@ -39,6 +39,9 @@ func TestMain(m *testing.M) {
 	if text := os.Getenv(supervisorTest); text != "" {
 		superviseUntilKilled(text)
 	}
+	if name := os.Getenv(keyTest); name != "" {
+		leaveKey(name)
+	}
 	if folder := os.Getenv(chooseTest); folder != "" {
 		chooseWithout(folder)
 	}

@@ -40,6 +40,9 @@ func (m *byUnit) Start(ctx context.Context, spec Spec) (Life, error) {
 	at := m.room(spec.Name)
 	view := spec.View
 	view.HostTemp = true // systemd has its own for it
+	if err := forgetBefore(spec); err != nil {
+		return nil, &StartError{Program: spec.Argv[0], Cause: err}
+	}
 	if err := at.make(view, spec.User); err != nil {
 		return nil, &StartError{Program: spec.Argv[0], Cause: err}
 	}

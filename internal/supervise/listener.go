@@ -152,6 +152,7 @@ func (s *supervisor) endLife(ctx context.Context) bool {
 func (s *supervisor) ending(exit jail.Exit) ending {
 	words := s.lastWords(exit)
 	s.change(func(now *Change) { now.ExitCode, now.LastWords, now.Trouble = &exit.Code, words, Trouble{} })
+	s.jobIsLost()
 	s.Log.Info("listener ended", "exit_code", exit.Code)
 	end := ending{code: exit.Code, ephemeral: s.ephemeral}
 	s.tell(&end)

@@ -141,6 +141,23 @@ func (t *tracker) jobEnds(name, result string) {
 	})
 }
 
+// jobIsLost tells of a job whose listener has ended before it: GitHub will say of it that it has lost the runner.
+func (t *tracker) jobIsLost() {
+	job := t.snapshot().Job
+	if job == "" {
+		return
+	}
+	attributes := []any{"job", job, "result", "unknown"}
+	t.note(func() {
+		if !t.begun.IsZero() {
+			attributes = append(attributes, "took", time.Since(t.begun).Round(time.Second))
+		}
+		t.begun = time.Time{}
+	})
+	t.log.Warn("job ended", append(attributes, "reason", "its listener has ended before it")...)
+	t.change(func(now *Change) { now.Job = "" })
+}
+
 // listens takes in that the listener listens, which it may say again.
 func (t *tracker) listens() {
 	first := false

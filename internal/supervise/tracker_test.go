@@ -79,4 +79,14 @@ func logTellsWhatHappened(t *testing.T) {
 			t.Errorf("of %q it tells %q, want %q", c.says, log.String(), c.want)
 		}
 	}
+	s.read("Running job: build (ubuntu, 2)")
+	time.Sleep(5 * time.Second)
+	log.Reset()
+	for range 2 { // once is enough
+		s.jobIsLost()
+	}
+	const lost = `level=WARN msg="job ended" job="build (ubuntu, 2)" result=unknown took=5s reason="its listener has ended before it"`
+	if strings.TrimSpace(log.String()) != lost || s.now.Job != "" {
+		t.Errorf("of a listener that ends within a job it tells %q, want %q", log.String(), lost)
+	}
 }

@@ -1,0 +1,69 @@
+package jail
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// keyTest is set for the process that puts a key where its account keeps them.
+const keyTest = "JAIL_TEST_KEY"
+
+// leaveKey says why it could not.
+func leaveKey(name string) {
+	code := 0
+	if _, err := unix.AddKey("user", name, []byte("secret"), unix.KEY_SPEC_USER_KEYRING); err != nil {
+		os.Stdout.WriteString(err.Error())
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// TestKeysAreForgotten: what the account has in the kernel's keyrings is gone for a life that begins fresh, and there for others.
+func TestKeysAreForgotten(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		if w.user.Self {
+			t.Skip("who is the account is nobody else")
+		}
+		w.user.UID += 600 + len(w.maker.Name()) // whose keys no other test looks at
+		if err := w.user.Own(w.root); err != nil {
+			t.Fatal(err)
+		}
+		key := word(t)
+		leave := exec.CommandContext(t.Context(), "/proc/self/exe")
+		leave.Env = append(os.Environ(), keyTest+"="+key)
+		leave.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(w.user.UID), Gid: uint32(w.user.GID)}}
+		if said, err := leave.Output(); err != nil {
+			t.Skipf("this host lets nobody have keys: %s, %v", said, err)
+		}
+		for _, fresh := range []bool{false, true} {
+			// The kernel takes a moment to throw away what is in no keyring any more.
+			spec := w.spec("for i in 1 2 3 4 5 6 7 8 9; do grep -q " + key + " /proc/keys || exec echo gone; sleep 0.2; done; echo there")
+			spec.View.Fresh = fresh
+			if got, _ := w.runs(t, spec); (strings.TrimSpace(got) == "gone") != fresh {
+				t.Errorf("fresh %t: it is %s", fresh, got)
+			}
+		}
+	})
+}
+
+// TestOnThread: the main thread is never used up, whichever one it begins on.
+func TestOnThread(t *testing.T) {
+	t.Parallel()
+	for range 200 {
+		err := onThread(func() error {
+			if unix.Gettid() == os.Getpid() {
+				return errors.ErrUnsupported
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal("it ran on the main thread")
+		}
+	}
+}
