@@ -196,9 +196,14 @@ func (s *Service) Start(ctx context.Context) error {
 	return refused(s.unit.Name, "starting", Start(ctx, s.unit.Name))
 }
 
-// Restart stops the service if it runs, and starts it, as Start does.
+// Restart stops the service if it runs, and starts it, as Start does. If ctx ends before it has stopped, it goes on stopping, and
+// nobody starts it again: the manager knows no restart. The error says so.
 func (s *Service) Restart(ctx context.Context) error {
-	if err := s.Stop(ctx, svc.Gently); err != nil {
+	err := s.Stop(ctx, svc.Gently)
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("%w; it goes on stopping, and is not started after that", err)
+	}
+	if err != nil {
 		return err
 	}
 	return s.Start(ctx)

@@ -80,6 +80,29 @@ func TestUnfit(t *testing.T) {
 	}
 }
 
+// Who gives a restart up is told that the service stays stopped; the next restart starts it.
+func TestRestartGivenUp(t *testing.T) {
+	service := installed(t, "stays")
+	if err := service.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	err := service.Restart(short)
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.HasSuffix(err.Error(), "it goes on stopping, and is not started after that") {
+		t.Errorf("given up: %v", err)
+	}
+	if err := service.Restart(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if state, err := service.State(t.Context()); err != nil || state.Active != svc.Running {
+		t.Errorf("it is %+v, %v", state, err)
+	}
+	if err := service.Stop(t.Context(), svc.Now); err != nil {
+		t.Error(err)
+	}
+}
+
 // What somebody has changed by hand is put right by the next install, and taken back by its undoing.
 func TestChangedByHand(t *testing.T) {
 	service := installed(t, "stays")
