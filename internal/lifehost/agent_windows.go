@@ -84,7 +84,8 @@ func start(ctx context.Context, c Command) (*Life, error) {
 		return nil, err
 	}
 	life := &Life{
-		service: c.Service, talk: newTalk(file, maxReport), over: make(chan struct{}), gone: make(chan struct{}), empty: make(chan struct{}),
+		service: c.Service, talk: newTalk(file, maxReport),
+		over: make(chan struct{}), gone: make(chan struct{}), empty: make(chan struct{}),
 	}
 	// A host that says nothing is given up: reading fails then.
 	stop := context.AfterFunc(ctx, func() { _ = file.Close() })
