@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"regexp"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/terminal"
@@ -15,7 +16,7 @@ func askable(call *session) *terminal.Prompt {
 	if !ok || !call.console.person || !call.console.terminal || !terminal.Is(in) {
 		return nil
 	}
-	return &terminal.Prompt{In: in, Out: call.console.plain}
+	return &terminal.Prompt{In: in, Out: call.console.plain, Open: &call.console.asking}
 }
 
 // askURL asks an install that was told nothing of it what its runner is to belong to.
@@ -24,12 +25,28 @@ func askURL(ctx context.Context, call *session) error {
 	if o.url != "" || at == nil || optionsOf[outputOptions](call).dryRun {
 		return nil
 	}
-	url, err := at.Ask(ctx, "URL of the repository, organization or enterprise, such as https://github.com/OWNER/REPO:")
-	if err != nil || url == "" {
-		return err
+	const question = "URL of the repository, organization or enterprise, such as https://github.com/OWNER/REPO:"
+	for again := true; ; again = false {
+		url, err := at.Ask(ctx, question)
+		if err != nil {
+			return err
+		}
+		if url == "" {
+			return urlMissing(call)
+		}
+		if err := call.running.Flags().Set("url", url); err != nil {
+			return err
+		}
+		_, err = o.parse()
+		if err == nil || !again {
+			return err
+		}
+		call.console.say(slog.LevelWarn, "! %v", err)
 	}
-	return call.running.Flags().Set("url", url)
 }
+
+// pastedToken finds the token in the line that GitHub's page has for config.sh.
+var pastedToken = regexp.MustCompile(`\s--token[ =]+(\S+)`)
 
 // askToken asks an install or an uninstall that has no credential for one, and says what can be done with it.
 func askToken(ctx context.Context, call *session) error {
@@ -43,8 +60,15 @@ func askToken(ctx context.Context, call *session) error {
 		question = "Remove token from GitHub's page of the runner (\"Remove\"), or an access token"
 	}
 	text, err := at.AskSecret(ctx, question)
-	if err != nil || text == "" {
+	if err != nil {
 		return err
+	}
+	call.console.asked = true
+	if text == "" {
+		return nil
+	}
+	if line := pastedToken.FindStringSubmatch(text); line != nil {
+		text = line[1]
 	}
 	call.credential, err = call.secrets().readToken("the terminal", text)
 	if err != nil || removing {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
@@ -37,6 +38,9 @@ type console struct {
 	person   bool // lines, one for each phase
 	quiet    bool // no progress
 	log      *slog.Logger
+
+	asking atomic.Bool // somebody is being asked
+	asked  bool        // somebody has typed a token, or was to
 
 	phase  plan.Phase
 	object string

@@ -86,7 +86,11 @@ func (call *session) report(err error) int {
 		return exitDone
 	}
 	code, hint := call.explain(err)
-	call.console.failure(err, hintAsCalled(hint), call.toDo(err, hint), explainedAt(err), code)
+	todo, see := call.toDo(err, hint), explainedAt(err)
+	if call.interrupted { // as a person says it
+		err = errors.New(strings.ReplaceAll(err.Error(), context.Canceled.Error(), "interrupted"))
+	}
+	call.console.failure(err, hintAsCalled(hint), todo, see, code)
 	return code
 }
 

@@ -215,6 +215,9 @@ func (call *session) atScope(words ...string) string {
 }
 
 func hintToken(call *session, _ error) string {
+	if call.console != nil && call.console.asked {
+		return again(call, call.arguments) // which asks
+	}
 	return call.gh("auth", "token") + " | " + againWith(call, "--token-file", "-")
 }
 

@@ -281,7 +281,7 @@ func hintProxy(call *session, err error) string {
 
 // hintUnauthorized looks at the token that gh has for the same host.
 func hintUnauthorized(call *session, err error) string {
-	if call.credential.empty() {
+	if call.credential.empty() || call.console != nil && call.console.asked {
 		return hintToken(call, err)
 	}
 	words := []string{"gh", "auth", "status"}

@@ -144,6 +144,9 @@ func interruptible(ctx context.Context, tell func()) (interrupted context.Contex
 // bounded gives do a context that ends with the time allowed or with a signal.
 func (call *session) bounded(ctx context.Context, do func(context.Context) error) error {
 	ctx, stop := interruptible(ctx, func() {
+		if call.console.asking.Load() {
+			return // nothing has begun
+		}
 		call.console.announce("interrupted: what has begun is finished or put right, within half a minute; interrupt again to end at once")
 	})
 	defer stop()

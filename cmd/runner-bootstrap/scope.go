@@ -57,10 +57,7 @@ func (call *session) withScope(do func(context.Context, *github.Client) error) f
 			o.url, o.apiURL = onlyScope(host.Store)
 		}
 		if o.url == "" {
-			return &usageError{
-				text: "--url is required: https://github.com/OWNER/REPO",
-				hint: againWith(call, "--url", "https://github.com/OWNER/REPO"),
-			}
+			return urlMissing(call)
 		}
 		scope, err := o.parse()
 		if err != nil {
@@ -101,4 +98,10 @@ func findRunner(ctx context.Context, client *github.Client, word string) (github
 		}
 	}
 	return client.RunnerNamed(ctx, word)
+}
+
+func urlMissing(call *session) error {
+	return &usageError{
+		text: "--url is required: https://github.com/OWNER/REPO", hint: againWith(call, "--url", "https://github.com/OWNER/REPO"),
+	}
 }

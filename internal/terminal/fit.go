@@ -39,7 +39,7 @@ var (
 	// phaseLine is what a phase, an option or a warning before a change begins its line with.
 	phaseLine = regexp.MustCompile(`^[+=!] \S+ +`)
 	// commandLine is a line that ends with a command to paste.
-	commandLine = regexp.MustCompile(`^(hint:|.*:) ((?:sudo |gh auth token \| )*(?:/\S*/)?runner-bootstrap .*)$`)
+	commandLine = regexp.MustCompile(`^(hint:|.*:) ((?:sudo |gh auth token (?:--hostname \S+ )?\| )*(?:/\S*/)?runner-bootstrap .*)$`)
 )
 
 // Fitted breaks a line that is too long for a terminal at its words, and further lines of it are indented. A command at

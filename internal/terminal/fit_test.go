@@ -31,6 +31,10 @@ func TestFitted(t *testing.T) {
 			"hint: sudo runner-bootstrap uninstall --name web-1 --token-file FILE", narrowest,
 			"hint:\n  sudo runner-bootstrap uninstall \\\n    --name web-1 --token-file FILE",
 		},
+		"command behind another": {
+			"hint: gh auth token --hostname ghe.example.com | runner-bootstrap install --no-service --token-file -", usual,
+			"hint:\n  gh auth token --hostname ghe.example.com | runner-bootstrap install \\\n    --no-service --token-file -",
+		},
 		"quoted command": {
 			"hint: runner-bootstrap install --labels 'a  b' --token-file FILE", narrowest,
 			"hint:\n  runner-bootstrap install --labels 'a  b' --token-file FILE",

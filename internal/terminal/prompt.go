@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/term"
 )
@@ -24,6 +25,8 @@ const maxAnswer = 64 << 10
 type Prompt struct {
 	In  *os.File // a terminal
 	Out io.Writer
+	// Open is set while an answer is waited for, and stays so when none comes; nil: nobody looks.
+	Open *atomic.Bool
 }
 
 // Ask returns the line that is typed, without blanks around it. Its end, and that of ctx, are errors.
@@ -42,10 +45,7 @@ func (p *Prompt) AskSecret(ctx context.Context, question string) (string, error)
 	}
 	// Who interrupts it gets a terminal that shows again what is typed.
 	defer func() { _ = term.Restore(fd, before) }()
-	text, err := p.await(ctx, func() (string, error) {
-		text, err := term.ReadPassword(fd)
-		return string(text), err
-	})
+	text, err := p.await(ctx, func() (string, error) { return readSecret(p.In) })
 	fmt.Fprintln(p.Out)
 	return text, err
 }
@@ -60,6 +60,9 @@ func (p *Prompt) await(ctx context.Context, read func() (string, error)) (string
 		text string
 		err  error
 	}
+	if p.Open != nil {
+		p.Open.Store(true)
+	}
 	done := make(chan result, 1)
 	go func() {
 		text, err := read()
@@ -70,6 +73,9 @@ func (p *Prompt) await(ctx context.Context, read func() (string, error)) (string
 		fmt.Fprintln(p.Out)
 		return "", ctx.Err()
 	case got := <-done:
+		if p.Open != nil {
+			p.Open.Store(false)
+		}
 		if got.err != nil && !errors.Is(got.err, io.EOF) {
 			return "", fmt.Errorf("reading from the terminal: %w", got.err)
 		}
