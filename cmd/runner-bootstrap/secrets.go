@@ -17,6 +17,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/terminal"
@@ -90,7 +91,7 @@ func (r secretReader) run(ctx context.Context, option, line string) (string, err
 	case err == nil:
 		return said.text.String(), nil
 	case allowed.Err() != nil:
-		return "", fmt.Errorf("waiting for %s: %w", option, allowed.Err())
+		return "", fmt.Errorf("waiting for %s: %w", option, retry.Plain(allowed.Err()))
 	case ctx.Err() != nil:
 		return "", fmt.Errorf("%s: %w: it did not end within %v", option, errSecretCommand, secretCommandTime)
 	}
@@ -143,7 +144,7 @@ func (r secretReader) readFile(ctx context.Context, what, path string) (string, 
 		r.warnOfReaders(path)
 		return decoded(text), nil
 	case allowed.Err() != nil:
-		return "", fmt.Errorf("reading %s: nothing comes from %q: %w", what, path, allowed.Err())
+		return "", fmt.Errorf("reading %s: nothing comes from %q: %w", what, path, retry.Plain(allowed.Err()))
 	case ctx.Err() != nil:
 		return "", notYet("reading %s: nothing came from %q within %v", what, path, secretCommandTime)
 	}
@@ -199,7 +200,7 @@ func (r secretReader) readInput(ctx context.Context, what string) (string, error
 		*r.kept = []byte(decoded(got.text))
 		return string(*r.kept), nil
 	case <-ctx.Done():
-		return "", fmt.Errorf("reading %s: standard input does not end: %w", what, ctx.Err())
+		return "", fmt.Errorf("reading %s: standard input does not end: %w", what, retry.Plain(ctx.Err()))
 	}
 }
 

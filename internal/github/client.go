@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
@@ -134,7 +135,7 @@ func (c *caller) once(ctx context.Context, r request, token secret.Secret) (got 
 	defer resp.Body.Close()
 	got, err = read(resp)
 	if err != nil {
-		return reply{}, true, fmt.Errorf("%w: reading the answer: %w", ErrNetwork, err)
+		return reply{}, true, fmt.Errorf("%w: reading the answer: %w", ErrNetwork, retry.Plain(err))
 	}
 	return got, false, nil
 }
@@ -176,7 +177,7 @@ func serverTime(header http.Header) time.Time {
 func bare(err error) error {
 	var withURL *url.Error
 	if errors.As(err, &withURL) {
-		return fmt.Errorf("asking %s: %w", host(withURL.URL), withURL.Err)
+		return fmt.Errorf("asking %s: %w", host(withURL.URL), transport.WithoutAddress(withURL.Err))
 	}
 	return err
 }

@@ -79,3 +79,16 @@ func Seconds(n int64, most time.Duration) time.Duration {
 	}
 	return time.Duration(max(0, n)) * time.Second
 }
+
+// Plain says in words for people that the time is over, where err says no more than that; it stays [context.DeadlineExceeded].
+func Plain(err error) error {
+	if err == context.DeadlineExceeded { //nolint:errorlint // what is wrapped says more
+		return overError{}
+	}
+	return err
+}
+
+type overError struct{}
+
+func (overError) Error() string { return "the time that it may take is over" }
+func (overError) Unwrap() error { return context.DeadlineExceeded }

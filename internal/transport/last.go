@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 )
 
 type lastKey struct{}
@@ -34,9 +37,7 @@ func (l *last) explain(err error) error {
 	if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
 		return err
 	}
-	if err == context.DeadlineExceeded { //nolint:errorlint // what is wrapped says more
-		err = overError{}
-	}
+	err = retry.Plain(err)
 	switch {
 	case l.status != 0:
 		return fmt.Errorf("%w; the last answer was %d %s", err, l.status, http.StatusText(l.status))
@@ -52,13 +53,15 @@ func (l *last) explain(err error) error {
 func bare(err error) error {
 	var withURL *url.Error
 	if errors.As(err, &withURL) {
-		return withURL.Err
+		return WithoutAddress(withURL.Err)
 	}
 	return err
 }
 
-// overError is [context.DeadlineExceeded] in words for people.
-type overError struct{}
-
-func (overError) Error() string { return "the time that it may take is over" }
-func (overError) Unwrap() error { return context.DeadlineExceeded }
+// WithoutAddress is an error of net/http without an address that was answered and cannot be read: it may be signed.
+func WithoutAddress(err error) error {
+	if err != nil && strings.HasPrefix(err.Error(), "failed to parse Location header") {
+		return errors.New("the answer leads to an address that cannot be read")
+	}
+	return err
+}

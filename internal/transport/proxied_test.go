@@ -159,3 +159,26 @@ func asking(ctx context.Context, t *testing.T, target string) *http.Request {
 	}
 	return req
 }
+
+// What is no HTTP may be any bytes, of which a few are told; and an address that cannot be read may be signed, and is not told.
+func TestOddAnswersAreShort(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ answer, says, not string }{
+		"binary":           {"\x1f\x8b" + strings.Repeat("\xff\x01s3cr3t", 2000) + "\r\n\r\n", "malformed HTTP", strings.Repeat("s3cr3t", 2)},
+		"a broken address": {"HTTP/1.1 302 x\r\nLocation: http://[::1/?sig=s3cr3t\r\nContent-Length: 0\r\n\r\n", "leads to an address that cannot be read", "s3cr3t"},
+	} {
+		at, _ := impostor(t, answering(c.answer))
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		client := NewAPI(Config{UserAgent: "test"})
+		client.retry.RetryWaitMin, client.retry.RetryWaitMax = time.Millisecond, time.Millisecond
+		_, err := client.Do(asking(ctx, t, "http://"+at+"/x"))
+		cancel()
+		if err == nil {
+			t.Fatalf("%s: no error", name)
+		}
+		text := bare(err).Error()
+		if !strings.Contains(text, c.says) || strings.Contains(text, c.not) || len(text) > 500 {
+			t.Errorf("%s: it says %d bytes, %s", name, len(text), text)
+		}
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -192,8 +193,24 @@ func (a agent) send(req *http.Request) (*http.Response, error) {
 	if err == nil && a.others != nil {
 		a.others.note(resp, time.Now())
 	}
-	return resp, err
+	return resp, short(err)
 }
+
+// maxText is how much of an error is told. What is no HTTP may be any bytes, and net/http repeats a line of it.
+const maxText = 200
+
+// short is an error whose text has an end.
+func short(err error) error {
+	if err == nil || len(err.Error()) <= maxText {
+		return err
+	}
+	return shortError{err}
+}
+
+type shortError struct{ error }
+
+func (e shortError) Error() string { return strings.ToValidUTF8(e.error.Error()[:maxText], "") + "..." }
+func (e shortError) Unwrap() error { return e.error }
 
 func sameHostOnly(req *http.Request, via []*http.Request) error {
 	first := via[0]

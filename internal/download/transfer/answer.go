@@ -111,6 +111,9 @@ func (w worker) hostIn(err error) string {
 		at = withURL.URL
 	}
 	u, parseErr := url.Parse(at)
+	if parseErr == nil && u.Hostname() == "" {
+		u, parseErr = url.Parse(w.r.URL) // a redirect to another path of the same host
+	}
 	if parseErr != nil {
 		return "the server"
 	}
@@ -121,7 +124,7 @@ func (w worker) hostIn(err error) string {
 func withoutURL(err error) error {
 	var withURL *url.Error
 	if errors.As(err, &withURL) {
-		return withURL.Err
+		return transport.WithoutAddress(withURL.Err)
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -15,9 +16,20 @@ import (
 
 // pageError is a page that came in the place of the file: of a proxy, a portal, a server that has a bad moment. It matches
 // [ErrTransfer].
-type pageError struct{ Host, Type, Title string }
+type pageError struct {
+	Host, Type, Title string
+
+	Empty   bool // there was nothing at all
+	Encoded bool // it is the file, in an encoding of the wire that was not asked for
+}
 
 func (e *pageError) Error() string {
+	switch {
+	case e.Empty:
+		return e.Host + " sent nothing in the place of the file"
+	case e.Encoded:
+		return e.Host + " sent the file compressed once more, which it was asked not to do"
+	}
 	text := e.Host + " sent something else than the file"
 	if e.Type != "" {
 		text += ", of the type " + e.Type
@@ -34,6 +46,8 @@ func (e *pageError) Is(target error) bool { return target == ErrTransfer }
 const (
 	// maxHead is how much of a body is looked at for what it is.
 	maxHead = 4 << 10
+	// magic is enough of a file to tell every kind of archive.
+	magic = 4
 	// maxTitle is how much of a title is told.
 	maxTitle = 80
 )
@@ -101,16 +115,35 @@ func (w worker) look(ctx context.Context, resp *http.Response, body *head) error
 	if err != nil {
 		kind = ""
 	}
-	const magic = 4 // enough for every kind of archive
 	if err := body.fill(magic); err != nil {
 		return w.lost(ctx, err)
 	}
-	if len(body.seen) == 0 || w.r.Begins(body.seen) || !isPage(kind, body.seen) {
+	switch {
+	case len(body.seen) == 0:
+		return refusal(tryAgain, &pageError{Host: hostOf(resp), Empty: true})
+	case w.r.Begins(body.seen) && w.encoded(resp, body):
+		return refusal(tryAgain, &pageError{Host: hostOf(resp), Encoded: true})
+	case w.r.Begins(body.seen), !isPage(kind, body.seen):
 		return nil // what is no page is for the digest to judge
 	}
 	_ = body.fill(maxHead) // as far as it comes: it is for the title alone
 	page := &pageError{Host: hostOf(resp), Type: kind, Title: titleOf(body.seen)}
 	return refusal(tryAgain, page)
+}
+
+// encoded tells whether a file was compressed on its way, once more than it is. Many servers say so of archives that they send as
+// they are, so that only the bytes tell.
+func (w worker) encoded(resp *http.Response, body *head) bool {
+	if resp.Header.Get("Content-Encoding") == "" || body.fill(maxHead) != nil {
+		return false
+	}
+	inner, err := gzip.NewReader(bytes.NewReader(body.seen))
+	if err != nil {
+		return false
+	}
+	begin := make([]byte, magic)
+	_, err = io.ReadFull(inner, begin)
+	return err == nil && w.r.Begins(begin)
 }
 
 // isPage tells whether an answer is meant for a person, or a program that speaks the API.
