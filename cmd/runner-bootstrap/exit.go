@@ -178,6 +178,7 @@ func hostMeanings() []meaning {
 		{plan.ErrForeignDir, exitHost, hintForeignDir, never},
 		{plan.ErrForeignService, exitHost, hintForeignService, never},
 		{removal.ErrMounted, exitHost, hintMounted, never},
+		{removal.ErrImmutable, exitHost, hintImmutable, never},
 		{plan.ErrTemporary, exitHost, hintTemporary, never},
 		{plan.ErrProgram, exitHost, hintTemporary, never},
 		{svc.ErrUnfit, exitHost, hintUnfit, never},

@@ -155,6 +155,15 @@ func hintMounted(call *session, err error) string {
 	return on(call).Both(on(call).Mend(on(call).Words(append([]string{"umount"}, mounted.Points...)...)), asRoot(call, err))
 }
 
+// hintImmutable lets what is in the way be removed, and goes on from there.
+func hintImmutable(call *session, err error) string {
+	var immutable *removal.ImmutableError
+	if !errors.As(err, &immutable) || strings.ContainsFunc(immutable.Path, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return same(call, err) // nobody should paste such a name
+	}
+	return on(call).Both(on(call).Mend(on(call).Words("chattr", "-R", "-i", "-a", immutable.Path)), asRoot(call, err))
+}
+
 // hintForeignDir makes room, but not where somebody's runner is: it may be at work.
 func hintForeignDir(call *session, err error) string {
 	dir := refusalOf(err).Name

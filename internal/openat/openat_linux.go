@@ -160,6 +160,17 @@ func (d *Dir) Mode(name string) (fs.FileMode, error) {
 	return status.Mode, err
 }
 
+// Frozen tells whether what bears the name, or the folder itself for none, is immutable or may only be appended to (chattr(1)).
+func (d *Dir) Frozen(name string) bool {
+	if name != "" && oneName(name) != nil {
+		return false
+	}
+	var st unix.Statx_t
+	flags := unix.AT_SYMLINK_NOFOLLOW | unix.AT_EMPTY_PATH
+	err := again(func() error { return unix.Statx(d.fd, name, flags, unix.STATX_TYPE, &st) })
+	return err == nil && st.Attributes&(unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) != 0
+}
+
 // Status tells what bears the name, be it a link.
 func (d *Dir) Status(name string) (Status, error) {
 	if err := oneName(name); err != nil {

@@ -100,6 +100,9 @@ func (d *Dir) Mode(name string) (fs.FileMode, error) {
 	return info.Mode(), nil
 }
 
+// Frozen is not told here.
+func (*Dir) Frozen(string) bool { return false }
+
 // Status tells what bears the name, be it a link.
 func (d *Dir) Status(name string) (Status, error) {
 	info, err := d.root.Lstat(name)

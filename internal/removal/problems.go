@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 )
 
 // ErrMounted is what every [MountedError] matches.
@@ -30,6 +31,21 @@ func (e *MountedError) Error() string {
 
 // Is makes it match [ErrMounted].
 func (e *MountedError) Is(target error) bool { return target == ErrMounted } //nolint:errorlint // errors.Is unwraps
+
+// ErrImmutable is what every [ImmutableError] matches.
+var ErrImmutable = errors.New("it is immutable, or may only be appended to")
+
+// ImmutableError tells what nobody may remove, root included, until that is taken from it (chattr(1)). Somebody has wanted that, so it
+// is left whole.
+type ImmutableError struct{ Path string }
+
+// Error implements error.
+func (e *ImmutableError) Error() string {
+	return fmt.Sprintf("removing %.1000q: %v", e.Path, ErrImmutable)
+}
+
+// Unwrap makes it match [ErrImmutable], and what the system says.
+func (*ImmutableError) Unwrap() []error { return []error{ErrImmutable, syscall.EPERM} }
 
 // MountsAlone tells whether an error says where something is mounted, and nothing else.
 func MountsAlone(err error) bool {

@@ -281,6 +281,10 @@ func (r *remover) problem(found *Problems, dir *openat.Dir, name string, err err
 		found.Add(fmt.Errorf("listing %.1000q: %w", path, folders.Cause(err)))
 	case errors.Is(err, ErrMounted), openat.InUse(err) && dir.IsMounted(name):
 		found.mount(path)
+	case errors.Is(err, fs.ErrPermission) && dir.Frozen(name):
+		found.Add(&ImmutableError{Path: path})
+	case errors.Is(err, fs.ErrPermission) && dir.Frozen(""):
+		found.Add(&ImmutableError{Path: filepath.Dir(path)})
 	default:
 		found.Add(fmt.Errorf("removing %.1000q: %w", path, folders.Cause(err)))
 	}
