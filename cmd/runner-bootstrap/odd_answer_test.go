@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -32,7 +32,7 @@ func (b *safeBuffer) String() string {
 
 // An answer that goes on behind its stated end is odd to net/http, which would print how it goes on: of a token that is minted.
 //
-//nolint:paralleltest // it changes the logger of the process
+//nolint:paralleltest // it changes the default logger of the process
 func TestNothingOfAnAnswerIsLogged(t *testing.T) {
 	const answer = `{"token": "AABF3JGZDX3P5PMEXLND6TS6FCWO6", "expires_at": "2030-01-01T00:00:00Z"}`
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -55,8 +55,8 @@ func TestNothingOfAnAnswerIsLogged(t *testing.T) {
 		}
 	}()
 	var logged, out, told safeBuffer
-	log.SetOutput(&logged)
-	defer log.SetOutput(io.Discard)
+	slog.SetDefault(slog.New(slog.NewTextHandler(&logged, nil)))
+	defer slog.SetDefault(slog.New(slog.DiscardHandler))
 	t.Setenv("RUNNER_BOOTSTRAP_TOKEN", "ghp_0123456789")
 	code := run([]string{"token", "registration", "--url", "http://" + l.Addr().String() + "/octo-org", "--dir", t.TempDir(), "--timeout", "2s"},
 		streams{in: strings.NewReader(""), out: &out, err: &told})

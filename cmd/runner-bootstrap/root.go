@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log"
+	"log/slog"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -46,8 +46,8 @@ type session struct {
 // run is the whole program; its result is the exit code.
 func run(arguments []string, s streams) int {
 	fileMode()
-	// By this one net/http tells what it finds odd in an answer, with a piece of it, and that may be a secret.
-	log.SetOutput(io.Discard)
+	// By the default one net/http tells what it finds odd in an answer, with a piece of it, and that may be a secret.
+	slog.SetDefault(slog.New(slog.DiscardHandler))
 	s.out = &terminal.Printable{To: s.out}
 	call := &session{streams: s, arguments: arguments}
 	call.console = newConsole(s.err, callOptions{logFormat: askedFormat(arguments), logLevel: "info"})

@@ -32,7 +32,7 @@ func oneLess() []string {
 func plainWords() [][2]string {
 	return [][2]string{
 		{"could not find expected ':'", `a line without ": ", which stands between a key and its value`},
-		{"mapping values are not allowed", `a key is not expected here: it is indented too far, or the value has ": " in it and needs quotes`},
+		{"mapping values are not", `a key is not expected here: it is indented too far, or a value with ": " in it lacks its quotes`},
 		{"did not find expected key", "a key is expected here: look at the indentation, and at what stands behind a quote or a bracket"},
 		{"did not find expected ',' or ']'", "a list is not closed by ], or has no comma between two values"},
 		{"did not find expected ',' or '}'", "a map is not closed by }, or has no comma between two values"},

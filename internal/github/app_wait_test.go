@@ -8,9 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
-
 	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
 // Who waits for a token that another is minting gets that one, or mints where

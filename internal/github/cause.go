@@ -51,7 +51,7 @@ func causes() []words {
 		of(`runners?\b.*\b(disabled|not (allowed|permitted|enabled|available))`, ErrPolicy),
 		of(`actions (is|are|has been|have been) (currently )?(disabled|not enabled)`, ErrPolicy),
 		of(`access blocked|access to this repository has been|disabled by|polic(y|ies)\b|upgrade to github`, ErrPolicy),
-		of(`must (have|be) (an? )?([a-z]+ )*(admin|owner|administrator)|admin (rights|access)|not an? ([a-z]+ )*(admin|owner|administrator)\b`, ErrRole),
+		of(`(must (have|be)|not)( an?)?( [a-z]+)* (admin|owner|administrator)|admin (rights|access)`, ErrRole),
 		of(`not accessible by integration`, ErrIntegration),
 		of(`not accessible by personal access token`, ErrFineGrained),
 	}

@@ -140,10 +140,18 @@ func (e *Error) Is(target error) bool {
 	case ErrServer:
 		return e.Status >= http.StatusInternalServerError
 	case ErrRefused:
-		return e.Status >= http.StatusBadRequest && e.Status < http.StatusInternalServerError && e.cause == nil && !e.limited &&
-			!slices.Contains([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity}, e.Status)
+		return e.unusual()
 	}
 	return false
+}
+
+// unusual tells a refusal that none of the other sentinels is for.
+func (e *Error) unusual() bool {
+	usual := []int{
+		http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity,
+	}
+	return e.Status >= http.StatusBadRequest && e.Status < http.StatusInternalServerError &&
+		e.cause == nil && !e.limited && !slices.Contains(usual, e.Status)
 }
 
 func (e *Error) busy() bool { return strings.Contains(e.Message, "running a job") }

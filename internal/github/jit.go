@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
-
 	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 

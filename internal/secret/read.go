@@ -280,7 +280,7 @@ func isDER(text string) bool { return bytes.HasPrefix([]byte(text), []byte{0x30,
 
 // looksLikeToken finds tokens, of GitHub and of others, and what URLs have in front of their hosts.
 var (
-	looksLikeToken = regexp.MustCompile(`\b(gh[pousr]_|github_pat_|hv[sb]\.|gl(?:pat|dt|rt)-|npm_|dckr_pat_|xox[bp]-)[A-Za-z0-9_.~+/=-]{4,}`)
+	looksLikeToken = regexp.MustCompile(`\b(gh[pousr]_|github_pat_|hv[sb]\.|gl(pat|dt|rt)-|npm_|dckr_pat_|xox[bp]-)[\w.~+/=-]{4,}`)
 	userOfURL      = regexp.MustCompile(`://[^/@\s]+@`)
 )
 

@@ -47,7 +47,8 @@ func (w *workers) lateLocked(cause error) error {
 	if w.failures == 0 || w.last == nil {
 		return cause
 	}
-	return fmt.Errorf("%w, after %d failures in a row (%v)", retry.Plain(cause), w.failures, w.last) //nolint:errorlint // it is the time that was over
+	cause = retry.Plain(cause)
+	return fmt.Errorf("%w, after %d failures in a row (%v)", cause, w.failures, w.last) //nolint:errorlint // it is the time that was over
 }
 
 // kind is what can be done about a attemptError.
