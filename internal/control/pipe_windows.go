@@ -12,10 +12,8 @@ import (
 	"golang.org/x/sys/windows"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/acl"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/namedpipe"
 )
-
-// pipeBuffer is room for what one end has said and the other has not read yet.
-const pipeBuffer = 64 << 10
 
 // pipeListener has one instance of a pipe that waits for somebody, from its making to its end: at no moment another process can
 // make the first one.
@@ -30,7 +28,7 @@ type pipeListener struct {
 // listenPipe makes a pipe that lets in whom its list names, on this host alone. It fails if there is one of that name.
 func listenPipe(path, list string) (*pipeListener, error) {
 	l := &pipeListener{path: path}
-	first, err := l.instance(list, windows.FILE_FLAG_FIRST_PIPE_INSTANCE)
+	first, err := namedpipe.First(path, list, namedpipe.Many)
 	if err != nil {
 		return nil, err
 	}
@@ -41,24 +39,6 @@ func listenPipe(path, list string) (*pipeListener, error) {
 	return l, nil
 }
 
-func (l *pipeListener) instance(list string, flags uint32) (windows.Handle, error) {
-	name, err := windows.UTF16PtrFromString(l.path)
-	if err != nil {
-		return 0, err
-	}
-	attributes, err := acl.Attributes(list)
-	if err != nil {
-		return 0, err
-	}
-	const mode = windows.PIPE_TYPE_BYTE | windows.PIPE_READMODE_BYTE | windows.PIPE_WAIT | windows.PIPE_REJECT_REMOTE_CLIENTS
-	flags |= windows.PIPE_ACCESS_DUPLEX | windows.FILE_FLAG_OVERLAPPED
-	handle, err := windows.CreateNamedPipe(name, flags, mode, windows.PIPE_UNLIMITED_INSTANCES, pipeBuffer, pipeBuffer, 0, attributes)
-	if err != nil {
-		return 0, os.NewSyscallError("CreateNamedPipe", err)
-	}
-	return handle, nil
-}
-
 // Accept waits for the next one who connects.
 func (l *pipeListener) Accept() (net.Conn, error) {
 	l.mu.Lock()
@@ -67,7 +47,7 @@ func (l *pipeListener) Accept() (net.Conn, error) {
 		if l.waiting == 0 {
 			return nil, net.ErrClosed
 		}
-		err := l.await()
+		err := namedpipe.Await(l.waiting, l.stop)
 		if errors.Is(err, windows.ERROR_NO_DATA) {
 			// Somebody came and went.
 			if err := windows.DisconnectNamedPipe(l.waiting); err != nil {
@@ -81,38 +61,12 @@ func (l *pipeListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		connected := l.waiting
-		if l.waiting, err = l.instance(acl.PrivatePipe(), 0); err != nil {
+		if l.waiting, err = namedpipe.Next(l.path, acl.PrivatePipe()); err != nil {
 			l.waiting = 0
 			return nil, errors.Join(err, windows.CloseHandle(connected))
 		}
 		return newPipe(connected, l.path), nil
 	}
-}
-
-// await returns when somebody has connected to the instance that waits, or Close is called: [net.ErrClosed].
-func (l *pipeListener) await() error {
-	event, err := windows.CreateEvent(nil, 1, 0, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = windows.CloseHandle(event) }() // nothing waits for it any more
-	operation := windows.Overlapped{HEvent: event}
-	err = windows.ConnectNamedPipe(l.waiting, &operation)
-	switch {
-	case err == nil, errors.Is(err, windows.ERROR_PIPE_CONNECTED):
-		return nil
-	case !errors.Is(err, windows.ERROR_IO_PENDING):
-		return err
-	}
-	which, err := windows.WaitForMultipleObjects([]windows.Handle{event, l.stop}, false, windows.INFINITE)
-	var done uint32
-	if err != nil || which != windows.WAIT_OBJECT_0 {
-		// It may be over by now. Either way the structure is the kernel's until it says that it is done.
-		_ = windows.CancelIoEx(l.waiting, &operation)
-		_ = windows.GetOverlappedResult(l.waiting, &operation, &done, true)
-		return errors.Join(err, net.ErrClosed)
-	}
-	return windows.GetOverlappedResult(l.waiting, &operation, &done, true)
 }
 
 // Close ends Accept, and the pipe when the connections that are open end. It may be repeated.

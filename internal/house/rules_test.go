@@ -83,7 +83,8 @@ func arrows() []arrow {
 		{"internal/jail", []string{
 			"internal/reaper", "internal/account", "internal/removal", "internal/svc/systemd/transient", "internal/svc", "internal/jobobject", "internal/lifehost",
 		}},
-		{"internal/lifehost", []string{"internal/acl", "internal/jobobject", "internal/svc/scm"}},
+		{"internal/lifehost", []string{"internal/jobobject", "internal/namedpipe", "internal/svc/scm"}},
+		{"internal/namedpipe", []string{"internal/acl"}},
 		{"internal/jobobject", nil},
 		{"internal/register", []string{ // the record says who joins
 			"internal/inuse",
@@ -101,7 +102,7 @@ func arrows() []arrow {
 		{"internal/download/unpack", []string{"internal/atomicfile", "internal/download/stamp", "internal/download/unpack/ahead", "internal/inflate", "internal/openat", "internal/removal", "internal/acl", "internal/inuse"}},
 		{"internal/download/unpack/ahead", []string{"internal/inflate"}},
 
-		{"internal/control", []string{"internal/instance", "internal/acl"}},
+		{"internal/control", []string{"internal/instance", "internal/namedpipe", "internal/acl"}},
 		{"internal/health", []string{"internal/instance", "internal/atomicfile", "internal/openfile", "internal/retry", "internal/inuse"}},
 		// A package for each service manager, side by side, which know what is wanted of them from the one above.
 		{"internal/terminal", []string{"internal/svc/systemd"}}, // the priorities of the journal

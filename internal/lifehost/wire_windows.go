@@ -9,13 +9,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/windows"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/acl"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/namedpipe"
 )
 
 // What the two ends of a life in a service say to each other, a line of JSON each. The pipe between them has one client, which the
@@ -46,14 +47,8 @@ type (
 	}
 )
 
-const (
-	// pipeBuffer is more than most messages.
-	pipeBuffer = 64 << 10
-	// glance is how often somebody is looked for who gives the waiting up, in milliseconds.
-	glance = 100
-	// pipeTime is how long a host may take from its start to the pipe.
-	pipeTime = 30 * time.Second
-)
+// pipeTime is how long a host may take from its start to the pipe.
+const pipeTime = 30 * time.Second
 
 // pipe is a named pipe for one client.
 type pipe struct {
@@ -63,59 +58,37 @@ type pipe struct {
 
 // newPipe makes a pipe that only these accounts can open, given as an SDDL text, and nobody over a network.
 func newPipe(access string) (*pipe, error) {
-	attributes, err := acl.Attributes(access)
-	if err != nil {
-		return nil, fmt.Errorf("describing who may open a pipe: %w", err)
-	}
 	name := `\\.\pipe\runner-bootstrap-life-` + rand.Text()
-	text, err := windows.UTF16PtrFromString(name)
-	if err != nil {
-		return nil, err
-	}
-	handle, err := windows.CreateNamedPipe(text,
-		windows.PIPE_ACCESS_DUPLEX|windows.FILE_FLAG_FIRST_PIPE_INSTANCE|windows.FILE_FLAG_OVERLAPPED,
-		windows.PIPE_TYPE_BYTE|windows.PIPE_READMODE_BYTE|windows.PIPE_WAIT|windows.PIPE_REJECT_REMOTE_CLIENTS,
-		1, pipeBuffer, pipeBuffer, 0, attributes)
+	handle, err := namedpipe.First(name, access, 1)
 	if err != nil {
 		return nil, fmt.Errorf("making pipe %q: %w", name, err)
 	}
 	return &pipe{name: name, handle: handle}, nil
 }
 
-// accept waits for the client, which is to be the process pid, and gives the pipe as a file. The pipe is gone after a failure.
+// accept waits for the client, and gives the pipe as a file. The pipe is gone after a failure.
 func (p *pipe) accept(ctx context.Context) (*os.File, error) {
-	event, err := windows.CreateEvent(nil, 1, 0, nil)
+	stop, err := windows.CreateEvent(nil, 1, 0, nil)
 	if err != nil {
 		return nil, errors.Join(err, windows.CloseHandle(p.handle))
 	}
-	defer windows.CloseHandle(event) //nolint:errcheck // nobody waits for it any more
-	overlapped := &windows.Overlapped{HEvent: event}
-	err = windows.ConnectNamedPipe(p.handle, overlapped)
-	if errors.Is(err, windows.ERROR_IO_PENDING) {
-		err = p.await(ctx, overlapped)
+	defer windows.CloseHandle(stop) //nolint:errcheck // nobody waits for it any more
+	told := make(chan struct{})
+	forget := context.AfterFunc(ctx, func() {
+		defer close(told)
+		_ = windows.SetEvent(stop) // which is open until then
+	})
+	err = namedpipe.Await(p.handle, stop)
+	if !forget() {
+		<-told
 	}
-	if err != nil && !errors.Is(err, windows.ERROR_PIPE_CONNECTED) {
+	if errors.Is(err, net.ErrClosed) && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("waiting at pipe %q: %w", p.name, err), windows.CloseHandle(p.handle))
 	}
 	return os.NewFile(uintptr(p.handle), p.name), nil
-}
-
-func (p *pipe) await(ctx context.Context, overlapped *windows.Overlapped) error {
-	for {
-		switch event, err := windows.WaitForSingleObject(overlapped.HEvent, glance); {
-		case err != nil:
-			return err
-		case event == windows.WAIT_OBJECT_0:
-			var done uint32
-			return windows.GetOverlappedResult(p.handle, overlapped, &done, false)
-		case ctx.Err() != nil:
-			var done uint32
-			// The structure is the kernel's until it says that it is done.
-			_ = windows.CancelIoEx(p.handle, overlapped)
-			_ = windows.GetOverlappedResult(p.handle, overlapped, &done, true)
-			return context.Cause(ctx)
-		}
-	}
 }
 
 // client is the process at the other end of an agent's pipe.
