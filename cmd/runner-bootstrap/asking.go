@@ -22,7 +22,7 @@ func askable(call *session) *terminal.Prompt {
 // askURL asks an install that was told nothing of it what its runner is to belong to.
 func askURL(ctx context.Context, call *session) error {
 	o, at := optionsOf[scopeOptions](call), askable(call)
-	if o.url != "" || at == nil || optionsOf[outputOptions](call).dryRun {
+	if o.url != "" || at == nil {
 		return nil
 	}
 	const question = "URL of the repository, organization or enterprise, such as https://github.com/OWNER/REPO:"

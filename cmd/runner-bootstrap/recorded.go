@@ -108,14 +108,18 @@ func connectAsKept(call *session, host *bootstrap.Host) {
 	}
 }
 
-// useKept has a new runner keep what another one of this host is kept with, where this call was given no credential.
+// useKept has a new runner keep what another one of this host is kept with, where this call was given no credential. One of
+// several of a kind keeps what those are kept with that are there.
 func useKept(call *session, host *bootstrap.Host, request *plan.Request) error {
-	if !call.credential.empty() || host.Connect == nil || call.earlier.record.Name != "" {
+	if !call.credential.empty() || host.Connect == nil {
 		return nil
 	}
 	records, err := host.Store.List()
 	if err != nil {
 		return err
+	}
+	if earlier := call.earlier.record; earlier.Name != "" {
+		records = []instance.Record{earlier}
 	}
 	for _, record := range records {
 		if record.Credential.Empty() || !request.Scope.Same(record.ScopeURL) {
