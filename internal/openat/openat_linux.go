@@ -161,7 +161,7 @@ func (d *Dir) Mode(name string) (fs.FileMode, error) {
 }
 
 // Frozen tells whether what bears the name, or the folder itself for none, is immutable or may only be appended to (chattr(1)).
-func (d *Dir) Frozen(name string) bool {
+func Frozen(d *Dir, name string) bool {
 	if name != "" && oneName(name) != nil {
 		return false
 	}

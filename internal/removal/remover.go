@@ -281,9 +281,9 @@ func (r *remover) problem(found *Problems, dir *openat.Dir, name string, err err
 		found.Add(fmt.Errorf("listing %.1000q: %w", path, folders.Cause(err)))
 	case errors.Is(err, ErrMounted), openat.InUse(err) && dir.IsMounted(name):
 		found.mount(path)
-	case errors.Is(err, fs.ErrPermission) && dir.Frozen(name):
+	case errors.Is(err, fs.ErrPermission) && openat.Frozen(dir, name):
 		found.Add(&ImmutableError{Path: path})
-	case errors.Is(err, fs.ErrPermission) && dir.Frozen(""):
+	case errors.Is(err, fs.ErrPermission) && openat.Frozen(dir, ""):
 		found.Add(&ImmutableError{Path: filepath.Dir(path)})
 	default:
 		found.Add(fmt.Errorf("removing %.1000q: %w", path, folders.Cause(err)))
