@@ -3,11 +3,16 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"net/http"
 	"net/textproto"
+	"os"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 )
 
 // mirrorHeaders adds the headers of a file to requests to a mirror; nil without a file. The file is read for each request, as
@@ -16,8 +21,9 @@ func mirrorHeaders(file string) func(*http.Request) error {
 	if file == "" {
 		return nil
 	}
+	read := &headerFile{name: file}
 	return func(req *http.Request) error {
-		headers, err := readHeaders(req.Context(), file)
+		headers, err := read.headers(req.Context())
 		if err != nil {
 			return err
 		}
@@ -28,30 +34,78 @@ func mirrorHeaders(file string) func(*http.Request) error {
 	}
 }
 
+// headerFile is a file of headers. What a program writes into a pipe can be read once, and is kept.
+type headerFile struct {
+	name string
+
+	mu   sync.Mutex
+	kept http.Header
+}
+
+func (f *headerFile) headers(ctx context.Context) (http.Header, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if info, err := os.Stat(f.name); err == nil && !info.Mode().IsRegular() && f.kept != nil {
+		return f.kept, nil
+	}
+	headers, err := readHeaders(ctx, f.name)
+	if err == nil {
+		f.kept = headers
+	}
+	return headers, err
+}
+
 // readHeaders reads lines of a name, a colon and a value. No error shows a value.
 func readHeaders(ctx context.Context, file string) (http.Header, error) {
 	text, err := openfile.ReadStream(ctx, file, maxSecret)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, fmt.Errorf("--mirror-header-file: nothing comes from %q: %w", file, retry.Plain(ctx.Err()))
+	case err != nil:
 		return nil, unread(err, "--mirror-header-file: %v", err)
 	}
 	headers := http.Header{}
-	lines := bufio.NewScanner(strings.NewReader(strings.TrimPrefix(string(text), "\ufeff")))
+	lines := bufio.NewScanner(strings.NewReader(decoded(text)))
 	for n := 1; lines.Scan(); n++ {
 		line := strings.TrimSpace(lines.Text())
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
 		name, value, found := strings.Cut(line, ":")
-		value = strings.TrimSpace(value)
-		if !found || value == "" || !isHeaderName(name) {
-			return nil, usagef("--mirror-header-file: %q: line %d is no header such as Authorization: Bearer TOKEN", file, n)
+		name, value = textproto.CanonicalMIMEHeaderKey(name), strings.TrimSpace(value)
+		if reason := badHeader(name, value, found, headers); reason != "" {
+			return nil, usagef("--mirror-header-file: %q: line %d %s", file, n, reason)
 		}
-		headers.Add(textproto.CanonicalMIMEHeaderKey(name), value)
+		headers.Add(name, value)
 	}
 	if err := lines.Err(); err != nil {
 		return nil, usagef("--mirror-header-file: %v", err)
 	}
+	if len(headers) == 0 {
+		return nil, notYet("--mirror-header-file: %q: it has no header", file)
+	}
 	return headers, nil
+}
+
+// badHeader says what is wrong with a line, beside those that were read before; empty for nothing.
+func badHeader(name, value string, found bool, before http.Header) string {
+	ours := []string{
+		"Accept-Encoding", "Connection", "Content-Length", "Expect", "Host", "If-Range", "Proxy-Authorization", "Range", "Te", "Trailer",
+		"Transfer-Encoding", "Upgrade",
+	}
+	switch {
+	case !found || value == "" || !isHeaderName(name):
+		return "is no header such as Authorization: Bearer TOKEN"
+	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
+		return "has a control character, which no header may have"
+	case len(value) > 1 && value[0] == value[len(value)-1] && strings.ContainsRune(`"'`, rune(value[0])):
+		return "has quotes around its value, which would be sent as well"
+	case slices.Contains(ours, name):
+		return "sets " + name + ", which belongs to the download itself"
+	case before.Get(name) != "":
+		return "sets " + name + " once more"
+	}
+	return ""
 }
 
 func isHeaderName(name string) bool {

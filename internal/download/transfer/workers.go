@@ -45,7 +45,7 @@ type workers struct {
 // lateLocked says with the end of the context what has failed until then.
 func (w *workers) lateLocked(cause error) error {
 	if w.failures == 0 || w.last == nil {
-		return cause
+		return retry.Plain(cause)
 	}
 	cause = retry.Plain(cause)
 	return fmt.Errorf("%w, after %d failures in a row (%v)", cause, w.failures, w.last) //nolint:errorlint // it is the time that was over
