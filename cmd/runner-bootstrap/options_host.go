@@ -28,7 +28,7 @@ func (o *accountOptions) options() []option {
 		},
 		{
 			name: "create-user", once: true, commands: "install cloud-init",
-			usage: "create the account named by --user if it is absent, with what --allow sudo and --allow docker need",
+			usage: "create the account of --user if it is absent; an account that install creates gets what --allow sudo and docker need",
 			only:  exclusive{linuxAlone, "an administrator makes accounts of Windows; " + ownAccounts},
 			on:    &o.createUser,
 		},
@@ -56,10 +56,7 @@ func (o *accountOptions) check() error {
 	if runtime.GOOS == "windows" {
 		return o.checkOnWindows()
 	}
-	switch {
-	case o.createUser && o.user == "":
-		return usagef("--create-user needs --user")
-	case o.userPerRunner && o.noService && !account.Privileged():
+	if o.userPerRunner && o.noService && !account.Privileged() {
 		return usagef("--user-per-runner needs root")
 	}
 	return nil

@@ -30,6 +30,7 @@ func TestSudo(t *testing.T) {
 	}{
 		{"what keeps it from being written", sudoers.hindered},
 		{"written and taken away", sudoers.written},
+		{"without --user", sudoers.own},
 		{"shared", sudoers.shared},
 		{"changed by somebody", sudoers.changed},
 		{"an account that was there", sudoers.foreign},
@@ -154,6 +155,24 @@ func (s sudoers) written(t *testing.T) {
 	s.gone(t, name)
 	if rule := s.rule(); rule != "" {
 		t.Errorf("after uninstall there is %q", rule)
+	}
+}
+
+// own is about the account that there is without --user.
+func (s sudoers) own(t *testing.T) {
+	const rule = "/etc/sudoers.d/runner-bootstrap-runner"
+	install := []string{program, "install", "--url", s.Server.URL() + "/octo-org", "--name", name, "--token-file", token, "--allow", "sudo"}
+	r := s.Run(t.Context(), install...)
+	if r.Code != 0 || !strings.Contains(r.Stderr, "with --create-user, install lets it") || s.Exists(rule) {
+		t.Fatalf("without --create-user: %s", r)
+	}
+	s.Must(append(install, "--create-user")...) // as it was told
+	if !s.Exists(rule) || !s.becomes(t) {
+		t.Error("a job does not become root")
+	}
+	s.gone(t, name)
+	if s.Exists(rule) {
+		t.Error("the rule is still there")
 	}
 }
 
