@@ -37,7 +37,7 @@ func (o option) foreign(command string) bool {
 func refuseForeign(call *session, options []option) error {
 	for _, o := range options {
 		if o.foreign(commandKey(call.running)) && call.given(o.name) {
-			return usagef("--%s is for %s: %s", o.name, o.only.to, o.only.instead)
+			return usagef("--%s is for %s: here %s", o.name, o.only.to, o.only.instead)
 		}
 	}
 	return nil

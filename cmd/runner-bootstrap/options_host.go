@@ -41,7 +41,7 @@ func (o *accountOptions) options() []option {
 		{
 			name: "password-file", once: true, value: "FILE", given: givenSecret, commands: "install",
 			usage: "file with the password of --user, for an ordinary account; it is read when the service is made, and not kept",
-			only:  exclusive{windowsAlone, "here no account needs a password for that"},
+			only:  exclusive{windowsAlone, "no account needs a password for that"},
 			text:  &o.passwordFile,
 		},
 		{

@@ -84,7 +84,7 @@ func (o *lifecycleOptions) options() []option {
 			name: "allow", value: "A,B",
 			among: []string{plan.AllowSudo, plan.AllowDocker, plan.AllowDBus, plan.AllowAll}, commands: "install cloud-init",
 			usage: "what jobs may use of this host: sudo, docker, dbus, or all (no confinement)",
-			only:  exclusive{linuxAlone, "on Windows, jobs may do what their account may; see --user"},
+			only:  exclusive{linuxAlone, "jobs may do what their account may; see --user"},
 			list:  &o.allow,
 		},
 	}

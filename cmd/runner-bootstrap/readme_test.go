@@ -68,7 +68,7 @@ func optionsTable() string {
 		meaning := o.withDefault(o.usage)
 		switch {
 		case o.only.to == linuxAlone:
-			meaning += "; Linux only: " + o.only.instead
+			meaning += "; Linux only. On Windows, " + o.only.instead
 		case o.only.to == windowsAlone:
 			meaning += "; Windows only"
 		case o.windows != "":
