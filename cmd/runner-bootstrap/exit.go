@@ -297,6 +297,7 @@ func networkMeanings() []meaning {
 		{github.ErrNotGitHub, exitNetwork, hintNotGitHub, later},
 		{transport.ErrProxyAway, exitNetwork, hintProxy, soon},
 		{transport.ErrProxy, exitNetwork, hintProxy, later},
+		{download.ErrDenied, exitNetwork, hintDenied, later},
 		{download.ErrTransfer, exitNetwork, same, later},
 		{register.ErrUnreachable, exitNetwork, hintPort, soon},
 		{register.ErrSlow, exitNetwork, hintPort, later},

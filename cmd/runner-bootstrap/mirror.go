@@ -114,6 +114,14 @@ func isHeaderName(name string) bool {
 	})
 }
 
+// hintDenied shows a mirror who asks.
+func hintDenied(call *session, err error) string {
+	if optionsOf[sourceOptions](call).mirror == "" {
+		return same(call, err)
+	}
+	return againWith(call, "--mirror-header-file", "FILE")
+}
+
 // hintBring takes the runner from a file, where neither the server nor github.com gives it.
 func hintBring(call *session, _ error) string {
 	if optionsOf[sourceOptions](call).sha256 != "" {

@@ -68,6 +68,7 @@ func neverStopsAnInstall() map[string]string {
 		"systemd.ErrVersion":          "the newest systemd is assumed",
 		"transfer.ErrLength":          "fetched again, or in download.ErrTransfer",
 		"transfer.ErrTransfer":        "the same as download.ErrTransfer",
+		"transfer.ErrDenied":          "the same as download.ErrDenied",
 		"transient.ErrTooOld":         "jobs are confined otherwise",
 		"unpack.ErrArchive":           "the same as download.ErrArchive",
 		"unpack.ErrDamaged":           "the same as download.ErrDamaged",

@@ -21,6 +21,8 @@ var (
 	ErrDamaged = unpack.ErrDamaged
 	// ErrTransfer means that an archive could not be received.
 	ErrTransfer = transfer.ErrTransfer
+	// ErrDenied means that a server of archives wants to know who asks. It is an ErrTransfer as well.
+	ErrDenied = transfer.ErrDenied
 	// ErrNoDigest means that nothing says what an archive must contain. Such an
 	// archive is refused, never trusted.
 	ErrNoDigest = errors.New("no SHA-256 is known for it")

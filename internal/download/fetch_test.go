@@ -133,7 +133,6 @@ func TestFetchRefuses(t *testing.T) {
 		says     string
 	}{
 		{name: "not found", data: []byte("Not Found"), err: ErrArchive},
-		{name: "empty", data: []byte{}, err: ErrArchive},
 		{name: "wrong digest", data: whole, wrong: true, err: ErrArchive, says: "SHA-256 is"},
 		{name: "wrong checksum", data: flipped(whole, len(whole)-8), err: ErrArchive},
 		{name: "wrong length", data: flipped(whole, len(whole)-1), err: ErrArchive},

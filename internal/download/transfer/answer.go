@@ -137,7 +137,7 @@ func (w worker) accept(t *task, resp *http.Response) (begin, end int64, err erro
 	switch {
 	case w.err != nil:
 		return 0, 0, w.err
-	case resp.StatusCode == http.StatusOK && t.plain:
+	case resp.StatusCode == http.StatusOK && t.plain, resp.StatusCode == http.StatusPartialContent && t.plain && isWhole(resp):
 		end, err = w.acceptWholeLocked(resp)
 		return 0, end, err
 	case resp.StatusCode == http.StatusOK && w.active > 1:
@@ -270,6 +270,12 @@ func (w worker) acceptNothingLocked(t *task, resp *http.Response) (end int64, er
 		b.kind = giveUp
 	}
 	return 0, b
+}
+
+// isWhole tells whether a range is all of the file, as some caches call it.
+func isWhole(resp *http.Response) bool {
+	from, to, total, ok := contentRange(resp.Header.Get("Content-Range"))
+	return ok && from == 0 && to == total && (resp.ContentLength < 0 || resp.ContentLength == total)
 }
 
 var rangeForm = regexp.MustCompile(`^bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)$`)

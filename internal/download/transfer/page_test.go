@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -84,4 +86,24 @@ func TestEncodedOnTheWay(t *testing.T) {
 			t.Errorf("%s: %t", name, got)
 		}
 	}
+}
+
+// A cache calls the whole file a range of it.
+func TestWholeFileAsARange(t *testing.T) {
+	inBubble(t, faultSize, func(t *testing.T, o *origin) {
+		o.turn = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+			if r.Header.Get("Range") != "" {
+				return false
+			}
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes 0-%d/%d", faultSize-1, faultSize))
+			w.Header().Set("Content-Length", strconv.Itoa(faultSize))
+			w.WriteHeader(http.StatusPartialContent)
+			_, _ = w.Write(o.data)
+			return true
+		}
+		o.mustReceive(t, o.request())
+		if sent := o.allSent(); sent != faultSize {
+			t.Errorf("%d bytes were sent, want each once: %d", sent, faultSize)
+		}
+	})
 }

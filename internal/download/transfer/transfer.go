@@ -28,6 +28,8 @@ var (
 	// refusing status, a stall, a body that is cut. It is not matched by
 	// failures of this host's disk, and not by the end of a context.
 	ErrTransfer = errors.New("transfer failed")
+	// ErrDenied is matched, beside ErrTransfer, where a server wants to know who asks.
+	ErrDenied = errors.New("the server does not know who asks")
 	// ErrLength is matched where the file is longer than allowed, or its length
 	// is not what was announced.
 	ErrLength = errors.New("wrong length")
@@ -48,7 +50,9 @@ func (e *statusError) Error() string {
 }
 
 // Is makes every refusal a failure to receive.
-func (e *statusError) Is(target error) bool { return target == ErrTransfer }
+func (e *statusError) Is(target error) bool {
+	return target == ErrTransfer || target == ErrDenied && e.Status == http.StatusUnauthorized
+}
 
 // maxConnections bounds Request.Connections: more than that is rude.
 const maxConnections = 8
