@@ -23,7 +23,7 @@ func TestDecideUpdate(t *testing.T) {
 	t.Parallel()
 	const agent, runner, off = instance.UpdateAgent, instance.UpdateRunner, instance.UpdateOff
 	const cloud, tenant, server = "https://github.com/octo-org", "https://octo.ghe.com/octo-org", "https://ghes.example.com/octo-org"
-	const itself, stays, becomes = "so it updates itself", "stays at the version", "become those of its jobs' account"
+	const itself, stays, becomes = "updates itself", "stays at the version", "become those of its jobs' account"
 	asRoot := os.Geteuid() == 0 && runtime.GOOS == "linux"
 	ephemeral, jit := instance.Identity{Ephemeral: true}, instance.Identity{Ephemeral: true, JIT: true}
 	file, stdin := instance.Credential{TokenFile: "/root/token"}, instance.Credential{Kept: true}
