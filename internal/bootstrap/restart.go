@@ -16,7 +16,8 @@ import (
 
 // Restart starts the services of the runners of these names again, all at a time, and returns when their listeners
 // listen. Gently, a running job may finish, within its drain timeout; now, it is cancelled. When ctx ends before, the
-// service manager goes on: that of Windows to the stop alone, which the error says. Told is called for each that is up. The error joins those of all.
+// service manager goes on: that of Windows to the stop alone, which the error says. Told is called for each that is up. The error
+// joins those of all.
 func (h *Host) Restart(ctx context.Context, names []string, how svc.StopMode, told func(name string)) error {
 	lock, err := h.Store.LockHost(ctx)
 	if err != nil {

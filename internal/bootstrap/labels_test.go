@@ -1,0 +1,94 @@
+//go:build unix
+
+package bootstrap_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+)
+
+// own are the labels of the only runner that GitHub lists, beside those that GitHub gave it.
+func (w *world) own() []string {
+	w.t.Helper()
+	var names []string
+	for _, runner := range w.listed() {
+		for _, label := range runner.Labels {
+			if label.Type == "custom" {
+				names = append(names, label.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Other labels alone are changed where the runner is, whose service does not notice. Those of somebody else stay.
+func TestRelabel(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.withRunner().request()
+	r.Identity.Labels = []string{"gpu", "Old"}
+	w.install(r)
+	first := w.record().RunnerID
+	if _, err := w.host.Connect(w.scope).AddLabels(t.Context(), first, []string{"mine"}); err != nil {
+		t.Fatal(err)
+	}
+	w.manager.changes()
+	r.Identity.Labels = []string{"GPU", "new-{n}"}
+	w.install(r)
+	if got := w.own(); !slices.Equal(got, []string{"GPU", "mine", "new-1"}) && !slices.Equal(got, []string{"gpu", "mine", "new-1"}) {
+		t.Errorf("GitHub lists %q", got)
+	}
+	record := w.record()
+	if record.RunnerID != first || !slices.Equal(record.ResolvedLabels, []string{"GPU", "new-1"}) || record.Phase != instance.Installed || len(w.manager.changes()) > 0 {
+		t.Errorf("the record is %+v", record)
+	}
+
+	// What GitHub refuses leaves everything as it was.
+	w.server.Fault(githubtest.Fault{Method: "PUT", Path: runnersPath + "/*/labels", Status: 403})
+	r.Identity.Labels = []string{"no"}
+	w.refused(r, github.ErrForbidden)
+	if !slices.Equal(w.record().ResolvedLabels, []string{"GPU", "new-1"}) {
+		t.Errorf("the record is %+v", w.record())
+	}
+
+	// One that is gone, and that its agent registers again, has them then.
+	w.server.DeleteRunner(first)
+	if _, err := w.store.Update(t.Context(), runnerName, func(r *instance.Record) { r.Credential.TokenFile = "/token" }); err != nil {
+		t.Fatal(err)
+	}
+	w.install(r)
+	if record := w.record(); !slices.Equal(record.Labels, []string{"no"}) || w.phases.of(plan.LabelsPhase) != "no, from its next registration on" {
+		t.Errorf("%q, the record is %+v", w.phases.of(plan.LabelsPhase), record)
+	}
+}
+
+// Each is told when it is up again, and one without a service cannot be.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.install(w.withRunner().request())
+	for how, want := range map[svc.StopMode][]string{svc.Gently: {"restart"}, svc.Now: {"stop now", "restart"}} {
+		w.manager.changes()
+		var told []string
+		err := w.host.Restart(t.Context(), []string{runnerName}, how, func(name string) { told = append(told, name) })
+		if err != nil || !slices.Equal(told, []string{runnerName}) || !slices.Equal(w.manager.changes(), want) {
+			t.Errorf("%v: told %q, error %v", how, told, err)
+		}
+	}
+	w.manager.breaks("restart", errBroken)
+	none := func(name string) { t.Errorf("%s is said to be up", name) }
+	expect(t, w.host.Restart(t.Context(), []string{runnerName}, svc.Gently, none), errBroken, "restarting runner")
+	expect(t, w.host.Restart(t.Context(), []string{"nobody"}, svc.Gently, none), instance.ErrUnknown)
+	if _, err := w.store.Update(t.Context(), runnerName, func(r *instance.Record) { r.Service = "" }); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, w.host.Restart(t.Context(), []string{runnerName}, svc.Gently, none), bootstrap.ErrNoService)
+}
