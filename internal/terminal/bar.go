@@ -1,11 +1,14 @@
 package terminal
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
 	"strings"
 	"time"
+
+	"github.com/schollz/progressbar/v3"
 )
 
 // usualColumns is how wide something is taken to be that does not tell.
@@ -89,8 +92,11 @@ const (
 // barLine is a bar in one line of so many columns, with as much beside it as there is room for. It is in ASCII: not every terminal
 // has more.
 func barLine(what string, a amounts, columns int) string {
+	if columns < Narrow {
+		what = ""
+	}
 	head := ""
-	if columns >= Narrow {
+	if what != "" {
 		head = what + " "
 	}
 	if a.total > 0 {
@@ -102,7 +108,7 @@ func barLine(what string, a amounts, columns int) string {
 		room := columns - len(head) - len(tail) - len("|| ")
 		switch {
 		case room >= narrowestBar && a.total > 0:
-			return head + drawn(a, min(widestBar, room)) + " " + tail
+			return drawn(what, a, min(widestBar, room)) + " " + tail
 		case len(words) == 1 || a.total == 0 && len(head)+len(tail) <= columns:
 			line := head + tail
 			return line[:max(0, min(columns, len(line)))]
@@ -111,9 +117,24 @@ func barLine(what string, a amounts, columns int) string {
 	}
 }
 
-func drawn(a amounts, columns int) string {
-	full := int(min(a.done, a.total) * int64(columns) / a.total)
-	return "|" + strings.Repeat("#", full) + strings.Repeat(" ", columns-full) + "|"
+// drawn is the bar with what it is of and how much in percent before it. What it says of rates counts bytes that were there before,
+// and the first moment, and is left out.
+func drawn(what string, a amounts, columns int) string {
+	var frames bytes.Buffer
+	bar := progressbar.NewOptions64(a.total,
+		progressbar.OptionSetWriter(&frames),
+		progressbar.OptionSetDescription(what),
+		progressbar.OptionSetWidth(columns),
+		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "#", SaucerPadding: " ", BarStart: "|", BarEnd: "|"}),
+		progressbar.OptionSetElapsedTime(false), progressbar.OptionSetPredictTime(false),
+	)
+	_, _ = bar.RenderBlank(), bar.Set64(min(a.done, a.total)) // a buffer takes all
+	text := strings.TrimRight(frames.String(), "\r\n ")
+	text = text[strings.LastIndexByte(text, '\r')+1:]
+	if what == "" {
+		text = strings.TrimPrefix(text, " ")
+	}
+	return text
 }
 
 // Megabytes are bytes as people read them.
