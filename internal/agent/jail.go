@@ -81,6 +81,16 @@ func (a *Agent) life(record instance.Record, user account.User) jail.Spec {
 	}
 }
 
+// alone tells whether the account is one that install has made, and this runner's only: what belongs to it, beside its home, then
+// comes from this runner's jobs.
+func (a *Agent) alone(record instance.Record, user account.User) bool {
+	if !user.Ours() {
+		return false
+	}
+	shared, err := company{store: a.Store, user: user, log: a.Log}.shared(record)
+	return err == nil && !shared
+}
+
 // view is what jobs see: of all runners this one, of all homes their own, and nothing of ours.
 func (a *Agent) view(record instance.Record, user account.User) jail.View {
 	allowed := func(what string) bool { return slices.Contains(record.Allow, what) }
@@ -90,6 +100,7 @@ func (a *Agent) view(record instance.Record, user account.User) jail.View {
 		Hidden:   []string{filepath.Dir(record.Dir), a.Paths.State, a.Paths.Cache},
 		Home:     user.OwnHome(),
 		Fresh:    record.Ephemeral || record.JIT,
+		OwnKeys:  (record.Ephemeral || record.JIT) && a.alone(record, user),
 		Sudo:     allowed(instance.AllowSudo), Docker: allowed(instance.AllowDocker), DBus: allowed(instance.AllowDBus),
 	}
 	if work := record.WorkDir(); filepath.IsAbs(record.Work) {

@@ -68,7 +68,7 @@ func (s *Spec) begins(keeper int) error {
 
 // View is what a life sees of the host, and what it may do to it. The zero value sees all of it and may do what its account may.
 type View struct {
-	// Confined asks for a view of its own. Without it nothing else of this counts but Fresh.
+	// Confined asks for a view of its own. Without it nothing else of this counts but Fresh and OwnKeys.
 	Confined bool
 	// Writable are clean absolute paths that stay as they are, and may be written, in what is otherwise hidden or read-only. What
 	// is not there is left out. Below /dev they are devices that it may use.
@@ -80,6 +80,9 @@ type View struct {
 	// folder that belongs to the account, and is gone with the life; the one on the disk is not touched.
 	Home  string
 	Fresh bool
+	// OwnKeys says that nobody but the lives of this name run as the account, so that what it has in the kernel's keyrings is an
+	// earlier life's: it is cleared before this one begins.
+	OwnKeys bool
 	// HostTemp leaves the host's /tmp, /var/tmp, /dev/shm and /run/lock, where something in them is needed. Otherwise it has its
 	// own, which are empty when it begins and gone with it.
 	HostTemp bool

@@ -11,12 +11,12 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 )
 
-// forgetBefore clears the keyrings of the account of a life that is to begin fresh: what one job has put there, such as a ticket of
-// Kerberos, is not for the next. A host whose kernel has none, or lets nobody use them, has nothing to clear.
+// forgetBefore clears the keyrings of an account that is a life's own: what one job has put there, such as a ticket of Kerberos, is
+// not for the next. A host whose kernel has none, or lets nobody use them, has nothing to clear.
 func forgetBefore(spec Spec) error {
 	user := spec.User
-	if !spec.View.Fresh || user.Self || user.Root() {
-		return nil // they are of somebody who does other things as well
+	if !spec.View.OwnKeys || user.Self || user.Root() {
+		return nil // they may be of somebody who does other things as well
 	}
 	// As the account, whose keyrings root cannot open.
 	if err := onThread(func() error { return clearKeyrings(user) }); err != nil {

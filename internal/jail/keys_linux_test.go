@@ -24,7 +24,7 @@ func leaveKey(name string) {
 	os.Exit(code)
 }
 
-// TestKeysAreForgotten: what the account has in the kernel's keyrings is gone for a life that begins fresh, and there for others.
+// TestKeysAreForgotten: what the account has in the kernel's keyrings is gone for a life whose account is its own, and there for others.
 func TestKeysAreForgotten(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		if w.user.Self {
@@ -41,12 +41,12 @@ func TestKeysAreForgotten(t *testing.T) {
 		if said, err := leave.Output(); err != nil {
 			t.Skipf("this host lets nobody have keys: %s, %v", said, err)
 		}
-		for _, fresh := range []bool{false, true} {
+		for _, own := range []bool{false, true} {
 			// The kernel takes a moment to throw away what is in no keyring any more.
 			spec := w.spec("for i in 1 2 3 4 5 6 7 8 9; do grep -q " + key + " /proc/keys || exec echo gone; sleep 0.2; done; echo there")
-			spec.View.Fresh = fresh
-			if got, _ := w.runs(t, spec); (strings.TrimSpace(got) == "gone") != fresh {
-				t.Errorf("fresh %t: it is %s", fresh, got)
+			spec.View.Fresh, spec.View.OwnKeys = true, own
+			if got, _ := w.runs(t, spec); (strings.TrimSpace(got) == "gone") != own {
+				t.Errorf("account of its own %t: it is %s", own, got)
 			}
 		}
 	})
