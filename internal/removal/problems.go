@@ -3,6 +3,7 @@ package removal
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -44,6 +45,11 @@ func (e *ImmutableError) Error() string {
 	return fmt.Sprintf("removing %.1000q: %v", e.Path, ErrImmutable)
 }
 
+func (e *ImmutableError) is(other error) bool {
+	same, ok := other.(*ImmutableError) //nolint:errorlint // a wrapped one is told with what it was wrapped in
+	return ok && same.Path == e.Path
+}
+
 // Unwrap makes it match [ErrImmutable], and what the system says.
 func (*ImmutableError) Unwrap() []error { return []error{ErrImmutable, syscall.EPERM} }
 
@@ -71,13 +77,22 @@ func (p *Problems) Add(err error) {
 		p.merge(err.problems)
 	case *MountedError:
 		p.merge(Problems{mounted: *err})
-	default:
-		if len(p.first) < maxProblems {
-			p.first = append(p.first, err)
-			return
+	case *ImmutableError:
+		// A folder keeps all that is in it, and is to be told once.
+		if !slices.ContainsFunc(p.first, err.is) {
+			p.note(err)
 		}
-		p.more++
+	default:
+		p.note(err)
 	}
+}
+
+func (p *Problems) note(err error) {
+	if len(p.first) < maxProblems {
+		p.first = append(p.first, err)
+		return
+	}
+	p.more++
 }
 
 // mount notes a place where something is mounted.

@@ -115,7 +115,7 @@ printf '#!/bin/sh\n' >"$BASE/sudo/sudo"; chmod 755 "$BASE/sudo/sudo"; PATH="$BAS
 		},
 		"sudo that nobody wants": {strings.ReplaceAll(sudo, "OPTION", "nosuid"), nil, ""},
 		"sudo":                   {strings.ReplaceAll(sudo, "OPTION", "suid"), []string{"--allow", "sudo"}, ""},
-		"no sudo":                {`PATH="$BASE"`, []string{"--allow", "sudo"}, "jobs are to have sudo, and it is not on this host"},
+		"no sudo":                {`PATH="$BASE"`, []string{"--allow", "sudo"}, "jobs are to have sudo, and sudo is not installed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
