@@ -66,7 +66,7 @@ func (h *Host) Install(ctx context.Context, r plan.Request) (*plan.Plan, error) 
 		plan.FetchPhase:       i.fetch,
 		plan.EnvironmentPhase: i.writeEnvironment,
 		plan.WorkPhase:        i.makeWork,
-		plan.SudoPhase:        func(ctx context.Context) (string, error) { return setSudo(ctx, i) },
+		plan.SudoPhase:        func(ctx context.Context) (string, error) { return setSudo(ctx, i, ruleOf) },
 		plan.RegisterPhase:    i.register,
 		plan.LabelsPhase:      func(ctx context.Context) (string, error) { return relabel(ctx, i) },
 		plan.LifePhase:        i.keepLife,

@@ -11,11 +11,20 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/sudoers"
 )
 
+// sudoRule is the rule by which an account may run everything by sudo; see [sudoers.Rule].
+type sudoRule interface {
+	Write(ctx context.Context) error
+	Remove() (left bool, err error)
+}
+
+// ruleOf is the rule of an account on this host.
+func ruleOf(account string) sudoRule { return sudoers.Rule{Account: account} }
+
 // setSudo lets the account use sudo, or no longer. The record announces a rule first, so that one that a killed run has left
 // is known as ours.
-func setSudo(ctx context.Context, i *installer) (string, error) {
+func setSudo(ctx context.Context, i *installer, ruleOf func(account string) sudoRule) (string, error) {
 	if !slices.Contains(i.record.Allow, plan.AllowSudo) {
-		result, err := removeSudoRule(i.host, i.record)
+		result, err := removeSudoRule(i.host, i.record, ruleOf(i.record.User))
 		if err != nil {
 			return "", err
 		}
@@ -26,8 +35,7 @@ func setSudo(ctx context.Context, i *installer) (string, error) {
 	if err := noteSudo(ctx, i.host.Store, i.record); err != nil {
 		return "", err
 	}
-	rule := sudoers.Rule{Account: i.plan.User}
-	if err := rule.Write(ctx); err != nil {
+	if err := ruleOf(i.plan.User).Write(ctx); err != nil {
 		i.record.SudoRule = before
 		return "", errors.Join(err, noteSudo(context.WithoutCancel(ctx), i.host.Store, i.record))
 	}
@@ -36,7 +44,7 @@ func setSudo(ctx context.Context, i *installer) (string, error) {
 		if before != "" {
 			return nil
 		}
-		if _, err := removeSudoRule(i.host, written); err != nil {
+		if _, err := removeSudoRule(i.host, written, ruleOf(written.User)); err != nil {
 			return err
 		}
 		written.SudoRule = ""
@@ -53,7 +61,7 @@ func noteSudo(ctx context.Context, store *instance.Store, record instance.Record
 
 // removeSudoRule takes away the rule that a runner's jobs have sudo by, unless those of another one need it, or somebody has
 // changed it.
-func removeSudoRule(h *Host, record instance.Record) (result string, err error) {
+func removeSudoRule(h *Host, record instance.Record, rule sudoRule) (result string, err error) {
 	if record.SudoRule == "" {
 		return "", nil
 	}
@@ -66,7 +74,7 @@ func removeSudoRule(h *Host, record instance.Record) (result string, err error) 
 			return "left to runner " + other.Name, nil
 		}
 	}
-	left, err := sudoers.Rule{Account: record.User}.Remove()
+	left, err := rule.Remove()
 	if left {
 		h.Log.Warn("the sudo rule is left, since somebody has changed it", "runner", record.Name, "file", record.SudoRule)
 		return "left, since somebody has changed it", nil

@@ -79,7 +79,7 @@ func removeOutside(u *uninstaller) error {
 	if err := u.removeWork(); err != nil {
 		return err
 	}
-	if _, err := removeSudoRule(u.host, u.record); err != nil {
+	if _, err := removeSudoRule(u.host, u.record, ruleOf(u.record.User)); err != nil {
 		return err
 	}
 	if u.record.MetricsFile == "" {
