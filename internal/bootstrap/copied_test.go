@@ -3,6 +3,7 @@
 package bootstrap_test
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -177,4 +178,48 @@ func TestDrainOnACopy(t *testing.T) {
 	expect(t, w.host.Drain(t.Context(), runnerName), machine.ErrCopied, "it has another machine-id")
 	_, err := w.host.Resume(t.Context(), runnerName)
 	expect(t, err, machine.ErrCopied)
+}
+
+// What does not go from a copy is remembered, and goes the next time.
+func TestUninstallOnACopyFails(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t).withGitHub().onMachine()
+	w.install(w.atGitHub())
+	id := w.record().RunnerID
+	w.becomesCopy()
+	w.manager.breaks("uninstall", errBroken)
+	w.stays(bootstrap.Removal{}, errBroken, "the runner is stopped, and uninstall goes on from here")
+	w.manager.fail = nil
+	w.uninstall(bootstrap.Removal{})
+	if !w.lists(id) {
+		t.Error("GitHub was told")
+	}
+}
+
+// An install that cannot forget what came with the copy changes nothing else, and names all of it when it can.
+func TestInstallOnACopyForgets(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t).onMachine()
+	named := func(name string, id int64) plan.Request {
+		r := w.brought()
+		config := w.jit(name, id, nil)
+		r.Template, r.JIT = name, &config
+		return r
+	}
+	w.install(w.brought())
+	bare := named("web-2", broughtID+1)
+	bare.Service = false
+	w.install(bare)
+	w.becomesCopy()
+	w.manager.breaks("stop now", errBroken)
+	w.refused(named("web-3", broughtID+2), errBroken)
+	if _, err := w.store.Load("web-3"); w.record().Service == "" || !errors.Is(err, instance.ErrUnknown) {
+		t.Errorf("the record is %+v, of the new one %v", w.record(), err)
+	}
+	w.manager.fail = nil
+	w.install(named("web-3", broughtID+2))
+	want := "removed here, and left as it is at GitHub (id " + itoa(broughtID) + ", id " + itoa(broughtID+1) + ")"
+	if got := w.phases.of(plan.ForgetPhase); got != want {
+		t.Errorf("the phase says %q, want %q", got, want)
+	}
 }

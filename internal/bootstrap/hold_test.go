@@ -192,3 +192,43 @@ func TestDrain(t *testing.T) {
 		})
 	}
 }
+
+// A runner that is resumed may go on waiting for its machine; where something is wrong with that, it is an error.
+func TestResumeWaits(t *testing.T) {
+	t.Parallel()
+	for name, faulty := range map[string]bool{"not in service": false, "faulty": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			r := w.brought()
+			r.Service = false
+			w.install(r)
+			w.socket()
+			lock, err := w.store.LockRunner(t.Context(), runnerName)
+			mustDo(t, err)
+			defer lock.Release()
+			a := &agent{store: w.store, told: make(chan control.Command, 4)}
+			mustDo(t, a.becomes(func(r *instance.Report) { r.State, r.PID, r.Draining = instance.Drained, os.Getpid(), true }))
+			server, err := control.Listen(w.record().Control, a, slog.New(slog.DiscardHandler))
+			mustDo(t, err)
+			defer server.Close()
+			heard := make(chan control.Command, 1)
+			go func() {
+				heard <- <-a.told
+				if err := a.becomes(func(r *instance.Report) { r.Draining, r.Reason, r.Faulty = false, "its disk is full", faulty }); err != nil {
+					t.Error(err)
+				}
+			}()
+			waits, err := w.host.Resume(t.Context(), runnerName)
+			if command := <-heard; command != control.Resume {
+				t.Errorf("it was told %q", command)
+			}
+			if faulty {
+				expect(t, err, syscall.EROFS, "resuming runner", "its disk is full")
+			}
+			if !faulty && (err != nil || waits != "its disk is full") {
+				t.Errorf("it waits, %q, %v", waits, err)
+			}
+		})
+	}
+}

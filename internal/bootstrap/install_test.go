@@ -3,6 +3,8 @@
 package bootstrap_test
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -148,6 +150,10 @@ func TestInstallGhost(t *testing.T) {
 	w.says("GitHub may list the runner; the next install or uninstall looks for it again")
 	if listed := w.listed(); len(listed) == 0 || w.record().Phase != instance.Registering {
 		t.Fatalf("GitHub lists %+v, the record is %+v", listed, w.record())
+	}
+	w.refused(w.request(), github.ErrForbidden) // it cannot be taken away yet
+	if w.record().Phase != instance.Registering {
+		t.Fatalf("the record has forgotten it: %+v", w.record())
 	}
 	w.server.ClearFaults()
 	w.install(w.request())
@@ -319,5 +325,41 @@ func TestInstallKeepsCredential(t *testing.T) {
 	}
 	if kept, err := w.store.KeptCredential(runnerName); kept != "" {
 		t.Errorf("kept %q, %v", kept, err)
+	}
+}
+
+// What is not agreed to changes nothing.
+func TestInstallIsNotAgreedTo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	declined := errors.New("declined")
+	w.host.Agree = func(_ context.Context, made *plan.Plan) error {
+		if made.Name != runnerName || !made.Changes() {
+			t.Errorf("it was asked about %+v", made)
+		}
+		return declined
+	}
+	w.refused(w.brought(), declined)
+	w.forgotten()
+	if calls := w.manager.changes(); len(calls) > 0 {
+		t.Errorf("the service manager was asked to %q", calls)
+	}
+}
+
+// A runner that is no longer in the cache leaves and joins by the program that is on offer now.
+func TestInstallAgainWithoutItsProgram(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t).withRunner()
+	r := w.request()
+	w.install(r)
+	first := w.record().RunnerID
+	w.ownCache() // with nothing in it
+	r.Identity.Labels, r.Identity.NoDefaultLabels, r.Replace = []string{"gpu"}, true, plan.ReplaceOffline
+	w.install(r)
+	if listed := w.listed(); len(listed) != 1 || listed[0].ID == first || w.record().RunnerID != listed[0].ID {
+		t.Errorf("GitHub lists %+v, first it was %d", listed, first)
+	}
+	if all, err := w.host.ListCache(); err != nil || len(all) != 1 || all[0].Version != version {
+		t.Errorf("the cache has %+v, %v", all, err)
 	}
 }

@@ -3,14 +3,18 @@
 package bootstrap_test
 
 import (
+	"context"
 	"slices"
+	"syscall"
 	"testing"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/machine"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -74,7 +78,7 @@ func TestRelabel(t *testing.T) {
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.install(w.withRunner().request())
+	w.install(w.brought())
 	for how, want := range map[svc.StopMode][]string{svc.Gently: {"restart"}, svc.Now: {"stop now", "restart"}} {
 		w.manager.changes()
 		var told []string
@@ -91,4 +95,56 @@ func TestRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, w.host.Restart(t.Context(), []string{runnerName}, svc.Gently, none), bootstrap.ErrNoService)
+}
+
+// Why a runner is not restarted, or does not come up, is said of that runner.
+func TestRestartFails(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		set    func(w *world)
+		how    svc.StopMode
+		reason error
+		calls  []string
+	}{
+		"a copied machine":   {func(w *world) { w.becomesCopy() }, svc.Gently, machine.ErrCopied, nil},
+		"its lock is none":   {func(w *world) { mustDo(w.t, loop(w.stateOf("run.lock"))) }, svc.Gently, syscall.ELOOP, nil},
+		"its report is none": {func(w *world) { mustDo(w.t, loop(w.stateOf("listener.json"))) }, svc.Gently, syscall.ELOOP, nil},
+		"its service has no name": {func(w *world) {
+			_, err := w.store.Update(w.t.Context(), runnerName, func(r *instance.Record) { r.Service = "-x" })
+			mustDo(w.t, err)
+		}, svc.Gently, nil, nil},
+		"it does not stop": {func(w *world) { w.manager.breaks("stop now", errBroken) }, svc.Now, errBroken, []string{"stop now"}},
+		"it does not listen": {func(w *world) {
+			w.manager.start = func(_ context.Context, s supervisor) error { s.becomes(svc.Failed, 1); return nil }
+		}, svc.Gently, startup.ErrNotListening, []string{"restart"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t).onMachine()
+			w.install(w.brought())
+			w.manager.changes()
+			c.set(w)
+			err := w.host.Restart(t.Context(), []string{runnerName}, c.how, func(name string) { t.Errorf("%s is said to be up", name) })
+			expect(t, err, c.reason, "restarting runner \""+runnerName+"\": ")
+			if calls := w.manager.changes(); !slices.Equal(calls, c.calls) {
+				t.Errorf("the service manager was asked to %q", calls)
+			}
+		})
+	}
+}
+
+// While another command has the host, nothing is restarted.
+func TestRestartWaitsForTheHost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.install(w.brought())
+	w.manager.changes()
+	lock, err := w.store.LockHost(t.Context())
+	mustDo(t, err)
+	defer lock.Release()
+	none := func(name string) { t.Errorf("%s is said to be up", name) }
+	expect(t, w.host.Restart(t.Context(), []string{runnerName}, svc.Gently, none), instance.ErrLocked)
+	if calls := w.manager.changes(); len(calls) > 0 {
+		t.Errorf("the service manager was asked to %q", calls)
+	}
 }

@@ -3,6 +3,7 @@
 package bootstrap_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -67,5 +68,46 @@ func TestCache(t *testing.T) {
 		w.host.Private = false
 		_, err := w.host.PruneCache(t.Context(), 0, false)
 		expect(t, err, account.ErrPrivilege)
+	}
+}
+
+// What people have made is never mended away.
+func TestPrepareMendsNothingOfOthers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t).withGitHub()
+	r := bootstrap.PrepareRequest{Scope: w.scope, Seal: &bootstrap.SealRequest{Fix: true, Identity: true}}
+	prepared, err := w.host.Prepare(t.Context(), r)
+	if err != nil || !prepared.Sealed || len(prepared.Seal.Removed) > 0 {
+		t.Fatalf("prepared %+v, %v", prepared, err)
+	}
+	var secrets []string
+	for n := range 7 {
+		secrets = append(secrets, w.write("rb/"+itoa(int64(n))+".txt", "ghp_"+strings.Repeat("a1Bc2D", 6)))
+	}
+	prepared, err = w.host.Prepare(t.Context(), r)
+	expect(t, err, bootstrap.ErrNotClean, secrets[0], secrets[4], "and 2 more")
+	if prepared.Sealed || len(prepared.Seal.Findings) != len(secrets) {
+		t.Errorf("prepared %+v", prepared.Seal)
+	}
+	for _, path := range secrets {
+		if _, err := os.Lstat(path); err != nil {
+			t.Error(err)
+		}
+	}
+	// One that was interrupted has not been looked over.
+	for _, fix := range []bool{true, false} {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		w.phases.begin = func(phase plan.Phase) {
+			if phase == plan.SealPhase {
+				cancel()
+			}
+		}
+		r.Seal.Fix = fix
+		prepared, err = w.host.Prepare(ctx, r)
+		expect(t, err, context.Canceled)
+		if prepared.Sealed || prepared.Seal != nil {
+			t.Errorf("prepared %+v", prepared.Seal)
+		}
 	}
 }

@@ -4,12 +4,16 @@ package bootstrap_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,6 +22,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
@@ -72,6 +77,10 @@ func TestUninstall(t *testing.T) {
 		"no config.sh in the cache": {func(w *world) {
 			w.host.Paths.Cache, w.host.Fetcher.Cache.Dir = w.base+"/empty", w.base+"/empty"
 		}, bootstrap.Removal{}, "stop", "deleted by id, GitHub no longer lists it"},
+		"config.sh of another version": {func(w *world) {
+			_, err := w.store.Update(w.t.Context(), runnerName, func(r *instance.Record) { r.Version, r.SHA256 = "2.1.0", strings.Repeat("0", 64) })
+			mustDo(w.t, err)
+		}, bootstrap.Removal{}, "stop", "removed by config.sh, GitHub no longer lists it"},
 		"gone at GitHub": {func(w *world) { w.server.DeleteRunner(w.record().RunnerID) }, bootstrap.Removal{}, "stop", "gone already, GitHub no longer lists it"},
 		"without GitHub": {func(w *world) { w.host.Connect = nil }, bootstrap.Removal{SkipGitHub: true}, "stop", "GitHub was not told (--local), id 101 may still be listed there"},
 		"of another name, too": {func(w *world) {
@@ -408,4 +417,74 @@ func TestPrivileges(t *testing.T) {
 	r := w.brought()
 	r.User = "root"
 	w.refused(r, account.ErrPrivilege, "root")
+}
+
+// A just-in-time configuration may have been given to two machines. GitHub goes on listing the runner of the one that is at
+// work; where it is this one's listener that GitHub sees, it is this one's runner.
+func TestUninstallLeavesAnothersRunner(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		here    instance.Report // of this machine's listener
+		force   bool
+		another bool // the runner is another machine's
+	}{
+		"its session is another's": {instance.Report{State: instance.Conflict}, false, true},
+		"by force":                 {instance.Report{State: instance.Conflict}, true, false},
+		"it listens here":          {instance.Report{State: instance.Idle}, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t).withGitHub()
+			w.install(w.atGitHub())
+			id := w.record().RunnerID
+			w.server.DeleteRunner(id)
+			w.server.AddRunner(organization, githubtest.Runner{ID: id, Name: runnerName, Status: "online"})
+			c.here.PID = os.Getpid()
+			mustDo(t, w.store.SaveReport(runnerName, c.here))
+			w.uninstall(bootstrap.Removal{Force: c.force})
+			want := "deleted by id, GitHub no longer lists it"
+			if c.another {
+				want = "id " + itoa(id) + " is left to the machine that is at work as it"
+				w.says("another machine is at work as this runner")
+			}
+			if got := w.phases.of(plan.DeregisterPhase); got != want || w.lists(id) != c.another {
+				t.Errorf("the phase says %q, GitHub lists %+v", got, w.listed())
+			}
+		})
+	}
+}
+
+// A webhook is told of the beginning, the registration and the end. One that cannot be told stops nothing.
+func TestWebhookIsTold(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var kinds []string
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var event struct {
+			Type string `json:"type"`
+		}
+		err := json.NewDecoder(r.Body).Decode(&event)
+		mu.Lock()
+		defer mu.Unlock()
+		if kinds = append(kinds, event.Type); err != nil {
+			t.Error(err)
+		}
+	}))
+	t.Cleanup(receiver.Close)
+	w := newWorld(t).withGitHub()
+	r := w.byConfig()
+	r.Life.Webhook = receiver.URL
+	w.install(r)
+	w.uninstall(bootstrap.Removal{})
+	mu.Lock()
+	defer mu.Unlock()
+	if want := []string{health.EventInstalling, health.EventRegistered, health.EventDeregistered}; !slices.Equal(kinds, want) {
+		t.Errorf("it was told %q, want %q", kinds, want)
+	}
+
+	w.install(w.byConfig())
+	_, err := w.store.Update(t.Context(), runnerName, func(r *instance.Record) { r.Webhook = "gopher://example.com/" })
+	mustDo(t, err)
+	w.uninstall(bootstrap.Removal{})
+	w.says("cannot tell the webhook")
 }

@@ -4,6 +4,7 @@ package bootstrap_test
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,6 +65,65 @@ func TestInstallWorkFolderOfOthers(t *testing.T) {
 	}
 	mustDo(t, w.host.Uninstall(t.Context(), bootstrap.Removal{Name: runnerName, SkipGitHub: true}))
 	w.says("the folder for jobs was not made by this program, and stays")
+	if _, err := os.Stat(work); err != nil {
+		t.Error(err)
+	}
+}
+
+// A folder that somebody has filled since the plan was made stays theirs, and nothing is noted of it.
+func TestInstallWorkFolderTaken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	work := filepath.Join(w.base, "data", "work")
+	r := w.request()
+	config := w.jit(runnerName, broughtID, map[string]string{"WorkFolder": work})
+	r.JIT, r.Source, r.Service = &config, download.Source{Version: version}, false
+	w.phases.begin = func(phase plan.Phase) {
+		if phase == plan.WorkPhase {
+			w.write("data/work/theirs", "x")
+		}
+	}
+	w.refused(r, fs.ErrExist, "making folder", work)
+	if noted := w.record().WorkFolder; len(noted.Made) > 0 || len(noted.Above) > 0 {
+		t.Errorf("noted %+v", noted)
+	}
+	mustDo(t, w.host.Uninstall(t.Context(), bootstrap.Removal{Name: runnerName, SkipGitHub: true}))
+	if _, err := os.Stat(filepath.Join(work, "theirs")); err != nil {
+		t.Error(err)
+	}
+}
+
+// What cannot be noted is not made.
+func TestInstallWorkFolderUnnoted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	work := filepath.Join(w.base, "data", "work")
+	r := w.request()
+	config := w.jit(runnerName, broughtID, map[string]string{"WorkFolder": work})
+	r.JIT, r.Source, r.Service = &config, download.Source{Version: version}, false
+	w.phases.begin = func(phase plan.Phase) {
+		if phase == plan.WorkPhase {
+			w.write("rb/state/instances/"+runnerName+"/record.json", "{")
+		}
+	}
+	w.refused(r, nil, "reading record")
+	if _, err := os.Lstat(filepath.Dir(work)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it was made: %v", err)
+	}
+}
+
+// A folder that has taken the place of the one that was made is somebody's.
+func TestUninstallWorkFolderReplaced(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	work := filepath.Join(w.base, "data", "work")
+	r := w.request()
+	config := w.jit(runnerName, broughtID, map[string]string{"WorkFolder": work})
+	r.JIT, r.Source, r.Service = &config, download.Source{Version: version}, false
+	w.install(r)
+	mustDo(t, os.Rename(work, work+".away"), os.Mkdir(work, 0o755))
+	mustDo(t, w.host.Uninstall(t.Context(), bootstrap.Removal{Name: runnerName, SkipGitHub: true}))
+	w.says("a folder for jobs is left, since not all of it is ours")
 	if _, err := os.Stat(work); err != nil {
 		t.Error(err)
 	}
