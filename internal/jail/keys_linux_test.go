@@ -30,7 +30,9 @@ func TestKeysAreForgotten(t *testing.T) {
 		if w.user.Self {
 			t.Skip("who is the account is nobody else")
 		}
-		w.user.UID += 600 + len(w.maker.Name()) // whose keys no other test looks at
+		if w.maker.Name() != "systemd" { // which starts nothing for who has no name
+			w.user.UID += 600 + len(w.maker.Name()) // whose keys no other test looks at
+		}
 		if err := w.user.Own(w.root); err != nil {
 			t.Fatal(err)
 		}
