@@ -129,7 +129,7 @@ func (p patience) tellWait(err, before error, pause time.Duration) {
 	if !p.keep {
 		about = append(about, "timeout", optionsOf[callOptions](p.call).timeout.String())
 	}
-	tell("waiting for what may mend itself, and trying again", about...)
+	tell("this may pass by itself; trying again", about...)
 }
 
 // kindOf is by what causes are told apart: the words of one may have numbers in them.

@@ -37,7 +37,7 @@ func TestIllAtBoot(t *testing.T) {
 		r := h.Run(t.Context(), append(install, words...)...)
 		took := time.Since(began)
 		<-well
-		if r.Code != 0 || took < ill || !strings.Contains(r.Stderr, "waiting for what may mend itself") {
+		if r.Code != 0 || took < ill || !strings.Contains(r.Stderr, "this may pass by itself") {
 			t.Errorf("install %v, after %s: %s", words, took, r)
 		}
 		t.Logf("install %v: %s", words, took.Round(time.Second))

@@ -187,7 +187,7 @@ func (h *host) firstBoot(t *testing.T) {
 	h.Must("systemctl", "enable", firstboot)
 	h.Must("systemctl", "reset-failed", firstboot)
 	h.Must("systemctl", "start", "--no-block", firstboot)
-	h.until(t, "a wait for the network", func() bool { return strings.Contains(h.Journal(), "waiting for what may mend itself") })
+	h.until(t, "a wait for the network", func() bool { return strings.Contains(h.Journal(), "this may pass by itself") })
 	if h.there(record) {
 		t.Error("there is a record already")
 	}
