@@ -34,8 +34,8 @@ cd "$1"
 "$2" install --dir host --url "$3" --token-file "$4" --name ours --no-service --no-progress $5 2>install.log || { cat install.log; exit 1; }
 mkfifo out
 "$2" run --dir host --name ours >out 2>&1 &
-sed '/Listening for Jobs/q' <out >run.log
-grep -q 'Listening for Jobs' run.log
+sed '/listening for jobs/q' <out >run.log
+grep -q 'listening for jobs' run.log
 `
 )
 

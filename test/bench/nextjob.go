@@ -20,9 +20,9 @@ const (
 	nextTable = "next-job"
 	// jobLimit bounds one job and what comes after it.
 	jobLimit = 2 * time.Minute
-	// The listener's own words.
-	saysListening = "Listening for Jobs"
-	saysCompleted = "completed with result"
+	// The words of the listener and of its agent, in small letters, and what the agent says of a job.
+	saysListening = "listening for jobs"
+	saysEnded     = "job ended"
 )
 
 // measureNext measures how long an ephemeral runner of the official size takes from the
@@ -138,7 +138,7 @@ func (n *nextStage) once(ctx context.Context, name string) (time.Duration, error
 	}
 	k := n.kept[name]
 	job := n.live.server.QueueJob(name, githubtest.Job{Name: "measured", Script: "true"})
-	ended, err := k.await(saysCompleted)
+	ended, err := k.await(saysEnded)
 	if err != nil {
 		return 0, err
 	}
@@ -246,7 +246,7 @@ func (k *ephemeral) await(words string) (time.Time, error) {
 				return time.Time{}, fmt.Errorf("it ended before it said %q:\n%s", words, k.last)
 			}
 			_, _ = io.WriteString(k.last, said.text) // it takes everything
-			if strings.Contains(said.text, words) {
+			if strings.Contains(strings.ToLower(said.text), words) {
 				return said.at, nil
 			}
 		}

@@ -223,7 +223,7 @@ func (up *kept) await(began time.Duration) error {
 // listens tells whether the words of the listener have come through. Without them
 // there is nothing to be idle beside.
 func (up *kept) listens() error {
-	if printed := up.printed(); !strings.Contains(printed, "Listening for Jobs") {
+	if printed := up.printed(); !strings.Contains(strings.ToLower(printed), "listening for jobs") {
 		return fmt.Errorf("the listener was not heard of, this was printed:\n%s", printed)
 	}
 	return nil
