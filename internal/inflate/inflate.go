@@ -1,5 +1,5 @@
 // Package inflate decodes deflate and gzip streams (RFC 1951 and RFC 1952)
-// with the verdicts of compress/flate and compress/gzip, several times faster.
+// with the verdicts of the standard library, several times faster.
 //
 // Decoding is what unpacking a runner costs. The speed comes from doing little
 // per symbol: a 64-bit bit buffer that one load refills, tables whose entries
