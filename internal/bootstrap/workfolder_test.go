@@ -20,10 +20,7 @@ import (
 func TestInstallWorkFolder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	work := filepath.Join(w.base, "data", "work")
-	r := w.request()
-	config := w.jit(runnerName, broughtID, map[string]string{"WorkFolder": work})
-	r.JIT, r.Source, r.Service = &config, download.Source{Version: version}, false
+	r, work := w.requestWithWork()
 	w.install(r)
 	if got := w.phases.of(plan.WorkPhase); !strings.HasPrefix(got, "made for account ") {
 		t.Errorf("the phase says %q", got)
@@ -74,13 +71,10 @@ func TestInstallWorkFolderOfOthers(t *testing.T) {
 func TestInstallWorkFolderTaken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	work := filepath.Join(w.base, "data", "work")
-	r := w.request()
-	config := w.jit(runnerName, broughtID, map[string]string{"WorkFolder": work})
-	r.JIT, r.Source, r.Service = &config, download.Source{Version: version}, false
+	r, work := w.requestWithWork()
 	w.phases.begin = func(phase plan.Phase) {
 		if phase == plan.WorkPhase {
-			w.write("data/work/theirs", "x")
+			w.write("data/jobs/theirs", "x")
 		}
 	}
 	w.refused(r, fs.ErrExist, "making folder", work)
@@ -97,10 +91,7 @@ func TestInstallWorkFolderTaken(t *testing.T) {
 func TestInstallWorkFolderUnnoted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	work := filepath.Join(w.base, "data", "work")
-	r := w.request()
-	config := w.jit(runnerName, broughtID, map[string]string{"WorkFolder": work})
-	r.JIT, r.Source, r.Service = &config, download.Source{Version: version}, false
+	r, work := w.requestWithWork()
 	w.phases.begin = func(phase plan.Phase) {
 		if phase == plan.WorkPhase {
 			w.write("rb/state/instances/"+runnerName+"/record.json", "{")
@@ -116,10 +107,7 @@ func TestInstallWorkFolderUnnoted(t *testing.T) {
 func TestUninstallWorkFolderReplaced(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	work := filepath.Join(w.base, "data", "work")
-	r := w.request()
-	config := w.jit(runnerName, broughtID, map[string]string{"WorkFolder": work})
-	r.JIT, r.Source, r.Service = &config, download.Source{Version: version}, false
+	r, work := w.requestWithWork()
 	w.install(r)
 	mustDo(t, os.Rename(work, work+".away"), os.Mkdir(work, 0o755))
 	mustDo(t, w.host.Uninstall(t.Context(), bootstrap.Removal{Name: runnerName, SkipGitHub: true}))
@@ -127,4 +115,13 @@ func TestUninstallWorkFolderReplaced(t *testing.T) {
 	if _, err := os.Stat(work); err != nil {
 		t.Error(err)
 	}
+}
+
+// requestWithWork asks for a runner whose jobs work in a folder outside of its directory, which is not there.
+func (w *world) requestWithWork() (r plan.Request, work string) {
+	work = filepath.Join(w.base, "data", "jobs")
+	config := w.jit(runnerName, broughtID, map[string]string{"WorkFolder": work})
+	r = w.request()
+	r.JIT, r.Source, r.Service = &config, download.Source{Version: version}, false
+	return r, work
 }

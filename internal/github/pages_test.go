@@ -36,6 +36,7 @@ func TestPagesOfOddServers(t *testing.T) {
 				for id := (page-1)*c.most + 1; id <= min(page*c.most, c.there); id++ {
 					runners = append(runners, map[string]any{"id": id, "name": "r" + strconv.Itoa(id)})
 				}
+				// The client's test tells what did not arrive.
 				_ = json.NewEncoder(w).Encode(map[string]any{"total_count": c.said, "runners": runners})
 			}))
 			defer server.Close()
