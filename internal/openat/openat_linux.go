@@ -154,12 +154,6 @@ func (d *Dir) Readlink(name string) (string, error) {
 	return string(target[:max(n, 0)]), err
 }
 
-// Mode is that of what bears the name, be it a link.
-func (d *Dir) Mode(name string) (fs.FileMode, error) {
-	status, err := d.Status(name)
-	return status.Mode, err
-}
-
 // Frozen tells whether what bears the name, or the folder itself for none, is immutable or may only be appended to (chattr(1)).
 func Frozen(d *Dir, name string) bool {
 	if name != "" && oneName(name) != nil {

@@ -94,7 +94,7 @@ func TestDirTakesOneName(t *testing.T) {
 	}
 	p := opened(t, filepath.Join(base, "a"))
 	for _, name := range []string{"", ".", "..", "b/c", "../a", "/", filepath.Join(base, "new")} {
-		_, errMode := p.Mode(name)
+		_, errMode := Here(p, name)
 		_, errLink := p.Readlink(name)
 		for what, err := range map[string]error{
 			"enter": second(p.Enter(name)), "read": second(p.OpenFile(name)), "create": second(p.Create(name, 0o600)),
@@ -168,8 +168,8 @@ func TestDirTellsWhatIsThere(t *testing.T) {
 		if expected.Type() == fs.ModeNamedPipe {
 			expected = expected.Perm() | fs.ModeIrregular
 		}
-		if mode, err := p.Mode(entry.Name()); mode != expected || err != nil {
-			t.Errorf("%q has mode %v, %v, want %v", entry.Name(), mode, err, expected)
+		if here, err := Here(p, entry.Name()); here.Mode != expected || err != nil {
+			t.Errorf("%q has mode %v, %v, want %v", entry.Name(), here.Mode, err, expected)
 		}
 	}
 	if slices.Sort(names); !slices.Equal(names, want) {
@@ -195,8 +195,16 @@ func TestMountsAreToldApart(t *testing.T) {
 	if here.SameMount(proc) || !proc.SameMount(proc) {
 		t.Error("they are of one mount, or one is not of its own")
 	}
-	if !opened(t, "/").IsMounted("proc") || here.IsMounted("missing") {
-		t.Error("something is not mounted that is, or the other way round")
+	for _, ask := range []func(*Dir, string) bool{(*Dir).IsMounted, isMountedByLook} {
+		if !ask(opened(t, "/"), "proc") || ask(opened(t, "/proc"), "version") || ask(here, "missing") {
+			t.Error("what is mounted is told to be none, or the other way round")
+		}
+	}
+	if _, err := Here(opened(t, "/"), "proc"); !InUse(err) {
+		t.Errorf("of what is mounted something is told: %v", err)
+	}
+	if _, err := EnterHere(opened(t, "/"), "proc"); !InUse(err) {
+		t.Errorf("what is mounted is entered: %v", err)
 	}
 }
 

@@ -91,14 +91,11 @@ func (d *Dir) Link(string, *Dir, string) error { return errors.ErrUnsupported }
 // Readlink returns where a link leads.
 func (d *Dir) Readlink(name string) (string, error) { return d.root.Readlink(name) }
 
-// Mode is that of what bears the name, be it a link.
-func (d *Dir) Mode(name string) (fs.FileMode, error) {
-	info, err := d.root.Lstat(name)
-	if err != nil {
-		return 0, err
-	}
-	return info.Mode(), nil
-}
+// Here is [Dir.Status]: what is mounted is seen here when it was entered.
+func Here(d *Dir, name string) (Status, error) { return d.Status(name) }
+
+// EnterHere is [Dir.Enter] likewise.
+func EnterHere(d *Dir, name string) (*Dir, error) { return d.Enter(name) }
 
 // Frozen is not told here.
 func Frozen(*Dir, string) bool { return false }

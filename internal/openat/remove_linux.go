@@ -115,11 +115,57 @@ func (d *Dir) SameMount(other *Dir) bool {
 	return known && one == two
 }
 
+// Here is [Dir.Status] of what lies in the directory itself. Where something is mounted it fails with what [InUse] knows, and does
+// not ask that file system, which may never answer.
+func Here(d *Dir, name string) (Status, error) {
+	fd, err := openHere(d, name, unix.O_PATH)
+	if err != nil {
+		return Status{}, err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	return (&File{fd}).Status()
+}
+
+// EnterHere is [Dir.Enter] likewise.
+func EnterHere(d *Dir, name string) (*Dir, error) {
+	fd, err := openHere(d, name, unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
+		return nil, err
+	}
+	return &Dir{fd}, nil
+}
+
+// openHere opens what bears a name, unless something is mounted there. An old kernel (before 5.6) and some sandboxes do not tell that
+// without opening it.
+func openHere(d *Dir, name string, flags int) (fd int, err error) {
+	if err := oneName(name); err != nil {
+		return -1, err
+	}
+	how := unix.OpenHow{Flags: uint64(flags | unix.O_NOFOLLOW | unix.O_CLOEXEC), Resolve: unix.RESOLVE_NO_XDEV} //nolint:gosec // not negative
+	err = again(func() (err error) {
+		fd, err = unix.Openat2(d.fd, name, &how)
+		return err
+	})
+	if !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EPERM) {
+		return fd, err
+	}
+	if isMountedByLook(d, name) {
+		return -1, unix.EXDEV
+	}
+	return openAt(d.fd, name, flags, 0)
+}
+
 // IsMounted tells whether something is mounted on what bears the name. If in doubt, the answer is no.
 func (d *Dir) IsMounted(name string) bool {
-	if oneName(name) != nil {
-		return false
+	fd, err := openHere(d, name, unix.O_PATH)
+	if err == nil {
+		_ = unix.Close(fd)
 	}
+	return errors.Is(err, unix.EXDEV)
+}
+
+// isMountedByLook opens it to see.
+func isMountedByLook(d *Dir, name string) bool {
 	fd, err := openAt(d.fd, name, unix.O_PATH, 0)
 	if err != nil {
 		return false

@@ -196,7 +196,10 @@ func (r *remover) entry(dir *openat.Dir, name string, found *Problems) (gone, is
 	case errors.Is(err, fs.ErrNotExist):
 		return true, false
 	}
-	if mode, lookErr := dir.Mode(name); lookErr == nil && mode.IsDir() && !openat.InUse(err) {
+	switch status, lookErr := openat.Here(dir, name); {
+	case openat.InUse(lookErr):
+		err = ErrMounted
+	case lookErr == nil && status.Mode.IsDir() && !openat.InUse(err):
 		return false, true // what is in it can be removed all the same
 	}
 	r.problem(found, dir, name, err)
@@ -207,7 +210,10 @@ func (r *remover) entry(dir *openat.Dir, name string, found *Problems) (gone, is
 // mounted on it now: what was opened is asked. What is mounted there later does not matter, as it is not what is open.
 func (r *remover) enter(dir *openat.Dir, name string) (*openat.Dir, error) {
 	dir.Loosen(name)
-	inner, err := dir.Enter(name)
+	inner, err := openat.EnterHere(dir, name)
+	if openat.InUse(err) {
+		err = ErrMounted
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -238,7 +244,7 @@ func (r *remover) weigh(dir *openat.Dir, name string) (count func()) {
 	if r.freed == nil {
 		return func() {}
 	}
-	status, err := dir.Status(name)
+	status, err := openat.Here(dir, name)
 	if err != nil {
 		return func() {}
 	}

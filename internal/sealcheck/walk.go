@@ -175,13 +175,17 @@ func (w *walker) enter(ctx context.Context, dir *openat.Dir, name, where string,
 		w.look.found(Finding{Path: where, Kind: Unread, What: "lies too deep to be looked at"})
 		return
 	}
-	inner, err := dir.Enter(name)
-	if err != nil {
+	inner, err := openat.EnterHere(dir, name)
+	mounted := openat.InUse(err)
+	if err != nil && !mounted {
 		w.unread(where, err)
 		return
 	}
-	defer inner.Close()
-	if !inner.SameMount(dir) {
+	if err == nil {
+		defer inner.Close()
+		mounted = !inner.SameMount(dir)
+	}
+	if mounted {
 		if why := mountAt(where); why != "" && !slices.Contains(w.parts, where) {
 			w.look.leave(where, why)
 		}
