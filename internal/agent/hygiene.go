@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/workspace"
 )
@@ -20,10 +21,11 @@ type tidier struct {
 	record instance.Record
 	log    *slog.Logger
 
-	mu     sync.Mutex
-	latest time.Time
-	cancel context.CancelFunc // of the one at work; nil without
-	done   chan struct{}
+	mu      sync.Mutex
+	latest  time.Time
+	mounted string             // what was told to be mounted
+	cancel  context.CancelFunc // of the one at work; nil without
+	done    chan struct{}
 }
 
 // onState takes in one change of the listener's state, or none.
@@ -47,13 +49,25 @@ func (t *tidier) onState(state supervise.State) {
 		limits := workspace.DefaultLimits()
 		limits.WorkStays = ownWork(t.record) != nil // said when the runner was installed
 		freed, err := workspace.Tidy(ctx, t.record.Dir, t.record.WorkDir(), limits, time.Now())
-		if err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil && t.news(err) {
 			t.log.Warn("cannot tidy the runner's directory", "error", err)
 		}
 		if freed.Files > 0 {
 			t.log.Info("tidied the runner's directory", "files", freed.Files, "bytes", freed.Bytes, "names", freed.Names)
 		}
 	}(t.done)
+}
+
+// news tells whether an error says more than the one before has: what is mounted stays so, and is told once.
+func (t *tidier) news(err error) bool {
+	if !removal.MountsAlone(err) {
+		return true
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	same := t.mounted == err.Error()
+	t.mounted = err.Error()
+	return !same
 }
 
 // end waits for the one at work.

@@ -67,6 +67,7 @@ func Tidy(ctx context.Context, root, work string, limits Limits, now time.Time) 
 		return t.freed, err
 	}
 	defer base.Close()
+	t.look(at)
 	w, err := openWork(base, at, work)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.found.Add(err)
@@ -75,6 +76,7 @@ func Tidy(ctx context.Context, root, work string, limits Limits, now time.Time) 
 	}
 	t.diag(place{folder: base})
 	if w.folder != nil {
+		t.look(w.folder.Name())
 		if !limits.WorkStays && !w.mounted {
 			t.work(place{folder: w.folder, label: filepath.Base(filepath.Clean(w.folder.Name()))})
 		}
@@ -93,8 +95,17 @@ type tidier struct {
 	now    time.Time
 	freed  Freed
 	found  removal.Problems
+	// mounted are places that stay, and are not asked for anything: their file systems may never answer.
+	mounted []string
 	// patience is what is waited for other programs that have something open.
 	patience inuse.Patience
+}
+
+// look notes what is mounted below a folder.
+func (t *tidier) look(folder string) {
+	points, err := removal.Mounts(folder)
+	t.found.Add(err)
+	t.mounted = append(t.mounted, points...)
 }
 
 // old tells whether something is longer ago than a limit.
@@ -201,7 +212,7 @@ func (t *tidier) newLogs(folder *os.Root) *logs {
 	l := &logs{t: t}
 	var newest *unit
 	t.found.Add(t.each(folder, func(name string, info fs.FileInfo) {
-		if !strings.HasPrefix(name, "Runner_") || !strings.HasSuffix(name, ".log") {
+		if info == nil || !strings.HasPrefix(name, "Runner_") || !strings.HasSuffix(name, ".log") {
 			return
 		}
 		if u := (&unit{name: name, newest: info.ModTime()}); newest == nil || older(newest, u) < 0 {
@@ -254,13 +265,11 @@ func (t *tidier) work(folder place) {
 	}
 	t.inPortions(folder, func(name string) bool { return strings.HasPrefix(name, "_update") || removal.IsDoomed(name) }, old(day))
 	t.inPortions(folder.at("_temp"), anyName, old(day))
-	t.inPortions(folder, anyName, func(units []*unit) {
-		old(t.limits.WorkAge)(slices.DeleteFunc(units, func(u *unit) bool { return !isRepository(u) }))
+	t.inPortions(folder, mayBeRepository, func(units []*unit) {
+		old(t.limits.WorkAge)(slices.DeleteFunc(units, func(u *unit) bool { return !u.info.IsDir() }))
 	})
 }
 
-// isRepository tells whether something in the work folder may be the folder of a
+// mayBeRepository tells whether a folder of that name in the work folder may be that of a
 // repository. The runner's own begin with an underscore.
-func isRepository(u *unit) bool {
-	return u.info.IsDir() && !strings.HasPrefix(u.name, "_") && u.name != "lost+found"
-}
+func mayBeRepository(name string) bool { return !strings.HasPrefix(name, "_") && name != "lost+found" }

@@ -76,6 +76,10 @@ func (t *tidier) inPortions(p place, wanted func(name string) bool, do func([]*u
 		if !wanted(name) {
 			return
 		}
+		if info == nil {
+			t.found.Add(&removal.MountedError{Points: []string{filepath.Join(folder.Name(), name)}})
+			return
+		}
 		units = append(units, &unit{place: p, name: name, info: info, newest: info.ModTime(), bytes: onDisk(info) / links(info)})
 		if len(units) == portion {
 			do(units)
@@ -85,11 +89,16 @@ func (t *tidier) inPortions(p place, wanted func(name string) bool, do func([]*u
 	do(units)
 }
 
-// each calls do for everything in a folder, until the context ends.
+// each calls do for everything in a folder, until the context ends. What is mounted there has no information.
 func (t *tidier) each(folder *os.Root, do func(name string, info fs.FileInfo)) error {
+	at := filepath.Clean(folder.Name())
 	err := folders.Names(folder, func(name string) bool {
 		if t.ctx.Err() != nil {
 			return false
+		}
+		if len(t.mounted) > 0 && slices.Contains(t.mounted, filepath.Join(at, name)) {
+			do(name, nil)
+			return true
 		}
 		if info, err := folder.Lstat(name); err == nil { // else it is gone
 			do(name, info)
@@ -135,7 +144,7 @@ func (t *tidier) addBelow(u *unit, parent *os.Root, name string, levels, depth i
 	defer folder.Close()
 	// The error is that of a folder that changes while it is read.
 	_ = t.each(folder, func(name string, info fs.FileInfo) {
-		if device(info) != device(u.info) {
+		if info == nil || device(info) != device(u.info) {
 			return
 		}
 		if depth < 2 && info.ModTime().After(u.newest) {
