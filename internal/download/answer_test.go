@@ -69,6 +69,23 @@ func TestFetchWithoutALength(t *testing.T) {
 	}
 }
 
+// An answer in chunks that has all bytes, and not the chunk that says so, is as good as another.
+func TestFetchWithoutItsEnd(t *testing.T) {
+	t.Parallel()
+	var data []byte
+	requests := 0
+	f, asset, whole := hosted(t, func(w http.ResponseWriter, _ *http.Request) {
+		requests++
+		_, _ = w.Write(data)
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	})
+	data = whole
+	if _, _, err := f.Fetch(t.Context(), asset, func(int64, int64) {}); err != nil || requests != 1 {
+		t.Errorf("%v after %d requests, want the archive after one", err, requests)
+	}
+}
+
 // A file that was replaced between two answers is fetched once more: its digest decides, and nothing else.
 func TestFetchOfAReplacedFile(t *testing.T) {
 	t.Parallel()

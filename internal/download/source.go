@@ -37,7 +37,7 @@ func (f *Fetcher) open(ctx context.Context, asset Asset, progress Progress) (sou
 	}
 	request := transfer.Request{
 		URL: asset.URL, Part: f.Cache.part(asset), Connections: f.Connections, MaxBytes: maxArchive, Stall: stall,
-		MostStall: f.MostStall, Begins: begins(asset.Filename), Progress: progress,
+		MostStall: f.MostStall, Begins: begins(asset.Filename), Progress: progress, SHA256: asset.SHA256,
 	}
 	if asset.Platform.OS != "win" { // a zip is read from the file
 		request.SkipDisk = skipDisk

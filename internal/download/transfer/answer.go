@@ -254,15 +254,17 @@ func (s *Stream) learnSizeLocked(size int64) error {
 // acceptNothingLocked is told that there is nothing at and behind an offset. That is
 // the truth where all had come but the news that it was all.
 func (w worker) acceptNothingLocked(t *task, resp *http.Response) (end int64, err error) {
-	if total, ok := strings.CutPrefix(resp.Header.Get("Content-Range"), "bytes */"); ok && !w.segs.known && !t.plain {
-		if size, err := strconv.ParseInt(total, 10, 64); err == nil && size == t.from {
-			if err := w.learnSizeLocked(size); err != nil {
+	if !w.segs.known && !t.plain {
+		total, ok := strings.CutPrefix(resp.Header.Get("Content-Range"), "bytes */")
+		size, err := strconv.ParseInt(total, 10, 64)
+		all := ok && err == nil && size == t.from
+		if !ok { // it has not said how much there is
+			if all, err = w.isWholeLocked(t.from); err != nil {
 				return 0, err
 			}
-			w.arrivedLocked()
-			w.getReadyLocked()
-			w.more.Broadcast()
-			return size, nil
+		}
+		if all {
+			return t.from, w.wholeAtLocked(t.from)
 		}
 	}
 	b := refusal(startAgain, &statusError{Status: resp.StatusCode, Host: hostOf(resp)})

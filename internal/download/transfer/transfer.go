@@ -71,6 +71,9 @@ type Request struct {
 	Connections int
 	// MaxBytes is the longest file that is taken; 0 means any.
 	MaxBytes int64
+	// SHA256, if set, is the digest of the file, in small hexadecimal digits. Where nobody says how long the file is, it tells
+	// whether an answer that broke had brought everything. It judges nothing else.
+	SHA256 string
 	// Stall is for how long a connection may bring no byte, or no answer, until
 	// it is given up and tried again; 0 means for ever. It doubles with each try that brings
 	// nothing, up to MostStall where that is longer: who scans a file before passing it on is silent so long.
@@ -114,6 +117,7 @@ type Stream struct {
 	isReady    bool
 	workers
 	direct direct
+	whole  whole
 }
 
 // life is how a Stream begins and ends.
