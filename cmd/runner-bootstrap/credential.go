@@ -110,7 +110,7 @@ func (u unusable) Renew(context.Context, secret.Secret, time.Time) (secret.Secre
 // token, the environment. It takes all of them out of the environment, so that no
 // program that we start inherits one.
 func (r secretReader) readCredential(ctx context.Context, o *credentialOptions) (credential, error) {
-	fromVariable, variable, others, unreadable := popTokens(r.of)
+	environment := popTokens(r.of)
 	if err := o.check(); err != nil {
 		return credential{}, err
 	}
@@ -144,15 +144,25 @@ func (r secretReader) readCredential(ctx context.Context, o *credentialOptions) 
 		return r.readToken("systemd's credential token", text)
 	}
 	switch {
-	case unreadable != nil:
-		return credential{}, unreadable
-	case !fromVariable.Empty():
-		return r.asked(variable, fromVariable)
-	case len(others) > 0:
-		r.log.Warn("a token in the environment is for another kind of server, and is not sent",
-			"variables", strings.Join(others, ", "), "instead", instead(r.of))
+	case environment.err != nil:
+		return credential{}, environment.err
+	case !environment.token.Empty():
+		return r.asked(environment.name, environment.token)
 	}
+	r.warnOfUnused(environment)
 	return credential{}, nil
+}
+
+// warnOfUnused tells of tokens in the environment that were not taken, where nothing else was.
+func (r secretReader) warnOfUnused(found environmentToken) {
+	if len(found.others) > 0 {
+		r.log.Warn("a token in the environment is for another kind of server, and is not sent",
+			"variables", strings.Join(found.others, ", "), "instead", instead(r.of))
+	}
+	if len(found.unknown) > 0 {
+		r.log.Warn("a token in the environment has not the form of GitHub's, and is not sent",
+			"variables", strings.Join(found.unknown, ", "), "instead", "RUNNER_BOOTSTRAP_TOKEN, for a token of any form")
+	}
 }
 
 // instead are the variables that are for a kind of server.

@@ -167,6 +167,9 @@ func (p *page) environment() {
 			cloudServer:  " It is for github.com and ghe.com alone.",
 			ownServer:    " It is for a GitHub Enterprise Server alone.",
 		}[v.of]
+		if v.vague {
+			of += " It is taken if it has the form of GitHub's."
+		}
 		p.term("The access token. The first of these that is set is taken."+of, v.name)
 	}
 	for _, source := range issuedSources(&issuedOptions{}) {

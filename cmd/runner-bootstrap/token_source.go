@@ -27,19 +27,22 @@ const (
 type tokenVariable struct {
 	name string
 	of   server // mixedServers is for any
+	// vague is a name that does not say whose token it is. One that has not GitHub's form is somebody else's.
+	vague bool
 }
 
-// tokenVariables are, in the order in which they count, our own name, those that people have in scripts of runners, and those
-// that GitHub's own program reads, each for its kind of host (gh help environment).
+// tokenVariables are, in the order in which they count, our own name, that of GitHub's own script for runners, which takes any
+// host, those that GitHub's own program reads, each for its kind of host (gh help environment), and that of container images of
+// runners. The last one could be anybody's: it is for the hosts of GitHub alone.
 func tokenVariables() []tokenVariable {
 	return []tokenVariable{
-		{"RUNNER_BOOTSTRAP_TOKEN", mixedServers},
-		{"RUNNER_CFG_PAT", mixedServers},
-		{"GITHUB_TOKEN", cloudServer},
-		{"GH_TOKEN", cloudServer},
-		{"GITHUB_ENTERPRISE_TOKEN", ownServer},
-		{"GH_ENTERPRISE_TOKEN", ownServer},
-		{"ACCESS_TOKEN", mixedServers},
+		{name: "RUNNER_BOOTSTRAP_TOKEN"},
+		{name: "RUNNER_CFG_PAT"},
+		{name: "GITHUB_TOKEN", of: cloudServer},
+		{name: "GH_TOKEN", of: cloudServer},
+		{name: "GITHUB_ENTERPRISE_TOKEN", of: ownServer},
+		{name: "GH_ENTERPRISE_TOKEN", of: ownServer},
+		{name: "ACCESS_TOKEN", of: cloudServer, vague: true},
 	}
 }
 
@@ -51,27 +54,38 @@ func tokenVariableNames() []string {
 	return names
 }
 
-// popTokens gives the first token of the environment that is for hosts of this kind, the names of the variables whose token is
-// for others, and takes all of them out of the environment.
-func popTokens(of server) (token secret.Secret, name string, others []string, err error) {
+// environmentToken is what the environment has of tokens.
+type environmentToken struct {
+	token secret.Secret
+	name  string // the variable that it was in
+	// others are the variables whose tokens are for other hosts, and unknown those whose tokens may not be GitHub's at all.
+	others, unknown []string
+	err             error
+}
+
+// popTokens finds the first token of the environment that is for hosts of this kind, and takes all of them out of the environment.
+func popTokens(of server) environmentToken {
+	var found environmentToken
 	for _, v := range tokenVariables() {
 		value := os.Getenv(v.name)
-		if unsetErr := os.Unsetenv(v.name); unsetErr != nil {
-			err = errors.Join(err, fmt.Errorf("taking %s out of the environment: %w", v.name, unsetErr))
+		if err := os.Unsetenv(v.name); err != nil {
+			found.err = errors.Join(found.err, fmt.Errorf("taking %s out of the environment: %w", v.name, err))
 		}
+		token, err := secret.ReadToken(value)
 		switch {
 		case strings.TrimSpace(value) == "":
+		case v.vague && (err != nil || !token.OfGitHub()):
+			found.unknown = append(found.unknown, v.name)
 		case v.of != mixedServers && v.of != of:
-			others = append(others, v.name)
-		case name == "":
-			var readErr error
-			if token, readErr = secret.ReadToken(value); readErr != nil {
-				err = errors.Join(err, fmt.Errorf("reading the token from the environment: %w (variable %s)", readErr, v.name))
+			found.others = append(found.others, v.name)
+		case found.name == "":
+			if err != nil {
+				found.err = errors.Join(found.err, fmt.Errorf("reading the token from the environment: %w (variable %s)", err, v.name))
 			}
-			name = v.name
+			found.token, found.name = token, v.name
 		}
 	}
-	return token, name, others, err
+	return found
 }
 
 // speaksTo is the kind of host that this command speaks to: of the URL that it was given, or of the runners of this host that it

@@ -224,6 +224,14 @@ func (s Secret) Kind() Kind {
 	return UnknownKind
 }
 
+// classicShape is that of access tokens before 2021, which is that of many other things as well.
+var classicShape = regexp.MustCompile(`^[0-9a-f]{40}$`)
+
+// OfGitHub tells whether a secret has a form that GitHub gives to what it issues. Many others of their kind do not.
+func (s Secret) OfGitHub() bool {
+	return s.Kind() != UnknownKind || classicShape.MatchString(s.Reveal())
+}
+
 // pemBlock is one block in a text in which line breaks may be lost, doubled, indented, or written as \n.
 var pemBlock = regexp.MustCompile(`-----BEGIN ([A-Z0-9 ]+)-----((?s).*?)-----END ([A-Z0-9 ]+)-----`)
 
