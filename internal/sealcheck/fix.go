@@ -79,7 +79,10 @@ func identityWay(name string, in func(...string) []string) way {
 			words: "remove it: cloud-init makes one for each machine, where it runs; ssh-keygen -A does elsewhere",
 			paths: in(name, name+".pub"), asked: true,
 		}
-	case strings.Contains(base, ".lease"), base == "secret_key":
+	case strings.HasPrefix(name, "var/lib/docker/"), name == "etc/docker/key.json":
+		return way{words: "remove it: Docker makes one for each machine", paths: in(name), asked: true}
+	case strings.Contains(base, ".lease"), base == "secret_key", strings.HasPrefix(name, "var/lib/dhcpcd/"),
+		strings.HasPrefix(name, "var/lib/wicked/"), name == "etc/dhcpcd.duid":
 		return way{words: "remove it: each machine asks for its own", paths: in(name), asked: true}
 	}
 	return way{}

@@ -48,6 +48,10 @@ func TestFix(t *testing.T) {
 		{"etc/ssh/sshd_config", "x", false, false},
 		{"etc/ssl/private/ssl-cert-snakeoil.key", pem(""), false, false},
 		{"var/lib/systemd/random-seed", "x", true, true},
+		{"var/lib/docker/engine-id", uuid, true, true},
+		{"var/lib/dhcpcd/duid", "00:01", true, true},
+		{"etc/dropbear/dropbear_rsa_host_key", "x", false, false},
+		{"etc/lvm/devices/system.devices", "IDTYPE=x", false, false},
 	}
 	for name, identity := range map[string]bool{"as it is": false, "with the identity": true} {
 		t.Run(name, func(t *testing.T) {

@@ -42,7 +42,8 @@ var (
 
 // places are all of them. What an earlier one says of a file, a later one does not say again.
 func places() []place {
-	return slices.Concat(runnerPlaces(), identityPlaces(), credentialPlaces(), hostPlaces(), servicePlaces(), keyPlaces())
+	return slices.Concat(runnerPlaces(), identityPlaces(), credentialPlaces(), hostPlaces(), servicePlaces(), keyPlaces(),
+		networkPlaces(), agentPlaces(), personalPlaces(), machinePlaces())
 }
 
 func runnerPlaces() []place {
@@ -279,6 +280,9 @@ func (f *file) byName(text []byte) {
 	if !f.settled && tokenName.MatchString(path.Base(f.name)) && looksLikeToken(text) {
 		f.tell(Secret, 1, namedText)
 	}
+	if !f.secret() {
+		f.settings(text)
+	}
 }
 
 const namedText = "a text that its name says to be a secret"
@@ -312,7 +316,8 @@ func lastParts(name string, n int) string {
 	return name[at+1:]
 }
 
-var tokenName = lazily(`(?i)(token|secret|passw|credential|api[-_]?key|jitconfig|\bpat\b|_pat\b|\.pat$|access[-_]key)`)
+var tokenName = lazily(`(?i)(token|secret|passw|credential|api[-_]?key|jitconfig|\bpat\b|_pat\b|\.pat$|access[-_]key|` +
+	`private[-_]?key|\.key$|\.psk$)`)
 
 // looksLikeToken tells whether a file is one word that no person would think of.
 func looksLikeToken(text []byte) bool {

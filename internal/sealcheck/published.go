@@ -16,8 +16,8 @@ import (
 // published knows the files that the packages of a distribution have brought. It reads their list when it is first asked.
 type published struct{ sums func() map[string]string }
 
-// readPublished knows those of dpkg, which has the MD5 of each file but those that are settings. It is not there to find a
-// forgery: who could make one has better ways.
+// readPublished knows those of dpkg, which has the MD5 of each file in the lists of the packages, and of the settings that they
+// bring in its list of packages. It is not there to find a forgery: who could make one has better ways.
 func readPublished(system string) published {
 	return published{sync.OnceValue(func() map[string]string {
 		all := map[string]string{}
@@ -40,8 +40,29 @@ func readPublished(system string) published {
 				}
 			}
 		}
+		addConffiles(all, filepath.Join(system, "var/lib/dpkg/status"))
 		return all
 	})}
+}
+
+// addConffiles reads the settings that packages have brought, of which dpkg's list of packages has a line each, below a field
+// of that name: a blank, the path, its MD5 (deb-conffiles(5)).
+func addConffiles(all map[string]string, list string) {
+	const most = 64 << 20
+	text, err := openfile.ReadItself(list, most)
+	if err != nil {
+		return // no dpkg, so nothing of it
+	}
+	inside := false
+	for line := range bytes.Lines(text) {
+		if line[0] != ' ' {
+			inside = bytes.HasPrefix(line, []byte("Conffiles:"))
+			continue
+		}
+		if words := bytes.Fields(line); inside && len(words) >= 2 {
+			all[strings.TrimPrefix(string(words[0]), "/")] = string(words[1])
+		}
+	}
 }
 
 // unlisted says of which package manager the lists of published files are not read.

@@ -91,7 +91,7 @@ func (f *file) secret() bool {
 
 // distinct drops what was told for a name alone where the secret was told by its shape.
 func (f *file) distinct() {
-	byName := func(what string) bool { return what == namedText || what == namedSecret }
+	byName := func(what string) bool { return what == namedText || what == namedSecret || what == namedSetting }
 	for _, other := range f.found {
 		if other.Kind == Secret && !byName(other.What) {
 			f.found = slices.DeleteFunc(f.found, func(one Finding) bool {

@@ -176,8 +176,15 @@ func TestPublished(t *testing.T) {
 		list += hex.EncodeToString(sum[:]) + "  usr/lib/python3/test/" + name + "\n"
 	}
 	write(t, filepath.Join(dir, "var/lib/dpkg/info/python3.md5sums"), list)
+	const setting = "token = hunter22hunter\n"
+	write(t, filepath.Join(dir, "etc/a.conf"), setting)
+	write(t, filepath.Join(dir, "etc/b.conf"), setting+"# changed\n")
+	sum = md5.Sum([]byte(setting)) //nolint:gosec // as above
+	own := hex.EncodeToString(sum[:])
+	write(t, filepath.Join(dir, "var/lib/dpkg/status"), "Package: a\nConffiles:\n /etc/a.conf "+own+"\n /etc/b.conf "+own+" obsolete\nVersion: 1\n\nPackage: c\n")
 	report := look(t, sealcheck.Host{Folders: []string{dir}, System: dir})
-	if len(report.Findings) != 1 || !strings.HasSuffix(report.Findings[0].Path, "other.pem") || report.Published != 1 {
+	if len(report.Findings) != 2 || !strings.HasSuffix(report.Findings[0].Path, "b.conf") ||
+		!strings.HasSuffix(report.Findings[1].Path, "other.pem") || report.Published != 2 {
 		t.Errorf("found %+v, %d published", report.Findings, report.Published)
 	}
 }

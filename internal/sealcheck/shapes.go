@@ -35,7 +35,10 @@ var (
 		`(?:[A-Za-z-]+: ?[^\n\\]*(?:\\+[rn]|\s)+)*[A-Za-z0-9+/=]{16,}(?:\\+[rn]|\s|[A-Za-z0-9+/=])*)`)
 	puttyRest  = lazily(`^PuTTY-User-Key-File-[0-9]: \S`)
 	ageRest    = lazily(`^AGE-SECRET-KEY-1[0-9A-Z]{20,}`)
-	wireRest   = lazily(`^(?:PrivateKey|PresharedKey)\s*=\s*([A-Za-z0-9+/]{43}=)`)
+	wireRest   = lazily(`^Pr(?:ivate|eshared|eShared)Key["']?\s*[=:]\s*["']?([A-Za-z0-9+/]{43}=)`)
+	vpnRest    = lazily(`^BEGIN OpenVPN [A-Za-z0-9 -]*key[A-Za-z0-9 -]*-----\s+[0-9A-Za-z+/]{16,}`)
+	argoRest   = lazily(`^BEGIN ARGO TUNNEL TOKEN-----\s+[0-9A-Za-z+/]{16,}`)
+	jwkRest    = lazily(`^(?:"d"\s*:\s*"[A-Za-z0-9_-]{32,}"[^{}]*"kty"|"kty"[^{}]*"d"\s*:\s*"[A-Za-z0-9_-]{32,}")`)
 	jitRest    = lazily(`^eyIu(?:cnVubmVy|Y3JlZGVudGlhbHN)[A-Za-z0-9+/]{40}`)
 	idAWSRest  = lazily(`^A[KS]IA([A-Z2-7]{16})\b`)
 	keyAWSRest = lazily(`^(?:ecret_access_key|ECRET_ACCESS_KEY|ecretAccessKey)` +
@@ -52,7 +55,9 @@ var (
 		`dckr_[po]at_[A-Za-z0-9_-]{20,}|sk-(?:ant|proj|svcacct)-[A-Za-z0-9_-]{32,}|` +
 		`SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}|dp\.(?:st|pt|ct|sa|scim)\.[A-Za-z0-9._-]{30,}|tskey-[a-z]+-[A-Za-z0-9-]{20,}|` +
 		`pul-[0-9a-f]{40}\b|sntry[su]_[A-Za-z0-9+/=_-]{40,}|dapi[0-9a-f]{32}\b|atlasv1\.[A-Za-z0-9_-]{60,}|shp[ca]t_[0-9a-f]{32}|` +
-		`NRAK-[A-Z0-9]{27}\b|rubygems_[0-9a-f]{48}\b)`)
+		`NRAK-[A-Z0-9]{27}\b|rubygems_[0-9a-f]{48}\b|GOCSPX-[A-Za-z0-9_-]{24,}|1//0[A-Za-z0-9_-]{30,}|glc_eyJ[A-Za-z0-9+/=_-]{30,}|` +
+		`glsa_[A-Za-z0-9]{32}_[0-9a-f]{8}|ATATT3xFfGF0[A-Za-z0-9_=-]{40,}|xapp-[0-9]-[A-Za-z0-9-]{20,}|whsec_[A-Za-z0-9+/=]{24,}|` +
+		`rk_live_[A-Za-z0-9]{20,}|bkua_[0-9a-f]{40}|CCIPAT_[A-Za-z0-9_]{30,}|nfp_[A-Za-z0-9]{30,}|fm[12]_[A-Za-z0-9+/=]{40,})`)
 	sharedRest = lazily(`^sig=([A-Za-z0-9+/]{43}=|[A-Za-z0-9+/%]{43,}%3[Dd])`)
 	azureRest  = lazily(`^(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{40,}={0,2})`)
 )
@@ -64,7 +69,10 @@ func shapes() []shape {
 		{"a private key", []string{"PRIVATE KEY"}, keyRest, false, true, varied(1)},
 		{"a private key of PuTTY", []string{"PuTTY-User-Key-File-"}, puttyRest, false, false, nil},
 		{"a private key of age", []string{"AGE-SECRET-KEY-1"}, ageRest, true, false, varied(0)},
-		{"a key of WireGuard", []string{"PrivateKey", "PresharedKey"}, wireRest, true, false, varied(1)},
+		{"a key of WireGuard", []string{"PrivateKey", "PresharedKey", "PreSharedKey"}, wireRest, true, false, varied(1)},
+		{"a key of OpenVPN", []string{"BEGIN OpenVPN "}, vpnRest, true, false, nil},
+		{"the token of a tunnel", []string{"BEGIN ARGO TUNNEL TOKEN"}, argoRest, true, false, nil},
+		{"a private key (JWK)", []string{`"kty"`, `"d"`}, jwkRest, false, false, nil},
 		{"a just-in-time configuration", []string{"eyIucnVubmVy", "eyIuY3JlZGVudGlhbHN"}, jitRest, true, true, nil},
 		{"an access key of AWS", []string{"AKIA", "ASIA"}, idAWSRest, true, true, noExample(1)},
 		{
@@ -85,7 +93,8 @@ func shapes() []shape {
 				"glrt-", "gldt-", "glptt-",
 				"glsoat-", "glcbt-", "glft-", "glimt-", "glagent-", "dckr_pat_", "dckr_oat_", "sk-ant-", "sk-proj-", "sk-svcacct-", "SG.",
 				"dp.st.", "dp.pt.", "dp.ct.", "dp.sa.", "tskey-", "pul-", "sntrys_", "sntryu_", "dapi", "atlasv1.", "shpat_", "shpca_",
-				"NRAK-", "rubygems_",
+				"NRAK-", "rubygems_", "GOCSPX-", "1//0", "glc_eyJ", "glsa_", "ATATT3xFfGF0", "xapp-", "whsec_", "rk_live_", "bkua_", "CCIPAT_",
+				"nfp_", "fm1_", "fm2_",
 			},
 			knownRest, true, false, varied(0),
 		},

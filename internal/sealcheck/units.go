@@ -55,6 +55,8 @@ func (f *file) unitLine(n int, line []byte) {
 	switch name := string(bytes.TrimSpace(key)); {
 	case strings.HasPrefix(name, "Exec") && starter.Match(value):
 		f.tell(Runner, n, "a service that "+startsRunner)
+	case strings.HasPrefix(name, "Exec") && secretArgument(value):
+		f.tell(Secret, n, namedArgument)
 	case name == "Environment", name == "SetCredential":
 		if secretAssigned(bytes.ReplaceAll(value, []byte(":"), []byte("="))) || secretAssigned(value) {
 			f.tell(Secret, n, "a variable of a service, whose name says that it is a secret")
@@ -111,6 +113,7 @@ func (f *file) environment(text []byte) {
 	switch {
 	case f.name == "etc/environment", strings.HasPrefix(f.name, "etc/environment.d/"), strings.HasPrefix(f.name, "etc/default/"),
 		strings.HasPrefix(f.name, "etc/sysconfig/"), strings.HasPrefix(f.name, "etc/profile"), strings.HasPrefix(f.name, "etc/conf.d/"),
+		strings.HasSuffix(base, ".sh"), base == ".Renviron",
 		strings.HasSuffix(base, ".env"), strings.HasPrefix(base, ".env"), strings.Contains(f.name, ".config/environment.d/"),
 		strings.HasPrefix(f.name, "var/spool/at"), base == "config.v2.json", // a job of at; a container of Docker
 		base == ".pam_environment", base == "fish_variables", rcFile.MatchString(base), history.MatchString(base):
@@ -161,6 +164,8 @@ func (l *look) readEnvironments() {
 var rcFile = lazily(`^\.?(bashrc|bash_profile|bash_login|profile|zshrc|` +
 	`zshenv|zprofile|kshrc|config\.fish|bash\.bashrc|xsessionrc)$`)
 
+var logins = lazily(`^var/(log/([wb]tmp|lastlog)|lib/wtmpdb/wtmp\.db|lib/lastlog/lastlog2\.db)`)
+
 // traces are what this host remembers of its making.
 func (f *file) traces(text []byte) {
 	base := path.Base(f.name)
@@ -169,6 +174,8 @@ func (f *file) traces(text []byte) {
 		f.tell(Trace, 0, "what somebody has typed")
 	case strings.HasPrefix(f.name, "var/log/journal/") && strings.HasPrefix(string(text[:min(len(text), 8)]), "LPKSHHRH"):
 		f.tell(Trace, 0, "the journal of this host")
+	case logins.MatchString(f.name) && !unused(text):
+		f.tell(Trace, 0, "who was logged in to this host, and from where")
 	case strings.HasPrefix(f.name, "var/lib/cloud/instances/") && base == "obj.pkl", f.name == "var/log/cloud-init.log":
 		f.tell(Trace, 0, "what cloud-init remembers of this host")
 	}
