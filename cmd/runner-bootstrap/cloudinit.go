@@ -14,14 +14,11 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/userdata"
 )
 
-const (
-	releases = "https://github.com/runner-bootstrap/runner-bootstrap/releases"
-	// firstBoot is where lies what is of no use once there is a runner, a token that is spent then among it: the first-boot
-	// unit empties it (packaging/runner-bootstrap-firstboot.service). A boot that was cut off finds it again.
-	firstBoot = "/var/lib/runner-bootstrap-firstboot"
-)
+// releases is where this program is to be had.
+const releases = "https://github.com/runner-bootstrap/runner-bootstrap/releases"
 
 // cloudInitOptions are those of the install that the machine shall run, and of the
 // way in which it gets this program.
@@ -71,7 +68,7 @@ func (o *userDataOptions) options() []option {
 			on:    &o.exposeSecrets,
 		},
 		{
-			name: "format", value: "FORMAT", fallback: formatPlain, commands: "cloud-init",
+			name: "format", value: "FORMAT", fallback: string(userdata.Plain), commands: "cloud-init",
 			usage: "plain, gzip (a third of the bytes), or mime (a multipart message, which other parts can be added to)",
 			text:  &o.format,
 		},
@@ -102,7 +99,7 @@ func makeUserData(ctx context.Context, call *session, o *cloudInitOptions) error
 	if err := o.userData.check(); err != nil {
 		return err
 	}
-	data := &userData{}
+	data := &userdata.Data{}
 	issued, err := addIssuedTokens(call, o, data)
 	if err != nil {
 		return err
@@ -122,7 +119,7 @@ func makeUserData(ctx context.Context, call *session, o *cloudInitOptions) error
 		return err
 	}
 	if settings != "" {
-		data.private(o.install.futurePaths().Config, settings)
+		data.AddPrivate(o.install.futurePaths().Config, settings)
 	}
 	if o.install.place.dir != "" {
 		issued.variables = append(issued.variables, option{name: "dir"}.variable()+"="+o.install.place.dir)
@@ -130,8 +127,7 @@ func makeUserData(ctx context.Context, call *session, o *cloudInitOptions) error
 	if err := o.userData.pin(ctx, call); err != nil {
 		return err
 	}
-	data.add(perBoot, "0755", bootScript(&o.userData, &o.install.network))
-	data.private(firstBoot+"/begun", begun(issued.variables))
+	data.AddProgram(o.program(), issued.variables)
 	return printUserData(call, o, scope, data)
 }
 
@@ -161,7 +157,7 @@ func (o *userDataOptions) check() error {
 	digest, err := hex.DecodeString(o.packageSHA256)
 	list, unread := hex.DecodeString(o.checksumsSHA256)
 	switch {
-	case !slices.Contains([]string{formatPlain, formatGzip, formatMIME}, o.format):
+	case !slices.Contains([]userdata.Format{userdata.Plain, userdata.Gzip, userdata.MIME}, userdata.Format(o.format)):
 		return usagef("--format: %q is not plain, gzip or mime", o.format)
 	case o.checksumsSHA256 != "" && (o.baked || o.packageURL != ""):
 		return usagef("--checksums-sha256 is of this program's release, which the machine does not fetch with --baked or --package")
@@ -191,7 +187,7 @@ type issuedFiles struct {
 }
 
 // addIssuedTokens puts what is of no use later into the user data.
-func addIssuedTokens(call *session, o *cloudInitOptions, data *userData) (issuedFiles, error) {
+func addIssuedTokens(call *session, o *cloudInitOptions, data *userdata.Data) (issuedFiles, error) {
 	var found issuedFiles
 	if err := checkStandardInput(&o.install.credential, &o.install.issued); err != nil {
 		return found, err
@@ -212,8 +208,8 @@ func addIssuedTokens(call *session, o *cloudInitOptions, data *userData) (issued
 		if err != nil {
 			return found, err
 		}
-		file := path.Join(firstBoot, s.name)
-		data.private(file, secret.Reveal())
+		file := path.Join(userdata.FirstBoot, s.name)
+		data.AddPrivate(file, secret.Reveal())
 		found.variables = append(found.variables, option{name: s.name + "-file"}.variable()+"="+file)
 		found.jit = found.jit || s.name == "jitconfig"
 		*s.into(&issued) = secret
@@ -230,7 +226,7 @@ func addIssuedTokens(call *session, o *cloudInitOptions, data *userData) (issued
 
 // addCredential puts the credential into the user data where that is wanted
 // knowingly. Otherwise the machine must be able to fetch one.
-func addCredential(call *session, o *cloudInitOptions, data *userData, issued bool) error {
+func addCredential(call *session, o *cloudInitOptions, data *userdata.Data, issued bool) error {
 	given := &o.install.credential
 	for _, s := range []struct {
 		option, what, name string
@@ -257,7 +253,7 @@ func addCredential(call *session, o *cloudInitOptions, data *userData, issued bo
 			return usagef("reading %s: it is empty", s.what)
 		}
 		*s.file = path.Join(path.Dir(o.install.futurePaths().Config), s.name)
-		data.private(*s.file, text)
+		data.AddPrivate(*s.file, text)
 	}
 	fetches := given.tokenCommand != "" || given.appKeyCommand != "" || given.tokenFile != "" || given.appKeyFile != ""
 	switch {

@@ -30,6 +30,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/userdata"
 )
 
 // exitCode is what a script learns.
@@ -244,7 +245,7 @@ func credentialMeanings() []meaning {
 
 func refusalMeanings() []meaning {
 	return []meaning{
-		{errNoChecksums, exitArchive, plus("--checksums-sha256", "HEX"), never},
+		{userdata.ErrNoChecksums, exitArchive, plus("--checksums-sha256", "HEX"), never},
 		{download.ErrNoDigest, exitArchive, plus("--sha256", "HEX"), never},
 		{download.ErrArchive, exitArchive, same, never},
 
@@ -292,7 +293,7 @@ func refusalMeanings() []meaning {
 func networkMeanings() []meaning {
 	return []meaning{
 		{register.ErrStillListed, exitNetwork, same, later},
-		{errChecksums, exitNetwork, plus("--checksums-sha256", "HEX"), later},
+		{userdata.ErrChecksums, exitNetwork, plus("--checksums-sha256", "HEX"), later},
 		{github.ErrServer, exitNetwork, hintServer, soon},
 		{github.ErrNotGitHub, exitNetwork, hintNotGitHub, later},
 		{transport.ErrProxyAway, exitNetwork, hintProxy, soon},

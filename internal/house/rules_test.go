@@ -27,7 +27,7 @@ func arrows() []arrow {
 			"internal/health", "internal/metadata", "internal/github", "internal/secret", "internal/instance", "internal/account", "internal/transport",
 			"internal/inuse", "internal/refusal", "internal/agent", "internal/control", "internal/jail", "internal/shell", "internal/removal", "internal/openfile",
 			"internal/config", "internal/retry", "internal/sealcheck", "internal/departure", "internal/acl", "internal/startup", "internal/sudoers",
-			"internal/terminal",
+			"internal/terminal", "internal/userdata",
 		}},
 		// Neither this one nor the agent imports the other: they meet in the record.
 		{"internal/bootstrap", []string{
@@ -75,6 +75,7 @@ func arrows() []arrow {
 			"internal/places", "internal/download", "internal/svc", "internal/svc/systemd", "internal/github", "internal/secret", "internal/instance", "internal/account",
 			"internal/transport", "internal/shell", "internal/jail",
 		}},
+		{"internal/userdata", []string{"internal/config", "internal/retry", "internal/shell"}},
 		{"internal/places", []string{"internal/acl", "internal/download", "internal/instance", "internal/account", "internal/shell", "internal/volume"}},
 		{"internal/supervise", []string{
 			"internal/register", "internal/instance", "internal/reaper", "internal/jail", "internal/secret", "internal/account", "internal/retry",
