@@ -139,15 +139,33 @@ func TestNotTheProxysFault(t *testing.T) {
 	tunnel := func(conn net.Conn) {
 		_, _ = conn.Read(make([]byte, 4096))
 		_, _ = io.WriteString(conn, "HTTP/1.1 200 Connection established\r\n\r\n")
-		_, _ = conn.Read(make([]byte, 4096))
-		_, _ = io.WriteString(conn, "this is no TLS, and it is the server's\r\n")
+		answering("this is no TLS, and it is the server's\r\n")(conn)
 	}
-	at, _ := impostor(t, tunnel)
-	client := NewAPI(Config{UserAgent: "test", Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: at})})
-	client.retry.RetryWaitMin, client.retry.RetryWaitMax = 1, 1
-	_, err := client.Do(asking(t.Context(), t, "https://github.invalid/x"))
-	if err == nil || errors.Is(err, ErrProxy) {
-		t.Errorf("it says %v", err)
+	granted := func(conn net.Conn) {
+		socks(0, 0)(conn)
+		answering("")(conn)
+	}
+	for name, c := range map[string]struct {
+		scheme string
+		do     func(net.Conn)
+		target string
+	}{
+		"no TLS":                     {"http", tunnel, "https://github.invalid/x"},
+		"an answer that is none":     {"http", answering("SSH-2.0-OpenSSH_9.6\r\n"), "http://github.invalid/x"},
+		"no answer":                  {"http", answering(""), "http://github.invalid/x"},
+		"no answer behind SOCKS":     {"socks5h", granted, "http://github.invalid/x"},
+		"no TLS answer behind SOCKS": {"socks5h", granted, "https://github.invalid/x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			at, _ := impostor(t, c.do)
+			client := NewAPI(Config{UserAgent: "test", Proxy: http.ProxyURL(&url.URL{Scheme: c.scheme, Host: at})})
+			client.retry.RetryWaitMin, client.retry.RetryWaitMax = 1, 1
+			_, err := client.Do(asking(t.Context(), t, c.target))
+			if err == nil || errors.Is(err, ErrProxy) {
+				t.Errorf("it says %v", err)
+			}
+		})
 	}
 }
 
