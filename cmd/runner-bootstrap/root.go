@@ -140,6 +140,9 @@ func (call *session) command(use, short, long string, groups []group, do func(co
 				return err
 			}
 			call.console = newConsole(call.err, *o)
+			if err := call.checkVariables(); err != nil {
+				return err
+			}
 			if use == "install" || use == "uninstall" || use == "prepare" {
 				ignoreBrokenPipe() // what has begun is finished, read or not; a list may end with its reader
 			}
