@@ -140,7 +140,7 @@ func (call *session) command(use, short, long string, groups []group, do func(co
 				return err
 			}
 			call.console = newConsole(call.err, *o)
-			if err := call.checkVariables(); err != nil {
+			if err := checkVariables(call); err != nil {
 				return err
 			}
 			if use == "install" || use == "uninstall" || use == "prepare" {

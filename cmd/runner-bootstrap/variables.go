@@ -81,7 +81,7 @@ func nearestVariable(typed string, known []string) string {
 
 // checkVariables tells of variables without effect. They are not refused: an environment is often set for several versions of a
 // program, and by several hands. Who asks whether the configuration is right is told that it is not.
-func (call *session) checkVariables() error {
+func checkVariables(call *session) error {
 	for _, v := range strangeVariables(os.Environ(), runtime.GOOS == "windows") {
 		if commandKey(call.running) == "config-validate" {
 			return &usageError{text: "environment " + v.told(), hint: again(call, call.arguments)}
