@@ -200,15 +200,27 @@ func (h *host) asPacker(t *testing.T, script string, variables ...string) string
 	return r.Stdout + r.Stderr
 }
 
-// locked has a package manager's locks held for some seconds.
+// locked has a package manager's locks held, and for some seconds more once apt-get has begun, however busy this host is.
 func (h *host) locked(seconds int, files ...string) {
 	h.Must("systemd-run", "--quiet", "python3", "-c", fmt.Sprintf(`
-import fcntl, sys, time
+import fcntl, glob, sys, time
 held = [open(name, "w") for name in sys.argv[1:]]
 for file in held:
     fcntl.lockf(file, fcntl.LOCK_EX)
+open("/run/locked", "w")
+def begun():
+    for name in glob.glob("/proc/[0-9]*/comm"):
+        try:
+            if open(name).read() == "apt-get\n":
+                return True
+        except OSError: # it has ended
+            pass
+for i in range(3000):
+    if begun():
+        break
+    time.sleep(0.1)
 time.sleep(%d)`, seconds), files[0], files[len(files)-1])
-	time.Sleep(time.Second)
+	h.Must("sh", "-ec", "i=0; until test -e /run/locked; do i=$((i+1)); test $i -lt 600; sleep 0.1; done; rm /run/locked")
 }
 
 // baked makes an image of the machine by the template's steps.
@@ -229,7 +241,7 @@ func (h *host) baked(t *testing.T) {
 	if !strings.Contains(said, "/var/lib/dpkg/lock-frontend") {
 		t.Errorf("baking: %s", said)
 	}
-	h.locked(8, "/var/cache/apt/archives/lock")
+	h.locked(12, "/var/cache/apt/archives/lock")
 	said = h.asPacker(t, "/tmp/script_2.sh", program...)
 	if !strings.Contains(said, "seal.sh: waiting for a lock that another package manager holds") || !strings.Contains(said, "nothing was found that an image") {
 		t.Errorf("sealing: %s", said)

@@ -42,7 +42,7 @@ func TestScriptsUnderSystemd(t *testing.T) {
 		copies[script] = "/opt/tests/testdata/systemd/" + filepath.Base(script)
 	}
 	m := machine.Boot(t, machine.Options{Kind: machine.Debian13, Copy: copies})
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute) // other machines are at work beside it
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute) // other machines are at work beside it
 	defer cancel()
 	result := m.Run(ctx, "/bin/sh", "-c", "cd /opt/tests && RUNNER_BOOTSTRAP_TEST_LISTENER=/opt/tests/listener "+
 		"RUNNER_BOOTSTRAP_TEST_PROGRAM="+program+" exec "+tests+" -test.run '^TestSystemdScripts$' -test.v -test.parallel 1")
