@@ -93,6 +93,7 @@ func (k *keeper) renew(ctx context.Context) error {
 	}
 	_, err = k.store.Update(ctx, k.name, func(r *instance.Record) {
 		r.Renewing, r.RunnerID = false, settings.ID
+		r.Used = r.Used && !record.Ephemeral && !record.JIT
 	})
 	return err
 }

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"os"
+	"path/filepath"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/acl"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -19,6 +20,10 @@ func mendOf(k *keeper) func(context.Context) error {
 			return err
 		}
 		defer lock.Release()
+		single := record.Ephemeral || record.JIT
+		if single && (filepath.IsAbs(record.Work) || k.user.Self) {
+			k.emptyWork(record)
+		}
 		if k.user.Self && runnerdir.Startable(record.Dir) {
 			return nil
 		}
@@ -30,8 +35,11 @@ func mendOf(k *keeper) func(context.Context) error {
 			return err
 		}
 		defer k.discardOld(record)
+		if err := k.noteUsed(ctx, record, false); err != nil {
+			return err
+		}
 		k.log.Info("the runner's files are those that were verified again", "runner", k.name, "version", asset.Version)
-		if record.Ephemeral || record.JIT {
+		if single {
 			return nil
 		}
 		return k.restore(record)
@@ -40,10 +48,27 @@ func mendOf(k *keeper) func(context.Context) error {
 
 // toMend tells whether the runner's directory has to be mended before a listener is started in it: a job has run there under
 // an agent that was killed, or its files are of another account than they are to be.
-func toMend(k *keeper, record instance.Record) bool {
+//
+// The report of the agent before is about to be replaced, so that what it says is noted in the record: this agent may be killed before
+// it has mended anything.
+func toMend(ctx context.Context, k *keeper, record instance.Record) bool {
 	report, err := k.store.LoadReport(k.name)
-	used := err == nil && (report.State == instance.Busy || report.Succeeded+report.Failed+report.Canceled > 0)
+	used := record.Used || err == nil && (report.State == instance.Busy || report.Succeeded+report.Failed+report.Canceled > 0)
+	if used && (record.Ephemeral || record.JIT) {
+		if err := k.noteUsed(ctx, record, true); err != nil {
+			k.log.Warn("cannot note that a job may have changed the runner's directory", "runner", k.name, "error", err)
+		}
+	}
 	return used || stillRoots(k, record)
+}
+
+// noteUsed notes whether a job may have changed the runner's directory, unless that is noted.
+func (k *keeper) noteUsed(ctx context.Context, record instance.Record, used bool) error {
+	if record.Used == used {
+		return nil
+	}
+	_, err := k.store.Update(ctx, k.name, func(r *instance.Record) { r.Used = used })
+	return err
 }
 
 // stillRoots tells whether the files of a runner that is to update itself are root's, as an install has left them that made

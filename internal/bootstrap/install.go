@@ -343,7 +343,8 @@ func (i *installer) register(ctx context.Context) (string, error) {
 	if err := vacate(ctx, i); err != nil {
 		return "", err
 	}
-	i.record.Identity, i.record.ResolvedLabels = i.details.Request.Identity, i.details.Labels
+	identify(&i.record, i.details.Request.Identity)
+	i.record.ResolvedLabels = i.details.Labels
 	i.record.RunnerID, i.record.PendingDeletes = 0, nil
 	i.record.Renewing, i.record.PreRegistered, i.record.Before = false, false, i.details.Strangers
 	// Registering claims a runner of this name that was never started. Where nobody
@@ -372,7 +373,7 @@ func (i *installer) register(ctx context.Context) (string, error) {
 // runner already, so the record says so first.
 func (i *installer) adopt() (string, error) {
 	settings := i.details.Request.JIT.Settings
-	i.record.Identity = instance.Identity{Work: settings.Work, Ephemeral: settings.Ephemeral}
+	identify(&i.record, instance.Identity{Work: settings.Work, Ephemeral: settings.Ephemeral})
 	i.record.RunnerID, i.record.PreRegistered = settings.ID, true
 	if err := i.save(instance.Fetched); err != nil {
 		return "", err

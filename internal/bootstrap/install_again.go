@@ -3,6 +3,7 @@ package bootstrap
 import (
 	"context"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -112,4 +113,13 @@ func (i *installer) joinedMeanwhile() (already bool, id int64, err error) {
 	record.Environment, record.Source = i.record.Environment, i.record.Source
 	i.record = record
 	return true, record.RunnerID, nil
+}
+
+// identify notes what the runner is registered as. The jobs of one that stays have left what they liked in its directory, which is not
+// for the job of one that does not stay.
+func identify(record *instance.Record, identity instance.Identity) {
+	if record.RunnerID != 0 && !record.Ephemeral && !record.JIT {
+		record.Used = true
+	}
+	record.Identity = identity
 }

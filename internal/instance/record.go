@@ -92,6 +92,8 @@ type Origin struct {
 	Source  Source `json:"source"`
 	Version string `json:"version"`
 	SHA256  string `json:"sha256"`
+	// Used is set while a job may have changed the directory, and no other is to find it so.
+	Used bool `json:"used,omitempty"`
 	// Update says who brings newer versions; empty is [UpdateRunner], as in records from before there was a choice.
 	Update string `json:"update,omitempty"`
 }

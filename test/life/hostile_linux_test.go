@@ -62,3 +62,35 @@ func TestJobSpoilsItsRunner(t *testing.T) {
 		}
 	}
 }
+
+// leaveBehind puts things where the next job would come across them.
+const leaveBehind = "mkdir -p _work/left evil && echo secret | tee _work/left/file evil/file .proxy >/dev/null"
+
+// What jobs of a runner that stays have left is not there for the job of the runner that it becomes, which is for one job each, whatever
+// was started meanwhile.
+func TestFirstOfMany(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	words := []string{"--token-file", h.token}
+	h.install(words...)
+	run := h.run()
+	h.comesUp(1, patience)
+	if got, err := h.job("cd "+h.root()+" && "+leaveBehind, patience); err != nil || got != "succeeded" {
+		t.Fatalf("the job that leaves something: %s, %v\n%s", got, err, h.tail())
+	}
+	h.stops(run)
+	run = h.run() // which knows of no job
+	h.comesUp(1, patience)
+	h.stops(run)
+	h.install(append(words, "--ephemeral", "--replace")...)
+	look := "! test -e _work/left"
+	if os.Geteuid() == 0 { // otherwise the directory is the job's own
+		look += " && ! test -e evil && ! test -e .proxy"
+	}
+	run = h.run()
+	h.comesUp(1, patience)
+	if got, err := h.job("cd "+h.root()+" && "+look, patience); err != nil || got != "succeeded" {
+		t.Errorf("the first job for itself finds what others have left: %s, %v\n%s", got, err, h.tail())
+	}
+	h.stops(run)
+}
