@@ -100,14 +100,14 @@ func TestEndLeavesNothing(t *testing.T) {
 			"a session":           `setsid sleep WORD >/dev/null 2>&1 &`,
 			"an orphan's orphan":  `(setsid sh -c '(setsid sleep WORD >/dev/null 2>&1 &) ; exit' &) ; sleep 0.2`,
 			"one that is deaf":    `setsid sh -c 'trap "" TERM INT HUP; sleep WORD; sleep WORD' & sleep 0.2`,
-			"one that is stopped": `setsid sleep WORD & sleep 0.2; kill -STOP $!`,
+			"one that is stopped": `setsid sleep WORD & until grep -qx sleep /proc/$!/comm; do sleep 0.02; done; kill -STOP $!`,
 			"the program, deaf":   `trap "" TERM INT HUP; sleep WORD &`,
 			"one that comes back": `echo 'trap "" HUP; sleep WORD & (setsid sh again >/dev/null 2>&1 &) ; sleep 0.5' >again; setsid sh again &`,
 			"many":                `for i in 1 2 3 4 5 6 7 8 9 10; do setsid sleep WORD & done`,
 		} {
 			mark, ready := word(t), filepath.Join(w.root, "ready")
 			l := w.begin(t, w.spec(strings.ReplaceAll(script, "WORD", mark)+"\ntouch ready; while true; do sleep 0.1; done"))
-			become(t, name, func() bool { return exists(ready) && len(called(t, mark)) > 0 })
+			become(t, name, func() bool { return exists(ready) && len(sleeping(t, mark)) > 0 })
 			l.ends()
 			if left := called(t, mark); len(left) > 0 {
 				t.Errorf("%s: left are %q", name, left)
@@ -123,21 +123,22 @@ func TestEndLeavesNothing(t *testing.T) {
 func TestEndOfTheProgram(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		mark := word(t)
-		spec := w.spec("setsid sleep " + mark + " & sleep 0.1; exit 3")
+		spec := w.spec("setsid sleep " + mark + " & exit 3")
 		spec.Outlive, spec.OutliveTime = []int{3, 4}, time.Minute
 		l := w.begin(t, spec)
 		if exit := l.waits(); exit.Code != 3 {
 			t.Errorf("it ended with %+v", exit)
 		}
+		become(t, "the program has left something", func() bool { return len(sleeping(t, mark)) > 0 })
 		time.Sleep(300 * time.Millisecond)
-		if len(called(t, mark)) != 1 {
+		if len(sleeping(t, mark)) != 1 {
 			t.Error("what may outlive the program was ended with it")
 		}
 		l.ends()
 		if left := called(t, mark); len(left) > 0 {
 			t.Errorf("after the end of the life there are %q", left)
 		}
-		spec = w.spec("setsid sleep " + mark + " & sleep 0.1; exit 5")
+		spec = w.spec("setsid sleep " + mark + " & until grep -qx sleep /proc/$!/comm; do sleep 0.02; done; exit 5")
 		spec.Outlive = []int{3, 4}
 		l = w.begin(t, spec)
 		l.waits()
@@ -177,7 +178,7 @@ func TestMainIsTheProgram(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		mark := word(t)
 		l := w.begin(t, w.spec("exec sleep "+mark))
-		become(t, "the program runs", func() bool { return len(called(t, mark)) > 0 })
+		become(t, "the program runs", func() bool { return len(sleeping(t, mark)) > 0 })
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", l.Main().PID))
 		if err != nil || !strings.Contains(string(text), mark) || l.Main().UID != w.user.UID || !l.Main().Alive() {
 			t.Errorf("main is %+v, which is %q, %v", l.Main(), text, err)

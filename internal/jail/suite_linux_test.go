@@ -252,8 +252,20 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// called are the processes of the whole host that have a word among their arguments.
+// called are the processes of the whole host that have a word among their arguments. One that is about to be another program may be
+// missing, as its arguments are not to be read for a moment: what has to be there is asked for by sleeping.
 func called(t *testing.T, word string) []string {
+	t.Helper()
+	return having(t, func(args []string) bool { return slices.Contains(args, word) })
+}
+
+// sleeping are those that sleep for as long, and become no other program any more.
+func sleeping(t *testing.T, word string) []string {
+	t.Helper()
+	return having(t, func(args []string) bool { return args[0] == "sleep" && slices.Contains(args, word) })
+}
+
+func having(t *testing.T, wanted func(args []string) bool) []string {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil || len(files) == 0 {
@@ -262,7 +274,7 @@ func called(t *testing.T, word string) []string {
 	var found []string
 	for _, file := range files {
 		text, err := os.ReadFile(file)
-		if err == nil && slices.Contains(strings.Split(string(text), "\x00"), word) {
+		if err == nil && wanted(strings.Split(string(text), "\x00")) {
 			found = append(found, file)
 		}
 	}
@@ -272,5 +284,5 @@ func called(t *testing.T, word string) []string {
 // word is one that no other process has: a number of seconds for sleep.
 func word(t *testing.T) string {
 	t.Helper()
-	return fmt.Sprintf("8%d.%d", time.Now().UnixNano()%1_000_000, os.Getpid())
+	return fmt.Sprintf("8%012d.%d", time.Now().UnixNano()%1_000_000_000_000, os.Getpid())
 }

@@ -149,6 +149,9 @@ func (m *guest) spawn() error {
 		"--register=no", "--keep-unit",
 		"--console=read-only", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
 	})
+	if m.keys {
+		args = append(args, "--system-call-filter=@keyring")
+	}
 	cmd := exec.Command("sh", args...)
 	cmd.Stdout, cmd.Stderr = m.console, m.console
 	if m.cgroup2 {

@@ -38,6 +38,9 @@ type Options struct {
 	Cgroup2 bool              // give the machine the unified hierarchy, even on a host without it
 	Disk    string            // an empty folder for its files, which stay there; a temporary one if empty
 	Cut     time.Duration     // the power goes so long after it came; zero for a boot that is not cut off
+	// Keys lets what the machine starts use the kernel's keyrings, as on a real host. Accounts of one number share them, whichever
+	// machine they are on.
+	Keys bool
 	// Before is called when the machine has its files and its network, and is still off.
 	Before func(*Machine)
 }
@@ -75,6 +78,7 @@ type guest struct {
 	layers  []string // what it is made of, the topmost first
 	groups  []string // the control groups that the machine is in
 	cgroup2 bool
+	keys    bool
 	console *console
 
 	mu     sync.Mutex
@@ -119,7 +123,7 @@ func boot(t testing.TB, p *place, layers []string, o Options) *Machine {
 		work = t.TempDir()
 	}
 	m := &Machine{t: t, guest: &guest{
-		place: p, tree: filepath.Join(work, "tree"), console: &console{}, cgroup2: o.Cgroup2,
+		place: p, tree: filepath.Join(work, "tree"), console: &console{}, cgroup2: o.Cgroup2, keys: o.Keys,
 		name: fmt.Sprintf("%s%d-%s", groupPrefix, os.Getpid(), strconv.FormatInt(time.Now().UnixNano(), 36)),
 	}}
 	t.Cleanup(m.discard)

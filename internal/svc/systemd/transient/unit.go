@@ -99,8 +99,8 @@ func over(active string) bool { return active == "" || active == "inactive" || a
 // End kills all that is left of the unit, and has systemd forget it. Nothing of it runs afterwards. It may be repeated, and nothing
 // there is success.
 //
-// It waits for the processes, and not for systemd's job: while the service that was named by Before is stopped itself, that job waits
-// for the end of the service, which is the one that waits here. What systemd has not forgotten then it forgets when the service has
+// It does not wait for a job of systemd's that waits itself: while the service that was named by Before is stopped, that job waits for
+// the end of the service, which is the one that waits here. What systemd has not forgotten then it forgets when the service has
 // ended.
 func (h *Handle) End(ctx context.Context) error {
 	active, err := h.loaded(ctx)
@@ -108,6 +108,9 @@ func (h *Handle) End(ctx context.Context) error {
 		// Who has just ended cannot be killed; that is what the next look finds out.
 		_, killErr := control(ctx, "killing", h.file(), "kill", "--kill-who=all", "--signal=SIGKILL")
 		if _, err := control(ctx, "ending", h.file(), "stop", "--no-block"); err != nil {
+			if again, lookErr := h.loaded(ctx); lookErr == nil && again == "" {
+				return nil // it has ended meanwhile, and is forgotten
+			}
 			return errors.Join(err, killErr)
 		}
 		if active, err = h.settled(ctx); err != nil || over(active) {
@@ -118,13 +121,22 @@ func (h *Handle) End(ctx context.Context) error {
 			return err
 		}
 		if Empty(state.Group) {
-			return nil
+			if waits, err := h.waits(ctx); err != nil || waits {
+				return err
+			}
 		}
 	}
 	if err != nil {
 		return err
 	}
 	return h.forget(ctx)
+}
+
+// waits tells whether systemd has a job for the unit that waits for another one. A busy systemd takes its time for one that does not.
+func (h *Handle) waits(ctx context.Context) (bool, error) {
+	out, err := control(ctx, "looking for jobs of", h.file(), "list-jobs", "--full", "--plain", "--no-legend")
+	fields := strings.Fields(out) // number, unit, type, state
+	return len(fields) > 3 && fields[1] == h.file() && fields[3] == "waiting", err
 }
 
 const (
