@@ -209,6 +209,7 @@ func hostMeanings() []meaning {
 		{download.ErrSpace, exitHost, hintSpace, later},
 		{download.ErrAbsent, exitHost, hintAbsent, later},
 		{download.ErrDamaged, exitHost, hintDamaged, later},
+		{download.ErrVanished, exitHost, same, later},
 	}
 }
 

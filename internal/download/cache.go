@@ -142,6 +142,9 @@ func (c Cache) Remove(entry Entry) error {
 		// from here on makes it none.
 		doomed, err = entry.Dir, inuse.Remove(filepath.Join(entry.Dir, entryFile))
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // somebody else was faster
+	}
 	if err != nil {
 		return fmt.Errorf("removing cache entry %q: %w", entry.Dir, err)
 	}
@@ -261,6 +264,19 @@ func (c Cache) verified(ctx context.Context, staging string, asset Asset) bool {
 	return entry.Verify(ctx) == nil
 }
 
+// vanished gives a failure the cause that somebody has taken away what was worked in, or the cache as a whole.
+func (c Cache) vanished(folder string, err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	for _, path := range []string{c.Dir, folder} {
+		if _, lost := os.Lstat(path); errors.Is(lost, fs.ErrNotExist) {
+			return fmt.Errorf("%w: %q is not there any more", ErrVanished, path) // what failed then is of no interest
+		}
+	}
+	return err
+}
+
 // seal writes down what a verified tree is, in its staging directory.
 func (c Cache) seal(staging string, asset Asset, manifest *unpack.Manifest) error {
 	file, err := os.OpenFile(filepath.Join(staging, manifestFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // public
@@ -315,11 +331,11 @@ func (c Cache) commit(staging string, asset Asset, later bool) error {
 	later = later && !c.Volatile && markUnsynced(staging) == nil
 	if !c.Volatile && !later {
 		if err := unpack.Sync(staging); err != nil {
-			return fmt.Errorf("writing the runner to the disk: %w", err)
+			return c.vanished(staging, fmt.Errorf("writing the runner to the disk: %w", err))
 		}
 	}
 	if err := inuse.Rename(staging, c.path(asset)); err != nil {
-		return fmt.Errorf("putting the runner into the cache: %w", err)
+		return c.vanished(staging, fmt.Errorf("putting the runner into the cache: %w", err))
 	}
 	if c.Volatile || later {
 		return nil

@@ -23,6 +23,8 @@ var (
 	ErrTransfer = transfer.ErrTransfer
 	// ErrDenied means that a server of archives wants to know who asks. It is an ErrTransfer as well.
 	ErrDenied = transfer.ErrDenied
+	// ErrVanished means that the cache, or what was being made in it, was taken away before it was complete.
+	ErrVanished = errors.New("the cache was removed while it was filled")
 	// ErrNoDigest means that nothing says what an archive must contain. Such an
 	// archive is refused, never trusted.
 	ErrNoDigest = errors.New("no SHA-256 is known for it")

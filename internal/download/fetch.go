@@ -66,8 +66,17 @@ type Fetcher struct {
 // of the network, of this host or of the time allowed, the bytes received so far
 // stay for the next call, in this process or another, which continues there
 // (unless all of them would take no more than three seconds again);
-// after a wrong content nothing stays. Others who fetch into the same cache meanwhile wait.
+// after a wrong content nothing stays. Others who fetch into the same cache meanwhile wait. A cache that is removed
+// meanwhile, as it may be at any time, is filled once more.
 func (f *Fetcher) Fetch(ctx context.Context, asset Asset, progress Progress) (entry Entry, cached bool, err error) {
+	entry, cached, err = f.fetch(ctx, asset, progress)
+	if errors.Is(err, ErrVanished) && ctx.Err() == nil {
+		entry, cached, err = f.fetch(ctx, asset, progress) // with a lock on the folder that is there now
+	}
+	return entry, cached, err
+}
+
+func (f *Fetcher) fetch(ctx context.Context, asset Asset, progress Progress) (entry Entry, cached bool, err error) {
 	if entry, found := f.Cache.Find(asset); found {
 		return entry.seen(asset.Offered), true, f.secure(entry)
 	}
@@ -206,7 +215,7 @@ func (f *Fetcher) receive(ctx context.Context, asset Asset, progress Progress) (
 	defer cancel()
 	from, err := f.open(ctx, asset, progress)
 	if err != nil {
-		return false, err
+		return false, f.Cache.vanished(f.Cache.Dir, err)
 	}
 	defer from.Close()
 	if err := room(f.Cache.Dir, from.Size(), from.resumed()); err != nil {
@@ -214,10 +223,12 @@ func (f *Fetcher) receive(ctx context.Context, asset Asset, progress Progress) (
 	}
 	staging, err := os.MkdirTemp(f.Cache.Dir, "."+f.Cache.name(asset)+stagingMark+"*")
 	if err != nil {
-		return false, fmt.Errorf("making the staging directory: %w", err)
+		return false, f.Cache.vanished(f.Cache.Dir, fmt.Errorf("making the staging directory: %w", err))
 	}
 	if err = f.unpack(ctx, cancel, asset, from, staging); err == nil {
 		err = from.Close() // Windows removes no file that is open
+	} else {
+		err = f.Cache.vanished(filepath.Join(staging, treeDir), err)
 	}
 	if err == nil {
 		err = f.Cache.commit(staging, asset, f.SyncLater)

@@ -52,6 +52,9 @@ func Existing(path string) (string, error) {
 		case !errors.Is(err, fs.ErrNotExist):
 			return path, err
 		}
+		if target, err := os.Readlink(path); err == nil {
+			return path, fmt.Errorf("%q is a link to %q, which is not there", path, target)
+		}
 		above := filepath.Dir(path)
 		if above == path {
 			return path, err
