@@ -79,6 +79,40 @@ func TestRootBecomesReadOnly(t *testing.T) {
 	}
 }
 
+// TestDiskIsGoodAgain: nothing can be written where a runner is, until an administrator has mended that. The runner takes no jobs
+// meanwhile, and takes them again by itself.
+func TestDiskIsGoodAgain(t *testing.T) {
+	t.Parallel()
+	s := stage.Set(t, machine.Options{Kind: machine.Debian12}, githubtest.ArchiveSpec{Version: stage.Version, Listener: stage.Listener(t, t.TempDir())})
+	s.Must("systemctl", "start", "network-online.target")
+	h := &host{Machine: s.Machine, server: s.Server}
+	h.Must(program, "install", "--url", h.server.URL()+"/octo-org", "--token-file", token, "--preemption", "off", "--name", name)
+	// For the agent alone: what a listener has open to be written to keeps its own mount from becoming read-only.
+	remount := func(how string) {
+		t.Helper()
+		h.Must("sh", "-ec", `dir=$(realpath /opt/actions-runner/`+name+`)
+			enter="nsenter --mount --target `+strings.TrimSpace(h.property("MainPID"))+`"
+			$enter mountpoint -q "$dir" || $enter mount --bind "$dir" "$dir"
+			$enter mount -o remount,bind,`+how+` "$dir"`)
+	}
+	is := func(state string) func() bool {
+		return func() bool { return strings.Contains(h.Must(program, "list"), state) }
+	}
+	h.until(t, "it listens", is("idle"))
+	remount("ro")
+	time.Sleep(30 * time.Second) // it is looked at once a minute
+	h.until(t, "it takes no jobs", is("drained"))
+	if r := h.Run(t.Context(), program, "status"); r.Code != 9 || !strings.Contains(r.Stderr, "it takes no jobs: nothing can be written to directory") {
+		t.Errorf("status: %s", r)
+	}
+	remount("rw")
+	h.until(t, "it listens again", is("idle"))
+	if r := h.Run(t.Context(), program, "status"); r.Code != 0 {
+		t.Errorf("status: %s", r)
+	}
+	ends(t, h.server.QueueJob(name, githubtest.Job{Name: "later", Script: "true"}), "succeeded")
+}
+
 // processor is what the runner's agent has used of it, in hundredths of a second.
 func (h *host) processor(t *testing.T) int {
 	t.Helper()
