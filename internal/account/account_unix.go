@@ -30,10 +30,10 @@ const (
 // (useradd(8)).
 const nameTaken = 9
 
-// As makes cmd run as the account, in a process group of its own, so that a
-// signal for it reaches its children and one from the terminal does not.
+// As makes cmd run as the account, in a session of its own: a signal for its group reaches its children, one from the terminal does
+// not, and nothing can be typed there in the name of another account.
 func (u User) As(cmd *exec.Cmd) {
-	attributes := &syscall.SysProcAttr{Setpgid: true}
+	attributes := &syscall.SysProcAttr{Setsid: true}
 	if !u.Self {
 		groups := make([]uint32, 0, len(u.Groups))
 		for _, gid := range u.Groups {

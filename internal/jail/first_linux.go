@@ -41,6 +41,9 @@ func firstProcess() int {
 	runtime.LockOSThread()
 	unix.CloseOnExec(orderFile)
 	unix.CloseOnExec(reportFile)
+	// The keys of the session in which the agent was started, root's as a rule, are not for jobs, nor those of one for the next. It fails
+	// where nobody can use keys.
+	_, _ = unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0)
 	// Otherwise it has the name of the link by which it was started. A name is for people, and may fail.
 	_ = os.WriteFile("/proc/self/comm", []byte(commandName), 0)
 	// What this process was told is not for the account's other processes. It fails for no process that may start programs.

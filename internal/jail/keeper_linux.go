@@ -34,7 +34,8 @@ func launch(isolated bool) (*keeper, error) {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args, cmd.Dir, cmd.Env = []string{firstName}, "/", []string{"GOMAXPROCS=2", "GOGC=50"}
 	cmd.ExtraFiles = []*os.File{theirs, theirReports} // orderFile, reportFile
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// Not in the session of a terminal: what is typed there for root could be typed by a job as well (TIOCSTI).
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if isolated {
 		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWIPC
 	}

@@ -120,6 +120,12 @@ func TestClear(t *testing.T) {
 // supervisor is a process that has started a life.
 func (w *world) supervisor(t *testing.T, spec Spec) *os.Process {
 	t.Helper()
+	return w.supervisorAs(t, spec, func(*exec.Cmd) {})
+}
+
+// supervisorAs is supervisor for a process that is prepared.
+func (w *world) supervisorAs(t *testing.T, spec Spec, prepare func(*exec.Cmd)) *os.Process {
+	t.Helper()
 	text, err := json.Marshal(map[string]any{"Maker": w.maker.Name(), "Spec": spec})
 	if err != nil {
 		t.Fatal(err)
@@ -130,6 +136,7 @@ func (w *world) supervisor(t *testing.T, spec Spec) *os.Process {
 	if err != nil {
 		t.Fatal(err)
 	}
+	prepare(cmd)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

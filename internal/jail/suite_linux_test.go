@@ -36,6 +36,9 @@ func TestMain(m *testing.M) {
 	if code, first := First(os.Args); first {
 		os.Exit(code)
 	}
+	if key := os.Getenv(sessionTest); key != "" {
+		beginSession(key)
+	}
 	if text := os.Getenv(supervisorTest); text != "" {
 		superviseUntilKilled(text)
 	}
