@@ -143,6 +143,8 @@ func (call *session) command(use, short, long string, groups []group, do func(co
 			if err := checkVariables(call); err != nil {
 				return err
 			}
+			// What is read by others than us, or later. Tokens and keys are looked at where they are read.
+			warnOfReaders(call.console.log, optionsOf[sourceOptions](call).mirrorHeaders, optionsOf[reportOptions](call).webhookSecret)
 			if use == "install" || use == "uninstall" || use == "prepare" {
 				ignoreBrokenPipe() // what has begun is finished, read or not; a list may end with its reader
 			}

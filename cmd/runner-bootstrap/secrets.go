@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 	"unicode/utf16"
@@ -141,7 +140,7 @@ func (r secretReader) readFile(ctx context.Context, what, path string) (string, 
 	text, err := openfile.ReadStream(ctx, path, maxSecret)
 	switch {
 	case err == nil:
-		r.warnOfReaders(path)
+		warnOfReaders(r.log, path)
 		return decoded(text), nil
 	case allowed.Err() != nil:
 		return "", fmt.Errorf("reading %s: nothing comes from %q: %w", what, path, retry.Plain(allowed.Err()))
@@ -164,10 +163,16 @@ func decoded(text []byte) string {
 	return string(utf16.Decode(units))
 }
 
-func (r secretReader) warnOfReaders(path string) {
-	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o044 != 0 && runtime.GOOS != "windows" {
-		r.log.Warn("a credential file is readable by other users",
-			"path", path, "mode", info.Mode().Perm().String(), "fix", shell.Here().Do(shell.CloseFile, path))
+// warnOfReaders tells of files with secrets that others than their owner, or the administrators, can read. Empty paths are none.
+func warnOfReaders(log *slog.Logger, paths ...string) {
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil || !info.Mode().IsRegular() { // what is wrong with it is told by who reads it
+			continue
+		}
+		if mode, open := openToOthers(path, info); open {
+			log.Warn("a credential file is readable by other users", "path", path, "mode", mode, "fix", shell.Here().Do(shell.CloseFile, path))
+		}
 	}
 }
 
