@@ -40,17 +40,10 @@ func theKey(t *testing.T) *rsa.PrivateKey {
 	return key
 }
 
-func inPEM(kind string, der []byte) string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
-}
-
-func pkcs8(t *testing.T, key any) string {
+// keyText is the App's key as GitHub hands it out.
+func keyText(t *testing.T) string {
 	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return inPEM("PRIVATE KEY", der)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(theKey(t))}))
 }
 
 func api() *transport.Client {
@@ -63,7 +56,7 @@ func newApp(t *testing.T, scope github.Scope, config github.AppConfig) *github.A
 		config.ID = clientID
 	}
 	if config.Key.Empty() {
-		config.Key = secret.New(inPEM("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(theKey(t))))
+		config.Key = secret.New(keyText(t))
 	}
 	app, err := github.NewApp(api(), scope, config)
 	if err != nil {
@@ -86,8 +79,8 @@ func asApp(t *testing.T, server *githubtest.Server, scope github.Scope) {
 	t.Helper()
 	key := theKey(t)
 	for id, text := range map[string]string{
-		clientID: inPEM("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key)),
-		"12345":  "a comment\n" + pkcs8(t, key) + "\n",
+		clientID: keyText(t),
+		"12345":  "a comment\n" + keyText(t),
 	} {
 		server.AddApp(id, &key.PublicKey, scope.Slug())
 		app := newApp(t, scope, github.AppConfig{ID: id, Key: secret.New(text)})
@@ -444,7 +437,7 @@ func TestAppWhoGivesUpTakesNobodyAlong(t *testing.T) {
 
 func TestAppIDs(t *testing.T) {
 	t.Parallel()
-	good := inPEM("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(theKey(t)))
+	good := keyText(t)
 	for _, id := range []string{"", "two words", good, "a\nb"} {
 		_, err := github.NewApp(api(), scopeOf(t, "https://github.com/octo-org", ""), github.AppConfig{ID: id, Key: secret.New(good)})
 		if !errors.Is(err, github.ErrAppID) || strings.Contains(err.Error(), "BEGIN") {
