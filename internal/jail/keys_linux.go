@@ -43,10 +43,10 @@ func onThread(do func() error) error {
 // clearKeyrings makes its thread one of the account's, and clears what stays when the last process of the account has ended.
 func clearKeyrings(user account.User) error {
 	gid, uid := uintptr(user.GID), uintptr(user.UID) //nolint:gosec // no account has a negative one
-	if _, _, failed := unix.RawSyscall(unix.SYS_SETRESGID, gid, gid, gid); failed != 0 {
+	if _, _, failed := unix.RawSyscall(setThreadGID, gid, gid, gid); failed != 0 {
 		return failed
 	}
-	if _, _, failed := unix.RawSyscall(unix.SYS_SETRESUID, uid, uid, uid); failed != 0 {
+	if _, _, failed := unix.RawSyscall(setThreadUID, uid, uid, uid); failed != 0 {
 		return failed
 	}
 	var err error

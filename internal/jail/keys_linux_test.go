@@ -2,6 +2,7 @@ package jail
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -55,6 +56,28 @@ func TestKeysAreForgotten(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestKeysOfALargeNumber: the account is the right one on a processor of 32 bits as well, where the kernel has two calls for it.
+func TestKeysOfALargeNumber(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root becomes another account")
+	}
+	const number = 1<<16 + 601
+	var uid, gid int
+	err := onThread(func() error {
+		err := clearKeyrings(account.User{UID: number, GID: number})
+		status, readErr := os.ReadFile("/proc/thread-self/status")
+		for line := range strings.Lines(string(status)) {
+			_, _ = fmt.Sscanf(line, "Uid: %d", &uid)
+			_, _ = fmt.Sscanf(line, "Gid: %d", &gid)
+		}
+		return errors.Join(err, readErr)
+	})
+	if err != nil || uid != number || gid != number {
+		t.Errorf("it cleared the keys of account %d of group %d: %v", uid, gid, err)
+	}
 }
 
 // TestOnThread: the main thread is never used up, whichever one it begins on.
