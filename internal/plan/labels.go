@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,12 +32,15 @@ func (p *planner) planLabels(ctx context.Context) (err error) {
 
 // relabels tells whether the runner differs in its labels alone, and GitHub lets them be changed while it stays registered: a server
 // that is too old for that does not know them by the runner's id.
-func relabels(ctx context.Context, p *planner, id int64) bool {
+func relabels(ctx context.Context, p *planner, id int64) (bool, error) {
 	if !onlyLabelsDiffer(p) {
-		return false
+		return false, nil
 	}
 	_, err := p.client.Labels(ctx, id)
-	return err == nil
+	if errors.Is(err, github.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err // what fails otherwise is no reason to leave GitHub
 }
 
 func onlyLabelsDiffer(p *planner) bool {

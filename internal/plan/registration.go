@@ -47,8 +47,14 @@ func (p *planner) planRegister(ctx context.Context) error {
 	if p.Request.JIT != nil {
 		return p.planAdopt(settings, object, reason)
 	}
-	if names := p.Record.Differs(p.Request.Identity); len(names) > 0 && !relabels(ctx, p, settings.ID) {
-		return p.planAgain(object, strings.Join(names, ", "))
+	if names := p.Record.Differs(p.Request.Identity); len(names) > 0 {
+		stays, err := relabels(ctx, p, settings.ID)
+		if err != nil {
+			return err
+		}
+		if !stays {
+			return p.planAgain(object, strings.Join(names, ", "))
+		}
 	}
 	p.plan.keep(RegisterPhase, object, reason)
 	return nil

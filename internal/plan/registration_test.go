@@ -58,6 +58,22 @@ func TestPlanRelabels(t *testing.T) {
 	}
 }
 
+// A runner leaves GitHub for the sake of its labels only where GitHub does not know them by its id.
+func TestPlanLeavesForLabelsOnlyWhereItMust(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t).withGitHub()
+	w.installed(w.request())
+	r := w.request()
+	r.Identity.Labels, r.Replace = []string{"gpu"}, plan.ReplaceAlways
+	labels := runnersPath + "/101/labels"
+	w.server.Fault(githubtest.Fault{Method: "GET", Path: labels, Status: 403, Times: 1})
+	w.refused(r, github.ErrForbidden, "")
+	w.server.Fault(githubtest.Fault{Method: "GET", Path: labels, Status: 404})
+	if made := w.plan(r); !made.ChangesIn(plan.RegisterPhase) || made.ChangesIn(plan.LabelsPhase) {
+		t.Errorf("where labels are not known by an id it is to %q and %q", step(made, plan.RegisterPhase), step(made, plan.LabelsPhase))
+	}
+}
+
 // A registration that was brought takes the place of one whose job is done.
 func TestPlanAdopts(t *testing.T) {
 	t.Parallel()
