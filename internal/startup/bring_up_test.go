@@ -137,6 +137,14 @@ func TestBringUpFails(t *testing.T) {
 			}
 			s.lines = []string{"one"}
 		}, startup.ErrNotListening, []string{"gone: code 1"}, 0},
+		"it fails while it is looked at": {func(s *scene) {
+			s.restart = func(context.Context) error { s.is(svc.Running, 0); return nil }
+			s.meanwhile = func() { s.says(instance.Report{Reason: "gone", LastWords: "code 1"}); s.is(svc.Failed, 1) }
+		}, startup.ErrNotListening, []string{"gone: code 1"}, 0},
+		"its report is damaged while it is looked at": {func(s *scene) {
+			s.restart = func(context.Context) error { s.is(svc.Running, 0); return nil }
+			s.meanwhile = func() { s.must(s.damage()); s.is(svc.Failed, 1) }
+		}, nil, []string{"reading report"}, 0},
 		"its state is not to be had": {func(s *scene) { s.restart = func(context.Context) error { s.fail["state"] = errBroken; return nil } }, errBroken, nil, 0},
 		"its report is damaged": {func(s *scene) {
 			s.restart = func(context.Context) error { return s.damage() }

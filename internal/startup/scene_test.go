@@ -42,6 +42,8 @@ type scene struct {
 	state  svc.State
 	change svc.Change
 	lines  []string
+	// meanwhile is what happens while the service manager is asked for the state; nil: nothing.
+	meanwhile func()
 	// restart is what a start does; nil: a listener that listens.
 	restart func(ctx context.Context) error
 	lock    *instance.Lock // held by a supervisor that is alive
@@ -138,6 +140,9 @@ func (s *scene) asked(want ...string) {
 
 func (s *scene) State(context.Context) (svc.State, error) {
 	err := s.called("state")
+	if s.meanwhile != nil {
+		s.meanwhile()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state, err

@@ -148,6 +148,10 @@ func (s Startup) judge(ctx context.Context, report instance.Report, alive bool) 
 		return true, nil // it is on behalf of the machine, which is not in service, that it waits
 	}
 	state, err := s.Service.State(ctx)
+	if err == nil && (state.Active == svc.Stopped || state.Active == svc.Failed) {
+		// What the supervisor has said before its end may have come after the report was read.
+		report, alive, err = instance.LastReport(s.Store, s.Record.Name)
+	}
 	ended := state.Active == svc.Stopped && report.State == instance.Ended
 	switch {
 	case err != nil:
