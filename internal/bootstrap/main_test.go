@@ -79,7 +79,7 @@ func TestMain(m *testing.M) {
 		still, err = build(filepath.Join(dir, "still"), "")
 	}
 	whole = sync.OnceValues(func() (built, error) {
-		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 		defer cancel()
 		listener, err := githubtest.BuildListener(ctx, dir, runtime.GOOS, runtime.GOARCH)
 		if err != nil {

@@ -74,7 +74,7 @@ func build(t *testing.T) string {
 			return
 		}
 		program = filepath.Join(dir, "runner-bootstrap")
-		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", program,
 			"github.com/runner-bootstrap/runner-bootstrap/cmd/runner-bootstrap")

@@ -63,7 +63,7 @@ func binary(t *testing.T) []byte {
 }
 
 func compile() ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()
 	dir, err := os.MkdirTemp("", "installer-")
 	if err != nil {

@@ -78,7 +78,7 @@ func build(t *testing.T) built {
 }
 
 func (b *built) make() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()
 	var err error
 	if buildDir, err = os.MkdirTemp("", "life-"); err != nil {
