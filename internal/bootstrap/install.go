@@ -30,7 +30,6 @@ func (h *Host) Install(ctx context.Context, r plan.Request) (*plan.Plan, error) 
 	}
 	defer h.unlock(lock)
 	h.Fetcher.SyncLater = true // what is left is waited for at the end
-
 	var made *plan.Plan
 	err = h.phase(plan.PlanPhase, r.Scope.String(), func() (string, error) {
 		made, err = h.Planner().Make(ctx, r)
@@ -54,6 +53,7 @@ func (h *Host) Install(ctx context.Context, r plan.Request) (*plan.Plan, error) 
 	if err != nil {
 		return nil, err
 	}
+	defer endAhead(i)
 	if err := i.kept().Adopt(ctx, i.client); err != nil {
 		return nil, err
 	}
@@ -116,8 +116,10 @@ type installer struct {
 	service startup.Service // nil without one
 	client  *github.Client  // nil where the request brings what registers
 	ahead   chan issued     // nil if no token was asked for ahead
-	removal github.Token    // takes the earlier registration away
-	former  startup.Former
+	// stopAhead gives that up; nil if there is nothing to give up.
+	stopAhead context.CancelFunc
+	removal   github.Token // takes the earlier registration away
+	former    startup.Former
 }
 
 // installer prepares what carries a plan out while the host's lock is held.
@@ -238,11 +240,7 @@ func (i *installer) fetch(ctx context.Context) (string, error) {
 		if ctx.Err() == nil && fetching.Err() != nil {
 			err = context.Cause(fetching) // without a token the rest of the download is of no use
 		}
-		if i.ahead != nil {
-			cancel(nil)
-			<-i.ahead // it may be keeping its token at this moment
-			i.ahead = nil
-		}
+		endAhead(i)
 		// Nothing of the runner is on this host, so nothing is remembered.
 		return "", errors.Join(err, i.host.Store.Forget(i.plan.Name))
 	}

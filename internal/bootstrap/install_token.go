@@ -24,15 +24,27 @@ func (i *installer) mints() bool {
 // mintAhead asks for the registration token while the runner is fetched, and
 // ends that with cancel if there is none to be had.
 func (i *installer) mintAhead(ctx context.Context, cancel func(error)) {
-	i.ahead = make(chan issued, 1)
-	joiner := i.minter() // the record goes on changing meanwhile
+	ctx, i.stopAhead = context.WithCancel(ctx)
+	ahead, joiner := make(chan issued, 1), i.minter() // the record goes on changing meanwhile
+	i.ahead = ahead
 	go func() {
 		token, err := joiner.Mint(ctx)
-		i.ahead <- issued{token, err}
+		ahead <- issued{token, err}
 		if err != nil {
 			cancel(err)
 		}
 	}()
+}
+
+// endAhead returns when no token is asked for any more: one that comes would be kept after the host's lock was given back.
+func endAhead(i *installer) {
+	if i.stopAhead != nil {
+		i.stopAhead()
+	}
+	if i.ahead != nil {
+		<-i.ahead
+		i.ahead = nil
+	}
 }
 
 // registrationToken gives the token that the request brings, or the one that was

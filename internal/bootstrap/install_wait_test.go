@@ -4,7 +4,11 @@ package bootstrap_test
 
 import (
 	"context"
+	"net/http"
+	"net/url"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,7 +16,9 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
 const notYet = "its warm pool keeps it"
@@ -49,6 +55,28 @@ func TestInstallIsLeftToItsAgent(t *testing.T) {
 	}
 	if again := w.install(r); again.Changes() {
 		t.Errorf("again: %+v", again.Steps)
+	}
+}
+
+// A token that was asked for ahead is not waited for by an install that fails before it needs one, and comes to nobody after its end.
+func TestInstallGivesUpItsToken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t).spare()
+	var givenUp atomic.Bool
+	web := transport.NewAPI(transport.Config{UserAgent: "test", Proxy: func(r *http.Request) (*url.URL, error) {
+		if !strings.HasSuffix(r.URL.Path, "/registration-token") {
+			return nil, nil
+		}
+		<-r.Context().Done()
+		givenUp.Store(true)
+		return nil, r.Context().Err()
+	}})
+	w.host.Connect = func(scope github.Scope) *github.Client {
+		return github.NewClient(web, scope, github.Static(secret.New(w.server.Token())))
+	}
+	w.refused(w.request(), plan.ErrNotInService, notYet)
+	if !givenUp.Load() {
+		t.Error("a token is asked for when the install is over")
 	}
 }
 
