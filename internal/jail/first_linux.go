@@ -110,6 +110,9 @@ func (f *first) start() (step string, err error) {
 	}
 	attributes := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if !b.Self {
+		if err := passOnNothing(); err != nil {
+			return "keeping its capabilities", err
+		}
 		attributes.Credential = &syscall.Credential{Uid: id(b.UID), Gid: id(b.GID)}
 		for _, group := range b.Groups {
 			attributes.Credential.Groups = append(attributes.Credential.Groups, id(group))
@@ -130,6 +133,18 @@ func (f *first) start() (step string, err error) {
 
 // id is the number of an account or a group, as the kernel takes it.
 func id(n int) uint32 { return uint32(n) } //nolint:gosec // they come from the system's database and are not negative
+
+// passOnNothing empties the set of capabilities that stays when the account changes: some managers of services and of containers have
+// given this process one, and a program with capabilities of its own would get those of it.
+func passOnNothing() error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var sets [2]unix.CapUserData
+	if err := unix.Capget(&header, &sets[0]); err != nil {
+		return err
+	}
+	sets[0].Inheritable, sets[1].Inheritable = 0, 0
+	return unix.Capset(&header, &sets[0])
+}
 
 // giveUpPrivileges has nothing that this thread starts gain any.
 func giveUpPrivileges() error {

@@ -55,16 +55,21 @@ func terminal(t *testing.T) (theirs *os.File) {
 	return theirs
 }
 
-// TestSessionOfItsOwn: who is started in a life has neither the terminal nor the keys of the session in which its supervisor runs, which
-// may be root's.
+// TestSessionOfItsOwn: who is started in a life has neither the terminal nor the keys of the session in which its supervisor runs, nor
+// what it could pass on: it may be root's.
 func TestSessionOfItsOwn(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		theirs, key := terminal(t), word(t)
-		spec := w.spec("(: </dev/tty) 2>/dev/null && echo terminal >>found; grep -q " + key + " /proc/keys && echo key >>found; echo end >>found; mv found told; sleep 1000")
+		spec := w.spec("(: </dev/tty) 2>/dev/null && echo terminal >>found; grep -q " + key + " /proc/keys && echo key >>found; " +
+			"grep -E '^Cap(Inh|Amb|Eff|Prm)' /proc/self/status | grep -v 0000000000000000 >>found; echo end >>found; mv found told; sleep 1000")
+		spec.View.Sudo = true // otherwise the account gains nothing anyway
 		w.supervisorAs(t, spec, func(cmd *exec.Cmd) {
 			cmd.Env = append(cmd.Env, sessionTest+"="+key)
 			cmd.Stdin = theirs
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+			if !w.user.Self {
+				cmd.SysProcAttr.AmbientCaps = []uintptr{unix.CAP_KILL} // and so among those that are passed on
+			}
 		})
 		told := filepath.Join(w.root, "told")
 		become(t, "it tells what it has", func() bool { return exists(told) })
