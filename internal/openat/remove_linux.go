@@ -141,7 +141,8 @@ func openHere(d *Dir, name string, flags int) (fd int, err error) {
 	if err := oneName(name); err != nil {
 		return -1, err
 	}
-	how := unix.OpenHow{Flags: uint64(flags | unix.O_NOFOLLOW | unix.O_CLOEXEC), Resolve: unix.RESOLVE_NO_XDEV} //nolint:gosec // not negative
+	flags |= unix.O_NOFOLLOW | unix.O_CLOEXEC
+	how := unix.OpenHow{Flags: uint64(flags), Resolve: unix.RESOLVE_NO_XDEV} //nolint:gosec // they are not negative
 	err = again(func() (err error) {
 		fd, err = unix.Openat2(d.fd, name, &how)
 		return err

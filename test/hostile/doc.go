@@ -1,6 +1,6 @@
 // Package hostile plays the opponents of SECURITY.md against the compiled program, on real systems: jobs that want to become
 // root, outlive themselves, or meet the next registration, and administrators out of luck. Each test is an attack that once
-// worked, numbered H1 to H17, and is done in its smallest real form; it says what is right instead.
+// worked, numbered from H1 on, and is done in its smallest real form; it says what is right instead.
 //
 //	go test -tags e2e -run 'TestHostile/debian13/H5_' ./test/hostile
 //

@@ -58,6 +58,8 @@ func attacks() []attack {
 		{"H16 a log of many files", floodsLog, true},
 		{"H17 a lock from another process namespace", locksElsewhere, true},
 		{"H18 links in the place of folders", replacesFolders, false},
+		{"H19 what does not end with processes", leavesBehind, false},
+		{"H20 a mount that does not answer", mountsWhatHangs, false},
 		{"ordinary jobs", worksAsAnywhere, false},
 		{"allowed docker", allowsDocker, false},
 		{"allowed sudo", allowsSudo, false},
@@ -80,7 +82,7 @@ func TestHostile(t *testing.T) {
 	} {
 		t.Run(g.name, func(t *testing.T) {
 			t.Parallel()
-			g.Layers = []string{dotnet}
+			g.Layers, g.Keys = []string{dotnet}, true
 			st := stage.Set(t, g.Options, githubtest.ArchiveSpec{Version: stage.Version, Listener: listener})
 			before := prepare(t, st)
 			for i, a := range attacks() {
