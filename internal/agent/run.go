@@ -190,8 +190,7 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 		config.Refresh = sparing(v.refresh)
 		go v.run(watching)
 	}
-	config.Straighten, config.Mend = func() { k.straighten(record) }, sparing(mendOf(k))
-	config.Used = toMend(ctx, k, record)
+	config.Straighten, config.Mend, config.Used = func() { k.straighten(record) }, sparing(mendOf(k)), toMend(ctx, k, record)
 	if !record.Source.Pinned && !record.DisableUpdate && record.Update != instance.UpdateOff {
 		config.Replace = sparing(k.replace)
 	}
