@@ -128,7 +128,7 @@ func prepareAgent(ctx context.Context, call *session, o *runOptions) (keeps *age
 	if err := os.Chdir("/"); err != nil {
 		return nil, "", err
 	}
-	warnOfReaders(host.Log, record.Source.MirrorHeaders, record.Life.WebhookSecret)
+	warnOfReaders(host.Log, record.Source.MirrorHeaders, record.WebhookSecret)
 	host.Fetcher.Mirror = mirrorHeaders(record.Source.MirrorHeaders)
 	manager, watchdog := serviceManager()
 	return &agent.Agent{

@@ -171,7 +171,8 @@ func warnOfReaders(log *slog.Logger, paths ...string) {
 			continue
 		}
 		if mode, open := openToOthers(path, info); open {
-			log.Warn("a credential file is readable by other users", "path", path, "mode", mode, "fix", shell.Here().Do(shell.CloseFile, path))
+			log.Warn("a credential file is readable by other users",
+				"path", path, "mode", mode, "fix", shell.Here().Do(shell.CloseFile, path))
 		}
 	}
 }

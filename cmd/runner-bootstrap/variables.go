@@ -86,7 +86,7 @@ func checkVariables(call *session) error {
 		if commandKey(call.running) == "config-validate" {
 			return &usageError{text: "environment " + v.told(), hint: again(call, call.arguments)}
 		}
-		call.console.log.Warn(v.told())
+		call.console.log.Warn(v.told()) //nolint:sloglint // a sentence
 	}
 	return nil
 }
