@@ -22,12 +22,14 @@ func TestBar(t *testing.T) {
 		"soon":                   {10e6, 100e6, 10e6, time.Second / 2, 79, "fetch  10% |##                  | (10.0/100.0 MB)"},
 		"later":                  {10e6, 100e6, 10e6, 10 * time.Second, 79, "fetch  10% |##                  | (10.0/100.0 MB, 1.0 MB/s, 1m30s left)"},
 		"later, resumed":         {60e6, 100e6, 10e6, 10 * time.Second, 79, "fetch  60% |############        | (60.0/100.0 MB, 1.0 MB/s, 40s left)"},
+		"stalled":                {50e6, 100e6, 0, 10 * time.Second, 79, "fetch  50% |##########          | (50.0/100.0 MB)"},
 		"narrow":                 {10e6, 100e6, 10e6, 10 * time.Second, 39, " 10% |      | (10.0/100.0 MB, 1.0 MB/s)"},
 		"very narrow":            {10e6, 100e6, 10e6, 10 * time.Second, 19, " 10% (10.0/100.0 MB"},
 		"no total":               {10e6, 0, 10e6, 10 * time.Second, 79, "fetch (10.0 MB, 1.0 MB/s)"},
 		"no total, narrow":       {10e6, 0, 10e6, 10 * time.Second, 19, "(10.0 MB, 1.0 MB/s)"},
 		"no room":                {10e6, 100e6, 10e6, 0, 0, ""},
 		"more than was foretold": {110e6, 100e6, 110e6, 0, 79, "fetch 100% |####################| (110.0/100.0 MB)"},
+		"more, very narrow":      {110e6, 100e6, 110e6, 0, 19, "100% (110.0/100.0 M"},
 	} {
 		if got := barLine("fetch", amounts{c.done, c.total, c.moved, c.took}, c.columns); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
