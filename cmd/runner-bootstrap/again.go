@@ -41,6 +41,29 @@ func againWith(call *session, more ...string) string {
 	return again(call, call.arguments, more...)
 }
 
+// leaving is a command without options that have a value each.
+func leaving(arguments []string, options ...string) []string {
+	for _, option := range options {
+		arguments = without(arguments, []string{option, ""})
+	}
+	return arguments
+}
+
+// replacing is a command with another word in the place of a value, be it joined to its option or behind it.
+func replacing(arguments []string, value, by string) (words []string, found bool) {
+	for _, word := range arguments {
+		option, joined, _ := strings.Cut(word, "=")
+		switch {
+		case word == value:
+			word, found = by, true
+		case joined == value && strings.HasPrefix(option, "--"):
+			word, found = option+"="+by, true
+		}
+		words = append(words, word)
+	}
+	return words, found
+}
+
 // without leaves out of arguments the option that begins more, and its value.
 func without(arguments, more []string) []string {
 	if len(more) != 2 || !strings.HasPrefix(more[0], "--") {

@@ -269,5 +269,6 @@ func emptySecret(doing, source string) error {
 	if strings.HasSuffix(source, "-command") {
 		return fmt.Errorf("%s from %s: %w: it is empty", doing, source, errSecretCommand)
 	}
-	return notYet("%s from %s: it is empty", doing, source)
+	path, _ := strconv.Unquote(source) //nolint:errcheck // a source that is no file is in no quotes
+	return ofFile(path, notYet("%s from %s: it is empty", doing, source))
 }

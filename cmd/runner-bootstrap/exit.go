@@ -107,7 +107,7 @@ func explainedAt(err error) string {
 func (call *session) explain(err error) (int, string) {
 	var usage *usageError
 	if errors.As(err, &usage) {
-		return exitUsage, firstOf(usage.hint, helpOn(call.arguments))
+		return exitUsage, firstOf(usage.hint, otherFile(call, usage.file), helpOn(call.arguments))
 	}
 	if call.interrupted && errors.Is(err, context.Canceled) {
 		return exitInterrupted, again(call, call.arguments)
@@ -120,6 +120,15 @@ func (call *session) explain(err error) (int, string) {
 		return exitService, hintLog(call, err)
 	}
 	return exitUnexpected, againWith(call, "--log-level", "debug")
+}
+
+// otherFile is the command with another file in the place of one that it names; empty where it names none.
+func otherFile(call *session, file string) string {
+	words, found := replacing(call.arguments, file, "FILE")
+	if file == "" || !found {
+		return ""
+	}
+	return again(call, words)
 }
 
 // meaningOf is what an error is known to mean; nil if it is not.
@@ -143,6 +152,8 @@ func callMeanings() []meaning {
 		{errDeclined, exitInterrupted, hintDeclined, never},
 		{github.ErrScope, exitUsage, hintScope, never},
 		{plan.ErrOtherServer, exitUsage, plus("--url", "https://HOST/OWNER/REPO"), never},
+		{plan.ErrLabelTemplate, exitUsage, plus("--labels", "LABEL,LABEL"), never},
+		{plan.ErrUnasked, exitUsage, plus("--metadata", "auto"), never},
 		{plan.ErrTemplate, exitUsage, plus("--name", "{hostname}"), never},
 		{download.ErrUnnamed, exitUsage, plus("--runner-version", "VERSION"), never},
 		{download.ErrOtherVersion, exitUsage, fixed("runner-bootstrap install --help"), never},
@@ -188,7 +199,7 @@ func hostMeanings() []meaning {
 		{bootstrap.ErrNotClean, exitHost, hintNotClean, never},
 		{plan.ErrDamaged, exitHost, hintUninstall, never},
 		{instance.ErrRemoving, exitHost, hintUninstall, never},
-		{instance.ErrUnknown, exitHost, fixed("runner-bootstrap status"), never},
+		{instance.ErrUnknown, exitHost, lookHere, never},
 		{account.ErrAbsent, exitHost, hintNoAccount, later},
 		{svc.ErrUnavailable, exitHost, plus("--no-service"), never},
 		{register.ErrLibraries, exitHost, hintLibraries, later},
@@ -257,12 +268,13 @@ func refusalMeanings() []meaning {
 		{register.ErrConflict, exitRefused, same, later},
 		{register.ErrUnconfirmed, exitRefused, same, later},
 		{github.ErrNameTaken, exitRefused, plus("--name", "OTHER"), later},
-		{github.ErrUnprocessable, exitRefused, same, never},
+		{github.ErrUnprocessable, exitRefused, hintUnprocessable, never},
 		{github.ErrRefused, exitRefused, same, later},
 		{plan.ErrGroupClosed, exitRefused, hintGroups, never},
 		{plan.ErrSpent, exitRefused, hintJITConfig, never},
 		{plan.ErrDiffers, exitRefused, plus("--replace"), never},
 		{plan.ErrOtherScope, exitRefused, plus("--name", "{hostname}-{random}"), never},
+		{plan.ErrOtherVersion, exitRefused, hintAsItIs("--runner-version"), never},
 		{plan.ErrOtherUpdate, exitRefused, hintAsItIs("--update"), never},
 		{plan.ErrUpdate, exitUsage, plus("--update", "runner"), never},
 		{plan.ErrUntold, exitUsage, plus("--update", "runner"), never},
@@ -274,20 +286,20 @@ func refusalMeanings() []meaning {
 		{github.ErrConflict, exitRefused, same, later},
 		{register.ErrGroupUnknown, exitRefused, hintGroups, never},
 		{register.ErrTooOld, exitRefused, hintUninstall, never},
-		{supervise.ErrRegistrationEnd, exitRefused, fixed("runner-bootstrap status"), never},
-		{supervise.ErrVersionRefused, exitRefused, fixed("runner-bootstrap status"), never},
-		{supervise.ErrNotConfigured, exitRefused, fixed("runner-bootstrap status"), never},
+		{supervise.ErrRegistrationEnd, exitRefused, lookHere, never},
+		{supervise.ErrVersionRefused, exitRefused, lookHere, never},
+		{supervise.ErrNotConfigured, exitRefused, lookHere, never},
 
 		{agent.ErrOnExit, exitHost, fixed("runner-bootstrap install --help"), never},
 		{svc.ErrSandbox, exitService, plus("--allow", "all"), never},
 		{bootstrap.ErrNotSupervised, exitService, hintStart, later},
 		{bootstrap.ErrNoService, exitService, hintStart, never},
 		{errNoLog, exitService, hintListenerLog, never},
-		{errNoListenerLog, exitHost, fixed("runner-bootstrap status"), later},
+		{errNoListenerLog, exitHost, lookHere, later},
 		{agent.ErrLate, exitService, typed(func(s shell.System) string { return s.Do(shell.CheckMounts) }), later},
 		{startup.ErrNotListening, exitService, hintLog, later},
 		{startup.ErrService, exitService, hintLog, later},
-		{supervise.ErrNoListener, exitService, fixed("runner-bootstrap status"), later},
+		{supervise.ErrNoListener, exitService, lookHere, later},
 	}
 }
 
@@ -306,7 +318,7 @@ func networkMeanings() []meaning {
 		{context.DeadlineExceeded, exitNetwork, plus("--timeout", "30m"), later},
 		{github.ErrNetwork, exitNetwork, same, soon},
 		{fs.ErrPermission, exitHost, asRoot, never},
-		{errors.ErrUnsupported, exitHost, fixed("runner-bootstrap status"), never}, // drain, where there are no signals
+		{errors.ErrUnsupported, exitHost, lookHere, never}, // drain, where there are no signals
 		{syscall.ENOSPC, exitHost, noCommand, later},
 		{syscall.EROFS, exitHost, typed(func(s shell.System) string { return s.Do(shell.ShowReadOnly) }), never},
 	}
@@ -332,13 +344,16 @@ func typed(of func(shell.System) string) func(*session, error) string {
 	return func(call *session, _ error) string { return of(on(call)) }
 }
 
+// lookHere shows what there is, in the place that this call is about.
+func lookHere(call *session, _ error) string { return call.here("status") }
+
 func fixed(hint string) func(*session, error) string {
 	return func(*session, error) string { return hint }
 }
 
 // helpOn is the command that explains the command of these arguments.
 func helpOn(arguments []string) string {
-	for _, command := range strings.Fields(everyCommand) {
+	for _, command := range strings.Fields(everyCommand + " config-show config-validate version") {
 		words := strings.Fields(typedCommand(command))
 		if len(arguments) >= len(words) && slices.Equal(arguments[:len(words)], words) {
 			return "runner-bootstrap " + strings.Join(words, " ") + " --help"

@@ -18,6 +18,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -33,8 +34,11 @@ func refusalOf(err error) refusal.Error {
 
 func (call *session) here(words ...string) string {
 	words = append([]string{"runner-bootstrap"}, words...)
-	if dir := optionsOf[placeOptions](call).dir; dir != "" {
+	place := optionsOf[placeOptions](call)
+	if dir, err := place.absolute(); err == nil && dir != "" {
 		words = append(words, "--dir", dir)
+	} else if place.dir != "" {
+		words = append(words, "--dir", place.dir)
 	}
 	return on(call).Words(words...)
 }
@@ -48,7 +52,7 @@ func hintLocked(call *session, err error) string {
 	default:
 		return on(call).Do(shell.ShowProcess, strconv.Itoa(locked.Holder.PID))
 	}
-	return "runner-bootstrap status"
+	return call.here("status")
 }
 
 // hintDeclined is the command that does it without asking.
@@ -223,11 +227,27 @@ func (call *session) atScope(words ...string) string {
 	return on(call).Words(words...)
 }
 
-func hintToken(call *session, _ error) string {
+func hintToken(call *session, err error) string {
+	file, text := optionsOf[credentialOptions](call).tokenFile, err.Error()
+	if file != "" && file != "-" && errors.Is(err, secret.ErrToken) && strings.Contains(text, "is for --app-key-file") {
+		return again(call, leaving(call.arguments, "--token-file"), "--app-id", "ID", "--app-key-file", file)
+	}
+	if hint := hintOtherKind(call, err); hint != "" {
+		return hint
+	}
 	if call.console != nil && call.console.asked {
 		return again(call, call.arguments) // which asks
 	}
 	return call.gh("auth", "token") + " | " + againWith(call, "--token-file", "-")
+}
+
+// hintOtherKind gives what was issued elsewhere to the option that is for it; empty where it is none of these.
+func hintOtherKind(call *session, err error) string {
+	var other *otherKindError
+	if !errors.As(err, &other) || other.file == "" {
+		return ""
+	}
+	return again(call, leaving(call.arguments, other.given), other.option, other.file)
 }
 
 // gh is GitHub's own program, which speaks to github.com unless it is told of another host.

@@ -12,6 +12,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/sudoers"
@@ -139,6 +140,9 @@ func (call *session) toDo(err error, hint string) string {
 	if given := call.issued; errors.Is(err, register.ErrTokenRefused) && (!given.registration.Empty() || !given.remove.Empty()) {
 		return "get a new token: one for registration or removal lives for an hour, and is for one repository, organization or enterprise"
 	}
+	if errors.Is(err, plan.ErrOtherVersion) {
+		return "to have the other version, uninstall this runner and install it again; a newer one comes to a runner by itself"
+	}
 	if errors.Is(err, bootstrap.ErrBusy) {
 		return "--force ends the job at once"
 	}
@@ -250,7 +254,10 @@ func hintScope(call *session, err error) string {
 }
 
 // hintKey looks at the key that was given.
-func hintKey(call *session, _ error) string {
+func hintKey(call *session, err error) string {
+	if file := optionsOf[credentialOptions](call).appKeyFile; file != "" && strings.Contains(err.Error(), "which is for --token-file") {
+		return again(call, leaving(call.arguments, "--app-id", "--app-key-file", "--app-installation-id"), "--token-file", file)
+	}
 	command := on(call).Do(shell.CheckKey)
 	if file := optionsOf[credentialOptions](call).appKeyFile; file != "" && file != "-" {
 		command = strings.Replace(command, "FILE", on(call).Words(file), 1)

@@ -12,7 +12,6 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/terminal"
 )
 
@@ -114,7 +113,7 @@ func runInstall(ctx context.Context, call *session, host *bootstrap.Host, o *ins
 		if err != nil {
 			return err
 		}
-		call.console.summary(installed(plan, o.place.dir))
+		call.console.summary(installed(call, plan))
 		plans = append(plans, plan)
 	}
 	if err := removeExcess(ctx, call, host, o, request); err != nil {
@@ -255,19 +254,15 @@ func printPlan(out io.Writer, asJSON bool, plans ...*plan.Plan) error {
 }
 
 // installed says what comes next.
-func installed(plan *plan.Plan, dir string) string {
+func installed(call *session, plan *plan.Plan) string {
 	switch {
 	case !plan.Changes():
 		return fmt.Sprintf("runner %s is installed already, nothing was changed", plan.Name)
 	case plan.Details.Waits != "":
 		return fmt.Sprintf("runner %s is installed, and waits until this machine is in service: %s", plan.Name, plan.Details.Waits)
 	case plan.ServiceName != "":
-		return fmt.Sprintf("runner %s is listening for jobs; look with: %s", plan.Name, asCalled("runner-bootstrap status"))
+		return fmt.Sprintf("runner %s is listening for jobs; look with: %s", plan.Name, asCalled(call.here("status")))
 	default:
-		words := []string{"runner-bootstrap", "run", "--name", plan.Name}
-		if dir != "" {
-			words = append(words, "--dir", dir)
-		}
-		return fmt.Sprintf("runner %s is registered; start it with: %s", plan.Name, asCalled(shell.Here().Words(words...)))
+		return fmt.Sprintf("runner %s is registered; start it with: %s", plan.Name, asCalled(call.here("run", "--name", plan.Name)))
 	}
 }

@@ -136,19 +136,34 @@ func (s issuedSource) read(text string) (secret.Secret, error) {
 	if err != nil {
 		return secret.Secret{}, fmt.Errorf("reading %s: %w", s.what, err)
 	}
-	var what string
+	other := &otherKindError{reading: s.what, given: "--" + s.name + "-file", file: s.file}
 	switch kind := token.Kind(); {
 	case kind == secret.AccessToken:
-		what = "an access token: it is for --token-file, and a registration is then asked for with it"
+		other.is, other.option = "an access token", "--token-file"
+		other.more = ", and a registration is then asked for with it"
 	case kind == secret.JITConfiguration && s.name != "jitconfig":
-		what = "a just-in-time configuration: it is for --jitconfig-file"
+		other.is, other.option = "a just-in-time configuration", "--jitconfig-file"
 	case kind == secret.RegistrationToken && s.name == "jitconfig":
-		what = "a registration token: it is for --registration-token-file"
+		other.is, other.option = "a registration token", "--registration-token-file"
 	default:
 		return token, nil
 	}
-	return secret.Secret{}, fmt.Errorf("reading %s: %w: it is %s", s.what, secret.ErrToken, what)
+	return secret.Secret{}, other
 }
+
+// otherKindError says that one thing of GitHub's was given for another one.
+type otherKindError struct {
+	reading      string // what it was to be
+	is           string
+	option, more string // that it is for, and what comes of it there
+	given, file  string // where it was
+}
+
+func (e *otherKindError) Error() string {
+	return fmt.Sprintf("reading %s: this is %s: it is for %s%s", e.reading, e.is, e.option, e.more)
+}
+
+func (e *otherKindError) Is(target error) bool { return target == secret.ErrToken }
 
 func (r secretReader) readIssuedText(ctx context.Context, s issuedSource) (string, error) {
 	switch s.file {

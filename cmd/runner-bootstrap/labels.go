@@ -80,9 +80,17 @@ func runLabels(ctx context.Context, call *session, client *github.Client, o *git
 }
 
 // hintLabels says where labels are given.
+// hintUnprocessable shows the labels that there are where one cannot be changed.
+func hintUnprocessable(call *session, err error) string {
+	if firstOf(call.arguments...) == "labels" && len(call.operands) > 0 {
+		return call.atScope("labels", "list", call.operands[0])
+	}
+	return same(call, err)
+}
+
 func hintLabels(call *session, _ error) string {
 	if firstOf(call.arguments...) == "labels" {
-		return "runner-bootstrap labels --help"
+		return helpOn(call.arguments)
 	}
 	return againWith(call, "--labels", "LABEL,LABEL")
 }

@@ -75,6 +75,9 @@ func (o *callOptions) options() []option {
 
 func (o *callOptions) check() error {
 	o.logFormat, o.logLevel = strings.ToLower(o.logFormat), strings.ToLower(o.logLevel) // as choices are, and as many programs write WARN
+	if o.timeout == 0 {
+		return usagef("--timeout: nothing can be done in no time; give at least 1s")
+	}
 	if !slices.Contains(logFormats(), o.logFormat) {
 		all := logFormats()
 		return usagef("--log-format: %q is not %s or %s", o.logFormat, strings.Join(all[:len(all)-1], ", "), all[len(all)-1])

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"runtime"
 
@@ -96,6 +97,9 @@ func (o *placeOptions) absolute() (string, error) {
 	absolute, err := filepath.Abs(o.dir)
 	if err != nil {
 		return "", usagef("--dir: %v", err)
+	}
+	if info, err := os.Stat(absolute); err == nil && !info.IsDir() {
+		return "", usagef("--dir: %s is no folder", absolute)
 	}
 	return absolute, nil
 }

@@ -91,9 +91,6 @@ func (o *lifecycleOptions) options() []option {
 }
 
 func (o *lifecycleOptions) check() error {
-	if o.maxIdle < 0 || o.maxLifetime < 0 || o.drainTimeout < 0 {
-		return usagef("--max-idle, --max-lifetime and --drain-timeout: a duration is not negative")
-	}
 	if o.onExitPreempted && (o.onExit == "" || o.onExit == "none") {
 		return usagef("--on-exit-preempted needs --on-exit")
 	}

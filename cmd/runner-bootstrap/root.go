@@ -94,8 +94,10 @@ func newRoot(call *session) *cobra.Command {
 		newList(call), newLogs(call), newPrepare(call),
 		newCloudInit(call), newConfig(call), newCache(call), newRunners(call), newLabels(call), newGroups(call), newDownloads(call),
 		newToken(call), newJITConfig(call), newVersion(call))
+	root.InitDefaultCompletionCmd() // cobra would make it later, without an answer to a shell that it does not know
 	for _, c := range root.Commands() {
 		if c.HasSubCommands() {
+			c.Args = cobra.ArbitraryArgs // which are told with the family's name
 			c.RunE = func(c *cobra.Command, arguments []string) error { return noMember(call, c, arguments) }
 		}
 	}
@@ -124,9 +126,9 @@ func giveOptions(root *cobra.Command, call *session, declared []option) {
 func (call *session) command(use, short, long string, groups []group, do func(context.Context) error) *cobra.Command {
 	command := &cobra.Command{
 		Use: use, Short: short, Long: short + ".\n\n" + strings.TrimSpace(long),
-		Args: func(_ *cobra.Command, arguments []string) error {
+		Args: func(c *cobra.Command, arguments []string) error {
 			if len(arguments) > 0 {
-				return usagef("unexpected argument %q", arguments[0])
+				return stray(call, c, arguments[0])
 			}
 			return nil
 		},
@@ -189,9 +191,9 @@ func (call *session) taking(command *cobra.Command, words string, least, most in
 		call.operands = arguments
 		switch {
 		case len(arguments) < least:
-			return usagef("%s is missing", words)
+			return usagef("%s is missing", strings.Join(strings.Fields(words)[len(arguments):], " "))
 		case most >= 0 && len(arguments) > most:
-			return usagef("unexpected argument %q", arguments[most])
+			return usagef("unexpected argument %q", shown(arguments[most]))
 		}
 		return nil
 	}

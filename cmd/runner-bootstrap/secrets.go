@@ -147,7 +147,15 @@ func (r secretReader) readFile(ctx context.Context, what, path string) (string, 
 	case ctx.Err() != nil:
 		return "", notYet("reading %s: nothing came from %q within %v", what, path, secretCommandTime)
 	}
-	return "", unread(err, "reading %s: %v", what, err)
+	return "", ofFile(path, unread(err, "reading %s: %v", what, err))
+}
+
+// ofFile notes which file a usage error is about.
+func ofFile(path string, err error) error {
+	if usage := (*usageError)(nil); errors.As(err, &usage) {
+		usage.file = path
+	}
+	return err
 }
 
 // decoded is the text of a file, or of a pipe, without the mark of its encoding: PowerShell of Windows writes UTF-16 with its ">".

@@ -24,6 +24,7 @@ var errUsage = errors.New("usage")
 type usageError struct {
 	text string
 	hint string // a command; empty for the command's help
+	file string // that is to be another one
 	when mending
 }
 
@@ -100,6 +101,9 @@ func (b *binding) Set(typed string) error {
 	case b.span != nil:
 		span, err := readSpan(typed)
 		*b.span = span
+		if err == nil && span < 0 {
+			return errors.New("a time is not negative")
+		}
 		return b.bare(err)
 	}
 	return nil

@@ -33,7 +33,11 @@ func readSettings(ctx context.Context, call *session) ([]config.Setting, error) 
 	of := optionsOf[callOptions](call)
 	ctx, cancel := context.WithTimeout(ctx, min(of.timeout, secretCommandTime))
 	defer cancel()
-	name := configName(of.config, optionsOf[placeOptions](call).dir)
+	place := optionsOf[placeOptions](call)
+	if _, err := place.absolute(); err != nil {
+		return nil, err
+	}
+	name := configName(of.config, place.dir)
 	text, err := configText(ctx, of.config, name)
 	switch {
 	case err == nil:

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
@@ -34,7 +36,7 @@ func misspelled(call *session, root *cobra.Command, err error) error {
 // noCommandOf says that below a command there is none of that name. Its hint has the nearest one in its place.
 func noCommandOf(call *session, under *cobra.Command, word string) error {
 	path := strings.TrimPrefix(strings.TrimPrefix(under.CommandPath(), programName), " ")
-	unknown := &usageError{text: fmt.Sprintf("unknown command %q", strings.TrimSpace(path+" "+word)), hint: pointerToHelp(path)}
+	unknown := &usageError{text: fmt.Sprintf("unknown command %q", strings.TrimSpace(path+" "+shown(word))), hint: pointerToHelp(path)}
 	meant := nearestCommands(under, word)
 	at := slices.Index(call.arguments, word)
 	if len(meant) == 0 || at < 0 {
@@ -79,6 +81,14 @@ func repeated(call *session, arguments []string, instead string) string {
 		}
 	}
 	return again(call, arguments)
+}
+
+// shown is a word that nobody has understood, as it may be told: it may be a secret.
+func shown(word string) string {
+	if secret.New(word).Kind() != secret.UnknownKind {
+		return "TOKEN"
+	}
+	return secret.Hide(word)
 }
 
 // pointerToHelp explains a command, or all of them.
@@ -131,6 +141,40 @@ func flagTooSoon(call *session, c *cobra.Command, unknown *pflag.NotExistError) 
 		text += ": --" + name + " stands behind one"
 	}
 	return &usageError{text: text, hint: pointerToHelp(path)}
+}
+
+// stray is about a word that stands alone where a command takes none: an address is meant for --url, a name for --name.
+func stray(call *session, c *cobra.Command, word string) error {
+	text, at := fmt.Sprintf("unexpected argument %q", shown(word)), slices.Index(call.arguments, word)
+	open := func(option string) bool { return c.Flags().Lookup(option) != nil && !c.Flags().Changed(option) }
+	option, value := "", word
+	switch meant := meantScope(word); {
+	case at < 0, secret.New(word).Kind() != secret.UnknownKind:
+	case c.HasParent() && c.Parent().Name() == "config" && open("config"):
+		option = "--config"
+	case meant != "" && open("url"):
+		option, value = "--url", meant
+	case instance.CheckName(word) == nil && open("name"):
+		option = "--name"
+	}
+	if option == "" {
+		return &usageError{text: text}
+	}
+	arguments := slices.Replace(slices.Clone(call.arguments), at, at+1, option, value)
+	return &usageError{text: text + "; did you mean " + option + "?", hint: repeated(call, arguments, "")}
+}
+
+// meantScope is the URL of a scope that a word is, or seems to be; empty for any other word.
+func meantScope(word string) string {
+	_, err := github.ParseScope(word, "")
+	var wrong *github.ScopeError
+	switch {
+	case err == nil:
+		return word
+	case errors.As(err, &wrong):
+		return wrong.Meant
+	}
+	return ""
 }
 
 // nearestFlag is the option whose name is most like the one that was typed; empty if none is.
@@ -201,7 +245,7 @@ func newHelp(call *session) *cobra.Command {
 			case len(rest) > 0 && about.HasSubCommands():
 				return noCommandOf(call, about, rest[0])
 			case len(rest) > 0:
-				return usagef("unexpected argument %q", rest[0])
+				return usagef("unexpected argument %q", shown(rest[0]))
 			}
 			return about.Help()
 		},

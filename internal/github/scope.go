@@ -70,6 +70,9 @@ func parseScope(rawURL string) (Scope, error) {
 	if reason := notScopes(u.Hostname()); reason != "" {
 		return Scope{}, fmt.Errorf("%w: %q: %s", ErrScope, rawURL, reason)
 	}
+	if strings.Trim(u.Path, "/") == "" {
+		return Scope{}, fmt.Errorf("%w: %q names no owner", ErrScope, rawURL)
+	}
 	scope := Scope{server: u.Scheme + "://" + u.Host, api: apiRoot(u)}
 	if !scope.read(u.Path) {
 		return Scope{}, fmt.Errorf("%w: %q", ErrScope, rawURL)

@@ -1,6 +1,9 @@
 package plan
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Why a host, a name or a state of things is refused.
 var (
@@ -24,8 +27,12 @@ var (
 	ErrProgram        = errors.New("jobs run in a service of their own, which cannot start this program")
 	ErrUpdate         = errors.New("it has to update itself here")
 	ErrUntold         = errors.New("without a credential that is kept, its agent does not learn of newer versions there")
+	ErrOtherVersion   = errors.New("it is of another version")
 	ErrOtherUpdate    = errors.New("its versions are brought in another way")
 	ErrTemplate       = errors.New("not a name template")
+	ErrLabelTemplate  = errors.New("not a label")
+	// ErrUnasked is an [ErrTemplate] that only a cloud could fill.
+	ErrUnasked = fmt.Errorf("%w: it needs the facts of a cloud, which are not asked for with --metadata off", ErrTemplate)
 	// ErrUnfilled says that a placeholder stands for what is not known on this machine.
 	ErrUnfilled = errors.New("what it stands for is not known on this machine")
 )

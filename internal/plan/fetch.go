@@ -33,6 +33,24 @@ func configuredIn(dir string) string {
 // maxServiceName bounds the file that has the name of a service.
 const maxServiceName = 4 << 10
 
+// keepsVersion has what is unpacked stay, unless another version is asked for: a runner that is registered has that from its agent
+// alone, or from another install, and one that is not yet is made again.
+func keepsVersion(p *planner) (bool, error) {
+	source, record := p.Request.Source, p.Record
+	other := source.Version != "" && source.Version != record.Version ||
+		source.SHA256 != "" && source.Version != "" && !strings.EqualFold(source.SHA256, record.SHA256)
+	if !other || record.Version == "" {
+		p.plan.keep(FetchPhase, p.plan.Dir, "unpacked already")
+		return true, nil
+	}
+	if _, err := register.KeptOf(p.maker.Store, record).Find(); errors.Is(err, register.ErrNotConfigured) && record.RunnerID == 0 {
+		return false, nil
+	}
+	return false, &refusal.Error{
+		Object: fmt.Sprintf("runner %q", p.plan.Name), Reason: ErrOtherVersion, Detail: record.Version, Name: p.plan.Name,
+	}
+}
+
 // planFetch asks what is on offer only when something has to be fetched: newer versions
 // come to the runner later.
 func (p *planner) planFetch(ctx context.Context) error {
@@ -46,10 +64,11 @@ func (p *planner) planFetch(ctx context.Context) error {
 			}
 		}
 		if p.whole = supervise.CheckListener(p.plan.Dir) == nil; p.whole {
-			p.plan.keep(FetchPhase, p.plan.Dir, "unpacked already")
-			return nil
-		}
-		if _, err := register.KeptOf(p.maker.Store, p.Record).Find(); !errors.Is(err, register.ErrNotConfigured) {
+			if keeps, err := keepsVersion(p); keeps || err != nil {
+				return err
+			}
+			p.whole = false
+		} else if _, err := register.KeptOf(p.maker.Store, p.Record).Find(); !errors.Is(err, register.ErrNotConfigured) {
 			return &refusal.Error{Object: fmt.Sprintf("directory %q", p.plan.Dir), Reason: ErrDamaged, Name: p.plan.Name}
 		}
 	}

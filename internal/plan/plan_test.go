@@ -55,6 +55,24 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// What an install that failed has unpacked is made again where another version is asked for, and GitHub knows nothing of it.
+func TestPlanOfAnotherVersion(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t).withGitHub()
+	w.server.DeleteRunner(w.installed(w.request()).RunnerID)
+	mustDo(t, instance.KeptRegistration(w.maker.Store, runnerName).Drop())
+	w.change(func(r *instance.Record) { r.Phase, r.RunnerID, r.Version = instance.Fetched, 0, "2.336.0" })
+	r := w.request()
+	wants(t, w.plan(r), plan.FetchPhase, "keep "+w.root()+" (unpacked already)")
+	r.Source.Version = version
+	made := w.plan(r)
+	if made.Asset == nil || made.Asset.Version != version || !made.ChangesIn(plan.FetchPhase) {
+		t.Errorf("the plan is %+v", made)
+	}
+	w.change(func(r *instance.Record) { r.Version = version })
+	wants(t, w.plan(r), plan.FetchPhase, "keep "+w.root()+" (unpacked already)")
+}
+
 // What is printed of a plan has neither its details nor a secret.
 func TestPlanInPrint(t *testing.T) {
 	t.Parallel()

@@ -61,7 +61,7 @@ func (c *Cloud) Known() metadata.Facts {
 func (m *Maker) cloudFacts(ctx context.Context, want Metadata) (metadata.Facts, error) {
 	switch {
 	case want.Policy == MetadataOff:
-		return metadata.Facts{}, fmt.Errorf("%w: it needs the facts of a cloud, which are not asked for with --metadata off", ErrTemplate)
+		return metadata.Facts{}, ErrUnasked
 	case m.Cloud.facts != nil:
 		return *m.Cloud.facts, m.Cloud.none
 	}
@@ -80,11 +80,15 @@ func (m *Maker) cloudFacts(ctx context.Context, want Metadata) (metadata.Facts, 
 
 // CheckTemplates refuses what no machine could make a runner's name, or a label, of: [ErrTemplate] or [instance.ErrName].
 func CheckTemplates(name string, labels []string) error {
-	for _, template := range append([]string{name}, labels...) {
+	for i, template := range append([]string{name}, labels...) {
 		for _, word := range placeholder.FindAllString(template, -1) {
-			if !slices.Contains(placeholders(), word) {
-				return unknownPlaceholder(template, word)
+			if slices.Contains(placeholders(), word) {
+				continue
 			}
+			if i > 0 {
+				return unknownPlaceholder(ErrLabelTemplate, template, word)
+			}
+			return unknownPlaceholder(ErrTemplate, template, word)
 		}
 	}
 	// A value may be as short as a letter.
@@ -98,8 +102,8 @@ func placeholders() []string {
 	return []string{"{hostname}", "{random}", "{n}", "{instance_id}", "{region}", "{zone}", "{instance_type}"}
 }
 
-func unknownPlaceholder(template, word string) error {
-	return fmt.Errorf("%w: %q has the unknown placeholder %s (known: %s)", ErrTemplate, template, word, strings.Join(placeholders(), ", "))
+func unknownPlaceholder(is error, template, word string) error {
+	return fmt.Errorf("%w: %q has the unknown placeholder %s (known: %s)", is, template, word, strings.Join(placeholders(), ", "))
 }
 
 // name makes a runner's name of a template. A number, unless it is 0, stands where
@@ -139,7 +143,7 @@ func (f filler) labels(identity instance.Identity) ([]string, error) {
 	}
 	if len(given) == 0 && identity.NoDefaultLabels {
 		return nil, fmt.Errorf("%w: no label is left of %q, and a runner without any gets no job",
-			ErrTemplate, strings.Join(identity.Labels, ","))
+			ErrLabelTemplate, strings.Join(identity.Labels, ","))
 	}
 	return given, nil
 }
@@ -176,7 +180,7 @@ func (f filler) value(template, word string) (string, error) {
 		"{instance_type}": func(f metadata.Facts) string { return f.InstanceType },
 	}[word]
 	if !found {
-		return "", unknownPlaceholder(template, word)
+		return "", unknownPlaceholder(ErrTemplate, template, word)
 	}
 	facts, err := f.facts()
 	value := fitting(fact(facts))

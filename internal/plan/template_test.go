@@ -114,7 +114,7 @@ func TestFillLabels(t *testing.T) {
 		"fitting":           {labels: []string{"{instance_type}"}, want: []string{"m7g-large"}},
 		"left out":          {labels: []string{"region-{region}", "gpu", "{zone}{region}"}, want: []string{"gpu"}},
 		"all left out":      {labels: []string{"{region}"}, want: []string{}},
-		"none left at all":  {labels: []string{"{region}"}, only: true, is: ErrTemplate},
+		"none left at all":  {labels: []string{"{region}"}, only: true, is: ErrLabelTemplate},
 		"no answer":         {labels: []string{"{region}"}, err: metadata.ErrNoAnswer, is: metadata.ErrNoAnswer},
 		"no answer needed":  {labels: []string{"{n}"}, err: metadata.ErrNoAnswer, want: []string{"1"}},
 		"no cloud":          {labels: []string{"gpu", "{region}"}, err: ErrUnfilled, want: []string{"gpu"}},
