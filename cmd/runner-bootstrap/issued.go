@@ -160,7 +160,7 @@ type otherKindError struct {
 }
 
 func (e *otherKindError) Error() string {
-	return fmt.Sprintf("reading %s: this is %s: it is for %s%s", e.reading, e.is, e.option, e.more)
+	return fmt.Sprintf("reading %s: it is %s: it is for %s%s", e.reading, e.is, e.option, e.more)
 }
 
 func (e *otherKindError) Is(target error) bool { return target == secret.ErrToken }

@@ -143,7 +143,8 @@ func flagTooSoon(call *session, c *cobra.Command, unknown *pflag.NotExistError) 
 	return &usageError{text: text, hint: pointerToHelp(path)}
 }
 
-// stray is about a word that stands alone where a command takes none: an address is meant for --url, a name for --name.
+// stray is about a word that stands alone where a command takes none: an address is meant for --url, and the name of
+// a runner that is there for --name.
 func stray(call *session, c *cobra.Command, word string) error {
 	text, at := fmt.Sprintf("unexpected argument %q", shown(word)), slices.Index(call.arguments, word)
 	open := func(option string) bool { return c.Flags().Lookup(option) != nil && !c.Flags().Changed(option) }
@@ -154,7 +155,7 @@ func stray(call *session, c *cobra.Command, word string) error {
 		option = "--config"
 	case meant != "" && open("url"):
 		option, value = "--url", meant
-	case instance.CheckName(word) == nil && open("name"):
+	case instance.CheckName(word) == nil && open("name") && c.Name() != "install" && c.Name() != "cloud-init": // which make runners
 		option = "--name"
 	}
 	if option == "" {
