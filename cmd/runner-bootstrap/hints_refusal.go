@@ -163,10 +163,14 @@ func (call *session) toDo(err error, hint string) string {
 	if errors.As(err, &proxy) && proxy.Foreign() {
 		return "run a program on this host that signs in to the proxy in its way (cntlm and px do), and give its address with --proxy"
 	}
-	refused := refusedBy(err)
-	if refused == nil || hint != "" {
-		return ""
+	if refused := refusedBy(err); refused != nil && hint == "" {
+		return toDoAtGitHub(refused, err)
 	}
+	return ""
+}
+
+// toDoAtGitHub says who has to change what there.
+func toDoAtGitHub(refused *github.Error, err error) string {
 	at := refused.Scope.String()
 	if refused.Scope.Owner == "" {
 		at = "the repository or organization"

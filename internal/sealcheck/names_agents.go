@@ -20,7 +20,10 @@ func networkPlaces() []place {
 		}, nil},
 		{
 			Secret, "a password of a directory",
-			[]string{"/etc/sssd/sssd.conf", "/etc/sssd/conf.d/*", "/etc/nslcd.conf", "/etc/sudo-ldap.conf", "/etc/ldap.conf", "/etc/ldap/ldap.conf"},
+			[]string{
+				"/etc/sssd/sssd.conf", "/etc/sssd/conf.d/*", "/etc/nslcd.conf", "/etc/sudo-ldap.conf", "/etc/ldap.conf",
+				"/etc/ldap/ldap.conf",
+			},
 			lazily(`(?im)^\s*(ldap_default_authtok|bindpw|rootpw)\s*[= ]\s*\S{3,}`),
 		},
 		{Secret, "a password of a directory", []string{"/etc/ldap.secret", "/etc/pam_ldap.secret", "/etc/libnss-ldap.secret"}, oneWord},
@@ -30,7 +33,11 @@ func networkPlaces() []place {
 		{Secret, "a ticket of Kerberos", []string{"krb5cc_*", "krb5cc/*"}, nil},
 		{Secret, "a key of a cluster", []string{"/etc/munge/munge.key", "/etc/corosync/authkey", "/etc/pacemaker/authkey"}, nil},
 		{Secret, "a key of a cluster", []string{"ceph/*.keyring"}, lazily(`(?m)^\s*key\s*=\s*\S{16,}`)},
-		{Secret, "a key of an encrypted gossip", []string{"consul.d/*", "nomad.d/*"}, lazily(`(?m)\bencrypt"?\s*[=:]\s*"[A-Za-z0-9+/]{20,}`)},
+		{
+			Secret, "a key of an encrypted gossip",
+			[]string{"consul.d/*", "nomad.d/*"},
+			lazily(`(?m)\bencrypt"?\s*[=:]\s*"[A-Za-z0-9+/]{20,}`),
+		},
 		{
 			Secret, "the key by which a name server is ruled",
 			[]string{"/etc/bind/rndc.key", "/etc/rndc.key"},
@@ -62,12 +69,23 @@ func agentPlaces() []place {
 			[]string{"/var/lib/waagent/*.xml"},
 			lazily(`UserPassword>(?:[^<R]|R[^<E]|RE[^<D])[^<]*<|protectedSettings"?\s*:\s*"[^"]+"`),
 		},
-		{Secret, "credentials of the region's controller", []string{"/etc/cloud/cloud.cfg.d/*"}, lazily(`(?m)^\s*(token_secret|token_key):\s*\S+`)},
+		{
+			Secret, "credentials of the region's controller",
+			[]string{"/etc/cloud/cloud.cfg.d/*"},
+			lazily(`(?m)^\s*(token_secret|token_key):\s*\S+`),
+		},
 		{Secret, "keys of a monitor's agent", []string{"ossec/etc/client.keys", "zabbix/*.psk", "splunk*/etc/auth/splunk.secret"}, nil},
-		{Secret, "a login at the store of snaps", []string{".snap/auth.json", "snapd/state.json"}, lazily(`"(store-)?macaroon"\s*:\s*"[^"]+"`)},
+		{
+			Secret, "a login at the store of snaps",
+			[]string{".snap/auth.json", "snapd/state.json"},
+			lazily(`"(store-)?macaroon"\s*:\s*"[^"]+"`),
+		},
 		{
 			Secret, "a secret of Terraform or Packer",
-			[]string{"terraform.tfstate", "*.tfstate", "*.tfstate.backup", "*.tfvars", "*.tfvars.json", "*.pkrvars.hcl", "*.auto.pkrvars.json"},
+			[]string{
+				"terraform.tfstate", "*.tfstate", "*.tfstate.backup", "*.tfvars", "*.tfvars.json", "*.pkrvars.hcl",
+				"*.auto.pkrvars.json",
+			},
 			lazily(`(?i)"?\w*(password|secret|token|private_key|access_key)"?\s*[:=]\s*"[^"\s$]{8,}"`),
 		},
 	}
@@ -75,8 +93,9 @@ func agentPlaces() []place {
 
 // personalPlaces are those of programs that a person logs in with.
 func personalPlaces() []place {
-	loggedIn := lazily(`(?i)["']?[\w.-]*(token|password|secret|secret_?key|api[-_]?key|access_key_secret|pass_phrase|CacheData|\bkey)["']?` +
-		`\s*[:=]\s*["']?[^\s"'<${,]{8,}`)
+	loggedIn := lazily(
+		`(?i)["']?[\w.-]*(token|password|secret|secret_?key|api[-_]?key|access_key_secret|pass_phrase|CacheData|\bkey)["']?` +
+			`\s*[:=]\s*["']?[^\s"'<${,]{8,}`)
 	return []place{
 		{Secret, "credentials of AWS", []string{".aws/login/cache/*", ".aws/boto/cache/*"}, nil},
 		{Secret, "credentials of Azure", []string{".IdentityService/msal*", ".Azure/TokenCache.dat", ".azcopy/*.bin"}, nil},
@@ -108,9 +127,21 @@ func personalPlaces() []place {
 			".kube/*", "*kubeconfig*", "*.kubeconf", "credentials/*.config",
 		}, kubeField},
 		{Secret, "a password for other hosts", []string{"netrc"}, netrcField},
-		{Secret, "a login that a program of AI keeps", []string{".codex/auth.json", ".claude/.credentials.json", "github-copilot/*.json"}, oauthField},
-		{Secret, "a password for mail", []string{".fetchmailrc", "/etc/fetchmailrc", ".muttrc", ".mbsyncrc"}, lazily(`(?im)^[^#\n]*\bpass(word)?\s*=?\s*["']?[^\s"']{3,}`)},
-		{Secret, "passwords of a database", []string{"/etc/mysql/debian.cnf", ".pg_service.conf", "pg_service.conf"}, lazily(`(?m)^\s*password\s*=\s*\S{3,}`)},
+		{
+			Secret, "a login that a program of AI keeps",
+			[]string{".codex/auth.json", ".claude/.credentials.json", "github-copilot/*.json"},
+			oauthField,
+		},
+		{
+			Secret, "a password for mail",
+			[]string{".fetchmailrc", "/etc/fetchmailrc", ".muttrc", ".mbsyncrc"},
+			lazily(`(?im)^[^#\n]*\bpass(word)?\s*=?\s*["']?[^\s"']{3,}`),
+		},
+		{
+			Secret, "passwords of a database",
+			[]string{"/etc/mysql/debian.cnf", ".pg_service.conf", "pg_service.conf"},
+			lazily(`(?m)^\s*password\s*=\s*\S{3,}`),
+		},
 		{Secret, "passwords of a database", []string{"redis/*.conf", "valkey/*.conf"}, lazily(`(?m)^\s*(requirepass|masterauth)\s+\S{3,}`)},
 		{Secret, "a second factor", []string{".google_authenticator"}, nil},
 		{Secret, "a key to somebody's screen", []string{".Xauthority", ".vnc/passwd", "/etc/x11vnc.pass"}, nil},
@@ -126,7 +157,8 @@ func machinePlaces() []place {
 	const card = "a setting that is bound to the network card of this machine"
 	return []place{
 		{Identity, "a key by which this machine is known to those who come by ssh", []string{
-			"/etc/dropbear/dropbear_*_host_key", "/etc/dropbear/initramfs/dropbear_*_host_key", "/etc/dropbear-initramfs/dropbear_*_host_key",
+			"/etc/dropbear/dropbear_*_host_key", "/etc/dropbear/initramfs/dropbear_*_host_key",
+			"/etc/dropbear-initramfs/dropbear_*_host_key",
 		}, nil},
 		{Identity, "the identity of this machine's Docker", []string{"/etc/docker/key.json", "/var/lib/docker/engine-id"}, nil},
 		{Identity, "the identity of this machine", []string{
@@ -134,20 +166,39 @@ func machinePlaces() []place {
 		}, nonComment},
 		{Identity, "the identity of this machine", []string{"/etc/default/instance_configs.cfg"}, lazily(`(?m)^\s*instance_id\s*=\s*\S`)},
 		{Identity, "the key of this device of snapd", []string{"snapd/device/private-keys-v1/*"}, nil},
-		{Identity, "the session of this device of snapd", []string{"/var/lib/snapd/state.json"}, lazily(`"session-macaroon"\s*:\s*"[^"]+"`)},
+		{
+			Identity, "the session of this device of snapd",
+			[]string{"/var/lib/snapd/state.json"},
+			lazily(`"session-macaroon"\s*:\s*"[^"]+"`),
+		},
 		{Identity, "what is bound to the chip of this machine (TPM)", []string{
 			"/var/lib/tpm2-tss/system/keystore/*/*/*/*", "/var/lib/tpm/system.data", "/var/lib/systemd/pcrlock.json",
 			"/var/lib/tpm2-pkcs11/*", "/etc/tpm2_pkcs11/*",
 		}, nil},
-		{Identity, "the disks of this machine, by which a copy may not find its own", []string{"/etc/lvm/devices/system.devices"}, nonComment},
+		{
+			Identity, "the disks of this machine, by which a copy may not find its own",
+			[]string{"/etc/lvm/devices/system.devices"},
+			nonComment,
+		},
 		{
 			Identity, card,
-			[]string{"/etc/netplan/*.yaml", "/etc/udev/rules.d/*.rules", "network-scripts/ifcfg-*", "system-connections/*", "/etc/systemd/network/*"},
-			lazily(`(?im)^[^#\n]*(macaddress\s*:|HWADDR\s*=|ATTR\{address\}==|mac-address\s*=|MACAddress\s*=)\s*["']?[0-9a-f]{2}:[0-9a-f]{2}:`),
+			[]string{
+				"/etc/netplan/*.yaml", "/etc/udev/rules.d/*.rules", "network-scripts/ifcfg-*", "system-connections/*",
+				"/etc/systemd/network/*",
+			},
+			lazily(`(?im)^[^#\n]*(macaddress\s*:|HWADDR\s*=|ATTR\{address\}==` +
+				`|mac-address\s*=|MACAddress\s*=)\s*["']?[0-9a-f]{2}:[0-9a-f]{2}:`),
 		},
 		{Identity, "an address that this machine was given", []string{
 			"/var/lib/dhcpcd/*.lease*", "/var/lib/dhcpcd/duid", "/var/lib/dhcpcd/secret", "/etc/dhcpcd.duid", "/var/lib/wicked/*.xml",
 		}, nil},
-		{Access, "keys that are let in by ssh", []string{"/etc/ssh/authorized_keys", "/etc/ssh/authorized_keys.d/*", "/etc/ssh/authorized_keys/*"}, nonComment},
+		{
+			Access, "keys that are let in by ssh",
+			[]string{
+				"/etc/ssh/authorized_keys", "/etc/ssh/authorized_keys.d/*",
+				"/etc/ssh/authorized_keys/*",
+			},
+			nonComment,
+		},
 	}
 }

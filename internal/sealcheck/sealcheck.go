@@ -96,7 +96,8 @@ func unknowable() []string {
 		"free blocks of the disk, which may hold what was deleted (fstrim, or an image builder that copies files, settles that)",
 		"swap partitions and the image of a hibernation",
 		"other partitions, and what lies below a place where something is mounted",
-		"snapshots and older copies of this disk, the firmware's variables, what a TPM keeps, and what the cloud itself keeps as user data or tags",
+		"snapshots and older copies of this disk, the firmware's variables, what a TPM keeps, " +
+			"and what the cloud itself keeps as user data or tags",
 		"secrets without a known shape in a place that is not known for them, encrypted ones, those written in another way than plainly " +
 			"or in base64 (as hexadecimal, for one), and those in what is compressed " +
 			"by something else than gzip: zip, zstd, xz, bzip2, 7z, lz4 and rar are told apart, and not unpacked",

@@ -13,9 +13,10 @@ const (
 	maxSettings = 1 << 20
 )
 
+const settingName = `[\w.-]*(?i:password|passwd|passphrase|secret|token|authtok|requirepass|skey|` +
+	`(?:api|access|secret|license|auth|registration|encryption|account)[-_]?key)`
+
 var (
-	settingName = `[\w.-]*(?i:password|passwd|passphrase|secret|token|authtok|requirepass|skey|` +
-		`(?:api|access|secret|license|auth|registration|encryption|account)[-_]?key)`
 	// setting is one of a file of settings, be it a list of names and values, YAML, TOML, JSON or a block in braces.
 	setting  = lazily(`(?:^|[\s"'{,;<$\[])(` + settingName + `)["']?[ \t]*(?:=>|[:=])[ \t]*["']?([^\s"',;<>]{8,})`)
 	argument = lazily(`\s--?(?i:token|password|passwd|secret|api-?key|access-?key|auth-?key)[= ]["']?([^\s"']{8,})`)
