@@ -66,7 +66,7 @@ func TestSessionOfItsOwn(t *testing.T) {
 		}
 		keys := "grep -q " + key + " /proc/keys && echo key >>found; "
 		if w.user.Self {
-			keys = "" // an account sees the names of all its keys, whoever may use them
+			keys = "" // an account sees the names of all its keys, also of those that it cannot use
 		}
 		spec := w.spec("(: </dev/tty) 2>/dev/null && echo terminal >>found; " + keys +
 			"grep -E '" + sets + "' /proc/self/status | grep -v 0000000000000000 >>found; echo end >>found; mv found told; sleep 1000")
