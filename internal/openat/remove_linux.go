@@ -47,7 +47,7 @@ func (d *Dir) Loosen(name string) {
 	if err != nil {
 		return
 	}
-	defer func() { _ = unix.Close(fd) }()
+	defer func() { _ = unix.Close(fd) }() // opened for its path alone, it has nothing to lose
 	const all = 0o700
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) == nil && st.Mode&all != all {
@@ -122,7 +122,7 @@ func Here(d *Dir, name string) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	defer func() { _ = unix.Close(fd) }()
+	defer func() { _ = unix.Close(fd) }() // opened for its path alone, it has nothing to lose
 	return (&File{fd}).Status()
 }
 
@@ -160,7 +160,7 @@ func openHere(d *Dir, name string, flags int) (fd int, err error) {
 func (d *Dir) IsMounted(name string) bool {
 	fd, err := openHere(d, name, unix.O_PATH)
 	if err == nil {
-		_ = unix.Close(fd)
+		_ = unix.Close(fd) // opened for its path alone, it has nothing to lose
 	}
 	return errors.Is(err, unix.EXDEV)
 }
@@ -171,7 +171,7 @@ func isMountedByLook(d *Dir, name string) bool {
 	if err != nil {
 		return false
 	}
-	defer func() { _ = unix.Close(fd) }()
+	defer func() { _ = unix.Close(fd) }() // opened for its path alone, it has nothing to lose
 	inner, known := mountOf(fd)
 	outer, also := mountOf(d.fd)
 	return known && also && inner != outer
