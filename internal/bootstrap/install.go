@@ -181,7 +181,7 @@ func (i *installer) note(ctx context.Context, phase instance.Phase) error {
 		if phase == instance.Installed {
 			r.Options = i.details.Request.Earlier.Options // of an install that has failed nothing is kept
 		}
-		if r.RunnerID == 0 {
+		if r.RunnerID == 0 && !r.Renewing {
 			r.RunnerID = i.record.RunnerID // found in the runner's directory, where a killed run has left it
 		}
 		r.Phase = phase

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,7 +67,11 @@ func (h *Host) Uninstall(ctx context.Context, r Removal) error {
 	u.record, err = h.Store.Update(ctx, r.Name, func(r *instance.Record) {
 		// Once it is gone from the phase, nothing else would say that GitHub may list it.
 		r.Renewing = r.Renewing || r.Phase == instance.Registering
-		r.Phase, r.RunnerID = instance.Removing, u.id
+		r.Phase = instance.Removing
+		// What the supervisor has registered since this began is none of what was seen.
+		if r.RunnerID == record.RunnerID && u.id != 0 && u.id != r.RunnerID {
+			r.PendingDeletes, r.RunnerID = pendingOf(*r), u.id
+		}
 	})
 	if err != nil {
 		return err
@@ -99,6 +104,14 @@ func (u *uninstaller) leftBy(phase plan.Phase, err error) error {
 	return &startup.LeftError{Left: "the runner is stopped, and uninstall goes on from here when it is run again", Cause: err}
 }
 
+// pendingOf are the ids that are to be deleted, once the record is to say another.
+func pendingOf(record instance.Record) []int64 {
+	if record.RunnerID == 0 || slices.Contains(record.PendingDeletes, record.RunnerID) {
+		return record.PendingDeletes
+	}
+	return append(slices.Clone(record.PendingDeletes), record.RunnerID)
+}
+
 // uninstaller takes one runner away.
 type uninstaller struct {
 	host    *Host
@@ -125,7 +138,8 @@ func (u *uninstaller) kept() register.Kept { return register.KeptOf(u.host.Store
 func (u *uninstaller) look(ctx context.Context) error {
 	settings, err := u.kept().Settings()
 	u.id, u.configured = u.record.RunnerID, false
-	if err == nil && (settings.ID == u.id || u.id == 0 && strings.EqualFold(settings.Name, u.record.Name)) {
+	// What is kept is never older than the record's id: it is kept first, and noted then.
+	if err == nil && (settings.ID == u.id || strings.EqualFold(settings.Name, u.record.Name)) {
 		u.id, u.configured = settings.ID, settings.URL != ""
 	}
 	if err := u.refuseBusy(); err != nil {
@@ -180,10 +194,12 @@ func (u *uninstaller) lookAtGitHub(ctx context.Context, scope github.Scope) erro
 		return err
 	}
 	for _, runner := range runners {
-		if runner.ID != u.id && (u.id != 0 || !register.Claims(u.record, runner)) {
+		switch {
+		case runner.ID == u.id, u.id == 0 && register.Claims(u.record, runner):
+			u.id, u.listed = runner.ID, true
+		case runner.ID != u.record.RunnerID:
 			continue
 		}
-		u.id, u.listed = runner.ID, true
 		if u.elsewhere = u.elsewhere || heldElsewhere(u, runner); u.elsewhere {
 			continue
 		}
@@ -224,7 +240,7 @@ func (u *uninstaller) lookAgain(ctx context.Context) error {
 		return nil
 	}
 	u.record.RunnerID, u.record.Renewing = record.RunnerID, record.Renewing
-	u.stopped = true
+	u.stopped, u.listed = true, false
 	return u.look(ctx)
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -140,6 +141,88 @@ func TestUninstall(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The supervisor may register the runner again at any moment until it is stopped: nothing of that is left at GitHub.
+func TestUninstallWhileTheRunnerIsRegisteredAgain(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		looked  []func(w *world) // what the supervisor does during the look
+		stopped []func(w *world) // and while it stops
+	}{
+		"wholly":                          {looked: []func(*world){begins, joins, keeps, notes}},
+		"and it has listened":             {looked: []func(*world){begins, joins, keeps, notes}, stopped: []func(*world){waits}},
+		"begun":                           {looked: []func(*world){begins}},
+		"begun, and made while it stops":  {looked: []func(*world){begins}, stopped: []func(*world){joins}},
+		"begun, and noted while it stops": {looked: []func(*world){begins}, stopped: []func(*world){joins, keeps, notes, waits}},
+		"made":                            {looked: []func(*world){begins, joins}},
+		"made, and noted while it stops":  {looked: []func(*world){begins, joins}, stopped: []func(*world){keeps, notes, waits}},
+		"kept":                            {looked: []func(*world){begins, joins, keeps}},
+		"kept, and noted while it stops":  {looked: []func(*world){begins, joins, keeps}, stopped: []func(*world){notes, waits}},
+		"while it stops":                  {stopped: []func(*world){begins, joins, keeps, notes, waits}},
+		"while it stops, and not noted":   {stopped: []func(*world){begins, joins, keeps}},
+		"while it stops, of which is nothing kept": {stopped: []func(*world){begins, joins}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t).withGitHub()
+			w.install(w.atGitHub())
+			connect, looked := w.host.Connect, false
+			w.host.Connect = func(scope github.Scope) *github.Client {
+				if !looked {
+					looked = true
+					w.do(c.looked)
+				}
+				return connect(scope)
+			}
+			w.manager.breaksAt("stop", func(n int) error {
+				if n == 0 {
+					w.do(c.stopped)
+				}
+				return nil
+			})
+			w.uninstall(bootstrap.Removal{})
+			if left := w.listed(); len(left) > 0 {
+				t.Errorf("GitHub lists %+v", left)
+			}
+		})
+	}
+}
+
+func (w *world) do(steps []func(*world)) {
+	for _, step := range steps {
+		step(w)
+	}
+}
+
+// begins, joins, keeps, notes and waits are what a supervisor does to register a runner again, in this order.
+func begins(w *world) {
+	_, err := w.store.Update(w.t.Context(), runnerName, func(r *instance.Record) {
+		w.server.DeleteRunner(r.RunnerID)
+		r.Renewing, r.RunnerID = true, 0
+	})
+	mustDo(w.t, err)
+}
+
+func joins(w *world) {
+	labels := []githubtest.Label{{Name: "self-hosted", Type: "read-only"}, {Name: "Linux", Type: "read-only"}, {Name: "X64", Type: "read-only"}}
+	w.server.AddRunner(organization, githubtest.Runner{Name: runnerName, Status: "offline", Ephemeral: true, Labels: labels})
+}
+
+func keeps(w *world) {
+	w.keep(fmt.Sprintf(`{"AgentId":"%d","AgentName":%q}`, w.listed()[0].ID, runnerName))
+}
+
+func notes(w *world) {
+	_, err := w.store.Update(w.t.Context(), runnerName, func(r *instance.Record) { r.Renewing, r.RunnerID = false, w.listed()[0].ID })
+	mustDo(w.t, err)
+}
+
+func waits(w *world) {
+	runner := w.listed()[0]
+	w.server.DeleteRunner(runner.ID)
+	runner.Status, runner.Version = "offline", "2.337.0"
+	w.server.AddRunner(organization, runner)
 }
 
 // What is refused leaves everything as it is.
