@@ -221,10 +221,11 @@ func (s *Stream) fits(size int64) error {
 }
 
 // acceptRangeLocked looks whether a range has what was asked for, of a file as long as the one on the disk. It may begin earlier,
-// as some servers give whole blocks alone. Tags and dates are of no interest: the digest decides.
+// as some servers give whole blocks alone. Tags and dates are of no interest: the digest decides. It also decides about a server
+// that goes on to tell two lengths: one of them is wrong, and the bytes may be right.
 func (w worker) acceptRangeLocked(t *task, resp *http.Response) (begin, end int64, err error) {
 	from, to, total, ok := contentRange(resp.Header.Get("Content-Range"))
-	if total >= 0 && w.segs.known && total != w.segs.size {
+	if total >= 0 && w.segs.known && total != w.segs.size && (!w.sentAgain || w.r.SHA256 == "") {
 		return 0, 0, refusal(startAgain, fmt.Errorf("%w: the file has %d bytes now, not %d", ErrLength, total, w.segs.size))
 	}
 	if !ok || from > t.from || to <= t.from {
@@ -235,6 +236,9 @@ func (w worker) acceptRangeLocked(t *task, resp *http.Response) (begin, end int6
 			return 0, 0, err
 		}
 		w.unmeasured = ""
+	}
+	if w.segs.known {
+		to = min(to, w.segs.size) // the rest is of no file that is known here
 	}
 	w.answers++
 	w.ranges = true
@@ -257,13 +261,7 @@ func (w worker) acceptNothingLocked(t *task, resp *http.Response) (end int64, er
 	if !w.segs.known && !t.plain {
 		total, ok := strings.CutPrefix(resp.Header.Get("Content-Range"), "bytes */")
 		size, err := strconv.ParseInt(total, 10, 64)
-		all := ok && err == nil && size == t.from
-		if !ok { // it has not said how much there is
-			if all, err = w.isWholeLocked(t.from); err != nil {
-				return 0, err
-			}
-		}
-		if all {
+		if ok && err == nil && size == t.from {
 			return t.from, w.wholeAtLocked(t.from)
 		}
 	}
@@ -282,8 +280,8 @@ func isWhole(resp *http.Response) bool {
 
 var rangeForm = regexp.MustCompile(`^bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)$`)
 
-// contentRange reads a Content-Range; to is exclusive, and total below 0 where
-// the server does not tell.
+// contentRange reads a Content-Range; to is exclusive, and total below 0 where the server does not tell, or tells one that
+// cannot be.
 func contentRange(text string) (from, to, total int64, ok bool) {
 	parts := rangeForm.FindStringSubmatch(text)
 	if parts == nil {
@@ -297,5 +295,8 @@ func contentRange(text string) (from, to, total int64, ok bool) {
 	if parts[3] != "*" {
 		total, _ = strconv.ParseInt(parts[3], 10, 64)
 	}
-	return from, to, total, from < to && (total < 0 || to <= total)
+	if total < to {
+		total = -1
+	}
+	return from, to, total, from < to
 }

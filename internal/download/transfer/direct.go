@@ -21,6 +21,16 @@ type direct struct {
 	consumed  int          // segments that the reader has read, and whose room was freed
 }
 
+// skipped tells whether there are bytes that the disk does not hold, or no longer.
+func (d *direct) skipped() bool {
+	for _, skips := range d.decided {
+		if skips {
+			return true
+		}
+	}
+	return d.consumed > 0
+}
+
 // goesDirectLocked tells whether segment index goes past the disk: where it is what the
 // reader wants next, on the only connection, and comes so fast that receiving all of the
 // rest again would be brief. Beside others a connection would wait for the reader while

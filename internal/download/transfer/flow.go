@@ -57,7 +57,7 @@ func (f *flow) run(ctx context.Context, body io.Reader) error {
 		case errors.Is(err, io.EOF):
 			return f.ended(ctx)
 		case err != nil:
-			return f.broke(ctx, err)
+			return f.w.lost(ctx, err)
 		}
 	}
 }
@@ -194,26 +194,6 @@ func (f *flow) ended(ctx context.Context) error {
 	f.w.mu.Lock()
 	defer f.w.mu.Unlock()
 	return f.w.wholeAtLocked(off)
-}
-
-// broke is a body that has no end. One that never said where that would be may have brought everything.
-func (f *flow) broke(ctx context.Context, err error) error {
-	f.mu.Lock()
-	off := f.off
-	f.mu.Unlock()
-	if f.end >= 0 || f.w.ctx.Err() != nil {
-		return f.w.lost(ctx, err)
-	}
-	f.w.mu.Lock()
-	whole, readErr := f.w.isWholeLocked(off)
-	if whole {
-		readErr = f.w.wholeAtLocked(off)
-	}
-	f.w.mu.Unlock()
-	if whole || readErr != nil {
-		return readErr
-	}
-	return f.w.lost(ctx, err)
 }
 
 // watch ends a request that brings nothing for too long. Only what is spent in

@@ -71,8 +71,8 @@ type Request struct {
 	Connections int
 	// MaxBytes is the longest file that is taken; 0 means any.
 	MaxBytes int64
-	// SHA256, if set, is the digest of the file, in small hexadecimal digits. Where nobody says how long the file is, it tells
-	// whether an answer that broke had brought everything. It judges nothing else.
+	// SHA256, if set, is the digest of the file, in small hexadecimal digits. Where an answer has failed it tells whether everything
+	// had come, whatever was said of the length. It judges nothing else.
 	SHA256 string
 	// Stall is for how long a connection may bring no byte, or no answer, until
 	// it is given up and tried again; 0 means for ever. It doubles with each try that brings

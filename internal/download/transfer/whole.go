@@ -8,15 +8,28 @@ import (
 	"io"
 )
 
-// whole is what was seen of the digest of a file whose length nobody says. No byte is read for it twice. Stream.mu guards it.
+// whole is what was seen of the digest of a file while answers failed. No byte is read for it twice. Stream.mu guards it.
 type whole struct {
 	sum        hash.Hash
 	upto       int64
 	generation int
 }
 
-// isWholeLocked tells by its digest whether the first bytes of the part file are all of the file. What has no known length comes
-// by one connection, and skips no disk.
+// endsHereLocked makes what has come the whole file if its digest says so, whatever length was announced for it: a server may
+// announce none, or one that is too long, and then go on to fail. The caller is the only connection. Where bytes have skipped the
+// disk nobody can tell; the file is then started again sooner or later, and does not skip it any more.
+func (w worker) endsHereLocked() (bool, error) {
+	if w.active > 1 || w.direct.skipped() || w.segs.prefix() != w.segs.done {
+		return false, nil
+	}
+	whole, err := w.isWholeLocked(w.segs.done)
+	if !whole || err != nil {
+		return false, err
+	}
+	return true, w.wholeAtLocked(w.segs.done)
+}
+
+// isWholeLocked tells by its digest whether the first bytes of the part file are all of the file.
 func (w worker) isWholeLocked(size int64) (bool, error) {
 	if w.r.SHA256 == "" || size == 0 {
 		return false, nil

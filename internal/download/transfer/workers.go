@@ -154,6 +154,13 @@ func (w worker) judge(t task, err error) (wait time.Duration, again bool) {
 		w.mu.Unlock()
 		return 0, false
 	}
+	if whole, err := w.endsHereLocked(); whole || err != nil {
+		w.mu.Unlock()
+		if err != nil {
+			w.fail(err)
+		}
+		return 0, false
+	}
 	progress := w.high > w.failedAt
 	w.failedAt = w.high
 	if progress {
@@ -235,7 +242,7 @@ func (w worker) startAgainLocked() error {
 	w.limit = 1
 	w.answers, w.unmeasured = 0, ""
 	w.resumed = 0
-	w.segs, w.direct.decided = segments{}, nil
+	w.segs, w.direct.decided, w.direct.consumed = segments{}, nil, 0
 	// From here on the old state says more than the part file holds, so that it
 	// is not believed if this process ends before the new one is written.
 	if err := w.part.Truncate(0); err != nil {
