@@ -214,6 +214,7 @@ func hostMeanings() []meaning {
 		{places.ErrNoStart, exitHost, plus("--dir", "DIR"), never},
 		{places.ErrLacking, exitHost, plus("--dir", "DIR"), never},
 		{places.ErrSquashed, exitHost, plus("--dir", "DIR"), never},
+		{places.ErrLinked, exitHost, hintLinked, never},
 		{places.ErrPlace, exitHost, plus("--dir", "DIR"), never},
 		{libraries.ErrNoPackages, exitHost, typed(func(s shell.System) string { return s.Do(shell.ShowRelease) }), never},
 		{libraries.ErrInstall, exitHost, same, never},

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
@@ -45,4 +47,19 @@ func hintTrust(call *session, err error) string {
 func hintPrivateTemp(call *session, err error) string {
 	file, s := refusalOf(err).Name, on(call)
 	return s.Do(shell.PutFile, "600", file, filepath.Join(s.Settings, filepath.Base(file)))
+}
+
+// hintLinked keeps everything where --dir leads to, if that is a link, or in a place of its own. What is there already is
+// moved by nobody but its owner, who sees the way to it.
+func hintLinked(call *session, err error) string {
+	if dir, absErr := optionsOf[placeOptions](call).absolute(); absErr == nil && dir != "" {
+		if target, linkErr := filepath.EvalSymlinks(dir); linkErr == nil && target != dir {
+			return againWith(call, "--dir", target)
+		}
+	}
+	var place *places.Error
+	if verb := firstOf(call.arguments...); verb != "install" && verb != "prepare" && errors.As(err, &place) {
+		return on(call).Do(shell.ShowWay, place.Path)
+	}
+	return rooted(call, againWith(call, "--dir", on(call).Elsewhere))
 }

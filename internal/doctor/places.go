@@ -102,7 +102,7 @@ func (h Host) remedy(e *places.Error) (check, fix string) {
 	case errors.Is(e, places.ErrNoExec):
 		return "directories", shell.Here().Mend(places.RemountFix(e))
 	case errors.Is(e, places.ErrSquashed), errors.Is(e, places.ErrPlace), errors.Is(e, places.ErrPlain),
-		errors.Is(e, places.ErrNoStart), errors.Is(e, places.ErrLacking):
+		errors.Is(e, places.ErrNoStart), errors.Is(e, places.ErrLacking), errors.Is(e, places.ErrLinked):
 		return "directories", h.Again("--dir", "DIR")
 	case h.Private:
 		return "directories", takeOver(e.Path)

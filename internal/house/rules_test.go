@@ -76,7 +76,7 @@ func arrows() []arrow {
 			"internal/transport", "internal/shell", "internal/jail",
 		}},
 		{"internal/userdata", []string{"internal/config", "internal/retry", "internal/shell"}},
-		{"internal/places", []string{"internal/acl", "internal/download", "internal/instance", "internal/account", "internal/shell", "internal/volume"}},
+		{"internal/places", []string{"internal/acl", "internal/download", "internal/folders", "internal/instance", "internal/account", "internal/shell", "internal/volume"}},
 		{"internal/supervise", []string{
 			"internal/register", "internal/instance", "internal/reaper", "internal/jail", "internal/secret", "internal/account", "internal/retry",
 			"internal/folders", "internal/removal", // to take away the config.sh of its tests

@@ -115,6 +115,9 @@ func Check(places []Place, user account.User) error {
 // CheckState is Check for where records and locks are, before the first of them is made.
 func CheckState(paths instance.Paths) error {
 	if instance.NewStore(paths.State).Exists() {
+		if problem := linked(paths.State); problem != nil {
+			return problem
+		}
 		return nil
 	}
 	return Check([]Place{{Path: paths.State}}, account.User{})
@@ -140,6 +143,10 @@ func Examine(places []Place, user account.User) []*Error {
 		path, err := volume.Existing(place.Path)
 		if err != nil {
 			add(&Error{Path: path, Reason: ErrPlace, Detail: err.Error()})
+			continue
+		}
+		if problem := linked(path); problem != nil {
+			add(problem)
 			continue
 		}
 		v, err := volume.Of(path)

@@ -19,30 +19,32 @@ type whole struct {
 // announce none, or one that is too long, and then go on to fail. The caller is the only connection. Where bytes have skipped the
 // disk nobody can tell; the file is then started again sooner or later, and does not skip it any more.
 func (w worker) endsHereLocked() (bool, error) {
-	if w.active > 1 || w.direct.skipped() || w.segs.prefix() != w.segs.done {
+	size := w.segs.done
+	if w.r.SHA256 == "" || size == 0 || w.active > 1 || w.direct.skipped() || w.segs.prefix() != size {
 		return false, nil
 	}
-	whole, err := w.isWholeLocked(w.segs.done)
-	if !whole || err != nil {
+	digest, err := w.whole.of(w.part, size, w.generation)
+	if err != nil || digest != w.r.SHA256 {
 		return false, err
 	}
-	return true, w.wholeAtLocked(w.segs.done)
+	return true, w.wholeAtLocked(size)
 }
 
-// isWholeLocked tells by its digest whether the first bytes of the part file are all of the file.
-func (w worker) isWholeLocked(size int64) (bool, error) {
-	if w.r.SHA256 == "" || size == 0 {
-		return false, nil
+// of is the digest of the first bytes of a part file, in whose place nothing else was put within a generation; empty if it has
+// fewer.
+func (w *whole) of(part io.ReaderAt, size int64, generation int) (string, error) {
+	if w.sum == nil || w.generation != generation || w.upto > size {
+		*w = whole{sum: sha256.New(), generation: generation}
 	}
-	if w.whole.sum == nil || w.whole.generation != w.generation || w.whole.upto > size {
-		w.whole = whole{sum: sha256.New(), generation: w.generation}
-	}
-	n, err := io.Copy(w.whole.sum, io.NewSectionReader(w.part, w.whole.upto, size-w.whole.upto))
-	w.whole.upto += n
+	n, err := io.Copy(w.sum, io.NewSectionReader(part, w.upto, size-w.upto))
+	w.upto += n
 	if err != nil {
-		return false, fmt.Errorf("reading the part file: %w", err)
+		return "", fmt.Errorf("reading the part file: %w", err)
 	}
-	return w.whole.upto == size && hex.EncodeToString(w.whole.sum.Sum(nil)) == w.r.SHA256, nil
+	if w.upto != size {
+		return "", nil
+	}
+	return hex.EncodeToString(w.sum.Sum(nil)), nil
 }
 
 // wholeAtLocked makes size the length of the file, all of which has come.

@@ -120,7 +120,7 @@ func TestLengthThatIsTooLong(t *testing.T) {
 		ranges      bool
 		connections int
 		first       func(http.ResponseWriter, *http.Request, []byte)
-		rest        int // what is answered to whoever asks for more
+		rest        int // what is answered to who asks for more
 		took        time.Duration
 	}{
 		"no ranges":                {false, 1, all, http.StatusOK, 0},
