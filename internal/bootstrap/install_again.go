@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"context"
+	"errors"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
@@ -78,12 +79,37 @@ func (i *installer) leaveFirst(ctx context.Context, room register.Room) error {
 	if !i.details.LeaveFirst {
 		return nil
 	}
-	if settings, err := i.kept().Settings(); err == nil && settings.URL == "" {
-		if err := register.DeleteByID(ctx, i.client, settings.ID); err != nil {
-			return err // the registration is still good, and stays
-		}
-		return i.kept().Forget()
+	record, err := i.host.Store.Load(i.plan.Name)
+	if err != nil {
+		return err
 	}
+	settings, err := i.kept().Settings()
+	switch {
+	case errors.Is(err, register.ErrNotConfigured):
+		// Its supervisor was about to register it again, and GitHub may have heard of that.
+		return leavePending(ctx, i, record)
+	case err == nil && settings.URL == "":
+		err = register.DeleteByID(ctx, i.client, settings.ID) // where it fails the registration is still good, and stays
+		if err == nil {
+			err = i.kept().Forget()
+		}
+	default:
+		err = leaveByProgram(ctx, i, room)
+	}
+	if err != nil || !record.Renewing && len(record.PendingDeletes) == 0 {
+		return err
+	}
+	return leavePending(ctx, i, record)
+}
+
+// leavePending takes away what a supervisor has left at GitHub beside the registration that is kept.
+func leavePending(ctx context.Context, i *installer, record instance.Record) error {
+	_, err := register.DeletePending(ctx, i.client, record) // the others of its name are for vacate
+	return err
+}
+
+// leaveByProgram has the runner's own program take the registration away.
+func leaveByProgram(ctx context.Context, i *installer, room register.Room) error {
 	token := i.removal
 	if !register.Lasts(token) { // a job was waited for
 		var err error

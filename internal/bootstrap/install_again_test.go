@@ -154,3 +154,39 @@ func TestInstallAgainFails(t *testing.T) {
 		})
 	}
 }
+
+// Where the supervisor registers the runner again until it is stopped for another registration, one of them is left in the end.
+func TestInstallAgainWhileTheRunnerIsRegisteredAgain(t *testing.T) {
+	t.Parallel()
+	for name, steps := range map[string][]func(*world){
+		"wholly":                            {begins, joins, keeps, notes},
+		"wholly, and it has listened":       {begins, joins, keeps, notes, waits},
+		"begun":                             {begins},
+		"begun, with what was kept dropped": {drops, begins},
+		"made":                              {drops, begins, joins},
+		"made, with what was kept before":   {begins, joins},
+		"kept":                              {begins, joins, keeps},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.withGitHub()
+			r := w.byConfig()
+			w.install(r)
+			w.manager.breaksAt("stop", func(n int) error {
+				if n == 0 {
+					w.do(steps)
+				}
+				return nil
+			})
+			r.Identity.Labels, r.Identity.NoDefaultLabels, r.Replace = []string{"gpu"}, true, plan.ReplaceOffline
+			w.install(r)
+			if listed := w.listed(); len(listed) != 1 || w.record().RunnerID != listed[0].ID || len(listed[0].Labels) == 3 {
+				t.Errorf("GitHub lists %+v, the record has %d", listed, w.record().RunnerID)
+			}
+		})
+	}
+}
+
+// drops is a supervisor that forgets a registration which has done its job.
+func drops(w *world) { mustDo(w.t, instance.KeptRegistration(w.store, runnerName).Drop()) }
