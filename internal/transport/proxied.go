@@ -67,6 +67,9 @@ func (e *ProxyError) Is(target error) bool {
 // Unwrap is why there was no answer.
 func (e *ProxyError) Unwrap() error { return e.Cause }
 
+// Timeout is for who asks a [*url.Error], which looks at the error in it alone.
+func (e *ProxyError) Timeout() bool { return timedOut(e.Cause) }
+
 // Foreign tells whether the proxy wants to be shown who asks in ways alone that this program does not know.
 func (e *ProxyError) Foreign() bool {
 	return len(e.Takes) > 0 && !slices.ContainsFunc(e.Takes, func(way string) bool { return strings.EqualFold(way, "Basic") })

@@ -212,6 +212,15 @@ type shortError struct{ error }
 func (e shortError) Error() string { return strings.ToValidUTF8(e.error.Error()[:maxText], "") + "..." }
 func (e shortError) Unwrap() error { return e.error }
 
+// Timeout is for who asks a [*url.Error], which looks at the error in it alone.
+func (e shortError) Timeout() bool { return timedOut(e.error) }
+
+// timedOut tells whether an error, or one in it, is about a time that was over.
+func timedOut(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
 func sameHostOnly(req *http.Request, via []*http.Request) error {
 	first := via[0]
 	if len(via) > maxRedirects ||

@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -396,5 +398,37 @@ func TestRootsAreTrusted(t *testing.T) {
 			continue
 		}
 		resp.Body.Close()
+	}
+}
+
+// Whatever is done to the text of an error, it is as before to who asks for its kind: [*url.Error] asks the one in it alone.
+func TestErrorsKeepTheirKind(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a-very-long-name.", 20) + "test"
+	late := &net.OpError{Op: "read", Net: "tcp", Err: fmt.Errorf("%s: %w", long, os.ErrDeadlineExceeded)}
+	never := &net.DNSError{Err: "no such host", Name: long, IsNotFound: true}
+	proxy := &url.URL{Scheme: "http", Host: "proxy.test:3128"}
+	for name, c := range map[string]struct {
+		err     error
+		timeout bool
+	}{
+		"short":              {short(late), true},
+		"of another kind":    {short(never), false},
+		"proxy":              {&ProxyError{Proxy: proxy, Cause: late}, true},
+		"proxy, short":       {short(&ProxyError{Proxy: proxy, Cause: late}), true},
+		"proxy that answers": {&ProxyError{Proxy: proxy, Status: 403}, false},
+	} {
+		err := &url.Error{Op: "Get", URL: "https://x.test", Err: c.err}
+		var network net.Error
+		if err.Timeout() != c.timeout || !errors.As(err, &network) || network.Timeout() != c.timeout {
+			t.Errorf("%s: the time was over: %t, want %t", name, err.Timeout(), c.timeout)
+		}
+		if c.timeout != errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: errors.Is no longer finds what was behind it", name)
+		}
+	}
+	var dns *net.DNSError
+	if err := short(never); len(err.Error()) > maxText+len("...") || !errors.As(err, &dns) || dns != never {
+		t.Errorf("%v", err)
 	}
 }
