@@ -303,3 +303,23 @@ func TestDescribed(t *testing.T) {
 	_, err := startup.Described{Services: s}.State(t.Context(), svc.Unit{})
 	expect(t, err, errBroken)
 }
+
+// A runner that is held, as nothing can be written on its host, is not up: who installs it is told why at once.
+func TestHeldByItsHost(t *testing.T) {
+	for name, state := range map[string]instance.State{"drained already": instance.Drained, "about to be": instance.Idle} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newScene(t)
+				s.restart = func(context.Context) error {
+					s.is(svc.Running, 0)
+					s.lives(instance.Report{State: state, Draining: true, Faulty: true, Reason: "nothing can be written"})
+					return nil
+				}
+				_, _, err := s.startup().BringUp(t.Context())
+				if !errors.Is(err, syscall.EROFS) || err.Error() != `starting service "`+service+`": its runner takes no jobs: nothing can be written` {
+					t.Errorf("error %v", err)
+				}
+			})
+		})
+	}
+}

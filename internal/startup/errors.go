@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 )
 
 // Why a service is not what it was to be.
@@ -45,6 +46,16 @@ func (e *StartError) Error() string {
 }
 
 func (e *StartError) Unwrap() []error { return []error{ErrNotListening, e.Cause, e.Final} }
+
+// HeldError says that a service has started, and that its runner takes no jobs, as something is wrong with this host.
+type HeldError struct{ Service, Reason string }
+
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("starting service %q: its runner takes no jobs: %s", e.Service, e.Reason)
+}
+
+// Unwrap is what no start mends.
+func (e *HeldError) Unwrap() error { return syscall.EROFS }
 
 // LeftError is a failure after something was changed: it says what it has left.
 type LeftError struct {

@@ -141,6 +141,9 @@ func (s Startup) AwaitListening(ctx context.Context) error {
 // judge tells from a report, and from what the service manager says, whether there is
 // anything left to wait for.
 func (s Startup) judge(ctx context.Context, report instance.Report, alive bool) (over bool, err error) {
+	if alive && report.Faulty {
+		return true, &HeldError{Service: s.Record.Service, Reason: report.Reason}
+	}
 	if alive && (report.State == instance.Idle || report.State == instance.Busy) {
 		return true, nil
 	}

@@ -15,6 +15,40 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 )
 
+// A disk that takes nothing when a runner starts is found then, and not after the first jobs have failed.
+func TestReadOnlyAtStart(t *testing.T) {
+	if !mounttest.Own(t) {
+		return
+	}
+	disk := t.TempDir()
+	if err := syscall.Mount("disk", disk, "tmpfs", syscall.MS_RDONLY, "size=64k"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(disk, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	orders := make(chan supervise.Order, 1)
+	w := New([]string{disk}, func(o supervise.Order) { orders <- o }, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.Run(ctx)
+	}()
+	select {
+	case o := <-orders:
+		if o.Kind != supervise.Hold || !o.Fault || !strings.Contains(o.Reason, disk) {
+			t.Errorf("it orders %+v", o)
+		}
+	case <-time.After(lookEach / 4):
+		t.Error("it orders nothing")
+	}
+	cancel()
+	<-ended
+}
+
 // A runner is held while its disk takes nothing, and released when that is over: a real file system is made read-only, and made good
 // again. One that is full has it held no more than one that is well.
 func TestReadOnlyAndGoodAgain(t *testing.T) {
@@ -61,6 +95,7 @@ func TestReadOnlyAndGoodAgain(t *testing.T) {
 		return o
 	}
 
+	none("when it starts and all is well")
 	w.Hint(ill)
 	none("while all is well")
 	if err := os.WriteFile(filepath.Join(disk, "full"), make([]byte, 1<<20), 0o600); err == nil {
