@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -68,7 +67,8 @@ func (o *userDataOptions) options() []option {
 			on:    &o.exposeSecrets,
 		},
 		{
-			name: "format", value: "FORMAT", fallback: string(userdata.Plain), commands: "cloud-init",
+			name: "format", value: "FORMAT", fallback: string(userdata.Plain),
+			among: []string{string(userdata.Plain), string(userdata.Gzip), string(userdata.MIME)}, commands: "cloud-init",
 			usage: "plain, gzip (a third of the bytes), or mime (a multipart message, which other parts can be added to)",
 			text:  &o.format,
 		},
@@ -157,8 +157,6 @@ func (o *userDataOptions) check() error {
 	digest, err := hex.DecodeString(o.packageSHA256)
 	list, unread := hex.DecodeString(o.checksumsSHA256)
 	switch {
-	case !slices.Contains([]userdata.Format{userdata.Plain, userdata.Gzip, userdata.MIME}, userdata.Format(o.format)):
-		return usagef("--format: %q is not plain, gzip or mime", o.format)
 	case o.checksumsSHA256 != "" && (o.baked || o.packageURL != ""):
 		return usagef("--checksums-sha256 is of this program's release, which the machine does not fetch with --baked or --package")
 	case o.checksumsSHA256 != "" && (unread != nil || len(list) != sha256.Size):

@@ -42,11 +42,11 @@ func validateConfig(call *session, o *installOptions) error {
 		}
 		return usagef("reading the configuration file: %v", err)
 	}
-	err := o.checkAlone()
+	check := o.checkWithoutURL
 	if o.scope.url != "" {
-		_, err = o.request()
+		check = func() error { _, err := o.request(); return err }
 	}
-	if err != nil {
+	if err := check(); err != nil {
 		return err
 	}
 	fmt.Fprintf(call.out, "%s is understood\n", name)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os/exec"
 	"regexp"
@@ -84,9 +85,13 @@ func everyHint(t *testing.T, of shell.System, tell func(m meaning, arguments []s
 				}
 				call.arguments = arguments
 			}
+			detail := "process 17"
+			if errors.Is(m.of, plan.ErrOtherUpdate) { // which the hint keeps
+				detail = instance.UpdateRunner
+			}
 			for _, err := range []error{
 				fmt.Errorf("doing it: %w", m.of),
-				fmt.Errorf("doing it: %w", &refusal.Error{Object: "it", Reason: m.of, Detail: "process 17", Name: "web 1"}),
+				fmt.Errorf("doing it: %w", &refusal.Error{Object: "it", Reason: m.of, Detail: detail, Name: "web 1"}),
 			} {
 				tell(m, arguments, m.hint(call, err))
 			}

@@ -206,15 +206,23 @@ func (o *installOptions) check(scope github.Scope) error {
 	return o.identity.check(scope)
 }
 
+// checkWithoutURL checks what can be known of all options while nobody says what the runner belongs to.
+func (o *installOptions) checkWithoutURL() error {
+	if err := o.checkAlone(); err != nil {
+		return err
+	}
+	if _, err := o.source.source(); err != nil {
+		return err
+	}
+	if err := o.lifecycle.check(); err != nil {
+		return err
+	}
+	return o.report.check()
+}
+
 // checkAlone checks what does not depend on the scope.
 func (o *installOptions) checkAlone() error {
 	if err := o.account.check(); err != nil {
-		return err
-	}
-	if o.count.count < 1 {
-		return usagef("--count: at least one runner")
-	}
-	if err := o.identity.checkMetadata(); err != nil {
 		return err
 	}
 	if err := plan.CheckTemplates(firstOf(o.name.name, defaultTemplate), o.identity.labels); err != nil {

@@ -22,7 +22,7 @@ type option struct {
 	choices  []string
 	under    heading  // its part of help
 	short    string   // a letter that is the same as its name; most have none
-	among    []string // what a shell completes its value to
+	among    []string // the only values that it, or each of its list, can have
 	commands string   // which commands have it, separated by blanks; "cache-list" is cache list
 	given    given    // what root does with the path that it is; zero for what is none
 	once     bool     // it is about one call: a later install that is not told of it does not keep it
@@ -33,7 +33,10 @@ type option struct {
 	list  *[]string // separated by commas, or given again
 	lines *[]string // one in each, or given again
 	span  *time.Duration
-	count *int // not negative
+	count *int
+
+	least, most int           // of a count; no most is mostCount
+	shortest    time.Duration // of a span
 }
 
 // group is a struct of options that are about one thing. A command is made with

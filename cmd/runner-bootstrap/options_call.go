@@ -1,8 +1,6 @@
 package main
 
 import (
-	"slices"
-	"strings"
 	"time"
 )
 
@@ -48,7 +46,7 @@ func (o *callOptions) options() []option {
 			text:    &o.config,
 		},
 		{
-			name: "timeout", once: true, value: "DURATION", fallback: "15m", commands: "cache-prune drain restart " + networkCommands,
+			name: "timeout", once: true, value: "DURATION", fallback: "15m", shortest: time.Millisecond, commands: "cache-prune drain restart " + networkCommands,
 			usage: "give up after this long; waiting for rate limits counts",
 			span:  &o.timeout,
 		},
@@ -70,22 +68,5 @@ func (o *callOptions) options() []option {
 			usage: "debug, info, warn or error",
 			text:  &o.logLevel,
 		},
-	}
-}
-
-func (o *callOptions) check() error {
-	o.logFormat, o.logLevel = strings.ToLower(o.logFormat), strings.ToLower(o.logLevel) // as choices are, and as many programs write WARN
-	if o.timeout == 0 {
-		return usagef("--timeout: nothing can be done in no time; give at least 1s")
-	}
-	if !slices.Contains(logFormats(), o.logFormat) {
-		all := logFormats()
-		return usagef("--log-format: %q is not %s or %s", o.logFormat, strings.Join(all[:len(all)-1], ", "), all[len(all)-1])
-	}
-	switch o.logLevel {
-	case "debug", "info", "warn", "error":
-		return nil
-	default:
-		return usagef("--log-level: %q is not debug, info, warn or error", o.logLevel)
 	}
 }

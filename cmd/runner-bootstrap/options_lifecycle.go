@@ -5,10 +5,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/runner-bootstrap/runner-bootstrap/internal/departure"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 )
@@ -93,18 +91,6 @@ func (o *lifecycleOptions) options() []option {
 func (o *lifecycleOptions) check() error {
 	if o.onExitPreempted && (o.onExit == "" || o.onExit == "none") {
 		return usagef("--on-exit-preempted needs --on-exit")
-	}
-	switch o.preemption {
-	case departure.Auto, departure.Off:
-	default:
-		if _, err := metadata.ParseCloud(o.preemption); err != nil {
-			return usagef("--preemption: %q is not auto, off, aws, gcp or azure", o.preemption)
-		}
-	}
-	for _, word := range o.allow {
-		if !slices.Contains([]string{plan.AllowSudo, plan.AllowDocker, plan.AllowDBus, plan.AllowAll}, word) {
-			return usagef("--allow: %q is not sudo, docker, dbus or all", word)
-		}
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func (o *countOptions) options() []option {
 		name: "count", value: "N", fallback: "1", commands: "install cloud-init",
 		usage: "how many runners of this kind this host has, each with a service; those above N are removed; " +
 			"left out: as many as there are",
-		count: &o.count,
+		count: &o.count, least: 1,
 	}}
 }
 
@@ -65,7 +65,7 @@ func (o *identityOptions) options() []option {
 		{
 			name: "metadata-wait", value: "DURATION", fallback: "30s", commands: "install cloud-init",
 			usage: "how long to wait for the cloud's metadata service, which may be late at boot",
-			span:  &o.metadataWait,
+			span:  &o.metadataWait, shortest: time.Millisecond,
 		},
 		{
 			name: "no-default-labels", commands: "install cloud-init jitconfig",
@@ -117,17 +117,6 @@ func (o *identityOptions) check(scope github.Scope) error {
 	return github.CheckLabels(github.Distinct(plain), 0)
 }
 
-// checkMetadata checks how a cloud is to be asked.
-func (o *identityOptions) checkMetadata() error {
-	switch {
-	case !slices.Contains([]string{plan.MetadataOff, plan.MetadataAuto, plan.MetadataRequired}, o.metadata):
-		return usagef("--metadata: %q is not auto, required or off", o.metadata)
-	case o.metadataWait <= 0:
-		return usagef("--metadata-wait: a duration above zero")
-	}
-	return nil
-}
-
 // registrationOptions say how a runner is registered, and what its jobs get.
 type registrationOptions struct {
 	replace       string
@@ -174,9 +163,6 @@ func (o *registrationOptions) options() []option {
 }
 
 func (o *registrationOptions) check() error {
-	if !slices.Contains([]string{"", instance.UpdateAgent, instance.UpdateRunner, instance.UpdateOff}, o.update) {
-		return usagef("--update: %q is not agent, runner or off", o.update)
-	}
 	for _, variable := range o.env {
 		key, value, found := strings.Cut(variable, "=")
 		switch {

@@ -55,12 +55,12 @@ func (o *sourceOptions) options() []option {
 		{
 			name: "connections", once: true, value: "N", fallback: "8", commands: "install cloud-init prepare",
 			usage: "most connections of a download; more than one are used only while it is slow; at most 8",
-			count: &o.connections,
+			count: &o.connections, least: 1, most: maxConnections,
 		},
 		{
 			name: "stall-timeout", once: true, value: "DURATION", fallback: "5m", commands: "install cloud-init prepare",
 			usage: "longest silence of a download before it is tried again; the first is 30s, each next one is twice as long, up to this",
-			span:  &o.stallTimeout,
+			span:  &o.stallTimeout, shortest: time.Second,
 		},
 		{
 			name: "no-sync", once: true, commands: "install cloud-init prepare",
@@ -82,10 +82,6 @@ func (o *sourceOptions) source() (download.Source, error) {
 		return download.Source{}, usagef("--archive and --mirror: the runner comes from one place")
 	case o.mirrorHeaders != "" && o.mirror == "":
 		return download.Source{}, usagef("--mirror-header-file: needs --mirror")
-	case o.stallTimeout < time.Second:
-		return download.Source{}, usagef("--stall-timeout: %s is under a second", o.stallTimeout)
-	case o.connections < 1 || o.connections > maxConnections:
-		return download.Source{}, usagef("--connections: %d is not 1 to %d", o.connections, maxConnections)
 	}
 	if o.mirror != "" {
 		if _, err := download.ParseMirror(o.mirror); err != nil {

@@ -135,13 +135,9 @@ func (call *session) command(use, short, long string, groups []group, do func(co
 		RunE: func(c *cobra.Command, _ []string) error {
 			call.running, call.options = c, groups
 			if err := resolve(c, call); err != nil {
-				return err
+				return call.placed(err)
 			}
-			o := optionsOf[callOptions](call)
-			if err := o.check(); err != nil {
-				return err
-			}
-			call.console = newConsole(call.err, *o)
+			call.console = newConsole(call.err, *optionsOf[callOptions](call))
 			if err := checkVariables(call); err != nil {
 				return err
 			}
@@ -150,7 +146,7 @@ func (call *session) command(use, short, long string, groups []group, do func(co
 			if use == "install" || use == "uninstall" || use == "prepare" {
 				ignoreBrokenPipe() // what has begun is finished, read or not; a list may end with its reader
 			}
-			return do(c.Context())
+			return call.placed(do(c.Context()))
 		},
 	}
 	setDefaults(groups...)

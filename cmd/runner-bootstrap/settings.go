@@ -74,14 +74,25 @@ func (b *binding) Set(typed string) error {
 	case len(b.choices) > 0:
 		choice, err := b.choose(typed)
 		b.typed, *b.text = choice, choice
-		return b.bare(err)
+		return b.refused(err)
+	case b.text != nil && len(b.among) > 0:
+		word, err := b.oneOf(typed)
+		*b.text = word
+		return b.refused(err)
 	case b.text != nil:
 		*b.text = typed
 	case b.list != nil:
 		for word := range strings.FieldsFuncSeq(typed, func(r rune) bool { return r == ',' || r == '\n' }) {
-			if word = strings.TrimSpace(word); word != "" {
-				*b.list = append(*b.list, word)
+			if word = strings.TrimSpace(word); word == "" {
+				continue
 			}
+			if len(b.among) > 0 {
+				var err error
+				if word, err = b.oneOf(word); err != nil {
+					return b.refused(err)
+				}
+			}
+			*b.list = append(*b.list, word)
 		}
 	case b.lines != nil:
 		for line := range strings.Lines(typed) {
@@ -93,18 +104,15 @@ func (b *binding) Set(typed string) error {
 	case b.on != nil:
 		on, err := readSwitch(typed)
 		*b.on = on
-		return b.bare(err)
+		return b.refused(err)
 	case b.count != nil:
-		count, err := strconv.ParseUint(typed, 10, 16)
-		*b.count = int(count)
-		return b.bare(err)
+		count, err := b.readCount(typed)
+		*b.count = count
+		return b.refused(err)
 	case b.span != nil:
-		span, err := readSpan(typed)
+		span, err := b.readTime(typed)
 		*b.span = span
-		if err == nil && span < 0 {
-			return errors.New("a time is not negative")
-		}
-		return b.bare(err)
+		return b.refused(err)
 	}
 	return nil
 }
@@ -164,14 +172,6 @@ func readSpan(typed string) (time.Duration, error) {
 		err = errors.New("what follows days is added to them")
 	}
 	return span + more, err
-}
-
-// bare leaves out the name of the function that did not understand a value, and says what would be.
-func (b *binding) bare(err error) error {
-	if err == nil {
-		return nil
-	}
-	return errors.New("not understood" + b.example())
 }
 
 // commandKey is what declarations call a command: "install", "cache-list".

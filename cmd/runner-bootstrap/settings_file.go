@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -178,22 +177,4 @@ func (b *binding) whole(item config.Item, text string) error {
 		return item.Errorf("value %q has blanks around it, which it cannot keep", item.Text)
 	}
 	return nil
-}
-
-// example shows a value that would be understood.
-func (b *binding) example() string {
-	switch {
-	case b.on != nil:
-		return "; it is true or false"
-	case len(b.choices) > 0:
-		return "; it is " + strings.Join(b.choices, " or ")
-	case b.span != nil:
-		if _, err := strconv.ParseUint(b.typed, 10, 64); err == nil {
-			return "; it is a time with its unit, such as " + b.typed + "s or " + b.typed + "m"
-		}
-		return "; it is a time with its unit, such as 90s or 15m"
-	case b.count != nil:
-		return "; it is a whole number from 0 to 65535"
-	}
-	return ""
 }

@@ -103,7 +103,7 @@ func pointerToHelp(path string) string {
 func noFlag(call *session, c *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
-		return usagef("%v", err)
+		return badValue(err)
 	}
 	if c.HasSubCommands() {
 		return flagTooSoon(call, c, unknown)
