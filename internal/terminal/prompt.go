@@ -31,12 +31,18 @@ type Prompt struct {
 
 // Ask returns the line that is typed, without blanks around it. Its end, and that of ctx, are errors.
 func (p *Prompt) Ask(ctx context.Context, question string) (string, error) {
+	from := behindBlanks(p.In)
 	p.put(question)
-	return p.await(ctx, func() (string, error) { return readLine(p.In) })
+	text, ended, err := p.await(ctx, func() (string, error) { return readLine(from) })
+	if !ended {
+		fmt.Fprintln(p.Out) // the terminal has shown no end of a line
+	}
+	return text, err
 }
 
 // AskSecret is Ask for what is not to be seen.
 func (p *Prompt) AskSecret(ctx context.Context, question string) (string, error) {
+	from := behindBlanks(p.In)
 	p.put(question + " (not shown as you type or paste):")
 	fd := int(p.In.Fd())
 	before, err := term.GetState(fd)
@@ -45,7 +51,7 @@ func (p *Prompt) AskSecret(ctx context.Context, question string) (string, error)
 	}
 	// Who interrupts it gets a terminal that shows again what is typed.
 	defer func() { _ = term.Restore(fd, before) }()
-	text, err := p.await(ctx, func() (string, error) { return readSecret(p.In) })
+	text, _, err := p.await(ctx, func() (string, error) { return readSecret(p.In, from) })
 	fmt.Fprintln(p.Out)
 	return text, err
 }
@@ -55,7 +61,8 @@ func (p *Prompt) put(question string) {
 	fmt.Fprint(p.Out, Fitted(question, Columns(p.Out))+" ")
 }
 
-func (p *Prompt) await(ctx context.Context, read func() (string, error)) (string, error) {
+// await returns what is read, and whether a line had its end.
+func (p *Prompt) await(ctx context.Context, read func() (string, error)) (text string, ended bool, err error) {
 	type result struct {
 		text string
 		err  error
@@ -66,22 +73,27 @@ func (p *Prompt) await(ctx context.Context, read func() (string, error)) (string
 	done := make(chan result, 1)
 	go func() {
 		text, err := read()
-		done <- result{strings.TrimSpace(text), err}
+		done <- result{answerIn(text), err}
 	}()
 	select {
 	case <-ctx.Done():
-		fmt.Fprintln(p.Out)
-		return "", ctx.Err()
+		return "", false, ctx.Err()
 	case got := <-done:
 		if p.Open != nil {
 			p.Open.Store(false)
 		}
 		if got.err != nil && !errors.Is(got.err, io.EOF) {
-			return "", fmt.Errorf("reading from the terminal: %w", got.err)
+			return "", false, fmt.Errorf("reading from the terminal: %w", got.err)
 		}
-		return got.text, nil
+		return got.text, got.err == nil, nil
 	}
 }
+
+// pasteMarks are what a terminal puts around what is pasted, if a program before has asked for that and did not take it back.
+var pasteMarks = strings.NewReplacer("\x1b[200~", "", "\x1b[201~", "") //nolint:gochecknoglobals // a table
+
+// answerIn is what was meant by a line: no mark and no blank that came with a paste.
+func answerIn(line string) string { return strings.TrimSpace(pasteMarks.Replace(line)) }
 
 // readLine reads no byte beyond the line: what comes next may be the answer to another question.
 func readLine(in io.Reader) (string, error) {
