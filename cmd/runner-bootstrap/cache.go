@@ -40,7 +40,7 @@ func (o *keepOptions) options() []option {
 	return []option{{
 		name: "keep", value: "N", fallback: "1", commands: "cache-prune",
 		usage: "runner versions to keep of each platform, the newest ones",
-		count: &o.keep,
+		count: &count{at: &o.keep},
 	}}
 }
 

@@ -304,9 +304,9 @@ func (o option) setting() any {
 	case o.on != nil:
 		return *o.on
 	case o.count != nil:
-		return *o.count
+		return *o.count.at
 	case o.span != nil:
-		return o.span.String()
+		return o.span.at.String()
 	case o.list != nil:
 		return *o.list
 	case o.lines != nil:

@@ -288,9 +288,9 @@ func (o option) telling(words []string) string {
 	case o.lines != nil:
 		one.lines = new([]string)
 	case o.span != nil:
-		one.span = new(time.Duration)
+		one.span = &span{at: new(time.Duration), least: o.span.least}
 	case o.count != nil:
-		one.count = new(int)
+		one.count = &count{at: new(int), least: o.count.least, most: o.count.most}
 	}
 	bound := &binding{option: one}
 	if len(words) == 0 && o.fallback != "" {

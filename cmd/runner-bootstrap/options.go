@@ -32,11 +32,20 @@ type option struct {
 	on    *bool
 	list  *[]string // separated by commas, or given again
 	lines *[]string // one in each, or given again
-	span  *time.Duration
-	count *int
+	span  *span
+	count *count
+}
 
-	least, most int           // of a count; no most is mostCount
-	shortest    time.Duration // of a span
+// span is where a time goes, and how short it may be.
+type span struct {
+	at    *time.Duration
+	least time.Duration
+}
+
+// count is where a whole number goes, and between what it is; no most is mostCount.
+type count struct {
+	at          *int
+	least, most int
 }
 
 // group is a struct of options that are about one thing. A command is made with

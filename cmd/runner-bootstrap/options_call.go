@@ -46,9 +46,9 @@ func (o *callOptions) options() []option {
 			text:    &o.config,
 		},
 		{
-			name: "timeout", once: true, value: "DURATION", fallback: "15m", shortest: time.Millisecond, commands: "cache-prune drain restart " + networkCommands,
+			name: "timeout", once: true, value: "DURATION", fallback: "15m", commands: "cache-prune drain restart " + networkCommands,
 			usage: "give up after this long; waiting for rate limits counts",
-			span:  &o.timeout,
+			span:  &span{at: &o.timeout, least: time.Millisecond},
 		},
 		{
 			name: "no-progress", once: true, commands: everyCommand,

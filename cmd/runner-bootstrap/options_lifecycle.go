@@ -40,17 +40,17 @@ func (o *lifecycleOptions) options() []option {
 		{
 			name: "max-jobs", value: "N", fallback: "0", commands: "install cloud-init",
 			usage: "end after so many jobs; 0 is no limit",
-			count: &o.maxJobs,
+			count: &count{at: &o.maxJobs},
 		},
 		{
 			name: "max-idle", value: "DURATION", fallback: "0s", commands: "install cloud-init",
 			usage: "end after so long without a job; 0 is no limit",
-			span:  &o.maxIdle,
+			span:  &span{at: &o.maxIdle},
 		},
 		{
 			name: "max-lifetime", value: "DURATION", fallback: "0s", commands: "install cloud-init",
 			usage: "end after so long; a running job may finish; 0 is no limit",
-			span:  &o.maxLifetime,
+			span:  &span{at: &o.maxLifetime},
 		},
 		{
 			name: "on-exit", value: "COMMAND", commands: "install cloud-init",
@@ -65,7 +65,7 @@ func (o *lifecycleOptions) options() []option {
 		{
 			name: "drain-timeout", value: "DURATION", fallback: defaultDrain, commands: "install cloud-init",
 			usage: "how long a running job may go on when the service stops",
-			span:  &o.drainTimeout,
+			span:  &span{at: &o.drainTimeout},
 		},
 		{
 			name: "deregister-on-stop", commands: "install cloud-init",

@@ -35,7 +35,7 @@ func (o *countOptions) options() []option {
 		name: "count", value: "N", fallback: "1", commands: "install cloud-init",
 		usage: "how many runners of this kind this host has, each with a service; those above N are removed; " +
 			"left out: as many as there are",
-		count: &o.count, least: 1,
+		count: &count{at: &o.count, least: 1},
 	}}
 }
 
@@ -65,7 +65,7 @@ func (o *identityOptions) options() []option {
 		{
 			name: "metadata-wait", value: "DURATION", fallback: "30s", commands: "install cloud-init",
 			usage: "how long to wait for the cloud's metadata service, which may be late at boot",
-			span:  &o.metadataWait, shortest: time.Millisecond,
+			span:  &span{at: &o.metadataWait, least: time.Millisecond},
 		},
 		{
 			name: "no-default-labels", commands: "install cloud-init jitconfig",

@@ -55,12 +55,12 @@ func (o *sourceOptions) options() []option {
 		{
 			name: "connections", once: true, value: "N", fallback: "8", commands: "install cloud-init prepare",
 			usage: "most connections of a download; more than one are used only while it is slow; at most 8",
-			count: &o.connections, least: 1, most: maxConnections,
+			count: &count{at: &o.connections, least: 1, most: maxConnections},
 		},
 		{
 			name: "stall-timeout", once: true, value: "DURATION", fallback: "5m", commands: "install cloud-init prepare",
 			usage: "longest silence of a download before it is tried again; the first is 30s, each next one is twice as long, up to this",
-			span:  &o.stallTimeout, shortest: time.Second,
+			span:  &span{at: &o.stallTimeout, least: time.Second},
 		},
 		{
 			name: "no-sync", once: true, commands: "install cloud-init prepare",

@@ -19,9 +19,14 @@ func TestOptions(t *testing.T) {
 			}
 			names[o.name] = true
 			targets := 0
-			for place, set := range map[any]bool{
-				o.text: o.text != nil, o.on: o.on != nil, o.list: o.list != nil, o.lines: o.lines != nil, o.span: o.span != nil, o.count: o.count != nil,
-			} {
+			all := map[any]bool{o.text: o.text != nil, o.on: o.on != nil, o.list: o.list != nil, o.lines: o.lines != nil}
+			if o.span != nil {
+				all[o.span.at] = true
+			}
+			if o.count != nil {
+				all[o.count.at] = true
+			}
+			for place, set := range all {
 				if set {
 					targets++
 					if places[place] != "" {

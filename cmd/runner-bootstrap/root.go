@@ -135,7 +135,7 @@ func (call *session) command(use, short, long string, groups []group, do func(co
 		RunE: func(c *cobra.Command, _ []string) error {
 			call.running, call.options = c, groups
 			if err := resolve(c, call); err != nil {
-				return call.placed(err)
+				return placed(call, err)
 			}
 			call.console = newConsole(call.err, *optionsOf[callOptions](call))
 			if err := checkVariables(call); err != nil {
@@ -146,7 +146,7 @@ func (call *session) command(use, short, long string, groups []group, do func(co
 			if use == "install" || use == "uninstall" || use == "prepare" {
 				ignoreBrokenPipe() // what has begun is finished, read or not; a list may end with its reader
 			}
-			return call.placed(do(c.Context()))
+			return placed(call, do(c.Context()))
 		},
 	}
 	setDefaults(groups...)

@@ -54,12 +54,12 @@ func (o *pruneOptions) options() []option {
 		{
 			name: "confirm-after", value: "DURATION", fallback: "1m", commands: "runners-prune",
 			usage: "time between the two checks; a runner must be offline at both",
-			span:  &o.confirmAfter,
+			span:  &span{at: &o.confirmAfter},
 		},
 		{
 			name: "never-started", value: "DURATION", fallback: "15m", commands: "runners-prune",
 			usage: "the same for a runner that has never connected: its machine may still be booting",
-			span:  &o.neverStarted,
+			span:  &span{at: &o.neverStarted},
 		},
 	}
 }

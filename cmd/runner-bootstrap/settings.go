@@ -107,11 +107,11 @@ func (b *binding) Set(typed string) error {
 		return b.refused(err)
 	case b.count != nil:
 		count, err := b.readCount(typed)
-		*b.count = count
+		*b.count.at = count
 		return b.refused(err)
 	case b.span != nil:
 		span, err := b.readTime(typed)
-		*b.span = span
+		*b.span.at = span
 		return b.refused(err)
 	}
 	return nil

@@ -36,33 +36,39 @@ func (o *option) oneOf(typed string) (string, error) {
 
 // readCount reads a whole number within the bounds of the option.
 func (o *option) readCount(typed string) (int, error) {
-	count, err := strconv.ParseUint(typed, 10, 16)
+	n, err := strconv.ParseUint(typed, 10, 16)
 	switch {
 	case errors.Is(err, strconv.ErrRange):
 		return 0, errOutOfRange
-	case err == nil && (int(count) < o.least || int(count) > o.greatest()):
+	case err == nil && (int(n) < o.count.least || int(n) > o.count.greatest()):
 		err = errOutOfRange
 	}
-	return int(count), err
+	return int(n), err
 }
 
-func (o *option) greatest() int {
-	if o.most > 0 {
-		return o.most
+func (c *count) greatest() int {
+	if c.most > 0 {
+		return c.most
 	}
 	return mostCount
 }
 
+// example is a number that would be taken.
+func (c *count) example() int {
+	const few = 2
+	return min(c.greatest(), max(c.least, few))
+}
+
 // readTime reads a time that is as long as the option needs it.
 func (o *option) readTime(typed string) (time.Duration, error) {
-	span, err := readSpan(typed)
+	took, err := readSpan(typed)
 	switch {
-	case err == nil && span < 0:
+	case err == nil && took < 0:
 		err = errOutOfRange
-	case err == nil && span < o.shortest:
+	case err == nil && took < o.span.least:
 		err = errTooShort
 	}
-	return span, err
+	return took, err
 }
 
 // refused is what is wrong with a value, and what would be right.
@@ -71,7 +77,7 @@ func (b *binding) refused(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, errTooShort):
-		return fmt.Errorf("too short; it is at least %s, such as 90s or 15m", b.shortest)
+		return fmt.Errorf("too short; it is at least %s, such as 90s or 15m", b.span.least)
 	case errors.Is(err, errOutOfRange):
 		return errors.New(err.Error() + b.example())
 	}
@@ -92,7 +98,7 @@ func (b *binding) example() string {
 	case b.span != nil:
 		return "; it is a time with its unit, such as " + b.spanExample()
 	case b.count != nil:
-		return fmt.Sprintf("; it is a whole number from %d to %d, such as %d", b.least, b.greatest(), min(b.greatest(), max(b.least, 2))) //nolint:mnd // any
+		return fmt.Sprintf("; it is a whole number from %d to %d, such as %d", b.count.least, b.count.greatest(), b.count.example())
 	}
 	return ""
 }
@@ -166,7 +172,7 @@ func (e *placedError) Error() string { return e.at + ": " + e.err.Error() }
 func (e *placedError) Unwrap() error { return e.err }
 
 // placed says where an option is from that is refused, unless it was typed.
-func (call *session) placed(err error) error {
+func placed(call *session, err error) error {
 	if err == nil {
 		return nil
 	}

@@ -14,7 +14,7 @@ func TestValuesAreRefusedAlike(t *testing.T) {
 	}
 	seen := 0
 	for _, o := range declaredOptions() {
-		want := ""
+		var want string
 		switch {
 		case o.count != nil:
 			if want = numbers[o.name]; want == "" {
@@ -50,12 +50,12 @@ func TestValuesAreRefusedAlike(t *testing.T) {
 
 // Each bound is the option's own, and what is on it is taken.
 func TestBoundsOfValues(t *testing.T) {
-	count, text := 0, ""
+	number, text := 0, ""
 	for value, want := range map[string]string{
 		"1": "", "8": "", "0": "out of range; it is a whole number from 1 to 8, such as 2", "9": "out of range; it is a whole number from 1 to 8, such as 2",
 		"-1": "not understood; it is a whole number from 1 to 8, such as 2", "99999999999999999999": "out of range; it is a whole number from 1 to 8, such as 2",
 	} {
-		err := (&binding{option: option{name: "n", count: &count, least: 1, most: 8}}).Set(value)
+		err := (&binding{option: option{name: "n", count: &count{at: &number, least: 1, most: 8}}}).Set(value)
 		if got := fmt.Sprint(err); got != want && (err != nil || want != "") {
 			t.Errorf("%q: %v, want %q", value, err, want)
 		}

@@ -49,7 +49,8 @@ func (w *Watcher) Hint(err error) {
 	}
 }
 
-// Run looks at once, and again and again until ctx ends. The runner is held while a folder cannot be written to, and released when all can be again.
+// Run looks at once, and again and again until ctx ends. The runner is held while a folder cannot be written to, and released when
+// all can be again.
 func (w *Watcher) Run(ctx context.Context) {
 	held := ""
 	tick := time.NewTimer(0)
