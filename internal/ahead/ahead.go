@@ -103,10 +103,14 @@ func (a *Copies) Take(ctx context.Context, asset download.Asset, to string) (boo
 	a.wait(ctx)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.working() || a.made == (download.Asset{}) || a.made.Version != asset.Version || a.made.SHA256 != asset.SHA256 {
+	if a.working() {
 		return false, nil
 	}
-	a.made = download.Asset{}
+	made := a.made
+	a.made = download.Asset{} // one of another version is of no use any more: Begin makes the next one in its place
+	if made.Version == "" || made.Version != asset.Version || made.SHA256 != asset.SHA256 {
+		return false, nil
+	}
 	if err := inuse.Rename(a.next(), to); err != nil {
 		return false, fmt.Errorf("taking the next copy of the runner: %w", err)
 	}

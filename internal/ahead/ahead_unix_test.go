@@ -70,6 +70,19 @@ func TestAhead(t *testing.T) {
 	if taken(t, a, "2.338.0", next) {
 		t.Error("a copy of another version was taken")
 	}
+	made := a.Make // and it is of no use any more
+	a.Make = func(ctx context.Context, there string) (download.Asset, error) {
+		asset, err := made(ctx, there)
+		asset.Version = "2.338.0"
+		return asset, err
+	}
+	a.Begin()
+	if !taken(t, a, "2.338.0", next) {
+		t.Error("the copy of another version is still in the way")
+	}
+	if err := os.RemoveAll(next); err != nil {
+		t.Fatal(err)
+	}
 	a.End()
 	absent(t, a.Dir, next)
 }

@@ -172,3 +172,35 @@ func TestSwapRooted(t *testing.T) {
 		}
 	}
 }
+
+// What cannot be put into its place leaves the version of before, as a whole.
+func TestUpdateRootedFails(t *testing.T) {
+	if !mounttest.Own(t) {
+		return
+	}
+	top := t.TempDir()
+	dir, next := filepath.Join(top, "web-1"), filepath.Join(top, ".web-1.next")
+	for file, text := range map[string]string{
+		"web-1/bin/Runner.Listener": "1", "web-1/externals/node": "1", "web-1/config.sh": "1", "tools/x": "precious",
+		".web-1.next/bin/Runner.Listener": "2", ".web-1.next/externals/node": "2", ".web-1.next/config.sh": "2", ".web-1.next/new.sh": "2",
+	} {
+		write(t, filepath.Join(top, file), text)
+	}
+	if err := syscall.Mount(filepath.Join(top, "tools"), filepath.Join(dir, "bin"), "", syscall.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := UpdateRooted(dir, next); err == nil || !strings.Contains(err.Error(), `putting "bin" into its place`) {
+		t.Errorf("with something mounted on bin: %v", err)
+	}
+	if err := syscall.Unmount(filepath.Join(dir, "bin"), 0); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{"bin/Runner.Listener": "1", "externals/node": "1", "config.sh": "1", "new.sh": ""} {
+		if got := read(t, filepath.Join(dir, file)); got != want {
+			t.Errorf("%s is %q, want %q", file, got, want)
+		}
+	}
+	if err := UpdateRooted(dir, next); err != nil || read(t, filepath.Join(dir, "new.sh")) != "2" || read(t, filepath.Join(top, "tools/x")) != "precious" {
+		t.Errorf("done again: %v", err)
+	}
+}

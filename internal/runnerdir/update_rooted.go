@@ -16,8 +16,8 @@ import (
 )
 
 // UpdateRooted brings a root whose files are root's to what next holds: what both have changes places, one name after the
-// other and the programs last, and what is root's and next has not goes. What others have added stays. After a failure, or
-// a kill, it may be done again.
+// other and the programs last, and what is root's and next has not goes. What others have added stays. After a failure what has changed
+// places has changed back, but below an overlay; after a kill it is to be done again.
 func UpdateRooted(root, next string) error {
 	parent, path, err := folders.Open(filepath.Dir(root))
 	if err != nil {
@@ -36,25 +36,16 @@ func UpdateRooted(root, next string) error {
 			names = append(names, entry.Name())
 		}
 	}
+	var back []func() error
 	for _, name := range append(names, programs) {
-		new, old := filepath.Join(path, from, name), filepath.Join(path, to, name)
-		if _, err := parent.Lstat(filepath.Join(to, name)); errors.Is(err, fs.ErrNotExist) {
-			err = inuse.Rename(new, old)
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		err := exchange(new, old)
-		if errors.Is(err, syscall.EXDEV) {
-			// A folder that an overlay has from below it, as in a container of an image, can have no other name.
-			if err = removal.Path(old); err == nil {
-				err = inuse.Rename(new, old)
-			}
-		}
+		undo, err := putInto(filepath.Join(path, to, name), filepath.Join(path, from, name))
 		if err != nil {
+			for _, undo := range slices.Backward(back) {
+				err = errors.Join(err, undo())
+			}
 			return fmt.Errorf("putting %q into its place: %w", name, err)
 		}
+		back = append(back, undo)
 	}
 	return dropForeign(parent, to, func(name string) bool {
 		return name == programs || slices.Contains(names, name) || slices.Contains(Edited(), name)
@@ -72,4 +63,20 @@ func dropForeign(parent *os.Root, to string, keep func(name string) bool) error 
 		info, err := folder.Lstat(name)
 		return keep(name) || err != nil || !acl.RootOwns(filepath.Join(folder.Name(), name), info)
 	})
+}
+
+// putInto puts what is at fresh into a place, and what is there where that was; undo does the same once more.
+func putInto(place, fresh string) (undo func() error, err error) {
+	if _, err := os.Lstat(place); errors.Is(err, fs.ErrNotExist) {
+		return func() error { return inuse.Rename(place, fresh) }, inuse.Rename(fresh, place)
+	}
+	err = exchange(fresh, place)
+	if !errors.Is(err, syscall.EXDEV) {
+		return func() error { return exchange(fresh, place) }, err
+	}
+	// A folder that an overlay has from below it, as in a container of an image, can have no other name.
+	if err = removal.Path(place); err == nil {
+		err = inuse.Rename(fresh, place)
+	}
+	return func() error { return nil }, err
 }
