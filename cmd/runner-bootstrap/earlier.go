@@ -188,7 +188,8 @@ func stillThere(record instance.Record, told instance.Option) []instance.Option 
 	if _, err := os.Stat(strings.Join(told.Values, "")); !errors.Is(err, fs.ErrNotExist) {
 		return []instance.Option{told}
 	}
-	return []instance.Option{{Name: "runner-version", Values: []string{record.Version}}, {Name: "sha256", Values: []string{record.SHA256}}}
+	version, digest := record.Target() // which may be on its way
+	return []instance.Option{{Name: "runner-version", Values: []string{version}}, {Name: "sha256", Values: []string{digest}}}
 }
 
 // toRemember is what the next install is to know of the options of this one, in the order of help.

@@ -275,7 +275,6 @@ func refusalMeanings() []meaning {
 		{plan.ErrSpent, exitRefused, hintJITConfig, never},
 		{plan.ErrDiffers, exitRefused, plus("--replace"), never},
 		{plan.ErrOtherScope, exitRefused, plus("--name", "{hostname}-{random}"), never},
-		{plan.ErrOtherVersion, exitRefused, hintAsItIs("--runner-version"), never},
 		{plan.ErrOtherUpdate, exitRefused, hintAsItIs("--update"), never},
 		{plan.ErrUpdate, exitUsage, plus("--update", "runner"), never},
 		{plan.ErrUntold, exitUsage, plus("--update", "runner"), never},

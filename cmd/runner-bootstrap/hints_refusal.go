@@ -12,7 +12,6 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/sudoers"
@@ -139,9 +138,6 @@ func settingsOf(scope github.Scope) string {
 func (call *session) toDo(err error, hint string) string {
 	if given := call.issued; errors.Is(err, register.ErrTokenRefused) && (!given.registration.Empty() || !given.remove.Empty()) {
 		return "get a new token: one for registration or removal lives for an hour, and is for one repository, organization or enterprise"
-	}
-	if errors.Is(err, plan.ErrOtherVersion) {
-		return "to have the other version, uninstall this runner and install it again; a newer one comes to a runner by itself"
 	}
 	if errors.Is(err, bootstrap.ErrBusy) {
 		return "--force ends the job at once"

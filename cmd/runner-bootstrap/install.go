@@ -268,6 +268,8 @@ func installed(call *session, plan *plan.Plan) string {
 		return fmt.Sprintf("runner %s is installed already, nothing was changed", plan.Name)
 	case plan.Details.Waits != "":
 		return fmt.Sprintf("runner %s is installed, and waits until this machine is in service: %s", plan.Name, plan.Details.Waits)
+	case plan.Details.Later != "":
+		return fmt.Sprintf("runner %s is installed, and becomes version %s", plan.Name, plan.Details.Later)
 	case plan.ServiceName != "":
 		return fmt.Sprintf("runner %s is listening for jobs; look with: %s", plan.Name, asCalled(call.here("status")))
 	default:

@@ -100,7 +100,7 @@ func printStatus(out io.Writer, all []status.Runner) error {
 	}
 	one := all[0]
 	facts := [][2]string{
-		{"runner", fmt.Sprintf("%s (%s), version %s", one.Name, idWords(one.RunnerID), one.Version)},
+		{"runner", fmt.Sprintf("%s (%s), version %s%s", one.Name, idWords(one.RunnerID), one.Version, comes(one.Wanted))},
 		{"scope", one.ScopeURL},
 		{"dir", one.Dir + ", jobs run as " + one.User},
 		{"service", serviceLine(one.Service)},
@@ -264,4 +264,12 @@ func (call *session) hintUnhealthyRunner(s status.Runner) string {
 		return restart
 	}
 	return showLog(call, s.Service.Name, s.Name)
+}
+
+// comes says which version takes the place of the one that is there.
+func comes(version string) string {
+	if version == "" {
+		return ""
+	}
+	return "; " + version + " comes between two jobs"
 }

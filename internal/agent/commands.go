@@ -33,6 +33,8 @@ func (e *endpoint) Do(command control.Command) {
 		e.order(supervise.Order{Kind: supervise.Drain, Reason: reason})
 	case control.Resume:
 		e.order(supervise.Order{Kind: supervise.Resume, Reason: reason})
+	case control.Refresh:
+		e.order(supervise.Order{Kind: supervise.Refresh, Reason: reason})
 	case control.Stop:
 		e.stop() // as the service manager's SIGTERM
 	case control.StopNow:

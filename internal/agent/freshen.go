@@ -68,8 +68,8 @@ func anotherRoot(ctx context.Context, k *keeper, record instance.Record, asset d
 		return fmt.Errorf("renewing the runner in %q: %w", record.Dir, err)
 	}
 	var err error
-	if asset.Version != record.Version || asset.SHA256 != record.SHA256 {
-		_, err = k.store.Update(ctx, k.name, func(r *instance.Record) { r.Version, r.SHA256 = asset.Version, asset.SHA256 })
+	if asset.Version != record.Version || asset.SHA256 != record.SHA256 || !record.Wanted.None() {
+		_, err = k.store.Update(ctx, k.name, func(r *instance.Record) { r.Becomes(asset.Version, asset.SHA256) })
 	}
 	return err
 }
@@ -154,7 +154,10 @@ func (k *keeper) aheadOf(record instance.Record) *ahead.Copies {
 		if err != nil {
 			return download.Asset{}, err
 		}
-		asset, found, err := k.cached(record)
+		asset, found, err := wantedHere(k, record)
+		if !found && err == nil {
+			asset, found, err = k.cached(record)
+		}
 		if err == nil && !found {
 			err = errNotCached
 		}
@@ -177,9 +180,18 @@ func (k *keeper) place(ctx context.Context, record instance.Record, asset downlo
 	return err
 }
 
-// sameAgain is what the root was made of. A runner that has updated itself, or is
+// sameAgain is what the root was made of, or what an install wants it to be made of. A runner that has updated itself, or is
 // no longer in the cache, begins with what is on offer now.
 func (k *keeper) sameAgain(ctx context.Context, record instance.Record) (download.Asset, error) {
+	if !record.Wanted.None() {
+		asset, err := wanted(ctx, k, record)
+		if err == nil {
+			return asset, nil
+		}
+		noteProblem(ctx, k, record.Wanted, err)
+		k.log.Warn("cannot get the version that was asked for; the runner goes on as it is", "runner", k.name,
+			"version", record.Wanted.Version, "error", err)
+	}
 	asset, found, err := k.cached(record)
 	if err != nil {
 		return asset, err

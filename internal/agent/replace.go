@@ -20,6 +20,9 @@ func (k *keeper) replace(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if !record.Replaceable() {
+		return supervise.ErrVersionRefused // an install has pinned it since this agent began
+	}
 	platform, err := download.Host()
 	if err != nil {
 		return err
@@ -45,6 +48,9 @@ func bring(ctx context.Context, k *keeper, record instance.Record, asset downloa
 	if err := k.place(ctx, record, asset, next); err != nil {
 		return err
 	}
+	if err := begin(ctx, k, asset); err != nil {
+		return errors.Join(err, k.fetcher.Discard(ctx, next))
+	}
 	if record.Rooted() {
 		err = runnerdir.UpdateRooted(record.Dir, next)
 	} else {
@@ -54,11 +60,25 @@ func bring(ctx context.Context, k *keeper, record instance.Record, asset downloa
 		return fmt.Errorf("replacing the runner in %q: %w", record.Dir, err)
 	}
 	log.Info("the runner version is replaced")
-	_, err = k.store.Update(ctx, k.name, func(r *instance.Record) {
-		r.Version, r.SHA256 = asset.Version, asset.SHA256
-	})
+	_, err = k.store.Update(ctx, k.name, func(r *instance.Record) { r.Becomes(asset.Version, asset.SHA256) })
 	return errors.Join(err, k.fetcher.Discard(ctx, next))
 }
+
+// begin notes that a version is about to be put into place: the agent that comes after a kill goes on with that.
+func begin(ctx context.Context, k *keeper, asset download.Asset) error {
+	other := false
+	_, err := k.store.Update(ctx, k.name, func(r *instance.Record) {
+		if other = !r.Wanted.None() && !r.Wanted.Of(asset.Version, asset.SHA256); !other {
+			r.Wanted = instance.Wanted{Version: asset.Version, SHA256: asset.SHA256, Begun: true}
+		}
+	})
+	if err == nil && other {
+		err = errOtherWanted
+	}
+	return err
+}
+
+var errOtherWanted = errors.New("another version is wanted meanwhile")
 
 // offered is the newest version that GitHub offers for the runner's scope.
 func (k *keeper) offered(ctx context.Context, record instance.Record, platform download.Platform) (download.Choice, error) {

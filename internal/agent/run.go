@@ -186,12 +186,9 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 	if k.connect != nil && !record.PreRegistered {
 		renews(k, record, reporter, &config)
 	}
-	if v := newVersions(k, record, e.order); v != nil {
-		config.Refresh = sparing(v.refresh)
-		go v.run(watching)
-	}
+	exchanges(watching, k, record, e.order, &config)
 	config.Straighten, config.Mend, config.Used = func() { k.straighten(record) }, sparing(mendOf(k)), toMend(ctx, k, record)
-	if !record.Source.Pinned && !record.DisableUpdate && record.Update != instance.UpdateOff {
+	if record.Replaceable() {
 		config.Replace = sparing(k.replace)
 	}
 	go watcher.Run(watching)

@@ -23,7 +23,8 @@ type versions struct {
 
 // newVersions is nil for a runner whose versions come in another way: an ephemeral one gets them with its next registration.
 func newVersions(k *keeper, record instance.Record, order func(supervise.Order)) *versions {
-	otherwise := record.Ephemeral || record.JIT || record.Source.Pinned || record.DisableUpdate
+	// Whether it is pinned is for the record to say each time: an install may change that while the agent goes on.
+	otherwise := record.Ephemeral || record.JIT || record.DisableUpdate
 	if record.Update != instance.UpdateAgent || otherwise || k.user.Self {
 		return nil
 	}
@@ -52,6 +53,9 @@ func (v *versions) due() time.Duration {
 	k := v.keeper
 	var offered time.Time
 	if record, err := k.store.Load(k.name); err == nil {
+		if record.Source.Pinned {
+			return lookEach
+		}
 		if asset, found, err := k.cached(record); err == nil && found {
 			entry, _ := k.fetcher.Cache.Find(asset)
 			offered = entry.Offered
@@ -96,7 +100,7 @@ func (v *versions) refresh(ctx context.Context) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	record, err := v.keeper.store.Load(v.keeper.name)
-	if err != nil || v.next.SHA256 == "" || v.next.SHA256 == record.SHA256 {
+	if err != nil || record.Source.Pinned || v.next.SHA256 == "" || v.next.SHA256 == record.SHA256 {
 		return err
 	}
 	return bring(ctx, v.keeper, record, v.next)

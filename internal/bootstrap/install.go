@@ -60,18 +60,7 @@ func (h *Host) Install(ctx context.Context, r plan.Request) (*plan.Plan, error) 
 	if made.Changes() {
 		h.tellOnce(i.record, health.EventInstalling)
 	}
-	do := map[plan.Phase]func(context.Context) (string, error){
-		plan.ForgetPhase:      func(ctx context.Context) (string, error) { return forget(ctx, i) },
-		plan.AccountPhase:     i.createAccount,
-		plan.FetchPhase:       i.fetch,
-		plan.EnvironmentPhase: i.writeEnvironment,
-		plan.WorkPhase:        i.makeWork,
-		plan.SudoPhase:        func(ctx context.Context) (string, error) { return setSudo(ctx, i, ruleOf) },
-		plan.RegisterPhase:    i.register,
-		plan.LabelsPhase:      func(ctx context.Context) (string, error) { return relabel(ctx, i) },
-		plan.LifePhase:        i.keepLife,
-		plan.ServicePhase:     i.installService,
-	}
+	do := phasesOf(i)
 	for _, step := range made.Steps {
 		if !step.Change {
 			h.Observer.Begin(step.Phase, step.Object)
@@ -227,6 +216,9 @@ func (i *installer) createAccount(ctx context.Context) (string, error) {
 }
 
 func (i *installer) fetch(ctx context.Context) (string, error) {
+	if !i.details.Record.Wanted.None() {
+		return fetchBeside(ctx, i)
+	}
 	if err := i.save(instance.Planned); err != nil {
 		return "", err
 	}

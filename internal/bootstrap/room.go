@@ -48,7 +48,8 @@ func (h *Host) cached(record instance.Record) (download.Asset, bool) {
 // chooseProgram says of which runner the config.sh is to be, where it has a part in the registration, and looks whether
 // this host has what that runner needs.
 func chooseProgram(ctx context.Context, i *installer) (download.Asset, error) {
-	asset := download.Asset{Platform: i.plan.Platform, Version: i.record.Version, SHA256: i.record.SHA256}
+	version, digest := i.record.Target()
+	asset := download.Asset{Platform: i.plan.Platform, Version: version, SHA256: digest}
 	if usesConfig(i.details, i.kept()) {
 		var err error
 		if asset, err = chooseAsset(ctx, i); err != nil {

@@ -16,6 +16,7 @@ type Command string
 const (
 	Drain   Command = "drain"    // finish the running job, take no other, keep the service
 	Resume  Command = "resume"   // take jobs again after a drain
+	Refresh Command = "refresh"  // let the running job finish, put another version into place if the record wants one, and go on
 	Stop    Command = "stop"     // finish the running job within the drain timeout, then end
 	StopNow Command = "stop-now" // cancel the running job and end
 )

@@ -92,10 +92,55 @@ type Origin struct {
 	Source  Source `json:"source"`
 	Version string `json:"version"`
 	SHA256  string `json:"sha256"`
+	// Wanted is what is to take its place between two jobs: an install has asked for it, or the agent has begun with it; zero: nothing.
+	Wanted Wanted `json:"wanted,omitzero"`
 	// Used is set while a job may have changed the directory, and no other is to find it so.
 	Used bool `json:"used,omitempty"`
 	// Update says who brings newer versions; empty is [UpdateRunner], as in records from before there was a choice.
 	Update string `json:"update,omitempty"`
+}
+
+// Wanted is another version that a runner is to become.
+type Wanted struct {
+	Version string `json:"version"`
+	SHA256  string `json:"sha256"`
+	// Begun is set before the first file is put into place: from then on the directory may hold some of this version, and some of the one
+	// before.
+	Begun bool `json:"begun,omitempty"`
+	// Problem is why it could not be put into place so far; empty where nothing has failed.
+	Problem string `json:"problem,omitempty"`
+}
+
+// Of tells whether it is that version.
+func (w Wanted) Of(version, sha256 string) bool { return w.Version == version && w.SHA256 == sha256 }
+
+// None tells whether the runner stays what it is.
+func (w Wanted) None() bool { return w.Version == "" }
+
+// Becomes notes that the runner's directory is made of a version now, which is waited for no more.
+func (o *Origin) Becomes(version, sha256 string) {
+	o.Version, o.SHA256 = version, sha256
+	if o.Wanted.Of(version, sha256) {
+		o.Wanted = Wanted{}
+	}
+}
+
+// Wants has another version take the place of this one, or none, where that is the same. Where another one has begun to do so, all of
+// what is wanted has to be put into place, also if that is the one that is there.
+func (o *Origin) Wants(version, sha256 string) {
+	begun := o.Wanted.Begun
+	o.Wanted = Wanted{Version: version, SHA256: sha256, Begun: begun}
+	if !begun && o.Wanted.Of(o.Version, o.SHA256) {
+		o.Wanted = Wanted{}
+	}
+}
+
+// Target is what the runner is to be made of: what is wanted, or else what it is.
+func (o Origin) Target() (version, sha256 string) {
+	if o.Wanted.None() {
+		return o.Version, o.SHA256
+	}
+	return o.Wanted.Version, o.Wanted.SHA256
 }
 
 // Who brings newer versions of a runner.
@@ -107,6 +152,11 @@ const (
 
 // Rooted tells whether the runner's files are root's, and jobs can change none of them.
 func (o Origin) Rooted() bool { return o.Update == UpdateAgent || o.Update == UpdateOff }
+
+// Replaceable tells whether a version that GitHub refuses may be replaced by another one that nobody has asked for.
+func (r Record) Replaceable() bool {
+	return !r.Source.Pinned && !r.DisableUpdate && r.Update != UpdateOff
+}
 
 // Registration is what we know of the runner at GitHub.
 type Registration struct {

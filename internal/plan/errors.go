@@ -27,7 +27,6 @@ var (
 	ErrProgram        = errors.New("jobs run in a service of their own, which cannot start this program")
 	ErrUpdate         = errors.New("it has to update itself here")
 	ErrUntold         = errors.New("without a credential that is kept, its agent does not learn of newer versions there")
-	ErrOtherVersion   = errors.New("it is of another version")
 	ErrOtherUpdate    = errors.New("its versions are brought in another way")
 	ErrTemplate       = errors.New("not a name template")
 	ErrLabelTemplate  = errors.New("not a label")

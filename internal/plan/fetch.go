@@ -33,24 +33,6 @@ func configuredIn(dir string) string {
 // maxServiceName bounds the file that has the name of a service.
 const maxServiceName = 4 << 10
 
-// keepsVersion has what is unpacked stay, unless another version is asked for: a runner that is registered has that from its agent
-// alone, or from another install, and one that is not yet is made again.
-func keepsVersion(p *planner) (bool, error) {
-	source, record := p.Request.Source, p.Record
-	other := source.Version != "" && source.Version != record.Version ||
-		source.SHA256 != "" && source.Version != "" && !strings.EqualFold(source.SHA256, record.SHA256)
-	if !other || record.Version == "" {
-		p.plan.keep(FetchPhase, p.plan.Dir, "unpacked already")
-		return true, nil
-	}
-	if _, err := register.KeptOf(p.maker.Store, record).Find(); errors.Is(err, register.ErrNotConfigured) && record.RunnerID == 0 {
-		return false, nil
-	}
-	return false, &refusal.Error{
-		Object: fmt.Sprintf("runner %q", p.plan.Name), Reason: ErrOtherVersion, Detail: record.Version, Name: p.plan.Name,
-	}
-}
-
 // planFetch asks what is on offer only when something has to be fetched: newer versions
 // come to the runner later.
 func (p *planner) planFetch(ctx context.Context) error {
@@ -63,19 +45,25 @@ func (p *planner) planFetch(ctx context.Context) error {
 				Object: fmt.Sprintf("directory %q", p.plan.Dir), Reason: ErrForeignDir, Detail: configuredIn(p.plan.Dir), Name: p.plan.Dir,
 			}
 		}
-		if p.whole = supervise.CheckListener(p.plan.Dir) == nil; p.whole {
-			if keeps, err := keepsVersion(p); keeps || err != nil {
-				return err
+		// Between its old and its new version it may have no listener, where its agent was killed: the next one goes on with it.
+		if p.whole = supervise.CheckListener(p.plan.Dir) == nil || !p.Record.Wanted.None(); p.whole {
+			if p.whole = !madeAgain(p); p.whole {
+				return planExchange(ctx, p)
 			}
-			p.whole = false
 		} else if _, err := register.KeptOf(p.maker.Store, p.Record).Find(); !errors.Is(err, register.ErrNotConfigured) {
 			return &refusal.Error{Object: fmt.Sprintf("directory %q", p.plan.Dir), Reason: ErrDamaged, Name: p.plan.Name}
 		}
 	}
+	return planReceive(ctx, p, p.Request.Source)
+}
+
+// planReceive chooses what is to be fetched, and looks whether there is room for it. Where a runner is there that it is for, that is all
+// that is done with it in this phase.
+func planReceive(ctx context.Context, p *planner, source download.Source) error {
 	// A runner that nobody brings newer versions to is soon too old, so it begins with the
 	// newest one.
 	p.Chooser = &download.Chooser{
-		Cache: p.maker.Cache, Log: p.maker.Log, Source: p.Request.Source, Platform: p.plan.Platform,
+		Cache: p.maker.Cache, Log: p.maker.Log, Source: source, Platform: p.plan.Platform,
 		Latest: p.Request.Identity.DisableUpdate || p.Record.Update == instance.UpdateOff,
 	}
 	chosen, err := p.Chooser.Asks(p.Request.Scope, p.maker.Connect, p.maker.Anonymous).Choose(ctx)
@@ -88,6 +76,7 @@ func (p *planner) planFetch(ctx context.Context) error {
 		return err
 	}
 	p.plan.Asset, p.plan.Cached = &chosen.Asset, chosen.Cached
-	p.plan.change(FetchPhase, chosen.Asset.Filename, chosen.Reason)
+	step := Step{Phase: FetchPhase, Change: !p.whole || !chosen.Cached, Object: chosen.Asset.Filename, Reason: chosen.Reason}
+	p.plan.Steps = append(p.plan.Steps, step)
 	return nil
 }

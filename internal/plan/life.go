@@ -29,8 +29,12 @@ func (p *planner) planLife(context.Context) error {
 		p.Record.Environment = p.maker.Environment // without any, this shell may just not know them
 	}
 	p.KeepCredential = p.Record.Credential.Kept && !r.Keep.Empty() && (!p.known || !keptAlready(p.maker.Store, p.plan.Name, p.Request.Keep))
+	source := before.Source
+	if p.plan.ChangesIn(VersionPhase) && p.Record.Source.Pinned {
+		source.Pinned = true // which its agent sees with the version
+	}
 	same := reflect.DeepEqual(before.Life, p.Record.Life) && before.Credential == p.Record.Credential &&
-		before.Source == p.Record.Source && slices.Equal(before.Environment, p.Record.Environment) && !p.KeepCredential
+		source == p.Record.Source && slices.Equal(before.Environment, p.Record.Environment) && !p.KeepCredential
 	if err := p.warnOfCompany(); err != nil {
 		return err
 	}

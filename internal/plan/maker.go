@@ -78,7 +78,7 @@ func (m *Maker) Make(ctx context.Context, r Request) (*Plan, error) {
 		planner.identify, planner.planLabels, planner.planAccount, planner.checkService,
 		planner.checkTrust, planner.checkWork, planner.planFetch, planner.planEnvironment, planner.planWork,
 		func(ctx context.Context) error { return planSudo(ctx, &planner) }, planner.planRegister,
-		func(context.Context) error { planRelabel(&planner); return nil }, planner.planGroup, planner.planLife,
+		func(context.Context) error { planRelabel(&planner); planVersion(&planner); return nil }, planner.planGroup, planner.planLife,
 		func(ctx context.Context) error { return planWait(ctx, &planner) }, planner.planService,
 	} {
 		if err := step(ctx); err != nil {

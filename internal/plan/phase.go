@@ -14,6 +14,7 @@ const (
 	SudoPhase        Phase = "sudo" // comes last where it takes away
 	RegisterPhase    Phase = "register"
 	LabelsPhase      Phase = "labels" // of a runner that stays registered
+	VersionPhase     Phase = "version"
 	LifePhase        Phase = "life"
 	ServicePhase     Phase = "service"
 

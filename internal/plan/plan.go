@@ -65,6 +65,8 @@ type Details struct {
 	// Waits says why this machine is not in service yet: until it is, GitHub is not to list a runner of it. Empty: nothing is
 	// known that speaks against it.
 	Waits string
+	// Later says which version comes, and when, where it has not by the end of the install; empty: none.
+	Later string
 	// Strangers are the ids of the runners of this name at GitHub that are not ours.
 	Strangers []int64
 	// LeaveFirst is set when the runner must leave GitHub before it joins again, and

@@ -19,6 +19,8 @@ type planner struct {
 	client *github.Client // nil without a credential: GitHub is not asked then
 	known  bool           // there is a record
 	whole  bool           // the runner root is complete
+	// version says which other version comes to a runner that is there; empty: none.
+	version string
 }
 
 // identify finds the record that the request is about, or begins a new one.

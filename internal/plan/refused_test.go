@@ -91,14 +91,6 @@ func TestPlanRefusesWhatIsThere(t *testing.T) {
 			r.JIT, r.Replace, r.Service = w.jit(runnerName, 78, nil), plan.ReplaceOffline, false
 			w.supervised()
 		}, plan.ErrAtWork, "process "},
-		"of another version": {func(w *world, r *plan.Request) {
-			w.change(func(r *instance.Record) { r.Version = "2.336.0" })
-			r.Source.Version = "2.337.0"
-		}, plan.ErrOtherVersion, "2.336.0"},
-		"of another archive": {func(w *world, r *plan.Request) {
-			w.change(func(r *instance.Record) { r.Version, r.SHA256 = "2.337.0", strings.Repeat("a", 64) })
-			r.Source.Version, r.Source.SHA256 = "2.337.0", strings.Repeat("b", 64)
-		}, plan.ErrOtherVersion, "2.337.0"},
 		"damaged":        {func(w *world, _ *plan.Request) { mustDo(w.t, os.RemoveAll(w.root("bin"))) }, plan.ErrDamaged, "rb/runners/web-1"},
 		"not to be read": {func(w *world, _ *plan.Request) { w.keep("{") }, nil, ""},
 		"its job is done": {func(w *world, _ *plan.Request) {

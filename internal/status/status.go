@@ -31,10 +31,12 @@ type Runner struct {
 	RunnerID int64          `json:"runner_id"`
 	Phase    instance.Phase `json:"phase"`
 	Version  string         `json:"version"` // what runs, else what was installed
-	Service  Service        `json:"service"`
-	Listener Listener       `json:"listener"`
-	Agent    Agent          `json:"agent"`
-	GitHub   GitHub         `json:"github"`
+	// Wanted is another version that an install has asked for, and that comes between two jobs; empty: none.
+	Wanted   string   `json:"wanted,omitempty"`
+	Service  Service  `json:"service"`
+	Listener Listener `json:"listener"`
+	Agent    Agent    `json:"agent"`
+	GitHub   GitHub   `json:"github"`
 	// Update says who brings newer versions: "agent", "runner" (itself), or "off" (nobody).
 	Update string `json:"update"`
 	// SudoRule is the file by which install has let its jobs use sudo; empty: none is.
@@ -161,7 +163,7 @@ func (w Witnesses) Look(ctx context.Context, name string) ([]Runner, error) {
 func (w Witnesses) statusOf(ctx context.Context, record instance.Record) (Runner, error) {
 	s := Runner{
 		Name: record.Name, ScopeURL: record.ScopeURL, Dir: record.Dir, User: record.User,
-		RunnerID: record.RunnerID, Phase: record.Phase, Version: record.Version, SudoRule: record.SudoRule,
+		RunnerID: record.RunnerID, Phase: record.Phase, Version: record.Version, Wanted: record.Wanted.Version, SudoRule: record.SudoRule,
 		Update: cmp.Or(record.Update, instance.UpdateRunner), Problems: []string{},
 	}
 	s.finished = register.KeptOf(w.Store, record).Finished() != "" || endedByDesign(w.Store, record.Name)
@@ -217,6 +219,9 @@ func (w Witnesses) lookAtRecord(_ context.Context, record instance.Record, s *Ru
 	}
 	if _, err := os.Lstat(record.SudoRule); record.SudoRule != "" && errors.Is(err, os.ErrNotExist) {
 		s.problem("its jobs cannot use sudo: %q is gone", record.SudoRule)
+	}
+	if record.Wanted.Problem != "" {
+		s.problem("version %s cannot be put into its place: %s", record.Wanted.Version, record.Wanted.Problem)
 	}
 	if supervise.CheckListener(record.Dir) != nil {
 		s.problem("its directory %q has no listener", record.Dir)

@@ -33,7 +33,7 @@ type supervisor struct {
 func (s *supervisor) loop(ctx context.Context) error {
 	for {
 		if s.stale && !s.draining() {
-			s.stale = false
+			s.stale = false // what is ordered meanwhile comes after it
 			refresh(ctx, s)
 		}
 		if s.paused() && s.leaving == "" {
@@ -192,11 +192,30 @@ func (s *supervisor) renew(ctx context.Context) {
 	}
 }
 
-// refresh has the runner's files refreshed. One that fails leaves the runner at work as it is.
+// refresh has the runner's files refreshed. One that fails leaves the runner at work as it is; one that an order to drain has broken off
+// is done again afterwards.
 func refresh(ctx context.Context, s *supervisor) {
+	if s.updating {
+		endUpdate(ctx, s)
+	}
+	if s.stale = s.updating; s.stale {
+		return // it is to stop: its script has its time without us as well
+	}
 	s.change(func(now *Change) { now.State, now.Reason, now.Job = Updating, "its files are refreshed", "" })
 	if err := s.during(ctx, s.Refresh); err != nil {
+		s.stale = s.draining()
 		s.Log.Warn("cannot renew the runner's files; it goes on as it is", "error", err)
+	}
+}
+
+// endUpdate waits for the script of a self-update that was not waited for, as the runner was to stop: it works on the same files.
+func endUpdate(ctx context.Context, s *supervisor) {
+	settings, err := s.Kept.Settings()
+	if err == nil {
+		s.awaitScript(ctx, settings.Work)
+	}
+	if s.updating = s.stopping(); !s.updating {
+		s.endLife(ctx)
 	}
 }
 
@@ -219,6 +238,8 @@ func (s *supervisor) replace(ctx context.Context) error {
 	s.change(func(now *Change) { now.State, now.Reason, now.Job = Updating, ErrVersionRefused.Error(), "" })
 	err := s.during(ctx, s.Replace)
 	switch {
+	case errors.Is(err, ErrVersionRefused):
+		return err // nobody may replace it any more
 	case s.stopping():
 	case err != nil:
 		s.fail(ctx, fmt.Sprintf("%v: %v", ErrVersionRefused, err), 0)
@@ -250,12 +271,13 @@ func (s *supervisor) awaitSelfUpdate(ctx context.Context, next action, started t
 	s.change(func(now *Change) { now.State, now.Reason, now.Job = Updating, next.reason, "" })
 	s.failures = 0
 	var finished bool
-	_ = s.during(ctx, func(ctx context.Context) error {
+	// Files that are to be refreshed wait for it: its script works on the same ones.
+	_ = duringUntil(ctx, s, s.draining, func(ctx context.Context) error {
 		finished = awaitUpdate(ctx, s.Root, started, s.Backoff.Update, s.life.Gone())
 		return nil
 	})
 	s.Log.Info("self-update over", "finished", finished)
-	if s.updating = !finished && s.stopping(); !s.updating {
+	if s.updating = !finished && s.draining(); !s.updating {
 		s.endLife(ctx)
 	}
 }

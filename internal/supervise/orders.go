@@ -128,7 +128,7 @@ func (s *supervisor) handleCommand(o Order) {
 func (k OrderKind) String() string {
 	return [...]string{
 		"draining, the current job may finish", "taking jobs again", "stopping now, the current job is cancelled",
-		"stopping, the current job may finish", "a newer version comes after the current job",
+		"stopping, the current job may finish", "another version comes after the current job",
 		"waiting, the current job may finish", "going on",
 	}[k]
 }
@@ -317,6 +317,11 @@ func (s *supervisor) pause(ctx context.Context, d time.Duration) {
 // during does something that takes long, and breaks it off when the runner is to
 // stop.
 func (s *supervisor) during(ctx context.Context, do func(context.Context) error) error {
+	return duringUntil(ctx, s, s.stopping, do)
+}
+
+// duringUntil is during with another reason to break it off.
+func duringUntil(ctx context.Context, s *supervisor, enough func() bool, do func(context.Context) error) error {
 	doing, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	var err error
@@ -325,7 +330,7 @@ func (s *supervisor) during(ctx context.Context, do func(context.Context) error)
 		defer close(over)
 		err = do(doing)
 	}()
-	if !s.await(ctx, over, s.stopping) {
+	if !s.await(ctx, over, enough) {
 		cancel()
 		<-over
 	}

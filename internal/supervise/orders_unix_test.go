@@ -196,6 +196,66 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
+// What is to be refreshed first is so before any listener, and again where an order to drain has broken that off.
+func TestRefreshFirst(t *testing.T) {
+	t.Parallel()
+	config := config(scripted(t, listening), quiet())
+	begun, done := make(chan struct{}, 10), make(chan int, 10)
+	config.Stale = true
+	config.Refresh = func(ctx context.Context) error {
+		begun <- struct{}{}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+			done <- 1
+			return nil
+		}
+	}
+	r, orders := ordered(t, config)
+	time.Sleep(50 * time.Millisecond)
+	orders <- Order{Kind: Drain}
+	r.until("drained", func(c Change) bool { return c.State == Drained })
+	if now := r.last(); len(done) > 0 || now.Starts > 0 {
+		t.Errorf("refreshed %d times, it is %+v", len(done), now)
+	}
+	orders <- Order{Kind: Resume}
+	r.listening()
+	if now := r.last(); len(done) != 1 || len(begun) != 2 || now.Starts != 1 {
+		t.Errorf("begun %d times, refreshed %d times, it is %+v", len(begun), len(done), now)
+	}
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// An update that the runner has begun by itself ends first: both work on the same files.
+func TestRefreshAfterASelfUpdate(t *testing.T) {
+	t.Parallel()
+	root := scripted(t, `[ -e once ] && { echo "Listening for Jobs"; trap 'exit 0' INT; while :; do sleep 0.02; done; }
+		echo >once; (sleep 1; echo >update.finished) & exit 3`)
+	config := config(root, quiet())
+	finished := make(chan bool, 10)
+	config.Refresh = func(context.Context) error {
+		_, err := os.Stat(filepath.Join(root, updateFlag))
+		finished <- err == nil
+		return nil
+	}
+	r, orders := ordered(t, config)
+	r.until("the update", func(c Change) bool { return c.State == Updating })
+	orders <- Order{Kind: Refresh}
+	r.listening()
+	if len(finished) != 1 || !<-finished {
+		t.Error("its files were refreshed while it updated itself")
+	}
+	if now := r.last(); now.Starts != 2 {
+		t.Errorf("it is %+v", now)
+	}
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+}
+
 // A pause between two starts is no reason to be late.
 func TestStopInAPause(t *testing.T) {
 	t.Parallel()

@@ -150,6 +150,8 @@ type Upkeep struct {
 	// Refresh changes the files in Root while no listener runs, when it was ordered; nil: there is nothing to order. After a
 	// failure they are as before, or as they were to be.
 	Refresh func(context.Context) error
+	// Stale says that they are to be refreshed before the first listener.
+	Stale bool
 	// Straighten is called before each listener; nil: there is nothing that a job could have put in its way.
 	Straighten func()
 }
@@ -183,7 +185,7 @@ func Run(ctx context.Context, c Config) (Outcome, error) {
 	}
 	s := &supervisor{
 		Config: c, ephemeral: settings.Ephemeral, needsRegistration: missing, used: c.Used,
-		stopState: stopState{born: time.Now()},
+		stopState: stopState{born: time.Now(), stale: c.Stale && c.Refresh != nil},
 		tracker:   tracker{log: c.Log, report: c.Report, changed: make(chan struct{}, 1)},
 	}
 	s.awaitScript(ctx, settings.Work)
