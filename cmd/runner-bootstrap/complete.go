@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -38,7 +39,9 @@ func (o option) completed(call *session, command *cobra.Command, begun string) (
 		done := begun[:strings.LastIndex(begun, ",")+1]
 		var all []string
 		for _, value := range o.among {
-			all = append(all, done+value)
+			if !slices.Contains(strings.Split(done, ","), value) {
+				all = append(all, done+value)
+			}
 		}
 		return all, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 	case len(o.among)+len(o.choices) > 0:

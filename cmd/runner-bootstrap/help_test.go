@@ -96,7 +96,7 @@ func TestCompletion(t *testing.T) {
 		"install --preemption ":    {"auto", "aws", "gcp", "azure", "off"},
 		"install --replace=":       {"offline", "always"},
 		"install --update ":        {"agent", "runner", "off"},
-		"install --allow sudo,":    {"sudo,sudo", "sudo,docker", "sudo,dbus", "sudo,all"},
+		"install --allow sudo,":    {"sudo,docker", "sudo,dbus", "sudo,all"},
 		"cloud-init --metadata ":   {"auto", "required", "off"},
 		"install --labels ":        nil,
 		"runners list --log-level": nil,

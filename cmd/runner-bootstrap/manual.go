@@ -60,7 +60,7 @@ func writeManual(root *cobra.Command, dir, date string) error {
 		write func(io.Writer) error
 	}{
 		{"runner-bootstrap.1", 0o644, func(w io.Writer) error { return writePage(w, root, date) }},
-		{"runner-bootstrap.bash", 0o644, func(w io.Writer) error { return root.GenBashCompletionV2(w, true) }},
+		{"runner-bootstrap.bash", 0o644, func(w io.Writer) error { return writeBash(w, root, true) }},
 		{"_runner-bootstrap", 0o644, root.GenZshCompletion},
 		{"runner-bootstrap.ps1", 0o644, root.GenPowerShellCompletionWithDesc},
 		{"runner-bootstrap.fish", 0o644, func(w io.Writer) error { return root.GenFishCompletion(w, true) }},

@@ -113,6 +113,7 @@ func (p *page) commands(parent *cobra.Command) {
 			fmt.Fprintf(p, ".SS %s\n", quoted(strings.TrimSpace(path+" "+operands)))
 			p.prose(firstOf(c.Long, c.Short+"."))
 			for _, e := range examplesOf(commandKey(c)) {
+				fmt.Fprint(p, ".PP\n") // else it goes on in the line before
 				p.text(e.about + ":")
 				p.example(terminal.BrokenCommand(e.command, pageWidth))
 			}

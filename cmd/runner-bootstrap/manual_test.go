@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -311,5 +312,27 @@ func TestCompletions(t *testing.T) {
 		if out, err := exec.CommandContext(t.Context(), shell, "-n", filepath.Join(dir, file)).CombinedOutput(); err != nil {
 			t.Errorf("%s -n %s: %v\n%s", shell, file, err, out)
 		}
+	}
+}
+
+// What an example is about begins a paragraph: behind a text it would be the end of that.
+func TestPageSetsExamplesApart(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	if err := writePage(&text, newRoot(&session{streams: streams{in: strings.NewReader(""), out: io.Discard, err: io.Discard}}), ""); err != nil {
+		t.Fatal(err)
+	}
+	lines, seen := strings.Split(text.String(), "\n"), 0
+	for _, e := range examplesOf("install") {
+		about, _, _ := strings.Cut(roff(e.about), " ") // its first word: the rest may be in another line
+		for i, line := range lines[1:] {
+			if strings.HasPrefix(line, about+" ") && lines[i] == ".PP" {
+				seen++
+				break
+			}
+		}
+	}
+	if want := len(examplesOf("install")); seen != want || want == 0 {
+		t.Errorf("%d of %d examples begin a paragraph", seen, want)
 	}
 }

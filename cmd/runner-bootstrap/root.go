@@ -93,8 +93,8 @@ func newRoot(call *session) *cobra.Command {
 	root.AddCommand(newInstall(call), newUninstall(call), newStatus(call), newDoctor(call), newRun(call), newDrain(call), newRestart(call),
 		newList(call), newLogs(call), newPrepare(call),
 		newCloudInit(call), newConfig(call), newCache(call), newRunners(call), newLabels(call), newGroups(call), newDownloads(call),
-		newToken(call), newJITConfig(call), newVersion(call))
-	root.InitDefaultCompletionCmd() // cobra would make it later, without an answer to a shell that it does not know
+		newToken(call), newJITConfig(call), newVersion(call), newCompletion(call))
+	root.CompletionOptions.DisableDefaultCmd = true
 	for _, c := range root.Commands() {
 		if c.HasSubCommands() {
 			c.Args = cobra.ArbitraryArgs // which are told with the family's name
