@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/workspace"
 )
@@ -45,7 +46,14 @@ func (k *keeper) emptyWork(record instance.Record) {
 // a disk which a cloud gives empty at each start.
 func (k *keeper) mendWork(ctx context.Context, record instance.Record) {
 	made, found := record.WorkFolder.Find(record.WorkDir())
-	if !found || !errors.Is(workspace.Check(made.Path, made.Inode), fs.ErrNotExist) {
+	if !found {
+		return
+	}
+	seen := workspace.Check(made.Path, made.Inode)
+	if errors.Is(seen, folders.ErrSilent) {
+		k.log.Warn("cannot see whether the work folder is there; jobs may wait for it", "runner", k.name, "error", seen)
+	}
+	if !errors.Is(seen, fs.ErrNotExist) {
 		return
 	}
 	uid, gid := k.user.Owner()

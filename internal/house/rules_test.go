@@ -44,7 +44,7 @@ func arrows() []arrow {
 		}},
 		{"internal/status", []string{
 			"internal/control", "internal/github", "internal/secret", "internal/instance", "internal/register", "internal/supervise", "internal/svc",
-			"internal/machine", "internal/refusal",
+			"internal/machine", "internal/refusal", "internal/volume", "internal/folders",
 			"internal/transport", // for the client that its tests ask GitHub with
 		}},
 		// What a plan needs is read; who carries it out stands above.
@@ -61,6 +61,7 @@ func arrows() []arrow {
 			"internal/download", "internal/supervise", "internal/jail", "internal/register", "internal/svc", "internal/health",
 			"internal/departure", "internal/writable", "internal/metadata", "internal/reaper", "internal/workspace", "internal/github", "internal/instance", "internal/account",
 			"internal/refusal", "internal/control", "internal/removal", "internal/machine", "internal/ahead", "internal/retry", "internal/acl", "internal/shell",
+			"internal/folders",
 		}},
 		{"internal/runnerdir", []string{"internal/acl", "internal/folders", "internal/instance", "internal/inuse", "internal/removal"}},
 		{"internal/departure", []string{"internal/metadata", "internal/retry", "internal/supervise"}},
@@ -123,7 +124,7 @@ func arrows() []arrow {
 		{"internal/reaper", nil},
 		{"internal/metadata", []string{"internal/retry"}},
 		{"internal/machine", []string{"internal/instance", "internal/metadata", "internal/refusal", "internal/github"}},
-		{"internal/workspace", []string{"internal/removal", "internal/folders", "internal/inuse"}},
+		{"internal/workspace", []string{"internal/removal", "internal/folders", "internal/inuse", "internal/openat"}},
 		{"internal/removal", []string{"internal/folders", "internal/openat", "internal/inuse"}},
 		{"internal/folders", []string{"internal/acl"}},
 		{"internal/openat", []string{"internal/acl"}},

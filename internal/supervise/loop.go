@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
@@ -289,7 +290,11 @@ func (s *supervisor) awaitScript(ctx context.Context, work string) {
 	if filepath.IsAbs(work) {
 		script = filepath.Join(work, "_update.sh")
 	}
-	if _, err := os.Lstat(script); err != nil || !reaper.Scripted(script, s.User.UID) {
+	absent, answered := folders.Soon(func() error { _, err := os.Lstat(script); return err }, func(error) {})
+	if !answered {
+		s.Log.Warn("cannot see whether an earlier listener still updates itself", "file", script, "error", folders.ErrSilent)
+	}
+	if !answered || absent != nil || !reaper.Scripted(script, s.User.UID) {
 		return
 	}
 	s.change(func(now *Change) { now.State, now.Reason = Updating, "the update of an earlier listener goes on" })

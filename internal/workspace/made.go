@@ -30,6 +30,9 @@ func Make(path string, uid, gid int) (inode uint64, err error) {
 	if err := parent.Mkdir(name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return 0, making(err)
 	}
+	if foreign(parent, name) {
+		return 0, making(mountedAt(parent, name))
+	}
 	folder, err := folders.Enter(parent, name)
 	if err != nil {
 		return 0, making(err)
@@ -56,8 +59,17 @@ func Make(path string, uid, gid int) (inode uint64, err error) {
 	return number(folder, info), nil
 }
 
-// Check tells whether a folder is still the one that [Make] has made: [ErrOther], [removal.ErrMounted], [fs.ErrNotExist] if not.
+// Check tells whether a folder is still the one that [Make] has made: [ErrOther], [removal.ErrMounted], [fs.ErrNotExist] if not,
+// [folders.ErrSilent] if that cannot be told, as what is above it does not answer.
 func Check(path string, inode uint64) error {
+	err, answered := folders.Soon(func() error { return check(path, inode) }, func(error) {})
+	if !answered {
+		return fmt.Errorf("looking at folder %q: %w", path, folders.ErrSilent)
+	}
+	return err
+}
+
+func check(path string, inode uint64) error {
 	parent, name, err := around(path)
 	if err != nil {
 		return err
@@ -97,6 +109,9 @@ func RemoveEmpty(path string) (gone bool) {
 		return errors.Is(err, fs.ErrNotExist)
 	}
 	defer parent.Close()
+	if foreign(parent, name) {
+		return false
+	}
 	info, err := parent.Lstat(name)
 	if err != nil || !info.IsDir() {
 		return errors.Is(err, fs.ErrNotExist)
@@ -112,6 +127,9 @@ func around(path string) (parent *os.Root, name string, err error) {
 
 // same is Check in an open folder.
 func same(parent *os.Root, name string, inode uint64) error {
+	if foreign(parent, name) {
+		return mountedAt(parent, name)
+	}
 	folder, err := folders.Enter(parent, name)
 	if err != nil {
 		return err
@@ -122,12 +140,16 @@ func same(parent *os.Root, name string, inode uint64) error {
 		return folders.Cause(err)
 	}
 	if mounted(parent, folder, name) {
-		return &removal.MountedError{Points: []string{filepath.Join(parent.Name(), name)}}
+		return mountedAt(parent, name)
 	}
 	if now := number(folder, inner); inode != 0 && now != 0 && now != inode {
 		return ErrOther
 	}
 	return nil
+}
+
+func mountedAt(parent *os.Root, name string) error {
+	return &removal.MountedError{Points: []string{filepath.Join(parent.Name(), name)}}
 }
 
 // occupied tells whether there is anything in a folder.

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/openat"
 )
 
 // mountOf returns the number of the mount that a folder belongs to, or nothing.
@@ -59,33 +61,75 @@ func samePlace(parent, folder *os.Root, name string) bool {
 
 // placeOf returns where a folder is on its file system, whatever is mounted where, or nothing.
 func placeOf(folder *os.Root) string {
+	path, around := whereIs(folder)
+	below, err := filepath.Rel(around.at, path)
+	if err != nil || !filepath.IsLocal(below) && below != "." {
+		return ""
+	}
+	return filepath.Join(around.root, below)
+}
+
+// mount is a line of the kernel's list: what of which device is mounted where, and below which other mount.
+type mount struct{ id, device, root, at string }
+
+// whereIs returns the path of a folder as the kernel knows it, and the mount that it belongs to; nothing if that cannot be told.
+func whereIs(folder *os.Root) (path string, around mount) {
 	file, err := folder.Open(".")
 	if err != nil {
-		return ""
+		return "", mount{}
 	}
 	defer file.Close()
-	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", file.Fd()))
-	if err != nil {
-		return ""
-	}
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return ""
+	if path, err = os.Readlink(fmt.Sprintf("/proc/self/fd/%d", file.Fd())); err != nil {
+		return "", mount{}
 	}
 	id := mountOf(folder)
-	for line := range strings.Lines(string(mounts)) {
+	for _, m := range mountTable() {
+		if m.id == id {
+			return path, m
+		}
+	}
+	return "", mount{}
+}
+
+func mountTable() (all []mount) {
+	table, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil
+	}
+	for line := range strings.Lines(string(table)) {
 		fields := strings.Fields(line) // number, that of the mount around it, device, root, mount point
-		if len(fields) < 5 || fields[0] != id {
+		if len(fields) < 5 {
 			continue
 		}
-		root, at := unescape(fields[3]), unescape(fields[4])
-		below, err := filepath.Rel(at, path)
-		if err != nil || !filepath.IsLocal(below) && below != "." {
-			return ""
-		}
-		return filepath.Join(root, below)
+		all = append(all, mount{id: fields[0], device: fields[2], root: unescape(fields[3]), at: unescape(fields[4])})
 	}
-	return ""
+	return all
+}
+
+// foreign tells whether something else than the folder of that name itself is mounted on what is called name in parent, which need
+// not be there. The kernel's list says so: what is mounted there may be of a server that does not answer, and is asked for nothing.
+func foreign(parent *os.Root, name string) bool {
+	dir, err := openat.Open(parent)
+	if err != nil {
+		return false // who opens it will say why
+	}
+	defer dir.Close()
+	if !dir.IsMounted(name) {
+		return false
+	}
+	path, around := whereIs(parent)
+	below, err := filepath.Rel(around.at, path)
+	if path == "" || err != nil {
+		return true
+	}
+	own := filepath.Join(around.root, below, name)
+	var top mount // the last one covers those before
+	for _, m := range mountTable() {
+		if m.at == filepath.Join(path, name) {
+			top = m
+		}
+	}
+	return top.device != around.device || top.root != own
 }
 
 // unescape reads a path as mountinfo writes it.

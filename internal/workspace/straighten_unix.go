@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
 )
 
 // Straighten removes what the account uid has put in the place of a runner's folder for logs, or of that for jobs in its root, and that no
@@ -30,9 +32,23 @@ func Straighten(root, work string, uid int) (removed []string, err error) {
 	}
 	defer tree.Close()
 	for _, name := range names {
+		if failed := silent(tree, name); failed != nil {
+			err = errors.Join(err, failed)
+			continue
+		}
 		info, failed := tree.Lstat(name)
-		if failed != nil || info.IsDir() || !ownedBy(info, uid) || info.Mode()&fs.ModeSymlink != 0 && leadsHome(root, name, uid) {
+		if failed != nil || info.IsDir() || !ownedBy(info, uid) {
 			continue // not there; the next listener says what else is wrong
+		}
+		if info.Mode()&fs.ModeSymlink != 0 {
+			home, answered := folders.Soon(func() bool { return leadsHome(root, name, uid) }, func(bool) {})
+			if !answered {
+				failed := fmt.Errorf("looking where %q leads: %w", filepath.Join(root, name), folders.ErrSilent)
+				err = errors.Join(err, failed)
+			}
+			if home || !answered {
+				continue
+			}
 		}
 		if failed := tree.Remove(name); failed != nil {
 			err = errors.Join(err, fmt.Errorf("straightening folder %q: %w", filepath.Join(root, name), failed))

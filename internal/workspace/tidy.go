@@ -68,13 +68,17 @@ func Tidy(ctx context.Context, root, work string, limits Limits, now time.Time) 
 	}
 	defer base.Close()
 	t.look(at)
-	w, err := openWork(base, at, work)
+	w, updating, err := t.openWork(base, at, work)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.found.Add(err)
-	} else if !t.updating(w.folder) {
+	} else if !updating {
 		t.versions(place{folder: base}, filepath.Clean(root), at)
 	}
-	t.diag(place{folder: base})
+	if err := silent(base, diag); err != nil {
+		t.found.Add(err)
+	} else {
+		t.diag(place{folder: base})
+	}
 	if w.folder != nil {
 		t.look(w.folder.Name())
 		if !limits.WorkStays && !w.mounted {
@@ -86,6 +90,28 @@ func Tidy(ctx context.Context, root, work string, limits Limits, now time.Time) 
 		return t.freed, fmt.Errorf("tidying %q: %w", root, context.Cause(ctx))
 	}
 	return t.freed, t.found.Err()
+}
+
+// openWork opens the work folder, and tells whether the runner may be replacing itself by another version.
+func (t *tidier) openWork(base *os.Root, at, work string) (w workFolder, updating bool, err error) {
+	type opened struct {
+		workFolder
+		updating bool
+		err      error
+	}
+	o, answered := folders.Soon(func() (o opened) {
+		o.workFolder, o.err = openWork(base, at, work)
+		o.updating = t.updating(o.folder)
+		return o
+	}, func(o opened) {
+		if o.folder != nil {
+			_ = o.close() // it was only looked at
+		}
+	})
+	if !answered {
+		return workFolder{}, true, fmt.Errorf("opening the work folder %q: %w", work, folders.ErrSilent)
+	}
+	return o.workFolder, o.updating, o.err
 }
 
 // tidier is one Tidy.

@@ -8,6 +8,7 @@
 package workspace
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -54,6 +55,11 @@ func Empty(root, work string) error {
 
 // emptyWork removes everything in the work folder.
 func emptyWork(base *os.Root, at, work string) error {
+	if local := filepath.Clean(cmp.Or(work, defaultWork)); base != nil && filepath.IsLocal(local) {
+		if err := mountedWithin(base, local); err != nil {
+			return err
+		}
+	}
 	w, err := openWork(base, at, work)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -82,6 +88,9 @@ func EmptyLogs(root string) error {
 
 // emptyDiag removes the parts of job logs. The runner makes their folders again.
 func emptyDiag(base *os.Root) error {
+	if err := silent(base, diag); err != nil {
+		return err
+	}
 	folder, done, err := folders.Own(base, diag)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
