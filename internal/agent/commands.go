@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/control"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -49,27 +50,76 @@ func (e *endpoint) order(order supervise.Order) {
 	}
 }
 
+// listenAgain is how long after a failure it is tried again to listen: a full disk may have room then.
+const listenAgain = 15 * time.Second
+
 // listen opens the control socket, and has the record say where it is. A host on which
-// it cannot be opened has its runner all the same: signals reach the agent as well.
+// it cannot be opened has its runner all the same: signals reach the agent as well. It is tried again until it is ended.
 func (a *Agent) listen(ctx context.Context, e *endpoint, log *slog.Logger) (end func()) {
-	path := a.Socket
-	if path == "" {
+	if a.Socket == "" {
 		return func() {}
 	}
-	server, err := control.Listen(path, e, log)
-	if err == nil {
-		_, err = a.Store.Update(ctx, e.name, func(r *instance.Record) { r.Control = path })
-	}
-	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		log.Warn("cannot be told anything on the control socket; the service manager still stops it", "error", err)
-	}
-	if server == nil {
-		return func() {}
-	}
-	return func() {
-		if err := server.Close(); err != nil {
-			log.Warn("cannot close the control socket", "error", err)
+	s := &socket{agent: a, endpoint: e, log: log}
+	err := s.open(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			log.Warn("commands cannot reach this agent on the control socket for now; the service manager still stops it", "error", err)
+			s.keepTrying(ctx)
 		}
+	}()
+	return func() {
+		cancel()
+		<-over
+		s.close()
+	}
+}
+
+// socket is where commands reach an agent.
+type socket struct {
+	agent    *Agent
+	endpoint *endpoint
+	log      *slog.Logger
+	server   *control.Server // nil until it is open
+}
+
+// open does what is not done yet.
+func (s *socket) open(ctx context.Context) (err error) {
+	path, store, name := s.agent.Socket, s.agent.Store, s.endpoint.name
+	if s.server == nil {
+		if s.server, err = control.Listen(path, s.endpoint, s.log); err != nil {
+			return err
+		}
+	}
+	if record, err := store.Load(name); err == nil && record.Control == path {
+		return nil // on a full disk the record could not be written
+	}
+	_, err = store.Update(ctx, name, func(r *instance.Record) { r.Control = path })
+	return err
+}
+
+func (s *socket) keepTrying(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(listenAgain):
+		}
+		if s.open(ctx) == nil {
+			s.log.Info("commands can reach this agent on the control socket")
+			return
+		}
+	}
+}
+
+func (s *socket) close() {
+	if s.server == nil {
+		return
+	}
+	if err := s.server.Close(); err != nil {
+		s.log.Warn("cannot close the control socket", "error", err)
 	}
 }
 

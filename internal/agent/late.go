@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
@@ -24,6 +25,30 @@ const (
 // ErrLate means that a service has found nothing of its runner: what it is on may
 // be mounted late. It is tried again.
 var ErrLate = errors.New("it is not there: is its file system mounted late?")
+
+// roomEach is how often it is tried again to write on a disk that is full.
+const roomEach = 5 * time.Second
+
+// withRoom does something, and waits while the disk has no room for it: a job may have filled that, and others can empty it.
+func (a *Agent) withRoom(ctx context.Context, do func() error) error {
+	for told := false; ; told = true {
+		err := do()
+		if err == nil || !errors.Is(err, syscall.ENOSPC) {
+			return err
+		}
+		if !told {
+			a.Log.Error("this host's disk has no room; the runner waits until there is some", "error", err)
+			if err := a.Manager.Status("waiting for room on the disk: " + err.Error()); err != nil {
+				a.Log.Warn("cannot tell the service manager what is waited for", "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(roomEach):
+		}
+	}
+}
 
 // LoadLate reads the record of a runner whose service starts. Records that are not
 // there are waited for, and then [ErrLate].

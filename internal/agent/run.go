@@ -95,9 +95,13 @@ func (a *Agent) run(ctx context.Context, name string, p *pulse) error {
 		a.noteCopy(err)
 		return stoppedOr(ctx, err)
 	}
-	lock, err := a.Store.LockRunner(ctx, name)
-	if err != nil {
+	var lock *instance.Lock
+	err = a.withRoom(ctx, func() (err error) {
+		lock, err = a.Store.LockRunner(ctx, name)
 		return err
+	})
+	if err != nil {
+		return stoppedOr(ctx, err)
 	}
 	defer lock.Release()
 	if err := a.awaitRoot(ctx, record); err != nil {
@@ -113,18 +117,22 @@ func (a *Agent) run(ctx context.Context, name string, p *pulse) error {
 		return fmt.Errorf("finding the runner's account: %w", err)
 	}
 	k := a.keeper(record, scope, user)
-	if err := k.adopt(ctx, record); err != nil {
-		return stoppedOr(ctx, err)
-	}
-	if record, err = k.reconcile(ctx, record); err != nil {
+	err = a.withRoom(ctx, func() (err error) {
+		if err := k.adopt(ctx, record); err != nil {
+			return err
+		}
+		record, err = k.reconcile(ctx, record)
 		return err
+	})
+	if err != nil {
+		return stoppedOr(ctx, err)
 	}
 	k.mendWork(ctx, record)
 	learning, learned := context.WithCancel(ctx)
 	defer learned()
 	go a.learn(learning, record)
-	if err := register.Seal(record, user); err != nil {
-		return err
+	if err := a.withRoom(ctx, func() error { return register.Seal(record, user) }); err != nil {
+		return stoppedOr(ctx, err)
 	}
 	return a.supervise(ctx, k, record, chosen, p)
 }

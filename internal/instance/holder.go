@@ -104,8 +104,13 @@ type note struct {
 	group  group
 }
 
-// maxNote is far more than a note has.
-const maxNote = 4 << 10
+const (
+	// maxNote is far more than a note has.
+	maxNote = 4 << 10
+	// noteRoom is as much as a note takes on the disk, with empty lines behind it. A lock that is given up keeps that: on a disk
+	// that is full the next one finds room for its note, and who is to make room can have the lock.
+	noteRoom = 512
+)
 
 func (n note) String() string {
 	var b strings.Builder
@@ -122,10 +127,15 @@ func (n note) String() string {
 	return b.String()
 }
 
-// writeNote writes before it cuts off what an earlier holder wrote, so that one who reads
+// writeNote writes over what an earlier holder wrote, in one go, so that one who reads
 // meanwhile finds a holder.
-func writeNote(file *os.File, n note) error {
-	text := n.String()
+func writeNote(file *os.File, n note) error { return writeText(file, n.String()) }
+
+// emptyNote names nobody.
+func emptyNote(file *os.File) error { return writeText(file, "") }
+
+func writeText(file *os.File, text string) error {
+	text += strings.Repeat("\n", max(0, noteRoom-len(text)))
 	if _, err := file.WriteAt([]byte(text), 0); err != nil {
 		return err
 	}

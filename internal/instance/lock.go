@@ -127,8 +127,8 @@ func (l *Lock) Path() string { return l.path }
 
 // Release gives the lock up.
 func (l *Lock) Release() {
-	_ = l.file.Truncate(0) // a name that stays is that of a dead one
-	_ = letGo(l.file)      // what cannot be given up ends with this process
+	_ = emptyNote(l.file) // a name that stays is that of a dead one
+	_ = letGo(l.file)     // what cannot be given up ends with this process
 }
 
 // Remove gives the lock up and takes its file away, and its directory and those that were made for

@@ -49,6 +49,23 @@ func (k KeptFiles) Keep(files map[string][]byte) error {
 	return nil
 }
 
+// keepRoom is more than the files of a registration take, and the record that is written after them.
+const keepRoom = 64 << 10
+
+// Room tells whether files could be kept now: nobody is to be registered whom this host could not keep. What it takes to see
+// that is removed again.
+func (k KeptFiles) Room() error {
+	fresh := k.folder + ".new"
+	err := errors.Join(removal.Path(fresh), os.MkdirAll(filepath.Dir(k.folder), 0o700), os.Mkdir(fresh, 0o700))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(fresh, "room"), make([]byte, keepRoom), 0o600)
+	}
+	if err = errors.Join(err, removal.Path(fresh)); err != nil {
+		return fmt.Errorf("looking for room to keep the registration of %q: %w", k.name, err)
+	}
+	return nil
+}
+
 // Drop forgets the files, and remembers that there are none. It may be repeated.
 func (k KeptFiles) Drop() error {
 	if !k.dropped() {

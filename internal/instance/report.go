@@ -1,11 +1,14 @@
 package instance
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
@@ -77,10 +80,35 @@ func (s *Store) SaveReport(name string, report Report) error {
 	if err != nil {
 		return fmt.Errorf("encoding report: %w", err)
 	}
-	if err := atomicfile.Write(filepath.Join(s.home(name), reportFile), append(text, '\n'), atomicfile.Options{}); err != nil {
+	path := filepath.Join(s.home(name), reportFile)
+	err = atomicfile.Write(path, append(text, '\n'), atomicfile.Options{})
+	if errors.Is(err, syscall.ENOSPC) && overwrite(path, text) == nil {
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("saving report: %w", err)
 	}
 	return nil
+}
+
+// overwrite writes into a file what has room in its own block, where a full disk has none for another file: it is one call, and
+// what comes behind the text is as empty as what JSON may end with.
+func overwrite(path string, text []byte) error {
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	const block = 1 << 10 // the least that a file system gives
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+	case len(text) >= max(block, int(info.Size())):
+		err = syscall.ENOSPC
+	default:
+		padding := bytes.Repeat([]byte{' '}, max(0, int(info.Size())-len(text)-1))
+		_, err = file.WriteAt(append(append(text, padding...), '\n'), 0)
+	}
+	return errors.Join(err, file.Close())
 }
 
 // LoadReport reads the report on name; the zero Report if there is none.

@@ -51,6 +51,9 @@ type Joiner struct {
 // that is kept: see [Joiner.JoinWith]. After a failure GitHub may list the runner if
 // its answer was lost: see [Kept.Undo].
 func (j Joiner) Join(ctx context.Context) (Settings, error) {
+	if err := KeptOf(j.Store, j.Record).Room(); err != nil {
+		return Settings{}, err // no token is spent on it
+	}
 	var token Token
 	if !j.Record.JIT {
 		var err error
@@ -128,6 +131,9 @@ func (j Joiner) Mint(ctx context.Context) (Token, error) {
 // it is where GitHub gives no answer, with a warning: a runner that works is not given
 // up for that, and no id is deleted at GitHub but under its name.
 func (j Joiner) JoinWith(ctx context.Context, token Token) (Settings, error) {
+	if err := KeptOf(j.Store, j.Record).Room(); err != nil {
+		return Settings{}, err
+	}
 	if j.Record.JIT {
 		return j.byConfig(ctx)
 	}

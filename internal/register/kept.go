@@ -202,6 +202,9 @@ func (k Kept) Forget() error {
 	return nil
 }
 
+// Room tells whether a registration could be kept.
+func (k Kept) Room() error { return k.files().Room() }
+
 func (k Kept) files() instance.KeptFiles { return instance.KeptRegistration(k.store, k.record.Name) }
 
 func (k Kept) folder() string { return k.files().Folder() }
