@@ -207,7 +207,7 @@ func hostMeanings() []meaning {
 		{libraries.ErrMissing, exitHost, hintDoctor, never},
 		{places.ErrGiven, exitHost, hintGiven, never},
 		{acl.ErrOpen, exitHost, hintOpen, never},
-		{places.ErrInodes, exitHost, typed(func(s shell.System) string { return s.Do(shell.ShowFiles, ".") }), later},
+		{places.ErrInodes, exitHost, hintFiles, later},
 		{places.ErrReadOnly, exitHost, hintRemount, never},
 		{places.ErrNoExec, exitHost, hintRemount, never},
 		{places.ErrPlain, exitHost, plus("--dir", "DIR"), never},

@@ -365,6 +365,15 @@ func hintSpace(call *session, _ error) string {
 	return "df -h && df -i"
 }
 
+// hintFiles shows how many files a file system has that can hold no more.
+func hintFiles(call *session, err error) string {
+	var place *places.Error
+	if !errors.As(err, &place) {
+		return on(call).Do(shell.ShowFiles, ".")
+	}
+	return on(call).Do(shell.ShowFiles, place.Path)
+}
+
 // without makes the call without a variable.
 func unset(call *session, variable string) string {
 	if unset := on(call).Do(shell.Unset, variable); unset != "" {

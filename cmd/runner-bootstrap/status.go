@@ -240,6 +240,10 @@ func (call *session) hintUnhealthyRunner(s status.Runner) string {
 		return call.here("uninstall", "--name", s.Name, "--token-file", "FILE")
 	case s.Listener.Faulty:
 		return on(call).Do(shell.ShowReadOnly)
+	case s.Silent:
+		return on(call).Do(shell.ShowMounts)
+	case s.NoRoom:
+		return hintSpace(call, nil)
 	case late != "":
 		return on(call).Mend(on(call).Do(shell.Mount, late))
 	case s.Phase != instance.Installed, errors.Is(gone, fs.ErrNotExist), s.GitHub.State == status.Absent:

@@ -46,6 +46,9 @@ type Runner struct {
 	Copied   bool     `json:"copied"`
 	Problems []string `json:"problems"`
 	Healthy  bool     `json:"healthy"`
+	// NoRoom says that the disk of one of its folders is full, Silent that one does not answer.
+	NoRoom bool `json:"-"`
+	Silent bool `json:"-"`
 
 	finished bool // it has ended for good, as it was meant to
 }
@@ -173,7 +176,7 @@ func (w Witnesses) statusOf(ctx context.Context, record instance.Record) (Runner
 	}
 	var failed error
 	for _, look := range []func(context.Context, instance.Record, *Runner) error{
-		w.lookAtRecord, w.lookAtListener, w.lookAtService,
+		w.lookAtRecord, w.lookAtRoom, w.lookAtListener, w.lookAtService,
 	} {
 		if err := look(ctx, record, &s); err != nil {
 			s.problem("%v", err)

@@ -33,6 +33,26 @@ func Of(dir string) (Volume, error) {
 	return v, nil
 }
 
+// Above is the place of the mount that a path is on, by its text and the kernel's own list: neither links nor what is mounted there are
+// asked. Empty where that cannot be told.
+func Above(path string) (point string) {
+	list, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(list)) {
+		const at = 4
+		fields := strings.Fields(line)
+		if len(fields) <= at {
+			continue
+		}
+		if place := unescape(fields[at]); within(path, place) && len(place) >= len(point) {
+			point = place
+		}
+	}
+	return point
+}
+
 // mounted tells the kind and the mount point of what is mounted at or above dir, by the kernel's own list.
 func mounted(dir string) (kind, point string) {
 	list, err := os.Open("/proc/self/mountinfo")

@@ -33,3 +33,6 @@ func Of(dir string) (Volume, error) {
 	v.Plain = flags&windows.FILE_PERSISTENT_ACLS == 0 // FAT and exFAT have none
 	return v, nil
 }
+
+// Above is the place of the mount that a path is on; empty, as that is not told here without asking it.
+func Above(string) string { return "" }

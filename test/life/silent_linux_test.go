@@ -1,0 +1,100 @@
+package life
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+)
+
+// hang mounts a file system that does not answer. The function that it returns ends that, and all that waits for it.
+func (h *host) hang(at string) (heal func()) {
+	h.t.Helper()
+	if !mounts() {
+		h.t.Skip("nothing is mounted")
+	}
+	device, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err != nil {
+		h.t.Skipf("there is no FUSE here: %v", err)
+	}
+	options := fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", device.Fd())
+	if err := syscall.Mount("hung", at, "fuse.hung", 0, options); err != nil {
+		h.t.Skipf("FUSE cannot be mounted here: %v", errors.Join(err, device.Close()))
+	}
+	healed := false
+	heal = func() {
+		if healed {
+			return
+		}
+		healed = true
+		if err := errors.Join(syscall.Unmount(at, syscall.MNT_DETACH), device.Close()); err != nil {
+			h.t.Error(err)
+		}
+	}
+	h.t.Cleanup(heal)
+	return heal
+}
+
+// An agent waits neither for the folder for jobs nor for that for logs, if something is mounted there that does not answer. It says so, and
+// the runner works again when that is over.
+func TestFolderDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	for _, folder := range []string{"_work", "_diag", "jobs", "disk"} { // the latter two are where --work says, and what is above it
+		for _, m := range modes()[1:] {
+			t.Run(folder+"/"+m.name, func(t *testing.T) {
+				t.Parallel()
+				h := newHost(t)
+				disk := filepath.Join(h.base, "disk")
+				at := map[string]string{"jobs": filepath.Join(disk, "jobs"), "disk": disk}[folder]
+				if at == "" {
+					at = filepath.Join(h.root(), folder)
+					m.install(h)
+				} else {
+					if err := os.Mkdir(disk, 0o755); err != nil {
+						t.Fatal(err)
+					}
+					m.install(h, "--work", filepath.Join(disk, "jobs"))
+				}
+				run := h.run()
+				h.comesUp(1, patience)
+				if got, err := h.job("true", patience); err != nil || got != "succeeded" {
+					t.Fatalf("the job: %s, %v", got, err)
+				}
+				if m.ephemeral {
+					h.comesUp(2, patience)
+				}
+				h.stops(run)
+				// Without the folder that jobs were given no listener is of use, and the one that is started waits for it.
+				sign := map[bool]string{true: `"listener started"`, false: "does not answer"}[at == filepath.Join(h.root(), folder)]
+				before := strings.Count(h.log(), sign)
+				heal := h.hang(at)
+				run = h.run()
+				h.eventually(2*patience, "it waits for what does not answer", func() error {
+					if strings.Count(h.log(), sign) == before {
+						return fmt.Errorf("the log does not say %q", sign)
+					}
+					return nil
+				})
+				if code, said := h.says("status", "--name", runnerName); code != 9 || !strings.Contains(said, "does not answer") || !strings.Contains(said, "findmnt") {
+					t.Errorf("status ends with %d, and says\n%s", code, said)
+				}
+				heal()
+				h.eventually(2*patience, "it does not work again", func() error {
+					if r := h.report(); r.State != instance.Idle {
+						return fmt.Errorf("state %s", r.State)
+					}
+					return nil
+				})
+				if got, err := h.job("true", patience); err != nil || got != "succeeded" {
+					t.Errorf("the next job: %s, %v", got, err)
+				}
+				h.stops(run)
+			})
+		}
+	}
+}
