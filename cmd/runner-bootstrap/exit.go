@@ -353,7 +353,8 @@ func fixed(hint string) func(*session, error) string {
 
 // helpOn is the command that explains the command of these arguments.
 func helpOn(arguments []string) string {
-	for _, command := range strings.Fields(everyCommand + " config-show config-validate version completion-bash completion-fish completion-powershell completion-zsh") {
+	const others = " config-show config-validate version completion-bash completion-fish completion-powershell completion-zsh"
+	for _, command := range strings.Fields(everyCommand + others) {
 		words := strings.Fields(typedCommand(command))
 		if len(arguments) >= len(words) && slices.Equal(arguments[:len(words)], words) {
 			return "runner-bootstrap " + strings.Join(words, " ") + " --help"
