@@ -13,6 +13,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/agent"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/inuse"
@@ -190,6 +191,7 @@ func hostMeanings() []meaning {
 		{plan.ErrForeignDir, exitHost, hintForeignDir, never},
 		{plan.ErrForeignService, exitHost, hintForeignService, never},
 		{removal.ErrMounted, exitHost, hintMounted, never},
+		{folders.ErrSilent, exitHost, typed(func(s shell.System) string { return s.Do(shell.ShowMounts) }), later},
 		{removal.ErrImmutable, exitHost, hintImmutable, never},
 		{plan.ErrTemporary, exitHost, hintTemporary, never},
 		{plan.ErrProgram, exitHost, hintTemporary, never},

@@ -113,10 +113,14 @@ func (o option) sample() string {
 		return o.choices[0]
 	case o.on != nil:
 		return "false"
+	case o.list != nil && len(o.among) > 0:
+		return "[" + strings.Join(o.among, ", ") + "]"
 	case o.list != nil:
 		return "[" + strings.ReplaceAll(o.value, ",", ", ") + "]"
 	case o.lines != nil:
 		return "[" + o.value + "]"
+	case len(o.among) > 0:
+		return o.among[0]
 	}
 	return o.value
 }

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -218,7 +219,11 @@ func (e shortError) Timeout() bool { return timedOut(e.error) }
 // timedOut tells whether an error, or one in it, is about a time that was over.
 func timedOut(err error) bool {
 	var timeout interface{ Timeout() bool }
-	return errors.As(err, &timeout) && timeout.Timeout()
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return true
+	}
+	// The first that could tell has not looked further than at the next one.
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
 }
 
 func sameHostOnly(req *http.Request, via []*http.Request) error {

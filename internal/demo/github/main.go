@@ -36,9 +36,10 @@ import (
 )
 
 const (
-	limit     = 30 * time.Minute
-	version   = "2.337.0"
-	maxScript = 64 << 10
+	limit      = 30 * time.Minute
+	lastAnswer = 10 * time.Second
+	version    = "2.337.0"
+	maxScript  = 64 << 10
 )
 
 func main() {
@@ -82,7 +83,12 @@ func serve(ctx context.Context, arguments []string) (err error) {
 	b := &board{ctx: ctx, server: server, folder: arguments[1], end: end}
 	control := &http.Server{Handler: b.routes(), ReadHeaderTimeout: time.Minute}
 	go func() { _ = control.Serve(listener) }() // until it is closed
-	defer control.Close()                       //nolint:errcheck // the process ends
+	defer func() {
+		// Who has asked for the end gets an answer.
+		answered, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastAnswer)
+		defer cancel()
+		err = errors.Join(err, control.Shutdown(answered))
+	}()
 	described, err := json.Marshal(map[string]string{
 		"url": server.URL(), "token": server.Token(), "control": "http://" + listener.Addr().String(),
 	})
