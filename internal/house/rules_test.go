@@ -27,7 +27,7 @@ func arrows() []arrow {
 			"internal/health", "internal/metadata", "internal/github", "internal/secret", "internal/instance", "internal/account", "internal/transport",
 			"internal/inuse", "internal/refusal", "internal/agent", "internal/control", "internal/jail", "internal/shell", "internal/removal", "internal/openfile",
 			"internal/config", "internal/retry", "internal/sealcheck", "internal/departure", "internal/acl", "internal/startup", "internal/sudoers",
-			"internal/terminal", "internal/userdata",
+			"internal/terminal", "internal/userdata", "internal/folders",
 		}},
 		// Neither this one nor the agent imports the other: they meet in the record.
 		{"internal/bootstrap", []string{
