@@ -272,7 +272,7 @@ func (s *supervisor) awaitSelfUpdate(ctx context.Context, next action, started t
 	s.change(func(now *Change) { now.State, now.Reason, now.Job = Updating, next.reason, "" })
 	s.failures = 0
 	var finished bool
-	// Files that are to be refreshed wait for it: its script works on the same ones.
+	// Files that are to be refreshed wait for it: its script works on the same ones. It returns no error: finished says how it has ended.
 	_ = duringUntil(ctx, s, s.draining, func(ctx context.Context) error {
 		finished = awaitUpdate(ctx, s.Root, started, s.Backoff.Update, s.life.Gone())
 		return nil
