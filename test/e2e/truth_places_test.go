@@ -19,7 +19,7 @@ func TestPlaces(t *testing.T) {
 	t.Parallel()
 	listener := stage.Listener(t, t.TempDir())
 	built := machine.Build(t, "cmd/runner-bootstrap")
-	for _, o := range []machine.Options{{Kind: machine.Debian12}, {Kind: machine.Debian13, Cgroup2: true}} {
+	for _, o := range systems(machine.Debian13) {
 		t.Run(o.Kind, func(t *testing.T) {
 			t.Parallel()
 			o.Copy = map[string]string{built: program}

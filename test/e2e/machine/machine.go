@@ -23,10 +23,7 @@ import (
 
 const (
 	bootTimeout = 90 * time.Second
-	offTimeout  = 90 * time.Second
 	glance      = 50 * time.Millisecond
-	// rebootStatus is how systemd-nspawn says that the machine asked for another boot.
-	rebootStatus = 133
 )
 
 // Options describe a machine. The zero value is a Debian 12 that nothing was added to.
@@ -261,62 +258,6 @@ func (m *Machine) ListenAt(t testing.TB, address string) net.Listener {
 	})
 	return listener
 }
-
-// Reboot shuts the machine down in order, and returns when it has started again with the same files.
-func (m *Machine) Reboot() {
-	m.t.Helper()
-	m.ask("reboot")
-	if code := m.nspawn.ProcessState.ExitCode(); code != rebootStatus {
-		m.t.Fatalf("rebooting the machine: systemd-nspawn ended with %d", code)
-	}
-	m.start()
-}
-
-// PowerOff shuts the machine down in order and returns when it is off.
-func (m *Machine) PowerOff() {
-	m.t.Helper()
-	m.ask("poweroff")
-	if code := m.nspawn.ProcessState.ExitCode(); code != 0 {
-		m.t.Fatalf("switching the machine off: systemd-nspawn ended with %d", code)
-	}
-}
-
-// PowerOn starts a machine that is off, with the same files.
-func (m *Machine) PowerOn() {
-	m.t.Helper()
-	if _, err := m.first(); err == nil {
-		m.t.Fatal("switching the machine on: it is")
-	}
-	m.start()
-}
-
-// Crash takes the power away: nothing in the machine learns of it. PowerOn may follow.
-func (m *Machine) Crash() {
-	m.t.Helper()
-	if err := m.kill(); err != nil {
-		m.t.Fatalf("crashing the machine: %v", err)
-	}
-}
-
-// ask has systemd end the machine, and waits until it has.
-func (m *Machine) ask(verb string) {
-	m.t.Helper()
-	// The command may be killed by what it asks for.
-	if result, err := m.run(m.t.Context(), nil, "systemctl", verb); err != nil {
-		m.t.Fatalf("asking the machine for %s: %v\n%s", verb, err, result)
-	}
-	select {
-	case <-m.ended:
-	case <-time.After(offTimeout):
-		m.t.Fatalf("waiting for %s: the machine is still on after %s", verb, offTimeout)
-	}
-	m.mu.Lock()
-	m.leader = 0
-	m.mu.Unlock()
-}
-
-// Ended is closed when the machine that is on now has ended.
-func (m *guest) Ended() <-chan struct{} { return m.ended }
 
 // discard is the end of the machine in every case.
 func (m *Machine) discard() {
