@@ -298,6 +298,21 @@ func hintUnauthorized(call *session, err error) string {
 	return call.gh("auth", "status")
 }
 
+// hintOtherHost looks at all that stands between here and GitHub, in the way that this call went.
+func hintOtherHost(call *session, _ error) string {
+	words, network := []string{"doctor"}, optionsOf[networkOptions](call)
+	if scope := optionsOf[scopeOptions](call); scope.url != "" {
+		words = append(words, "--url", scope.url)
+	}
+	if network.caFile != "" {
+		words = append(words, "--ca-file", network.caFile)
+	}
+	if network.proxy != "" && !strings.Contains(network.proxy, "@") { // which may hold a password
+		words = append(words, "--proxy", network.proxy)
+	}
+	return call.here(words...)
+}
+
 // hintServer asks who is ill: GitHub says so on a page, and a server that somebody runs says whether it lives.
 func hintServer(call *session, err error) string {
 	refused := refusedBy(err)

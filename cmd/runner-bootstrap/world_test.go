@@ -107,7 +107,7 @@ func simCommand(ts *testscript.TestScript, neg bool, args []string) {
 		"minimum": simMinimum, "begin": simBegin, "stop": simStop, "offer": simOffer, "release": simRelease,
 		"app": simApp, "published": simPublished, "schedule": simSchedule, "archive": simArchive,
 		"listed": simListed, "bad": simBad, "badkey": simBadKey, "lose-labels": simLoseLabels, "lag": simLag, "asked": simAsked,
-		"public": simPublic,
+		"public": simPublic, "certificate": simCertificate,
 	}
 	verb, ok := verbs[args[0]]
 	if !ok {

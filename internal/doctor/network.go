@@ -2,8 +2,6 @@ package doctor
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -225,20 +223,19 @@ func (n network) summed(check, verb string, all []endpoint, answers []error) []F
 // explain says what is wrong between an endpoint and us, and what to do.
 func (n network) explain(e endpoint, err error) (found, fix string) {
 	var name *net.DNSError
-	var certificate *tls.CertificateVerificationError
-	var unknown x509.UnknownAuthorityError
-	var expired x509.CertificateInvalidError
 	var refused *transport.ProxyError
+	certificate := transport.Certificate(err, n.host.Roots)
 	switch {
 	case errors.As(err, &refused):
 		return refused.Error(), n.proxyFix(refused, e)
 	case errors.As(err, &name):
 		return "the name cannot be resolved: " + name.Err, shell.Here().Do(shell.ShowName, e.name())
-	case errors.As(err, &certificate) && errors.As(err, &unknown):
-		return "its certificate is not trusted; it was issued by " + issuer(certificate) + ", perhaps a proxy that looks into connections",
-			n.host.Again("--ca-file", "FILE")
-	case errors.As(err, &expired) && expired.Reason == x509.Expired:
-		return "its certificate is not valid at the time of this host's clock", shell.Here().Do(shell.ShowClock)
+	case certificate != nil && errors.Is(certificate, transport.ErrUntrusted):
+		return certificate.Error(), n.host.Again("--ca-file", "FILE")
+	case certificate != nil && errors.Is(certificate, transport.ErrNotValidNow):
+		return certificate.Error(), shell.Here().Do(shell.ShowClock)
+	case certificate != nil:
+		return certificate.Error(), lookAt(e)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Sprintf("no answer within %s", networkTime), lookAt(e)
 	default:
@@ -251,21 +248,16 @@ func lookAt(e endpoint) string {
 	return shell.Here().Words(shell.Here().Do(shell.Fetch), "-v", e.url.String())
 }
 
-func issuer(err *tls.CertificateVerificationError) string {
-	if len(err.UnverifiedCertificates) == 0 {
-		return "somebody unknown"
-	}
-	return fmt.Sprintf("%q", err.UnverifiedCertificates[len(err.UnverifiedCertificates)-1].Issuer.String())
-}
-
 // reach connects to an endpoint the way everything else does, by way of proxies, and speaks TLS to it. Nothing is asked there.
 func (n network) reach(ctx context.Context, e endpoint) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var reached atomic.Bool
-	watched := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
+	watched := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(made httptrace.GotConnInfo) {
 		reached.Store(true)
 		stop()
+		// To end the request alone is not enough: its first bytes may be on their way already.
+		_ = made.Conn.Close() // it has done what it was made for
 	}})
 	request, err := http.NewRequestWithContext(watched, http.MethodHead, e.url.String(), http.NoBody)
 	if err != nil {

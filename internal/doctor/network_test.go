@@ -515,3 +515,37 @@ func TestGitHubOutOfReach(t *testing.T) {
 		expect(t, []Finding{f}, Skipped, "was not reached", "")
 	}
 }
+
+// A host that is only to be reached is asked nothing, however the request and its end fall together.
+func TestNothingIsAsked(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	const times = 200
+	heard := make(chan string, times)
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				text, _ := io.ReadAll(io.LimitReader(conn, 1000)) // until the other side has closed
+				heard <- string(text)
+			}()
+		}
+	}()
+	at := endpoint{url: &url.URL{Scheme: "http", Host: listener.Addr().String()}}
+	for range times {
+		if err := (network{}).reach(t.Context(), at); err != nil {
+			t.Fatal(err)
+		}
+		if text := <-heard; text != "" {
+			t.Fatalf("it was asked %q", text)
+		}
+	}
+}

@@ -56,7 +56,7 @@ func (s *Runner) compareGitHub(record instance.Record) {
 	case s.Copied: // what GitHub lists is the other machine's
 	case s.finished && s.GitHub.State != Absent:
 		s.problem("it has finished, and GitHub still lists it (id %d, %s)", record.RunnerID, s.GitHub.State)
-	case s.GitHub.State == Absent && record.RunnerID != 0 && !s.finished:
+	case s.GitHub.State == Absent && record.RunnerID != 0 && !s.finished && !s.betweenLives(record):
 		s.problem("GitHub does not list it (id %d)", record.RunnerID)
 	case s.GitHub.State == "offline" && up:
 		s.problem("its listener is %s, GitHub calls it offline", s.Listener.State)

@@ -45,6 +45,7 @@ func TestCompareGitHub(t *testing.T) {
 		id       int64
 		finished bool
 		copied   bool
+		once     bool
 		problem  string
 	}{
 		"listening, online":     {github: "online", listener: instance.Idle, id: 1},
@@ -52,6 +53,10 @@ func TestCompareGitHub(t *testing.T) {
 		"starting, offline":     {github: "offline", listener: instance.Starting, id: 1},
 		"working, offline":      {github: "offline", listener: instance.Busy, id: 1, problem: "GitHub calls it offline"},
 		"listening, absent":     {github: Absent, listener: instance.Idle, id: 1, problem: "does not list it"},
+		"between two jobs":      {github: Absent, listener: instance.Reregistering, id: 1, once: true},
+		"refreshed in between":  {github: Absent, listener: instance.Updating, id: 1, once: true},
+		"updating, and gone":    {github: Absent, listener: instance.Updating, id: 1, problem: "does not list it"},
+		"fails in between":      {github: Absent, listener: instance.Failing, id: 1, once: true, problem: "does not list it"},
 		"never registered":      {github: Absent, listener: stopped},
 		"stopped and yet up":    {github: "online", listener: stopped, id: 1, problem: "another host may hold"},
 		"listening, not asked":  {github: Unchecked, listener: instance.Idle, id: 1},
@@ -65,7 +70,7 @@ func TestCompareGitHub(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := Runner{Listener: Listener{State: c.listener}, GitHub: GitHub{State: c.github}, finished: c.finished, Copied: c.copied}
-			s.compareGitHub(instance.Record{Registration: instance.Registration{RunnerID: c.id}})
+			s.compareGitHub(instance.Record{Registration: instance.Registration{RunnerID: c.id}, Identity: instance.Identity{Ephemeral: c.once}})
 			got := strings.Join(s.Problems, "; ")
 			if (c.problem == "") != (got == "") || !strings.Contains(got, c.problem) {
 				t.Errorf("problems %q, want %q", got, c.problem)

@@ -228,3 +228,46 @@ func TestStatusOfNothing(t *testing.T) {
 		t.Errorf("status %+v, %v", all, err)
 	}
 }
+
+// GitHub takes a runner for one job off its list before its listener has ended: who looks then looks again.
+func TestLooksAgain(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		meanwhile func(w *world)
+		problem   string
+	}{
+		"its listener ends": {func(w *world) {
+			w.report(instance.Report{State: instance.Reregistering, PID: os.Getpid(), Since: time.Now(), Starts: 1})
+		}, ""},
+		"it is registered again": {func(w *world) {
+			id := w.server.AddRunner(organization, githubtest.Runner{Name: runnerName, Status: "offline", Ephemeral: true}).ID
+			w.keep(`{"agentId": ` + strconv.FormatInt(id, 10) + `, "agentName": "web-1"}`)
+			w.change(func(r *instance.Record) { r.RunnerID = id })
+			w.report(instance.Report{State: instance.Starting, PID: os.Getpid(), Since: time.Now(), Starts: 2})
+		}, ""},
+		"somebody has deleted it": {func(*world) {}, "GitHub does not list it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t).withRunner()
+			lock, err := w.store.LockRunner(t.Context(), runnerName)
+			must(t, err)
+			defer lock.Release()
+			w.change(func(r *instance.Record) { r.Ephemeral = true })
+			w.report(instance.Report{State: instance.Busy, PID: os.Getpid(), Since: time.Now(), Starts: 1})
+			w.server.DeleteRunner(w.record().RunnerID)
+			var all []status.Runner
+			looked := make(chan struct{})
+			go func() {
+				defer close(looked)
+				all, err = w.look.Look(t.Context(), runnerName)
+			}()
+			time.Sleep(300 * time.Millisecond) // GitHub has answered
+			c.meanwhile(w)
+			<-looked
+			if err != nil || len(all) != 1 || (len(all[0].Problems) > 0) != (c.problem != "") || !strings.Contains(strings.Join(all[0].Problems, "; "), c.problem) {
+				t.Errorf("%+v, %v, want %q", all, err, c.problem)
+			}
+		})
+	}
+}

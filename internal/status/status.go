@@ -157,7 +157,10 @@ func (w Witnesses) Look(ctx context.Context, name string) ([]Runner, error) {
 	silent := map[string]error{}
 	for i := range all {
 		at := slices.IndexFunc(records, func(r instance.Record) bool { return r.Name == all[i].Name })
-		failed = cmp.Or(failed, w.lookAtGitHub(ctx, records[at], &all[i], silent))
+		err := w.lookAtGitHub(ctx, records[at], &all[i], silent)
+		if all[i], err = w.settled(ctx, records[at], all[i], err, silent); err != nil {
+			failed = cmp.Or(failed, err)
+		}
 		all[i].Healthy = len(all[i].Problems) == 0
 	}
 	return all, failed

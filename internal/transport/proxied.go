@@ -2,7 +2,6 @@ package transport
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -37,6 +36,7 @@ type ProxyError struct {
 func (e *ProxyError) Error() string {
 	var dial *net.OpError
 	var name *net.DNSError
+	var untrusted *CertificateError
 	switch {
 	case e.Status == http.StatusProxyAuthRequired && e.Foreign():
 		return fmt.Sprintf("the proxy %s refuses with status %d: it takes %s, and this program can only do Basic",
@@ -47,6 +47,8 @@ func (e *ProxyError) Error() string {
 			text += " (" + words + ")"
 		}
 		return text
+	case errors.As(e.Cause, &untrusted):
+		return fmt.Sprintf("the proxy %s is not used: %v", e.Proxy.Host, untrusted)
 	case errors.Is(e.Cause, context.DeadlineExceeded):
 		return fmt.Sprintf("the proxy %s does not answer", e.Proxy.Host)
 	case errors.As(e.Cause, &name), errors.As(e.Cause, &dial) && dial.Op == "dial":
@@ -77,7 +79,6 @@ func (e *ProxyError) Foreign() bool {
 
 // Lasting tells whether to ask again is of no use.
 func (e *ProxyError) Lasting() bool {
-	var untrusted *tls.CertificateVerificationError
 	var socks *net.OpError
 	switch {
 	case e.Status == http.StatusNetworkAuthenticationRequired:
@@ -88,7 +89,7 @@ func (e *ProxyError) Lasting() bool {
 		// A wrong password that is sent again and again locks an account.
 		return strings.Contains(socks.Err.Error(), "authentication") || strings.Contains(socks.Err.Error(), "not allowed by ruleset")
 	}
-	return errors.As(e.Cause, &untrusted)
+	return Untrusted(e.Cause)
 }
 
 // RefusedByProxy tells whether err is a refusal of a proxy that will last.

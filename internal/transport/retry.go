@@ -34,11 +34,10 @@ func checkRetry(ctx context.Context, resp *http.Response, err error) (bool, erro
 		return false, ctx.Err()
 	}
 	if err != nil {
-		if RefusedByProxy(err) || !repeatable(ctx) {
+		if Untrusted(err) || RefusedByProxy(err) || !repeatable(ctx) {
 			return false, err
 		}
-		// Its rules know the errors that no second try can mend: an untrusted
-		// certificate, an unknown scheme, an invalid header.
+		// Its rules know the errors that no second try can mend: an unknown scheme, an invalid header.
 		return retryablehttp.DefaultRetryPolicy(ctx, nil, err)
 	}
 	// These two do not pass by themselves: the operation is not there, or a portal is in the way.

@@ -66,7 +66,7 @@ type Client struct {
 func NewAPI(c Config) *Client {
 	retry, others := retryablehttp.NewClient(), &company{}
 	retry.HTTPClient = &http.Client{
-		Transport:     agent{name: c.UserAgent, proxy: c.proxy(), next: c.base(), others: others},
+		Transport:     agent{name: c.UserAgent, proxy: c.proxy(), next: c.base(), roots: c.Roots, others: others},
 		CheckRedirect: sameHostOnly,
 	}
 	retry.RetryMax = retries
@@ -137,7 +137,7 @@ func NewDownload(c Config) *http.Client {
 	// connection that another has done with, leaves its own behind as one more.
 	wire.MaxConnsPerHost = maxDownloadConnections
 	return &http.Client{
-		Transport:     agent{name: c.UserAgent, proxy: c.proxy(), next: wire},
+		Transport:     agent{name: c.UserAgent, proxy: c.proxy(), next: wire, roots: c.Roots},
 		CheckRedirect: withoutCredential,
 	}
 }
@@ -166,6 +166,7 @@ type agent struct {
 	name   string
 	proxy  func(*http.Request) (*url.URL, error)
 	next   http.RoundTripper
+	roots  *x509.CertPool
 	others *company // is told of every answer; nil where nobody wants to know
 }
 
@@ -194,7 +195,7 @@ func (a agent) send(req *http.Request) (*http.Response, error) {
 	if err == nil && a.others != nil {
 		a.others.note(resp, time.Now())
 	}
-	return resp, short(err)
+	return resp, explained(short(err), a.roots)
 }
 
 // maxText is how much of an error is told. What is no HTTP may be any bytes, and net/http repeats a line of it.
