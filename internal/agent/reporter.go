@@ -6,9 +6,11 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/ahead"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
@@ -30,6 +32,8 @@ type reporter struct {
 	tidier  *tidier
 	ahead   *ahead.Copies
 	failed  func(error) // takes what a report could not be saved for; nil: nobody does
+	// writing is set while metrics are written: a file system that does not answer has us wait once, and never again before it has.
+	writing atomic.Bool
 
 	mu     sync.Mutex // of what follows: changes and heartbeats come from different goroutines
 	since  time.Time
@@ -207,21 +211,29 @@ func (o *reporter) deregistered() {
 }
 
 func (o *reporter) writeMetrics() {
-	if o.record.MetricsFile == "" || o.last.State == "" {
-		return // nowhere to, or nothing yet
+	if o.record.MetricsFile == "" || o.last.State == "" || !o.writing.CompareAndSwap(false, true) {
+		return // nowhere to, or nothing yet, or the last are still on their way
 	}
 	c := o.last
 	state := string(c.Shown())
 	if c.Draining && (c.Shown() == supervise.Idle || c.State == supervise.Busy) {
 		state = health.StateDraining
 	}
-	o.try("writing the metrics", health.WriteMetrics(o.record.MetricsFile, health.Metrics{
+	metrics := health.Metrics{
 		Runner: o.record.Name, Scope: o.record.ScopeURL, Version: c.Version, State: state,
 		Since: o.since, Now: time.Now(), Starts: int64(c.Starts), Registrations: int64(c.Registrations), LastExit: c.ExitCode,
 		Jobs: map[string]int64{
 			"succeeded": int64(c.Results.Succeeded), "failed": int64(c.Results.Failed), "canceled": int64(c.Results.Canceled),
 		},
-	}))
+	}
+	written := func(error) { o.writing.Store(false) }
+	err, answered := folders.Soon(func() error { return health.WriteMetrics(o.record.MetricsFile, metrics) }, written)
+	if !answered {
+		o.try("writing the metrics in time", folders.ErrSilent)
+		return
+	}
+	written(err)
+	o.try("writing the metrics", err)
 }
 
 // try warns of each kind of failure once.

@@ -3,6 +3,7 @@ package bootstrap
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -85,7 +86,11 @@ func removeOutside(u *uninstaller) error {
 	if u.record.MetricsFile == "" {
 		return nil
 	}
-	return health.RemoveMetrics(u.record.MetricsFile)
+	err, answered := folders.Soon(func() error { return health.RemoveMetrics(u.record.MetricsFile) }, func(error) {})
+	if !answered {
+		return fmt.Errorf("removing metrics %q: %w", u.record.MetricsFile, folders.ErrSilent)
+	}
+	return err
 }
 
 // removeWork removes the folders for jobs that we have made, and those above them

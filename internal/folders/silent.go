@@ -14,6 +14,11 @@ const answerWithin = 5 * time.Second
 // Soon does what only asks, and does not wait for it any longer than an answer may take; late gets what comes after that. A call that waits
 // for a file system cannot be ended, and stays until that answers, or is unmounted.
 func Soon[T any](do func() T, late func(T)) (result T, answered bool) {
+	return Within(answerWithin, do, late)
+}
+
+// Within is [Soon] for what does more than to ask.
+func Within[T any](patience time.Duration, do func() T, late func(T)) (result T, answered bool) {
 	const (
 		asked = iota
 		over
@@ -31,7 +36,7 @@ func Soon[T any](do func() T, late func(T)) (result T, answered bool) {
 	select {
 	case result = <-done:
 		return result, true
-	case <-time.After(answerWithin):
+	case <-time.After(patience):
 	}
 	select {
 	case <-state:

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/volume"
 )
@@ -63,8 +64,19 @@ func modeBits(mode fs.FileMode) uint32 {
 // something, and nobody can replace what is another's, as /tmp, is good where what the path has in it is root's. What is
 // not there yet is judged by the folder that it will be made in. Where this process is not root, or its system has no such
 // owners, every path is good: it does nothing that its user could not do. What cannot be looked at is left to the one who
-// opens it.
+// opens it; what does not answer is [folders.ErrSilent], and who asks for it would wait for ever.
 func CheckGiven(path string, trust Trust) error {
+	err, answered := folders.Soon(func() error {
+		_, _ = os.Stat(path) // where nothing is to be checked, this waits; what it says, the one who opens it says
+		return checkGiven(path, trust)
+	}, func(error) {})
+	if !answered {
+		return fmt.Errorf("looking at %q: %w", path, folders.ErrSilent)
+	}
+	return err
+}
+
+func checkGiven(path string, trust Trust) error {
 	if !powerful() {
 		return guarded(path, trust)
 	}

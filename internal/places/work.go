@@ -10,9 +10,11 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 	"unicode"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/volume"
@@ -88,9 +90,28 @@ func (e *WorkError) Unwrap() []error { return []error{e.Reason, ErrWork} }
 // Inside is a folder for jobs that is always possible: in the runner's directory.
 const Inside = "_work"
 
+// tryWithin is how long a program may take to start there, and files to be made.
+const tryWithin = 10 * time.Second
+
 // CheckWork finds out where jobs of a runner can work, or returns a [*WorkError]. It is for a runner that does not work
-// there yet. A folder in the runner's directory needs no room. It changes nothing and leaves nothing.
+// there yet. A folder in the runner's directory needs no room. It changes nothing and leaves nothing. Of a file system that does not
+// answer, the error matches [folders.ErrSilent].
 func CheckWork(w Work) (Room, error) {
+	type found struct {
+		room Room
+		err  error
+	}
+	f, answered := folders.Within(tryWithin, func() (f found) {
+		f.room, f.err = checkWork(w)
+		return f
+	}, func(found) {})
+	if !answered {
+		return Room{}, fmt.Errorf("looking at the work folder %q: %w", w.Folder, folders.ErrSilent)
+	}
+	return f.room, f.err
+}
+
+func checkWork(w Work) (Room, error) {
 	if err := w.checkMeant(); err != nil {
 		return Room{}, err
 	}

@@ -84,6 +84,9 @@ func check(path string, inode uint64) error {
 // Remove removes a folder that [Make] has made, with all that is in it. One that is gone is a success. What is mounted
 // there or in it stays, and so does what [Check] refuses; the error names it. It may be repeated.
 func Remove(path string, inode uint64) error {
+	if err := Check(path, inode); errors.Is(err, folders.ErrSilent) {
+		return fmt.Errorf("removing the folder for jobs: %w", err)
+	}
 	parent, name, err := around(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -102,8 +105,13 @@ func Remove(path string, inode uint64) error {
 	return removal.Tree(parent, name)
 }
 
-// RemoveEmpty removes a folder if nothing is in it, and tells whether it is gone.
+// RemoveEmpty removes a folder if nothing is in it, and tells whether it is gone. One that does not answer stays.
 func RemoveEmpty(path string) (gone bool) {
+	gone, _ = folders.Soon(func() bool { return removeEmpty(path) }, func(bool) {})
+	return gone
+}
+
+func removeEmpty(path string) (gone bool) {
 	parent, name, err := around(path)
 	if err != nil {
 		return errors.Is(err, fs.ErrNotExist)

@@ -3,6 +3,7 @@ package life
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -96,5 +97,77 @@ func TestFolderDoesNotAnswer(t *testing.T) {
 				h.stops(run)
 			})
 		}
+	}
+}
+
+// Uninstall ends beside a folder that does not answer, too: it says which, and goes on once it answers. What is mounted on a folder
+// outside of the runner's is somebody's, and is left without a question.
+func TestUninstallBesideAFolderThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	for _, folder := range []string{"_work", "_diag", "jobs", "disk"} {
+		t.Run(folder, func(t *testing.T) {
+			t.Parallel()
+			h := newHost(t)
+			disk := filepath.Join(h.base, "disk")
+			at := map[string]string{"jobs": filepath.Join(disk, "jobs"), "disk": disk}[folder]
+			if err := os.Mkdir(disk, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			m := modes()[1]
+			if at == "" {
+				at = filepath.Join(h.root(), folder)
+				m.install(h)
+			} else {
+				m.install(h, "--work", filepath.Join(disk, "jobs"))
+			}
+			run := h.run()
+			h.comesUp(1, patience)
+			if got, err := h.job("true", patience); err != nil || got != "succeeded" {
+				t.Fatalf("the job: %s, %v", got, err)
+			}
+			h.stops(run)
+			heal := h.hang(at)
+			code, said := h.says("uninstall", "--name", runnerName, "--token-file", h.token)
+			if ends := map[bool]int{true: 0, false: 3}[folder == "jobs"]; code != ends || !strings.Contains(said, at) || len(h.listed()) > 0 {
+				t.Errorf("uninstall ends with %d, and says\n%s\nGitHub lists %v", code, said, h.listed())
+			}
+			heal()
+			if code := h.call("uninstall", "--name", runnerName, "--token-file", h.token); code != 0 {
+				t.Errorf("once it answers uninstall ends with %d", code)
+			}
+			if _, err := os.Lstat(h.root()); !errors.Is(err, fs.ErrNotExist) || len(h.listed()) != 0 {
+				t.Errorf("after uninstall: %v, GitHub lists %v", err, h.listed())
+			}
+		})
+	}
+}
+
+// A runner does its jobs, and ends, where its metrics cannot be written; they are again once that answers. Install and uninstall end too.
+func TestMetricsWhereNothingAnswers(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	disk := filepath.Join(h.base, "disk")
+	if err := os.Mkdir(disk, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(disk, "runner.prom")
+	modes()[1].install(h, "--metrics-file", file)
+	heal := h.hang(disk)
+	run := h.run()
+	h.comesUp(1, patience)
+	for range 2 {
+		if got, err := h.job("true", patience); err != nil || got != "succeeded" {
+			t.Fatalf("the job: %s, %v", got, err)
+		}
+	}
+	if code, said := h.says("uninstall", "--name", runnerName, "--token-file", h.token); code != 3 || !strings.Contains(said, file) {
+		t.Errorf("uninstall ends with %d, and says\n%s", code, said)
+	}
+	if code, err := run.code(patience); err != nil || code != 0 {
+		t.Errorf("the agent ends with %d, %v", code, err)
+	}
+	heal()
+	if code := h.call("uninstall", "--name", runnerName, "--token-file", h.token); code != 0 {
+		t.Errorf("once it answers uninstall ends with %d", code)
 	}
 }
