@@ -38,9 +38,14 @@ func TestRootBecomesReadOnly(t *testing.T) {
 	h.Must(append(slices.Clone(install), once, "--ephemeral")...)
 	h.until(t, "both listen", func() bool { return strings.Count(h.Must(program, "list"), "idle") == 2 })
 
-	work := h.server.QueueJob(name, githubtest.Job{Name: "work", Script: "sleep 5"})
-	only := h.server.QueueJob(once, githubtest.Job{Name: "only", Script: "sleep 5"})
+	work := h.server.QueueJob(name, githubtest.Job{Name: "work", Script: "sleep 9"})
+	only := h.server.QueueJob(once, githubtest.Job{Name: "only", Script: "sleep 9"})
 	h.until(t, "both work", func() bool { return strings.Count(h.Must(program, "list"), "busy") == 2 })
+	// Busy is a runner before its job has made its folders, too.
+	h.until(t, "both jobs are at their work", func() bool {
+		all := h.Run(t.Context(), "sh", "-c", `for p in /proc/[0-9]*; do tr '\0' ' ' <"$p/cmdline"; echo; done 2>/dev/null`)
+		return len(slices.DeleteFunc(strings.Split(all.Stdout, "\n"), func(command string) bool { return command != "sleep 9 " })) == 2
+	})
 	sh(t, "mount", "-o", "remount,abort", disk) // as an error of the disk does with errors=remount-ro
 	if r := h.Run(t.Context(), "touch", "/root/x"); r.Code == 0 {
 		t.Fatal("the disk can be written to")
