@@ -60,6 +60,13 @@ func (a *teller) Do(command control.Command) {
 	}
 }
 
+// becomes is what its listener is from now on.
+func (a *teller) becomes(state instance.State) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.state = state
+}
+
 // exchanged is the record after the agent has put into place what it wants.
 func exchanged(t *testing.T, store *instance.Store) {
 	t.Helper()
@@ -90,7 +97,7 @@ func (w *world) answers(a *teller) {
 // Another version is told to the agent, which puts it into place between two jobs. Its service does not notice.
 func TestExchange(t *testing.T) {
 	t.Parallel()
-	problem := func(w *world) {
+	problem := func(w *world, _ *teller) {
 		_, err := w.store.Update(w.t.Context(), runnerName, func(r *instance.Record) { r.Wanted.Problem = "no space" })
 		mustDo(w.t, err)
 	}
@@ -107,7 +114,7 @@ func TestExchange(t *testing.T) {
 		}
 		return nil
 	}
-	type does = func(w *world)
+	type does = func(w *world, agent *teller)
 	for name, c := range map[string]struct {
 		state   instance.State // of the listener
 		does    does           // when the agent is told; nil: no agent can be told
@@ -121,16 +128,16 @@ func TestExchange(t *testing.T) {
 		words   string
 	}{
 		"while it waits": {
-			state: instance.Idle, does: func(w *world) { exchanged(w.t, w.store) }, says: newest + ", listening after ", version: newest,
+			state: instance.Idle, does: func(w *world, _ *teller) { exchanged(w.t, w.store) }, says: newest + ", listening after ", version: newest,
 		},
 		"while a job runs": {
-			state: instance.Busy, does: func(*world) {}, says: newest + ", after the current job", version: version, wanted: newest,
+			state: instance.Busy, does: func(*world, *teller) {}, says: newest + ", after the current job", version: version, wanted: newest,
 		},
 		"after a job that ended at once": {
 			state: instance.Busy, does: nil, start: starts, says: newest + ", listening after ", calls: []string{"install", "restart"}, version: newest,
 		},
 		"with another life": {
-			state: instance.Idle, does: func(w *world) { w.t.Error("it was told") },
+			state: instance.Idle, does: func(w *world, _ *teller) { w.t.Error("it was told") },
 			change: func(r *plan.Request) { r.Life.DrainTimeout = 77 }, start: starts, says: newest + ", when its service starts",
 			calls: []string{"install", "restart"}, version: newest,
 		},
@@ -138,9 +145,10 @@ func TestExchange(t *testing.T) {
 			state: instance.Idle, does: problem, refused: startup.ErrService, words: "no space", version: version, wanted: newest,
 		},
 		"and does not come up": {
-			state: instance.Idle, does: func(w *world) {
-				exchanged(w.t, w.store)
+			state: instance.Idle, does: func(w *world, agent *teller) {
 				mustDo(w.t, w.store.SaveReport(runnerName, instance.Report{State: instance.Starting, PID: os.Getpid(), EndedAtOnce: 3, LastWords: "no such library"}))
+				agent.becomes(instance.Starting)
+				exchanged(w.t, w.store) // last: who has told it looks for this
 			}, start: starts, refused: startup.ErrService, words: "no such library", calls: []string{"restart"}, version: version,
 		},
 		"and does not come up, in a service that starts": {
@@ -161,15 +169,7 @@ func TestExchange(t *testing.T) {
 			mustDo(t, w.store.SaveReport(runnerName, instance.Report{State: c.state, PID: os.Getpid(), Version: version}))
 			if c.does != nil {
 				agent := &teller{t: t, store: w.store, state: c.state}
-				agent.does = func() {
-					if c.does(w); agent.State().Report.State == instance.Idle {
-						report, err := w.store.LoadReport(runnerName)
-						mustDo(t, err)
-						agent.mu.Lock()
-						agent.state = report.State
-						agent.mu.Unlock()
-					}
-				}
+				agent.does = func() { c.does(w, agent) }
 				w.answers(agent)
 			}
 			w.manager.start = c.start
