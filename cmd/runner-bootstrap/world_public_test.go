@@ -132,16 +132,21 @@ func tunnels(lead map[string]string) http.Handler {
 
 // certified makes a certificate for some names and 127.0.0.1, and returns it in PEM as well.
 func certified(names ...string) ([]byte, *tls.Config, error) {
+	return ownIssuer(&x509.Certificate{
+		Subject: pkix.Name{CommonName: "a test's authority"}, DNSNames: names, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	})
+}
+
+// ownIssuer makes a certificate that its own authority has issued.
+func ownIssuer(of *x509.Certificate) ([]byte, *tls.Config, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "a test's authority"}, DNSNames: names,
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	of.SerialNumber, of.IsCA, of.BasicConstraintsValid = big.NewInt(1), true, true
+	of.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature
+	der, err := x509.CreateCertificate(rand.Reader, of, of, &key.PublicKey, key)
 	if err != nil {
 		return nil, nil, err
 	}

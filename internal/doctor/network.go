@@ -256,8 +256,9 @@ func (n network) reach(ctx context.Context, e endpoint) error {
 	watched := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(made httptrace.GotConnInfo) {
 		reached.Store(true)
 		stop()
-		// To end the request alone is not enough: its first bytes may be on their way already.
-		_ = made.Conn.Close() // it has done what it was made for
+		// To end the request alone is not enough: its first bytes may be on their way already. That it was reached is known, so
+		// how the closing ends is of no interest.
+		_ = made.Conn.Close()
 	}})
 	request, err := http.NewRequestWithContext(watched, http.MethodHead, e.url.String(), http.NoBody)
 	if err != nil {

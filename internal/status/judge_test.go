@@ -46,6 +46,7 @@ func TestCompareGitHub(t *testing.T) {
 		finished bool
 		copied   bool
 		once     bool
+		ago      time.Duration // since when the listener is so
 		problem  string
 	}{
 		"listening, online":     {github: "online", listener: instance.Idle, id: 1},
@@ -55,6 +56,8 @@ func TestCompareGitHub(t *testing.T) {
 		"listening, absent":     {github: Absent, listener: instance.Idle, id: 1, problem: "does not list it"},
 		"between two jobs":      {github: Absent, listener: instance.Reregistering, id: 1, once: true},
 		"refreshed in between":  {github: Absent, listener: instance.Updating, id: 1, once: true},
+		"hangs in between":      {github: Absent, listener: instance.Reregistering, id: 1, once: true, ago: instance.ComeUp, problem: "does not list it"},
+		"updates for ever":      {github: Absent, listener: instance.Updating, id: 1, once: true, ago: time.Hour, problem: "does not list it"},
 		"updating, and gone":    {github: Absent, listener: instance.Updating, id: 1, problem: "does not list it"},
 		"fails in between":      {github: Absent, listener: instance.Failing, id: 1, once: true, problem: "does not list it"},
 		"never registered":      {github: Absent, listener: stopped},
@@ -69,7 +72,8 @@ func TestCompareGitHub(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := Runner{Listener: Listener{State: c.listener}, GitHub: GitHub{State: c.github}, finished: c.finished, Copied: c.copied}
+			since := time.Now().Add(-c.ago)
+			s := Runner{Listener: Listener{State: c.listener, Since: &since}, GitHub: GitHub{State: c.github}, finished: c.finished, Copied: c.copied}
 			s.compareGitHub(instance.Record{Registration: instance.Registration{RunnerID: c.id}, Identity: instance.Identity{Ephemeral: c.once}})
 			got := strings.Join(s.Problems, "; ")
 			if (c.problem == "") != (got == "") || !strings.Contains(got, c.problem) {

@@ -61,7 +61,9 @@ func (w Witnesses) changes(ctx context.Context, record instance.Record, s Runner
 // forOneJob tells whether GitHub takes the runner off its list after each job.
 func forOneJob(record instance.Record) bool { return record.Ephemeral || record.JIT }
 
-// betweenLives tells whether it is as it is to be that GitHub does not list the runner at this moment.
+// betweenLives tells whether it is as it is to be that GitHub does not list the runner at this moment: for a while, since an agent that
+// hangs there has lost it.
 func (s *Runner) betweenLives(record instance.Record) bool {
-	return forOneJob(record) && (s.Listener.State == instance.Reregistering || s.Listener.State == instance.Updating)
+	renewing := s.Listener.State == instance.Reregistering || s.Listener.State == instance.Updating
+	return forOneJob(record) && renewing && s.Listener.Since != nil && time.Since(*s.Listener.Since) < instance.ComeUp
 }

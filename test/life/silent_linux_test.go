@@ -171,3 +171,42 @@ func TestMetricsWhereNothingAnswers(t *testing.T) {
 		t.Errorf("once it answers uninstall ends with %d", code)
 	}
 }
+
+// Install is told paths of a file system that does not answer: it ends by itself, names the path, and leaves nothing.
+func TestInstallIsToldWhatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	for option, name := range map[string]string{
+		"--work": "jobs", "--metrics-file": "runner.prom", "--config": "config.yaml", "--ca-file": "authority.pem", "--token-file": "token",
+		"--app-key-file": "key.pem", "--status-webhook-secret-file": "secret", "--dir": "",
+	} {
+		t.Run(option, func(t *testing.T) {
+			t.Parallel()
+			h := newHost(t)
+			disk := filepath.Join(h.base, "disk")
+			if err := os.Mkdir(disk, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			args := h.installWords(option, filepath.Join(disk, name))
+			if option == "--dir" {
+				h.dir, args = filepath.Join(disk, "rb"), h.installWords() // with which everything is called
+			}
+			defer h.hang(disk)()
+			switch option {
+			case "--token-file":
+			case "--app-key-file":
+				args = append(args, "--app-id", "1")
+			case "--status-webhook-secret-file":
+				args = append(args, "--status-webhook", h.server.URL(), "--token-file", h.token)
+			default:
+				args = append(args, "--token-file", h.token)
+			}
+			code, said := h.says(args...)
+			if code != 3 || !strings.Contains(said, "does not answer") || !strings.Contains(said, disk) || !strings.Contains(said, "hint=findmnt") {
+				t.Errorf("install ends with %d, and says\n%s", code, said)
+			}
+			if all := h.listed(); len(all) > 0 {
+				t.Errorf("GitHub lists %v", all)
+			}
+		})
+	}
+}
