@@ -4,8 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"regexp"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/terminal"
 )
@@ -46,7 +46,7 @@ func askURL(ctx context.Context, call *session) error {
 }
 
 // pastedToken finds the token in the line that GitHub's page has for config.sh.
-var pastedToken = regexp.MustCompile(`\s--token[ =]+(\S+)`)
+var pastedToken = pattern.New(`\s--token[ =]+(\S+)`)
 
 // askToken asks an install or an uninstall that has no credential for one, and says what can be done with it.
 func askToken(ctx context.Context, call *session) error {

@@ -35,7 +35,7 @@ func TestEveryCauseHasAVerdict(t *testing.T) {
 // neverStopsAnInstall are the causes that no install ends with: why each is none of [meanings].
 func neverStopsAnInstall() map[string]string {
 	return map[string]string{
-		"agent.ErrNotAlone":           "an agent waits, and install has gone by then",
+		"strays.ErrNotAlone":          "an agent waits, and install has gone by then",
 		"agent.ErrHangs":              "an end of an agent, which its service manager starts again",
 		"control.ErrAnswer":           "of the socket of an agent: status and drain say it in their words",
 		"control.ErrForeign":          "of the socket of an agent",

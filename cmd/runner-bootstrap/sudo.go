@@ -4,10 +4,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 )
 
@@ -65,14 +65,14 @@ func asCalled(command string) string {
 }
 
 // commandsIn are the beginnings of the commands in a line of a shell.
-var commandsIn = regexp.MustCompile(`(^|&& |\| |; )` + programName + ` [^&|;]*`)
+var commandsIn = pattern.New(`(^|&& |\| |; )` + programName + ` [^&|;]*`)
 
 // hintAsCalled is a hint whose calls of this program are made as this one was. Help needs nobody's rights.
 func hintAsCalled(hint string) string {
 	if os.Getenv("SUDO_USER") == "" {
 		return hint
 	}
-	return commandsIn.ReplaceAllStringFunc(hint, func(found string) string {
+	return commandsIn.Regexp().ReplaceAllStringFunc(hint, func(found string) string {
 		i := strings.Index(found, programName)
 		if strings.Contains(found, "--help") || strings.HasSuffix(strings.TrimSpace(found), " help") {
 			return found

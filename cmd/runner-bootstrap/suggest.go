@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
@@ -19,7 +19,7 @@ import (
 const nearby = 2
 
 // unknownCommand is what cobra says of a word that is no command.
-var unknownCommand = regexp.MustCompile(`^unknown command "([^"]*)"`)
+var unknownCommand = pattern.New(`^unknown command "([^"]*)"`)
 
 // misspelled makes of cobra's words about a command that is none an error that names the one that was meant, if there is one.
 func misspelled(call *session, root *cobra.Command, err error) error {

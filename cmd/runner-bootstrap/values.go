@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 )
@@ -142,7 +142,7 @@ func badValue(err error) error {
 }
 
 // namesOption is how a refusal begins that is about an option.
-var namesOption = regexp.MustCompile(`^--([a-z0-9-]+)`)
+var namesOption = pattern.New(`^--([a-z0-9-]+)`)
 
 // optionBehind is the option that an error is about; empty where it tells none.
 func optionBehind(err error) string {

@@ -2,10 +2,11 @@ package main
 
 import (
 	"os"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 )
 
 // strangeVariable is a variable of the environment that seems to be meant for us, and that nothing reads.
@@ -15,7 +16,7 @@ type strangeVariable struct {
 
 // ofOthers are variables with our prefix that are not read here: those of the installation scripts, and those that Kubernetes and
 // Docker make of a service or a container called runner-bootstrap.
-var ofOthers = regexp.MustCompile(`^RUNNER_BOOTSTRAP_(INSTALL_\w+|SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_\w+)?)$`)
+var ofOthers = pattern.New(`^RUNNER_BOOTSTRAP_(INSTALL_\w+|SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_\w+)?)$`)
 
 // ownVariables are all variables that begin with our prefix and are read.
 func ownVariables() []string {

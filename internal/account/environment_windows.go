@@ -5,7 +5,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -13,6 +12,8 @@ import (
 
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/registry"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 )
 
 // variables are those of an environment by their names in upper case, each as "KEY=VALUE".
@@ -35,12 +36,12 @@ func (v variables) get(key string) string {
 
 // expand puts the values of variables in the places of their names between percent signs. What has no value stays.
 func (v variables) expand(text string) string {
-	return between.ReplaceAllStringFunc(text, func(found string) string {
+	return between.Regexp().ReplaceAllStringFunc(text, func(found string) string {
 		return cmp.Or(v.get(strings.Trim(found, "%")), found)
 	})
 }
 
-var between = regexp.MustCompile("%[^%]+%")
+var between = pattern.New("%[^%]+%")
 
 // SearchPath is the PATH of this host, which [User.Environment] begins with: not that of this process.
 func SearchPath() string { return machineEnvironment().get("PATH") }

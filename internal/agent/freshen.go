@@ -37,7 +37,7 @@ func (k *keeper) freshen(ctx context.Context, record instance.Record, asset down
 		}
 		return nil, err
 	}
-	return &look{whole: func() (bool, error) { return whole(ctx) }}, nil
+	return lookAt(func() (bool, error) { return whole(ctx) }), nil
 }
 
 // replaceRoot puts another copy of an asset in the place of the runner's directory, and takes along what outlives that.

@@ -10,6 +10,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/strays"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 )
 
@@ -50,18 +51,19 @@ func (a *Agent) chooseJail(ctx context.Context, record instance.Record) (jail.Ma
 	return maker, nil
 }
 
-// between is what is prepared from the end of an ephemeral runner's job on, so that the next registration takes less time.
+// between is what is prepared during an ephemeral runner's job, or from its end on, so that the next registration takes less time.
 type between struct {
 	maker jail.Maker
-	lives int // one for config.sh, unless it is registered without, and one for the listener
-	jobs  int // that have ended
-	ready int // starts of the listener when that was done; below zero: it is not
+	lives int  // one for config.sh, unless it is registered without, and one for the listener
+	jobs  int  // that have ended
+	ready int  // starts of the listener when that was done; below zero: it is not
+	early bool // what is prepared during the job will do, as it hears of what is mounted meanwhile
 }
 
 // see is told each change of the listener's.
 func (b *between) see(now supervise.Change) {
 	switch ended := now.Results.Total(); {
-	case ended > b.jobs:
+	case ended > b.jobs, b.early && now.State == supervise.Busy:
 		b.jobs, b.ready = ended, now.Starts
 		_ = b.maker.Prepare(b.lives) // costs time where it fails
 	case b.ready < 0, now.State == supervise.Registering, now.State == supervise.Starting:
@@ -87,7 +89,7 @@ func (a *Agent) alone(record instance.Record, user account.User) bool {
 	if !user.Ours() {
 		return false
 	}
-	shared, err := company{store: a.Store, user: user, log: a.Log}.shared(record)
+	shared, err := strays.Company{Store: a.Store, User: user, Log: a.Log}.Shared(record)
 	return err == nil && !shared
 }
 

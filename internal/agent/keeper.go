@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/ahead"
@@ -15,6 +16,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/strays"
 )
 
 // keeper changes the registration of one runner while it is supervised. Each
@@ -33,7 +35,8 @@ type keeper struct {
 	maker       jail.Maker    // confines a config.sh as it does listeners
 	ahead       *ahead.Copies // nil where no copies are made ahead
 	rooted      rooted
-	mounted     []string // what was told last to be mounted in the runner's directory
+	mounted     []string       // what was told last to be mounted in the runner's directory
+	aside       sync.WaitGroup // what goes on beside the listener, and ends before the agent does
 }
 
 // renew registers the runner again. The remains of the job before are removed
@@ -45,7 +48,7 @@ func (k *keeper) renew(ctx context.Context) error {
 		return err
 	}
 	defer lock.Release()
-	if err := (company{store: k.store, user: k.user, log: k.log}).clear(ctx, record); err != nil {
+	if err := (strays.Company{Store: k.store, User: k.user, Log: k.log}).Clear(ctx, record); err != nil {
 		return err
 	}
 	asset, err := k.sameAgain(ctx, record)
@@ -59,6 +62,15 @@ func (k *keeper) renew(ctx context.Context) error {
 	}
 	defer k.discardOld(record)
 	defer rest.end() //nolint:errcheck // for where something else has failed
+	renewed := make(chan struct{})
+	defer close(renewed)
+	room := roomOf(k, record, asset, rest, lock, func(do func()) {
+		k.aside.Go(func() { <-renewed; do() }) // what is written down first would wait for the disk with it
+	})
+	if !record.JIT {
+		room = room.Prepare(ctx)
+		defer room.Drop()
+	}
 	client := k.connect()
 	if err := k.deleteStaleRunners(ctx, client, record); err != nil {
 		return err
@@ -72,15 +84,6 @@ func (k *keeper) renew(ctx context.Context) error {
 	if record.JIT {
 		rest.begin()
 	}
-	copies := copiesOf(k.fetcher, record, asset)
-	place := copies.Place
-	copies.Place = func(ctx context.Context, dir string) error {
-		err := place(ctx, dir)
-		rest.begin() // it takes as long as config.sh; before, the copy would have to wait for it
-		return err
-	}
-	room := register.NewRoom(k.store, record, copies, k.environment, k.log, lock)
-	room.Maker = k.maker
 	settings, err := register.Joiner{Client: client, Store: k.store, Record: record, Shares: !k.user.Self, Room: room}.Join(ctx)
 	if err == nil && !record.Ephemeral && !record.JIT {
 		err = k.restore(record)
@@ -96,6 +99,21 @@ func (k *keeper) renew(ctx context.Context) error {
 		r.Used = r.Used && !record.Ephemeral && !record.JIT
 	})
 	return err
+}
+
+// roomOf is where config.sh registers the runner again. It is removed later: while the listener starts.
+func roomOf(
+	k *keeper, record instance.Record, asset download.Asset, rest *look, lock *instance.Lock, later func(func()),
+) register.Room {
+	copies := copiesOf(k.fetcher, record, asset)
+	place := copies.Place
+	copies.Place = func(ctx context.Context, dir string) error {
+		defer rest.begin() // it takes as long as config.sh; before, the copy would have to wait for it
+		return place(ctx, dir)
+	}
+	room := register.NewRoom(k.store, record, copies, k.environment, k.log, lock)
+	room.Maker, room.Later = k.maker, later
+	return room
 }
 
 // makeWhole has another copy of the runner take the place of one whose files are not right.

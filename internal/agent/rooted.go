@@ -63,26 +63,15 @@ func (r *rooted) clear(record instance.Record, asset download.Asset) (whole func
 }
 
 // look is a look at a runner's files, which goes on beside other things. Nil has nothing to look at.
-type look struct {
-	whole func() (bool, error)
-	once  sync.Once
-	done  chan struct{}
-	found bool
-	err   error
-}
+type look struct{ whole func() (bool, error) }
+
+func lookAt(whole func() (bool, error)) *look { return &look{sync.OnceValues(whole)} }
 
 // begin begins it, the first time.
 func (l *look) begin() {
-	if l == nil {
-		return
+	if l != nil {
+		go l.whole() //nolint:errcheck // end tells
 	}
-	l.once.Do(func() {
-		l.done = make(chan struct{})
-		go func() {
-			defer close(l.done)
-			l.found, l.err = l.whole()
-		}()
-	})
 }
 
 // end waits for it.
@@ -90,9 +79,7 @@ func (l *look) end() (whole bool, err error) {
 	if l == nil {
 		return true, nil
 	}
-	l.begin()
-	<-l.done
-	return l.found, l.err
+	return l.whole()
 }
 
 // writeEnvironment writes the variables that jobs are to see into a new copy of the runner.

@@ -162,6 +162,7 @@ func (a *Agent) supervise(ctx context.Context, k *keeper, record instance.Record
 	}
 	reporter.confined(maker)
 	k.maker = maker
+	defer k.aside.Wait()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan struct{})
@@ -226,7 +227,7 @@ func limitsOf(record instance.Record) supervise.Limits {
 func renews(k *keeper, record instance.Record, reporter *reporter, config *supervise.Config) {
 	config.Renew = sparing(k.renew)
 	if record.Ephemeral || record.JIT {
-		b := &between{maker: k.maker, lives: 2, ready: -1}
+		b := &between{maker: k.maker, lives: 2, ready: -1, early: jail.FollowsMounts()}
 		if record.JIT {
 			b.lives = 1
 		}
@@ -256,9 +257,10 @@ const freeAfter = 2 * time.Second
 // sparing gives the memory that something took back to the system: the supervisor
 // then waits for hours, beside jobs that can use it.
 func sparing(do func(context.Context) error) func(context.Context) error {
+	later := time.AfterFunc(freeAfter, debug.FreeOSMemory) // not at once: that takes as long as some of what comes next
 	return func(ctx context.Context) error {
-		// Later: that takes as long as some of what comes next.
-		defer time.AfterFunc(freeAfter, debug.FreeOSMemory)
+		later.Stop()
+		defer later.Reset(freeAfter)
 		return do(ctx)
 	}
 }

@@ -7,16 +7,18 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 )
 
 var (
 	// saidByYAML is how the parser words an error. Its line is left out where it is the first one.
-	saidByYAML = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+	saidByYAML = pattern.New(`^yaml: (?:line (\d+): )?(.*)$`)
 	// wideBlank is a blank that only looks like one, where one is wanted: behind a key's colon, or in front of a line.
-	wideBlank = regexp.MustCompile(`(?m)^([ -]*|[ -]*[A-Za-z_-]+:)[\x{a0}\x{2002}-\x{200b}\x{202f}\x{3000}]`)
+	wideBlank = pattern.New(`(?m)^([ -]*|[ -]*[A-Za-z_-]+:)[\x{a0}\x{2002}-\x{200b}\x{202f}\x{3000}]`)
 	// tabInFront is a line that a tab indents.
-	tabInFront = regexp.MustCompile(`(?m)^ *\t`)
-	unknown    = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
+	tabInFront = pattern.New(`(?m)^ *\t`)
+	unknown    = pattern.New(`^unknown anchor '(.*)' referenced$`)
 )
 
 // oneLess are errors whose line the parser counts from 0, unlike those of its other half.
@@ -67,7 +69,7 @@ func syntaxError(name string, text []byte, err error) error {
 		at = placeOf(text, max(0, bytes.Index(text, []byte("*"+parts[1]))))
 		said = "*" + parts[1] + " stands for what &" + parts[1] + " marks, and nothing is; a text that begins with * needs quotes"
 	}
-	if where := tabInFront.FindIndex(text); where != nil && strings.HasPrefix(said, "found a tab character") {
+	if where := tabInFront.Regexp().FindIndex(text); where != nil && strings.HasPrefix(said, "found a tab character") {
 		at.Line = placeOf(text, where[0]).Line // it is told with the line before
 	}
 	for _, words := range plainWords() {
@@ -85,7 +87,7 @@ const wideBlankText = "a wide or no-break blank stands where an ordinary one is 
 
 // wideBlankIn finds the first of them.
 func wideBlankIn(text []byte) (at Place, found bool) {
-	where := wideBlank.FindIndex(text)
+	where := wideBlank.Regexp().FindIndex(text)
 	if where == nil {
 		return Place{}, false
 	}

@@ -6,11 +6,11 @@ import (
 	"net/url"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
@@ -31,7 +31,7 @@ type Asset struct {
 }
 
 // archiveName is how GitHub names runner archives.
-var archiveName = regexp.MustCompile(`^actions-runner-(linux|osx|win)-(x64|arm64|arm)-(\d+\.\d+\.\d+)\.(?:tar\.gz|zip)$`)
+var archiveName = pattern.New(`^actions-runner-(linux|osx|win)-(x64|arm64|arm)-(\d+\.\d+\.\d+)\.(?:tar\.gz|zip)$`)
 
 // Filename is how GitHub calls the archive of a version.
 func Filename(platform Platform, version string) string {

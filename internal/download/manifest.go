@@ -1,7 +1,6 @@
 package download
 
 import (
-	"bufio"
 	"fmt"
 	"io/fs"
 	"os"
@@ -27,7 +26,7 @@ func (e Entry) manifest() (*unpack.Manifest, error) {
 	if m := readBefore.get(info); m != nil {
 		return m, nil
 	}
-	m, err := unpack.ReadManifest(bufio.NewReaderSize(file, 64<<10))
+	m, err := unpack.ReadManifest(file)
 	if err == nil {
 		readBefore.set(info, m)
 	}

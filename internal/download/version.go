@@ -2,12 +2,13 @@ package download
 
 import (
 	"cmp"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 )
 
-var validVersion = regexp.MustCompile(`^\d{1,9}\.\d{1,9}\.\d{1,9}$`)
+var validVersion = pattern.New(`^\d{1,9}\.\d{1,9}\.\d{1,9}$`)
 
 // ValidVersion tells whether text is a version of the runner, "2.337.0".
 func ValidVersion(text string) bool { return validVersion.MatchString(text) }

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
@@ -41,7 +41,7 @@ var (
 	ErrClock = errors.New("this host's clock is wrong")
 )
 
-var validAppID = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+var validAppID = pattern.New(`^[A-Za-z0-9._-]+$`)
 
 // AppConfig says which GitHub App acts.
 type AppConfig struct {

@@ -3,9 +3,10 @@ package github
 import (
 	"errors"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 )
 
 // ScopeError says that a text is not the URL of a repository, organization or enterprise, and perhaps which one is meant.
@@ -34,7 +35,7 @@ func asMeant(err error, raw string) error {
 }
 
 // overSSH is how git writes a repository that is reached by SSH.
-var overSSH = regexp.MustCompile(`^[A-Za-z0-9_.-]+@([A-Za-z0-9.-]+):(.+)$`)
+var overSSH = pattern.New(`^[A-Za-z0-9_.-]+@([A-Za-z0-9.-]+):(.+)$`)
 
 // meant reads what people copy: the address of a page of a browser, of the API or for git, a URL without its scheme, in quotes or
 // with what belongs to no URL, and OWNER/REPO alone.

@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 )
 
 // releaseVersion is the form of the runner's versions.
-var releaseVersion = regexp.MustCompile(`^\d+\.\d+\.\d+$`)
+var releaseVersion = pattern.New(`^\d+\.\d+\.\d+$`)
 
 // Release is one release of the runner, as its public repository tells it.
 type Release struct {

@@ -7,11 +7,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 	"unicode"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
 
@@ -27,7 +27,7 @@ const (
 	titleWithin = 64 << 10
 )
 
-var titlePattern = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title`)
+var titlePattern = pattern.New(`(?is)<title[^>]*>(.*?)</title`)
 
 // reply is an answer, read as far as it may go.
 type reply struct {

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"regexp"
 	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 )
 
 // Kind says what a runner belongs to.
@@ -36,8 +37,8 @@ type Scope struct {
 // What GitHub allows in the names of owners and repositories. Each is also a
 // single path segment that needs no escaping.
 var (
-	validOwner = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]*$`)
-	validRepo  = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+	validOwner = pattern.New(`^[A-Za-z0-9_-][A-Za-z0-9._-]*$`)
+	validRepo  = pattern.New(`^[A-Za-z0-9._-]+$`)
 )
 
 // ParseScope reads the URL a person sees in the browser. The REST API's root

@@ -7,8 +7,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"os"
-	"regexp"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 )
 
 // schema is the version of the JSON of an event. Fields may be added without
@@ -66,7 +67,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	}{schema, fields(e)})
 }
 
-var validID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+var validID = pattern.New(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // newID is a random UUID, version 4.
 func newID() string {

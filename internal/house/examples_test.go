@@ -25,7 +25,7 @@ func TestRulesCanFail(t *testing.T) {
 	for _, r := range rules() {
 		checks[r.name] = r.check
 	}
-	for _, e := range slices.Concat(packageExamples(), sizeExamples(), importExamples(), textExamples()) {
+	for _, e := range slices.Concat(packageExamples(), sizeExamples(), importExamples(), patternExamples(), textExamples()) {
 		t.Run(e.rule+"/"+e.name, func(t *testing.T) {
 			check, ok := checks[e.rule]
 			if !ok {

@@ -32,6 +32,7 @@ func rules() []rule {
 		{"nothing whole embedded", "what embeds a host or a plan can do all that these can, and nobody sees what of it is used", wholesEmbedded},
 		{"one home for systemd", "another service manager is added where this one is known, and nowhere else", systemdsHome},
 		{"one remover", "a removal that crosses a mount, or follows what a job has put there, empties what is somebody else's", oneRemover},
+		{"patterns compile, and late", "one that is none fails before its user, and each process before a listener would compile them all", patternsCompile},
 		{"no machine paths", "a path of one machine is wrong on every other", noMachinePaths},
 		{"no tokens", "a token in a repository is a token given away, even a revoked one trains people to ignore the alarm", noTokens},
 		{"nothing unfinished", "a note to do something later is an issue, where it can be found, or it is done now", nothingUnfinished},

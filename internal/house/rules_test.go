@@ -22,6 +22,7 @@ type arrow struct {
 func arrows() []arrow {
 	return []arrow{
 		{"cmd/runner-bootstrap", []string{
+			"internal/pattern",
 			"internal/bootstrap", "internal/plan", "internal/doctor", "internal/libraries", "internal/places", "internal/download", "internal/supervise",
 			"internal/register", "internal/svc", "internal/svc/systemd", "internal/svc/scm", "internal/logfile", "internal/status", "internal/machine",
 			"internal/health", "internal/metadata", "internal/github", "internal/secret", "internal/instance", "internal/account", "internal/transport",
@@ -49,6 +50,7 @@ func arrows() []arrow {
 		}},
 		// What a plan needs is read; who carries it out stands above.
 		{"internal/plan", []string{
+			"internal/pattern",
 			"internal/places", "internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health",
 			"internal/metadata", "internal/github", "internal/secret", "internal/instance", "internal/account", "internal/refusal", "internal/machine",
 			"internal/openfile", "internal/sudoers",
@@ -56,29 +58,31 @@ func arrows() []arrow {
 			"internal/svc/systemd", // likewise
 		}},
 		{"internal/agent", []string{
-			"internal/runnerdir",
+			"internal/runnerdir", "internal/strays",
 			"internal/svc/systemd",
 			"internal/download", "internal/supervise", "internal/jail", "internal/register", "internal/svc", "internal/health",
 			"internal/departure", "internal/writable", "internal/metadata", "internal/reaper", "internal/workspace", "internal/github", "internal/instance", "internal/account",
 			"internal/refusal", "internal/control", "internal/removal", "internal/machine", "internal/ahead", "internal/retry", "internal/acl", "internal/shell",
 			"internal/folders",
 		}},
+		{"internal/strays", []string{"internal/svc/systemd", "internal/reaper", "internal/instance", "internal/account"}},
 		{"internal/runnerdir", []string{"internal/acl", "internal/folders", "internal/instance", "internal/inuse", "internal/removal"}},
 		{"internal/departure", []string{"internal/metadata", "internal/retry", "internal/supervise"}},
 		{"internal/writable", []string{"internal/supervise", "internal/volume"}},
 		{"internal/ahead", []string{"internal/download", "internal/removal", "internal/acl", "internal/inuse"}},
 		{"internal/doctor/nt", []string{"internal/account"}},
-		{"internal/sudoers", []string{"internal/account", "internal/atomicfile"}},
-		{"internal/libraries", []string{"internal/account", "internal/openfile"}},
+		{"internal/sudoers", []string{"internal/pattern", "internal/account", "internal/atomicfile"}},
+		{"internal/libraries", []string{"internal/pattern", "internal/account", "internal/openfile"}},
 		{"internal/doctor", []string{
 			"internal/doctor/nt", "internal/libraries",
 			"internal/machine", "internal/refusal",
 			"internal/places", "internal/download", "internal/svc", "internal/svc/systemd", "internal/github", "internal/secret", "internal/instance", "internal/account",
 			"internal/transport", "internal/shell", "internal/jail",
 		}},
-		{"internal/userdata", []string{"internal/config", "internal/retry", "internal/shell"}},
+		{"internal/userdata", []string{"internal/pattern", "internal/config", "internal/retry", "internal/shell"}},
 		{"internal/places", []string{"internal/acl", "internal/download", "internal/folders", "internal/instance", "internal/account", "internal/shell", "internal/volume"}},
 		{"internal/supervise", []string{
+			"internal/pattern",
 			"internal/register", "internal/instance", "internal/reaper", "internal/jail", "internal/secret", "internal/account", "internal/retry",
 			"internal/folders", "internal/removal", // to take away the config.sh of its tests
 		}},
@@ -89,37 +93,38 @@ func arrows() []arrow {
 		{"internal/namedpipe", []string{"internal/acl"}},
 		{"internal/jobobject", nil},
 		{"internal/register", []string{ // the record says who joins
-			"internal/inuse",
+			"internal/pattern", "internal/inuse",
 			"internal/github", "internal/secret", "internal/instance", "internal/account", "internal/jail", "internal/openfile", "internal/refusal", "internal/removal",
 			"internal/volume", "internal/acl",
 			"internal/transport", // for the client that its tests ask GitHub with
 		}},
 		{"internal/download", []string{
+			"internal/pattern",
 			"internal/inuse",
 			"internal/download/transfer", "internal/download/unpack", "internal/download/stamp", "internal/folders", "internal/github", "internal/secret", "internal/transport", "internal/atomicfile",
 			"internal/refusal", "internal/removal", "internal/openfile", "internal/acl",
 		}},
-		{"internal/download/transfer", []string{"internal/transport", "internal/retry", "internal/inuse"}}, // the former for the rules of redirects
+		{"internal/download/transfer", []string{"internal/pattern", "internal/transport", "internal/retry", "internal/inuse"}}, // the former for the rules of redirects
 		{"internal/download/stamp", nil},
 		{"internal/download/unpack", []string{"internal/atomicfile", "internal/download/stamp", "internal/download/unpack/ahead", "internal/inflate", "internal/openat", "internal/removal", "internal/acl", "internal/inuse"}},
 		{"internal/download/unpack/ahead", []string{"internal/inflate"}},
 
 		{"internal/control", []string{"internal/instance", "internal/namedpipe", "internal/acl"}},
-		{"internal/health", []string{"internal/instance", "internal/atomicfile", "internal/openfile", "internal/retry", "internal/inuse"}},
+		{"internal/health", []string{"internal/pattern", "internal/instance", "internal/atomicfile", "internal/openfile", "internal/retry", "internal/inuse"}},
 		// A package for each service manager, side by side, which know what is wanted of them from the one above.
-		{"internal/terminal", []string{"internal/svc/systemd"}}, // the priorities of the journal
+		{"internal/terminal", []string{"internal/pattern", "internal/svc/systemd"}}, // the priorities of the journal
 		{"internal/svc/systemd/transient", []string{"internal/svc", "internal/svc/systemd"}},
-		{"internal/svc/systemd", []string{"internal/svc", "internal/svc/installer", "internal/atomicfile"}},
+		{"internal/svc/systemd", []string{"internal/pattern", "internal/svc", "internal/svc/installer", "internal/atomicfile"}},
 		{"internal/svc/scm", []string{"internal/svc", "internal/svc/installer", "internal/logfile"}},
 		{"internal/svc/installer", nil},
 		{"internal/svc", nil},
 		{"internal/logfile", []string{"internal/inuse"}},
 		{"internal/refusal", []string{"internal/github"}}, // for the scope that a hint is about
-		{"internal/github", []string{"internal/transport", "internal/retry", "internal/secret"}},
-		{"internal/secret", nil},
-		{"internal/transport", []string{"internal/retry"}},
-		{"internal/instance", []string{"internal/acl", "internal/atomicfile", "internal/openfile", "internal/reaper", "internal/removal", "internal/inuse"}},
-		{"internal/account", []string{"internal/acl"}},
+		{"internal/github", []string{"internal/pattern", "internal/transport", "internal/retry", "internal/secret"}},
+		{"internal/secret", []string{"internal/pattern"}},
+		{"internal/transport", []string{"internal/pattern", "internal/retry"}},
+		{"internal/instance", []string{"internal/pattern", "internal/acl", "internal/atomicfile", "internal/openfile", "internal/reaper", "internal/removal", "internal/inuse"}},
+		{"internal/account", []string{"internal/pattern", "internal/acl"}},
 		{"internal/acl", nil},
 		{"internal/reaper", nil},
 		{"internal/metadata", []string{"internal/retry"}},
@@ -128,13 +133,14 @@ func arrows() []arrow {
 		{"internal/removal", []string{"internal/folders", "internal/openat", "internal/inuse"}},
 		{"internal/folders", []string{"internal/acl"}},
 		{"internal/openat", []string{"internal/acl"}},
-		{"internal/sealcheck", []string{"internal/openfile", "internal/openat", "internal/inflate", "internal/atomicfile", "internal/removal"}},
+		{"internal/sealcheck", []string{"internal/pattern", "internal/openfile", "internal/openat", "internal/inflate", "internal/atomicfile", "internal/removal"}},
 		{"internal/openfile", []string{"internal/inuse"}},
 		{"internal/inflate", nil},
 		{"internal/atomicfile", []string{"internal/inuse"}},
 		{"internal/inuse", nil},
 		{"internal/retry", nil},
-		{"internal/config", nil},
+		{"internal/pattern", nil},
+		{"internal/config", []string{"internal/pattern"}},
 		{"internal/shell", nil},
 		{"internal/volume", nil},
 		{"internal/demo", []string{"internal/githubtest", "internal/download"}},        // the latter names the platform

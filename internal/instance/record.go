@@ -5,11 +5,12 @@ package instance
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 )
 
 // Phase is how far an installation has come. Phases are stored, so they are
@@ -248,10 +249,10 @@ const MaxName = 64
 
 // validName is narrower than GitHub's rule, which takes nearly anything: a
 // name becomes a directory and a part of a unit's name.
-var validName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
+var validName = pattern.New(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
 
 // otherOnWindows is a name that Windows takes for another one, or for a device.
-var otherOnWindows = regexp.MustCompile(`(?i)\.$|^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)`)
+var otherOnWindows = pattern.New(`(?i)\.$|^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)`)
 
 // CheckName refuses names that cannot be a directory and a unit everywhere, and on Windows those that are no directory there.
 func CheckName(name string) error {

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 )
 
 // family is a kind of distributions with the same package manager.
@@ -85,8 +87,8 @@ func (f family) install(ctx context.Context, r runner, wanted []Library) error {
 
 // Written so that apt-cache understands them as well.
 var (
-	icuPackage     = regexp.MustCompile(`^libicu([0-9]+)$`)
-	opensslPackage = regexp.MustCompile(`^libssl([0-9])(\.1)?(t64)?$`)
+	icuPackage     = pattern.New(`^libicu([0-9]+)$`)
+	opensslPackage = pattern.New(`^libssl([0-9])(\.1)?(t64)?$`)
 )
 
 // installByApt asks which of the packages with a version in their name there are, as GitHub's own script tries them.
@@ -95,15 +97,15 @@ func (f family) installByApt(ctx context.Context, r runner, packages []string, a
 	if _, err := r.run(ctx, "apt-get", "-q", "update"); err != nil {
 		return err
 	}
-	for first, pattern := range map[string]*regexp.Regexp{"ICU": icuPackage, "OpenSSL": opensslPackage} {
+	for first, named := range map[string]*regexp.Regexp{"ICU": icuPackage.Regexp(), "OpenSSL": opensslPackage.Regexp()} {
 		if !asked[first] {
 			continue
 		}
-		text, err := r.run(ctx, "apt-cache", "--names-only", "search", pattern.String())
+		text, err := r.run(ctx, "apt-cache", "--names-only", "search", named.String())
 		if err != nil {
 			return err
 		}
-		name := pickNewest(pattern, strings.Fields(text))
+		name := pickNewest(named, strings.Fields(text))
 		if name == "" {
 			return fmt.Errorf("%w: it has no package of %s", ErrInstall, first)
 		}

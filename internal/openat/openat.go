@@ -25,6 +25,12 @@ type Status struct {
 	UID     int
 }
 
+// Name is what a directory has: a name, and the type of what bears it.
+type Name struct {
+	Name string
+	Type fs.FileMode
+}
+
 // oneName refuses what is no name.
 func oneName(name string) error {
 	if name == "" || name == "." || name == ".." || strings.IndexByte(name, '/') >= 0 || strings.IndexByte(name, os.PathSeparator) >= 0 {

@@ -2,7 +2,6 @@ package openat
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -17,7 +16,10 @@ import (
 // but through it and os.File one file is opened with six calls of the kernel instead of
 // one, and a tree has ten thousand files. Errors are the kernel's numbers: the caller
 // says what was done to which file.
-type Dir struct{ fd int }
+type Dir struct {
+	fd     int
+	listed bool // from there on: it has to begin again
+}
 
 // File is an open regular file. Like os.File it goes on after an interrupt.
 type File struct{ fd int }
@@ -33,7 +35,7 @@ func Open(root *os.Root) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Dir{fd}, nil
+	return &Dir{fd: fd}, nil
 }
 
 // openAt opens what bears a name in a directory, unless it is a link.
@@ -57,7 +59,7 @@ func (d *Dir) Enter(name string) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Dir{fd}, nil
+	return &Dir{fd: fd}, nil
 }
 
 // OpenFile opens a file to be read. What is none is opened as well, without waiting: Status tells.
@@ -175,18 +177,6 @@ func (d *Dir) Status(name string) (Status, error) {
 		return Status{}, err
 	}
 	return statusOf(&st), nil
-}
-
-// List returns what is in the directory, in no order.
-func (d *Dir) List() ([]fs.DirEntry, error) {
-	fd, err := openAt(d.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return nil, err
-	}
-	// A file system that does not list types has ReadDir look them up below the name.
-	dir := os.NewFile(uintptr(fd), fmt.Sprintf("/proc/self/fd/%d", fd))
-	defer dir.Close()
-	return dir.ReadDir(-1)
 }
 
 // Read implements io.Reader.

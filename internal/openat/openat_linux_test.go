@@ -159,17 +159,17 @@ func TestDirTellsWhatIsThere(t *testing.T) {
 	}
 	var names []string
 	for _, entry := range list {
-		names = append(names, entry.Name())
-		info, err := os.Lstat(filepath.Join(dir, entry.Name()))
-		if err != nil || entry.Type() != info.Mode().Type() {
-			t.Errorf("%q is listed as %v, not as %v", entry.Name(), entry.Type(), info.Mode().Type())
+		names = append(names, entry.Name)
+		info, err := os.Lstat(filepath.Join(dir, entry.Name))
+		if err != nil || entry.Type != info.Mode().Type() {
+			t.Errorf("%q is listed as %v, not as %v", entry.Name, entry.Type, info.Mode().Type())
 		}
 		expected := info.Mode()
 		if expected.Type() == fs.ModeNamedPipe {
 			expected = expected.Perm() | fs.ModeIrregular
 		}
-		if here, err := Here(p, entry.Name()); here.Mode != expected || err != nil {
-			t.Errorf("%q has mode %v, %v, want %v", entry.Name(), here.Mode, err, expected)
+		if here, err := Here(p, entry.Name); here.Mode != expected || err != nil {
+			t.Errorf("%q has mode %v, %v, want %v", entry.Name, here.Mode, err, expected)
 		}
 	}
 	if slices.Sort(names); !slices.Equal(names, want) {

@@ -115,13 +115,18 @@ func statusOf(info fs.FileInfo) Status {
 }
 
 // List returns what is in the directory, in no order.
-func (d *Dir) List() ([]fs.DirEntry, error) {
+func (d *Dir) List() ([]Name, error) {
 	dir, err := d.root.Open(".")
 	if err != nil {
 		return nil, err
 	}
 	defer dir.Close()
-	return dir.ReadDir(-1)
+	entries, err := dir.ReadDir(-1)
+	names := make([]Name, len(entries))
+	for i, entry := range entries {
+		names[i] = Name{entry.Name(), entry.Type()}
+	}
+	return names, err
 }
 
 // Clone is not done here: the bytes are copied.

@@ -132,7 +132,7 @@ func EnterHere(d *Dir, name string) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Dir{fd}, nil
+	return &Dir{fd: fd}, nil
 }
 
 // openHere opens what bears a name, unless something is mounted there. An old kernel (before 5.6) and some sandboxes do not tell that

@@ -10,13 +10,13 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 )
 
 const (
@@ -25,8 +25,8 @@ const (
 )
 
 var (
-	placeholder = regexp.MustCompile(`\{[^{}]*\}`)
-	notInName   = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+	placeholder = pattern.New(`\{[^{}]*\}`)
+	notInName   = pattern.New(`[^A-Za-z0-9._-]+`)
 )
 
 // filler fills placeholders.
@@ -81,7 +81,7 @@ func (m *Maker) cloudFacts(ctx context.Context, want Metadata) (metadata.Facts, 
 // CheckTemplates refuses what no machine could make a runner's name, or a label, of: [ErrTemplate] or [instance.ErrName].
 func CheckTemplates(name string, labels []string) error {
 	for i, template := range append([]string{name}, labels...) {
-		for _, word := range placeholder.FindAllString(template, -1) {
+		for _, word := range placeholder.Regexp().FindAllString(template, -1) {
 			if slices.Contains(placeholders(), word) {
 				continue
 			}
@@ -150,7 +150,7 @@ func (f filler) labels(identity instance.Identity) ([]string, error) {
 
 // fill replaces the placeholders of a template. The error matches [ErrUnfilled] where the value of one is not known.
 func (f filler) fill(template string) (text string, err error) {
-	text = placeholder.ReplaceAllStringFunc(template, func(word string) string {
+	text = placeholder.Regexp().ReplaceAllStringFunc(template, func(word string) string {
 		value, failed := f.value(template, word)
 		if failed != nil && err == nil {
 			err = failed
@@ -194,7 +194,7 @@ func (f filler) value(template, word string) (string, error) {
 }
 
 // generic are host names that images come with, and so many machines have.
-var generic = regexp.MustCompile(`^(localhost(-live)?|localdomain|none|host|hostname|linux|unix|server|vm|template|image|packer|base|` +
+var generic = pattern.New(`^(localhost(-live)?|localdomain|none|host|hostname|linux|unix|server|vm|template|image|packer|base|` +
 	`debian|ubuntu(-server)?|fedora|centos|rhel|redhat|rocky|almalinux|alma|oracle|ol|amazonlinux|amzn|al|opensuse|suse|sles|` +
 	`arch|archlinux|archiso|alpine|` +
 	`gentoo|nixos|kali|raspberrypi|flatcar|coreos|photon|photon-machine|mariner|azurelinux|freebsd|mac|macmini|` +

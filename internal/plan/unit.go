@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/health"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -133,7 +133,7 @@ func temporary(path string) bool {
 	return strings.HasPrefix(path, "/tmp/") || strings.HasPrefix(path, "/var/tmp/")
 }
 
-var notInService = regexp.MustCompile(`[^0-9A-Za-z._-]`)
+var notInService = pattern.New(`[^0-9A-Za-z._-]`)
 
 // longestService leaves room for what begins the names of the units that a service has started, within what svc takes.
 const longestService = svc.MaxName - len("register.")

@@ -98,25 +98,44 @@ func (p Process) Await() {
 // LookInside returns the child of the process first that calls itself pid, in the PID namespace that it was born into. The
 // error is [fs.ErrNotExist] when there is none.
 func LookInside(first, pid int) (Process, error) {
+	if err := ownNumbers(); err != nil {
+		return Process{}, err
+	}
+	// A process that was just born has a number a little above that of its parent, as a rule, and a host may have many others.
+	for near := first + 1; near <= first+nearby; near++ {
+		if e, err := stat(near); err == nil {
+			if p, is := e.inside(first, pid); is {
+				return p, nil
+			}
+		}
+	}
 	entries, err := walk()
 	if err != nil {
 		return Process{}, err
 	}
 	for _, e := range entries {
-		if e.parent != first {
-			continue
-		}
-		p, err := look(e.pid)
-		if err != nil || !e.is(p) {
-			continue
-		}
-		text, err := os.ReadFile(filepath.Join(folderOf(e.pid), "status"))
-		if err == nil && innermost(text) == pid {
+		if p, is := e.inside(first, pid); is {
 			return p, nil
 		}
 	}
 	return Process{}, fmt.Errorf("looking for process %d of %d: %w", pid, first, fs.ErrNotExist)
 }
+
+// inside tells whether e is the child of the process first that calls itself pid.
+func (e entry) inside(first, pid int) (p Process, is bool) {
+	if e.parent != first {
+		return Process{}, false
+	}
+	p, err := look(e.pid)
+	if err != nil || !e.is(p) {
+		return Process{}, false
+	}
+	text, err := os.ReadFile(filepath.Join(folderOf(e.pid), "status"))
+	return p, err == nil && innermost(text) == pid
+}
+
+// nearby is how far above its parent's a number is looked for.
+const nearby = 64
 
 // innermost is the number that a process has for itself; 0 if that is not told.
 func innermost(status []byte) int {
@@ -152,16 +171,24 @@ func (p Process) Signal(s os.Signal) error {
 	return handle.Signal(s)
 }
 
-// walk lists the processes. Those that come or go meanwhile may be in it or not;
-// one that is there all the time is.
-func walk() ([]entry, error) {
-	// With /proc of another PID namespace, every number would be that of another.
+// ownNumbers is an error where the numbers of processes in /proc are those of another PID namespace: each would be that of another
+// process.
+func ownNumbers() error {
 	self, err := os.Readlink(filepath.Join(proc, "self"))
 	if err == nil && self != strconv.Itoa(os.Getpid()) {
 		err = errors.ErrUnsupported
 	}
 	if err != nil {
-		return nil, fmt.Errorf("finding this process in %s: %w", proc, err)
+		return fmt.Errorf("finding this process in %s: %w", proc, err)
+	}
+	return nil
+}
+
+// walk lists the processes. Those that come or go meanwhile may be in it or not;
+// one that is there all the time is.
+func walk() ([]entry, error) {
+	if err := ownNumbers(); err != nil {
+		return nil, err
 	}
 	folder, err := os.Open(proc)
 	if err != nil {

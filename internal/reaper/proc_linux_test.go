@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -218,4 +219,28 @@ func FuzzParseStat(f *testing.F) {
 		}
 		parseStat([]byte(name)) // must only not panic
 	})
+}
+
+// A child is found whether its number is near that of its parent or not, and nothing else is taken for it.
+func TestLookInside(t *testing.T) {
+	t.Parallel()
+	child := start(t, program{script: "echo ready; read nothing"}).PID
+	if p, err := LookInside(os.Getpid(), child); err != nil || p.PID != child {
+		t.Errorf("the child is %+v, %v", p, err)
+	}
+	for name, at := range map[string][2]int{"another number": {os.Getpid(), child + 1}, "another parent": {child, child}, "of init": {1, child}} {
+		if p, err := LookInside(at[0], at[1]); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %+v, %v", name, p, err)
+		}
+	}
+	// Its number is now far from that of the next one.
+	for range nearby + 1 {
+		if err := exec.Command("true").Run(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	far := start(t, program{script: "echo ready; read nothing"}).PID
+	if p, err := LookInside(os.Getpid(), far); err != nil || p.PID != far {
+		t.Errorf("the child of a far number is %+v, %v", p, err)
+	}
 }

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
@@ -24,7 +24,7 @@ const keyFile = ".credentials_rsaparams"
 
 // jitFile is what a just-in-time configuration may put into a runner root: the
 // files of a registration and nothing that is run or loaded.
-var jitFile = regexp.MustCompile(`^\.(runner|credentials)(_[a-z]+)?$`)
+var jitFile = pattern.New(`^\.(runner|credentials)(_[a-z]+)?$`)
 
 // JITConfig is a registration that GitHub made: the files that config.sh would
 // write. It holds secrets and prints none.

@@ -61,7 +61,7 @@ func (j Joiner) Join(ctx context.Context) (Settings, error) {
 			return Settings{}, err
 		}
 	}
-	return j.JoinWith(ctx, token)
+	return j.joinWith(ctx, token)
 }
 
 // byConfig makes a just-in-time configuration and takes it over. GitHub gives
@@ -134,6 +134,10 @@ func (j Joiner) JoinWith(ctx context.Context, token Token) (Settings, error) {
 	if err := KeptOf(j.Store, j.Record).Room(); err != nil {
 		return Settings{}, err
 	}
+	return j.joinWith(ctx, token)
+}
+
+func (j Joiner) joinWith(ctx context.Context, token Token) (Settings, error) {
 	if j.Record.JIT {
 		return j.byConfig(ctx)
 	}

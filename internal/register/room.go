@@ -38,6 +38,10 @@ type Room struct {
 	Maker jail.Maker
 	Life  string
 	Log   *slog.Logger
+	// Later does something that nothing waits for, once config.sh has ended well; nil does it at once.
+	Later func(what func())
+
+	prepared *preparation // nil: it is made when it is needed
 
 	grace    time.Duration // zero is defaultGrace
 	patience time.Duration // zero is defaultPatience
@@ -100,47 +104,44 @@ type visit struct {
 	after  func(dir string) error
 }
 
-// run makes a room, runs config.sh in it, and removes it.
+// run makes a room, unless one was prepared, runs config.sh in it, and removes it.
 func (r Room) run(ctx context.Context, v visit) (err error) {
-	if r.Place == nil {
-		return fmt.Errorf("%s the runner: %w", v.verb, ErrNoProgram)
-	}
-	if err := r.Sweep(ctx); err != nil {
-		return err
-	}
-	user, lock, err := r.claim(ctx)
+	made, err := r.ready(ctx)
 	if err != nil {
 		return fmt.Errorf("%s the runner: %w", v.verb, err)
 	}
-	dir := lockedFolder(lock)
-	defer func() {
-		if leftErr := r.vacate(context.WithoutCancel(ctx), dir, lock); err == nil {
-			err = leftErr
-		} else if leftErr != nil {
-			r.Log.Warn("cannot remove what "+Program+" has left; the next command tries again", "folder", dir, "error", leftErr)
-		}
-	}()
-	if err := r.Place(ctx, dir); err != nil {
-		return fmt.Errorf("%s the runner: copying it from the cache: %w", v.verb, err)
-	}
-	if err := r.furnish(dir, user); err != nil {
-		return fmt.Errorf("%s the runner: %w", v.verb, err)
-	}
+	defer func() { err = r.leave(ctx, made, err) }()
 	if v.before != nil {
-		if err := v.before(dir, user); err != nil {
+		if err := v.before(made.dir, made.user); err != nil {
 			return fmt.Errorf("%s the runner: %w", v.verb, err)
 		}
 	}
-	if err := r.config(ctx, dir, user, lock, v); err != nil || v.after == nil {
+	if err := r.config(ctx, made, v); err != nil || v.after == nil {
 		return err
 	}
-	return v.after(dir)
+	return v.after(made.dir)
 }
 
-// furnish makes a copy of the runner the account's to write in, and nobody else's to look into. What
-// is in it stays ours.
-func (r Room) furnish(dir string, user account.User) error {
-	return errors.Join(os.Chmod(dir, 0o700), user.Own(dir)) //nolint:gosec // it is a folder
+// leave removes a room. What is left of one in which config.sh has failed is of less interest than that.
+func (r Room) leave(ctx context.Context, made *furnished, failed error) error {
+	ctx = context.WithoutCancel(ctx)
+	warn := func(err error) {
+		r.Log.Warn("cannot remove what "+Program+" has left; the next command tries again", "folder", made.dir, "error", err)
+	}
+	if failed == nil && r.Later != nil {
+		r.Later(func() {
+			if err := r.vacate(ctx, made.dir, made.lock); err != nil {
+				warn(err)
+			}
+		})
+		return nil
+	}
+	err := r.vacate(ctx, made.dir, made.lock)
+	if failed != nil && err != nil {
+		warn(err)
+		return failed
+	}
+	return cmp.Or(failed, err)
 }
 
 // Sweep removes the rooms that killed commands have left.
@@ -200,20 +201,16 @@ func (r Room) vacate(ctx context.Context, dir string, lock *instance.Lock) error
 
 // config runs config.sh in a room. It gets no standard input: where it would ask, it
 // fails. When it returns, nothing of it is left.
-func (r Room) config(ctx context.Context, dir string, user account.User, lock *instance.Lock, v visit) error {
+func (r Room) config(ctx context.Context, made *furnished, v visit) error {
 	patience := r.patience
 	if patience == 0 {
 		patience = defaultPatience
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, ErrSlow)
 	defer cancel()
-	environment, err := r.environment(dir, user)
-	if err != nil {
-		return fmt.Errorf("%s the runner: %w", v.verb, err)
-	}
-	maker := r.Maker
+	maker, err := r.Maker, error(nil)
 	if maker == nil {
-		maker, err = jail.Choose(ctx, jail.Options{Folder: dir + livesMark, Log: r.Log})
+		maker, err = jail.Choose(ctx, jail.Options{Folder: made.dir + livesMark, Log: r.Log})
 	}
 	if err != nil {
 		return fmt.Errorf("%s the runner: %w", v.verb, err)
@@ -229,16 +226,16 @@ func (r Room) config(ctx context.Context, dir string, user account.User, lock *i
 		var err error
 		life, err = maker.Start(ctx, jail.Spec{
 			Name: cmp.Or(r.Life, "register."+v.name), Description: "config.sh of runner " + v.name,
-			Argv: configCommand(dir, v.arguments),
-			Env:  append(environment, tokenVariable+"="+v.token.Reveal()), Dir: dir, User: nameless(user), Output: input,
-			Tasks: r.tasks(user), Grace: orphanGrace,
-			View: jail.View{Confined: true, Writable: []string{dir}, Hidden: r.Hidden}, Begins: begins,
+			Argv: configCommand(made.dir, v.arguments),
+			Env:  append(made.environment, tokenVariable+"="+v.token.Reveal()), Dir: made.dir, User: nameless(made.user), Output: input,
+			Tasks: r.tasks(made.user), Grace: orphanGrace,
+			View: jail.View{Confined: true, Writable: []string{made.dir}, Hidden: r.Hidden}, Begins: begins,
 		})
 		if err != nil {
 			return 0, err
 		}
 		return life.Main().PID, nil
-	}, append(slices.Clone(r.Locks), lock)...)
+	}, append(slices.Clone(r.Locks), made.lock)...)
 	// What it has started has copies of its own; with ours open the pipe would never end.
 	err = errors.Join(err, input.Close())
 	if life == nil {

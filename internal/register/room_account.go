@@ -140,40 +140,89 @@ func (r Room) environment(dir string, user account.User) ([]string, error) {
 // public tells whether everybody may read a file, or a folder with all that is in it, and it is with the system's own files, which
 // no room hides.
 func public(path string) bool {
-	folders := map[string]bool{}
-	if !readable(path, folders) {
+	seen := passages{}
+	if !seen.readable(path) {
 		return false
 	}
-	entries, err := os.ReadDir(path)
+	names, err := namesIn(path)
 	if errors.Is(err, syscall.ENOTDIR) {
 		return true
 	}
-	return err == nil && len(entries) <= maxTrustFiles && !slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
-		return !readable(filepath.Join(path, e.Name()), folders)
+	return err == nil && len(names) <= maxTrustFiles && !slices.ContainsFunc(names, func(name string) bool {
+		return !seen.readable(filepath.Join(path, name))
 	})
 }
 
-// readable looks at one path, and notes of the folders above it which everybody may enter.
-func readable(path string, folders map[string]bool) bool {
-	at, err := filepath.EvalSymlinks(path)
-	if err != nil || !strings.HasPrefix(at, "/etc/") && !strings.HasPrefix(at, "/usr/") {
-		return false
+// namesIn are the names in a folder, and one more than can be of use if there are more.
+func namesIn(dir string) ([]string, error) {
+	folder, err := os.Open(dir)
+	if err != nil {
+		return nil, err
 	}
-	info, err := os.Lstat(at)
-	if err != nil || info.Mode().Perm()&0o004 == 0 || info.IsDir() && info.Mode().Perm()&0o001 == 0 {
-		return false
+	defer folder.Close()
+	names, err := folder.Readdirnames(maxTrustFiles + 1)
+	if errors.Is(err, io.EOF) {
+		err = nil
 	}
-	return passable(filepath.Dir(at), folders) && passable(filepath.Dir(filepath.Clean(path)), folders)
+	return names, err
 }
 
-func passable(dir string, folders map[string]bool) bool {
-	if is, known := folders[dir]; known {
-		return is
+// passages are folders by a name of theirs, and what they really are where everybody may enter them; empty where not. A folder of
+// certificates has hundreds of links into one other.
+type passages map[string]string
+
+// maxLinks is how many links the kernel follows.
+const maxLinks = 40
+
+// readable looks at one path, and at the folders on the way. What is written in an odd way may be taken for unreadable.
+func (p passages) readable(path string) bool {
+	path = strings.TrimRight(path, "/")
+	for range maxLinks {
+		last := strings.LastIndexByte(path, '/') // and not [filepath.Dir]: what stands before ".." may be a link
+		if last < 0 {
+			return false
+		}
+		dir, name := p.real(path[:last+1]), path[last+1:]
+		if dir == "" || name == "" || name == "." || name == ".." {
+			return false
+		}
+		path = filepath.Join(dir, name)
+		to, err := os.Readlink(path)
+		if errors.Is(err, syscall.EINVAL) {
+			return readableFile(path)
+		}
+		if err != nil {
+			return false
+		}
+		if path = to; !filepath.IsAbs(to) {
+			path = dir + "/" + to
+		}
 	}
+	return false
+}
+
+func readableFile(path string) bool {
+	info, err := os.Lstat(path)
+	ofTheSystem := strings.HasPrefix(path, "/etc/") || strings.HasPrefix(path, "/usr/")
+	return ofTheSystem && err == nil && info.Mode().Perm()&0o004 != 0 && (!info.IsDir() || info.Mode().Perm()&0o001 != 0)
+}
+
+// real is the folder that a name leads to, if everybody may pass on the way there.
+func (p passages) real(dir string) string {
+	if known, is := p[dir]; is {
+		return known
+	}
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil || !passable(real) {
+		real = ""
+	}
+	p[dir] = real
+	return real
+}
+
+func passable(dir string) bool {
 	info, err := os.Stat(dir)
-	is := err == nil && info.Mode().Perm()&0o001 != 0 && (dir == "/" || passable(filepath.Dir(dir), folders))
-	folders[dir] = is
-	return is
+	return err == nil && info.Mode().Perm()&0o001 != 0 && (dir == "/" || passable(filepath.Dir(dir)))
 }
 
 // copyTrust copies one file for the account. What cannot be read is left to config.sh, which

@@ -5,7 +5,12 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 )
+
+// lazily is a pattern, in few letters: the tables have a line for each name.
+func lazily(text string) *pattern.Pattern { return pattern.New(text) }
 
 // place is where a program keeps something, by the last parts of a path.
 type place struct {
@@ -14,30 +19,30 @@ type place struct {
 	// names are patterns as of [path.Match]; one that begins with / is of the whole path below the system's root.
 	names []string
 	// holds is what such a file has in it if it counts; nil if any content counts.
-	holds *pattern
+	holds *pattern.Pattern
 }
 
 var (
-	runnerFile    = lazily(`(?i)"(agentId|gitHubUrl|serverUrl(V2)?|poolId)"`)
-	schemeFile    = lazily(`(?i)"(scheme|clientId|authorizationUrl)"`)
-	passwordField = lazily(`(?im)^[ \t]*[^#;\n]*\b(password|passwd|pass|secret|secret_key|access_token|auth_token)` +
+	runnerFile    = pattern.New(`(?i)"(agentId|gitHubUrl|serverUrl(V2)?|poolId)"`)
+	schemeFile    = pattern.New(`(?i)"(scheme|clientId|authorizationUrl)"`)
+	passwordField = pattern.New(`(?im)^[ \t]*[^#;\n]*\b(password|passwd|pass|secret|secret_key|access_token|auth_token)` +
 		`["']?[ \t]*[ =:][ \t]*["']?[^\s"'#<$]{3,}`)
-	netrcField = lazily(`(?m)^[^#\n]*\bpassword\s+\S+`)
-	dockerAuth = lazily(`"(auth|identitytoken|registrytoken|password)"\s*:\s*"[^"]{4,}"`)
-	oauthField = lazily(`(?i)(oauth_token|access_?token|refresh_?token|client_?secret|private_key)` +
+	netrcField = pattern.New(`(?m)^[^#\n]*\bpassword\s+\S+`)
+	dockerAuth = pattern.New(`"(auth|identitytoken|registrytoken|password)"\s*:\s*"[^"]{4,}"`)
+	oauthField = pattern.New(`(?i)(oauth_token|access_?token|refresh_?token|client_?secret|private_key)` +
 		`["']?\s*[:=]\s*["']?[^\s"']{8,}`)
-	kubeField = lazily(`(?m)^\s*(-\s*)?(token|client-key-data|password|client-secret|id-token|refresh-token)` +
+	kubeField = pattern.New(`(?m)^\s*(-\s*)?(token|client-key-data|password|client-secret|id-token|refresh-token)` +
 		`\s*:\s*["']?\S{8,}`)
-	wifiField = lazily(`(?im)^\s*(psk|sae_password|password|wep[-_]key\d?|private-key-password|` +
+	wifiField = pattern.New(`(?im)^\s*(psk|sae_password|password|wep[-_]key\d?|private-key-password|` +
 		`secrets?|passphrase|leap-password)\s*[=:]\s*["']?[^\s"'$]{4,}`)
-	chapLine      = lazily(`(?m)^\s*[^#\s]\S*\s+\S+\s+\S+`)
-	awsField      = lazily(`(?im)^\s*aws_(secret_access_key|session_token)\s*=\s*\S{16,}`)
-	uninitialized = lazily(`^[0-9a-f]{32}\s*$`)
-	leaseLine     = lazily(`(?m)^(lease|lease6|default-duid|ADDRESS=)`)
-	nonComment    = lazily(`(?m)^[ \t]*[^#\s]`)
-	hashedShadow  = lazily(`(?m)^[^:\n]+:(?:\$[^:]+|[./0-9A-Za-z]{13}):`)
-	oneWord       = lazily(`^\s*[^\s$#!]{4,}\s*$`)
-	openShadow    = lazily(`(?m)^[^:\n]+::`)
+	chapLine      = pattern.New(`(?m)^\s*[^#\s]\S*\s+\S+\s+\S+`)
+	awsField      = pattern.New(`(?im)^\s*aws_(secret_access_key|session_token)\s*=\s*\S{16,}`)
+	uninitialized = pattern.New(`^[0-9a-f]{32}\s*$`)
+	leaseLine     = pattern.New(`(?m)^(lease|lease6|default-duid|ADDRESS=)`)
+	nonComment    = pattern.New(`(?m)^[ \t]*[^#\s]`)
+	hashedShadow  = pattern.New(`(?m)^[^:\n]+:(?:\$[^:]+|[./0-9A-Za-z]{13}):`)
+	oneWord       = pattern.New(`^\s*[^\s$#!]{4,}\s*$`)
+	openShadow    = pattern.New(`(?m)^[^:\n]+::`)
 )
 
 // places are all of them. What an earlier one says of a file, a later one does not say again.
@@ -96,7 +101,7 @@ func credentialPlaces() []place {
 			[]string{".netrc", "_netrc", "/etc/apt/auth.conf", "/etc/apt/auth.conf.d/*"},
 			netrcField,
 		},
-		{Secret, "credentials of git", []string{".git-credentials", ".config/git/credentials"}, lazily(`://[^\s/@]+@`)},
+		{Secret, "credentials of git", []string{".git-credentials", ".config/git/credentials"}, pattern.New(`://[^\s/@]+@`)},
 		{
 			Secret, "credentials of a container registry",
 			[]string{".docker/config.json", ".dockercfg", "containers/auth.json", ".config/containers/auth.json"},
@@ -121,28 +126,28 @@ func credentialPlaces() []place {
 				"uv/credentials/credentials.toml", ".m2/settings-security.xml", "gradle.properties",
 				".sbt/.credentials", ".ivy2/.credentials",
 			},
-			lazily(
+			pattern.New(
 				`(?im)(password|token|api_key|apikey|_authtoken|<master)["']?\s*[:=>]\s*["']?[^\s"'<$]{4,}|` +
 					`ClearTextPassword|://[^\s/:@]+:[^\s/@]+@`,
 			),
 		},
 		{Secret, "credentials of Kubernetes", []string{".kube/config", "/etc/kubernetes/*.conf", "/etc/rancher/*/*.yaml"}, kubeField},
-		{Secret, "a key for ssh", []string{".ssh/id_*[a-z0-9]"}, lazily(`PRIVATE KEY`)},
+		{Secret, "a key for ssh", []string{".ssh/id_*[a-z0-9]"}, pattern.New(`PRIVATE KEY`)},
 		{
 			Secret, "passwords of a database",
 			[]string{".pgpass", ".my.cnf", ".mylogin.cnf"},
-			lazily(`(?im)^[^#\n:]+:[^:\n]*:[^:\n]*:[^:\n]*:\S+|^\s*password\s*=\s*\S+|^[^\x20-\x7e]`),
+			pattern.New(`(?im)^[^#\n:]+:[^:\n]*:[^:\n]*:[^:\n]*:\S+|^\s*password\s*=\s*\S+|^[^\x20-\x7e]`),
 		},
 		{Secret, "a token of Vault", []string{".vault-token"}, nil},
 		{
 			Secret, "credentials of Terraform",
 			[]string{".terraform.d/credentials.tfrc.json", ".terraformrc"},
-			lazily(`(?i)token["']?\s*[:=]\s*["'][^"']{8,}`),
+			pattern.New(`(?i)token["']?\s*[:=]\s*["'][^"']{8,}`),
 		},
 		{
 			Secret, "credentials of a storage service",
 			[]string{"rclone/rclone.conf", ".s3cfg", ".boto", ".mc/config.json", ".passwd-s3fs", "/etc/passwd-s3fs"},
-			lazily(
+			pattern.New(
 				`(?im)^\s*"?(pass|token|secret_?(access_)?key|secretkey|gs_oauth2_refresh_token)"?\s*[=:]\s*\S{4,}|^[^\s:#]+:[^\s:]{8,}`,
 			),
 		},
@@ -159,19 +164,19 @@ func hostPlaces() []place {
 			[]string{
 				"/etc/postfix/sasl_passwd", "/etc/exim4/passwd.client", "/etc/ssmtp/ssmtp.conf", "/etc/msmtprc", ".msmtprc", ".mailrc",
 			},
-			lazily(
+			pattern.New(
 				`(?im)^\s*(auth)?pass(word)?\s*[= \t]\s*\S{3,}|^[^#\s]\S*\s+\S+:\S{3,}|^[^#\s:]+:[^:\s]+:\S{3,}`,
 			),
 		},
 		{
 			Secret, "a password for a disk of others",
 			[]string{"/etc/fstab", "/etc/auto.*"},
-			lazily(`(?m)^[^#\n]*\bpass(word|wd)?=[^\s,]{3,}`),
+			pattern.New(`(?m)^[^#\n]*\bpass(word|wd)?=[^\s,]{3,}`),
 		},
 		{
 			Secret, "a password for a disk of others",
 			[]string{"/etc/iscsi/iscsid.conf", "/etc/iscsi/nodes/*/*/*", "/var/lib/iscsi/nodes/*/*/*"},
-			lazily(`(?m)^\s*[^\s#]\S*\.password(_in)?\s*=\s*\S{3,}`),
+			pattern.New(`(?m)^\s*[^\s#]\S*\.password(_in)?\s*=\s*\S{3,}`),
 		},
 		{
 			Secret, "a password of an installation",
@@ -179,7 +184,7 @@ func hostPlaces() []place {
 				"anaconda-ks.cfg", "original-ks.cfg", "*preseed*.cfg", "autoinst*.xml", "/var/log/installer/*",
 				"/etc/cloud/cloud.cfg.d/*",
 			},
-			lazily(
+			pattern.New(
 				`(?im)^\s*rootpw\s+(--plaintext\s+)?[^-#\s]|` +
 					`^\s*d-i\s+\S*password(-again|-crypted)?\s+password\s+\S+|<user_password>[^<]+<|` +
 					`^\s*(plain_text_passwd|hashed_passwd|passwd)\s*:\s*['"]?\S{3,}|` +
@@ -189,7 +194,7 @@ func hostPlaces() []place {
 		{
 			Secret, "answers that were given to debconf",
 			[]string{"/var/cache/debconf/passwords.dat", "/var/log/installer/cdebconf/passwords.dat"},
-			lazily(`(?m)^Value:[ \t]*\S`),
+			pattern.New(`(?m)^Value:[ \t]*\S`),
 		},
 	}
 }
@@ -217,7 +222,7 @@ func servicePlaces() []place {
 				".databrickscfg", ".sentryclirc", ".snowflake/connections.toml", ".snowflake/config.toml", "doctl/config.yaml",
 				".bundle/config", ".hex/hex.config",
 			},
-			lazily(
+			pattern.New(
 				`(?im)^\s*-*\s*"?(token|access-token|auth-token|password|BUNDLE_\w+__\w+|auth_key|api_key)"?` +
 					`\s*[:=]\s*["']?[^\s"'<$]{8,}`,
 			),
@@ -239,7 +244,7 @@ func keyPlaces() []place {
 		{
 			Secret, "a key of a connection",
 			[]string{"/etc/ipsec.secrets", "/etc/swanctl/private/*"},
-			lazily(`(?m)^[^#\n]*\b(PSK|XAUTH|EAP)\b`),
+			pattern.New(`(?m)^[^#\n]*\b(PSK|XAUTH|EAP)\b`),
 		},
 		{
 			Secret, "a password for a shared folder",
@@ -249,7 +254,7 @@ func keyPlaces() []place {
 		{
 			Secret, "a password of a package manager",
 			[]string{"yum.repos.d/*.repo", "zypp/credentials.d/*", "zypp/credentials.cat", "dnf/dnf.conf", "yum.conf"},
-			lazily(`(?im)^\s*(proxy_)?password\s*=\s*\S{3,}`),
+			pattern.New(`(?im)^\s*(proxy_)?password\s*=\s*\S{3,}`),
 		},
 		{
 			Secret, "a credential of the subscription",
@@ -316,7 +321,7 @@ func lastParts(name string, n int) string {
 	return name[at+1:]
 }
 
-var tokenName = lazily(`(?i)(token|secret|passw|credential|api[-_]?key|jitconfig|\bpat\b|_pat\b|\.pat$|access[-_]key|` +
+var tokenName = pattern.New(`(?i)(token|secret|passw|credential|api[-_]?key|jitconfig|\bpat\b|_pat\b|\.pat$|access[-_]key|` +
 	`private[-_]?key|\.key$|\.psk$)`)
 
 // looksLikeToken tells whether a file is one word that no person would think of.
@@ -337,4 +342,4 @@ func looksLikeToken(text []byte) bool {
 	return digit && letter && varied(0)([][]byte{word})
 }
 
-var base64Word = lazily(`^[A-Za-z0-9+/]{24,}={0,2}$`)
+var base64Word = pattern.New(`^[A-Za-z0-9+/]{24,}={0,2}$`)

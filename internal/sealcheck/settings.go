@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"path"
 	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 )
 
 const (
@@ -18,8 +20,8 @@ const settingName = `[\w.-]*(?i:password|passwd|passphrase|secret|token|authtok|
 
 var (
 	// setting is one of a file of settings, be it a list of names and values, YAML, TOML, JSON or a block in braces.
-	setting  = lazily(`(?:^|[\s"'{,;<$\[])(` + settingName + `)["']?[ \t]*(?:=>|[:=])[ \t]*["']?([^\s"',;<>]{8,})`)
-	argument = lazily(`\s--?(?i:token|password|passwd|secret|api-?key|access-?key|auth-?key)[= ]["']?([^\s"']{8,})`)
+	setting  = pattern.New(`(?:^|[\s"'{,;<$\[])(` + settingName + `)["']?[ \t]*(?:=>|[:=])[ \t]*["']?([^\s"',;<>]{8,})`)
+	argument = pattern.New(`\s--?(?i:token|password|passwd|secret|api-?key|access-?key|auth-?key)[= ]["']?([^\s"']{8,})`)
 )
 
 // settings looks at what people and programs have set: below /etc, and in the hidden files of homes. What a program keeps

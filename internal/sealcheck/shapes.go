@@ -3,6 +3,8 @@ package sealcheck
 import (
 	"bytes"
 	"slices"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 )
 
 // shape is a secret that can be told by itself, wherever it stands.
@@ -11,7 +13,7 @@ type shape struct {
 	// anchors are texts of which each such secret has one. Only where one is found the rest is looked at.
 	anchors []string
 	// rest is what stands from the anchor on.
-	rest *pattern
+	rest *pattern.Pattern
 	// own means that a letter, a digit or _ in front of the anchor makes it something else.
 	own bool
 	// everywhere means that it is looked for in what packages bring as well, where the others are examples.
@@ -29,26 +31,26 @@ const gitHub = `gh[pousr]_(?:[A-Za-z0-9]{36}|[A-Za-z0-9]*_?eyJ[A-Za-z0-9_-]{8,}\
 	`github_pat_[A-Za-z0-9_]{20,}`
 
 var (
-	tokenShape = lazily(`\b(?:` + gitHub + `)`)
-	tokenRest  = lazily(`^(?:` + gitHub + `)`)
-	keyRest    = lazily(`^PRIVATE KEY(?: BLOCK)?-----((?:\\+[rn]|\s)+` +
+	tokenShape = pattern.New(`\b(?:` + gitHub + `)`)
+	tokenRest  = pattern.New(`^(?:` + gitHub + `)`)
+	keyRest    = pattern.New(`^PRIVATE KEY(?: BLOCK)?-----((?:\\+[rn]|\s)+` +
 		`(?:[A-Za-z-]+: ?[^\n\\]*(?:\\+[rn]|\s)+)*[A-Za-z0-9+/=]{16,}(?:\\+[rn]|\s|[A-Za-z0-9+/=])*)`)
-	puttyRest  = lazily(`^PuTTY-User-Key-File-[0-9]: \S`)
-	ageRest    = lazily(`^AGE-SECRET-KEY-1[0-9A-Z]{20,}`)
-	wireRest   = lazily(`^Pr(?:ivate|eshared|eShared)Key["']?\s*[=:]\s*["']?([A-Za-z0-9+/]{43}=)`)
-	vpnRest    = lazily(`^BEGIN OpenVPN [A-Za-z0-9 -]*key[A-Za-z0-9 -]*-----\s+[0-9A-Za-z+/]{16,}`)
-	argoRest   = lazily(`^BEGIN ARGO TUNNEL TOKEN-----\s+[0-9A-Za-z+/]{16,}`)
-	jwkRest    = lazily(`^(?:"d"\s*:\s*"[A-Za-z0-9_-]{32,}"[^{}]*"kty"|"kty"[^{}]*"d"\s*:\s*"[A-Za-z0-9_-]{32,}")`)
-	jitRest    = lazily(`^eyIu(?:cnVubmVy|Y3JlZGVudGlhbHN)[A-Za-z0-9+/]{40}`)
-	idAWSRest  = lazily(`^A[KS]IA([A-Z2-7]{16})\b`)
-	keyAWSRest = lazily(`^(?:ecret_access_key|ECRET_ACCESS_KEY|ecretAccessKey)` +
+	puttyRest  = pattern.New(`^PuTTY-User-Key-File-[0-9]: \S`)
+	ageRest    = pattern.New(`^AGE-SECRET-KEY-1[0-9A-Z]{20,}`)
+	wireRest   = pattern.New(`^Pr(?:ivate|eshared|eShared)Key["']?\s*[=:]\s*["']?([A-Za-z0-9+/]{43}=)`)
+	vpnRest    = pattern.New(`^BEGIN OpenVPN [A-Za-z0-9 -]*key[A-Za-z0-9 -]*-----\s+[0-9A-Za-z+/]{16,}`)
+	argoRest   = pattern.New(`^BEGIN ARGO TUNNEL TOKEN-----\s+[0-9A-Za-z+/]{16,}`)
+	jwkRest    = pattern.New(`^(?:"d"\s*:\s*"[A-Za-z0-9_-]{32,}"[^{}]*"kty"|"kty"[^{}]*"d"\s*:\s*"[A-Za-z0-9_-]{32,}")`)
+	jitRest    = pattern.New(`^eyIu(?:cnVubmVy|Y3JlZGVudGlhbHN)[A-Za-z0-9+/]{40}`)
+	idAWSRest  = pattern.New(`^A[KS]IA([A-Z2-7]{16})\b`)
+	keyAWSRest = pattern.New(`^(?:ecret_access_key|ECRET_ACCESS_KEY|ecretAccessKey)` +
 		`["']?\s*[=:]\s*["']?([A-Za-z0-9/+]{40})(?:[^A-Za-z0-9/+=]|$)`)
-	jwtRest    = lazily(`^eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{20,}`)
-	registRest = lazily(`^(?:oken|OKEN)["']?(?:\s*[=:]\s*|\s+)(?:a[0-9]+=)?["']?(A[A-Z0-9]{28})\b`)
-	userInfo   = lazily(`^://([^\s/:@"'<>\\]{1,128}):([^\s/@"'<>\\]{3,256})@([A-Za-z0-9.\[-][A-Za-z0-9.:-]*)`)
-	headerRest = lazily(`^(?i:uthorization)["']?\s*[:=]\s*["']?(?i:basic|bearer|token)\s+([A-Za-z0-9+/=._~-]{16,})`)
-	npmRest    = lazily(`^(?::_authToken|:_password|_auth)\s*=\s*["']?([A-Za-z0-9+/=_.-]{12,})`)
-	knownRest  = lazily(`^(?:glpat-[A-Za-z0-9_-]{20}|npm_[A-Za-z0-9]{36}\b|` +
+	jwtRest    = pattern.New(`^eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{20,}`)
+	registRest = pattern.New(`^(?:oken|OKEN)["']?(?:\s*[=:]\s*|\s+)(?:a[0-9]+=)?["']?(A[A-Z0-9]{28})\b`)
+	userInfo   = pattern.New(`^://([^\s/:@"'<>\\]{1,128}):([^\s/@"'<>\\]{3,256})@([A-Za-z0-9.\[-][A-Za-z0-9.:-]*)`)
+	headerRest = pattern.New(`^(?i:uthorization)["']?\s*[:=]\s*["']?(?i:basic|bearer|token)\s+([A-Za-z0-9+/=._~-]{16,})`)
+	npmRest    = pattern.New(`^(?::_authToken|:_password|_auth)\s*=\s*["']?([A-Za-z0-9+/=_.-]{12,})`)
+	knownRest  = pattern.New(`^(?:glpat-[A-Za-z0-9_-]{20}|npm_[A-Za-z0-9]{36}\b|` +
 		`xox[abprs]-[0-9A-Za-z-]{20,}|AIza[A-Za-z0-9_-]{35}\b|ya29\.[A-Za-z0-9_-]{30,}|` +
 		`hvs\.[A-Za-z0-9_-]{24,}|pypi-AgEI[A-Za-z0-9_-]{40,}|dop_v1_[a-f0-9]{64}|hf_[A-Za-z0-9]{34}\b|sk_live_[A-Za-z0-9]{20,}|` +
 		`gl(?:rt|dt|ptt|soat|cbt|ft|imt|agent)-[A-Za-z0-9_.-]{20,}|` +
@@ -58,8 +60,8 @@ var (
 		`NRAK-[A-Z0-9]{27}\b|rubygems_[0-9a-f]{48}\b|GOCSPX-[A-Za-z0-9_-]{24,}|1//0[A-Za-z0-9_-]{30,}|glc_eyJ[A-Za-z0-9+/=_-]{30,}|` +
 		`glsa_[A-Za-z0-9]{32}_[0-9a-f]{8}|ATATT3xFfGF0[A-Za-z0-9_=-]{40,}|xapp-[0-9]-[A-Za-z0-9-]{20,}|whsec_[A-Za-z0-9+/=]{24,}|` +
 		`rk_live_[A-Za-z0-9]{20,}|bkua_[0-9a-f]{40}|CCIPAT_[A-Za-z0-9_]{30,}|nfp_[A-Za-z0-9]{30,}|fm[12]_[A-Za-z0-9+/=]{40,})`)
-	sharedRest = lazily(`^sig=([A-Za-z0-9+/]{43}=|[A-Za-z0-9+/%]{43,}%3[Dd])`)
-	azureRest  = lazily(`^(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{40,}={0,2})`)
+	sharedRest = pattern.New(`^sig=([A-Za-z0-9+/]{43}=|[A-Za-z0-9+/%]{43,}%3[Dd])`)
+	azureRest  = pattern.New(`^(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{40,}={0,2})`)
 )
 
 // shapes are all of them. A registration token is worthless after an hour, and yet nothing that an image needs.
@@ -139,9 +141,9 @@ func realUserInfo(groups [][]byte) bool {
 	return !exampleHost.Match(host)
 }
 
-var exampleHost = lazily(`(^|\.)example(\.com|\.org|\.net)?(:|$)`)
+var exampleHost = pattern.New(`(^|\.)example(\.com|\.org|\.net)?(:|$)`)
 
-var escaped = lazily(`^(?:[^$%{}\[\]*]|%[0-9a-f]{2})+$`)
+var escaped = pattern.New(`^(?:[^$%{}\[\]*]|%[0-9a-f]{2})+$`)
 
 // match is a secret in a text.
 type match struct {
@@ -196,7 +198,7 @@ func (s *shape) first(text []byte) int {
 // afterEscape tells whether a text ends with what stands for another character, or for a colour, so that a word begins after it.
 func afterEscape(text []byte) bool { return escapeEnd.Match(text[max(0, len(text)-16):]) }
 
-var escapeEnd = lazily(`(?:\\[abefnrtv]|\\u00[0-9A-Fa-f]{2}|\\x[0-9A-Fa-f]{2}|[%=][0-9A-F]{2}|` +
+var escapeEnd = pattern.New(`(?:\\[abefnrtv]|\\u00[0-9A-Fa-f]{2}|\\x[0-9A-Fa-f]{2}|[%=][0-9A-F]{2}|` +
 	`(?:\x1b|\\e|\\0?33|\\x1[Bb]|\\u001[Bb])\[[0-9;]*m)$`)
 
 func wordByte(c byte) bool {

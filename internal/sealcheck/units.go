@@ -8,16 +8,17 @@ import (
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 )
 
 var (
 	// starter is what starts a runner: our program, GitHub's own scripts, or its listener.
-	starter = lazily(`(runner-bootstrap"?'? .*\brun\b|/runsvc\.sh|/Runner\.Listener\b|(actions-runner|/runner)[^ ]*/run\.sh\b)`)
+	starter = pattern.New(`(runner-bootstrap"?'? .*\brun\b|/runsvc\.sh|/Runner\.Listener\b|(actions-runner|/runner)[^ ]*/run\.sh\b)`)
 	// assignment is one of an environment, as shells, units and files of an environment have it.
-	assignment = lazily(`(?:^|[\s"';&|])([A-Za-z_][A-Za-z0-9_]*)=("[^"\n]*"|'[^'\n]*'|[^\s"';&|]+)`)
-	secretName = lazily(`(?i)(?:^|_)(?:TOKEN|PAT|SECRET|PASSWORD|PASSWD|` +
+	assignment = pattern.New(`(?:^|[\s"';&|])([A-Za-z_][A-Za-z0-9_]*)=("[^"\n]*"|'[^'\n]*'|[^\s"';&|]+)`)
+	secretName = pattern.New(`(?i)(?:^|_)(?:TOKEN|PAT|SECRET|PASSWORD|PASSWD|` +
 		`PASSPHRASE|APIKEY|API_KEY|ACCESS_KEY|SECRET_KEY|PRIVATE_KEY|CREDENTIALS?|PSK|AUTH)$`)
-	history = lazily(`^\.?(bash|zsh|ksh|mksh|ash|sh|fish|python|node_repl|psql|mysql|mariadb|sqlite|rediscli|` +
+	history = pattern.New(`^\.?(bash|zsh|ksh|mksh|ash|sh|fish|python|node_repl|psql|mysql|mariadb|sqlite|rediscli|` +
 		`irb|php|lua|r|dbshell|mongo|mongosh|t?csh|xonsh|octave|gdb|scala|repl|ConsoleHost|duckdb|ghci|utop)?_?` +
 		`(history|hist)(-[0-9]+|\.txt|\.sqlite|\.db|\.jl|\.json)?$|^\.(lesshst|viminfo|histfile|dbshell)$|^main\.shada$`)
 )
@@ -161,10 +162,10 @@ func (l *look) readEnvironments() {
 	}
 }
 
-var rcFile = lazily(`^\.?(bashrc|bash_profile|bash_login|profile|zshrc|` +
+var rcFile = pattern.New(`^\.?(bashrc|bash_profile|bash_login|profile|zshrc|` +
 	`zshenv|zprofile|kshrc|config\.fish|bash\.bashrc|xsessionrc)$`)
 
-var logins = lazily(`^var/(log/([wb]tmp|lastlog)|lib/wtmpdb/wtmp\.db|lib/lastlog/lastlog2\.db)`)
+var logins = pattern.New(`^var/(log/([wb]tmp|lastlog)|lib/wtmpdb/wtmp\.db|lib/lastlog/lastlog2\.db)`)
 
 // traces are what this host remembers of its making.
 func (f *file) traces(text []byte) {

@@ -148,19 +148,19 @@ func (w *walker) folder(ctx context.Context, dir *openat.Dir, at string, depth i
 		if ctx.Err() != nil {
 			return
 		}
-		where := filepath.Join(at, entry.Name())
+		where := filepath.Join(at, entry.Name)
 		if why, skipped := w.look.host.Skip[where]; skipped {
 			w.look.leave(where, why)
 			continue
 		}
-		if tokenShape.MatchString(entry.Name()) {
+		if tokenShape.MatchString(entry.Name) {
 			w.look.found(Finding{Path: where, Kind: Secret, What: "an access token of GitHub, as a name"})
 		}
 		switch {
-		case entry.IsDir():
-			w.enter(ctx, dir, entry.Name(), where, depth)
-		case entry.Type().IsRegular() && !compiled(where):
-			w.open(dir, entry.Name(), where)
+		case entry.Type.IsDir():
+			w.enter(ctx, dir, entry.Name, where, depth)
+		case entry.Type.IsRegular() && !compiled(where):
+			w.open(dir, entry.Name, where)
 		}
 	}
 }

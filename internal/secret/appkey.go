@@ -8,8 +8,9 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 )
 
 // ErrAppKey means that a text is not the private key of a GitHub App: an RSA
@@ -46,8 +47,8 @@ func ParseAppKey(text string) (*rsa.PrivateKey, error) {
 const leastBits = 1024
 
 var (
-	path   = regexp.MustCompile(`^(~?/|\.{1,2}/|[A-Za-z]:\\|\\\\)\S*$`)
-	digits = regexp.MustCompile(`^[0-9]+$`)
+	path   = pattern.New(`^(~?/|\.{1,2}/|[A-Za-z]:\\|\\\\)\S*$`)
+	digits = pattern.New(`^[0-9]+$`)
 )
 
 // otherThanKey says what a text is that has no key in it.

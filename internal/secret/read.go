@@ -5,10 +5,11 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf16"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 )
 
 // What people hand over as a secret comes from editors, shells, spreadsheets, vaults and other programs, each of which adds
@@ -40,7 +41,7 @@ func fromUTF16(text string, low int) string {
 }
 
 // assignment is NAME=value, as files of variables have it. What base64 ends with is none.
-var assignment = regexp.MustCompile(`^(?:export\s+|set\s+|\$env:)?[A-Za-z_][A-Za-z0-9_.-]*\s*=\s*([^=\s].*)$`)
+var assignment = pattern.New(`^(?:export\s+|set\s+|\$env:)?[A-Za-z_][A-Za-z0-9_.-]*\s*=\s*([^=\s].*)$`)
 
 // unwrapped takes quotes, and a name that the value is given, away from around a text of one line.
 func unwrapped(text string) string {
@@ -123,14 +124,14 @@ func otherThanToken(text string) string {
 }
 
 var (
-	header      = regexp.MustCompile(`(?i)^(bearer|token|basic) |^(proxy-)?authorization:`)
-	anyVariable = regexp.MustCompile(`(?m)^(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*=`)
+	header      = pattern.New(`(?i)^(bearer|token|basic) |^(proxy-)?authorization:`)
+	anyVariable = pattern.New(`(?m)^(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*=`)
 	// noValue is a variable that is set to nothing. What base64 ends with is none.
-	noValue = regexp.MustCompile(`^[A-Za-z]+_[A-Za-z0-9_]*=$|^[A-Z]{2,}=$`)
+	noValue = pattern.New(`^[A-Za-z]+_[A-Za-z0-9_]*=$|^[A-Z]{2,}=$`)
 	// standsFor is what manuals write behind the beginning of a token.
-	standsFor = regexp.MustCompile(`^(gh[pousr]_|github_pat_|ghs_[0-9]+_)([x.*]{3,})?$`)
+	standsFor = pattern.New(`^(gh[pousr]_|github_pat_|ghs_[0-9]+_)([x.*]{3,})?$`)
 	// smallRegistration is a registration token that somebody has made small letters of.
-	smallRegistration = regexp.MustCompile(`^a[a-z0-9]{28}$`)
+	smallRegistration = pattern.New(`^a[a-z0-9]{28}$`)
 )
 
 // placeholderWord tells whether a text stands for a token in manuals, or for none in programs.
@@ -203,11 +204,11 @@ const (
 var (
 	// accessShape is that of all tokens since 2021 (GitHub's "Behind GitHub's new authentication token formats"), and since May
 	// 2026 that of the installation tokens which carry their claims: ghs_APPID_JWT.
-	accessShape = regexp.MustCompile(`^(gh[pousr]_|github_pat_)`)
+	accessShape = pattern.New(`^(gh[pousr]_|github_pat_)`)
 	// registrationShape is what GitHub's own examples have: 29 capital letters and digits. No access token is without a prefix
 	// but the old ones, which are 40 small hexadecimal digits.
-	registrationShape = regexp.MustCompile(`^[A-Z0-9]{29}$`)
-	jitShape          = regexp.MustCompile(`^eyIu(cnVubmVy|Y3JlZGVudGlhbHN)`)
+	registrationShape = pattern.New(`^[A-Z0-9]{29}$`)
+	jitShape          = pattern.New(`^eyIu(cnVubmVy|Y3JlZGVudGlhbHN)`)
 )
 
 // Kind says what a secret is by its shape.
@@ -225,7 +226,7 @@ func (s Secret) Kind() Kind {
 }
 
 // classicShape is that of access tokens before 2021, which is that of many other things as well.
-var classicShape = regexp.MustCompile(`^[0-9a-f]{40}$`)
+var classicShape = pattern.New(`^[0-9a-f]{40}$`)
 
 // OfGitHub tells whether a secret has a form that GitHub gives to what it issues. Many others of their kind do not.
 func (s Secret) OfGitHub() bool {
@@ -233,10 +234,10 @@ func (s Secret) OfGitHub() bool {
 }
 
 // pemBlock is one block in a text in which line breaks may be lost, doubled, indented, or written as \n.
-var pemBlock = regexp.MustCompile(`-----BEGIN ([A-Z0-9 ]+)-----((?s).*?)-----END ([A-Z0-9 ]+)-----`)
+var pemBlock = pattern.New(`-----BEGIN ([A-Z0-9 ]+)-----((?s).*?)-----END ([A-Z0-9 ]+)-----`)
 
 // notBase64 is everything that stands between the parts of a block's base64.
-var notBase64 = regexp.MustCompile(`\\+[rnt]|%0[AaDd]|[\s"',;\x{a0}\x{200b}\x{feff}]+`)
+var notBase64 = pattern.New(`\\+[rnt]|%0[AaDd]|[\s"',;\x{a0}\x{200b}\x{feff}]+`)
 
 // keyBlocks finds the blocks of PEM in a text that somebody hands over, which may be base64 of such a text.
 func keyBlocks(text string) []*pem.Block {
@@ -261,7 +262,7 @@ func keyBlocks(text string) []*pem.Block {
 
 func blocksIn(text string) []*pem.Block {
 	var blocks []*pem.Block
-	for _, parts := range pemBlock.FindAllStringSubmatch(text, -1) {
+	for _, parts := range pemBlock.Regexp().FindAllStringSubmatch(text, -1) {
 		block := &pem.Block{Type: parts[1], Headers: map[string]string{}}
 		if strings.Contains(parts[2], "ENCRYPTED") {
 			block.Headers["Proc-Type"] = "4,ENCRYPTED"
@@ -288,8 +289,8 @@ func isDER(text string) bool { return bytes.HasPrefix([]byte(text), []byte{0x30,
 
 // looksLikeToken finds tokens, of GitHub and of others, and what URLs have in front of their hosts.
 var (
-	looksLikeToken = regexp.MustCompile(`\b(gh[pousr]_|github_pat_|hv[sb]\.|gl(pat|dt|rt)-|npm_|dckr_pat_|xox[bp]-)[\w.~+/=-]{4,}`)
-	userOfURL      = regexp.MustCompile(`://[^/@\s]+@`)
+	looksLikeToken = pattern.New(`\b(gh[pousr]_|github_pat_|hv[sb]\.|gl(pat|dt|rt)-|npm_|dckr_pat_|xox[bp]-)[\w.~+/=-]{4,}`)
+	userOfURL      = pattern.New(`://[^/@\s]+@`)
 )
 
 // Hide replaces, in a text that is shown, what looks like a token, and the account in a URL.

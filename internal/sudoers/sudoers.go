@@ -10,11 +10,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 )
 
 // ErrRefused means that sudo would not go by a rule; nothing of it is left.
@@ -152,10 +152,10 @@ func (r Rule) Remove() (left bool, err error) {
 }
 
 // included is the line by which sudo reads the files of the folder.
-var included = regexp.MustCompile(`(?m)^\s*[#@]includedir\s+"?(/etc/)?sudoers\.d/?"?\s*$`)
+var included = pattern.New(`(?m)^\s*[#@]includedir\s+"?(/etc/)?sudoers\.d/?"?\s*$`)
 
 // elsewhere is a line by which sudo reads another file, which may have that line.
-var elsewhere = regexp.MustCompile(`(?m)^\s*[#@]include(dir)?\s`)
+var elsewhere = pattern.New(`(?m)^\s*[#@]include(dir)?\s`)
 
 // Unheeded says why sudo would not go by a rule on this host, and what to do about it, both as clauses; empty where nothing is known
 // that speaks against it.
@@ -177,7 +177,7 @@ func Unheeded() (why, remedy string) {
 }
 
 // plain are the names that need no quoting in a rule, and that sudo reads as the name of a file.
-var plain = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
+var plain = pattern.New(`^[A-Za-z_][A-Za-z0-9_-]*$`)
 
 // Command is what root may run to let an account that is not this program's run everything by sudo.
 func Command(name string, uid int) string {

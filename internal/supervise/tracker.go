@@ -2,10 +2,11 @@ package supervise
 
 import (
 	"log/slog"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 )
 
 // tracker follows what a listener prints and reports each change of state.
@@ -29,11 +30,11 @@ type tracker struct {
 
 // What a listener says (actions/runner 2.336.0).
 var (
-	versionLine = regexp.MustCompile(`^Current runner version: '([0-9.]+)'`)
-	jobLine     = regexp.MustCompile(`Running job: (.*)$`)
-	resultLine  = regexp.MustCompile(`Job (.*) completed with result: (\w+)`)
-	ownTime     = regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ: `)
-	errorLine   = regexp.MustCompile(`Runner connect error: (.*?)\.? Retrying until reconnected\.`)
+	versionLine = pattern.New(`^Current runner version: '([0-9.]+)'`)
+	jobLine     = pattern.New(`Running job: (.*)$`)
+	resultLine  = pattern.New(`Job (.*) completed with result: (\w+)`)
+	ownTime     = pattern.New(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ: `)
+	errorLine   = pattern.New(`Runner connect error: (.*?)\.? Retrying until reconnected\.`)
 )
 
 // change updates the state and reports it, unless it is what it was.

@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"io"
 	"os"
-	"regexp"
 	"runtime"
 	"strings"
 
 	"golang.org/x/term"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 )
 
 // Columns is how many columns the terminal has that out is, or writes to; 0 where it is none.
@@ -37,9 +38,9 @@ const (
 
 var (
 	// phaseLine is what a phase, an option or a warning before a change begins its line with.
-	phaseLine = regexp.MustCompile(`^[+=!] \S+ +`)
+	phaseLine = pattern.New(`^[+=!] \S+ +`)
 	// commandLine is a line that ends with a command to paste.
-	commandLine = regexp.MustCompile(`^(hint:|.*:) ((?:sudo |gh auth token (?:--hostname \S+ )?\| )*(?:/\S*/)?runner-bootstrap .*)$`)
+	commandLine = pattern.New(`^(hint:|.*:) ((?:sudo |gh auth token (?:--hostname \S+ )?\| )*(?:/\S*/)?runner-bootstrap .*)$`)
 )
 
 // Fitted breaks a line that is too long for a terminal at its words, and further lines of it are indented. A command at

@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 )
 
 // ProxyVariableError is a variable, or an option, that says how the network is reached and cannot be understood. Nothing may be
@@ -108,7 +109,7 @@ func ProxyURL(name, text string) (*url.URL, error) {
 }
 
 // zoneOf is the part of an address of IPv6 that names an interface of this host, with the bracket behind it.
-var zoneOf = regexp.MustCompile(`%(?:25)?[A-Za-z0-9._~-]+\]`)
+var zoneOf = pattern.New(`%(?:25)?[A-Za-z0-9._~-]+\]`)
 
 // unescaped replaces what is an escape, and leaves every other percent sign as it is.
 func unescaped(text string) string {
@@ -215,4 +216,4 @@ func badException(entry string) string {
 }
 
 // partOfAddress would be taken for a name that no host has.
-var partOfAddress = regexp.MustCompile(`^[.\d]*\d[.\d]*$`)
+var partOfAddress = pattern.New(`^[.\d]*\d[.\d]*$`)

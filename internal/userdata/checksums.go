@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 )
 
@@ -28,7 +28,7 @@ const (
 )
 
 // digestLine is one of checksums.txt, as sha256sum writes it.
-var digestLine = regexp.MustCompile(`^[0-9a-f]{64}  [0-9A-Za-z._-]+$`)
+var digestLine = pattern.New(`^[0-9a-f]{64}  [0-9A-Za-z._-]+$`)
 
 // Checksums is the digest of the list of a release, by which a machine checks what it fetches of that: what is put into its place
 // later, the machine does not take. It tries again what may pass, and its errors are [ErrChecksums] and [ErrNoChecksums].

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,6 +22,29 @@ import (
 func ownGroup(c *exec.Cmd) {
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
+}
+
+// asBooted runs this program again among mounts of its own.
+func asBooted(ctx context.Context, args []string) error {
+	c := exec.CommandContext(ctx, "/proc/self/exe", append([]string{booted}, args...)...) //nolint:gosec // it is this program
+	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+	c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGTERM}
+	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) } // it has mounts and processes to end
+	runtime.LockOSThread()                                               // whose end the signal would come at
+	defer runtime.UnlockOSThread()
+	err := c.Run()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return errMeasuring // which has told why
+	}
+	return err
+}
+
+// shareMounts has all that is mounted from here on seen by all that have copies of these mounts.
+func shareMounts() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""); err != nil {
+		return fmt.Errorf("sharing mounts: %w", err)
+	}
+	return nil
 }
 
 // endWithParent asks a command, which has ownGroup, to end when the thread ends
@@ -220,17 +244,23 @@ func loadAverage() float64 {
 
 // stolenTime is what the host of a virtual machine has given to others while this one
 // wanted to run, of all processors together; zero where it is not told.
-func stolenTime() time.Duration {
+func stolenTime() time.Duration { return processorTime(8) }
+
+// unusedTime is what all processors together have not worked, waiting for a disk included.
+func unusedTime() time.Duration { return processorTime(4) + processorTime(5) }
+
+// processorTime is one of the figures that proc_stat(5) has of all processors, by its place; zero where it is not told.
+func processorTime(place int) time.Duration {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
 		return 0
 	}
-	const steal, tick = 8, 10 * time.Millisecond // proc_stat(5): its place, and USER_HZ
+	const tick = 10 * time.Millisecond // USER_HZ
 	fields := strings.Fields(strings.SplitN(string(text), "\n", 2)[0])
-	if len(fields) <= steal || fields[0] != "cpu" {
+	if len(fields) <= place || fields[0] != "cpu" {
 		return 0
 	}
-	ticks, err := strconv.ParseInt(fields[steal], 10, 64)
+	ticks, err := strconv.ParseInt(fields[place], 10, 64)
 	if err != nil {
 		return 0
 	}

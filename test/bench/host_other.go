@@ -15,6 +15,10 @@ import (
 
 func ownGroup(*exec.Cmd) {}
 
+func asBooted(context.Context, []string) error { return errors.ErrUnsupported }
+
+func shareMounts() error { return errors.ErrUnsupported }
+
 func endWithParent(*exec.Cmd) {}
 
 func runAs(*exec.Cmd, uint32, uint32) {}
@@ -42,6 +46,8 @@ func describeHost() host { return host{} }
 func loadAverage() float64 { return 0 }
 
 func stolenTime() time.Duration { return 0 }
+
+func unusedTime() time.Duration { return 0 }
 
 func monotonic() time.Duration { return 0 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -78,7 +79,7 @@ func (n *nextStage) measure(ctx context.Context, b *bench, t *table, cases []ben
 	for round := range max(b.rounds, 3) {
 		for i := range cases {
 			c := cases[(i+round)%len(cases)]
-			if err := b.work.settle(n.dir); err != nil {
+			if err := errors.Join(b.work.settle(n.dir), awaitQuiet(ctx)); err != nil {
 				return err
 			}
 			s := sample{Load: loadAverage()}
@@ -93,6 +94,30 @@ func (n *nextStage) measure(ctx context.Context, b *bench, t *table, cases []ben
 			row.Samples = append(row.Samples, s)
 		}
 	}
+	return nil
+}
+
+const (
+	quietFor = 300 * time.Millisecond
+	quietMax = 30 * time.Second
+)
+
+// awaitQuiet waits until the processors have little to do, or for a while at most: the runner of the case before may be making the copy
+// for its next job, which it does while it waits for that one, and not while others are measured.
+func awaitQuiet(ctx context.Context) error {
+	for end := time.Now().Add(quietMax); time.Now().Before(end); {
+		idle, began := unusedTime(), time.Now()
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(quietFor):
+		}
+		whole := time.Since(began) * time.Duration(runtime.NumCPU())
+		if (unusedTime()-idle)*10 >= whole*9 {
+			return nil
+		}
+	}
+	say("the host is busy with something else")
 	return nil
 }
 

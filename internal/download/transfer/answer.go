@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 )
@@ -278,7 +278,7 @@ func isWhole(resp *http.Response) bool {
 	return ok && from == 0 && to == total && (resp.ContentLength < 0 || resp.ContentLength == total)
 }
 
-var rangeForm = regexp.MustCompile(`^bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)$`)
+var rangeForm = pattern.New(`^bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)$`)
 
 // contentRange reads a Content-Range; to is exclusive, and total below 0 where the server does not tell, or tells one that
 // cannot be.

@@ -10,8 +10,9 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"regexp"
 	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 )
 
 // pageError is a page that came in the place of the file: of a proxy, a portal, a server that has a bad moment. It matches
@@ -154,7 +155,7 @@ func isPage(kind string, begin []byte) bool {
 		strings.HasSuffix(kind, "/xml") || strings.HasSuffix(kind, "+xml")
 }
 
-var titleForm = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
+var titleForm = pattern.New(`(?is)<title[^>]*>(.*?)</title>`)
 
 // titleOf is the title of a page, on one line.
 func titleOf(page []byte) string {

@@ -2,13 +2,12 @@ package unpack
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"strconv"
 	"strings"
 )
@@ -103,48 +102,63 @@ func ReadManifest(r io.Reader) (*Manifest, error) {
 }
 
 func readManifest(r io.Reader) (*Manifest, error) {
-	lines := bufio.NewReaderSize(io.LimitReader(r, maxManifest), maxLine)
+	text, err := allOf(r)
+	if err != nil {
+		return nil, err
+	}
+	// Texts are parts of what was read, and the entries have their room at once: memory that a process has to ask for, as an agent has
+	// between two jobs, takes longer than what is read here.
+	in := &manifestReader{dirs: map[string]bool{".": true}, entries: make([]entry, 0, min(strings.Count(text, "\n"), maxEntries))}
 	castagnoli := crc32.MakeTable(crc32.Castagnoli)
-	in := &manifestReader{dirs: map[string]bool{".": true}}
 	var crc uint32
 	for number := 0; ; number++ {
-		line, err := lines.ReadSlice('\n')
+		line, rest, whole := strings.Cut(text, "\n")
 		switch {
-		case errors.Is(err, io.EOF), errors.Is(err, bufio.ErrBufferFull):
+		case !whole, len(line) >= maxLine:
 			return nil, fmt.Errorf("%w: the manifest ends in line %d", ErrDamaged, number+1)
-		case err != nil:
-			return nil, err
-		case number == 0 && string(line) != schema+"\n":
+		case number == 0 && line != schema:
 			return nil, fmt.Errorf("%w: no manifest of this kind", ErrDamaged)
-		case number > 0 && bytes.HasPrefix(line, []byte("end ")):
-			if string(line) != fmt.Sprintf("end %d %08x\n", len(in.entries), crc) {
+		case number == 0:
+			in.again = append(in.again, schema+"\n"...)
+		case strings.HasPrefix(line, "end "):
+			if line != fmt.Sprintf("end %d %08x", len(in.entries), crc) {
 				return nil, fmt.Errorf("%w: the manifest has been changed", ErrDamaged)
 			}
-			if _, err := lines.ReadByte(); err == nil {
+			if rest != "" {
 				return nil, fmt.Errorf("%w: something stands behind the manifest", ErrDamaged)
-			} else if !errors.Is(err, io.EOF) {
-				return nil, err
 			}
 			return in.finish()
-		case number > 0 && !in.line(line):
+		case !in.line(line):
 			return nil, fmt.Errorf("%w: line %d of the manifest is %.300q", ErrDamaged, number+1, line)
 		}
-		crc = crc32.Update(crc, castagnoli, line)
+		text, crc = rest, crc32.Update(crc, castagnoli, in.again)
 	}
+}
+
+// allOf reads everything, of a file into memory of its size, up to one byte more than a manifest can have.
+func allOf(r io.Reader) (string, error) {
+	var text strings.Builder
+	if file, ok := r.(fs.File); ok {
+		if info, err := file.Stat(); err == nil {
+			text.Grow(int(min(info.Size(), maxManifest)) + 1)
+		}
+	}
+	_, err := io.Copy(&text, io.LimitReader(r, maxManifest+1))
+	return text.String(), err
 }
 
 // manifestReader collects the entries of a manifest.
 type manifestReader struct {
 	entries []entry
 	dirs    map[string]bool
-	again   []byte
+	again   []byte // the line that was read last, as it is written
 	text    int
 	bytes   int64
 }
 
 // finish looks at what only the whole can tell.
 func (in *manifestReader) finish() (*Manifest, error) {
-	m := newManifest(in.entries)
+	m := &Manifest{entries: in.entries} // fits has seen that they are in order
 	for i := range m.entries {
 		e := &m.entries[i]
 		if e.kind != aHardLink {
@@ -159,12 +173,12 @@ func (in *manifestReader) finish() (*Manifest, error) {
 
 // line adds an entry, if it is written as WriteTo writes it and may stand where
 // it does.
-func (in *manifestReader) line(line []byte) bool {
-	e, ok := parseEntry(string(line))
+func (in *manifestReader) line(line string) bool {
+	e, ok := parseEntry(line)
 	if !ok {
 		return false
 	}
-	if in.again = e.append(in.again[:0]); !bytes.Equal(in.again, line) {
+	if in.again = e.append(in.again[:0]); string(in.again[:len(in.again)-1]) != line {
 		return false // there is one way to write each
 	}
 	if !in.fits(e) {
@@ -204,23 +218,25 @@ func (in *manifestReader) fits(e entry) bool {
 
 // parseEntry reads a line as far as it can be read.
 func parseEntry(line string) (e entry, ok bool) {
-	kind, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+	kind, rest, _ := strings.Cut(line, " ")
 	if len(kind) != 1 {
 		return e, false
 	}
 	e.kind = kind[0]
 	switch e.kind {
 	case aFile, aDir:
-		fields := strings.SplitN(rest, " ", 5)
-		if e.kind == aDir {
-			fields = strings.SplitN(rest, " ", 2)
-		}
-		mode, err := strconv.ParseUint(fields[0], 8, 16)
+		word, rest, _ := strings.Cut(rest, " ")
+		mode, err := strconv.ParseUint(word, 8, 16)
 		e.mode = uint16(mode)
-		if err != nil || e.kind == aFile && (len(fields) != 5 || !e.parseFile(fields)) || len(fields) < 2 {
+		if err != nil {
 			return e, false
 		}
-		e.path, err = strconv.Unquote(fields[len(fields)-1])
+		if e.kind == aFile {
+			if rest, ok = e.parseFile(rest); !ok {
+				return e, false
+			}
+		}
+		e.path, err = strconv.Unquote(rest)
 		return e, err == nil
 	case aLink, aHardLink:
 		quoted, err := strconv.QuotedPrefix(rest)
@@ -235,12 +251,15 @@ func parseEntry(line string) (e entry, ok bool) {
 	return e, false
 }
 
-// parseFile reads what a file has beside its mode and path.
-func (e *entry) parseFile(fields []string) bool {
+// parseFile reads what a file has between its mode and its path, and returns the rest.
+func (e *entry) parseFile(line string) (rest string, ok bool) {
+	size, rest, _ := strings.Cut(line, " ")
+	mtime, rest, _ := strings.Cut(rest, " ")
+	sum, rest, _ := strings.Cut(rest, " ")
 	var errSize, errTime error
-	e.size, errSize = strconv.ParseInt(fields[1], 10, 64)
-	e.mtime, errTime = strconv.ParseInt(fields[2], 10, 64)
-	crc, err := strconv.ParseUint(fields[3], 16, 32)
+	e.size, errSize = strconv.ParseInt(size, 10, 64)
+	e.mtime, errTime = strconv.ParseInt(mtime, 10, 64)
+	crc, err := strconv.ParseUint(sum, 16, 32)
 	e.crc = uint32(crc)
-	return errSize == nil && errTime == nil && err == nil
+	return rest, errSize == nil && errTime == nil && err == nil
 }

@@ -48,7 +48,7 @@ func (p *pair) mark(e *entry, from *openat.Dir) (stamp.Mark, error) {
 
 // ours tells whether what is to be shared belongs to nobody else, who could change it for all.
 func (p *pair) ours(e *entry, found openat.Status) error {
-	if p.marks != nil && found.Inode != 0 && found.UID != os.Geteuid() {
+	if p.marks != nil && found.Inode != 0 && found.UID != p.us {
 		return fmt.Errorf("%w: %q belongs to user %d", ErrDamaged, e.path, found.UID)
 	}
 	return nil

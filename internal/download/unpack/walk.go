@@ -41,11 +41,12 @@ type walk struct {
 	noted stamp.Stamp
 	// beside are names that may be in the root directory as well.
 	beside []string
+	us     int // the account of this process
 	tasks  *queue
 }
 
 func newWalk(m *Manifest, from *os.Root) *walk {
-	w := &walk{manifest: m, from: from, tasks: newQueue(task{folder: 0, file: -1})}
+	w := &walk{manifest: m, from: from, us: os.Geteuid(), tasks: newQueue(task{folder: 0, file: -1})}
 	w.folders, w.index = m.folders()
 	return w
 }
@@ -60,8 +61,7 @@ func (w *walk) run(ctx context.Context) error {
 	if to != nil {
 		defer to.Close()
 	}
-	workers := max(2, min(4, runtime.NumCPU()))
-	err = crew(ctx, workers, func(ctx context.Context) error {
+	err = crew(ctx, w.workers(), func(ctx context.Context) error {
 		defer context.AfterFunc(ctx, w.tasks.stop)()
 		p := &pair{walk: w, from: openat.Chain{Top: from}, to: openat.Chain{Top: to}, buffer: make([]byte, bufferSize)}
 		defer p.close()
@@ -80,6 +80,15 @@ func (w *walk) run(ctx context.Context) error {
 		return err
 	}
 	return w.hardLinks()
+}
+
+// workers are how many go through the tree. One enters each directory once: several, where nothing is read and nothing made, would wait
+// for the kernel in each other's way, and take twice the time of all processors for little less of the clock's.
+func (w *walk) workers() int {
+	if w.marks != nil && w.to == nil {
+		return 1
+	}
+	return max(2, min(4, runtime.NumCPU()))
 }
 
 // open opens both trees again; to is nil where there is none.
@@ -195,14 +204,14 @@ func (p *pair) names(dir folder, from *openat.Dir) error {
 		return missing(dir.path, err)
 	}
 	for _, found := range list {
-		i, ok := slices.BinarySearchFunc(dir.kids, found.Name(), func(kid int32, name string) int {
+		i, ok := slices.BinarySearchFunc(dir.kids, found.Name, func(kid int32, name string) int {
 			return strings.Compare(last(p.manifest.entries[kid].path), name)
 		})
-		if !ok && dir.path == "." && slices.Contains(p.beside, found.Name()) {
+		if !ok && dir.path == "." && slices.Contains(p.beside, found.Name) {
 			continue
 		}
 		if !ok {
-			return fmt.Errorf("%w: %q was added", ErrDamaged, path.Join(dir.path, found.Name()))
+			return fmt.Errorf("%w: %q was added", ErrDamaged, path.Join(dir.path, found.Name))
 		}
 		want := fs.FileMode(0)
 		switch p.manifest.entries[dir.kids[i]].kind {
@@ -211,7 +220,7 @@ func (p *pair) names(dir folder, from *openat.Dir) error {
 		case aLink:
 			want = fs.ModeSymlink
 		}
-		if found.Type() != want {
+		if found.Type != want {
 			return fmt.Errorf("%w: %q is of another type", ErrDamaged, p.manifest.entries[dir.kids[i]].path)
 		}
 	}

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -179,7 +179,7 @@ func optional(paths []string) string {
 }
 
 // deviceName leaves out the colon, which means something in BindPaths, and what would need quotes in DeviceAllow.
-var deviceName = regexp.MustCompile(`^/dev/[0-9A-Za-z._/-]+$`)
+var deviceName = pattern.New(`^/dev/[0-9A-Za-z._/-]+$`)
 
 func validateSandbox(u svc.Unit) error {
 	if !u.Sandbox.Enabled {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 )
 
@@ -14,7 +14,7 @@ import (
 var ErrVersion = errors.New("no version")
 
 // versionLine is how the answer begins.
-var versionLine = regexp.MustCompile(`^systemd (\d+)\b`)
+var versionLine = pattern.New(`^systemd (\d+)\b`)
 
 // Version asks the systemd of this host for its version, a number: 252 for what Debian calls 252.39-1~deb12u1. The error
 // matches [ErrVersion] where it answers something else.
