@@ -109,6 +109,14 @@ const (
 // system has, so that the tests need not create one.
 const jobAccount = "nobody"
 
+// typedLine runs one line as if it were typed at the terminal that ttyin made, and stays
+// for a moment: the kernel drops what is on its way to a terminal whose session ends.
+const typedLine = `sh -c "$1" 2>/dev/tty
+code=$?
+sleep 0.2
+exit $code
+`
+
 func (s *shared) setup(t *testing.T, env *testscript.Env) error {
 	env.Setenv("PROGRAM", os.Getenv(programVariable))
 	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
@@ -122,6 +130,10 @@ func (s *shared) setup(t *testing.T, env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("SCHEMAS", described)
+	env.Setenv("TYPED", filepath.Join(env.WorkDir, ".typed"))
+	if err := os.WriteFile(filepath.Join(env.WorkDir, ".typed"), []byte(typedLine), 0o600); err != nil {
+		return err
+	}
 	env.Setenv("DIR", filepath.Join(env.WorkDir, "rb"))
 	env.Setenv("RUNNER_BOOTSTRAP_LOG_FORMAT", "text") // with fixed keys; logs.txtar is about what people get
 	env.Setenv("RUNNER_BOOTSTRAP_PREEMPTION", "off")  // nothing is asked of a cloud that this host may be in
