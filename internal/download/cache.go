@@ -55,6 +55,8 @@ type Entry struct {
 	// Offered is when GitHub was last seen to offer it, by this host's clock.
 	Offered time.Time `json:"offered,omitzero"`
 	Dir     string    `json:"dir"`
+
+	fresh bool // unpacked this moment, by this process, and not stamped yet
 }
 
 // disk says when what is unpacked for the cache has to be on the disk.
@@ -261,7 +263,13 @@ func (c Cache) verified(ctx context.Context, staging string, asset Asset) bool {
 	if err != nil || entry.SHA256 != asset.SHA256 || entry.Version != asset.Version {
 		return false
 	}
-	return entry.Verify(ctx) == nil
+	if entry.Verify(ctx) != nil {
+		return false
+	}
+	if manifest, err := entry.manifest(); err == nil && entry.stamp() == nil {
+		entry.stampFirst(manifest) // it was to be shared when that run was killed
+	}
+	return true
 }
 
 // vanished gives a failure the cause that somebody has taken away what was worked in, or the cache as a whole.
@@ -277,8 +285,8 @@ func (c Cache) vanished(folder string, err error) error {
 	return err
 }
 
-// seal writes down what a verified tree is, in its staging directory.
-func (c Cache) seal(staging string, asset Asset, manifest *unpack.Manifest) error {
+// seal writes down what a verified tree is, in its staging directory, and with stamped what its files are known by.
+func (c Cache) seal(staging string, asset Asset, manifest *unpack.Manifest, stamped bool) error {
 	file, err := os.OpenFile(filepath.Join(staging, manifestFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // public
 	if err != nil {
 		return fmt.Errorf("writing the manifest: %w", err)
@@ -288,8 +296,9 @@ func (c Cache) seal(staging string, asset Asset, manifest *unpack.Manifest) erro
 	if err := errors.Join(err, out.Flush(), file.Close()); err != nil {
 		return fmt.Errorf("writing the manifest: %w", err)
 	}
-	// What was written this moment is what was verified.
-	Entry{Dir: staging}.stampFirst(manifest)
+	if stamped { // what was written this moment is what was verified
+		Entry{Dir: staging}.stampFirst(manifest)
+	}
 	return writeEntry(staging, Entry{
 		Platform: asset.Platform.String(), Version: asset.Version, Filename: asset.Filename, SHA256: asset.SHA256,
 		Bytes: manifest.Bytes(), Files: manifest.Files(), Created: time.Now().UTC().Truncate(time.Second), Offered: asset.Offered,

@@ -57,7 +57,7 @@ type Fetcher struct {
 	// in this boot alone.
 	SyncLater bool
 
-	syncing []chan error
+	syncing []writing
 }
 
 // Fetch returns the cache's entry of an asset, received now or found (cached).
@@ -69,14 +69,20 @@ type Fetcher struct {
 // after a wrong content nothing stays. Others who fetch into the same cache meanwhile wait. A cache that is removed
 // meanwhile, as it may be at any time, is filled once more.
 func (f *Fetcher) Fetch(ctx context.Context, asset Asset, progress Progress) (entry Entry, cached bool, err error) {
-	entry, cached, err = f.fetch(ctx, asset, progress)
+	defer f.syncBeside()
+	return f.fetchFor(ctx, asset, progress, false)
+}
+
+// fetchFor is Fetch for what is shared at once, or not: a new entry gets its stamp then, as that would be made twice.
+func (f *Fetcher) fetchFor(ctx context.Context, asset Asset, progress Progress, share bool) (entry Entry, cached bool, err error) {
+	entry, cached, err = f.fetch(ctx, asset, progress, share)
 	if errors.Is(err, ErrVanished) && ctx.Err() == nil {
-		entry, cached, err = f.fetch(ctx, asset, progress) // with a lock on the folder that is there now
+		entry, cached, err = f.fetch(ctx, asset, progress, share) // with a lock on the folder that is there now
 	}
 	return entry, cached, err
 }
 
-func (f *Fetcher) fetch(ctx context.Context, asset Asset, progress Progress) (entry Entry, cached bool, err error) {
+func (f *Fetcher) fetch(ctx context.Context, asset Asset, progress Progress, share bool) (entry Entry, cached bool, err error) {
 	if entry, found := f.Cache.Find(asset); found {
 		return entry.seen(asset.Offered), true, f.secure(entry)
 	}
@@ -94,10 +100,10 @@ func (f *Fetcher) fetch(ctx context.Context, asset Asset, progress Progress) (en
 	adopted, err := f.Cache.make(ctx, asset)
 	if err == nil && !adopted {
 		var again bool
-		again, err = f.receive(ctx, asset, progress)
+		again, err = f.receive(ctx, asset, progress, share)
 		if again {
 			// What lay on the disk may have been damaged, by a power cut for one; or the file was replaced between two answers.
-			_, err = f.receive(ctx, asset, progress)
+			_, err = f.receive(ctx, asset, progress, share)
 		}
 	}
 	if err != nil {
@@ -107,6 +113,7 @@ func (f *Fetcher) fetch(ctx context.Context, asset Asset, progress Progress) (en
 	if !found {
 		return Entry{}, false, fmt.Errorf("fetching %s: %w", asset.Filename, ErrDamaged)
 	}
+	entry.fresh = share && !adopted
 	return entry, false, f.secure(entry)
 }
 
@@ -114,7 +121,7 @@ func (f *Fetcher) fetch(ctx context.Context, asset Asset, progress Progress) (en
 // host or on one that boots from its image: an entry that is there already is
 // read and compared with its manifest, and replaced if it is damaged.
 func (f *Fetcher) Ensure(ctx context.Context, asset Asset, progress Progress) (entry Entry, cached bool, err error) {
-	return f.sound(ctx, asset, progress, func(entry Entry, cached bool) error {
+	return f.sound(ctx, asset, progress, false, func(entry Entry, cached bool) error {
 		if !cached {
 			return nil
 		}
@@ -133,7 +140,7 @@ func (f *Fetcher) Place(ctx context.Context, asset Asset, root string, owner Own
 func (f *Fetcher) place(
 	ctx context.Context, asset Asset, root string, owner Owner, size extent, progress Progress,
 ) (cached bool, err error) {
-	_, cached, err = f.sound(ctx, asset, progress, func(entry Entry, _ bool) error {
+	_, cached, err = f.sound(ctx, asset, progress, owner.Sticky && size == whole, func(entry Entry, _ bool) error {
 		if err := acl.KeepPublic(filepath.Dir(root)); err != nil { // the runner's account passes through it
 			return fmt.Errorf("making the runners' directory: %w", err)
 		}
@@ -142,6 +149,7 @@ func (f *Fetcher) place(
 		}
 		return entry.clone(ctx, root, owner, size)
 	})
+	f.syncBeside()
 	return cached && err == nil, err
 }
 
@@ -159,10 +167,10 @@ func (f *Fetcher) PlaceBare(ctx context.Context, asset Asset, root string) error
 // sound fetches an entry and uses it. One whose use finds it damaged is removed,
 // fetched again where it can be had, and used once more.
 func (f *Fetcher) sound(
-	ctx context.Context, asset Asset, progress Progress, use func(entry Entry, cached bool) error,
+	ctx context.Context, asset Asset, progress Progress, share bool, use func(entry Entry, cached bool) error,
 ) (entry Entry, cached bool, err error) {
 	for mended := false; ; mended = true {
-		entry, cached, err := f.Fetch(ctx, asset, progress)
+		entry, cached, err := f.fetchFor(ctx, asset, progress, share)
 		if err != nil {
 			return Entry{}, false, err
 		}
@@ -210,7 +218,7 @@ func Discard(root string) error { return unpack.Remove(root) }
 
 // receive makes the asset's entry. Again means that the archive is wrong, and may be so only because it was put together of
 // several answers, or of one whose end nobody knows.
-func (f *Fetcher) receive(ctx context.Context, asset Asset, progress Progress) (again bool, err error) {
+func (f *Fetcher) receive(ctx context.Context, asset Asset, progress Progress, share bool) (again bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	from, err := f.open(ctx, asset, progress)
@@ -225,7 +233,7 @@ func (f *Fetcher) receive(ctx context.Context, asset Asset, progress Progress) (
 	if err != nil {
 		return false, f.Cache.vanished(f.Cache.Dir, fmt.Errorf("making the staging directory: %w", err))
 	}
-	if err = f.unpack(ctx, cancel, asset, from, staging); err == nil {
+	if err = f.unpack(ctx, cancel, asset, from, staging, !share); err == nil {
 		err = from.Close() // Windows removes no file that is open
 	} else {
 		err = f.Cache.vanished(filepath.Join(staging, treeDir), err)
@@ -244,8 +252,8 @@ func (f *Fetcher) receive(ctx context.Context, asset Asset, progress Progress) (
 }
 
 // unpack reads the archive to its end, and makes staging an entry that wants
-// only its name.
-func (f *Fetcher) unpack(ctx context.Context, cancel func(), asset Asset, from source, staging string) error {
+// only its name. With stamped it notes what the files are known by as well.
+func (f *Fetcher) unpack(ctx context.Context, cancel func(), asset Asset, from source, staging string, stamped bool) error {
 	dir := filepath.Join(staging, treeDir)
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return fmt.Errorf("making the staging directory: %w", err)
@@ -277,7 +285,7 @@ func (f *Fetcher) unpack(ctx context.Context, cancel func(), asset Asset, from s
 	if err := os.Chmod(staging, 0o755); err != nil { //nolint:gosec // public files
 		return fmt.Errorf("opening the tree: %w", err)
 	}
-	return f.Cache.seal(staging, asset, manifest)
+	return f.Cache.seal(staging, asset, manifest, stamped)
 }
 
 // unpackZip needs the whole archive first: a zip's directory is at its end.

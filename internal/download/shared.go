@@ -66,7 +66,15 @@ func (e Entry) share(ctx context.Context, root string, owner Owner, size extent)
 	defer unlock()
 	known := e.stamp()
 	manifest = size.of(manifest, known)
-	after, err := unpack.Share(ctx, e.tree(), manifest, known, root, owner)
+	var after stamp.Stamp
+	if e.fresh && known == nil {
+		after, err = unpack.ShareNew(ctx, e.tree(), manifest, root, owner)
+		if errors.Is(err, errors.ErrUnsupported) {
+			e.stampFirst(manifest) // so that it need not be read
+		}
+	} else {
+		after, err = unpack.Share(ctx, e.tree(), manifest, known, root, owner)
+	}
 	if errors.Is(err, unpack.ErrStale) {
 		if known, err = e.sound(ctx, manifest); err != nil {
 			return err

@@ -131,6 +131,27 @@ func TestSharedStaysKnown(t *testing.T) {
 	s.wantFit(t, true)
 }
 
+// TestAdoptedIsStamped: a run that was killed before it had shared what it had fetched costs one look at all files, not one
+// for each runner.
+func TestAdoptedIsStamped(t *testing.T) {
+	t.Parallel()
+	s := newSharing(t)
+	entry := s.entry(t)
+	if err := s.fetcher.Discard(t.Context(), s.root("web-1")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(entry.Dir, stampFile)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(entry.Dir, filepath.Join(s.fetcher.Cache.Dir, "."+s.fetcher.Cache.name(s.asset)+stagingMark+"1")); err != nil {
+		t.Fatal(err)
+	}
+	if _, cached, err := s.fetcher.Fetch(t.Context(), s.asset, func(int64, int64) {}); err != nil || cached {
+		t.Fatalf("it is taken for one of the cache's: %v, %v", cached, err)
+	}
+	s.wantFit(t, true)
+}
+
 // TestPlaceBare: what config.sh is run from comes and goes without the externals, and what is known of all files stays true:
 // what it was right about, and that something of the externals has changed.
 func TestPlaceBare(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack"
@@ -18,9 +19,10 @@ func (f *Fetcher) Sync(root string) error {
 	if f.Cache.Volatile {
 		return nil
 	}
+	f.syncBeside()
 	var err error
-	for _, done := range f.syncing {
-		err = errors.Join(err, <-done)
+	for _, w := range f.syncing {
+		err = errors.Join(err, <-w.done)
 	}
 	f.syncing = nil
 	return errors.Join(err, unpack.Sync(root))
@@ -34,10 +36,30 @@ func (f *Fetcher) secure(entry Entry) error {
 	if !f.SyncLater {
 		return entry.sync()
 	}
-	done := make(chan error, 1)
-	f.syncing = append(f.syncing, done)
-	go func() { done <- entry.sync() }()
+	if !slices.ContainsFunc(f.syncing, func(w writing) bool { return w.entry.Dir == entry.Dir }) {
+		f.syncing = append(f.syncing, writing{entry: entry})
+	}
 	return nil
+}
+
+// writing is an entry that comes to the disk beside other things; done is nil until that has begun.
+type writing struct {
+	entry Entry
+	done  chan error
+}
+
+// syncBeside begins to write to the disk what was fetched. Not before a root is made of it: names that are made while a file
+// system writes all it has wait for it, several times as long as making them takes.
+func (f *Fetcher) syncBeside() {
+	for i := range f.syncing {
+		w := &f.syncing[i]
+		if w.done != nil {
+			continue
+		}
+		done, entry := make(chan error, 1), w.entry
+		w.done = done
+		go func() { done <- entry.sync() }()
+	}
 }
 
 func (e Entry) sync() error {

@@ -62,6 +62,19 @@ var ErrStale = errors.New("the files are not those of the stamp")
 // [Manifest.Mark] looks at; none is read. It returns what the files are known by afterwards, as a second name is a change.
 // Where files can have none in that place, it is [errors.ErrUnsupported]. After a failure the stamp may be stale.
 func Share(ctx context.Context, from string, m *Manifest, noted stamp.Stamp, to string, owner Owner) (stamp.Stamp, error) {
+	if len(noted) != len(m.entries) {
+		return nil, fmt.Errorf("sharing the runner's files: %w", ErrStale)
+	}
+	return shareInto(ctx, from, m, noted, to, owner)
+}
+
+// ShareNew is [Share] for a tree that was unpacked this moment, by this process: it has no stamp yet, and what is there is what
+// was verified.
+func ShareNew(ctx context.Context, from string, m *Manifest, to string, owner Owner) (stamp.Stamp, error) {
+	return shareInto(ctx, from, m, nil, to, owner)
+}
+
+func shareInto(ctx context.Context, from string, m *Manifest, noted stamp.Stamp, to string, owner Owner) (stamp.Stamp, error) {
 	var after stamp.Stamp
 	err := stage(to, owner, func(staging string) (err error) {
 		after, err = share(ctx, from, m, noted, staging, owner)
@@ -74,9 +87,6 @@ func Share(ctx context.Context, from string, m *Manifest, noted stamp.Stamp, to 
 }
 
 func share(ctx context.Context, from string, m *Manifest, noted stamp.Stamp, staging string, owner Owner) (stamp.Stamp, error) {
-	if len(noted) != len(m.entries) {
-		return nil, ErrStale
-	}
 	source, err := os.OpenRoot(from)
 	if err != nil {
 		return nil, missing(".", err)
@@ -88,7 +98,7 @@ func share(ctx context.Context, from string, m *Manifest, noted stamp.Stamp, sta
 	}
 	defer target.Close()
 	w := newWalk(m, source)
-	w.to, w.owner, w.noted, w.marks = target, owner, noted, m.marks()
+	w.to, w.owner, w.shared, w.noted, w.marks = target, owner, true, noted, m.marks()
 	if w.exact, err = keepsModes(target); err != nil {
 		return nil, err
 	}
@@ -104,13 +114,14 @@ func share(ctx context.Context, from string, m *Manifest, noted stamp.Stamp, sta
 	return w.marks, nil
 }
 
-// second gives a file that is known by a mark a second name, and returns what it is known by then.
-func (p *pair) second(e *entry, known stamp.Mark, from, to *openat.Dir) (stamp.Mark, error) {
+// second gives a file a second name, and returns what it is known by then. It must be known by what was noted, if anything was.
+func (p *pair) second(kid int32, from, to *openat.Dir) (stamp.Mark, error) {
+	e := &p.manifest.entries[kid]
 	before, err := p.mark(e, from)
 	if err != nil {
 		return before, err
 	}
-	if before != known || known.Inode == 0 {
+	if before.Inode == 0 || p.noted != nil && before != p.noted[kid] {
 		return before, fmt.Errorf("looking at %q: %w", e.path, ErrStale)
 	}
 	if err := from.Link(last(e.path), to, last(e.path)); err != nil {
@@ -118,7 +129,7 @@ func (p *pair) second(e *entry, known stamp.Mark, from, to *openat.Dir) (stamp.M
 	}
 	// By the new name: it is of the very file that got it.
 	after, err := p.mark(e, to)
-	if err == nil && after.Inode != known.Inode {
+	if err == nil && after.Inode != before.Inode {
 		err = fmt.Errorf("linking %q: %w", e.path, ErrStale)
 	}
 	return after, err

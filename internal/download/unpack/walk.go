@@ -36,9 +36,10 @@ type walk struct {
 	reflink atomic.Bool
 	// marks, unless nil, gets what each file is known by, in the place of a look at its content.
 	marks stamp.Stamp
-	// noted, unless nil, is what each file has to be known by, and to gets the files themselves under second names; of
-	// directories and links nothing is used but what the manifest says.
-	noted stamp.Stamp
+	// shared gives to the files themselves under second names; of directories and links nothing is used but what the manifest
+	// says. Noted, unless nil, is what each file has to be known by.
+	shared bool
+	noted  stamp.Stamp
 	// beside are names that may be in the root directory as well.
 	beside []string
 	us     int // the account of this process
@@ -162,7 +163,7 @@ func (p *pair) do(ctx context.Context, t task) error {
 	if t.file >= 0 {
 		return p.file(ctx, &p.manifest.entries[t.file], from, to)
 	}
-	if p.noted == nil {
+	if !p.shared {
 		if err := p.names(dir, from); err != nil {
 			return err
 		}
@@ -180,8 +181,8 @@ func (p *pair) do(ctx context.Context, t task) error {
 		case e.kind == aLink:
 			err = p.link(e, from, to)
 		case e.kind == aHardLink:
-		case p.noted != nil:
-			p.marks[kid], err = p.second(e, p.noted[kid], from, to)
+		case p.shared:
+			p.marks[kid], err = p.second(kid, from, to)
 		case p.marks != nil:
 			p.marks[kid], err = p.mark(e, from)
 		case e.size >= bigFile:
@@ -230,7 +231,7 @@ func (p *pair) names(dir folder, from *openat.Dir) error {
 // folder makes a directory; what is in it comes with a task of its own.
 func (p *pair) folder(e *entry, from, to *openat.Dir) error {
 	base := last(e.path)
-	if p.noted == nil {
+	if !p.shared {
 		if err := p.same(e, from); err != nil {
 			return err
 		}
@@ -263,7 +264,7 @@ func (p *pair) same(e *entry, from *openat.Dir) error {
 
 func (p *pair) link(e *entry, from, to *openat.Dir) error {
 	base := last(e.path)
-	if p.noted == nil {
+	if !p.shared {
 		target, err := from.Readlink(base)
 		if err != nil {
 			return missing(e.path, err)
