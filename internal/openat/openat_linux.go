@@ -258,9 +258,9 @@ func (f *File) Clone(source *File) error {
 	return err
 }
 
-// StartWriting makes the kernel begin to write a part of the file to the disk, without
+// startWriting makes the kernel begin to write a part of the file to the disk, without
 // waiting for it. A failure shows up when the file system is synchronised.
-func (f *File) StartWriting(offset, length int64) {
+func (f *File) startWriting(offset, length int64) {
 	_ = unix.SyncFileRange(f.fd, offset, length, unix.SYNC_FILE_RANGE_WRITE)
 }
 

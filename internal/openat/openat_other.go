@@ -132,8 +132,8 @@ func (d *Dir) List() ([]Name, error) {
 // Clone is not done here: the bytes are copied.
 func (f *File) Clone(*File) error { return errors.ErrUnsupported }
 
-// StartWriting is left to the kernel here.
-func (f *File) StartWriting(int64, int64) {}
+// startWriting is left to the kernel here.
+func (f *File) startWriting(int64, int64) {}
 
 // Status tells what it is.
 func (f *File) Status() (Status, error) {

@@ -321,7 +321,7 @@ func (h *hand) content(ctx context.Context, e *entry, file *openat.File, source 
 				return err
 			}
 			if h.disk == Soon {
-				begun = writeBack(file, begun, size, e.size)
+				begun = file.WriteBack(begun, size, e.size)
 			}
 		}
 		switch {
