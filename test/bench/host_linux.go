@@ -24,6 +24,8 @@ func ownGroup(c *exec.Cmd) {
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 }
 
+var errMeasuring = errors.New("measuring has failed")
+
 // asBooted runs this program again among mounts of its own.
 func asBooted(ctx context.Context, args []string) error {
 	c := exec.CommandContext(ctx, "/proc/self/exe", append([]string{booted}, args...)...) //nolint:gosec // it is this program

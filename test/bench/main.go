@@ -79,8 +79,6 @@ func run(ctx context.Context, args []string) error {
 // booted: the program prepares more where that is so.
 const booted = "booted"
 
-var errMeasuring = errors.New("measuring has failed")
-
 // options are what the command line says.
 type options struct {
 	rounds  int
