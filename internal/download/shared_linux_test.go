@@ -131,6 +131,30 @@ func TestSharedStaysKnown(t *testing.T) {
 	s.wantFit(t, true)
 }
 
+// TestNewOneElsewhere: the first runner of a new version is on another file system, so its files are copies; what is in the cache
+// is known all the same.
+func TestNewOneElsewhere(t *testing.T) {
+	t.Parallel()
+	s := newSharing(t)
+	if err := errors.Join(s.fetcher.Discard(t.Context(), s.root("web-1")), s.fetcher.Cache.Remove(s.entry(t))); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("/dev/shm", "elsewhere") //nolint:usetesting // it is another file system
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	s.runners = dir
+	if s.place(t, "web-1") {
+		t.Error("it was in the cache")
+	}
+	s.wantSame(t, "web-1", false)
+	s.wantFit(t, true)
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("beside the runner is %v, %v", left, err)
+	}
+}
+
 // TestAdoptedIsStamped: a run that was killed before it had shared what it had fetched costs one look at all files, not one
 // for each runner.
 func TestAdoptedIsStamped(t *testing.T) {

@@ -40,13 +40,11 @@ func (r Room) Drop() {
 		return
 	}
 	r.prepared.taken.Do(func() {
-		if made, err := r.prepared.room(); err == nil {
-			_ = r.leave(context.Background(), made, errUnused) // what cannot be removed is warned of
+		if made, err := r.prepared.room(); err == nil { // one that could not be made has left nothing
+			r.clear(context.Background(), made)
 		}
 	})
 }
-
-var errUnused = errors.New("nobody needs it")
 
 // ready gives a room, which is the caller's to remove: the one that was prepared, or another one.
 func (r Room) ready(ctx context.Context) (made *furnished, err error) {

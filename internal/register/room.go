@@ -125,23 +125,22 @@ func (r Room) run(ctx context.Context, v visit) (err error) {
 // leave removes a room. What is left of one in which config.sh has failed is of less interest than that.
 func (r Room) leave(ctx context.Context, made *furnished, failed error) error {
 	ctx = context.WithoutCancel(ctx)
-	warn := func(err error) {
-		r.Log.Warn("cannot remove what "+Program+" has left; the next command tries again", "folder", made.dir, "error", err)
-	}
-	if failed == nil && r.Later != nil {
-		r.Later(func() {
-			if err := r.vacate(ctx, made.dir, made.lock); err != nil {
-				warn(err)
-			}
-		})
+	switch {
+	case failed != nil:
+		r.clear(ctx, made)
+		return failed
+	case r.Later != nil:
+		r.Later(func() { r.clear(ctx, made) })
 		return nil
 	}
-	err := r.vacate(ctx, made.dir, made.lock)
-	if failed != nil && err != nil {
-		warn(err)
-		return failed
+	return r.vacate(ctx, made.dir, made.lock)
+}
+
+// clear removes a room, and warns of what is left.
+func (r Room) clear(ctx context.Context, made *furnished) {
+	if err := r.vacate(ctx, made.dir, made.lock); err != nil {
+		r.Log.Warn("cannot remove what "+Program+" has left; the next command tries again", "folder", made.dir, "error", err)
 	}
-	return cmp.Or(failed, err)
 }
 
 // Sweep removes the rooms that killed commands have left.

@@ -9,9 +9,6 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 )
 
-// lazily is a pattern, in few letters: the tables have a line for each name.
-func lazily(text string) *pattern.Pattern { return pattern.New(text) }
-
 // place is where a program keeps something, by the last parts of a path.
 type place struct {
 	kind Kind

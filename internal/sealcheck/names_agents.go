@@ -1,20 +1,26 @@
 package sealcheck
 
+import "github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
+
 // networkPlaces are those of what connects a host with others: tunnels, mounts of others, directories, clusters.
 func networkPlaces() []place {
 	return []place{
-		{Secret, "a key of a connection", []string{"*.secrets"}, lazily(`(?m)^[^#\n]*:\s*(PSK|XAUTH|EAP|RSA|NTLM)\s+\S`)},
+		{Secret, "a key of a connection", []string{"*.secrets"}, pattern.New(`(?m)^[^#\n]*:\s*(PSK|XAUTH|EAP|RSA|NTLM)\s+\S`)},
 		{
 			Secret, "a password of a connection",
 			[]string{
 				"xl2tpd/l2tp-secrets", "openfortivpn/config", "vpnc/*.conf", "/etc/rsyncd.secrets", "keys-wlan*", "keys-eth*",
 				"/etc/keepalived/keepalived.conf", "/etc/frr/*.conf",
 			},
-			lazily(`(?m)^\s*[^\s#:]+:\S{3,}$|^\s*\S+\s+\S+\s+\S{4,}\s*$|(?i)^\s*(password|auth_pass|KEY_\w+)\s*[= ]\s*\S{4,}|` +
+			pattern.New(`(?m)^\s*[^\s#:]+:\S{3,}$|^\s*\S+\s+\S+\s+\S{4,}\s*$|(?i)^\s*(password|auth_pass|KEY_\w+)\s*[= ]\s*\S{4,}|` +
 				`^\s*(IPSec secret|Xauth password)\s+\S{3,}`),
 		},
-		{Secret, "a password of a connection", []string{"openvpn/*/*", "openvpn/*"}, lazily(`^\S{1,64}\r?\n[^\s<#-]\S{5,}\s*$`)},
-		{Secret, "the key of a tunnel", []string{"cloudflared/*.json", ".cloudflared/*.json"}, lazily(`"TunnelSecret"\s*:\s*"[^"]{16,}`)},
+		{Secret, "a password of a connection", []string{"openvpn/*/*", "openvpn/*"}, pattern.New(`^\S{1,64}\r?\n[^\s<#-]\S{5,}\s*$`)},
+		{
+			Secret, "the key of a tunnel",
+			[]string{"cloudflared/*.json", ".cloudflared/*.json"},
+			pattern.New(`"TunnelSecret"\s*:\s*"[^"]{16,}`),
+		},
 		{Secret, "a key of an encrypted disk", []string{
 			"/etc/cryptsetup-keys.d/*", "crypto_keyfile.bin", "/etc/luks*.key", "/etc/luks*/*.key", "/etc/keys/*.key",
 		}, nil},
@@ -24,7 +30,7 @@ func networkPlaces() []place {
 				"/etc/sssd/sssd.conf", "/etc/sssd/conf.d/*", "/etc/nslcd.conf", "/etc/sudo-ldap.conf", "/etc/ldap.conf",
 				"/etc/ldap/ldap.conf",
 			},
-			lazily(`(?im)^\s*(ldap_default_authtok|bindpw|rootpw)\s*[= ]\s*\S{3,}`),
+			pattern.New(`(?im)^\s*(ldap_default_authtok|bindpw|rootpw)\s*[= ]\s*\S{3,}`),
 		},
 		{Secret, "a password of a directory", []string{"/etc/ldap.secret", "/etc/pam_ldap.secret", "/etc/libnss-ldap.secret"}, oneWord},
 		{Secret, "the secrets of a domain's member", []string{
@@ -32,31 +38,35 @@ func networkPlaces() []place {
 		}, nil},
 		{Secret, "a ticket of Kerberos", []string{"krb5cc_*", "krb5cc/*"}, nil},
 		{Secret, "a key of a cluster", []string{"/etc/munge/munge.key", "/etc/corosync/authkey", "/etc/pacemaker/authkey"}, nil},
-		{Secret, "a key of a cluster", []string{"ceph/*.keyring"}, lazily(`(?m)^\s*key\s*=\s*\S{16,}`)},
+		{Secret, "a key of a cluster", []string{"ceph/*.keyring"}, pattern.New(`(?m)^\s*key\s*=\s*\S{16,}`)},
 		{
 			Secret, "a key of an encrypted gossip",
 			[]string{"consul.d/*", "nomad.d/*"},
-			lazily(`(?m)\bencrypt"?\s*[=:]\s*"[A-Za-z0-9+/]{20,}`),
+			pattern.New(`(?m)\bencrypt"?\s*[=:]\s*"[A-Za-z0-9+/]{20,}`),
 		},
 		{
 			Secret, "the key by which a name server is ruled",
 			[]string{"/etc/bind/rndc.key", "/etc/rndc.key"},
-			lazily(`secret\s+"[^"]{8,}`),
+			pattern.New(`secret\s+"[^"]{8,}`),
 		},
 		{Secret, "a key of a system that keeps hosts", []string{"chef/encrypted_data_bag_secret"}, nil},
-		{Secret, "secrets of containers", []string{"containers/storage/secrets/filedriver/secretsdata.json"}, lazily(`":\s*"[^"]+"`)},
+		{Secret, "secrets of containers", []string{"containers/storage/secrets/filedriver/secretsdata.json"}, pattern.New(`":\s*"[^"]+"`)},
 	}
 }
 
 // agentPlaces are those of agents that a host of a company has: of its cloud, its monitors, other build services.
 func agentPlaces() []place {
 	return []place{
-		{Runner, "the registration of a runner of Gitea or Forgejo", []string{".runner"}, lazily(`(?s)"uuid".*"token"|"token".*"uuid"`)},
+		{
+			Runner, "the registration of a runner of Gitea or Forgejo",
+			[]string{".runner"},
+			pattern.New(`(?s)"uuid".*"token"|"token".*"uuid"`),
+		},
 		{Runner, "the registration of an agent of Azure Pipelines", []string{".agent", ".agent_migrated"}, runnerFile},
 		{
 			Runner, "the registration of a build service's agent",
 			[]string{"conf/buildAgent.properties"},
-			lazily(`(?m)^authorizationToken=\S{8,}`),
+			pattern.New(`(?m)^authorizationToken=\S{8,}`),
 		},
 		{Secret, "the keys of Jenkins", []string{"jenkins/secrets/*", ".jenkins/secrets/*"}, nil},
 		{
@@ -67,18 +77,18 @@ func agentPlaces() []place {
 		{
 			Secret, "a credential of the cloud's agent",
 			[]string{"/var/lib/waagent/*.xml"},
-			lazily(`UserPassword>(?:[^<R]|R[^<E]|RE[^<D])[^<]*<|protectedSettings"?\s*:\s*"[^"]+"`),
+			pattern.New(`UserPassword>(?:[^<R]|R[^<E]|RE[^<D])[^<]*<|protectedSettings"?\s*:\s*"[^"]+"`),
 		},
 		{
 			Secret, "credentials of the region's controller",
 			[]string{"/etc/cloud/cloud.cfg.d/*"},
-			lazily(`(?m)^\s*(token_secret|token_key):\s*\S+`),
+			pattern.New(`(?m)^\s*(token_secret|token_key):\s*\S+`),
 		},
 		{Secret, "keys of a monitor's agent", []string{"ossec/etc/client.keys", "zabbix/*.psk", "splunk*/etc/auth/splunk.secret"}, nil},
 		{
 			Secret, "a login at the store of snaps",
 			[]string{".snap/auth.json", "snapd/state.json"},
-			lazily(`"(store-)?macaroon"\s*:\s*"[^"]+"`),
+			pattern.New(`"(store-)?macaroon"\s*:\s*"[^"]+"`),
 		},
 		{
 			Secret, "a secret of Terraform or Packer",
@@ -86,14 +96,14 @@ func agentPlaces() []place {
 				"terraform.tfstate", "*.tfstate", "*.tfstate.backup", "*.tfvars", "*.tfvars.json", "*.pkrvars.hcl",
 				"*.auto.pkrvars.json",
 			},
-			lazily(`(?i)"?\w*(password|secret|token|private_key|access_key)"?\s*[:=]\s*"[^"\s$]{8,}"`),
+			pattern.New(`(?i)"?\w*(password|secret|token|private_key|access_key)"?\s*[:=]\s*"[^"\s$]{8,}"`),
 		},
 	}
 }
 
 // personalPlaces are those of programs that a person logs in with.
 func personalPlaces() []place {
-	loggedIn := lazily(
+	loggedIn := pattern.New(
 		`(?i)["']?[\w.-]*(token|password|secret|secret_?key|api[-_]?key|access_key_secret|pass_phrase|CacheData|\bkey)["']?` +
 			`\s*[:=]\s*["']?[^\s"'<${,]{8,}`)
 	return []place{
@@ -109,23 +119,21 @@ func personalPlaces() []place {
 		{
 			Secret, "credentials of a forge",
 			[]string{".subversion/auth/svn.simple/*"},
-			lazily(`(?s)password\s+V \d+\s+\S{3,}`),
+			pattern.New(`(?s)password\s+V \d+\s+\S{3,}`),
 		},
-		{Secret, "credentials of a forge", []string{".p4tickets", ".gitcookies", ".cvspass"}, lazily(`(?m)^[^#\n]*\S{8,}`)},
+		{Secret, "credentials of a forge", []string{".p4tickets", ".gitcookies", ".cvspass"}, pattern.New(`(?m)^[^#\n]*\S{8,}`)},
 		{Secret, "credentials of a package index", []string{
 			".yarnrc", ".bunfig.toml", "bunfig.toml", ".conan2/credentials.json", "dart/pub-credentials.json", "dart/pub-tokens.json",
 			"helm/repositories.yaml", ".jfrog/jfrog-cli.conf*", "coursier/credentials.properties", ".bazelrc",
-		}, lazily(`(?i)[\w.-]*(_authToken|token|password|api-?key|secret)["']?[\s:=]+["']?[^\s"'<${,]{6,}`)},
+		}, pattern.New(`(?i)[\w.-]*(_authToken|token|password|api-?key|secret)["']?[\s:=]+["']?[^\s"'<${,]{6,}`)},
 		{
 			Secret, "credentials of a package index",
 			[]string{"maven/settings.xml", "conf/settings.xml", ".m2/settings.xml"},
-			lazily(`<(password|passphrase)>[^<$]{3,}<`),
+			pattern.New(`<(password|passphrase)>[^<$]{3,}<`),
 		},
-		{Secret, "credentials of a package index", []string{".condarc", ".mambarc"}, lazily(`/t/[a-z]{2}-[0-9a-f-]{20,}/`)},
+		{Secret, "credentials of a package index", []string{".condarc", ".mambarc"}, pattern.New(`/t/[a-z]{2}-[0-9a-f-]{20,}/`)},
 		{Secret, "credentials of a container registry", []string{"helm/registry/config.json", "kubelet/config.json"}, dockerAuth},
-		{Secret, "credentials of Kubernetes", []string{
-			".kube/*", "*kubeconfig*", "*.kubeconf", "credentials/*.config",
-		}, kubeField},
+		{Secret, "credentials of Kubernetes", []string{".kube/*", "*kubeconfig*", "*.kubeconf", "credentials/*.config"}, kubeField},
 		{Secret, "a password for other hosts", []string{"netrc"}, netrcField},
 		{
 			Secret, "a login that a program of AI keeps",
@@ -135,14 +143,18 @@ func personalPlaces() []place {
 		{
 			Secret, "a password for mail",
 			[]string{".fetchmailrc", "/etc/fetchmailrc", ".muttrc", ".mbsyncrc"},
-			lazily(`(?im)^[^#\n]*\bpass(word)?\s*=?\s*["']?[^\s"']{3,}`),
+			pattern.New(`(?im)^[^#\n]*\bpass(word)?\s*=?\s*["']?[^\s"']{3,}`),
 		},
 		{
 			Secret, "passwords of a database",
 			[]string{"/etc/mysql/debian.cnf", ".pg_service.conf", "pg_service.conf"},
-			lazily(`(?m)^\s*password\s*=\s*\S{3,}`),
+			pattern.New(`(?m)^\s*password\s*=\s*\S{3,}`),
 		},
-		{Secret, "passwords of a database", []string{"redis/*.conf", "valkey/*.conf"}, lazily(`(?m)^\s*(requirepass|masterauth)\s+\S{3,}`)},
+		{
+			Secret, "passwords of a database",
+			[]string{"redis/*.conf", "valkey/*.conf"},
+			pattern.New(`(?m)^\s*(requirepass|masterauth)\s+\S{3,}`),
+		},
 		{Secret, "a second factor", []string{".google_authenticator"}, nil},
 		{Secret, "a key to somebody's screen", []string{".Xauthority", ".vnc/passwd", "/etc/x11vnc.pass"}, nil},
 		{Secret, "what a browser was logged in with", []string{
@@ -164,12 +176,16 @@ func machinePlaces() []place {
 		{Identity, "the identity of this machine", []string{
 			"/etc/insights-client/machine-id", "/etc/salt/minion_id", "/opt/CrowdStrike/falconstore", "/var/lib/glusterd/glusterd.info",
 		}, nonComment},
-		{Identity, "the identity of this machine", []string{"/etc/default/instance_configs.cfg"}, lazily(`(?m)^\s*instance_id\s*=\s*\S`)},
+		{
+			Identity, "the identity of this machine",
+			[]string{"/etc/default/instance_configs.cfg"},
+			pattern.New(`(?m)^\s*instance_id\s*=\s*\S`),
+		},
 		{Identity, "the key of this device of snapd", []string{"snapd/device/private-keys-v1/*"}, nil},
 		{
 			Identity, "the session of this device of snapd",
 			[]string{"/var/lib/snapd/state.json"},
-			lazily(`"session-macaroon"\s*:\s*"[^"]+"`),
+			pattern.New(`"session-macaroon"\s*:\s*"[^"]+"`),
 		},
 		{Identity, "what is bound to the chip of this machine (TPM)", []string{
 			"/var/lib/tpm2-tss/system/keystore/*/*/*/*", "/var/lib/tpm/system.data", "/var/lib/systemd/pcrlock.json",
@@ -186,7 +202,7 @@ func machinePlaces() []place {
 				"/etc/netplan/*.yaml", "/etc/udev/rules.d/*.rules", "network-scripts/ifcfg-*", "system-connections/*",
 				"/etc/systemd/network/*",
 			},
-			lazily(`(?im)^[^#\n]*(macaddress\s*:|HWADDR\s*=|ATTR\{address\}==` +
+			pattern.New(`(?im)^[^#\n]*(macaddress\s*:|HWADDR\s*=|ATTR\{address\}==` +
 				`|mac-address\s*=|MACAddress\s*=)\s*["']?[0-9a-f]{2}:[0-9a-f]{2}:`),
 		},
 		{Identity, "an address that this machine was given", []string{
