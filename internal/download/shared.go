@@ -24,8 +24,8 @@ import (
 //     known to be right. The kernel sets that time at every change, to the content, the owner, the mode, the times, and
 //     nobody can set it back. So files that fit the stamp are those that were verified, and nothing of them is read.
 //   - A second name is a change as well. So the stamp is made again after each that we give or take away: it is compared
-//     before, under a lock that all hold who do so, and what is noted after it are the same files with the same size, time,
-//     mode and owner. What is not seen is a change of the content alone, by root, in the fraction of a second in between.
+//     before, under a lock that all hold who do so, and what is noted after it are the same files, changed between the first
+//     name that was given and the last. What is not seen is what root does to them in that fraction of a second.
 //   - Where the stamp does not fit, as after "rm -r" of a runner by hand, or a kill, every file is read and compared, and it
 //     is made again. An owner that is not root is damage by itself: an account that was given the files may have written to them.
 const (
@@ -139,14 +139,14 @@ func ownStampOf(root *os.Root) stamp.Stamp {
 // sound makes sure that the files are those that were verified, and returns what they are known by.
 func (e Entry) sound(ctx context.Context, manifest *unpack.Manifest) (stamp.Stamp, error) {
 	before, err := manifest.Mark(ctx, e.tree())
-	if err != nil || before.Equal(e.stamp()) {
+	if err != nil || e.stamp().Fits(before) {
 		return before, err
 	}
 	if err := manifest.Check(ctx, e.tree()); err != nil {
 		return nil, err
 	}
 	after, err := manifest.Mark(ctx, e.tree())
-	if err == nil && !after.Equal(before) {
+	if err == nil && !before.Fits(after) {
 		err = fmt.Errorf("%w: they were changed while they were read", ErrDamaged)
 	}
 	return after, err
@@ -225,7 +225,7 @@ func (f *Fetcher) Discard(ctx context.Context, root string) error {
 	noted := entry.stamp()
 	manifest = extentOf(root).of(manifest, noted)
 	before, err := manifest.Mark(ctx, entry.tree())
-	known := err == nil && before.Equal(noted)
+	known := err == nil && noted.Fits(before)
 	err = Discard(root)
 	if known {
 		entry.stampAgain(manifest, before)
@@ -305,14 +305,14 @@ func (e Entry) madeOf(ctx context.Context, manifest *unpack.Manifest, root strin
 	if err != nil {
 		return false, err
 	}
-	if theirs.Equal(own) || theirs.Equal(e.stamp()) {
+	if own.Fits(theirs) || e.stamp().Fits(theirs) {
 		return true, nil // of what was noted nothing has changed, by any of its names
 	}
 	known, err := e.sound(ctx, manifest)
 	if errors.Is(err, ErrDamaged) {
 		return false, nil
 	}
-	if err != nil || !theirs.Equal(known) {
+	if err != nil || !known.Fits(theirs) {
 		return false, err
 	}
 	e.note(known)

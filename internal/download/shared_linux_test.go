@@ -77,7 +77,7 @@ func (s *sharing) wantFit(t *testing.T, want bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if fits := now.Equal(entry.stamp()); fits != want {
+	if fits := entry.stamp().Fits(now); fits != want {
 		t.Errorf("the stamp fits: %v, want %v", fits, want)
 	}
 }

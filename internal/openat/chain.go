@@ -11,7 +11,9 @@ import (
 // Each directory is opened from the one above it and must be there itself: one
 // that was swapped for a link is not entered.
 type Chain struct {
-	Top   *Dir   // belongs to the caller
+	Top *Dir // belongs to the caller
+	// Names says that in the directories names are looked at and made, and nothing is read or opened.
+	Names bool
 	dir   string // of the last one; "" before the first
 	names []string
 	dirs  []*Dir
@@ -40,7 +42,11 @@ func (c *Chain) At(dir string) (*Dir, error) {
 		if depth > 0 {
 			above = c.dirs[depth-1]
 		}
-		next, err := above.Enter(name)
+		enter := above.Enter
+		if c.Names {
+			enter = above.pass
+		}
+		next, err := enter(name)
 		if err != nil {
 			return nil, fmt.Errorf("entering %q: %w", dir, err)
 		}

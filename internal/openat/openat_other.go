@@ -55,6 +55,8 @@ func (d *Dir) Enter(name string) (*Dir, error) {
 	return &Dir{next}, nil
 }
 
+func (d *Dir) pass(name string) (*Dir, error) { return d.Enter(name) }
+
 // OpenFile opens a file to be read.
 func (d *Dir) OpenFile(name string) (*File, error) { return opened(d.root.Open(name)) }
 
@@ -87,6 +89,12 @@ func (d *Dir) Symlink(target, name string) error { return d.root.Symlink(target,
 
 // Link is not done here: the bytes are copied.
 func (d *Dir) Link(string, *Dir, string) error { return errors.ErrUnsupported }
+
+// LinksStay does not matter where there are none.
+func (d *Dir) LinksStay() bool { return false }
+
+// Changed is not told here.
+func (d *Dir) Changed() (int64, error) { return 0, nil }
 
 // Readlink returns where a link leads.
 func (d *Dir) Readlink(name string) (string, error) { return d.root.Readlink(name) }

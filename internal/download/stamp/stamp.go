@@ -11,10 +11,19 @@ import (
 	"slices"
 )
 
-// Mark is what one file is known by. It is zero for what is no file.
+// Mark is what one file is known by: its number, and between which two moments it was last changed, in nanoseconds by the clock
+// of the kernel. It is zero for what is no file.
 type Mark struct {
-	Inode   uint64
-	Changed int64 // in nanoseconds, by the clock of the kernel
+	Inode       uint64
+	Since, Till int64
+}
+
+// At is the mark of a file as it was found.
+func At(inode uint64, changed int64) Mark { return Mark{Inode: inode, Since: changed, Till: changed} }
+
+// Fits tells whether a file that was found is the one that has this mark, and was not changed since.
+func (m Mark) Fits(found Mark) bool {
+	return m.Inode == found.Inode && m.Since <= found.Since && found.Till <= m.Till
 }
 
 // Stamp has a mark for each entry of a tree, in the order that the tree's manifest gives them.
@@ -24,8 +33,8 @@ type Stamp []Mark
 var ErrFormat = errors.New("no whole stamp")
 
 const (
-	magic  = "runner-bootstrap stamp 1\n"
-	each   = 16 // bytes of a mark
+	magic  = "runner-bootstrap stamp 2\n"
+	each   = 24 // bytes of a mark
 	summed = 4  // bytes of the checksum at the end
 )
 
@@ -35,7 +44,9 @@ func (s Stamp) Text() []byte {
 	text = append(text, magic...)
 	for _, mark := range s {
 		text = binary.LittleEndian.AppendUint64(text, mark.Inode)
-		text = binary.LittleEndian.AppendUint64(text, uint64(mark.Changed)) //nolint:gosec // read back as it is written
+		for _, moment := range []int64{mark.Since, mark.Till} {
+			text = binary.LittleEndian.AppendUint64(text, uint64(moment)) //nolint:gosec // read back as it is written
+		}
 	}
 	return binary.LittleEndian.AppendUint32(text, crc32.ChecksumIEEE(text))
 }
@@ -52,13 +63,12 @@ func Parse(text []byte) (Stamp, error) {
 	}
 	s := make(Stamp, 0, end/each)
 	for mark := range slices.Chunk(marks[:end], each) {
-		s = append(s, Mark{
-			Inode:   binary.LittleEndian.Uint64(mark),
-			Changed: int64(binary.LittleEndian.Uint64(mark[each/2:])), //nolint:gosec // as it was written
-		})
+		moment := func(at int) int64 { return int64(binary.LittleEndian.Uint64(mark[at:])) } //nolint:gosec // as it was written
+		s = append(s, Mark{Inode: binary.LittleEndian.Uint64(mark), Since: moment(8), Till: moment(16)})
 	}
 	return s, nil
 }
 
-// Equal tells whether two stamps are of the same files, none of which was changed in between. An empty one is of none.
-func (s Stamp) Equal(other Stamp) bool { return len(s) > 0 && slices.Equal(s, other) }
+// Fits tells whether the files that were found are those of the stamp, and none of them was changed since. An empty stamp is of
+// none.
+func (s Stamp) Fits(found Stamp) bool { return len(s) > 0 && slices.EqualFunc(s, found, Mark.Fits) }

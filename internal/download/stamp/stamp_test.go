@@ -2,15 +2,16 @@ package stamp
 
 import (
 	"errors"
+	"slices"
 	"testing"
 )
 
 func TestText(t *testing.T) {
 	t.Parallel()
-	for _, s := range []Stamp{{}, {{Inode: 1, Changed: -1}}, {{Inode: 1 << 63, Changed: 1 << 62}, {}, {Inode: 7, Changed: 1764525600123456789}}} {
+	for _, s := range []Stamp{{}, {At(1, -1)}, {At(1<<63, 1<<62), {}, {Inode: 7, Since: 1764525600123456789, Till: 1764525600123456799}}} {
 		text := s.Text()
 		got, err := Parse(text)
-		if err != nil || len(got) != len(s) || len(s) > 0 && !got.Equal(s) {
+		if err != nil || len(got) != len(s) || len(s) > 0 && !slices.Equal(got, s) {
 			t.Errorf("%v is read as %v, %v", s, got, err)
 		}
 		for i := range text {
@@ -26,17 +27,24 @@ func TestText(t *testing.T) {
 	}
 }
 
-func TestEqual(t *testing.T) {
+func TestFits(t *testing.T) {
 	t.Parallel()
-	s := Stamp{{Inode: 1, Changed: 2}, {}}
-	for name, other := range map[string]Stamp{
-		"nothing": nil, "another file": {{Inode: 2, Changed: 2}, {}}, "a changed one": {{Inode: 1, Changed: 3}, {}}, "one less": s[:1],
+	s := Stamp{At(1, 2), {}, {Inode: 3, Since: 5, Till: 7}}
+	for name, found := range map[string]Stamp{
+		"nothing": nil, "one less": {At(1, 2), {}}, "another file": {At(2, 2), {}, At(3, 6)}, "one that was changed": {At(1, 3), {}, At(3, 6)},
+		"one that was changed before": {At(1, 2), {}, At(3, 4)}, "one that was changed after": {At(1, 2), {}, At(3, 8)},
+		"one more": {At(1, 2), {}, At(3, 6), {}}, "one of which less is known": {At(1, 2), {}, {Inode: 3, Since: 4, Till: 8}},
 	} {
-		if s.Equal(other) || other.Equal(s) {
-			t.Errorf("it is equal to %s", name)
+		if s.Fits(found) {
+			t.Errorf("it is that of %s", name)
 		}
 	}
-	if !s.Equal(Stamp{{Inode: 1, Changed: 2}, {}}) || (Stamp{}).Equal(Stamp{}) {
-		t.Error("it is not equal to itself, or nothing is equal to nothing")
+	for changed := int64(5); changed <= 7; changed++ {
+		if !s.Fits(Stamp{At(1, 2), {}, At(3, changed)}) {
+			t.Errorf("it is not that of its own files, changed at %d", changed)
+		}
+	}
+	if (Stamp{}).Fits(Stamp{}) {
+		t.Error("nothing is known by nothing")
 	}
 }

@@ -140,22 +140,25 @@ type folder struct {
 }
 
 // folders lists the directories, each after the one that it is in; "." is the
-// first. Index maps a directory's entry to its place in the list.
-func (m *Manifest) folders() (list []folder, index map[int32]int32) {
-	list, index = []folder{{path: "."}}, map[int32]int32{}
-	byPath := map[string]int32{".": 0}
+// first. Places has for a directory's entry where it is in the list.
+func (m *Manifest) folders() (list []folder, places []int32) {
+	list, places = []folder{{path: "."}}, make([]int32, len(m.entries))
+	open := []int32{0} // the directories that the last entry is in
 	for i := range m.entries {
 		e := &m.entries[i]
-		at := byPath[above(e.path)]
+		for dir := above(e.path); list[open[len(open)-1]].path != dir; {
+			open = open[:len(open)-1]
+		}
+		at := open[len(open)-1]
 		number := int32(i & 0x7fffffff) // there are 200,000 at most
 		list[at].kids = append(list[at].kids, number)
 		if e.kind == aDir {
-			place := int32(len(list) & 0x7fffffff)
-			byPath[e.path], index[number] = place, place
+			places[i] = int32(len(list) & 0x7fffffff)
+			open = append(open, places[i])
 			list = append(list, folder{path: e.path})
 		}
 	}
-	return list, index
+	return list, places
 }
 
 // seconds returns a time as it is set and remembered: whole seconds, as not all

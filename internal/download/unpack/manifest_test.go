@@ -222,7 +222,7 @@ func TestForeignManifestIsRefused(t *testing.T) {
 	if _, err := ReadManifest(strings.NewReader(other)); !errors.Is(err, ErrDamaged) {
 		t.Errorf("a later schema: %v, want ErrDamaged", err)
 	}
-	in := &manifestReader{dirs: map[string]bool{".": true}, text: maxText - 2}
+	in := &manifestReader{dirs: []string{"."}, text: maxText - 2}
 	if in.fits(entry{kind: aDir, path: "abc", mode: 0o755}) || !in.fits(entry{kind: aDir, path: "ab", mode: 0o755}) {
 		t.Error("the texts of a manifest are not bounded where they should be")
 	}

@@ -71,7 +71,9 @@ func (e *entry) append(line []byte) []byte {
 		line = strconv.AppendInt(line, e.size, 10)
 		line = append(line, ' ')
 		line = strconv.AppendInt(line, e.mtime, 10)
-		line = append(hex.AppendEncode(append(line, ' '), binary.BigEndian.AppendUint32(nil, e.crc)), ' ')
+		var sum [4]byte
+		binary.BigEndian.PutUint32(sum[:], e.crc)
+		line = append(hex.AppendEncode(append(line, ' '), sum[:]), ' ')
 	}
 	line = appendQuoted(line, e.path)
 	if e.kind == aLink || e.kind == aHardLink {
@@ -108,31 +110,40 @@ func readManifest(r io.Reader) (*Manifest, error) {
 	}
 	// Texts are parts of what was read, and the entries have their room at once: memory that a process has to ask for, as an agent has
 	// between two jobs, takes longer than what is read here.
-	in := &manifestReader{dirs: map[string]bool{".": true}, entries: make([]entry, 0, min(strings.Count(text, "\n"), maxEntries))}
-	castagnoli := crc32.MakeTable(crc32.Castagnoli)
-	var crc uint32
+	in := &manifestReader{dirs: []string{"."}, entries: make([]entry, 0, min(strings.Count(text, "\n"), maxEntries))}
+	rest := text
 	for number := 0; ; number++ {
-		line, rest, whole := strings.Cut(text, "\n")
+		before := text[:len(text)-len(rest)]
+		line, after, whole := strings.Cut(rest, "\n")
 		switch {
 		case !whole, len(line) >= maxLine:
 			return nil, fmt.Errorf("%w: the manifest ends in line %d", ErrDamaged, number+1)
 		case number == 0 && line != schema:
 			return nil, fmt.Errorf("%w: no manifest of this kind", ErrDamaged)
 		case number == 0:
-			in.again = append(in.again, schema+"\n"...)
 		case strings.HasPrefix(line, "end "):
-			if line != fmt.Sprintf("end %d %08x", len(in.entries), crc) {
+			if line != fmt.Sprintf("end %d %08x", len(in.entries), checksum(before)) {
 				return nil, fmt.Errorf("%w: the manifest has been changed", ErrDamaged)
 			}
-			if rest != "" {
+			if after != "" {
 				return nil, fmt.Errorf("%w: something stands behind the manifest", ErrDamaged)
 			}
 			return in.finish()
 		case !in.line(line):
 			return nil, fmt.Errorf("%w: line %d of the manifest is %.300q", ErrDamaged, number+1, line)
 		}
-		text, crc = rest, crc32.Update(crc, castagnoli, in.again)
+		rest = after
 	}
+}
+
+// checksum is the CRC-32C of a text, without a copy of it.
+func checksum(text string) (crc uint32) {
+	castagnoli := crc32.MakeTable(crc32.Castagnoli)
+	for part := make([]byte, 16<<10); text != ""; {
+		n := copy(part, text)
+		crc, text = crc32.Update(crc, castagnoli, part[:n]), text[n:]
+	}
+	return crc
 }
 
 // allOf reads everything, of a file into memory of its size, up to one byte more than a manifest can have.
@@ -150,8 +161,8 @@ func allOf(r io.Reader) (string, error) {
 // manifestReader collects the entries of a manifest.
 type manifestReader struct {
 	entries []entry
-	dirs    map[string]bool
-	again   []byte // the line that was read last, as it is written
+	dirs    []string // that the last entry is in, itself among them if it is one
+	again   []byte   // the line that was read last, as it is written
 	text    int
 	bytes   int64
 }
@@ -185,7 +196,7 @@ func (in *manifestReader) line(line string) bool {
 		return false
 	}
 	if e.kind == aDir {
-		in.dirs[e.path] = true
+		in.dirs = append(in.dirs, e.path)
 	}
 	in.entries = append(in.entries, e)
 	in.text += len(e.path) + len(e.target)
@@ -198,8 +209,13 @@ func (in *manifestReader) fits(e entry) bool {
 	if n := len(in.entries); n >= maxEntries || n > 0 && comparePaths(in.entries[n-1].path, e.path) >= 0 {
 		return false
 	}
-	clean, err := Unix.clean(e.path)
-	if err != nil || clean != e.path || clean == "." || !in.dirs[above(clean)] {
+	// What the directory is called was looked at with its own entry.
+	dir, base := split(e.path)
+	clean, err := Unix.clean(base)
+	if err != nil || clean != base || base == "." || strings.HasPrefix(e.path, "./") || !in.enter(dir) {
+		return false
+	}
+	if len(e.path) > maxName || len(in.dirs) > maxDepth {
 		return false
 	}
 	if e.size < 0 || e.size > maxBytes-in.bytes || in.text+len(e.path)+len(e.target) > maxText {
@@ -214,6 +230,14 @@ func (in *manifestReader) fits(e entry) bool {
 		return Unix.staysInside(e.path, e.target)
 	}
 	return true
+}
+
+// enter goes up to dir, if the last entry is somewhere in it: all that is in it stands together.
+func (in *manifestReader) enter(dir string) bool {
+	for n := len(in.dirs); n > 0 && in.dirs[n-1] != dir; n = len(in.dirs) {
+		in.dirs = in.dirs[:n-1]
+	}
+	return len(in.dirs) > 0
 }
 
 // parseEntry reads a line as far as it can be read.

@@ -13,24 +13,25 @@ type task struct {
 type queue struct {
 	mu      sync.Mutex
 	change  sync.Cond
-	folders []task // the last one first: near to where the worker is
+	folders [][]task // of each worker, who takes the last one first: it has the folders above that open
 	files   []task
 	open    int // given out or waiting
 	stopped bool
 }
 
-func newQueue(first task) *queue {
-	q := &queue{folders: []task{first}, open: 1}
+func newQueue(workers int, first task) *queue {
+	q := &queue{folders: make([][]task, workers), open: 1}
+	q.folders[0] = []task{first}
 	q.change.L = &q.mu
 	return q
 }
 
-func (q *queue) add(t task) {
+func (q *queue) add(worker int, t task) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.open++
 	if t.file < 0 {
-		q.folders = append(q.folders, t)
+		q.folders[worker] = append(q.folders[worker], t)
 	} else {
 		q.files = append(q.files, t)
 	}
@@ -39,24 +40,35 @@ func (q *queue) add(t task) {
 
 // next waits for a task. There is none when all are done, or after stop. The big
 // files go first, lest one worker be left with them at the end.
-func (q *queue) next() (task, bool) {
+func (q *queue) next(worker int) (task, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for {
-		from := &q.files
-		if len(*from) == 0 {
-			from = &q.folders
-		}
-		switch n := len(*from); {
-		case q.stopped || q.open == 0:
+		if q.stopped || q.open == 0 {
 			return task{}, false
-		case n > 0:
-			t := (*from)[n-1]
-			*from = (*from)[:n-1]
+		}
+		if t, ok := pop(&q.files); ok {
 			return t, true
+		}
+		if t, ok := pop(&q.folders[worker]); ok {
+			return t, true
+		}
+		// The first folder of another has the most in it.
+		for other, theirs := range q.folders {
+			if len(theirs) > 0 {
+				q.folders[other] = theirs[1:]
+				return theirs[0], true
+			}
 		}
 		q.change.Wait()
 	}
+}
+
+func pop(tasks *[]task) (t task, ok bool) {
+	if n := len(*tasks); n > 0 {
+		t, ok, *tasks = (*tasks)[n-1], true, (*tasks)[:n-1]
+	}
+	return t, ok
 }
 
 // done says that a task which was taken is done.

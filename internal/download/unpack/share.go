@@ -43,7 +43,7 @@ func (p *pair) mark(e *entry, from *openat.Dir) (stamp.Mark, error) {
 	if err := errors.Join(meta(e, found), p.ours(e, found)); err != nil {
 		return stamp.Mark{}, err
 	}
-	return stamp.Mark{Inode: found.Inode, Changed: found.Changed}, nil
+	return stamp.At(found.Inode, found.Changed), nil
 }
 
 // ours tells whether what is to be shared belongs to nobody else, who could change it for all.
@@ -59,8 +59,8 @@ var ErrStale = errors.New("the files are not those of the stamp")
 
 // Share is [Clone] for a tree whose files are those of from themselves, under second names, and for an owner that is
 // [Owner.Sticky]. Each file must be what the stamp says ([ErrStale]), and as the manifest has it ([ErrDamaged]) in all that
-// [Manifest.Mark] looks at; none is read. It returns what the files are known by afterwards, as a second name is a change.
-// Where files can have none in that place, it is [errors.ErrUnsupported]. After a failure the stamp may be stale.
+// [Manifest.Mark] looks at; none is read. It returns what the files are known by afterwards: a second name is a change, and
+// was made while this ran, so nobody else may change them meanwhile. Where files can have none in that place, it is [errors.ErrUnsupported]. After a failure the stamp may be stale.
 func Share(ctx context.Context, from string, m *Manifest, noted stamp.Stamp, to string, owner Owner) (stamp.Stamp, error) {
 	if len(noted) != len(m.entries) {
 		return nil, fmt.Errorf("sharing the runner's files: %w", ErrStale)
@@ -102,10 +102,16 @@ func share(ctx context.Context, from string, m *Manifest, noted stamp.Stamp, sta
 	if w.exact, err = keepsModes(target); err != nil {
 		return nil, err
 	}
+	if w.begun, err = begin(source, target); err != nil {
+		return nil, err
+	}
 	if err := w.run(ctx); err != nil {
 		return nil, err
 	}
 	if err := stick(target, owner); err != nil {
+		return nil, err
+	}
+	if err := w.linkedTill(target); err != nil {
 		return nil, err
 	}
 	if slices.ContainsFunc(m.entries, func(e entry) bool { return e.kind == aHardLink }) {
@@ -114,18 +120,56 @@ func share(ctx context.Context, from string, m *Manifest, noted stamp.Stamp, sta
 	return w.marks, nil
 }
 
+// begin returns the moment at which the target was last changed, which is before any file gets its name there. It is zero where
+// a file may become another one by that.
+func begin(source, target *os.Root) (int64, error) {
+	from, err := openat.Open(source)
+	if err != nil {
+		return 0, err
+	}
+	defer from.Close()
+	if !from.LinksStay() {
+		return 0, nil
+	}
+	return changed(target)
+}
+
+func changed(root *os.Root) (int64, error) {
+	dir, err := openat.Open(root)
+	if err != nil {
+		return 0, err
+	}
+	defer dir.Close()
+	return dir.Changed()
+}
+
+// linkedTill notes the moment at which the target was last changed, which is after all files have got their names there.
+func (w *walk) linkedTill(target *os.Root) error {
+	ended, err := changed(target)
+	for i := range w.marks {
+		if mark := &w.marks[i]; mark.Inode != 0 && mark.Till == 0 {
+			mark.Till = ended
+		}
+	}
+	return err
+}
+
 // second gives a file a second name, and returns what it is known by then. It must be known by what was noted, if anything was.
+// Till when it was changed by that is not known yet: to look at each file again takes longer than to give it a name.
 func (p *pair) second(kid int32, from, to *openat.Dir) (stamp.Mark, error) {
 	e := &p.manifest.entries[kid]
 	before, err := p.mark(e, from)
 	if err != nil {
 		return before, err
 	}
-	if before.Inode == 0 || p.noted != nil && before != p.noted[kid] {
+	if before.Inode == 0 || p.noted != nil && !p.noted[kid].Fits(before) {
 		return before, fmt.Errorf("looking at %q: %w", e.path, ErrStale)
 	}
 	if err := from.Link(last(e.path), to, last(e.path)); err != nil {
 		return before, fmt.Errorf("linking %q: %w", e.path, err)
+	}
+	if p.begun != 0 {
+		return stamp.Mark{Inode: before.Inode, Since: p.begun}, nil
 	}
 	// By the new name: it is of the very file that got it.
 	after, err := p.mark(e, to)

@@ -26,7 +26,7 @@ const bigFile = 4 << 20
 type walk struct {
 	manifest *Manifest
 	folders  []folder
-	index    map[int32]int32
+	places   []int32 // of a directory's entry, in folders
 
 	from  *os.Root
 	to    *os.Root // nil: only compare
@@ -37,9 +37,11 @@ type walk struct {
 	// marks, unless nil, gets what each file is known by, in the place of a look at its content.
 	marks stamp.Stamp
 	// shared gives to the files themselves under second names; of directories and links nothing is used but what the manifest
-	// says. Noted, unless nil, is what each file has to be known by.
+	// says. Noted, unless nil, is what each file has to be known by. Begun is a moment before the first name was given; zero: what
+	// a file is known by then has to be looked at.
 	shared bool
 	noted  stamp.Stamp
+	begun  int64
 	// beside are names that may be in the root directory as well.
 	beside []string
 	us     int // the account of this process
@@ -47,8 +49,8 @@ type walk struct {
 }
 
 func newWalk(m *Manifest, from *os.Root) *walk {
-	w := &walk{manifest: m, from: from, us: os.Geteuid(), tasks: newQueue(task{folder: 0, file: -1})}
-	w.folders, w.index = m.folders()
+	w := &walk{manifest: m, from: from, us: os.Geteuid()}
+	w.folders, w.places = m.folders()
 	return w
 }
 
@@ -62,12 +64,17 @@ func (w *walk) run(ctx context.Context) error {
 	if to != nil {
 		defer to.Close()
 	}
-	err = crew(ctx, w.workers(), func(ctx context.Context) error {
+	workers, began := w.workers(), atomic.Int32{}
+	w.tasks = newQueue(workers, task{folder: 0, file: -1})
+	err = crew(ctx, workers, func(ctx context.Context) error {
 		defer context.AfterFunc(ctx, w.tasks.stop)()
-		p := &pair{walk: w, from: openat.Chain{Top: from}, to: openat.Chain{Top: to}, buffer: make([]byte, bufferSize)}
+		p := &pair{
+			walk: w, number: int(began.Add(1)) - 1, buffer: make([]byte, bufferSize),
+			from: openat.Chain{Top: from, Names: w.shared}, to: openat.Chain{Top: to, Names: w.shared},
+		}
 		defer p.close()
 		for {
-			t, ok := w.tasks.next()
+			t, ok := w.tasks.next(p.number)
 			if !ok {
 				return ctx.Err()
 			}
@@ -139,6 +146,7 @@ func (w *walk) hardLinks() error {
 type pair struct {
 	*walk
 
+	number   int // of the worker
 	from, to openat.Chain
 	buffer   []byte
 }
@@ -176,7 +184,7 @@ func (p *pair) do(ctx context.Context, t task) error {
 				return err
 			}
 			if e.path != p.manifest.hollow {
-				p.tasks.add(task{folder: p.index[kid], file: -1})
+				p.tasks.add(p.number, task{folder: p.places[kid], file: -1})
 			}
 		case e.kind == aLink:
 			err = p.link(e, from, to)
@@ -186,7 +194,7 @@ func (p *pair) do(ctx context.Context, t task) error {
 		case p.marks != nil:
 			p.marks[kid], err = p.mark(e, from)
 		case e.size >= bigFile:
-			p.tasks.add(task{folder: t.folder, file: kid})
+			p.tasks.add(p.number, task{folder: t.folder, file: kid})
 		default:
 			err = p.file(ctx, e, from, to)
 		}
