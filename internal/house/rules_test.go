@@ -106,8 +106,9 @@ func arrows() []arrow {
 		}},
 		{"internal/download/transfer", []string{"internal/pattern", "internal/transport", "internal/retry", "internal/inuse"}}, // the former for the rules of redirects
 		{"internal/download/stamp", nil},
-		{"internal/download/unpack", []string{"internal/atomicfile", "internal/download/stamp", "internal/download/unpack/ahead", "internal/inflate", "internal/openat", "internal/removal", "internal/acl", "internal/inuse"}},
+		{"internal/download/unpack", []string{"internal/atomicfile", "internal/download/stamp", "internal/download/unpack/ahead", "internal/download/unpack/workers", "internal/inflate", "internal/openat", "internal/removal", "internal/acl", "internal/inuse"}},
 		{"internal/download/unpack/ahead", []string{"internal/inflate"}},
+		{"internal/download/unpack/workers", nil},
 
 		{"internal/control", []string{"internal/instance", "internal/namedpipe", "internal/acl"}},
 		{"internal/health", []string{"internal/pattern", "internal/instance", "internal/atomicfile", "internal/openfile", "internal/retry", "internal/inuse"}},

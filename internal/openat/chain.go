@@ -42,11 +42,11 @@ func (c *Chain) At(dir string) (*Dir, error) {
 		if depth > 0 {
 			above = c.dirs[depth-1]
 		}
-		enter := above.Enter
+		enter := (*Dir).Enter
 		if c.Names {
-			enter = above.pass
+			enter = pass
 		}
-		next, err := enter(name)
+		next, err := enter(above, name)
 		if err != nil {
 			return nil, fmt.Errorf("entering %q: %w", dir, err)
 		}

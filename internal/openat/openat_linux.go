@@ -51,12 +51,12 @@ func openAt(dir int, name string, flags int, mode fs.FileMode) (fd int, err erro
 func (d *Dir) Close() { _ = unix.Close(d.fd) }
 
 // Enter opens a directory.
-func (d *Dir) Enter(name string) (*Dir, error) { return d.enter(name, unix.O_RDONLY) }
+func (d *Dir) Enter(name string) (*Dir, error) { return enter(d, name, unix.O_RDONLY) }
 
 // pass opens a directory for what is done by the names in it, which takes the kernel less.
-func (d *Dir) pass(name string) (*Dir, error) { return d.enter(name, unix.O_PATH) }
+func pass(d *Dir, name string) (*Dir, error) { return enter(d, name, unix.O_PATH) }
 
-func (d *Dir) enter(name string, flags int) (*Dir, error) {
+func enter(d *Dir, name string, flags int) (*Dir, error) {
 	if err := oneName(name); err != nil {
 		return nil, err
 	}
@@ -149,14 +149,14 @@ func (d *Dir) Link(name string, to *Dir, as string) error {
 
 // LinksStay tells whether a file that gets another name here is the same file afterwards. An overlay may have it from below,
 // and then makes one of its own.
-func (d *Dir) LinksStay() bool {
+func LinksStay(d *Dir) bool {
 	var st unix.Statfs_t
 	err := again(func() error { return unix.Fstatfs(d.fd, &st) })
 	return err == nil && st.Type != unix.OVERLAYFS_SUPER_MAGIC
 }
 
 // Changed is when the directory was last changed, as [Status.Changed] is of what is in it.
-func (d *Dir) Changed() (int64, error) {
+func Changed(d *Dir) (int64, error) {
 	status, err := (&File{d.fd}).Status()
 	return status.Changed, err
 }

@@ -222,13 +222,18 @@ func TestForeignManifestIsRefused(t *testing.T) {
 	if _, err := ReadManifest(strings.NewReader(other)); !errors.Is(err, ErrDamaged) {
 		t.Errorf("a later schema: %v, want ErrDamaged", err)
 	}
-	in := &manifestReader{dirs: []string{"."}, text: maxText - 2}
-	if in.fits(entry{kind: aDir, path: "abc", mode: 0o755}) || !in.fits(entry{kind: aDir, path: "ab", mode: 0o755}) {
-		t.Error("the texts of a manifest are not bounded where they should be")
+	for path, want := range map[string]bool{"ab": true, "abc": false} {
+		in := &manifestReader{dirs: []string{"."}, text: maxText - 2, entries: []entry{{kind: aDir, path: path, mode: 0o755}}}
+		if got := in.fits(0); got != want {
+			t.Errorf("with a text of %d bytes too many it fits: %v", len(path)-2, got)
+		}
 	}
-	in.entries = make([]entry, maxEntries)
-	if in.fits(entry{kind: aDir, path: "a", mode: 0o755}) {
-		t.Error("the entries of a manifest are not bounded")
+	var many strings.Builder
+	for i := range maxEntries + 1 {
+		fmt.Fprintf(&many, "d 755 \"%06d\"\n", i)
+	}
+	if _, err := ReadManifest(strings.NewReader(sealed(strings.Split(strings.TrimSuffix(many.String(), "\n"), "\n")...))); !errors.Is(err, ErrDamaged) {
+		t.Errorf("with too many entries: %v, want %v", err, ErrDamaged)
 	}
 }
 

@@ -2,14 +2,18 @@ package unpack
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"runtime"
 	"strconv"
 	"strings"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack/workers"
 )
 
 // The text begins with its schema and ends with the count of its entries and the
@@ -108,32 +112,78 @@ func readManifest(r io.Reader) (*Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
+	lines, count, err := unseal(text)
+	if err != nil {
+		return nil, err
+	}
 	// Texts are parts of what was read, and the entries have their room at once: memory that a process has to ask for, as an agent has
 	// between two jobs, takes longer than what is read here.
-	in := &manifestReader{dirs: []string{"."}, entries: make([]entry, 0, min(strings.Count(text, "\n"), maxEntries))}
-	rest := text
-	for number := 0; ; number++ {
-		before := text[:len(text)-len(rest)]
-		line, after, whole := strings.Cut(rest, "\n")
-		switch {
-		case !whole, len(line) >= maxLine:
-			return nil, fmt.Errorf("%w: the manifest ends in line %d", ErrDamaged, number+1)
-		case number == 0 && line != schema:
-			return nil, fmt.Errorf("%w: no manifest of this kind", ErrDamaged)
-		case number == 0:
-		case strings.HasPrefix(line, "end "):
-			if line != fmt.Sprintf("end %d %08x", len(in.entries), checksum(before)) {
-				return nil, fmt.Errorf("%w: the manifest has been changed", ErrDamaged)
-			}
-			if after != "" {
-				return nil, fmt.Errorf("%w: something stands behind the manifest", ErrDamaged)
-			}
-			return in.finish()
-		case !in.line(line):
-			return nil, fmt.Errorf("%w: line %d of the manifest is %.300q", ErrDamaged, number+1, line)
-		}
-		rest = after
+	in := &manifestReader{dirs: []string{"."}, entries: make([]entry, count)}
+	if err := parse(lines, in.entries); err != nil {
+		return nil, err
 	}
+	for i := range in.entries {
+		if !in.fits(i) {
+			return nil, fmt.Errorf("%w: %.300q of the manifest is not where it could be", ErrDamaged, in.entries[i].path)
+		}
+	}
+	return in.finish()
+}
+
+// unseal takes a manifest's first and last line off, if they are right.
+func unseal(text string) (lines string, count int, err error) {
+	lines, known := strings.CutPrefix(text, schema+"\n")
+	if !known {
+		return "", 0, fmt.Errorf("%w: no manifest of this kind", ErrDamaged)
+	}
+	begin := strings.LastIndexByte(strings.TrimSuffix(text, "\n"), '\n') + 1
+	lines, last := lines[:max(begin-len(schema)-1, 0)], text[begin:]
+	if count = strings.Count(lines, "\n"); count > maxEntries {
+		return "", 0, fmt.Errorf("%w: the manifest has %d entries", ErrDamaged, count)
+	}
+	if last != fmt.Sprintf("end %d %08x\n", count, checksum(text[:begin])) {
+		return "", 0, fmt.Errorf("%w: the manifest has been cut or changed", ErrDamaged)
+	}
+	return lines, count, nil
+}
+
+// parse reads as many lines as there are entries, with all processors.
+func parse(lines string, entries []entry) error {
+	const fewest = 1000 // of which a goroutine is worth it
+	several := max(1, min(runtime.NumCPU(), len(entries)/fewest))
+	var parts []linesOf
+	for first := 0; lines != ""; {
+		end := len(lines) / (several - len(parts))
+		end += strings.IndexByte(lines[end-1:], '\n')
+		count := strings.Count(lines[:end], "\n")
+		parts = append(parts, linesOf{lines[:end], entries[first : first+count]})
+		first, lines = first+count, lines[end:]
+	}
+	return workers.Run(context.Background(), len(parts), func(_ context.Context, number int) error { return parts[number].parse() })
+}
+
+// linesOf are lines, and the room for what they say.
+type linesOf struct {
+	text    string
+	entries []entry
+}
+
+// parse reads entries that are written as WriteTo writes them.
+func (l linesOf) parse() error {
+	again := make([]byte, 0, 512)
+	for i := range l.entries {
+		line, rest, _ := strings.Cut(l.text, "\n")
+		e, ok := parseEntry(line)
+		if ok && len(line) < maxLine {
+			again = e.append(again[:0])
+			ok = string(again[:len(again)-1]) == line // there is one way to write each
+		}
+		if !ok || len(line) >= maxLine {
+			return fmt.Errorf("%w: a line of the manifest is %.300q", ErrDamaged, line)
+		}
+		l.entries[i], l.text = e, rest
+	}
+	return nil
 }
 
 // checksum is the CRC-32C of a text, without a copy of it.
@@ -158,11 +208,10 @@ func allOf(r io.Reader) (string, error) {
 	return text.String(), err
 }
 
-// manifestReader collects the entries of a manifest.
+// manifestReader holds the entries of a manifest against each other.
 type manifestReader struct {
 	entries []entry
 	dirs    []string // that the last entry is in, itself among them if it is one
-	again   []byte   // the line that was read last, as it is written
 	text    int
 	bytes   int64
 }
@@ -182,31 +231,10 @@ func (in *manifestReader) finish() (*Manifest, error) {
 	return m, nil
 }
 
-// line adds an entry, if it is written as WriteTo writes it and may stand where
-// it does.
-func (in *manifestReader) line(line string) bool {
-	e, ok := parseEntry(line)
-	if !ok {
-		return false
-	}
-	if in.again = e.append(in.again[:0]); string(in.again[:len(in.again)-1]) != line {
-		return false // there is one way to write each
-	}
-	if !in.fits(e) {
-		return false
-	}
-	if e.kind == aDir {
-		in.dirs = append(in.dirs, e.path)
-	}
-	in.entries = append(in.entries, e)
-	in.text += len(e.path) + len(e.target)
-	in.bytes += e.size
-	return true
-}
-
-// fits tells whether a tree with the entries so far could have e as well.
-func (in *manifestReader) fits(e entry) bool {
-	if n := len(in.entries); n >= maxEntries || n > 0 && comparePaths(in.entries[n-1].path, e.path) >= 0 {
+// fits tells whether a tree with the entries before could have this one as well. It is called for each, in their order.
+func (in *manifestReader) fits(i int) bool {
+	e := &in.entries[i]
+	if i > 0 && comparePaths(in.entries[i-1].path, e.path) >= 0 {
 		return false
 	}
 	// What the directory is called was looked at with its own entry.
@@ -221,10 +249,13 @@ func (in *manifestReader) fits(e entry) bool {
 	if e.size < 0 || e.size > maxBytes-in.bytes || in.text+len(e.path)+len(e.target) > maxText {
 		return false
 	}
+	in.text += len(e.path) + len(e.target)
+	in.bytes += e.size
 	switch e.kind {
 	case aFile:
 		return e.mode&^permissions == 0 && e.mode&0o600 == 0o600 && e.mtime >= 0 && e.mtime < 1<<31
 	case aDir:
+		in.dirs = append(in.dirs, e.path)
 		return e.mode&^permissions == 0 && e.mode&0o700 == 0o700
 	case aLink:
 		return Unix.staysInside(e.path, e.target)

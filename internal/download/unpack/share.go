@@ -128,7 +128,7 @@ func begin(source, target *os.Root) (int64, error) {
 		return 0, err
 	}
 	defer from.Close()
-	if !from.LinksStay() {
+	if !openat.LinksStay(from) {
 		return 0, nil
 	}
 	return changed(target)
@@ -140,7 +140,7 @@ func changed(root *os.Root) (int64, error) {
 		return 0, err
 	}
 	defer dir.Close()
-	return dir.Changed()
+	return openat.Changed(dir)
 }
 
 // linkedTill notes the moment at which the target was last changed, which is after all files have got their names there.

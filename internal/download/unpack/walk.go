@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/stamp"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack/workers"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openat"
 )
 
@@ -45,7 +46,7 @@ type walk struct {
 	// beside are names that may be in the root directory as well.
 	beside []string
 	us     int // the account of this process
-	tasks  *queue
+	tasks  *workers.Queue[task]
 }
 
 func newWalk(m *Manifest, from *os.Root) *walk {
@@ -64,25 +65,15 @@ func (w *walk) run(ctx context.Context) error {
 	if to != nil {
 		defer to.Close()
 	}
-	workers, began := w.workers(), atomic.Int32{}
-	w.tasks = newQueue(workers, task{folder: 0, file: -1})
-	err = crew(ctx, workers, func(ctx context.Context) error {
-		defer context.AfterFunc(ctx, w.tasks.stop)()
+	several := w.workers()
+	w.tasks = workers.NewQueue(several, task{folder: 0, file: -1})
+	err = workers.Run(ctx, several, func(ctx context.Context, number int) error {
 		p := &pair{
-			walk: w, number: int(began.Add(1)) - 1, buffer: make([]byte, bufferSize),
+			walk: w, number: number, buffer: make([]byte, bufferSize),
 			from: openat.Chain{Top: from, Names: w.shared}, to: openat.Chain{Top: to, Names: w.shared},
 		}
 		defer p.close()
-		for {
-			t, ok := w.tasks.next(p.number)
-			if !ok {
-				return ctx.Err()
-			}
-			if err := p.do(ctx, t); err != nil {
-				return err
-			}
-			w.tasks.done()
-		}
+		return w.tasks.Work(ctx, number, func(t task) error { return p.do(ctx, t) })
 	})
 	if err != nil {
 		return err
@@ -142,6 +133,13 @@ func (w *walk) hardLinks() error {
 	return nil
 }
 
+// task is a folder to go through, or one file that is big enough to be a task of
+// its own.
+type task struct {
+	folder int32
+	file   int32 // entry; none if negative
+}
+
 // pair is what one worker has open in both trees.
 type pair struct {
 	*walk
@@ -184,7 +182,7 @@ func (p *pair) do(ctx context.Context, t task) error {
 				return err
 			}
 			if e.path != p.manifest.hollow {
-				p.tasks.add(p.number, task{folder: p.places[kid], file: -1})
+				p.tasks.Add(p.number, task{folder: p.places[kid], file: -1})
 			}
 		case e.kind == aLink:
 			err = p.link(e, from, to)
@@ -194,7 +192,7 @@ func (p *pair) do(ctx context.Context, t task) error {
 		case p.marks != nil:
 			p.marks[kid], err = p.mark(e, from)
 		case e.size >= bigFile:
-			p.tasks.add(p.number, task{folder: t.folder, file: kid})
+			p.tasks.AddFirst(task{folder: t.folder, file: kid})
 		default:
 			err = p.file(ctx, e, from, to)
 		}

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack/workers"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/inflate"
 )
 
@@ -53,7 +54,7 @@ func Zip(ctx context.Context, archive io.ReaderAt, size int64, dir string, names
 	return m, nil
 }
 
-func unzip(ctx context.Context, b *builder, source *bounded, size int64, workers int) error {
+func unzip(ctx context.Context, b *builder, source *bounded, size int64, several int) error {
 	source.left.Store(maxDirectory)
 	// Not archiver's Zip: it goes through one entry after the other, and cannot
 	// be given a faster decoder.
@@ -74,7 +75,7 @@ func unzip(ctx context.Context, b *builder, source *bounded, size int64, workers
 		return err
 	}
 	var next atomic.Int64
-	return crew(ctx, workers, func(ctx context.Context) error {
+	return workers.Run(ctx, several, func(ctx context.Context, _ int) error {
 		h := b.newHand()
 		defer h.close()
 		for {
