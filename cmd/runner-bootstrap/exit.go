@@ -32,6 +32,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/userdata"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/volume"
 )
 
 // exitCode is what a script learns.
@@ -306,7 +307,7 @@ func refusalMeanings() []meaning {
 }
 
 func networkMeanings() []meaning {
-	return []meaning{
+	list := []meaning{
 		{register.ErrStillListed, exitNetwork, same, later},
 		{userdata.ErrChecksums, exitNetwork, plus("--checksums-sha256", "HEX"), later},
 		{github.ErrServer, exitNetwork, hintServer, soon},
@@ -324,9 +325,12 @@ func networkMeanings() []meaning {
 		{github.ErrNetwork, exitNetwork, same, soon},
 		{fs.ErrPermission, exitHost, asRoot, never},
 		{errors.ErrUnsupported, exitHost, lookHere, never}, // drain, where there are no signals
-		{syscall.ENOSPC, exitHost, noCommand, later},
 		{syscall.EROFS, exitHost, typed(func(s shell.System) string { return s.Do(shell.ShowReadOnly) }), never},
 	}
+	for _, full := range volume.Full() {
+		list = append(list, meaning{full, exitHost, noCommand, later})
+	}
+	return list
 }
 
 // Hints that need nothing but the call itself.

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
-	"syscall"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
@@ -16,6 +15,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/sudoers"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/volume"
 )
 
 // What can be done about a refusal of GitHub's. Its own sentence decides: a
@@ -327,7 +327,7 @@ func toDoHere(err error, hint string) string {
 	switch {
 	case errors.Is(err, sudoers.ErrRefused):
 		return "see what visudo -c says of this host's rules, mend that, and install again"
-	case errors.Is(err, syscall.ENOSPC) && hint == "":
+	case volume.IsFull(err) && hint == "":
 		return "free space there, or let it be written elsewhere"
 	}
 	return ""

@@ -16,6 +16,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/status"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/volume"
 )
 
 // A listener's own words lead to what mends it, and nothing is offered that could not.
@@ -123,6 +124,17 @@ func TestHintForACopy(t *testing.T) {
 		code, hint := call.explain(witness.Check(t.Context(), record))
 		if code != exitHost || hint != said(want) {
 			t.Errorf("%s: exit code %d and %s, want %s", scope, code, hint, want)
+		}
+	}
+}
+
+// No room is no room, of a disk and of a quota.
+func TestHintForNoRoom(t *testing.T) {
+	for _, full := range volume.Full() {
+		call := &session{arguments: []string{"status"}}
+		code, hint := call.explain(fmt.Errorf("saving record: %w", full))
+		if want := "free space there, or let it be written elsewhere"; code != exitHost || hint != want {
+			t.Errorf("%v: exit code %d and %q, want %d and %q", full, code, hint, exitHost, want)
 		}
 	}
 }

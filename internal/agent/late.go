@@ -7,11 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/volume"
 )
 
 const (
@@ -33,7 +33,7 @@ const roomEach = 5 * time.Second
 func (a *Agent) withRoom(ctx context.Context, do func() error) error {
 	for told := false; ; told = true {
 		err := do()
-		if err == nil || !errors.Is(err, syscall.ENOSPC) {
+		if err == nil || !volume.IsFull(err) {
 			return err
 		}
 		if !told {

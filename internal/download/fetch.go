@@ -18,6 +18,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/transfer"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/volume"
 )
 
 const (
@@ -334,7 +335,7 @@ func classify(err error) error {
 	if errors.Is(err, transfer.ErrLength) {
 		return fmt.Errorf("%w: %w", ErrArchive, err)
 	}
-	if isFull(err) && !errors.Is(err, ErrSpace) {
+	if volume.IsFull(err) && !errors.Is(err, ErrSpace) {
 		return fmt.Errorf("%w: %w", ErrSpace, err)
 	}
 	return err

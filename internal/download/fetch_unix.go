@@ -3,7 +3,6 @@
 package download
 
 import (
-	"errors"
 	"math"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +19,3 @@ func freeBytes(dir string) (int64, error) {
 	}
 	return int64(stat.Bavail) * int64(stat.Bsize), nil //nolint:gosec,unconvert // types differ by platform
 }
-
-// isFull tells whether a file system or a quota has no room left.
-func isFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }

@@ -1,8 +1,6 @@
 package download
 
 import (
-	"errors"
-
 	"golang.org/x/sys/windows"
 )
 
@@ -15,9 +13,4 @@ func freeBytes(dir string) (int64, error) {
 	var free uint64
 	err = windows.GetDiskFreeSpaceEx(path, &free, nil, nil)
 	return int64(free), err //nolint:gosec // no disk is that large
-}
-
-// isFull tells whether a file system has no room left.
-func isFull(err error) bool {
-	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
 }

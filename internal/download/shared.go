@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"syscall"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
@@ -52,19 +53,18 @@ const (
 // share makes root a runner whose files are root's: those of the entry, where they can have second names there, else
 // copies.
 func (e Entry) share(ctx context.Context, root string, owner Owner, size extent) error {
-	manifest, err := e.manifest()
-	if err != nil {
-		return err
-	}
 	unlock, err := e.lockStamp(ctx)
 	if errors.Is(err, syscall.EROFS) {
-		return unpack.Clone(ctx, e.tree(), size.of(manifest, nil), root, owner) // nothing can get a second name there
+		return e.clone(ctx, root, owner, size) // nothing can get a second name there
 	}
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	known := e.stamp()
+	manifest, known, err := e.remembered()
+	if err != nil {
+		return err
+	}
 	manifest = size.of(manifest, known)
 	var after stamp.Stamp
 	if e.fresh && known == nil {
@@ -89,6 +89,15 @@ func (e Entry) share(ctx context.Context, root string, owner Owner, size extent)
 		e.note(after)
 	}
 	return err
+}
+
+// remembered reads what the files are, and beside that what they were last known by.
+func (e Entry) remembered() (manifest *unpack.Manifest, known stamp.Stamp, err error) {
+	var reading sync.WaitGroup
+	reading.Go(func() { known = e.stamp() })
+	manifest, err = e.manifest()
+	reading.Wait()
+	return manifest, known, err
 }
 
 // of is the manifest of what a root has, while noted is what the files are known by.

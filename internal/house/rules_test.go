@@ -22,6 +22,7 @@ type arrow struct {
 func arrows() []arrow {
 	return []arrow{
 		{"cmd/runner-bootstrap", []string{
+			"internal/volume",
 			"internal/pattern",
 			"internal/bootstrap", "internal/plan", "internal/doctor", "internal/libraries", "internal/places", "internal/download", "internal/supervise",
 			"internal/register", "internal/svc", "internal/svc/systemd", "internal/svc/scm", "internal/logfile", "internal/status", "internal/machine",
@@ -63,7 +64,7 @@ func arrows() []arrow {
 			"internal/download", "internal/supervise", "internal/jail", "internal/register", "internal/svc", "internal/health",
 			"internal/departure", "internal/writable", "internal/metadata", "internal/reaper", "internal/workspace", "internal/github", "internal/instance", "internal/account",
 			"internal/refusal", "internal/control", "internal/removal", "internal/machine", "internal/ahead", "internal/retry", "internal/acl", "internal/shell",
-			"internal/folders",
+			"internal/folders", "internal/volume",
 		}},
 		{"internal/strays", []string{"internal/svc/systemd", "internal/reaper", "internal/instance", "internal/account"}},
 		{"internal/runnerdir", []string{"internal/acl", "internal/folders", "internal/instance", "internal/inuse", "internal/removal"}},
@@ -102,11 +103,11 @@ func arrows() []arrow {
 			"internal/pattern",
 			"internal/inuse",
 			"internal/download/transfer", "internal/download/unpack", "internal/download/stamp", "internal/folders", "internal/github", "internal/secret", "internal/transport", "internal/atomicfile",
-			"internal/refusal", "internal/removal", "internal/openfile", "internal/acl",
+			"internal/refusal", "internal/removal", "internal/openfile", "internal/acl", "internal/volume",
 		}},
 		{"internal/download/transfer", []string{"internal/pattern", "internal/transport", "internal/retry", "internal/inuse"}}, // the former for the rules of redirects
 		{"internal/download/stamp", nil},
-		{"internal/download/unpack", []string{"internal/atomicfile", "internal/download/stamp", "internal/download/unpack/ahead", "internal/download/unpack/workers", "internal/inflate", "internal/openat", "internal/removal", "internal/acl", "internal/inuse"}},
+		{"internal/download/unpack", []string{"internal/atomicfile", "internal/download/stamp", "internal/download/unpack/ahead", "internal/download/unpack/workers", "internal/inflate", "internal/openat", "internal/removal", "internal/acl", "internal/inuse", "internal/volume"}},
 		{"internal/download/unpack/ahead", []string{"internal/inflate"}},
 		{"internal/download/unpack/workers", nil},
 
@@ -124,7 +125,7 @@ func arrows() []arrow {
 		{"internal/github", []string{"internal/pattern", "internal/transport", "internal/retry", "internal/secret"}},
 		{"internal/secret", []string{"internal/pattern"}},
 		{"internal/transport", []string{"internal/pattern", "internal/retry"}},
-		{"internal/instance", []string{"internal/pattern", "internal/acl", "internal/atomicfile", "internal/openfile", "internal/reaper", "internal/removal", "internal/inuse"}},
+		{"internal/instance", []string{"internal/pattern", "internal/acl", "internal/atomicfile", "internal/openfile", "internal/reaper", "internal/removal", "internal/inuse", "internal/volume"}},
 		{"internal/account", []string{"internal/pattern", "internal/acl"}},
 		{"internal/acl", nil},
 		{"internal/reaper", nil},

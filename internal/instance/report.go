@@ -13,6 +13,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/volume"
 )
 
 // Report is what the supervisor of a runner says of its listener. It is the
@@ -82,7 +83,7 @@ func (s *Store) SaveReport(name string, report Report) error {
 	}
 	path := filepath.Join(s.home(name), reportFile)
 	err = atomicfile.Write(path, append(text, '\n'), atomicfile.Options{})
-	if errors.Is(err, syscall.ENOSPC) && overwrite(path, text) == nil {
+	if volume.IsFull(err) && overwrite(path, text) == nil {
 		return nil
 	}
 	if err != nil {

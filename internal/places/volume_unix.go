@@ -25,7 +25,7 @@ func try(v volume.Volume, dir string, place Place, user account.User) (problem *
 	switch {
 	case errors.Is(err, unix.EROFS):
 		return &Error{Path: dir, Reason: ErrReadOnly, On: v}
-	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+	case volume.IsFull(err):
 		return &Error{Path: dir, Reason: download.ErrSpace, Detail: err.Error(), On: v}
 	case errors.Is(err, fs.ErrPermission) && os.Geteuid() == 0:
 		return &Error{Path: dir, Reason: ErrSquashed, Detail: "it may not even write there", On: v}

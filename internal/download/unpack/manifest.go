@@ -142,21 +142,34 @@ type folder struct {
 // folders lists the directories, each after the one that it is in; "." is the
 // first. Places has for a directory's entry where it is in the list.
 func (m *Manifest) folders() (list []folder, places []int32) {
-	list, places = []folder{{path: "."}}, make([]int32, len(m.entries))
-	open := []int32{0} // the directories that the last entry is in
+	places = make([]int32, len(m.entries))
+	parents, count := make([]int32, len(m.entries)), 1
+	for i := range m.entries {
+		if m.entries[i].kind == aDir {
+			count++
+		}
+	}
+	list = append(make([]folder, 0, count), folder{path: "."})
+	open, kids := []int32{0}, make([]int32, count) // the directories that the last entry is in
 	for i := range m.entries {
 		e := &m.entries[i]
 		for dir := above(e.path); list[open[len(open)-1]].path != dir; {
 			open = open[:len(open)-1]
 		}
-		at := open[len(open)-1]
-		number := int32(i & 0x7fffffff) // there are 200,000 at most
-		list[at].kids = append(list[at].kids, number)
+		parents[i] = open[len(open)-1]
+		kids[parents[i]]++
 		if e.kind == aDir {
-			places[i] = int32(len(list) & 0x7fffffff)
+			places[i] = int32(len(list) & 0x7fffffff) // there are 200,000 at most
 			open = append(open, places[i])
 			list = append(list, folder{path: e.path})
 		}
+	}
+	all := make([]int32, len(m.entries))
+	for i := range list {
+		list[i].kids, all = all[:0:kids[i]], all[kids[i]:]
+	}
+	for i, parent := range parents {
+		list[parent].kids = append(list[parent].kids, int32(i&0x7fffffff))
 	}
 	return list, places
 }

@@ -228,11 +228,13 @@ func TestForeignManifestIsRefused(t *testing.T) {
 			t.Errorf("with a text of %d bytes too many it fits: %v", len(path)-2, got)
 		}
 	}
-	var many strings.Builder
+	many := strings.Builder{}
+	many.WriteString(schema + "\n")
 	for i := range maxEntries + 1 {
 		fmt.Fprintf(&many, "d 755 \"%06d\"\n", i)
 	}
-	if _, err := ReadManifest(strings.NewReader(sealed(strings.Split(strings.TrimSuffix(many.String(), "\n"), "\n")...))); !errors.Is(err, ErrDamaged) {
+	fmt.Fprintf(&many, "end %d %08x\n", maxEntries+1, crc32.Checksum([]byte(many.String()), crc32.MakeTable(crc32.Castagnoli)))
+	if _, err := ReadManifest(strings.NewReader(many.String())); !errors.Is(err, ErrDamaged) {
 		t.Errorf("with too many entries: %v, want %v", err, ErrDamaged)
 	}
 }

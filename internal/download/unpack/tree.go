@@ -18,6 +18,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/atomicfile"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/volume"
 )
 
 var (
@@ -128,7 +129,7 @@ func removeLeftovers(root string) error {
 
 // hostError marks an error of the host that means a lack of space.
 func hostError(err error) error {
-	if full(err) && !errors.Is(err, ErrSpace) {
+	if volume.IsFull(err) && !errors.Is(err, ErrSpace) {
 		return fmt.Errorf("%w: %w", ErrSpace, err)
 	}
 	return err
@@ -138,7 +139,7 @@ func hostError(err error) error {
 func archiveError(err error) error {
 	var system syscall.Errno
 	switch {
-	case full(err):
+	case volume.IsFull(err):
 		return hostError(err)
 	case errors.Is(err, ErrArchive):
 		return err

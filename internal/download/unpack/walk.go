@@ -69,10 +69,13 @@ func (w *walk) run(ctx context.Context) error {
 	w.tasks = workers.NewQueue(several, task{folder: 0, file: -1})
 	err = workers.Run(ctx, several, func(ctx context.Context, number int) error {
 		p := &pair{
-			walk: w, number: number, buffer: make([]byte, bufferSize),
+			walk: w, number: number,
 			from: openat.Chain{Top: from, Names: w.shared}, to: openat.Chain{Top: to, Names: w.shared},
 		}
 		defer p.close()
+		if w.marks == nil {
+			p.buffer = make([]byte, bufferSize)
+		}
 		return w.tasks.Work(ctx, number, func(t task) error { return p.do(ctx, t) })
 	})
 	if err != nil {
@@ -146,7 +149,7 @@ type pair struct {
 
 	number   int // of the worker
 	from, to openat.Chain
-	buffer   []byte
+	buffer   []byte // unless nothing is read
 }
 
 func (p *pair) close() {
