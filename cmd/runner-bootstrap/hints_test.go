@@ -132,9 +132,10 @@ func TestHintForACopy(t *testing.T) {
 func TestHintForNoRoom(t *testing.T) {
 	for _, full := range volume.Full() {
 		call := &session{arguments: []string{"status"}}
-		code, hint := call.explain(fmt.Errorf("saving record: %w", full))
-		if want := "free space there, or let it be written elsewhere"; code != exitHost || hint != want {
-			t.Errorf("%v: exit code %d and %q, want %d and %q", full, code, hint, exitHost, want)
+		err := fmt.Errorf("saving record: %w", full)
+		code, hint := call.explain(err)
+		if want := "free space there, or let it be written elsewhere"; code != exitHost || hint != "" || call.toDo(err, hint) != want {
+			t.Errorf("%v: exit code %d, %q and %q, want %d and %q", full, code, hint, call.toDo(err, hint), exitHost, want)
 		}
 	}
 }
