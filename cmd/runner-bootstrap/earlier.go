@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -150,7 +151,7 @@ func earlierOf(records []instance.Record, o *scopeOptions, name string) instance
 			found = append(found, record)
 		}
 	}
-	slices.SortFunc(found, func(a, b instance.Record) int { return a.Index - b.Index }) // the first is told first
+	sort.Slice(found, func(i, j int) bool { return found[i].Index < found[j].Index }) // the first is told first
 	kinds := map[string]bool{}
 	for _, record := range found {
 		kinds[record.Template+" "+record.ScopeURL] = true

@@ -4,6 +4,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
@@ -56,7 +57,7 @@ func strangeVariables(environment []string, foldsCase bool) []strangeVariable {
 			}
 		}
 	}
-	slices.SortFunc(strange, func(a, b strangeVariable) int { return strings.Compare(a.name, b.name) })
+	sort.Slice(strange, func(i, j int) bool { return strange[i].name < strange[j].name })
 	return strange
 }
 

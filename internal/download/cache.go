@@ -9,7 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
+	"sort"
 	"strings"
 	"syscall"
 	"time"
@@ -101,7 +101,7 @@ func (c Cache) Entries() ([]Entry, error) {
 			entries = append(entries, entry)
 		}
 	}
-	slices.SortStableFunc(entries, func(a, b Entry) int { return CompareVersions(b.Version, a.Version) })
+	sort.SliceStable(entries, func(i, j int) bool { return CompareVersions(entries[i].Version, entries[j].Version) > 0 })
 	return entries, nil
 }
 

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -121,7 +121,7 @@ func (s *Store) List() ([]Record, error) {
 		}
 		records = append(records, record)
 	}
-	slices.SortFunc(records, func(a, b Record) int { return strings.Compare(a.Name, b.Name) })
+	sort.Slice(records, func(i, j int) bool { return records[i].Name < records[j].Name })
 	return records, failed
 }
 

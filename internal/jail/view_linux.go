@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -53,7 +54,9 @@ func changes(hidden, shown, own []string) []change {
 	for _, path := range shown {
 		all = append(all, change{path, false})
 	}
-	slices.SortFunc(all, func(a, b change) int { return cmp.Or(len(a.path)-len(b.path), strings.Compare(a.path, b.path)) })
+	sort.Slice(all, func(i, j int) bool {
+		return cmp.Or(len(all[i].path)-len(all[j].path), strings.Compare(all[i].path, all[j].path)) < 0
+	})
 	all = slices.Compact(all)
 	var done []change
 	for _, c := range all {

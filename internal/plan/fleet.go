@@ -2,7 +2,7 @@ package plan
 
 import (
 	"fmt"
-	"slices"
+	"sort"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 )
@@ -45,7 +45,7 @@ func Surplus(store *instance.Store, r Request, count int) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(mine, func(a, b instance.Record) int { return b.Index - a.Index })
+	sort.Slice(mine, func(i, j int) bool { return mine[i].Index > mine[j].Index })
 	var names []string
 	for _, record := range mine {
 		if record.Index > count {

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sort"
 )
 
 // Host says what is looked at.
@@ -130,10 +131,11 @@ func (h Host) Look(ctx context.Context) (Report, error) {
 		f.Path = redacted(f.Path)
 		report.Findings = append(report.Findings, f)
 	}
-	slices.SortFunc(report.Findings, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.What, b.What), cmp.Compare(a.Line, b.Line))
+	sort.Slice(report.Findings, func(i, j int) bool {
+		a, b := report.Findings[i], report.Findings[j]
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.What, b.What), cmp.Compare(a.Line, b.Line)) < 0
 	})
 	report.Findings = slices.CompactFunc(report.Findings, func(a, b Finding) bool { return a.Path == b.Path && a.What == b.What })
-	slices.SortFunc(report.NotLooked, func(a, b NotLooked) int { return cmp.Compare(a.Path, b.Path) })
+	sort.Slice(report.NotLooked, func(i, j int) bool { return report.NotLooked[i].Path < report.NotLooked[j].Path })
 	return report, nil
 }

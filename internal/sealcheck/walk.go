@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 
@@ -66,7 +67,7 @@ func (l *look) closed(path, kind string) {
 // someArchives are the first of them, by path, and how many more there are.
 func (l *look) someArchives() []NotLooked {
 	const most = 20
-	slices.SortFunc(l.archives, func(a, b NotLooked) int { return strings.Compare(a.Path, b.Path) })
+	sort.Slice(l.archives, func(i, j int) bool { return l.archives[i].Path < l.archives[j].Path })
 	if len(l.archives) <= most {
 		return l.archives
 	}

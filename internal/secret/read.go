@@ -113,6 +113,8 @@ func otherThanToken(text string) string {
 		return "encrypted, and has to be decrypted first"
 	case strings.HasPrefix(text, "$") || strings.HasPrefix(text, "<") || strings.HasPrefix(text, "%") && strings.HasSuffix(text, "%"):
 		return "the name of a variable or a placeholder, and no value"
+	case assignment.MatchString(text): // one was taken away already
+		return "a variable that is given another one, of which the token alone is wanted"
 	case placeholderWord(lower):
 		return fmt.Sprintf("the word %.100q, which stands for none", text)
 	case strings.HasSuffix(text, `\n`) || strings.HasSuffix(text, `\r`):
