@@ -198,7 +198,9 @@ func (e Entry) stampFirst(manifest *unpack.Manifest) {
 	if os.Geteuid() != 0 {
 		return // only root shares them
 	}
-	if known, err := manifest.Mark(context.Background(), e.tree()); err == nil {
+	if made := manifest.Made(); made != nil {
+		e.note(made)
+	} else if known, err := manifest.Mark(context.Background(), e.tree()); err == nil {
 		e.note(known)
 	}
 }

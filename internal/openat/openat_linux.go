@@ -155,6 +155,12 @@ func LinksStay(d *Dir) bool {
 	return err == nil && st.Type != unix.OVERLAYFS_SUPER_MAGIC
 }
 
+// Known is what a file is known by: its number, and when it was last changed (ctime). Both are zero on other systems.
+func Known(d *Dir, name string) (inode uint64, changed int64, err error) {
+	status, err := d.Status(name)
+	return status.Inode, status.Changed, err
+}
+
 // Changed is when the directory was last changed, as [Status.Changed] is of what is in it.
 func Changed(d *Dir) (int64, error) {
 	status, err := (&File{d.fd}).Status()

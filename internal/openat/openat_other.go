@@ -93,6 +93,9 @@ func (d *Dir) Link(string, *Dir, string) error { return errors.ErrUnsupported }
 // LinksStay does not matter where there are none.
 func LinksStay(*Dir) bool { return false }
 
+// Known is nothing here.
+func Known(*Dir, string) (inode uint64, changed int64, err error) { return 0, 0, nil }
+
 // Changed is not told here.
 func Changed(*Dir) (int64, error) { return 0, nil }
 

@@ -275,7 +275,7 @@ func (b *builder) newHand() *hand { return &hand{chain: openat.Chain{Top: b.dir}
 
 func (h *hand) close() { h.chain.Close() }
 
-// file writes one file, and its size and checksum into e. It reads source to its
+// file writes one file, and its checksum and what it is known by into e. It reads source to its
 // end, which must come after e.size bytes.
 func (h *hand) file(ctx context.Context, e *entry, source io.Reader) error {
 	dir, base := split(e.path)
@@ -298,7 +298,8 @@ func (h *hand) file(ctx context.Context, e *entry, source io.Reader) error {
 	if err := parent.Touch(base, time.Unix(e.mtime, 0)); err != nil {
 		return fmt.Errorf("setting the time of %q: %w", e.path, err)
 	}
-	return nil
+	e.inode, e.changed, err = openat.Known(parent, base)
+	return err
 }
 
 func (h *hand) content(ctx context.Context, e *entry, file *openat.File, source io.Reader) error {

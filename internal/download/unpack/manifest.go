@@ -48,6 +48,20 @@ func (m *Manifest) marks() stamp.Stamp {
 	return marks
 }
 
+// Made is what the files are known by that this process has unpacked, as [Manifest.Mark] would find them now; nil where that
+// is not known: a manifest that was read, files that got other names, and systems on which files are known by nothing.
+func (m *Manifest) Made() stamp.Stamp {
+	made := make(stamp.Stamp, len(m.entries))
+	for i := range m.entries {
+		e := &m.entries[i]
+		if e.kind == aHardLink || e.kind == aFile && e.inode == 0 {
+			return nil
+		}
+		made[i] = stamp.At(e.inode, e.changed)
+	}
+	return made
+}
+
 // The kinds of entries, as they are written.
 const (
 	aFile     = 'f'
@@ -64,6 +78,10 @@ type entry struct {
 	crc    uint32
 	mode   uint16 // permission bits
 	kind   byte
+
+	// What a file is known by that was made this moment.
+	inode   uint64
+	changed int64
 }
 
 func (e *entry) perm() fs.FileMode { return fs.FileMode(e.mode) }

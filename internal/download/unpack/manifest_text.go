@@ -33,35 +33,24 @@ const (
 
 // WriteTo writes the manifest as text, in few calls of w. It implements
 // io.WriterTo.
-func (m *Manifest) WriteTo(w io.Writer) (int64, error) {
-	out := &counting{writer: w}
-	buffered := bufio.NewWriterSize(out, 64<<10)
-	castagnoli := crc32.MakeTable(crc32.Castagnoli)
+func (m *Manifest) WriteTo(w io.Writer) (total int64, err error) {
+	buffered := bufio.NewWriterSize(w, 64<<10)
+	castagnoli, crc := crc32.MakeTable(crc32.Castagnoli), uint32(0)
+	write := func(line []byte) {
+		n, _ := buffered.Write(line) // a bufio.Writer keeps its first error
+		total, crc = total+int64(n), crc32.Update(crc, castagnoli, line)
+	}
 	line := append(make([]byte, 0, 512), schema+"\n"...)
-	crc := crc32.Update(0, castagnoli, line)
-	// A bufio.Writer keeps its first error.
-	_, _ = buffered.Write(line)
+	write(line)
 	for i := range m.entries {
 		line = m.entries[i].append(line[:0])
-		crc = crc32.Update(crc, castagnoli, line)
-		_, _ = buffered.Write(line)
+		write(line)
 	}
-	_, _ = fmt.Fprintf(buffered, "end %d %08x\n", len(m.entries), crc)
+	write(fmt.Appendf(line[:0], "end %d %08x\n", len(m.entries), crc))
 	if err := buffered.Flush(); err != nil {
-		return out.total, fmt.Errorf("writing the manifest: %w", hostError(err))
+		return total - int64(buffered.Buffered()), fmt.Errorf("writing the manifest: %w", hostError(err))
 	}
-	return out.total, nil
-}
-
-type counting struct {
-	writer io.Writer
-	total  int64
-}
-
-func (c *counting) Write(p []byte) (int, error) {
-	n, err := c.writer.Write(p)
-	c.total += int64(n)
-	return n, err
+	return total, nil
 }
 
 // append adds the line of e.

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 )
 
 const nobody = 65534
@@ -206,5 +208,29 @@ func TestCloneForAGroup(t *testing.T) {
 	}
 	if err := unix.Stat(filepath.Join(to, "run.sh"), &st); err != nil || st.Uid != 0 || st.Gid != 0 || st.Nlink != 1 {
 		t.Errorf("run.sh belongs to %d:%d and has %d names, %v", st.Uid, st.Gid, st.Nlink, err)
+	}
+}
+
+// TestMade: what was unpacked is known without another look, and what was read, or has two names, is not.
+func TestMade(t *testing.T) {
+	t.Parallel()
+	dir, m := unpacked(t, packed(t, githubtest.ArchiveSpec{Padding: 300_000, Extra: []githubtest.Entry{{Name: "./externals/link", Type: '2', Link: "node20"}}}))
+	found, err := m.Mark(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made := m.Made(); !made.Fits(found) {
+		t.Errorf("it is known as %v, and found as %v", made, found)
+	}
+	read, err := ReadManifest(strings.NewReader(textOf(t, m)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made := read.Made(); made != nil {
+		t.Errorf("what was read is known as %v", made)
+	}
+	_, linked := unpacked(t, small(t))
+	if made := linked.Made(); made != nil {
+		t.Errorf("what has two names is known as %v", made)
 	}
 }

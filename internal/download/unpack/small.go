@@ -48,8 +48,10 @@ type smallJob struct {
 }
 
 type smallSum struct {
-	index int
-	crc   uint32
+	index   int
+	crc     uint32
+	inode   uint64
+	changed int64
 }
 
 func (b *builder) startSmall(ctx context.Context) {
@@ -88,7 +90,8 @@ func (s *smallWriter) done(b *batch, err error) {
 		s.err = err
 	}
 	for i := range b.files {
-		s.sums = append(s.sums, smallSum{b.files[i].index, b.files[i].entry.crc})
+		e := &b.files[i].entry
+		s.sums = append(s.sums, smallSum{b.files[i].index, e.crc, e.inode, e.changed})
 	}
 	s.mu.Unlock()
 	b.files, b.data = b.files[:0], b.data[:0]
@@ -141,7 +144,8 @@ func (s *smallWriter) wait() error {
 	s.flush()
 	s.open.Wait()
 	for _, sum := range s.sums {
-		s.builder.entries[sum.index].crc = sum.crc
+		e := &s.builder.entries[sum.index]
+		e.crc, e.inode, e.changed = sum.crc, sum.inode, sum.changed
 	}
 	s.sums = s.sums[:0]
 	return s.err
