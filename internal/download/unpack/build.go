@@ -298,8 +298,10 @@ func (h *hand) file(ctx context.Context, e *entry, source io.Reader) error {
 	if err := parent.Touch(base, time.Unix(e.mtime, 0)); err != nil {
 		return fmt.Errorf("setting the time of %q: %w", e.path, err)
 	}
-	e.inode, e.changed, err = openat.Known(parent, base)
-	return err
+	if e.inode, e.changed, err = openat.Known(parent, base); err != nil {
+		return fmt.Errorf("looking at %q: %w", e.path, err)
+	}
+	return nil
 }
 
 func (h *hand) content(ctx context.Context, e *entry, file *openat.File, source io.Reader) error {

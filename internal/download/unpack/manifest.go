@@ -160,15 +160,9 @@ type folder struct {
 // folders lists the directories, each after the one that it is in; "." is the
 // first. Places has for a directory's entry where it is in the list.
 func (m *Manifest) folders() (list []folder, places []int32) {
-	places = make([]int32, len(m.entries))
-	parents, count := make([]int32, len(m.entries)), 1
-	for i := range m.entries {
-		if m.entries[i].kind == aDir {
-			count++
-		}
-	}
-	list = append(make([]folder, 0, count), folder{path: "."})
-	open, kids := []int32{0}, make([]int32, count) // the directories that the last entry is in
+	list, places = []folder{{path: "."}}, make([]int32, len(m.entries))
+	parents, kids := make([]int32, len(m.entries)), []int32{0}
+	open := []int32{0} // the directories that the last entry is in
 	for i := range m.entries {
 		e := &m.entries[i]
 		for dir := above(e.path); list[open[len(open)-1]].path != dir; {
@@ -179,7 +173,7 @@ func (m *Manifest) folders() (list []folder, places []int32) {
 		if e.kind == aDir {
 			places[i] = int32(len(list) & 0x7fffffff) // there are 200,000 at most
 			open = append(open, places[i])
-			list = append(list, folder{path: e.path})
+			list, kids = append(list, folder{path: e.path}), append(kids, 0)
 		}
 	}
 	all := make([]int32, len(m.entries))

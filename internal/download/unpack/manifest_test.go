@@ -28,10 +28,7 @@ func textOf(t testing.TB, m *Manifest) string {
 
 // sealed puts the first and the last line around others.
 func sealed(lines ...string) string {
-	text := schema + "\n"
-	for _, line := range lines {
-		text += line + "\n"
-	}
+	text := strings.Join(append([]string{schema}, lines...), "\n") + "\n"
 	crc := crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli))
 	return fmt.Sprintf("%send %d %08x\n", text, len(lines), crc)
 }
@@ -287,4 +284,27 @@ func FuzzManifest(f *testing.F) {
 			t.Errorf("%d folders in %d entries", len(folders), len(m.entries))
 		}
 	})
+}
+
+// What is long is read by several at a time: the whole is the same, and each part is looked at.
+func TestLongManifest(t *testing.T) {
+	t.Parallel()
+	lines := []string{`d 755 "a"`}
+	for i := range 9_000 {
+		lines = append(lines, fmt.Sprintf(`f 644 %d 7 %08x "a/%05d"`, i, i, i))
+	}
+	text := sealed(lines...)
+	m, err := ReadManifest(strings.NewReader(text))
+	if err != nil || textOf(t, m) != text || m.Files() != 9_000 {
+		t.Fatalf("it is read as another one, %v", err)
+	}
+	for _, at := range []int{1, 4_500, 9_000} {
+		for name, line := range map[string]string{"no entry": "x", "an entry twice": lines[at-1], "one written in another way": strings.Replace(lines[at], "644", "0644", 1)} {
+			bad := slices.Clone(lines)
+			bad[at] = line
+			if _, err := ReadManifest(strings.NewReader(sealed(bad...))); !errors.Is(err, ErrDamaged) {
+				t.Errorf("with %s in line %d: %v, want %v", name, at, err, ErrDamaged)
+			}
+		}
+	}
 }

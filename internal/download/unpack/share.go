@@ -60,7 +60,8 @@ var ErrStale = errors.New("the files are not those of the stamp")
 // Share is [Clone] for a tree whose files are those of from themselves, under second names, and for an owner that is
 // [Owner.Sticky]. Each file must be what the stamp says ([ErrStale]), and as the manifest has it ([ErrDamaged]) in all that
 // [Manifest.Mark] looks at; none is read. It returns what the files are known by afterwards: a second name is a change, and
-// was made while this ran, so nobody else may change them meanwhile. Where files can have none in that place, it is [errors.ErrUnsupported]. After a failure the stamp may be stale.
+// was made while this ran, so nobody else may change them meanwhile. Where files can have none in that place, it is
+// [errors.ErrUnsupported]. After a failure the stamp may be stale.
 func Share(ctx context.Context, from string, m *Manifest, noted stamp.Stamp, to string, owner Owner) (stamp.Stamp, error) {
 	if len(noted) != len(m.entries) {
 		return nil, fmt.Errorf("sharing the runner's files: %w", ErrStale)
