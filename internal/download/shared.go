@@ -33,7 +33,7 @@ const (
 	stampFile = "stamp"
 	stampLock = "stamp.lock"
 	ownStamp  = ".stamp" // in a root of copies, which are known by it
-	maxStamp  = 8 << 20  // a real one has 200 kB
+	maxStamp  = 4 << 20  // a real one has 100 kB
 )
 
 func (e Entry) tree() string { return filepath.Join(e.Dir, treeDir) }

@@ -34,19 +34,28 @@ var ErrFormat = errors.New("no whole stamp")
 
 const (
 	magic  = "runner-bootstrap stamp 2\n"
-	each   = 24 // bytes of a mark
-	summed = 4  // bytes of the checksum at the end
+	summed = 4 // bytes of the checksum at the end
 )
 
-// Text writes the stamp down.
+// What stands before a mark.
+const (
+	noFile = iota
+	aFile
+)
+
+// Text writes the stamp down. The numbers of most files follow each other, and most were changed at a time: each mark has how far
+// it is from the one before.
 func (s Stamp) Text() []byte {
-	text := make([]byte, 0, len(magic)+len(s)*each+summed)
-	text = append(text, magic...)
+	text := append(make([]byte, 0, len(magic)+len(s)*8+summed), magic...)
+	var last Mark
 	for _, mark := range s {
-		text = binary.LittleEndian.AppendUint64(text, mark.Inode)
-		for _, moment := range []int64{mark.Since, mark.Till} {
-			text = binary.LittleEndian.AppendUint64(text, uint64(moment)) //nolint:gosec // read back as it is written
+		if mark == (Mark{}) {
+			text = append(text, noFile)
+			continue
 		}
+		text = binary.AppendVarint(append(text, aFile), int64(mark.Inode-last.Inode)) //nolint:gosec // read back as it is written
+		text = binary.AppendVarint(binary.AppendVarint(text, mark.Since-last.Since), mark.Till-mark.Since)
+		last = mark
 	}
 	return binary.LittleEndian.AppendUint32(text, crc32.ChecksumIEEE(text))
 }
@@ -54,17 +63,31 @@ func (s Stamp) Text() []byte {
 // Parse reads what Text wrote; [ErrFormat] for anything else, such as what a power cut has left.
 func Parse(text []byte) (Stamp, error) {
 	marks, found := bytes.CutPrefix(text, []byte(magic))
-	if !found || len(marks) < summed || (len(marks)-summed)%each != 0 {
-		return nil, fmt.Errorf("reading %d bytes: %w", len(text), ErrFormat)
-	}
 	end := len(marks) - summed
-	if binary.LittleEndian.Uint32(marks[end:]) != crc32.ChecksumIEEE(text[:len(text)-summed]) {
+	if !found || end < 0 || binary.LittleEndian.Uint32(marks[end:]) != crc32.ChecksumIEEE(text[:len(text)-summed]) {
 		return nil, fmt.Errorf("reading %d bytes: %w", len(text), ErrFormat)
 	}
-	s := make(Stamp, 0, end/each)
-	for mark := range slices.Chunk(marks[:end], each) {
-		moment := func(at int) int64 { return int64(binary.LittleEndian.Uint64(mark[at:])) } //nolint:gosec // as it was written
-		s = append(s, Mark{Inode: binary.LittleEndian.Uint64(mark), Since: moment(8), Till: moment(16)})
+	s := make(Stamp, 0, end/4)
+	var last Mark
+	for marks = marks[:end]; len(marks) > 0; {
+		kind := marks[0]
+		marks = marks[1:]
+		if kind == noFile {
+			s = append(s, Mark{})
+			continue
+		}
+		var numbers [3]int64
+		for i := range numbers {
+			number, n := binary.Varint(marks)
+			if n <= 0 || kind != aFile {
+				return nil, fmt.Errorf("reading mark %d: %w", len(s), ErrFormat)
+			}
+			numbers[i], marks = number, marks[n:]
+		}
+		last.Inode += uint64(numbers[0]) //nolint:gosec // as it was written
+		last.Since += numbers[1]
+		last.Till = last.Since + numbers[2]
+		s = append(s, last)
 	}
 	return s, nil
 }

@@ -1,14 +1,16 @@
 package stamp
 
 import (
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"slices"
 	"testing"
 )
 
 func TestText(t *testing.T) {
 	t.Parallel()
-	for _, s := range []Stamp{{}, {At(1, -1)}, {At(1<<63, 1<<62), {}, {Inode: 7, Since: 1764525600123456789, Till: 1764525600123456799}}} {
+	for _, s := range []Stamp{{}, {At(1, -1)}, {At(1<<63, 1<<62), {}, At(1<<64-1, -1<<63), {}, {}, {Inode: 7, Since: 1764525600123456789, Till: 1764525600123456799}}} {
 		text := s.Text()
 		got, err := Parse(text)
 		if err != nil || len(got) != len(s) || len(s) > 0 && !slices.Equal(got, s) {
@@ -23,6 +25,21 @@ func TestText(t *testing.T) {
 			if got, err := Parse(text[:i]); !errors.Is(err, ErrFormat) {
 				t.Fatalf("%v cut to %d bytes: %v, %v", s, i, got, err)
 			}
+		}
+	}
+}
+
+// A text whose checksum is right, and which is none of ours.
+func TestForeignText(t *testing.T) {
+	t.Parallel()
+	for name, marks := range map[string][]byte{
+		"another kind": {2, 2, 2, 2}, "no numbers": {1}, "two numbers": {1, 2, 2}, "half a number": {1, 2, 2, 0x80},
+		"a number that is too long": {1, 2, 2, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1},
+	} {
+		text := append([]byte(magic), marks...)
+		text = binary.LittleEndian.AppendUint32(text, crc32.ChecksumIEEE(text))
+		if got, err := Parse(text); !errors.Is(err, ErrFormat) {
+			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}
 }
