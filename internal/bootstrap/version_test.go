@@ -42,8 +42,9 @@ type teller struct {
 	mu    sync.Mutex
 	state instance.State
 	told  []control.Command
-	// does is what it does when it is told so.
-	does func()
+	// does is what it does when it is told so, beside the answer.
+	does  func()
+	doing sync.WaitGroup
 }
 
 func (a *teller) State() control.State {
@@ -56,7 +57,7 @@ func (a *teller) Do(command control.Command) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.told = append(a.told, command); a.does != nil {
-		go a.does()
+		a.doing.Go(a.does)
 	}
 }
 
@@ -170,6 +171,7 @@ func TestExchange(t *testing.T) {
 			if c.does != nil {
 				agent := &teller{t: t, store: w.store, state: c.state}
 				agent.does = func() { c.does(w, agent) }
+				defer agent.doing.Wait()
 				w.answers(agent)
 			}
 			w.manager.start = c.start

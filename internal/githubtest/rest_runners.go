@@ -202,7 +202,7 @@ func generateJIT(c *call) answer {
 	if c.s.runnerNamed(c.scope, req.Name) != nil {
 		return refuse(http.StatusConflict, "Already exists - A runner with the name "+req.Name+" already exists.")
 	}
-	key, err := c.s.jitKey()
+	key, err := runnerKey()
 	if err != nil {
 		return refuse(http.StatusInternalServerError, err.Error())
 	}

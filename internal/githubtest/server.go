@@ -5,7 +5,6 @@ package githubtest
 import (
 	"cmp"
 	"context"
-	"crypto/rsa"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -60,7 +59,6 @@ type Server struct {
 	jobTTL     time.Duration
 	closed     chan struct{}
 	closeOnce  sync.Once
-	jitKey     func() (*rsa.PrivateKey, error)
 	limits     *limiter // nil: none
 
 	mu      sync.Mutex
@@ -124,7 +122,6 @@ func Start(cfg Config) (*Server, error) {
 		jobTTL:     cfg.JobTTL,
 		closed:     make(chan struct{}),
 		changed:    make(chan struct{}),
-		jitKey:     sync.OnceValues(generateKey),
 		limits:     newLimiter(cfg.Limits),
 	}
 	if cfg.TLS != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -119,10 +120,12 @@ func newGUID() string {
 	return fmt.Sprintf("%s-%s-%s-%s-%s", h[:8], h[8:12], h[12:16], h[16:20], h[20:])
 }
 
-func generateKey() (*rsa.PrivateKey, error) {
+// runnerKey is the key of every runner of a process that is configured just in time: making one takes as long as all the
+// rest of a test, and nobody compares two of them.
+var runnerKey = sync.OnceValues(func() (*rsa.PrivateKey, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return nil, fmt.Errorf("generating a runner key: %w", err)
 	}
 	return key, nil
-}
+})
