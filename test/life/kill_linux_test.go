@@ -326,7 +326,12 @@ func (l *life) strike(s step, whom target) {
 	if len(pids) == 0 {
 		l.note("nobody to kill")
 	}
-	// GitHub frees the session of a listener that is gone after minutes.
+	// GitHub frees the session of a listener that is gone after minutes. What a killed one has asked for may still be on its
+	// way, and open a session that belongs to nobody.
+	for range 5 {
+		l.server.DropSessions(runnerName)
+		time.Sleep(40 * time.Millisecond)
+	}
 	l.server.DropSessions(runnerName)
 }
 
