@@ -122,6 +122,8 @@ func newGUID() string {
 
 // runnerKey is the key of every runner of a process that is configured just in time: making one takes as long as all the
 // rest of a test, and nobody compares two of them.
+//
+//nolint:gochecknoglobals // it is as random as one of each runner's own
 var runnerKey = sync.OnceValues(func() (*rsa.PrivateKey, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
