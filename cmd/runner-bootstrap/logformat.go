@@ -6,8 +6,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-
-	"github.com/runner-bootstrap/runner-bootstrap/internal/svc/systemd"
 )
 
 // The forms of what is written to standard error: the values of --log-format.
@@ -30,7 +28,7 @@ func formatOf(format string, out io.Writer) string {
 	if format != formatAuto {
 		return format
 	}
-	if file, ok := out.(*os.File); ok && systemd.JournalOf(file, os.Getenv("JOURNAL_STREAM")) != "" {
+	if journalOf(out) != "" {
 		return formatJournal
 	}
 	return formatLines

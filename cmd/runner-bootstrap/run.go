@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -79,10 +78,10 @@ func superviseUntilTold(ctx context.Context, call *session, o *runOptions, contr
 	return keeps.Run(ctx, name)
 }
 
-// ownLog has a service of Windows write its log into a file: nothing there takes its output. Such a service has the name of its runner.
+// ownLog has this process write its log into a file if nothing takes its output, as with a service of Windows. Such a service has the name of its runner.
 // It is written to until the end of this process, and so never closed.
 func ownLog(call *session, o *runOptions) error {
-	if !startedByWindows() {
+	if !startedBy().mute {
 		return nil
 	}
 	dir, err := o.place.absolute()
@@ -130,12 +129,12 @@ func prepareAgent(ctx context.Context, call *session, o *runOptions) (keeps *age
 	}
 	warnOfReaders(host.Log, record.Source.MirrorHeaders, record.WebhookSecret)
 	host.Fetcher.Mirror = mirrorHeaders(record.Source.MirrorHeaders)
-	manager, watchdog := serviceManager()
+	starter := startedBy()
 	return &agent.Agent{
 		Store: host.Store, Fetcher: host.Fetcher, Log: host.Log, Connect: host.Connect, Anonymous: host.Anonymous,
 		Roots: host.Roots, UserAgent: host.UserAgent, Version: versionText(), Environment: host.Environment,
 		Socket: control.Place(host.Paths.Control, record.Name), Paths: host.Paths,
-		Managed: managed(manager), Manager: manager, Watchdog: watchdog,
+		Managed: starter.managed, Manager: starter.manager, Watchdog: starter.watchdog,
 		Machine: host.Machine,
 	}, record.Name, nil
 }
@@ -144,11 +143,7 @@ func prepareAgent(ctx context.Context, call *session, o *runOptions) (keeps *age
 // that is stopped, the other end of a pipe. A job is worth more than its log.
 func outliveReader(call *session, o callOptions) {
 	ignoreBrokenPipe()
-	journal := ""
-	if file, ok := call.err.(*os.File); ok {
-		journal = systemd.JournalOf(file, os.Getenv("JOURNAL_STREAM"))
-	}
-	call.err = systemd.NewLasting(call.err, journal, func(lost int) []byte {
+	call.err = systemd.NewLasting(call.err, journalOf(call.err), func(lost int) []byte {
 		var text bytes.Buffer
 		newConsole(&text, o).log.Warn("lines of this log could not be written, and are lost", "lines", lost)
 		return text.Bytes()
@@ -170,7 +165,7 @@ func recordToRun(ctx context.Context, call *session, o *runOptions) (instance.Re
 		return instance.Record{}, fmt.Errorf("supervising: %w", instance.ErrUnknown)
 	}
 	record, err := store.Load(name)
-	if manager, _ := serviceManager(); !errors.Is(err, instance.ErrUnknown) || !managed(manager) {
+	if !errors.Is(err, instance.ErrUnknown) || !startedBy().managed {
 		return record, err
 	}
 	call.console.log.Warn("cannot find the runner's record yet, waiting for it", "runner", name, "reason", err.Error())
@@ -190,13 +185,4 @@ func restoreEnvironment(variables []string) error {
 		}
 	}
 	return nil
-}
-
-// managed tells whether a service manager has started this process.
-func managed(manager *systemd.Notifier) bool { return manager.Listens() || startedByWindows() }
-
-// serviceManager is who started this process, as its environment says, and how often
-// it wants to hear anything; zero if not at all.
-func serviceManager() (manager *systemd.Notifier, watchdog time.Duration) {
-	return systemd.NewNotifier(os.Getenv("NOTIFY_SOCKET")), systemd.WatchdogInterval(os.Getenv("WATCHDOG_USEC"), os.Getenv("WATCHDOG_PID"))
 }

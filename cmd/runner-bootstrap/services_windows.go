@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc/scm"
@@ -13,9 +14,9 @@ func servicesAvailable() error { return nil }
 // jobsApart is true: jobs run in a service of their own.
 func jobsApart(context.Context) bool { return true }
 
-func describeService(unit svc.Unit) (*scm.Service, error) { return scm.New(unit) }
+func describeService(unit svc.Unit) (hostService, error) { return scm.New(unit) }
 
-func serviceNamed(name string) (*scm.Service, error) { return scm.Named(name) }
+func serviceNamed(name string) (hostService, error) { return scm.Named(name) }
 
 // asService runs body, and answers for it to the service manager if that has started this process.
 func asService(
@@ -24,4 +25,19 @@ func asService(
 	return scm.Managed(ctx, final, body)
 }
 
-func startedByWindows() bool { return scm.Started() }
+// startedBy asks Windows who has started this process.
+func startedBy() starter {
+	started := scm.Started()
+	return starter{managed: started, mute: started, manager: unheard{}}
+}
+
+// unheard is the service manager of Windows: asService tells it all that it takes in, which is no text of ours.
+type unheard struct{}
+
+func (unheard) Ready(string) error    { return nil }
+func (unheard) Status(string) error   { return nil }
+func (unheard) Stopping(string) error { return nil }
+func (unheard) Watchdog() error       { return nil }
+
+// journalOf is empty: Windows has no journal.
+func journalOf(io.Writer) string { return "" }

@@ -15,7 +15,6 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/jail"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/svc/systemd"
 )
 
 // reporter is who is told what a runner does: status by its report, the service
@@ -23,7 +22,7 @@ import (
 type reporter struct {
 	store   *instance.Store
 	record  instance.Record
-	manager *systemd.Notifier
+	manager ServiceManager
 	log     *slog.Logger
 	webhook *health.Webhook // nil without one
 	jail    instance.Confinement
@@ -121,7 +120,7 @@ func (o *reporter) takeCharge() {
 	o.try("cannot tell the service manager", o.manager.Ready("starting"))
 }
 
-// tellManager says to systemd what the listener does.
+// tellManager says to the service manager what the listener does.
 func (o *reporter) tellManager(c supervise.Change) {
 	status := string(c.Shown())
 	for _, part := range []struct{ before, text string }{{" on ", c.Job}, {": ", why(c)}} {

@@ -21,7 +21,6 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/reaper"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
-	"github.com/runner-bootstrap/runner-bootstrap/internal/svc/systemd"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/writable"
 )
 
@@ -53,7 +52,7 @@ type Agent struct {
 	Managed bool
 	// Manager is told how the runner is; Watchdog is how often it wants to hear
 	// anything, zero if not at all.
-	Manager  *systemd.Notifier
+	Manager  ServiceManager
 	Watchdog time.Duration
 	// Machine knows whether the runner is this machine's.
 	Machine machine.Witness

@@ -88,6 +88,8 @@ func importExamples() []example {
 		{arrows, "the simulator in a test", map[string]string{"internal/svc/a_test.go": file(m + "internal/githubtest")}, ""},
 		{arrows, "a name that only begins like ours", map[string]string{"internal/svc/a.go": file("example.org/module")}, ""},
 		{arrows, "up", map[string]string{"internal/github/a.go": file(m + "internal/bootstrap")}, "internal/github may not import internal/bootstrap"},
+		{arrows, "what tests alone may", map[string]string{"internal/plan/a_test.go": file(m + "internal/transport")}, ""},
+		{arrows, "what tests alone may, from elsewhere", map[string]string{"internal/plan/a.go": file(m + "internal/transport")}, "internal/plan may not import internal/transport"},
 		{arrows, "up from a test", map[string]string{"internal/github/a_test.go": file(m + "internal/bootstrap")}, "internal/github may not import internal/bootstrap"},
 		{arrows, "sideways", map[string]string{"internal/download/a.go": file(m + "internal/account")}, "internal/download may not import internal/account"},
 		{arrows, "a leaf", map[string]string{"internal/transport/a.go": file(m + "internal/instance")}, "internal/transport may not import internal/instance"},
