@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -17,6 +20,10 @@ import (
 func TestMain(m *testing.M) {
 	if code, first := jail.First(os.Args); first {
 		os.Exit(code)
+	}
+	// Most of a script is waiting: more of them at once than there are processors, unless the command line says how many.
+	if err := flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0))); err != nil {
+		panic(err)
 	}
 	testscript.Main(m, map[string]func(){"runner-bootstrap": recordedMain})
 }

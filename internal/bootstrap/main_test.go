@@ -88,10 +88,10 @@ func TestMain(m *testing.M) {
 		}
 		return build(filepath.Join(dir, "whole"), listener)
 	})
-	if flag.Parse(); err == nil {
-		err = moreAtOnce()
+	if err == nil { // most of a test is waiting, for the disk and for programs that it starts; the command line has the last word
+		err = flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0)))
 	}
-	if err == nil {
+	if flag.Parse(); err == nil {
 		begin := sync.WaitGroup{}
 		if flag.Lookup("test.run").Value.String() == "" {
 			begin.Go(func() { _, _ = whole() }) // the first test that wants it hears of a failure
@@ -108,16 +108,6 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 	}
 	os.Exit(code)
-}
-
-// moreAtOnce runs more tests at once than there are processors, unless it was said how many: most of a test is waiting, for
-// the disk and for programs that it starts.
-func moreAtOnce() error {
-	atOnce := flag.Lookup("test.parallel").Value
-	if atOnce.String() != strconv.Itoa(runtime.GOMAXPROCS(0)) {
-		return nil
-	}
-	return atOnce.Set(strconv.Itoa(3 * runtime.GOMAXPROCS(0)))
 }
 
 // roomsLeft fails if a room is left beside one of the caches when all tests are over.

@@ -17,6 +17,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/acl"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/transfer"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack/naming"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/volume"
 )
@@ -318,14 +319,14 @@ func (a Asset) prove(archive *hashing) error {
 }
 
 // names is how strictly the names in a platform's archives are looked at.
-func names(platform Platform) unpack.Names {
+func names(platform Platform) naming.Rules {
 	switch platform.OS {
 	case "win":
-		return unpack.Windows
+		return naming.Windows
 	case "osx":
-		return unpack.Fold
+		return naming.Fold
 	default:
-		return unpack.Unix
+		return naming.Unix
 	}
 }
 

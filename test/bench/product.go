@@ -13,6 +13,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack/naming"
 )
 
 // product is the runner-bootstrap that is measured.
@@ -95,6 +96,6 @@ func cloneCommand(ctx context.Context, args []string) error {
 
 // productUnzip unpacks an archive as the program does on Windows.
 func productUnzip(ctx context.Context, archive io.ReaderAt, size int64, dir string, workers int) error {
-	_, err := unpack.Zip(ctx, archive, size, dir, unpack.Windows, workers)
+	_, err := unpack.Zip(ctx, archive, size, dir, naming.Windows, workers)
 	return err
 }

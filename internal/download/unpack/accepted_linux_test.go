@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack/naming"
 )
 
 // inFolder runs a script of a shell in a folder with the files of a runner, a link and a hard link, and returns what it has
@@ -104,7 +106,7 @@ func TestTakesWhatTarTakes(t *testing.T) {
 				t.Errorf("tar: %v: %s", tarErr, text)
 			}
 			dir := emptyDir(t)
-			m, err := Tar(context.Background(), bytes.NewReader(data), dir, Unix, Later)
+			m, err := Tar(context.Background(), bytes.NewReader(data), dir, naming.Unix, Later)
 			wantCanary(t, dir)
 			if (err == nil) != c.taken {
 				t.Fatalf("unpacking: %v, tar: %v: %s", err, tarErr, text)
@@ -162,7 +164,7 @@ end`
 			if _, err := os.Stat(filepath.Join(want, "config.cmd")); err != nil {
 				t.Fatalf("unzip: %v: %s", unzipErr, text)
 			}
-			dir, m, err := unzipped(t, data, Windows)
+			dir, m, err := unzipped(t, data, naming.Windows)
 			if err != nil {
 				t.Fatalf("unpacking: %v, unzip: %v: %s", err, unzipErr, text)
 			}

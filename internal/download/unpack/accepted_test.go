@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack/naming"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 )
 
@@ -24,14 +25,14 @@ func again(t *testing.T, times int, entries ...githubtest.Entry) []byte {
 // TestReplacingIsBounded: what is listed again and again takes no more time than so many entries.
 func TestReplacingIsBounded(t *testing.T) {
 	t.Parallel()
-	if _, err := Tar(t.Context(), bytes.NewReader(again(t, 3000, githubtest.Entry{Name: "./x", Body: "x"})), emptyDir(t), Unix, Later); err != nil {
+	if _, err := Tar(t.Context(), bytes.NewReader(again(t, 3000, githubtest.Entry{Name: "./x", Body: "x"})), emptyDir(t), naming.Unix, Later); err != nil {
 		t.Error(err)
 	}
 	links := []githubtest.Entry{{Name: "./x", Body: "x"}, {Name: "./y", Type: tar.TypeLink, Link: "x"}}
-	if _, err := Tar(t.Context(), bytes.NewReader(again(t, 900, links...)), emptyDir(t), Unix, Later); err != nil {
+	if _, err := Tar(t.Context(), bytes.NewReader(again(t, 900, links...)), emptyDir(t), naming.Unix, Later); err != nil {
 		t.Error(err)
 	}
-	_, err := Tar(t.Context(), bytes.NewReader(again(t, 1100, links...)), emptyDir(t), Unix, Later)
+	_, err := Tar(t.Context(), bytes.NewReader(again(t, 1100, links...)), emptyDir(t), naming.Unix, Later)
 	if !errors.Is(err, ErrArchive) || !strings.Contains(err.Error(), "with several names") {
 		t.Errorf("%v, want ErrArchive", err)
 	}
@@ -40,7 +41,7 @@ func TestReplacingIsBounded(t *testing.T) {
 // TestOtherCaseReplacesNothing: where case does not count, a name in another case is another one.
 func TestOtherCaseReplacesNothing(t *testing.T) {
 	t.Parallel()
-	for _, names := range []Names{Fold, Windows} {
+	for _, names := range []naming.Rules{naming.Fold, naming.Windows} {
 		for _, second := range []githubtest.Entry{{Name: "./RUN.sh", Body: "x"}, {Name: "./Run.sh", Type: tar.TypeSymlink, Link: "bin"}} {
 			_, err := Tar(t.Context(), bytes.NewReader(packed(t, githubtest.ArchiveSpec{Extra: []githubtest.Entry{second}})), emptyDir(t), names, Later)
 			if !errors.Is(err, ErrArchive) || !strings.Contains(err.Error(), "would replace") {
@@ -77,7 +78,7 @@ func FuzzTar(f *testing.F) {
 			t.Fatal(err)
 		}
 		dir := emptyDir(t)
-		m, err := Tar(t.Context(), &packed, dir, Unix, Later)
+		m, err := Tar(t.Context(), &packed, dir, naming.Unix, Later)
 		wantCanary(t, dir)
 		if err != nil {
 			if !errors.Is(err, ErrArchive) {

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack/naming"
 )
 
 const benchmarkSize = 150 << 20
@@ -72,7 +74,7 @@ func BenchmarkUnpackTar(b *testing.B) {
 	data, total := benchmarkTar(b)
 	b.SetBytes(total)
 	for b.Loop() {
-		if _, err := Tar(b.Context(), bytes.NewReader(data), b.TempDir(), Unix, Later); err != nil {
+		if _, err := Tar(b.Context(), bytes.NewReader(data), b.TempDir(), naming.Unix, Later); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -81,7 +83,7 @@ func BenchmarkUnpackTar(b *testing.B) {
 func BenchmarkClone(b *testing.B) {
 	data, total := benchmarkTar(b)
 	from, to := b.TempDir(), b.TempDir()
-	m, err := Tar(b.Context(), bytes.NewReader(data), from, Unix, Later)
+	m, err := Tar(b.Context(), bytes.NewReader(data), from, naming.Unix, Later)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -98,7 +100,7 @@ func BenchmarkClone(b *testing.B) {
 func BenchmarkCheck(b *testing.B) {
 	data, total := benchmarkTar(b)
 	dir := b.TempDir()
-	m, err := Tar(b.Context(), bytes.NewReader(data), dir, Unix, Later)
+	m, err := Tar(b.Context(), bytes.NewReader(data), dir, naming.Unix, Later)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -132,7 +134,7 @@ func BenchmarkUnpackZip(b *testing.B) {
 		b.Run(strconv.Itoa(workers), func(b *testing.B) {
 			b.SetBytes(total)
 			for b.Loop() {
-				if _, err := Zip(b.Context(), bytes.NewReader(out.Bytes()), int64(out.Len()), b.TempDir(), Windows, workers); err != nil {
+				if _, err := Zip(b.Context(), bytes.NewReader(out.Bytes()), int64(out.Len()), b.TempDir(), naming.Windows, workers); err != nil {
 					b.Fatal(err)
 				}
 			}

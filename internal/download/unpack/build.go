@@ -11,13 +11,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack/naming"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openat"
 )
 
 // builder makes a tree below top and keeps the list of what it made. One
 // goroutine decides with it what may be made; hands write the files.
 type builder struct {
-	names Names
+	names naming.Rules
 	top   *os.Root
 	dir   *openat.Dir // the same
 	exact bool        // the modes given at creation are those that come out
@@ -36,7 +37,7 @@ type builder struct {
 }
 
 // newBuilder makes a builder for dir, which is empty. Close ends it.
-func newBuilder(dir string, names Names) (*builder, error) {
+func newBuilder(dir string, names naming.Rules) (*builder, error) {
 	top, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
@@ -99,7 +100,7 @@ func (b *builder) add(e entry) (*entry, error) {
 	if err := b.parent(e.path); err != nil {
 		return nil, err
 	}
-	key := b.names.key(e.path)
+	key := b.names.Key(e.path)
 	if i, ok := b.known[key]; ok {
 		if err := b.replace(i, e); err != nil {
 			return nil, err
@@ -175,7 +176,7 @@ func (b *builder) parent(name string) error {
 	if dir == "." {
 		return nil
 	}
-	if i, ok := b.known[b.names.key(dir)]; ok && b.entries[i].kind == aDir && b.entries[i].path == dir {
+	if i, ok := b.known[b.names.Key(dir)]; ok && b.entries[i].kind == aDir && b.entries[i].path == dir {
 		return nil
 	}
 	return b.mkdir(dir, permissions)
@@ -187,7 +188,7 @@ func (b *builder) mkdir(name string, mode uint16) error {
 		return nil // the caller's
 	}
 	mode = mode&permissions | 0o700
-	if i, ok := b.known[b.names.key(name)]; ok {
+	if i, ok := b.known[b.names.Key(name)]; ok {
 		e := &b.entries[i]
 		if e.kind != aDir || e.path != name {
 			return fmt.Errorf("%w: directory %q would replace %q", ErrArchive, name, e.path)
@@ -205,7 +206,7 @@ func (b *builder) mkdir(name string, mode uint16) error {
 }
 
 func (b *builder) symlink(name, target string) error {
-	if !b.names.staysInside(name, target) {
+	if !b.names.StaysInside(name, target) {
 		return fmt.Errorf("%w: link %q leads out of it to %.300q", ErrArchive, name, target)
 	}
 	if _, err := b.add(entry{kind: aLink, path: name, target: target}); err != nil {
@@ -217,14 +218,14 @@ func (b *builder) symlink(name, target string) error {
 // hardLink links to an earlier regular file. A second name for a symbolic link
 // could lie at another depth and so lead out of the tree.
 func (b *builder) hardLink(name, target string) error {
-	existing, err := b.names.clean(target)
+	existing, err := b.names.Clean(target)
 	if err != nil {
 		return err
 	}
-	i, ok := b.known[b.names.key(existing)]
+	i, ok := b.known[b.names.Key(existing)]
 	if ok && b.entries[i].kind == aHardLink && b.entries[i].path == existing {
 		existing = b.entries[i].target
-		i = b.known[b.names.key(existing)]
+		i = b.known[b.names.Key(existing)]
 	}
 	if !ok || b.entries[i].kind != aFile || b.entries[i].path != existing {
 		return fmt.Errorf("%w: hard link %q has no earlier file %.300q", ErrArchive, name, target)
@@ -244,7 +245,7 @@ func (b *builder) hardLink(name, target string) error {
 
 // isName tells whether name is another name of a file.
 func (b *builder) isName(name, file string) bool {
-	i, ok := b.known[b.names.key(name)]
+	i, ok := b.known[b.names.Key(name)]
 	return ok && b.entries[i].kind == aHardLink && b.entries[i].path == name && b.entries[i].target == file
 }
 
@@ -252,7 +253,7 @@ func (b *builder) isName(name, file string) bool {
 func (b *builder) finish() (*Manifest, error) {
 	m := newManifest(slices.DeleteFunc(b.entries, func(e entry) bool { return e.kind == replaced }))
 	needed := []string{"config.sh", "bin/Runner.Listener"}
-	if b.names == Windows {
+	if b.names == naming.Windows {
 		needed = []string{"config.cmd", "bin/Runner.Listener.exe"}
 	}
 	for _, name := range needed {

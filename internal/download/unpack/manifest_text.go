@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack/naming"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack/workers"
 )
 
@@ -28,7 +29,7 @@ const (
 	schema = "runner tree 1"
 	// A quoted byte takes 4 at most, and an entry 60 beside its texts.
 	maxManifest = 4*maxText + 60*maxEntries
-	maxLine     = 8*maxName + 100
+	maxLine     = 8*naming.MaxName + 100
 )
 
 // WriteTo writes the manifest as text, in few calls of w. It implements
@@ -228,11 +229,11 @@ func (in *manifestReader) fits(i int) bool {
 	}
 	// What the directory is called was looked at with its own entry.
 	dir, base := split(e.path)
-	clean, err := Unix.clean(base)
+	clean, err := naming.Unix.Clean(base)
 	if err != nil || clean != base || base == "." || strings.HasPrefix(e.path, "./") || !in.enter(dir) {
 		return false
 	}
-	if len(e.path) > maxName || len(in.dirs) > maxDepth {
+	if len(e.path) > naming.MaxName || len(in.dirs) > naming.MaxDepth {
 		return false
 	}
 	if e.size < 0 || e.size > maxBytes-in.bytes || in.text+len(e.path)+len(e.target) > maxText {
@@ -247,7 +248,7 @@ func (in *manifestReader) fits(i int) bool {
 		in.dirs = append(in.dirs, e.path)
 		return e.mode&^permissions == 0 && e.mode&0o700 == 0o700
 	case aLink:
-		return Unix.staysInside(e.path, e.target)
+		return naming.Unix.StaysInside(e.path, e.target)
 	}
 	return true
 }

@@ -10,12 +10,13 @@ import (
 	"github.com/mholt/archiver/v4"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack/ahead"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack/naming"
 )
 
 const (
 	// What a tar may have beyond the content of its files: headers, long names,
 	// and zeros at its end.
-	maxStream = maxBytes + maxEntries*maxName
+	maxStream = maxBytes + maxEntries*naming.MaxName
 	// volumeLabel is the type of an entry that names a whole archive of GNU tar's (--label), and is no file.
 	volumeLabel = 'V'
 )
@@ -35,7 +36,7 @@ const (
 // [ErrLayout] say that the archive is to blame, [ErrSpace] that the disk is too
 // small. When ctx ends Tar returns its error, once a Read of source that
 // was under way has returned.
-func Tar(ctx context.Context, source io.Reader, dir string, names Names, disk Disk) (*Manifest, error) {
+func Tar(ctx context.Context, source io.Reader, dir string, names naming.Rules, disk Disk) (*Manifest, error) {
 	b, err := newBuilder(dir, names)
 	if err != nil {
 		return nil, fmt.Errorf("unpacking the archive: %w", hostError(err))
@@ -110,7 +111,7 @@ func (u *untar) one(ctx context.Context, header *tar.Header, info archiver.FileI
 	if header.Typeflag == volumeLabel {
 		return nil
 	}
-	name, err := b.names.clean(header.Name)
+	name, err := b.names.Clean(header.Name)
 	if err != nil {
 		return err
 	}

@@ -48,18 +48,6 @@ const (
 	bufferSize = 256 << 10
 )
 
-// Names says which file system names have to be fit for.
-type Names int
-
-const (
-	// Unix takes what Linux takes.
-	Unix Names = iota
-	// Fold is for macOS: no two names may differ by case alone.
-	Fold
-	// Windows is Fold without the names and characters that Windows reserves.
-	Windows
-)
-
 // Disk says when what is unpacked has to be on the disk.
 type Disk int
 

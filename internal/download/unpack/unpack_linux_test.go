@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack/naming"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 )
 
@@ -202,7 +203,7 @@ func TestModesAreThoseOfTheArchive(t *testing.T) {
 		dir := emptyDir(t)
 		to := filepath.Join(t.TempDir(), "web-1")
 		old := syscall.Umask(umask)
-		m, err := Tar(t.Context(), bytes.NewReader(data), dir, Unix, Later)
+		m, err := Tar(t.Context(), bytes.NewReader(data), dir, naming.Unix, Later)
 		if err == nil {
 			err = m.Check(t.Context(), dir)
 		}
@@ -237,7 +238,7 @@ func TestModesBelowASetgidDirectory(t *testing.T) {
 	if err := os.Chmod(dir, fs.ModeSetgid|0o700); err != nil {
 		t.Fatal(err)
 	}
-	m, err := Tar(t.Context(), bytes.NewReader(oddly(t)), dir, Unix, Later)
+	m, err := Tar(t.Context(), bytes.NewReader(oddly(t)), dir, naming.Unix, Later)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -351,7 +352,7 @@ func fillDisk(dir string) error {
 		return err
 	}
 	defer os.RemoveAll(outside)
-	m, err := Tar(ctx, bytes.NewReader(tarball), outside, Unix, Later)
+	m, err := Tar(ctx, bytes.NewReader(tarball), outside, naming.Unix, Later)
 	if err != nil {
 		return err
 	}
@@ -360,11 +361,11 @@ func fillDisk(dir string) error {
 	}
 	for name, unpack := range map[string]func(string) error{
 		"tar": func(into string) error {
-			_, err := Tar(ctx, bytes.NewReader(tarball), into, Unix, Later)
+			_, err := Tar(ctx, bytes.NewReader(tarball), into, naming.Unix, Later)
 			return err
 		},
 		"zip": func(into string) error {
-			_, err := Zip(ctx, bytes.NewReader(zipball), int64(len(zipball)), into, Windows, 2)
+			_, err := Zip(ctx, bytes.NewReader(zipball), int64(len(zipball)), into, naming.Windows, 2)
 			return err
 		},
 		"clone": func(into string) error {
@@ -438,7 +439,7 @@ func shareDisk(dir string) error {
 	if err := os.Mkdir(from, 0o700); err != nil {
 		return err
 	}
-	m, err := Tar(ctx, bytes.NewReader(tarball), from, Unix, Later)
+	m, err := Tar(ctx, bytes.NewReader(tarball), from, naming.Unix, Later)
 	if err != nil {
 		return err
 	}

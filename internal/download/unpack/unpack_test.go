@@ -22,6 +22,7 @@ import (
 
 	"github.com/mholt/archiver/v4"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack/naming"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 )
 
@@ -127,7 +128,7 @@ func wantCanary(t testing.TB, dir string) {
 func unpacked(t testing.TB, data []byte) (string, *Manifest) {
 	t.Helper()
 	dir := emptyDir(t)
-	m, err := Tar(context.Background(), bytes.NewReader(data), dir, Unix, Later)
+	m, err := Tar(context.Background(), bytes.NewReader(data), dir, naming.Unix, Later)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +213,7 @@ func TestUnpackRefusesHostileArchives(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
 			dir := emptyDir(t)
-			m, err := Tar(t.Context(), bytes.NewReader(packed(t, githubtest.ArchiveSpec{Extra: c.Entries})), dir, Unix, Later)
+			m, err := Tar(t.Context(), bytes.NewReader(packed(t, githubtest.ArchiveSpec{Extra: c.Entries})), dir, naming.Unix, Later)
 			wantCanary(t, dir)
 			if c.Name == "setuid" { // kept, without it
 				info, statErr := os.Stat(filepath.Join(dir, "bin", "setuid"))
@@ -291,7 +292,7 @@ func TestUnpackRefusesWhatIsNoRunner(t *testing.T) {
 	for name, data := range archives {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m, err := Tar(t.Context(), bytes.NewReader(data), emptyDir(t), Unix, Later)
+			m, err := Tar(t.Context(), bytes.NewReader(data), emptyDir(t), naming.Unix, Later)
 			if !errors.Is(err, ErrArchive) || m != nil || notRunner[name] != nil && !errors.Is(err, ErrLayout) {
 				t.Errorf("%v, %v, want ErrArchive", m, err)
 			}
@@ -302,7 +303,7 @@ func TestUnpackRefusesWhatIsNoRunner(t *testing.T) {
 		"whole": inner, "with more zeros": append(slices.Clone(inner), make([]byte, 1<<20)...),
 		"without an end": inner[:end], "with half an end": inner[:end+512], // as tar takes them
 	} {
-		if m, err := Tar(t.Context(), bytes.NewReader(zipped(t, data)), emptyDir(t), Unix, Later); err != nil || len(m.entries) != 4 {
+		if m, err := Tar(t.Context(), bytes.NewReader(zipped(t, data)), emptyDir(t), naming.Unix, Later); err != nil || len(m.entries) != 4 {
 			t.Errorf("%s: %v, %v", name, m, err)
 		}
 	}
@@ -333,7 +334,7 @@ func TestUnpackIsBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := emptyDir(t)
-			_, err := Tar(t.Context(), bytes.NewReader(zipped(t, c.stream)), dir, Unix, Later)
+			_, err := Tar(t.Context(), bytes.NewReader(zipped(t, c.stream)), dir, naming.Unix, Later)
 			if !errors.Is(err, ErrArchive) || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%v, want %q", err, c.says)
 			}
@@ -433,7 +434,7 @@ func TestUnpackStopsAtTooManyEntries(t *testing.T) {
 		_ = out.Close()
 		written <- n
 	}()
-	_, err := Tar(t.Context(), in, emptyDir(t), Unix, Later)
+	_, err := Tar(t.Context(), in, emptyDir(t), naming.Unix, Later)
 	_ = in.Close()
 	if n := <-written; n > maxEntries+20*each {
 		t.Errorf("%d entries were read", n)
@@ -459,7 +460,7 @@ func TestFilesAreAsLongAsTheySay(t *testing.T) {
 		"a bomb":  {t.Context(), io.LimitReader(zero{}, 1<<20), ErrArchive},
 		"stopped": {done, strings.NewReader("1234"), context.Canceled},
 	} {
-		b, err := newBuilder(emptyDir(t), Unix)
+		b, err := newBuilder(emptyDir(t), naming.Unix)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -479,7 +480,7 @@ func TestUnpackDoesNotEnterASwappedDirectory(t *testing.T) {
 	t.Parallel()
 	for name, target := range map[string]string{"inside": "bin", "outside": ".."} {
 		dir := emptyDir(t)
-		b, err := newBuilder(dir, Unix)
+		b, err := newBuilder(dir, naming.Unix)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -542,7 +543,7 @@ func TestUnpackEndsWithItsContext(t *testing.T) {
 				}
 				return nil
 			}}
-			_, err := Tar(ctx, source, dir, Unix, Later)
+			_, err := Tar(ctx, source, dir, naming.Unix, Later)
 			if !errors.Is(err, context.Canceled) || errors.Is(err, ErrArchive) {
 				t.Errorf("cancelled after %d of %d bytes: %v", after, len(data), err)
 			}
@@ -555,7 +556,7 @@ func TestUnpackEndsWithItsContext(t *testing.T) {
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
 	dir := emptyDir(t)
-	if _, err := Tar(done, bytes.NewReader(data), dir, Unix, Later); !errors.Is(err, context.Canceled) {
+	if _, err := Tar(done, bytes.NewReader(data), dir, naming.Unix, Later); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled before the start: %v", err)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
@@ -575,7 +576,7 @@ func TestUnpackEndsWhileItWaits(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		}}
-		if _, err := Tar(ctx, source, dir, Unix, Later); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := Tar(ctx, source, dir, naming.Unix, Later); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v, want the deadline", err)
 		}
 	})
@@ -589,7 +590,7 @@ func TestUnpackPassesOnTheSourcesFailure(t *testing.T) {
 	for _, failure := range []error{broken, io.ErrUnexpectedEOF} {
 		for _, after := range []int{0, 1, 1000, len(data) / 2, len(data) - 5, len(data)} {
 			source := &cutOff{bytes.NewReader(data), after, func() error { return failure }}
-			m, err := Tar(t.Context(), source, emptyDir(t), Unix, Later)
+			m, err := Tar(t.Context(), source, emptyDir(t), naming.Unix, Later)
 			if !errors.Is(err, failure) || errors.Is(err, ErrArchive) || m != nil {
 				t.Errorf("broken after %d of %d bytes: %v", after, len(data), err)
 			}
@@ -598,7 +599,7 @@ func TestUnpackPassesOnTheSourcesFailure(t *testing.T) {
 	// The archive's fault stays one, whatever the source does afterwards.
 	bad := packed(t, githubtest.ArchiveSpec{Extra: []githubtest.Entry{{Name: "../x", Body: "x"}}, Padding: 1 << 20})
 	source := &cutOff{bytes.NewReader(bad), len(bad) - 100, func() error { return broken }}
-	if _, err := Tar(t.Context(), source, emptyDir(t), Unix, Later); !errors.Is(err, ErrArchive) && !errors.Is(err, broken) {
+	if _, err := Tar(t.Context(), source, emptyDir(t), naming.Unix, Later); !errors.Is(err, ErrArchive) && !errors.Is(err, broken) {
 		t.Errorf("%v", err)
 	}
 }
@@ -607,17 +608,17 @@ func TestUnpackNeedsItsDirectory(t *testing.T) {
 	t.Parallel()
 	data := packed(t, githubtest.ArchiveSpec{})
 	none := filepath.Join(t.TempDir(), "none")
-	if _, err := Tar(t.Context(), bytes.NewReader(data), none, Unix, Later); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrArchive) {
+	if _, err := Tar(t.Context(), bytes.NewReader(data), none, naming.Unix, Later); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrArchive) {
 		t.Errorf("without a directory: %v", err)
 	}
-	if _, err := Zip(t.Context(), bytes.NewReader(data), int64(len(data)), none, Windows, 2); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrArchive) {
+	if _, err := Zip(t.Context(), bytes.NewReader(data), int64(len(data)), none, naming.Windows, 2); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrArchive) {
 		t.Errorf("without a directory: %v", err)
 	}
 	dir := emptyDir(t)
 	if err := os.WriteFile(filepath.Join(dir, "run.sh"), []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Tar(t.Context(), bytes.NewReader(data), dir, Unix, Later); err == nil {
+	if _, err := Tar(t.Context(), bytes.NewReader(data), dir, naming.Unix, Later); err == nil {
 		t.Error("what was there is replaced")
 	}
 	if text, err := os.ReadFile(filepath.Join(dir, "run.sh")); string(text) != "mine" {
@@ -671,7 +672,7 @@ func FuzzConfinement(f *testing.F) {
 	} {
 		f.Add(script, uint8(len(script)))
 	}
-	f.Fuzz(func(t *testing.T, script string, names uint8) { confine(t, script, Names(names%3)) })
+	f.Fuzz(func(t *testing.T, script string, names uint8) { confine(t, script, naming.Rules(names%3)) })
 }
 
 func TestConfinementOfAnything(t *testing.T) {
@@ -688,7 +689,7 @@ func TestConfinementOfAnything(t *testing.T) {
 			}
 			entries = append(entries, fmt.Sprintf("%c %s %s", "llldfh"[dice.IntN(6)], names[dice.IntN(len(names))], target))
 		}
-		confine(t, strings.Join(entries, ";"), Names(i%3))
+		confine(t, strings.Join(entries, ";"), naming.Rules(i%3))
 	}
 }
 
@@ -696,7 +697,7 @@ func TestConfinementOfAnything(t *testing.T) {
 // hard link, d a directory, f a file) and looks whether any
 // path in it leads out. Around the tree lie the same names, so that what leads
 // out also leads somewhere.
-func confine(t *testing.T, script string, names Names) {
+func confine(t *testing.T, script string, names naming.Rules) {
 	t.Helper()
 	outer := t.TempDir()
 	root := filepath.Join(outer, "a", "b", "root")

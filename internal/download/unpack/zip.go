@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack/naming"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack/workers"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/inflate"
 )
@@ -29,7 +30,7 @@ const (
 // Zip makes the files of a zip below dir, with so many workers, and with
 // the promises of [Tar]. A zip of GitHub's knows neither modes nor links:
 // files get mode 0755, links are refused.
-func Zip(ctx context.Context, archive io.ReaderAt, size int64, dir string, names Names, workers int) (*Manifest, error) {
+func Zip(ctx context.Context, archive io.ReaderAt, size int64, dir string, names naming.Rules, workers int) (*Manifest, error) {
 	b, err := newBuilder(dir, names)
 	if err != nil {
 		return nil, fmt.Errorf("unpacking the archive: %w", hostError(err))
@@ -109,7 +110,7 @@ func plan(ctx context.Context, b *builder, list []*zip.File) ([]planned, error) 
 		if err := b.header(); err != nil {
 			return nil, err
 		}
-		name, err := b.names.clean(file.Name)
+		name, err := b.names.Clean(file.Name)
 		if err != nil {
 			return nil, err
 		}

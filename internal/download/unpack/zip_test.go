@@ -19,6 +19,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download/unpack/naming"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/githubtest"
 )
 
@@ -43,7 +44,7 @@ func zipOf(t testing.TB, more func(w *zip.Writer)) []byte {
 	return out.Bytes()
 }
 
-func unzipped(t testing.TB, data []byte, names Names) (string, *Manifest, error) {
+func unzipped(t testing.TB, data []byte, names naming.Rules) (string, *Manifest, error) {
 	t.Helper()
 	dir := emptyDir(t)
 	m, err := Zip(context.Background(), bytes.NewReader(data), int64(len(data)), dir, names, 2)
@@ -58,7 +59,7 @@ func TestUnpackZip(t *testing.T) {
 	}})
 	for workers := range 4 {
 		dir := emptyDir(t)
-		m, err := Zip(t.Context(), bytes.NewReader(data), int64(len(data)), dir, Windows, workers)
+		m, err := Zip(t.Context(), bytes.NewReader(data), int64(len(data)), dir, naming.Windows, workers)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -197,7 +198,7 @@ func TestUnpackZipRefusesHostileArchives(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			data := bytes.ReplaceAll(zipOf(t, c.more), []byte("out!"), []byte("out/"))
-			dir, m, err := unzipped(t, data, Windows)
+			dir, m, err := unzipped(t, data, naming.Windows)
 			if !errors.Is(err, ErrArchive) || m != nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%v, want ErrArchive and %q", err, c.says)
 			}
@@ -207,13 +208,13 @@ func TestUnpackZipRefusesHostileArchives(t *testing.T) {
 		})
 	}
 	// What differs by case is refused for those systems only that do not tell it.
-	if _, _, err := unzipped(t, zipOf(t, file("x", "X")), Fold); !errors.Is(err, ErrArchive) || errors.Is(err, ErrLayout) {
+	if _, _, err := unzipped(t, zipOf(t, file("x", "X")), naming.Fold); !errors.Is(err, ErrArchive) || errors.Is(err, ErrLayout) {
 		t.Errorf("other case, for macOS: %v", err)
 	}
 	if runtime.GOOS == "windows" {
 		return // where they cannot be made
 	}
-	if _, _, err := unzipped(t, zipOf(t, file("nul", "a:b")), Fold); !errors.Is(err, ErrLayout) {
+	if _, _, err := unzipped(t, zipOf(t, file("nul", "a:b")), naming.Fold); !errors.Is(err, ErrLayout) {
 		t.Errorf("names of Windows' own, for macOS: %v, want that it has no config.sh", err)
 	}
 }
@@ -262,7 +263,7 @@ func TestUnpackZipRefusesWhatIsNoRunner(t *testing.T) {
 		archives[fmt.Sprintf("cut after %d%%", 10*part)] = whole[:len(whole)*part/10]
 	}
 	for name, data := range archives {
-		if _, m, err := unzipped(t, data, Windows); !errors.Is(err, ErrArchive) || m != nil {
+		if _, m, err := unzipped(t, data, naming.Windows); !errors.Is(err, ErrArchive) || m != nil {
 			t.Errorf("%s: %v, want ErrArchive", name, err)
 		}
 	}
@@ -280,11 +281,11 @@ func TestUnpackZipRefusesWhatIsNoRunner(t *testing.T) {
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := unzipped(t, out.Bytes(), Windows); !errors.Is(err, ErrLayout) {
+		if _, _, err := unzipped(t, out.Bytes(), naming.Windows); !errors.Is(err, ErrLayout) {
 			t.Errorf("%s: %v, want ErrLayout", name, err)
 		}
 	}
-	if _, err := Zip(t.Context(), bytes.NewReader(whole), -1, emptyDir(t), Windows, 2); !errors.Is(err, ErrArchive) {
+	if _, err := Zip(t.Context(), bytes.NewReader(whole), -1, emptyDir(t), naming.Windows, 2); !errors.Is(err, ErrArchive) {
 		t.Errorf("a negative size: %v", err)
 	}
 }
@@ -303,7 +304,7 @@ func TestUnpackZipWithOverlappingEntries(t *testing.T) {
 	if binary.LittleEndian.Uint32(data[two-4:]) == 0 {
 		t.Fatal("this is not where an entry's place is told")
 	}
-	dir, _, err := unzipped(t, data, Windows)
+	dir, _, err := unzipped(t, data, naming.Windows)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -339,7 +340,7 @@ func TestUnpackZipEndsWithItsContext(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			source := brokenDisk{bytes.NewReader(data), from, func() error { cancel(); return nil }}
-			_, err := Zip(ctx, source, int64(len(data)), dir, Windows, 2)
+			_, err := Zip(ctx, source, int64(len(data)), dir, naming.Windows, 2)
 			if !errors.Is(err, context.Canceled) || errors.Is(err, ErrArchive) {
 				t.Errorf("cancelled below byte %d: %v", from, err)
 			}
@@ -347,7 +348,7 @@ func TestUnpackZipEndsWithItsContext(t *testing.T) {
 	}
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Zip(done, bytes.NewReader(data), int64(len(data)), emptyDir(t), Windows, 2); !errors.Is(err, context.Canceled) {
+	if _, err := Zip(done, bytes.NewReader(data), int64(len(data)), emptyDir(t), naming.Windows, 2); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled before the start: %v", err)
 	}
 }
@@ -357,7 +358,7 @@ func TestUnpackZipPassesOnTheDisksFailure(t *testing.T) {
 	data := packed(t, githubtest.ArchiveSpec{Platform: "win-x64", Padding: 1 << 20})
 	for _, from := range []int64{1, int64(len(data)) / 2, int64(len(data))} {
 		source := brokenDisk{bytes.NewReader(data), from, func() error { return fs.ErrClosed }}
-		if _, err := Zip(t.Context(), source, int64(len(data)), emptyDir(t), Windows, 2); !errors.Is(err, fs.ErrClosed) || errors.Is(err, ErrArchive) {
+		if _, err := Zip(t.Context(), source, int64(len(data)), emptyDir(t), naming.Windows, 2); !errors.Is(err, fs.ErrClosed) || errors.Is(err, ErrArchive) {
 			t.Errorf("broken below byte %d: %v", from, err)
 		}
 	}
@@ -374,7 +375,7 @@ func FuzzZip(f *testing.F) {
 		raw(f, w, zip.FileHeader{Name: "bomb", Method: zip.Deflate, CompressedSize64: uint64(len(bomb)), UncompressedSize64: 1 << 20, CRC32: crc}, bomb)
 	}))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		dir, m, err := unzipped(t, data, Windows)
+		dir, m, err := unzipped(t, data, naming.Windows)
 		if err != nil {
 			if !errors.Is(err, ErrArchive) {
 				t.Errorf("%v is not the archive's", err)

@@ -1,4 +1,6 @@
-package unpack
+// Package naming holds what a name in an archive may be, so that what is unpacked stays where it is to be, and is what the
+// archive says on every file system.
+package naming
 
 import (
 	"fmt"
@@ -8,28 +10,43 @@ import (
 	"unicode/utf8"
 )
 
+// Rules says which file system names have to be fit for.
+type Rules int
+
 const (
-	maxName  = 4096 // bytes of a path, as in Linux
-	maxPart  = 255  // bytes of a part of it, as in every file system
-	maxDepth = 100  // each is held open while something in it is made
+	// Unix takes what Linux takes.
+	Unix Rules = iota
+	// Fold is for macOS: no two names may differ by case alone.
+	Fold
+	// Windows is Fold without the names and characters that Windows reserves.
+	Windows
 )
 
-// clean turns an entry's name into a path below the tree, or "." for the tree
+const (
+	// MaxName is how many bytes a path may have, as in Linux.
+	MaxName = 4096
+	// MaxDepth is how many parts a path may have: each is held open while something in it is made.
+	MaxDepth = 100
+
+	maxPart = 255 // bytes of a part, as in every file system
+)
+
+// Clean turns an entry's name into a path below the tree, or "." for the tree
 // itself. What it returns has no "..", no "." among its parts, and slashes only.
-func (n Names) clean(name string) (string, error) {
+func (r Rules) Clean(name string) (string, error) {
 	refuse := func(why string) (string, error) {
-		return "", fmt.Errorf("%w: the name of entry %.300q %s", ErrArchive, name, why)
+		return "", fmt.Errorf("the name of entry %.300q %s", name, why)
 	}
 	switch {
 	case name == "":
 		return refuse("is empty")
-	case len(name) > maxName:
+	case len(name) > MaxName:
 		return refuse("is too long")
 	case path.IsAbs(name):
 		return refuse("is absolute")
 	case strings.ContainsAny(name, "\\\x00"):
 		return refuse("has a character that no name may have")
-	case n != Unix && !utf8.ValidString(name):
+	case r != Unix && !utf8.ValidString(name):
 		return refuse("is not UTF-8")
 	}
 	depth, tidy := 0, true
@@ -42,10 +59,10 @@ func (n Names) clean(name string) (string, error) {
 			continue
 		case len(part) > maxPart:
 			return refuse("has a part that is too long")
-		case n == Windows && reserved(part):
+		case r == Windows && reserved(part):
 			return refuse("is one that Windows reserves")
 		}
-		if depth++; depth > maxDepth {
+		if depth++; depth > MaxDepth {
 			return refuse("has too many parts")
 		}
 	}
@@ -60,9 +77,9 @@ func (n Names) clean(name string) (string, error) {
 	return result, nil
 }
 
-// key is the same for all names that a file system takes for one.
-func (n Names) key(clean string) string {
-	if n == Unix {
+// Key is the same for all names that a file system takes for one.
+func (r Rules) Key(clean string) string {
+	if r == Unix {
 		return clean
 	}
 	return strings.ToLower(clean)
@@ -74,8 +91,8 @@ func reserved(part string) bool {
 	if strings.HasSuffix(part, ".") || strings.HasSuffix(part, " ") {
 		return true // cut off without a word
 	}
-	for _, r := range part {
-		if r < ' ' || strings.ContainsRune(`<>:"|?*\/`, r) {
+	for _, char := range part {
+		if char < ' ' || strings.ContainsRune(`<>:"|?*\/`, char) {
 			return true
 		}
 	}
@@ -94,11 +111,11 @@ func reserved(part string) bool {
 	return false
 }
 
-// staysInside tells whether a link called name that points to target can only
+// StaysInside tells whether a link called name that points to target can only
 // lead to a place inside the tree. A ".." after a name is refused, as that name
 // may be a link itself and the text then tells nothing about the place.
-func (n Names) staysInside(name, target string) bool {
-	if target == "" || len(target) > maxName || path.IsAbs(target) || strings.ContainsAny(target, "\\\x00") {
+func (r Rules) StaysInside(name, target string) bool {
+	if target == "" || len(target) > MaxName || path.IsAbs(target) || strings.ContainsAny(target, "\\\x00") {
 		return false
 	}
 	named := false
@@ -111,7 +128,7 @@ func (n Names) staysInside(name, target string) bool {
 				return false
 			}
 			continue
-		case n == Windows && reserved(part):
+		case r == Windows && reserved(part):
 			return false
 		}
 		named = true
