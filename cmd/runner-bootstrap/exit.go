@@ -31,6 +31,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/supervise"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/transport"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/trust"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/userdata"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/volume"
 )
@@ -159,7 +160,7 @@ func callMeanings() []meaning {
 		{plan.ErrTemplate, exitUsage, plus("--name", "{hostname}"), never},
 		{download.ErrUnnamed, exitUsage, plus("--runner-version", "VERSION"), never},
 		{download.ErrOtherVersion, exitUsage, fixed("runner-bootstrap install --help"), never},
-		{plan.ErrNoCertificate, exitUsage, hintCertificate, later},
+		{trust.ErrNoCertificate, exitUsage, hintCertificate, later},
 		{download.ErrMirror, exitUsage, plus("--mirror", "https://HOST/DIRECTORY"), never},
 		{instance.ErrName, exitUsage, hintName, never},
 		{places.ErrWorkName, exitUsage, hintWork, never},
@@ -197,7 +198,7 @@ func hostMeanings() []meaning {
 		{plan.ErrTemporary, exitHost, hintTemporary, never},
 		{plan.ErrProgram, exitHost, hintTemporary, never},
 		{svc.ErrUnfit, exitHost, hintUnfit, never},
-		{plan.ErrUnreadable, exitHost, hintTrust, never},
+		{trust.ErrUnreadable, exitHost, hintTrust, never},
 		{plan.ErrPrivateTemp, exitHost, hintPrivateTemp, never},
 		{bootstrap.ErrNotClean, exitHost, hintNotClean, never},
 		{plan.ErrDamaged, exitHost, hintUninstall, never},

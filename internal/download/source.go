@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/download/transfer"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
 )
 
@@ -105,12 +106,29 @@ type local struct {
 	progress   Progress
 }
 
+// opening is what the opening of a file came to.
+type opening struct {
+	file *os.File
+	err  error
+}
+
+// openFile opens an archive of this host. One on a file system that does not answer is [folders.ErrSilent].
 func openFile(path string, progress Progress) (source, error) {
-	file, err := openfile.Open(path)
-	if errors.Is(err, openfile.ErrNotRegular) {
+	opened, answered := folders.Soon(func() (o opening) {
+		o.file, o.err = openfile.Open(path)
+		return o
+	}, func(late opening) {
+		if late.err == nil {
+			_ = late.file.Close() // it was not read
+		}
+	})
+	file, err := opened.file, opened.err
+	switch {
+	case !answered:
+		return nil, fmt.Errorf("opening %q: %w", path, folders.ErrSilent)
+	case errors.Is(err, openfile.ErrNotRegular):
 		return nil, fmt.Errorf("%w: %q is no file", ErrAbsent, path)
-	}
-	if err != nil {
+	case err != nil:
 		return nil, absent(err)
 	}
 	info, err := file.Stat()

@@ -26,7 +26,7 @@ func arrows() []arrow {
 			"internal/health", "internal/metadata", "internal/github", "internal/secret", "internal/instance", "internal/account", "internal/transport",
 			"internal/inuse", "internal/refusal", "internal/agent", "internal/control", "internal/jail", "internal/shell", "internal/removal", "internal/openfile",
 			"internal/config", "internal/retry", "internal/sealcheck", "internal/departure", "internal/acl", "internal/startup", "internal/sudoers",
-			"internal/terminal", "internal/userdata", "internal/folders",
+			"internal/terminal", "internal/userdata", "internal/folders", "internal/trust",
 		}},
 		// Neither this one nor the agent imports the other: they meet in the record.
 		{"internal/bootstrap", []string{
@@ -47,7 +47,7 @@ func arrows() []arrow {
 			"internal/pattern",
 			"internal/places", "internal/download", "internal/supervise", "internal/register", "internal/svc", "internal/health",
 			"internal/metadata", "internal/github", "internal/secret", "internal/instance", "internal/account", "internal/refusal", "internal/machine",
-			"internal/openfile", "internal/sudoers",
+			"internal/openfile", "internal/sudoers", "internal/trust",
 		}},
 		{"internal/agent", []string{
 			"internal/runnerdir", "internal/strays",
@@ -71,6 +71,7 @@ func arrows() []arrow {
 			"internal/transport", "internal/shell", "internal/jail",
 		}},
 		{"internal/userdata", []string{"internal/pattern", "internal/config", "internal/retry", "internal/shell"}},
+		{"internal/trust", []string{"internal/account", "internal/folders", "internal/openfile", "internal/refusal"}},
 		{"internal/places", []string{"internal/acl", "internal/download", "internal/folders", "internal/instance", "internal/account", "internal/shell", "internal/volume"}},
 		{"internal/supervise", []string{
 			"internal/pattern",
@@ -91,13 +92,14 @@ func arrows() []arrow {
 		{"internal/download", []string{
 			"internal/pattern",
 			"internal/inuse",
-			"internal/download/transfer", "internal/download/unpack", "internal/download/stamp", "internal/folders", "internal/github", "internal/secret", "internal/atomicfile",
+			"internal/download/transfer", "internal/download/unpack", "internal/download/unpack/naming", "internal/download/stamp", "internal/folders", "internal/github", "internal/secret", "internal/atomicfile",
 			"internal/refusal", "internal/removal", "internal/openfile", "internal/acl", "internal/volume",
 		}},
 		{"internal/download/transfer", []string{"internal/pattern", "internal/transport", "internal/retry", "internal/inuse"}}, // the former for the rules of redirects
 		{"internal/download/stamp", nil},
-		{"internal/download/unpack", []string{"internal/atomicfile", "internal/download/stamp", "internal/download/unpack/ahead", "internal/download/unpack/workers", "internal/inflate", "internal/openat", "internal/removal", "internal/acl", "internal/inuse", "internal/volume"}},
+		{"internal/download/unpack", []string{"internal/atomicfile", "internal/download/stamp", "internal/download/unpack/ahead", "internal/download/unpack/naming", "internal/download/unpack/workers", "internal/inflate", "internal/openat", "internal/removal", "internal/acl", "internal/inuse", "internal/volume"}},
 		{"internal/download/unpack/ahead", []string{"internal/inflate"}},
+		{"internal/download/unpack/naming", nil},
 		{"internal/download/unpack/workers", nil},
 
 		{"internal/control", []string{"internal/instance", "internal/namedpipe", "internal/acl"}},
@@ -145,7 +147,7 @@ func arrows() []arrow {
 		{"test/e2e/machine", nil},
 		{"test/e2e/stage", []string{"test/e2e/machine", "internal/download"}},
 		{"test/hostile", []string{"test/e2e/stage", "test/e2e/machine"}},
-		{"test/bench", []string{"internal/download", "internal/download/unpack"}},
+		{"test/bench", []string{"internal/download", "internal/download/unpack", "internal/download/unpack/naming"}},
 		{"test/doctor", nil},
 		{"test/life", []string{"internal/control", "internal/download", "internal/instance"}},
 		{"test/herd", []string{"internal/bootstrap", "internal/plan", "internal/download", "internal/github", "internal/secret", "internal/instance", "internal/transport"}},

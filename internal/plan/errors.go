@@ -13,8 +13,6 @@ var (
 	ErrForeignService = errors.New("a service of this name exists that is not ours")
 	ErrDamaged        = errors.New("the runner's files are damaged")
 	ErrOtherAccount   = errors.New("its jobs run as another account already")
-	ErrNoCertificate  = errors.New("these are no certificates to trust")
-	ErrUnreadable     = errors.New("jobs cannot read these certificates")
 	ErrPrivateTemp    = errors.New("the service has a temporary folder of its own")
 	ErrOtherScope     = errors.New("the runner belongs to another scope")
 	ErrGroupClosed    = errors.New("its runners get no job")

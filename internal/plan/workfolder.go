@@ -10,6 +10,7 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/trust"
 )
 
 // checkWork refuses a folder in which jobs cannot work, or which has something in
@@ -66,6 +67,21 @@ func (p *planner) privateTemp() bool {
 	record := p.Record
 	record.User, record.Allow = p.plan.User, p.Request.Life.Allow
 	return p.Request.Service && sandbox(p.maker.Paths, record, p.JobUser, false).PrivateTemp() // which is the same with jobs apart
+}
+
+// checkTrust refuses certificates that the listener or its jobs could not use.
+func (p *planner) checkTrust(context.Context) error {
+	kept, err := keptVariables(p)
+	if err != nil {
+		return err
+	}
+	hidden := func(path string) error {
+		if temporary(path) && p.privateTemp() {
+			return ErrPrivateTemp
+		}
+		return nil
+	}
+	return trust.Jobs{User: p.JobUser, Account: p.plan.User, Hidden: hidden}.Check(p.variables(kept))
 }
 
 // planWork says what becomes of a folder for jobs outside of the runner's.

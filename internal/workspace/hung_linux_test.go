@@ -2,11 +2,9 @@ package workspace_test
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -104,14 +102,5 @@ func tidies(t *testing.T, root, work string) error {
 func hang(t *testing.T, target string) (device *os.File) {
 	t.Helper()
 	check(t, os.MkdirAll(target, 0o755))
-	device, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
-	if err != nil {
-		t.Skipf("there is no FUSE here: %v", err)
-	}
-	options := fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", device.Fd())
-	if err := syscall.Mount("hung", target, "fuse.hung", 0, options); err != nil {
-		t.Skipf("FUSE cannot be mounted here: %v", err)
-	}
-	t.Cleanup(func() { check(t, syscall.Unmount(target, syscall.MNT_DETACH)) })
-	return device
+	return mounttest.Hang(t, target)
 }
