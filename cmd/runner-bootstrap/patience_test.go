@@ -83,7 +83,7 @@ func neverStopsAnInstall() map[string]string {
 // TestEveryCauseIsInTheTable: what a package may fail with has an exit code, a hint and a verdict, or a reason why not.
 func TestEveryCauseIsInTheTable(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("exit.go")
+	text, err := os.ReadFile("meanings.go")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestEveryCauseIsInTheTable(t *testing.T) {
 	for _, cause := range causes(t) {
 		_, excepted := reasons[cause]
 		if listed := slices.Contains(named, cause); listed == excepted {
-			t.Errorf("%s: in the table of exit.go %t, with a reason not to be %t", cause, listed, excepted)
+			t.Errorf("%s: in the tables of meanings.go %t, with a reason not to be %t", cause, listed, excepted)
 		}
 		delete(reasons, cause)
 	}

@@ -240,9 +240,9 @@ func (call *session) hintUnhealthyRunner(s status.Runner) string {
 		return call.here("uninstall", "--name", s.Name, "--token-file", "FILE")
 	case s.Listener.Faulty:
 		return on(call).Do(shell.ShowReadOnly)
-	case s.Silent:
+	case s.Disk.Silent:
 		return on(call).Do(shell.ShowMounts)
-	case s.NoRoom:
+	case s.Disk.Full:
 		return hintSpace(call, nil)
 	case late != "":
 		return on(call).Mend(on(call).Do(shell.Mount, late))

@@ -21,6 +21,9 @@ const (
 	StopNow Command = "stop-now" // cancel the running job and end
 )
 
+// commands are all of them.
+func commands() []Command { return []Command{Drain, Resume, Refresh, Stop, StopNow} }
+
 // State is what an agent says of itself.
 type State struct {
 	Name   string          `json:"name"` // of the runner

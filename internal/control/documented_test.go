@@ -15,7 +15,7 @@ func TestDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	want, named := map[string]bool{}, map[string]bool{}
-	for _, command := range []Command{Drain, Resume, Refresh, Stop, StopNow} {
+	for _, command := range commands() {
 		if !strings.Contains(string(text), "| `POST "+prefix+string(command)+"` |") {
 			t.Errorf("it does not name the command %s", command)
 		}

@@ -75,7 +75,7 @@ func routes(agent Agent) http.Handler {
 	mux.HandleFunc("GET "+prefix+"state", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, agent.State())
 	})
-	for _, command := range []Command{Drain, Resume, Refresh, Stop, StopNow} {
+	for _, command := range commands() {
 		mux.HandleFunc("POST "+prefix+string(command), func(w http.ResponseWriter, _ *http.Request) {
 			agent.Do(command)
 			answer(w, http.StatusAccepted, agent.State())

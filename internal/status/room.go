@@ -29,14 +29,14 @@ func (w Witnesses) lookAtRoom(_ context.Context, record instance.Record, s *Runn
 		v, answered := volumeOf(folder)
 		switch {
 		case !answered:
-			s.Silent = true
+			s.Disk.Silent = true
 			s.problem("directory %q is on a file system that does not answer", folder)
 		case v.ID == 0 || seen[v.ID]: // it is not there, or not to be looked at by this account
 		case v.Sized && v.Bytes < least:
-			s.NoRoom = true
+			s.Disk.Full = true
 			s.problem("there is no room where directory %q is: %d kB are free", folder, v.Bytes>>10)
 		case v.Counted && v.Files < fewest:
-			s.NoRoom = true
+			s.Disk.Full = true
 			s.problem("there is no room where directory %q is: the file system can hold %d more files", folder, v.Files)
 		}
 		seen[v.ID] = true

@@ -46,11 +46,14 @@ type Runner struct {
 	Copied   bool     `json:"copied"`
 	Problems []string `json:"problems"`
 	Healthy  bool     `json:"healthy"`
-	// NoRoom says that the disk of one of its folders is full, Silent that one does not answer.
-	NoRoom bool `json:"-"`
-	Silent bool `json:"-"`
+	Disk     Disk     `json:"-"`
 
 	finished bool // it has ended for good, as it was meant to
+}
+
+// Disk is what is wrong where a runner's folders are, for who says what to do about it.
+type Disk struct {
+	Full, Silent bool // that of one of them; Silent: it does not answer
 }
 
 // Service is what the service manager says.
