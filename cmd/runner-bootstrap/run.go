@@ -78,8 +78,8 @@ func superviseUntilTold(ctx context.Context, call *session, o *runOptions, contr
 	return keeps.Run(ctx, name)
 }
 
-// ownLog has this process write its log into a file if nothing takes its output, as with a service of Windows. Such a service has the name of its runner.
-// It is written to until the end of this process, and so never closed.
+// ownLog has this process write its log into a file if nothing takes its output, as with a service of Windows. Such a service
+// has the name of its runner. It is written to until the end of this process, and so never closed.
 func ownLog(call *session, o *runOptions) error {
 	if !startedBy().mute {
 		return nil
