@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/download"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
@@ -166,6 +167,14 @@ func hintNotGitHub(call *session, _ error) string {
 		return again(call, call.arguments)
 	}
 	return on(call).Words(on(call).Do(shell.Fetch), "-sS", scope.API()+"/meta")
+}
+
+// hintNoTLS shows what answers there, where the mirror or GitHub is said to be.
+func hintNoTLS(call *session, err error) string {
+	if mirror := optionsOf[sourceOptions](call).mirror; mirror != "" && errors.Is(err, download.ErrTransfer) {
+		return on(call).Words(on(call).Do(shell.Fetch), "-sSI", mirror)
+	}
+	return hintNotGitHub(call, err)
 }
 
 func hintLog(call *session, err error) string {

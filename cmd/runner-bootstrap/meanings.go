@@ -227,6 +227,7 @@ func networkMeanings() []meaning {
 		{transport.ErrOtherHost, exitNetwork, hintOtherHost, later},
 		{transport.ErrProxyAway, exitNetwork, hintProxy, soon},
 		{transport.ErrProxy, exitNetwork, hintProxy, later},
+		{transport.ErrNoTLS, exitNetwork, hintNoTLS, later},
 		{download.ErrDenied, exitNetwork, hintDenied, later},
 		{download.ErrTransfer, exitNetwork, same, later},
 		{register.ErrUnreachable, exitNetwork, hintPort, soon},

@@ -144,6 +144,7 @@ func simStart(w *world, ts *testscript.TestScript, args []string) error {
 // tellScript says where the simulator is.
 func (w *world) tellScript(ts *testscript.TestScript) error {
 	ts.Setenv("SIM", w.server.URL())
+	ts.Setenv("SIM_TLS", strings.Replace(w.server.URL(), "http:", "https:", 1)) // which it does not speak
 	ts.Setenv("SIMAPI", w.server.APIURL())
 	ts.Setenv("ARCHIVES", w.server.ArchiveURL())
 	ts.Setenv("TOKEN", ts.MkAbs("token"))

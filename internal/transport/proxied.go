@@ -89,7 +89,7 @@ func (e *ProxyError) Lasting() bool {
 		// A wrong password that is sent again and again locks an account.
 		return strings.Contains(socks.Err.Error(), "authentication") || strings.Contains(socks.Err.Error(), "not allowed by ruleset")
 	}
-	return Untrusted(e.Cause)
+	return Untrusted(e.Cause) || errors.Is(e.Cause, ErrNoTLS)
 }
 
 // RefusedByProxy tells whether err is a refusal of a proxy that will last.

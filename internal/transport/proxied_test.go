@@ -86,7 +86,7 @@ func TestProxyFaults(t *testing.T) {
 		"a portal":               {scheme: "http", do: answering("HTTP/1.1 511 x\r\n\r\n"), says: "status 511", tries: 1},
 		"leads elsewhere":        {scheme: "http", do: answering("HTTP/1.1 302 x\r\nLocation: http://portal.invalid/\r\n\r\n"), says: "status 302", tries: 1},
 		"fails":                  {scheme: "http", do: answering("HTTP/1.1 502 x\r\n\r\n"), says: "status 502", tries: all},
-		"no TLS":                 {scheme: "https", do: answering("HTTP/1.1 400 x\r\n\r\n"), says: "does not answer as a proxy does: ", tries: all},
+		"no TLS":                 {scheme: "https", do: answering("HTTP/1.1 400 x\r\n\r\n"), says: "does not answer as a proxy does: it speaks no TLS there, but HTTP", tries: 1},
 		"not trusted":            {scheme: "https", at: untrusted.Listener.Addr().String(), says: "is not used: its certificate is not trusted; it was issued by"},
 		"nobody listens":         {scheme: "http", at: "127.0.0.1:1", says: "cannot be reached: dial tcp 127.0.0.1:1: "},
 		"no such name":           {scheme: "socks5h", at: "proxy.invalid:1080", says: "cannot be reached: dial tcp: lookup proxy.invalid"},

@@ -34,7 +34,7 @@ func checkRetry(ctx context.Context, resp *http.Response, err error) (bool, erro
 		return false, ctx.Err()
 	}
 	if err != nil {
-		if Untrusted(err) || RefusedByProxy(err) || !repeatable(ctx) {
+		if Untrusted(err) || errors.Is(err, ErrNoTLS) || RefusedByProxy(err) || !repeatable(ctx) {
 			return false, err
 		}
 		// Its rules know the errors that no second try can mend: an unknown scheme, an invalid header.

@@ -48,10 +48,13 @@ func Certificate(err error, roots *x509.CertPool) *CertificateError {
 	return refused
 }
 
-// explained has an error of net/http say what is wrong with a certificate.
+// explained has an error of net/http say what is wrong with a certificate, or that there is no TLS.
 func explained(err error, roots *x509.CertPool) error {
 	if refused := Certificate(err, roots); refused != nil {
 		return refused
+	}
+	if plain := withoutTLS(err); plain != nil {
+		return plain
 	}
 	return err
 }

@@ -97,8 +97,8 @@ func (w worker) lost(ctx context.Context, err error) error {
 		err = context.Cause(ctx) // the watch
 	}
 	how := tryAgain
-	if transport.Untrusted(err) || transport.RefusedByProxy(err) {
-		how = giveUp // a password that is wrong stays wrong, and may be locked when it is sent again; so does a certificate
+	if transport.Untrusted(err) || errors.Is(err, transport.ErrNoTLS) || transport.RefusedByProxy(err) {
+		how = giveUp // a password that is wrong stays wrong, and may be locked when it is sent again; so does a certificate, or a port
 	}
 	return &attemptError{kind: how, err: fmt.Errorf("%w: %s: %w", ErrTransfer, w.hostIn(err), withoutURL(err))}
 }
