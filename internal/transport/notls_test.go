@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// greeting is a server that says something to whoever comes, as SSH and SMTP do, or nothing until it is spoken to.
+// greeting is a server that says something to each connection at once, as those of SSH and SMTP do.
 func greeting(t *testing.T, words string) (address string, connections *atomic.Int32) {
 	t.Helper()
 	connections = &atomic.Int32{}
