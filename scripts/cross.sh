@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the program for each platform we ship to, and has vet look at it and its tests
-# with the sizes of 32 bits. Refuses what makes the linker keep every method of every type.
+# with the sizes of 32 bits. Refuses what makes the linker keep every method of every type,
+# and a program that has grown without anybody deciding so.
 #
 #   scripts/cross.sh [GOOS/GOARCH...]
 set -euo pipefail
@@ -9,6 +10,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 if (($# == 0)); then
 	set -- linux/amd64 linux/arm64 linux/arm darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 fi
+
+# In bytes, for each platform, with its symbols: 2 % more than the largest has. Who needs more says in the commit for what.
+most=23000000
 
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
@@ -35,5 +39,9 @@ for platform in "$@"; do
 	# Fails where nothing was built: a platform without a program is a mistake.
 	(cd "$bin" && du -h --apparent-size -- * | tr '\t\n' ' ;')
 	printf '\n'
+	if large=$(find "$bin" -type f -size "+${most}c" -printf '%f has %s bytes\n') && [[ $large ]]; then
+		printf '%s: %s, of %d: see with go tool nm -size -sort size what it is made of\n' "$platform" "$large" "$most" >&2
+		exit 1
+	fi
 	rm -r "$bin"
 done
