@@ -39,7 +39,7 @@ type Jobs struct {
 	User account.User
 	// Account is what User is called, also where it is not made yet.
 	Account string
-	// Hidden says why jobs do not see a path that is there; nil: they do.
+	// Hidden gives the reason why jobs do not see a path that is there, or nil where they do; it may be nil itself.
 	Hidden func(path string) error
 }
 
@@ -103,6 +103,9 @@ func (j Jobs) look(path string, holds func(path string) error) *refusal.Error {
 	}
 	if barrier := j.User.Unreadable(path); barrier != "" {
 		return &refusal.Error{Reason: ErrUnreadable, Detail: fmt.Sprintf("account %q may not read %q", j.Account, barrier)}
+	}
+	if j.Hidden == nil {
+		return nil
 	}
 	if err := j.Hidden(path); err != nil {
 		return &refusal.Error{Reason: ErrUnreadable, Detail: err.Error()}

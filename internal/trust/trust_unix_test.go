@@ -68,7 +68,7 @@ func jobs(t *testing.T) trust.Jobs {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return trust.Jobs{User: user, Account: user.Name, Hidden: func(string) error { return nil }}
+	return trust.Jobs{User: user, Account: user.Name}
 }
 
 // Certificates that can be used.
