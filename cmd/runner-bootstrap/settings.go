@@ -69,6 +69,9 @@ func (b *binding) String() string { return b.typed }
 
 // Set takes a value from a flag, a variable or the file.
 func (b *binding) Set(typed string) error {
+	if b.isSecret(typed) {
+		return errSecretTyped
+	}
 	b.typed, b.words = typed, append(b.words, typed)
 	switch {
 	case len(b.choices) > 0:
@@ -232,7 +235,7 @@ func addOptions(command *cobra.Command, options []option) {
 // resolve fills what no flag has set from the environment, and then from the
 // configuration file.
 func resolve(command *cobra.Command, call *session) error {
-	if err := refuseToken(command.Flags()); err != nil {
+	if err := refuseToken(call, command.Flags()); err != nil {
 		return err
 	}
 	for _, name := range []string{"dir", "config", "timeout"} {
@@ -266,19 +269,6 @@ func resolve(command *cobra.Command, call *session) error {
 	return call.checkGiven(options)
 }
 
-// refuseToken answers the most common mistake: every account of the host can
-// read the arguments of every process.
-func refuseToken(flags *pflag.FlagSet) error {
-	if !flags.Changed("token") {
-		return nil
-	}
-	return &usageError{
-		text: "a token among the arguments can be read by every account of this host; " +
-			"revoke it, and hand it over by standard input or a file",
-		hint: "gh auth token | runner-bootstrap install --url URL --token-file -",
-	}
-}
-
 func fromEnvironment(flags *pflag.FlagSet, name string) error {
 	flag := flags.Lookup(name)
 	if flag == nil || flag.Changed {
@@ -290,7 +280,7 @@ func fromEnvironment(flags *pflag.FlagSet, name string) error {
 		return nil
 	}
 	if err := flags.Set(name, text); err != nil {
-		return usagef("environment variable %s: value %q is %v", variable, text, errors.Unwrap(err))
+		return usagef("environment variable %s: value %q is %v", variable, shown(text), errors.Unwrap(err))
 	}
 	if bound, ok := flag.Value.(*binding); ok {
 		bound.from = variable

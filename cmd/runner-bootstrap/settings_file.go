@@ -158,7 +158,7 @@ func (b *binding) take(s config.Setting) error {
 			}
 		}
 		if err := b.Set(text); err != nil {
-			return item.Errorf("key %q: value %q is %v", s.Key, item.Text, err)
+			return item.Errorf("key %q: value %q is %v", s.Key, shown(item.Text), err)
 		}
 	}
 	return nil

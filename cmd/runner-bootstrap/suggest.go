@@ -85,7 +85,7 @@ func repeated(call *session, arguments []string, instead string) string {
 
 // shown is a word that nobody has understood, as it may be told: it may be a secret.
 func shown(word string) string {
-	if secret.New(word).Kind() != secret.UnknownKind {
+	if secret.New(word).OfGitHub() || isKey(word) {
 		return "TOKEN"
 	}
 	return secret.Hide(word)
@@ -103,7 +103,7 @@ func pointerToHelp(path string) string {
 func noFlag(call *session, c *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
-		return badValue(err)
+		return badValue(call, c, err)
 	}
 	if c.HasSubCommands() {
 		return flagTooSoon(call, c, unknown)

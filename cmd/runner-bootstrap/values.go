@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
@@ -15,6 +16,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/pattern"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 )
 
 // mostCount is the largest number of an option that has no bound of its own.
@@ -121,7 +123,7 @@ func either(words []string) string {
 }
 
 // badValue is a flag whose value is refused, or that has none.
-func badValue(err error) error {
+func badValue(call *session, c *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
 	var valueless *pflag.ValueRequiredError
 	var odd *pflag.InvalidSyntaxError
@@ -131,7 +133,11 @@ func badValue(err error) error {
 		if _, ok := invalid.GetFlag().Value.(*binding); ok {
 			why = errors.Unwrap(invalid).Error()
 		}
-		return usagef("--%s: value %q is %s", invalid.GetFlag().Name, shown(invalid.GetValue()), why)
+		refused := &usageError{text: fmt.Sprintf("--%s: value %q is %s", invalid.GetFlag().Name, shown(invalid.GetValue()), why)}
+		if errors.Is(err, errSecretTyped) {
+			refused.hint = handOver(call, c, secret.New(invalid.GetValue()).Kind(), "--"+invalid.GetFlag().Name)
+		}
+		return refused
 	case errors.As(err, &valueless):
 		f := valueless.GetFlag()
 		return usagef("--%s needs a value: --%s %s", f.Name, f.Name, f.Value.Type())
