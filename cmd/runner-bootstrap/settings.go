@@ -73,6 +73,11 @@ func (b *binding) Set(typed string) error {
 		return errSecretTyped
 	}
 	b.typed, b.words = typed, append(b.words, typed)
+	return b.put(typed)
+}
+
+// put has a value where it goes.
+func (b *binding) put(typed string) error {
 	switch {
 	case len(b.choices) > 0:
 		choice, err := b.choose(typed)

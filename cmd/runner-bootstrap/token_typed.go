@@ -12,7 +12,9 @@ import (
 
 // errSecretTyped refuses a secret in the place of another value, such as the name of its file: a message that says what is wrong
 // with a value repeats it.
-var errSecretTyped = errors.New("a secret itself, which others may have read by now; revoke it, and hand over another by standard input or a file")
+var errSecretTyped = errors.New(
+	"a secret itself, which others may have read by now; revoke it, and hand over another by standard input or a file",
+)
 
 // isSecret tells whether a value is a secret by its form. Forms that names have as well are those of secrets only where the name
 // of a file is wanted that holds one.

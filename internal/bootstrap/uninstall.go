@@ -60,15 +60,7 @@ func (h *Host) Uninstall(ctx context.Context, r Removal) error {
 	if err := u.look(ctx); err != nil {
 		return err
 	}
-	u.record, err = h.Store.Update(ctx, r.Name, func(r *instance.Record) {
-		// Once it is gone from the phase, nothing else would say that GitHub may list it.
-		r.Renewing = r.Renewing || r.Phase == instance.Registering
-		r.Phase = instance.Removing
-		// What the supervisor has registered since this began is none of what was seen.
-		if r.RunnerID == record.RunnerID && u.id != 0 && u.id != r.RunnerID {
-			r.PendingDeletes, r.RunnerID = pendingOf(*r), u.id
-		}
-	})
+	stopped, err := u.mark(ctx)
 	if err != nil {
 		return err
 	}
@@ -82,7 +74,7 @@ func (h *Host) Uninstall(ctx context.Context, r Removal) error {
 		{plan.DeregisterPhase, object, u.deregister},
 		{plan.RemovePhase, record.Dir, u.removeFiles},
 	} {
-		if step.object == "" {
+		if step.object == "" || stopped && step.phase == plan.StopPhase {
 			continue
 		}
 		if err := h.phase(step.phase, step.object, func() (string, error) { return step.do(ctx) }); err != nil {

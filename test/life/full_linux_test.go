@@ -229,3 +229,35 @@ func TestRunnerHasNoRoom(t *testing.T) {
 		}
 	}
 }
+
+// A job fills the disk on which everything is. Uninstall is what makes room there: it does not need any.
+func TestUninstallFromAFullDisk(t *testing.T) {
+	t.Parallel()
+	for disk, c := range map[string]struct{ options, fills string }{
+		"no bytes": {"size=96m,mode=0755", "cat /dev/zero >big || true"},
+		"no names": {"size=96m,nr_inodes=30000,mode=0755", "seq 31000 | xargs touch || true"},
+	} {
+		t.Run(disk, func(t *testing.T) {
+			t.Parallel()
+			h := newHost(t)
+			h.smallDisk(h.dir, c.options)
+			modes()[1].install(h)
+			h.run()
+			h.comesUp(1, patience)
+			if got, err := h.job(c.fills, patience); err != nil || got != "succeeded" {
+				t.Fatalf("the job: %s, %v", got, err)
+			}
+			if err := os.WriteFile(filepath.Join(h.dir, "state", "x"), make([]byte, 4096), 0o600); !errors.Is(err, syscall.ENOSPC) {
+				t.Fatalf("the disk is not full: %v", err)
+			}
+			// GitHub may take the runner for busy a moment longer.
+			h.eventually(patience, "it is not uninstalled", func() error { return h.succeeds("uninstall", "--name", runnerName) })
+			if ids := h.listed(); len(ids) != 0 {
+				t.Errorf("GitHub lists %v", ids)
+			}
+			if _, err := os.Lstat(h.root()); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the runner's directory is there: %v", err)
+			}
+		})
+	}
+}
