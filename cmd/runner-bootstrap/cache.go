@@ -81,13 +81,14 @@ func pruneCache(ctx context.Context, call *session, host *bootstrap.Host, o *cac
 	if o.output.dryRun {
 		verb = "would remove"
 	}
+	l := lines{out: call.out}
 	for _, entry := range gone {
-		fmt.Fprintf(call.out, "%s %s\n", verb, entry.Dir)
+		l.add("%s %s", verb, entry.Dir)
 	}
 	if len(gone) == 0 {
-		fmt.Fprintln(call.out, "nothing to remove")
+		l.add("nothing to remove")
 	}
-	return nil
+	return l.err
 }
 
 func printEntries(out io.Writer, entries []download.Entry, asJSON bool, none string) error {
@@ -98,8 +99,8 @@ func printEntries(out io.Writer, entries []download.Entry, asJSON bool, none str
 		return printJSON(out, entries)
 	}
 	if len(entries) == 0 {
-		fmt.Fprintln(out, none)
-		return nil
+		_, err := fmt.Fprintln(out, none)
+		return err
 	}
 	return tabulate(out, entries)
 }

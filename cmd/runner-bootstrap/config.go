@@ -49,8 +49,8 @@ func validateConfig(call *session, o *installOptions) error {
 	if err := check(); err != nil {
 		return err
 	}
-	fmt.Fprintf(call.out, "%s is understood\n", name)
-	return nil
+	_, err := fmt.Fprintf(call.out, "%s is understood\n", name)
+	return err
 }
 
 // shownOption is an option as config show shows it.

@@ -164,19 +164,18 @@ func repair(ctx context.Context, call *session, patient *doctor.Host) error {
 
 // printFindings writes a line for each finding, and below it what to do.
 func printFindings(out io.Writer, all []doctor.Finding) error {
+	l := lines{out: out}
 	for _, f := range all {
 		line := f.Found
 		if f.Object != "" {
 			line = f.Object + ": " + line
 		}
-		if _, err := fmt.Fprintf(out, "%-8s %-11s %s\n", f.State, f.Check, terminal.OneCell(line)); err != nil {
-			return err
-		}
+		l.add("%-8s %-11s %s", f.State, f.Check, terminal.OneCell(line))
 		if f.Fix != "" {
-			fmt.Fprintf(out, "%-20s fix: %s\n", "", terminal.OneCell(f.Fix))
+			l.add("%-20s fix: %s", "", terminal.OneCell(f.Fix))
 		}
 	}
-	return nil
+	return l.err
 }
 
 // hintDoctor installs what is missing.

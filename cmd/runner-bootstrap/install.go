@@ -156,10 +156,11 @@ func printPlans(ctx context.Context, call *session, host *bootstrap.Host, o *ins
 	if err := printPlan(call.out, o.output.json, plans...); err != nil || o.output.json {
 		return err
 	}
+	l := lines{out: call.out}
 	for _, name := range excess {
-		fmt.Fprintf(call.out, "uninstall    change  %s (more than --count)\n", name)
+		l.add("uninstall    change  %s (more than --count)", name)
 	}
-	return nil
+	return l.err
 }
 
 // request is what the phases know of the options.
@@ -239,26 +240,27 @@ func printPlan(out io.Writer, asJSON bool, plans ...*plan.Plan) error {
 	if asJSON {
 		return printJSON(out, plans)
 	}
+	l := lines{out: out}
 	for _, plan := range plans {
-		fmt.Fprintf(out, "runner   %s\nscope    %s\ndir      %s\naccount  %s\n", plan.Name, plan.ScopeURL, plan.Dir, plan.User)
+		l.add("runner   %s\nscope    %s\ndir      %s\naccount  %s", plan.Name, plan.ScopeURL, plan.Dir, plan.User)
 		for _, option := range plan.Options {
-			fmt.Fprintf(out, "%-12s %-7s %s\n", "options", "change", optionChange(option))
+			l.add("%-12s %-7s %s", "options", "change", optionChange(option))
 		}
 		for _, step := range plan.Steps {
 			verb := "keep"
 			if step.Change {
 				verb = "change"
 			}
-			fmt.Fprintf(out, "%-12s %-7s %s (%s)\n", step.Phase, verb, step.Object, step.Reason)
+			l.add("%-12s %-7s %s (%s)", step.Phase, verb, step.Object, step.Reason)
 		}
 		for _, warning := range plan.Warnings {
-			fmt.Fprintf(out, "warning  %s\n", terminal.OneCell(warning))
+			l.add("warning  %s", terminal.OneCell(warning))
 		}
 		if !plan.Changes() && len(plan.Options) == 0 {
-			fmt.Fprintln(out, "nothing to do")
+			l.add("nothing to do")
 		}
 	}
-	return nil
+	return l.err
 }
 
 // installed says what comes next.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -49,11 +50,17 @@ func makeJITConfig(ctx context.Context, call *session, client *github.Client, o 
 	if err != nil {
 		return err
 	}
+	ignoreBrokenPipe() // or this would end before the runner is deleted
 	if o.gitHub.output.json {
-		return printJSON(call.out, madeConfig{made.Runner, made.Config.Reveal()})
+		err = printJSON(call.out, madeConfig{made.Runner, made.Config.Reveal()})
+	} else {
+		_, err = fmt.Fprintln(call.out, made.Config.Reveal())
 	}
-	_, err = fmt.Fprintln(call.out, made.Config.Reveal())
-	return err
+	if err == nil {
+		return nil
+	}
+	// GitHub gives a configuration once: what nobody got is of no use, and its runner would be listed for ever.
+	return errors.Join(err, client.DeleteRunner(context.WithoutCancel(ctx), made.Runner.ID))
 }
 
 // madeConfig is a configuration as --json prints it.

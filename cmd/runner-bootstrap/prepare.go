@@ -131,15 +131,16 @@ func runPrepare(ctx context.Context, call *session, host *bootstrap.Host, o *pre
 	case o.output.json:
 		err = errors.Join(err, printJSON(call.out, prepared))
 	case prepared.Seal != nil:
-		printSeal(call.out, prepared.Seal)
+		err = errors.Join(err, printSeal(call.out, prepared.Seal))
 	}
 	return err
 }
 
 // printSeal writes a line for each finding, and then what was not looked at and what cannot be known.
-func printSeal(out io.Writer, report *sealcheck.Report) {
+func printSeal(out io.Writer, report *sealcheck.Report) error {
+	l := lines{out: out}
 	line := func(state, path, text string) {
-		fmt.Fprintf(out, "%-8s %s\n", state, terminal.OneCell(path+": "+text))
+		l.add("%-8s %s", state, terminal.OneCell(path+": "+text))
 	}
 	for _, path := range report.Removed {
 		line("removed", path, "an image has no use for it")
@@ -151,7 +152,7 @@ func printSeal(out io.Writer, report *sealcheck.Report) {
 		}
 		line(string(f.Kind), where, f.What)
 		if f.Fix != "" {
-			fmt.Fprintf(out, "%-8s fix: %s\n", "", f.Fix)
+			l.add("%-8s fix: %s", "", f.Fix)
 		}
 	}
 	line("looked", strings.Join(report.Folders, ", "), fmt.Sprintf(
@@ -162,8 +163,9 @@ func printSeal(out io.Writer, report *sealcheck.Report) {
 		line("skipped", place.Path, place.Why)
 	}
 	for _, what := range report.Unknown {
-		fmt.Fprintf(out, "%-8s %s\n", "unknown", what)
+		l.add("%-8s %s", "unknown", what)
 	}
+	return l.err
 }
 
 // hintNotClean takes the runner away, or shows what was found; whether it can go is

@@ -142,8 +142,8 @@ func printRunners(out io.Writer, runners []github.Runner, asJSON bool) error {
 		return printJSON(out, runners)
 	}
 	if len(runners) == 0 {
-		fmt.Fprintln(out, "no runner")
-		return nil
+		_, err := fmt.Fprintln(out, "no runner")
+		return err
 	}
 	return terminal.Table(out, "ID\tNAME\tSTATUS\tBUSY\tEPHEMERAL\tVERSION\tOS\tLABELS", func(line func(string, ...any)) {
 		for _, r := range runners {
@@ -279,18 +279,19 @@ func printPruned(out io.Writer, verb string, runners []github.Runner, o *runners
 	if o.gitHub.output.json {
 		return printRunners(out, runners, true)
 	}
+	l := lines{out: out}
 	for _, r := range runners {
 		booting := ""
 		if neverStarted(r) && !o.prune.remove {
 			booting = fmt.Sprintf(": never connected, so only if it has not in %s", max(o.prune.neverStarted, o.prune.confirmAfter))
 		}
-		fmt.Fprintf(out, "%s %s (id %s, version %s, labels %s)%s\n", verb, terminal.OneCell(r.Name), strconv.FormatInt(r.ID, 10),
+		l.add("%s %s (id %s, version %s, labels %s)%s", verb, terminal.OneCell(r.Name), strconv.FormatInt(r.ID, 10),
 			terminal.OneCell(firstOf(r.Version, "none")), terminal.OneCell(labelNames(r.Labels)), booting)
 	}
 	if len(runners) == 0 {
-		fmt.Fprintln(out, "no runner to delete")
+		l.add("no runner to delete")
 	}
-	return nil
+	return l.err
 }
 
 func hintRunners(call *session, _ error) string { return call.atScope("runners", "list") }

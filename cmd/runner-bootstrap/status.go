@@ -132,8 +132,9 @@ func printStatuses(out io.Writer, all []status.Runner) error {
 			line(listRow+"\t%s\t%s", append(listCells(one), one.Service.State, one.GitHub.State)...)
 		}
 	})
+	l := lines{out: out, err: err}
 	tell := func(what, name, text string) {
-		fmt.Fprintln(out, terminal.Fitted(fmt.Sprintf("%-8s %s: %s", what, name, terminal.OneCell(text)), terminal.Columns(out)))
+		l.add("%s", terminal.Fitted(fmt.Sprintf("%-8s %s: %s", what, name, terminal.OneCell(text)), terminal.Columns(out)))
 	}
 	for _, one := range all {
 		if one.Agent.Replaced {
@@ -143,7 +144,7 @@ func printStatuses(out io.Writer, all []status.Runner) error {
 			tell("problem", one.Name, problem)
 		}
 	}
-	return err
+	return l.err
 }
 
 // agentLine is for an agent that is not what is installed.
