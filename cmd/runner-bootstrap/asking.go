@@ -32,7 +32,7 @@ func askURL(ctx context.Context, call *session) error {
 			return err
 		}
 		if url == "" {
-			return urlMissing(call)
+			return withoutURL()
 		}
 		if err := call.running.Flags().Set("url", url); err != nil {
 			return err

@@ -137,6 +137,9 @@ func (o *installOptions) futureScope(issued issuedFiles) (github.Scope, error) {
 	if o.scope.url == "" && issued.jit {
 		return github.Scope{}, usagef("--url is missing: a just-in-time configuration does not say what its runner belongs to")
 	}
+	if o.scope.url == "" {
+		return github.Scope{}, withoutURL()
+	}
 	scope, err := o.scope.parse()
 	if err != nil {
 		return scope, err

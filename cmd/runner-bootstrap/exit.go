@@ -77,7 +77,7 @@ func explainedAt(err error) string {
 func (call *session) explain(err error) (int, string) {
 	var usage *usageError
 	if errors.As(err, &usage) {
-		return exitUsage, firstOf(usage.hint, otherFile(call, usage.file), helpOn(call.arguments))
+		return exitUsage, firstOf(usage.hint, otherFile(call, usage.file), completed(call, usage.more), helpOn(call.arguments))
 	}
 	if call.interrupted && errors.Is(err, context.Canceled) {
 		return exitInterrupted, again(call, call.arguments)
@@ -90,6 +90,14 @@ func (call *session) explain(err error) (int, string) {
 		return exitService, hintLog(call, err)
 	}
 	return exitUnexpected, againWith(call, "--log-level", "debug")
+}
+
+// completed is the command with an option that it lacks; empty where it lacks none.
+func completed(call *session, more []string) string {
+	if len(more) == 0 {
+		return ""
+	}
+	return againWith(call, more...)
 }
 
 // otherFile is the command with another file in the place of one that it names; empty where it names none.

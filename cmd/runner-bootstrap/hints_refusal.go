@@ -250,7 +250,7 @@ func hintScope(call *session, err error) string {
 	if errors.As(err, &wrong) && wrong.Meant != "" {
 		return againWith(call, "--url", wrong.Meant)
 	}
-	return "runner-bootstrap install --url https://github.com/OWNER/REPO --token-file FILE"
+	return againWith(call, exampleURL()...)
 }
 
 // hintKey looks at the key that was given.

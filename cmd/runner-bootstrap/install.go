@@ -166,10 +166,7 @@ func printPlans(ctx context.Context, call *session, host *bootstrap.Host, o *ins
 // request is what the phases know of the options.
 func (o *installOptions) request() (plan.Request, error) {
 	if o.scope.url == "" {
-		return plan.Request{}, &usageError{
-			text: "--url is required: https://github.com/OWNER/REPO",
-			hint: "runner-bootstrap install --url https://github.com/OWNER/REPO --token-file FILE",
-		}
+		return plan.Request{}, withoutURL()
 	}
 	scope, err := github.ParseScope(o.scope.url, o.scope.apiURL)
 	if err != nil {

@@ -57,7 +57,7 @@ func (call *session) withScope(do func(context.Context, *github.Client) error) f
 			o.url, o.apiURL = onlyScope(host.Store)
 		}
 		if o.url == "" {
-			return urlMissing(call)
+			return withoutURL()
 		}
 		scope, err := o.parse()
 		if err != nil {
@@ -100,8 +100,10 @@ func findRunner(ctx context.Context, client *github.Client, word string) (github
 	return client.RunnerNamed(ctx, word)
 }
 
-func urlMissing(call *session) error {
-	return &usageError{
-		text: "--url is required: https://github.com/OWNER/REPO", hint: againWith(call, "--url", "https://github.com/OWNER/REPO"),
-	}
+// exampleURL is the option that says where a runner belongs, for hints.
+func exampleURL() []string { return []string{"--url", "https://github.com/OWNER/REPO"} }
+
+// withoutURL refuses a call that does not say where its runner belongs.
+func withoutURL() error {
+	return &usageError{text: "--url is required: https://github.com/OWNER/REPO", more: exampleURL()}
 }

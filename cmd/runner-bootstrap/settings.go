@@ -23,8 +23,9 @@ var errUsage = errors.New("usage")
 // usageError is a mistake in the call that says what to type instead.
 type usageError struct {
 	text string
-	hint string // a command; empty for the command's help
-	file string // that is to be another one
+	hint string   // a command; empty for the command's help
+	file string   // that is to be another one
+	more []string // an option, with its value, with which the same command would do
 	when mending
 }
 

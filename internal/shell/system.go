@@ -13,7 +13,8 @@ const (
 	// Browse opens a page of the network: its address. Fetch asks for one; words of curl's follow.
 	Browse Task = iota
 	Fetch
-	// ShowProcess shows a process, by its number, and ShowProcesses those of containers. EndProcess asks one to end when its job has.
+	// ShowProcess shows a process, by its number, and ShowProcesses those of containers. EndProcess asks one to end
+	// when its job has, and gives an idle one the time for it.
 	ShowProcess
 	ShowProcesses
 	EndProcess

@@ -13,7 +13,8 @@ func Unix() System {
 		Metrics: "/var/lib/node_exporter/runner.prom",
 		commands: map[Task]string{
 			Browse: "xdg-open {}", Fetch: "curl",
-			ShowProcess: "ps -fp {}", ShowProcesses: "lsns --type pid", EndProcess: "kill -TERM {}",
+			ShowProcess: "ps -fp {}", ShowProcesses: "lsns --type pid",
+			EndProcess:   "kill -TERM {} && sleep 5",
 			ShowAccounts: "getent passwd", ShowAccount: "getent passwd {}", ShowRights: "id {}",
 			MakeAccount:   "sudo useradd --system --create-home {}",
 			MakeAccountIn: "sudo useradd --system --create-home --gid {} {}",
