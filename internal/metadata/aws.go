@@ -61,8 +61,8 @@ func (a *aws) spotAction(ctx context.Context) (*Notice, error) {
 		return nil, err
 	}
 	var action struct {
-		Action string `json:"action"`
-		Time   string `json:"time"`
+		Action text `json:"action"`
+		Time   text `json:"time"`
 	}
 	if err := json.Unmarshal([]byte(said.body), &action); err != nil {
 		return nil, q.unclear("answer is not the expected JSON")
@@ -78,9 +78,11 @@ func (a *aws) spotAction(ctx context.Context) (*Notice, error) {
 	default:
 		return nil, q.unclear("answer names no action that is known")
 	}
-	// An action whose time cannot be read is one all the same.
-	if at, err := time.Parse(time.RFC3339, action.Time); err == nil {
+	// An action whose time cannot be read is one all the same: it counts as told now.
+	if at, err := time.Parse(time.RFC3339, string(action.Time)); err == nil && isTime(at) {
 		notice.At, notice.Left = at, said.left(at)
+	} else {
+		notice.Left = AWS.Shortest()
 	}
 	if notice.Kind == Sleeps && notice.Left < -past {
 		return nil, nil // it stands there still, and the machine is awake again

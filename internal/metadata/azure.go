@@ -3,6 +3,7 @@ package metadata
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -30,10 +31,20 @@ type azure struct {
 
 // azureEvent is one of the answer, with the fields that matter here.
 type azureEvent struct {
-	EventID   string `json:"EventId"`
-	EventType string
-	Resources []string
-	NotBefore string // empty when it has begun
+	EventID   text `json:"EventId"`
+	EventType text
+	Resources names
+	NotBefore text // empty when it has begun
+}
+
+// UnmarshalJSON makes what is no event one without a meaning, which hides none beside it.
+func (e *azureEvent) UnmarshalJSON(raw []byte) error {
+	type fields azureEvent
+	var event fields
+	if json.Unmarshal(raw, &event) == nil {
+		*e = azureEvent(event)
+	}
+	return nil
 }
 
 // ask tells of the most urgent event that ends what runs on this machine. One that has begun
@@ -44,23 +55,42 @@ func (a *azure) ask(ctx context.Context) (*Notice, error) {
 		return nil, err
 	}
 	var first *Notice
+	var soonest time.Duration
 	for _, event := range events {
-		kind, reason := event.meaning()
-		if reason == "" {
+		notice, in := event.notice(said)
+		if notice.Reason == "" {
 			continue
 		}
 		concerned, nameErr := a.concerns(ctx, event)
 		if nameErr != nil {
 			err = nameErr
 		}
-		if at := event.at(); concerned && (first == nil || at.Before(first.At)) {
-			first = &Notice{Cloud: Azure, Kind: kind, Reason: reason, At: at, Asks: event.ours()}
-			if !at.IsZero() {
-				first.Left = said.left(at)
-			}
+		if concerned && (first == nil || in < soonest) {
+			first, soonest = &notice, in
 		}
 	}
 	return first, err
+}
+
+// notice is what an event says, without a reason where that is nothing, and how urgent it is, by the time until then. A time
+// that cannot be read counts as told now; but what the machine wakes from again then comes after all others, as it must not
+// hide that the machine goes.
+func (e azureEvent) notice(said answer) (n Notice, in time.Duration) {
+	kind, reason := e.meaning()
+	n = Notice{Cloud: Azure, Kind: kind, Reason: reason, At: e.at(), Asks: e.ours()}
+	switch {
+	case e.NotBefore == "":
+		return n, math.MinInt64
+	case !n.At.IsZero():
+		n.Left = said.left(n.At)
+		return n, n.Left
+	case kind == Sleeps:
+		n.Left = Azure.Shortest()
+		return n, math.MaxInt64
+	default:
+		n.Left = Azure.Shortest()
+		return n, n.Left
+	}
 }
 
 // Acknowledge tells Azure that it need not wait any longer for this machine, which is ready for what is about to
@@ -79,7 +109,7 @@ func Acknowledge(ctx context.Context) error {
 		if concerned, err := a.concerns(ctx, event); err != nil || !concerned {
 			return err
 		}
-		if err := a.start(ctx, event.EventID); err != nil {
+		if err := a.start(ctx, string(event.EventID)); err != nil {
 			return err
 		}
 	}
@@ -138,12 +168,14 @@ func (e azureEvent) meaning() (Kind, string) {
 }
 
 // ours tells whether an event waits, and for this machine alone.
-func (e azureEvent) ours() bool { return e.NotBefore != "" && e.EventID != "" && len(e.Resources) == 1 }
+func (e azureEvent) ours() bool {
+	return e.NotBefore != "" && e.EventID != "" && len(e.Resources.list) == 1 && !e.Resources.unread
+}
 
-// at is zero for an event that has begun, and so before all others.
+// at is zero for an event that has begun, or whose time cannot be read.
 func (e azureEvent) at() time.Time {
-	at, err := http.ParseTime(e.NotBefore)
-	if err != nil {
+	at, err := http.ParseTime(string(e.NotBefore))
+	if err != nil || !isTime(at) {
 		return time.Time{}
 	}
 	return at
@@ -151,7 +183,7 @@ func (e azureEvent) at() time.Time {
 
 // concerns tells whether an event is about this machine, since those of all machines
 // of an availability set are told to each. The name is asked when the first event is
-// there, and if it cannot be had, with an error, every event might be ours.
+// there, and if it cannot be had, with an error, every event might be ours. So might one whose machines cannot be read.
 func (a *azure) concerns(ctx context.Context, event azureEvent) (bool, error) {
 	if a.name == "" {
 		q := question{path: azureNamePath}
@@ -165,7 +197,7 @@ func (a *azure) concerns(ctx context.Context, event azureEvent) (bool, error) {
 		}
 		a.name = name
 	}
-	return slices.ContainsFunc(event.Resources, func(resource string) bool {
+	return event.Resources.unread || slices.ContainsFunc(event.Resources.list, func(resource string) bool {
 		return strings.EqualFold(resource, a.name)
 	}), nil
 }

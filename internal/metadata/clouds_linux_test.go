@@ -40,9 +40,14 @@ func testAWS(t *testing.T) {
 		`{"action": "terminate", "time": "2017-09-18T08:22:00Z"}`:           {Leaves, "spot instance will be terminated", at},
 		`{"action":"stop","time":"` + soon.Format(time.RFC3339) + `"}`:      {Sleeps, "spot instance will be stopped", soon},
 		`{"action":"hibernate","time":"` + soon.Format(time.RFC3339) + `"}`: {Sleeps, "spot instance will be hibernated", soon},
-		`{"action":"hibernate"}`:               {Sleeps, "spot instance will be hibernated", time.Time{}},
-		`{"action":"terminate","time":"soon"}`: {Leaves, "spot instance will be terminated", time.Time{}},
-		`{"action":"terminate"}`:               {Leaves, "spot instance will be terminated", time.Time{}},
+		`{"action":"hibernate"}`:                               {Sleeps, "spot instance will be hibernated", time.Time{}},
+		`{"action":"terminate","time":"soon"}`:                 {Leaves, "spot instance will be terminated", time.Time{}},
+		`{"action":"terminate"}`:                               {Leaves, "spot instance will be terminated", time.Time{}},
+		`{"action":"terminate","time":1796283000}`:             {Leaves, "spot instance will be terminated", time.Time{}},
+		`{"action":"terminate","time":{"at":["soon"]}}`:        {Leaves, "spot instance will be terminated", time.Time{}},
+		`{"action":"terminate","time":null}`:                   {Leaves, "spot instance will be terminated", time.Time{}},
+		`{"action":"terminate","time":"0001-01-01T00:00:00Z"}`: {Leaves, "spot instance will be terminated", time.Time{}},
+		`{"action":"hibernate","time":"1970-01-01T00:00:00Z"}`: {Sleeps, "spot instance will be hibernated", time.Time{}},
 	} {
 		t.Run(body, func(t *testing.T) {
 			configure(t)
@@ -55,8 +60,8 @@ func testAWS(t *testing.T) {
 			if polls := s.count(action) - before; polls > 1 || w.notice.Cloud != AWS || w.notice.Kind != want.kind || w.notice.Asks {
 				t.Errorf("got it after %d polls, want one: %+v", polls, w.notice)
 			}
-			if w.notice.Limited() == want.at.IsZero() {
-				t.Errorf("what names no time has a limit, or the other way round: %+v", w.notice)
+			if !w.notice.Limited() || want.at.IsZero() && w.notice.Left != 2*time.Minute {
+				t.Errorf("what names no time that can be read is to count as told now: %+v", w.notice)
 			}
 			if n := s.tokens(); n != 1 {
 				t.Errorf("%d tokens were issued, want one for all questions", n)
@@ -65,7 +70,7 @@ func testAWS(t *testing.T) {
 	}
 	testAWSClock(t, soon)
 	testAWSGroup(t)
-	for _, body := range []string{`{"action":"","time":"2017-09-18T08:22:00Z"}`, `{"action":"noop"}`, `["terminate"]`, "terminate", `{}`} {
+	for _, body := range []string{`{"action":"","time":"2017-09-18T08:22:00Z"}`, `{"action":"noop"}`, `{"action":["terminate"]}`, `["terminate"]`, "terminate", `{}`} {
 		t.Run("no notice: "+body, func(t *testing.T) {
 			configure(t)
 			s := newSimulatedAWS(t)
@@ -434,6 +439,7 @@ func testAzure(t *testing.T) {
 			}
 		})
 	}
+	testAzureOddFields(t, before, at)
 	for name, answer := range map[string]http.HandlerFunc{
 		"500":   func(w http.ResponseWriter, r *http.Request) { http.Error(w, "worker_1", 500) },
 		"empty": func(w http.ResponseWriter, r *http.Request) {},
@@ -447,6 +453,50 @@ func testAzure(t *testing.T) {
 			w.gives(t, "spot virtual machine will be deleted", at)
 			if w.count("level=WARN") != 1 || !strings.Contains(w.String(), "for "+vmName) {
 				t.Errorf("the log does not say that the name cannot be had: %s", w.String())
+			}
+		})
+	}
+}
+
+// testAzureOddFields: what one field of an event is not takes no other field away, and no event beside it.
+func testAzureOddFields(t *testing.T, before string, at time.Time) {
+	t.Helper()
+	const gone, restarted = "spot virtual machine will be deleted", "virtual machine will be restarted"
+	odd := func(event, from, to string) string { return strings.Replace(event, from, to, 1) }
+	preempt, reboot, freeze := event("Preempt", before, "worker_1"), event("Reboot", before, "worker_1"), event("Freeze", before, "worker_1")
+	const list, time0 = `["worker_1"]`, `"Mon, 19 Sep 2016 18:29:47 GMT"`
+	later := event("Preempt", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat), "worker_1")
+	for name, c := range map[string]struct {
+		body   string
+		reason string
+		at     time.Time
+		left   time.Duration // zero for any
+	}{
+		"machines as a string, beside":       {eventList(odd(freeze, list, `"vm1"`), preempt), gone, at, 0},
+		"another's, as a string":             {eventList(odd(odd(preempt, list, `"vm1"`), before, ""), reboot), restarted, at, 0},
+		"ours as a string":                   {eventList(odd(preempt, list, `"worker_1"`)), gone, at, 0},
+		"machines that cannot be read":       {eventList(odd(preempt, list, `{"a":1}`)), gone, at, 0},
+		"one machine that cannot be read":    {eventList(odd(preempt, list, `["vm1",7]`)), gone, at, 0},
+		"no event, beside":                   {eventList(`"Preempt"`, `7`, `null`, `[]`, preempt), gone, at, 0},
+		"a type that is none, beside":        {eventList(odd(preempt, `"Preempt"`, `["Preempt"]`), reboot), restarted, at, 0},
+		"an id that is a number":             {eventList(odd(preempt, `"f020ba2e-3bc0-4c40-a10b-86575a9eabd5"`, `17`)), gone, at, 0},
+		"a time that is a number":            {eventList(odd(preempt, time0, `1474309787`)), gone, time.Time{}, 30 * time.Second},
+		"a time of no clock":                 {eventList(odd(preempt, time0, `"Mon, 01 Jan 0001 00:00:00 GMT"`)), gone, time.Time{}, 30 * time.Second},
+		"a restart at no time":               {eventList(odd(reboot, time0, `{}`)), restarted, time.Time{}, 30 * time.Second},
+		"a restart at no time hides nothing": {eventList(odd(reboot, time0, `{}`), later), gone, time.Time{}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			configure(t)
+			s := newSimulatedAzure(t)
+			s.set(events, c.body)
+			w := start(t, Azure)
+			select {
+			case <-w.done:
+			case <-time.After(limit):
+				t.Fatalf("no notice; logged:\n%s", w.String())
+			}
+			if n := w.notice; w.err != nil || n.Reason != c.reason || c.left != 0 && (n.Left != c.left || !n.At.IsZero()) || !c.at.IsZero() && !n.At.Equal(c.at) {
+				t.Errorf("got %+v and %v", n, w.err)
 			}
 		})
 	}

@@ -25,9 +25,6 @@ const (
 	// googleWait until there is something new.
 	googlePatience = 70 * time.Second
 	googleWait     = "60"
-
-	// googleShutdown is how long a machine that is preempted has. It is not told, but it is the same for all.
-	googleShutdown = 30 * time.Second
 )
 
 // google asks Compute Engine.
@@ -77,7 +74,7 @@ func (g *google) preempted(ctx context.Context) (*Notice, error) {
 	}
 	switch strings.TrimSpace(said.body) {
 	case "TRUE":
-		return &Notice{Cloud: GoogleCloud, Reason: "instance is being preempted", Left: googleShutdown}, nil
+		return &Notice{Cloud: GoogleCloud, Reason: "instance is being preempted", Left: GoogleCloud.Shortest()}, nil
 	case "FALSE":
 		g.etag = said.header.Get("ETag")
 		return nil, nil

@@ -40,6 +40,18 @@ func ParseCloud(name string) (Cloud, error) {
 	}
 }
 
+// Shortest is how long a machine of the cloud has at least when it is told that it goes. Where a notice says no time that can
+// be read, it counts from when the notice is heard.
+func (c Cloud) Shortest() time.Duration {
+	if c == AWS {
+		return 2 * time.Minute
+	}
+	return 30 * time.Second
+}
+
+// isTime tells whether a time can be meant: one before the year 2000 is a clock that was not set, or a field that was not.
+func isTime(at time.Time) bool { return at.Year() >= 2000 }
+
 // ErrClosed says that the metadata service is there, and tells this program nothing: it is switched off, or its tokens do not come as
 // far as a container. Time alone does not mend that.
 var ErrClosed = errors.New("the service is closed to this program")
@@ -61,7 +73,7 @@ type Notice struct {
 	Cloud  Cloud
 	Kind   Kind
 	Reason string    // for people, such as "spot instance will be terminated"
-	At     time.Time // when, by the cloud's clock; zero if that is not said
+	At     time.Time // when, by the cloud's clock; zero if that is not said, or cannot be read
 	// Left is the time until then by the clock that the answer came with, as this machine's may be wrong. Without At it is
 	// what the cloud leaves every machine, and zero if there is no such thing.
 	Left time.Duration

@@ -56,7 +56,7 @@ type answer struct {
 // left is how long it is from the answer until at. An answer says when it was given, by the clock that at is
 // of; where it does not, this machine's own has to do.
 func (a answer) left(at time.Time) time.Duration {
-	if given, err := http.ParseTime(a.header.Get("Date")); err == nil {
+	if given, err := http.ParseTime(a.header.Get("Date")); err == nil && isTime(given) {
 		return at.Sub(given)
 	}
 	return time.Until(at)
