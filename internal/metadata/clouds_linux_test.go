@@ -352,22 +352,7 @@ func testGoogle(t *testing.T) {
 			t.Errorf("asked %q, want the last that was answered to be one that does not wait", s.queries)
 		}
 	})
-	t.Run("maintenance", func(t *testing.T) {
-		configure(t)
-		s := newSimulatedGoogle(t)
-		w := start(t, GoogleCloud)
-		for _, value := range []string{"NONE", "MIGRATE_ON_HOST_MAINTENANCE", ""} {
-			s.set(maintenance, value) // ends the wait of the other question
-			w.polled(t, s.simulator, maintenance, 1)
-			w.until(t, "a question held back", func() bool { return s.held() == 1 })
-			w.silent(t, "")
-		}
-		s.set(maintenance, "TERMINATE_ON_HOST_MAINTENANCE")
-		w.gives(t, "instance will be terminated for maintenance of its host", time.Time{})
-		if w.notice.Kind != Sleeps || w.notice.Limited() {
-			t.Errorf("got %+v", w.notice)
-		}
-	})
+	testGoogleMaintenance(t)
 	for status, logged := range map[int]string{404: "", 503: "unexpected status 503"} {
 		t.Run(fmt.Sprintf("maintenance %d", status), func(t *testing.T) {
 			configure(t)
@@ -387,6 +372,89 @@ func testGoogle(t *testing.T) {
 		w := start(t, GoogleCloud)
 		w.polled(t, s.simulator, preempted, 4)
 		w.silent(t, "answer is not from Google's metadata service")
+	})
+}
+
+// testGoogleMaintenance: it is heard at once, also while the question about preemption is held back, and the other way round.
+func testGoogleMaintenance(t *testing.T) {
+	t.Helper()
+	const ends = "TERMINATE_ON_HOST_MAINTENANCE"
+	// only changes one value, and lets no question about another one go.
+	only := func(s *simulatedGoogle, path, value string) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.values[path] = value
+	}
+	t.Run("maintenance", func(t *testing.T) {
+		configure(t)
+		s := newSimulatedGoogle(t)
+		w := start(t, GoogleCloud)
+		for _, value := range []string{"NONE", "MIGRATE_ON_HOST_MAINTENANCE", ""} {
+			s.set(maintenance, value)
+			w.until(t, "both questions held back", func() bool { return s.held() == 1 && s.heldFor(maintenance) == 1 })
+			w.silent(t, "")
+		}
+		s.set(maintenance, ends)
+		w.gives(t, "instance will be terminated for maintenance of its host", time.Time{})
+		if w.notice.Kind != Sleeps || w.notice.Limited() {
+			t.Errorf("got %+v", w.notice)
+		}
+	})
+	t.Run("maintenance while preemption is held back", func(t *testing.T) {
+		configure(t)
+		s := newSimulatedGoogle(t)
+		s.spoil(preempted, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.RawQuery != "" {
+				<-r.Context().Done()
+				return
+			}
+			s.handle(w, r)
+		})
+		w := start(t, GoogleCloud)
+		w.until(t, "maintenance held back", func() bool { return s.count(preempted) == 2 && s.heldFor(maintenance) == 1 })
+		s.set(maintenance, ends)
+		w.gives(t, "instance will be terminated for maintenance of its host", time.Time{})
+	})
+	t.Run("maintenance without an ETag", func(t *testing.T) {
+		configure(t)
+		s := newSimulatedGoogle(t)
+		s.spoil(maintenance, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Metadata-Flavor", "Google")
+			value, _, _ := s.get(maintenance)
+			io.WriteString(w, value)
+		})
+		w := start(t, GoogleCloud)
+		w.until(t, "a question held back", func() bool { return s.held() == 1 })
+		only(s, maintenance, ends)
+		w.gives(t, "instance will be terminated for maintenance of its host", time.Time{})
+	})
+	t.Run("a service that does not hold back", func(t *testing.T) {
+		configure(t)
+		s := newSimulatedGoogle(t)
+		s.spoil(maintenance, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Metadata-Flavor", "Google")
+			w.Header().Set("ETag", "1")
+			io.WriteString(w, "NONE")
+		})
+		w := start(t, GoogleCloud)
+		w.until(t, "a question held back", func() bool { return s.held() == 1 })
+		time.Sleep(200 * time.Millisecond)
+		if n := s.count(maintenance); n > 4 {
+			t.Errorf("asked %d times without a pause", n)
+		}
+	})
+	t.Run("preemption while maintenance is silent", func(t *testing.T) {
+		configure(t)
+		s := newSimulatedGoogle(t)
+		s.spoil(maintenance, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		s.set(preempted, "TRUE")
+		begin := time.Now()
+		w := start(t, GoogleCloud)
+		w.gives(t, "instance is being preempted", time.Time{})
+		if took := time.Since(begin); took > 2*time.Second {
+			t.Errorf("heard after %s, want at once", took)
+		}
+		until(t, "all connections closed", func() bool { return s.connections() == 0 })
 	})
 }
 

@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -8,7 +9,10 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 )
 
 const (
@@ -33,40 +37,88 @@ type google struct {
 	etag    string // of the last answer about preemption; empty to be answered at once
 }
 
-// ask tells of preemption as soon as it is known, and of maintenance that ends the
-// machine within about a minute: that it asks first, as the other question is the
-// one that waits. One that moves the machine to another host leaves it running.
-func (g *google) ask(ctx context.Context) (*Notice, error) {
-	event, eventErr := g.maintenance(ctx)
-	if event != nil {
-		return event, eventErr
-	}
-	preempted, preemptedErr := g.preempted(ctx)
-	return preempted, errors.Join(eventErr, preemptedErr)
+// heard is what one question has brought.
+type heard struct {
+	notice *Notice
+	err    error
 }
 
-func (g *google) maintenance(ctx context.Context) (*Notice, error) {
-	said, err := g.get(ctx, question{path: googleMaintenancePath})
+// ask tells of preemption, and of maintenance that ends the machine within about a minute, each as soon as it is known: both are
+// asked at once, and neither waits for the other. It returns when preemption has been answered, which may be held back, and
+// maintenance at least once; with a notice it returns at once. Maintenance that moves the machine to another host leaves it running.
+func (g *google) ask(ctx context.Context) (*Notice, error) {
+	asking, cancel := context.WithCancel(ctx)
+	var both sync.WaitGroup
+	defer both.Wait()
+	defer cancel()
+	preempted, events := make(chan heard, 1), make(chan heard)
+	both.Go(func() {
+		notice, err := g.preempted(asking)
+		preempted <- heard{notice, err}
+	})
+	both.Go(func() { g.events(asking, events) })
+	var preemption, event heard
+	for held, unheard := true, true; held || unheard; {
+		select {
+		case preemption = <-preempted:
+			held = false
+		case event = <-events:
+			unheard = false
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), event.err, preemption.err)
+		}
+		if notice := cmp.Or(preemption.notice, event.notice); notice != nil {
+			return notice, errors.Join(event.err, preemption.err)
+		}
+	}
+	if event.err != nil && preemption.err == nil {
+		return nil, &besideError{event.err}
+	}
+	return nil, errors.Join(event.err, preemption.err)
+}
+
+// events asks for maintenance until ctx ends, and says what each answer is. The first question is answered at once, and so is
+// every one where the service has no ETag, or does not hold back: such a one is asked again after a pause.
+func (g *google) events(ctx context.Context, say chan<- heard) {
+	for etag := ""; ; {
+		begin, waits := time.Now(), etag != ""
+		var is heard
+		is.notice, etag, is.err = g.maintenance(ctx, etag)
+		select {
+		case say <- is:
+		case <-ctx.Done():
+			return
+		}
+		if etag != "" && !waits {
+			continue
+		}
+		if retry.Sleep(ctx, time.Until(begin.Add(pollInterval))) != nil {
+			return
+		}
+	}
+}
+
+// maintenance waits for a change of what was answered with the ETag, if there is one, and returns that of this answer.
+func (g *google) maintenance(ctx context.Context, etag string) (n *Notice, next string, err error) {
+	said, err := g.get(ctx, question{path: googleMaintenancePath}.afterChange(etag))
 	if said.status == http.StatusNotFound {
 		// What stands in for the service in a cluster may not have it. That is no
 		// failure to wait after: the notice of preemption is short.
-		return nil, nil
+		return nil, "", nil
 	}
-	if err != nil || strings.TrimSpace(said.body) != "TERMINATE_ON_HOST_MAINTENANCE" {
-		return nil, err
+	if err != nil {
+		return nil, "", err
 	}
-	return &Notice{Cloud: GoogleCloud, Kind: Sleeps, Reason: "instance will be terminated for maintenance of its host"}, nil
+	if strings.TrimSpace(said.body) == "TERMINATE_ON_HOST_MAINTENANCE" {
+		n = &Notice{Cloud: GoogleCloud, Kind: Sleeps, Reason: "instance will be terminated for maintenance of its host"}
+	}
+	return n, said.header.Get("ETag"), nil
 }
 
 // preempted waits for a change only after an answer that has an ETag, since a change
 // between two questions would be missed without.
 func (g *google) preempted(ctx context.Context) (*Notice, error) {
-	q := question{path: googlePreemptedPath}
-	if g.etag != "" {
-		wait := url.Values{"wait_for_change": {"true"}, "timeout_sec": {googleWait}, "last_etag": {g.etag}}
-		q.path += "?" + wait.Encode()
-		q.patience = googlePatience
-	}
+	q := question{path: googlePreemptedPath}.afterChange(g.etag)
 	g.etag = "" // of no use after an error: what is asked then shall be answered at once
 	said, err := g.get(ctx, q)
 	if err != nil {
@@ -81,6 +133,17 @@ func (g *google) preempted(ctx context.Context) (*Notice, error) {
 	default:
 		return nil, q.unclear("answer is neither TRUE nor FALSE")
 	}
+}
+
+// afterChange is the question with its answer held back until there is another than that of the ETag; it is the same without one.
+func (q question) afterChange(etag string) question {
+	if etag == "" {
+		return q
+	}
+	wait := url.Values{"wait_for_change": {"true"}, "timeout_sec": {googleWait}, "last_etag": {etag}}
+	q.path += "?" + wait.Encode()
+	q.patience = googlePatience
+	return q
 }
 
 // get takes an answer only from what says of itself that it is Google's service. One

@@ -200,13 +200,13 @@ func (s *simulatedAWS) tokens() int {
 // simulatedGoogle holds a question back until there is something new, if asked to.
 type simulatedGoogle struct {
 	*simulator
-	waiting int // questions that are held back
+	waiting map[string]int // questions that are held back, by path
 	queries []string
 }
 
 func newSimulatedGoogle(t *testing.T) *simulatedGoogle {
 	t.Helper()
-	s := &simulatedGoogle{simulator: newSimulator()}
+	s := &simulatedGoogle{simulator: newSimulator(), waiting: map[string]int{}}
 	s.set("/computeMetadata/v1/", "instance/\nproject/\n")
 	s.set(preempted, "FALSE")
 	s.set(maintenance, "NONE")
@@ -232,13 +232,13 @@ func (s *simulatedGoogle) handle(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, "timeout_sec", http.StatusBadRequest)
 			return
 		}
-		s.hold(1)
+		s.hold(r.URL.Path, 1)
 		select {
 		case <-changed:
 		case <-r.Context().Done():
 		case <-time.After(time.Duration(seconds) * time.Second):
 		}
-		s.hold(-1)
+		s.hold(r.URL.Path, -1)
 		value, found, _ = s.get(r.URL.Path)
 	}
 	if !found {
@@ -254,16 +254,19 @@ func (s *simulatedGoogle) handle(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, value)
 }
 
-func (s *simulatedGoogle) hold(n int) {
+func (s *simulatedGoogle) hold(path string, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.waiting += n
+	s.waiting[path] += n
 }
 
-func (s *simulatedGoogle) held() int {
+// held is how many questions for preemption are held back.
+func (s *simulatedGoogle) held() int { return s.heldFor(preempted) }
+
+func (s *simulatedGoogle) heldFor(path string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.waiting
+	return s.waiting[path]
 }
 
 // newSimulatedAzure has a machine of the name worker_1 without events.

@@ -2,6 +2,8 @@ package metadata
 
 import (
 	"context"
+	"errors"
+
 	"log/slog"
 	"time"
 
@@ -22,6 +24,11 @@ const (
 	// longestPause is how long a service that fails is left alone at last.
 	longestPause = 30 * time.Second
 )
+
+// besideError is that of a question beside another, more urgent one that was answered, and is not left alone for it.
+type besideError struct{ error }
+
+func (e *besideError) Unwrap() error { return e.error }
 
 // source is one cloud's way to give notice. It may return a notice and an error, if
 // it asks several things.
@@ -75,7 +82,7 @@ func (w *watch) run(ctx context.Context, standing Notice) (Notice, error) {
 			return Notice{}, nil
 		}
 		wait := time.Until(begin.Add(w.pace)) // a question that waited for its answer has done our waiting
-		if failures > 0 {
+		if beside := (*besideError)(nil); failures > 0 && !errors.As(err, &beside) {
 			wait = retry.Backoff{First: w.pace, Most: w.longest}.Wait(failures)
 		}
 		_ = retry.Sleep(ctx, wait) // that ctx has ended is seen next

@@ -64,6 +64,7 @@ var errScript = errors.New("script failed")
 
 func fails() error  { return errScript }
 func silent() error { return nil }
+func beside() error { return &besideError{errScript} }
 
 func (s *script) ask(ctx context.Context) (*Notice, error) {
 	if err := ctx.Err(); err != nil {
@@ -115,6 +116,7 @@ func TestPace(t *testing.T) {
 		"a question that waits":         {[]func() error{silent, slow, slow}, []int{0, 5, 65, 125}},
 		"errors":                        {[]func() error{fails, fails, fails, fails, fails, fails}, []int{0, 5, 15, 35, 65, 95, 125}},
 		"errors that take their time":   {[]func() error{slowFailure, slowFailure}, []int{0, 8, 21}},
+		"errors beside an answer":       {[]func() error{beside, beside, beside}, []int{0, 5, 10, 15}},
 		"as before after errors":        {[]func() error{fails, fails, silent, silent}, []int{0, 5, 15, 20, 25}},
 		"errors after errors were over": {[]func() error{fails, fails, silent, fails, fails}, []int{0, 5, 15, 20, 25, 35}},
 	} {
