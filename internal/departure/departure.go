@@ -107,14 +107,19 @@ func (w *Watcher) tells() (metadata.Cloud, bool) {
 
 // early is for how long yet this machine is one that has just booted.
 func (w *Watcher) early() time.Duration {
-	if w.Age == nil {
-		return 0
-	}
-	age, known := w.Age()
+	age, known := w.age()
 	if !known {
 		return 0
 	}
 	return max(lateTime-age, 0)
+}
+
+// age is for how long this machine is up, where somebody knows.
+func (w *Watcher) age() (time.Duration, bool) {
+	if w.Age == nil {
+		return 0, false
+	}
+	return w.Age()
 }
 
 // persist asks until there is an answer, or one that time does not mend.
@@ -217,11 +222,21 @@ func (w *Watcher) heed(notice metadata.Notice, now time.Time) (supervise.Order, 
 	}
 	args := []any{"cloud", string(notice.Cloud), "reason", notice.Reason}
 	if notice.Limited() {
-		order.Deadline = now.Add(notice.Left - reserve)
-		args = append(args, "in", notice.Left.Round(time.Second))
+		left := w.left(notice)
+		order.Deadline = now.Add(left).Add(-reserve) // two sums: of two times a difference may be as long as can be said
+		args = append(args, "in", left.Round(time.Second))
 	}
 	w.Log.Warn("this machine is about to go, sleep or wait", args...)
 	return order, true
+}
+
+// left is how long this machine has by a notice. A time before this machine was up says nothing of it as it is now, so
+// that such a notice counts as told now.
+func (w *Watcher) left(notice metadata.Notice) time.Duration {
+	if age, known := w.age(); known && notice.Left < -age {
+		return notice.Cloud.Shortest()
+	}
+	return notice.Left
 }
 
 // Ready tells a cloud that asks for it that nobody here is to be waited for any more. A cloud that does not hear it waits
