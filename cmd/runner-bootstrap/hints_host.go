@@ -12,6 +12,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -31,10 +32,21 @@ func hintLocked(call *session, err error) string {
 
 // hintUnfilled waits for a cloud that is late, else takes a name that needs none.
 func hintUnfilled(call *session, err error) string {
-	if errors.Is(err, metadata.ErrNoAnswer) {
+	if errors.Is(err, metadata.ErrNoAnswer) && !errors.Is(err, metadata.ErrClosed) {
 		return againWith(call, "--metadata-wait", "5m")
 	}
 	return againWith(call, "--name", "{hostname}-{random}")
+}
+
+// hintNoFacts does without the facts of a cloud that were required: labels that need one are left out then, but no name can be
+// made without.
+func hintNoFacts(call *session, _ error) string {
+	if !plan.NeedsCloud(optionsOf[nameOptions](call).name) {
+		return againWith(call, "--metadata", "auto")
+	}
+	bare := *call
+	bare.arguments = leaving(call.arguments, "--metadata", "--name")
+	return againWith(&bare, "--metadata", "auto", "--name", "{hostname}")
 }
 
 // hintNotInService has the agent register the runner: it needs a credential that it finds by itself.

@@ -103,11 +103,34 @@ func TestHintForANameThatIsNotKnown(t *testing.T) {
 	for cause, want := range map[error]string{
 		metadata.ErrNoAnswer: "runner-bootstrap install --name 'web-{region}' --metadata-wait 5m",
 		metadata.ErrNoCloud:  "runner-bootstrap install --name '{hostname}-{random}'",
+		metadata.ErrClosed:   "runner-bootstrap install --name '{hostname}-{random}'",
 	} {
 		call := &session{arguments: []string{"install", "--name", "web-{region}"}}
 		code, hint := call.explain(fmt.Errorf("naming the runner: %w: %w", plan.ErrUnfilled, cause))
 		if code != exitHost || hint != said(want) {
 			t.Errorf("%v: exit code %d and %s, want %s", cause, code, hint, want)
+		}
+	}
+}
+
+// Where the facts of a cloud are required and there are none, what needs them goes, too.
+func TestHintForFactsThatAreNotThere(t *testing.T) {
+	for _, cause := range []error{
+		fmt.Errorf("looking for a cloud: %w", metadata.ErrNoCloud),
+		fmt.Errorf("asking: %w: status 403", metadata.ErrClosed),
+		fmt.Errorf("%w: asking: %w", metadata.ErrNoAnswer, metadata.ErrClosed),
+	} {
+		for _, c := range []struct{ arguments, want string }{
+			{"install --metadata required --name r-{instance_id}", "runner-bootstrap install --metadata auto --name '{hostname}'"},
+			{"install --name=r-{zone}-{n} --metadata=required --count 2", "runner-bootstrap install --count 2 --metadata auto --name '{hostname}'"},
+			{"install --metadata required --name web-1 --labels {zone}", "runner-bootstrap install --name web-1 --labels '{zone}' --metadata auto"},
+			{"install --metadata required --name {hostname}", "runner-bootstrap install --name '{hostname}' --metadata auto"},
+		} {
+			call := parsed(t, strings.Fields(c.arguments))
+			code, hint := call.explain(fmt.Errorf("naming the runner: filling: %w", cause))
+			if code != exitHost || hint != said(c.want) {
+				t.Errorf("%v: exit code %d and %s, want %s", cause, code, hint, c.want)
+			}
 		}
 	}
 }

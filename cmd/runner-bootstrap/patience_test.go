@@ -50,7 +50,6 @@ func neverStopsAnInstall() map[string]string {
 		"github.ErrRole":              "beside github.ErrForbidden",
 		"health.ErrWebhook":           "the option is refused as usage",
 		"installer.ErrUnknown":        "unexpected: systemd was asked for, and is known",
-		"metadata.ErrClosed":          "an agent goes on without notices, and what install asks fails with metadata.ErrNoAnswer",
 		"openfile.ErrNotRegular":      "told by the one who opens",
 		"places.ErrWorkFull":          "in places.ErrWork",
 		"places.ErrWorkKind":          "in places.ErrWork",

@@ -29,6 +29,10 @@ const (
 	firstPause = 100 * time.Millisecond
 	lastPause  = 2 * time.Second
 
+	// shut is how often in a row a service is to be closed to this program until it is not waited for any more: one answer may
+	// come from a service that is just starting.
+	shut = 2
+
 	// maxFact is how many bytes a fact may have. Facts become part of names and labels.
 	maxFact  = 256
 	unusable = "answer has a value that is too long or cannot be printed"
@@ -55,7 +59,7 @@ type Facts struct {
 // The error is ErrNoCloud if no cloud was found. It is both ErrNoAnswer and ctx's error
 // if ctx ended before there was an answer from a cloud that was found, and tells what
 // was asked in vain, and why. It is ctx's error alone if ctx ended before it was known
-// whether there is a cloud. With any error Facts are empty. Lookup may be repeated, and
+// whether there is a cloud. It is ErrClosed, before ctx ends, where the service says twice in a row that it is closed. With any error Facts are empty. Lookup may be repeated, and
 // nothing is left of it, in particular no connection.
 func Lookup(ctx context.Context) (Facts, error) {
 	return lookup(ctx, os.DirFS(dmiFolder))
@@ -100,13 +104,20 @@ func factsOf(ctx context.Context, cloud Cloud, s *service) (Facts, error) {
 	}
 }
 
-// persist asks again and again until there is an answer or ctx ends.
+// persist asks again and again until there is an answer, or none to wait for, or ctx ends.
 func persist(ctx context.Context, ask func(context.Context) (Facts, error)) (Facts, error) {
 	var last error
+	closed := 0
 	for failures := 1; ; failures++ {
 		facts, err := ask(ctx)
 		if err == nil {
 			return facts, nil
+		}
+		if closed++; !errors.Is(err, ErrClosed) {
+			closed = 0
+		}
+		if closed == shut && ctx.Err() == nil {
+			return Facts{}, err
 		}
 		if ctx.Err() != nil && last != nil {
 			// The end of ctx may have cut this question short, so it says too little by itself.

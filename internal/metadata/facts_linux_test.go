@@ -349,6 +349,17 @@ func testUnanswered(t *testing.T) {
 		s.spoil(identity, status(http.StatusUnauthorized))
 		unanswered(t, AWS, identity+": every token is refused")
 	})
+	run("closed", func(t *testing.T) {
+		s := newSimulatedAWS(t)
+		s.spoil(token, status(http.StatusForbidden))
+		s.spoil(identity, status(http.StatusForbidden))
+		begin := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		if _, err := lookup(ctx, firmware(AWS)); !errors.Is(err, ErrClosed) || errors.Is(err, ErrNoAnswer) || time.Since(begin) > limit {
+			t.Errorf("got %v after %s, want at once that it is closed", err, time.Since(begin))
+		}
+	})
 	run("500", func(t *testing.T) {
 		newSimulatedAzure(t).spoil(compute, status(500))
 		unanswered(t, Azure, compute+": unexpected status 500")

@@ -64,6 +64,37 @@ func TestPersist(t *testing.T) {
 	}
 }
 
+// TestPersistIsNotForWhatIsClosed holds that a service which says so is asked once more, and not waited for.
+func TestPersistIsNotForWhatIsClosed(t *testing.T) {
+	t.Parallel()
+	closed := func(context.Context) error { return fmt.Errorf("asking: %w", ErrClosed) }
+	for name, c := range map[string]struct {
+		errors []func(context.Context) error
+		asked  []int
+		found  bool
+	}{
+		"closed":           {slices.Repeat([]func(context.Context) error{closed}, 9), []int{0, 100}, false},
+		"closed later":     {[]func(context.Context) error{fail, closed, fail, closed, closed, closed}, []int{0, 100, 300, 700, 1500}, false},
+		"once, and opened": {[]func(context.Context) error{closed, fail, closed}, []int{0, 100, 300, 700}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				a := &asking{begin: time.Now(), errors: c.errors}
+				_, err := persist(ctx, a.ask)
+				if c.found != (err == nil) || !c.found && (!errors.Is(err, ErrClosed) || errors.Is(err, ErrNoAnswer)) {
+					t.Errorf("got %v", err)
+				}
+				if !slices.Equal(a.asked, c.asked) {
+					t.Errorf("asked after %v ms, want %v", a.asked, c.asked)
+				}
+			})
+		})
+	}
+}
+
 func TestPersistUntilTheEnd(t *testing.T) {
 	t.Parallel()
 	other := func(context.Context) error { return errors.New("another thing failed") }

@@ -3,7 +3,6 @@ package metadata
 import (
 	"context"
 	"errors"
-
 	"log/slog"
 	"time"
 

@@ -148,6 +148,26 @@ func (f filler) labels(identity instance.Identity) ([]string, error) {
 	return given, nil
 }
 
+// cloudPlaceholders are those that only a cloud fills, and with which of its facts.
+func cloudPlaceholders() map[string]func(metadata.Facts) string {
+	return map[string]func(metadata.Facts) string{
+		"{instance_id}":   func(f metadata.Facts) string { return f.InstanceID },
+		"{region}":        func(f metadata.Facts) string { return f.Region },
+		"{zone}":          func(f metadata.Facts) string { return f.Zone },
+		"{instance_type}": func(f metadata.Facts) string { return f.InstanceType },
+	}
+}
+
+// NeedsCloud tells whether a template has a placeholder that only a cloud fills.
+func NeedsCloud(template string) bool {
+	for word := range cloudPlaceholders() {
+		if strings.Contains(template, word) {
+			return true
+		}
+	}
+	return false
+}
+
 // fill replaces the placeholders of a template. The error matches [ErrUnfilled] where the value of one is not known.
 func (f filler) fill(template string) (text string, err error) {
 	text = placeholder.Regexp().ReplaceAllStringFunc(template, func(word string) string {
@@ -173,12 +193,7 @@ func (f filler) value(template, word string) (string, error) {
 	case "{n}":
 		return strconv.Itoa(max(f.number, 1)), nil
 	}
-	fact, found := map[string]func(metadata.Facts) string{
-		"{instance_id}":   func(f metadata.Facts) string { return f.InstanceID },
-		"{region}":        func(f metadata.Facts) string { return f.Region },
-		"{zone}":          func(f metadata.Facts) string { return f.Zone },
-		"{instance_type}": func(f metadata.Facts) string { return f.InstanceType },
-	}[word]
+	fact, found := cloudPlaceholders()[word]
 	if !found {
 		return "", unknownPlaceholder(ErrTemplate, template, word)
 	}
