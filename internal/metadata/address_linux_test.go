@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -429,6 +430,35 @@ func testDetect(t *testing.T) {
 		http.Error(w, `{"vmId":"x","uuid":"x"}`, http.StatusForbidden)
 	}
 	expect("a server that refuses", "", with(refuse))
+	// Several clouds at one address: which one is taken does not depend on who answers first.
+	says := map[string]http.HandlerFunc{
+		token: func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "21600")
+			io.WriteString(w, "token")
+		},
+		"/computeMetadata/v1/": func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Metadata-Flavor", "Google") },
+		compute:                func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, azureCompute("2")) },
+		metaData:               func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, novaMetaData) },
+	}
+	for want, paths := range map[Cloud][2]string{
+		AWS: {token, compute}, GoogleCloud: {"/computeMetadata/v1/", compute}, Azure: {compute, metaData},
+	} {
+		for _, slow := range paths {
+			expect(fmt.Sprintf("%q, with %s slow", paths, slow), want, with(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == slow {
+					select {
+					case <-time.After(200 * time.Millisecond):
+					case <-r.Context().Done():
+					}
+				}
+				if !slices.Contains(paths[:], r.URL.Path) {
+					http.NotFound(w, r)
+					return
+				}
+				says[r.URL.Path](w, r)
+			}))
+		}
+	}
 	expect("a server that never answers", "", with(func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	t.Run("by its name", func(t *testing.T) {
 		configure(t)

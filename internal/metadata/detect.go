@@ -82,27 +82,28 @@ func isOpenStackTag(tag string) bool {
 	}
 }
 
-// probe asks for all clouds at once, and believes the first answer that only the
-// service of one cloud would give.
+// probe asks for all clouds at once, and believes the answers that only the service of one cloud would give. Where several give
+// such answers, as a service that stands in for them may, it is the first in the order of this list, whichever answers first.
 func probe(ctx context.Context, s *service) (Cloud, bool) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	probes := map[Cloud]func(context.Context, *service) bool{
-		AWS: isAWS, GoogleCloud: isGoogle, Azure: isAzure, OpenStack: isOpenStack,
+	probes := []struct {
+		cloud  Cloud
+		is     func(context.Context, *service) bool
+		answer chan bool
+	}{
+		{AWS, isAWS, make(chan bool, 1)},
+		{GoogleCloud, isGoogle, make(chan bool, 1)},
+		{Azure, isAzure, make(chan bool, 1)},
+		{OpenStack, isOpenStack, make(chan bool, 1)},
 	}
-	answers := make(chan Cloud, len(probes))
-	for cloud, is := range probes {
-		go func() {
-			if !is(ctx, s) {
-				cloud = ""
-			}
-			answers <- cloud
-		}()
+	for _, p := range probes {
+		go func() { p.answer <- p.is(ctx, s) }()
 	}
 	var found Cloud
-	for range probes { // all of them, so that none is left behind
-		if cloud := <-answers; cloud != "" && found == "" {
-			found = cloud
+	for _, p := range probes { // all of them, so that none is left behind
+		if is := <-p.answer; is && found == "" {
+			found = p.cloud
 			cancel()
 		}
 	}
