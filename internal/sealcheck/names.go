@@ -32,14 +32,15 @@ var (
 		`\s*:\s*["']?\S{8,}`)
 	wifiField = pattern.New(`(?im)^\s*(psk|sae_password|password|wep[-_]key\d?|private-key-password|` +
 		`secrets?|passphrase|leap-password)\s*[=:]\s*["']?[^\s"'$]{4,}`)
-	chapLine      = pattern.New(`(?m)^\s*[^#\s]\S*\s+\S+\s+\S+`)
-	awsField      = pattern.New(`(?im)^\s*aws_(secret_access_key|session_token)\s*=\s*\S{16,}`)
-	uninitialized = pattern.New(`^[0-9a-f]{32}\s*$`)
-	leaseLine     = pattern.New(`(?m)^(lease|lease6|default-duid|ADDRESS=)`)
-	nonComment    = pattern.New(`(?m)^[ \t]*[^#\s]`)
-	hashedShadow  = pattern.New(`(?m)^[^:\n]+:(?:\$[^:]+|[./0-9A-Za-z]{13}):`)
-	oneWord       = pattern.New(`^\s*[^\s$#!]{4,}\s*$`)
-	openShadow    = pattern.New(`(?m)^[^:\n]+::`)
+	chapLine = pattern.New(`(?m)^\s*[^#\s]\S*\s+\S+\s+\S+`)
+	awsField = pattern.New(`(?im)^\s*aws_(secret_access_key|session_token)\s*=\s*\S{16,}`)
+	// machineID is read as the package machine reads it: in capitals as well, and with room around it.
+	machineID    = pattern.New(`^\s*[0-9A-Fa-f]{32}\s*$`)
+	leaseLine    = pattern.New(`(?m)^(lease|lease6|default-duid|ADDRESS=)`)
+	nonComment   = pattern.New(`(?m)^[ \t]*[^#\s]`)
+	hashedShadow = pattern.New(`(?m)^[^:\n]+:(?:\$[^:]+|[./0-9A-Za-z]{13}):`)
+	oneWord      = pattern.New(`^\s*[^\s$#!]{4,}\s*$`)
+	openShadow   = pattern.New(`(?m)^[^:\n]+::`)
 )
 
 // places are all of them. What an earlier one says of a file, a later one does not say again.
@@ -61,7 +62,7 @@ func runnerPlaces() []place {
 
 func identityPlaces() []place {
 	return []place{
-		{Identity, "the identity of this machine", []string{"/etc/machine-id", "/var/lib/dbus/machine-id"}, uninitialized},
+		{Identity, "the identity of this machine", []string{"/etc/machine-id", "/var/lib/dbus/machine-id"}, machineID},
 		{Identity, "a key by which this machine is known to those who come by ssh", []string{"/etc/ssh/ssh_host_*_key"}, nil},
 		{
 			Identity, "what the random numbers of the next boot begin with",

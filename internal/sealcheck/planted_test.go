@@ -140,6 +140,8 @@ func secretsByPlace(t *testing.T) map[string]planted {
 		"a new swap file":              {"swapfile", swap + strings.Repeat("\x00", pages), ""},
 		"something left":               {"var/tmp/x", token(), "secret an access token of GitHub:1"},
 		"the machine's id":             {"etc/machine-id", strings.Repeat("0a", 16) + "\n", "identity the identity of this machine"},
+		"the machine's id in capitals": {"etc/machine-id", strings.Repeat("0A", 16) + "\n", "identity the identity of this machine"},
+		"the machine's id for D-Bus":   {"var/lib/dbus/machine-id", "\n " + strings.Repeat("Fa", 16) + " \r\n", "identity the identity of this machine"},
 		"none yet":                     {"etc/machine-id", "uninitialized\n", ""},
 		"the keys of the host":         {"etc/ssh/ssh_host_rsa_key", pem("OPENSSH "), "identity a key by which this machine is known to those who come by ssh"},
 		"snakeoil":                     {"etc/ssl/private/ssl-cert-snakeoil.key", pem(""), "identity a certificate's key that was made for this machine by the package ssl-cert"},
