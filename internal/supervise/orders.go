@@ -113,7 +113,7 @@ func (s *supervisor) handleCommand(o Order) {
 	if !s.draining() {
 		s.deadline, s.latest = time.Time{}, time.Time{} // the next drain has its own time
 	}
-	s.Log.Info(o.Kind.String(), "reason", o.Reason) //nolint:sloglint // one of a few constants
+	s.Log.Info(o.Kind.words(s.snapshot().State == Busy), "reason", o.Reason) //nolint:sloglint // one of a few constants
 	draining := s.draining()
 	reason, fault := s.held()
 	s.change(func(now *Change) {
@@ -124,13 +124,24 @@ func (s *supervisor) handleCommand(o Order) {
 	})
 }
 
-// String says what comes of it.
-func (k OrderKind) String() string {
-	return [...]string{
-		"draining, the current job may finish", "taking jobs again", "stopping now, the current job is cancelled",
-		"stopping, the current job may finish", "another version comes after the current job",
-		"waiting, the current job may finish", "going on",
+// String says what comes of it for a listener with a job.
+func (k OrderKind) String() string { return k.words(true) }
+
+// words say what comes of an order. Without a job they speak of none: a person who ends an idle runner has cancelled nothing.
+func (k OrderKind) words(busy bool) string {
+	said := [...]struct{ what, ofJob string }{
+		Drain:   {"draining", ", the current job may finish"},
+		Resume:  {"taking jobs again", ""},
+		StopNow: {"stopping now", ", the current job is cancelled"},
+		Preempt: {"stopping", ", the current job may finish"},
+		Refresh: {"another version comes", " after the current job"},
+		Hold:    {"waiting", ", the current job may finish"},
+		Release: {"going on", ""},
 	}[k]
+	if !busy {
+		return said.what
+	}
+	return said.what + said.ofJob
 }
 
 // leave begins the end. The first reason stands.

@@ -576,6 +576,24 @@ func TestNoticeWithoutATime(t *testing.T) {
 	}
 }
 
+// What comes of an order is said of a job only where there is one.
+func TestWordsOfOrders(t *testing.T) {
+	t.Parallel()
+	for _, state := range []State{Busy, Idle, Connecting, Drained} {
+		for _, kind := range []OrderKind{Drain, Resume, StopNow, Preempt, Refresh, Hold, Release} {
+			var said bytes.Buffer
+			log := slog.New(slog.NewTextHandler(&said, nil))
+			s := &supervisor{Config: Config{Log: log, DrainTimeout: time.Hour}, tracker: tracker{report: func(Change) {}}}
+			s.now.State = state
+			s.handleCommand(Order{Kind: kind, Reason: "interrupt"})
+			ofJob := kind != Resume && kind != Release
+			if got := strings.Contains(said.String(), "current job"); got != (ofJob && state == Busy) || !strings.Contains(said.String(), "reason=interrupt") {
+				t.Errorf("%s, while %s: %s", kind, state, said.String())
+			}
+		}
+	}
+}
+
 // What somebody has drained stays so when the machine is awake again, and the other way round.
 func TestHeldAndDrained(t *testing.T) {
 	t.Parallel()
