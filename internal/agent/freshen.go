@@ -23,10 +23,7 @@ import (
 //
 // Where its files may stay, that they are right is still to be seen by rest; when they are not, anotherRoot is to follow.
 func (k *keeper) freshen(ctx context.Context, record instance.Record, asset download.Asset) (rest *look, err error) {
-	ephemeral := record.Ephemeral || record.JIT
-	if ephemeral && (filepath.IsAbs(record.Work) || k.user.Self) {
-		k.emptyWork(record)
-	}
+	k.emptyWork(record)
 	if k.user.Self {
 		return nil, nil
 	}

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"os"
-	"path/filepath"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/acl"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
@@ -21,9 +20,7 @@ func mendOf(k *keeper) func(context.Context) error {
 		}
 		defer lock.Release()
 		single := record.Ephemeral || record.JIT
-		if single && (filepath.IsAbs(record.Work) || k.user.Self) {
-			k.emptyWork(record)
-		}
+		k.emptyWork(record)
 		if k.user.Self && runnerdir.Startable(record.Dir) {
 			return nil
 		}

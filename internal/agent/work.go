@@ -8,8 +8,11 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/runnerdir"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/workspace"
 )
 
@@ -28,16 +31,21 @@ func ownWork(record instance.Record) error {
 
 var errNotMade = errors.New("it was not made by this program")
 
-// emptyWork removes what an ephemeral job has left. What cannot be removed is
-// better than no runner, and what is not ours stays.
+// emptyWork removes what an ephemeral job has left where it is not about to be removed with the runner's directory: in the folder for
+// logs, and in that for jobs where this is elsewhere, no other directory is made, or it is filled again around what is mounted in it. What
+// cannot be removed is better than no runner, and what is not ours stays. A persistent runner keeps all.
 func (k *keeper) emptyWork(record instance.Record) {
-	err := ownWork(record)
-	if err == nil {
-		err = workspace.Empty(record.Dir, record.WorkDir())
-	} else {
-		err = errors.Join(err, workspace.EmptyLogs(record.Dir))
+	if !record.Ephemeral && !record.JIT {
+		return
 	}
-	if err != nil {
+	mounted, _ := runnerdir.Mounts(record.Dir) // who fills the directory again tells why it cannot be seen
+	err := ownWork(record)
+	if err == nil && (filepath.IsAbs(record.Work) || k.user.Self || len(mounted) > 0) {
+		err = workspace.Empty(record.Dir, record.WorkDir(), jobsUID(k.user))
+	} else {
+		err = errors.Join(err, workspace.EmptyLogs(record.Dir, jobsUID(k.user)))
+	}
+	if err != nil && (len(mounted) == 0 || !removal.MountsAlone(err)) { // what is mounted there is told once
 		k.log.Warn("cannot empty the work folder; the next job may see what an earlier one has left", "runner", k.name, "error", err)
 	}
 }
@@ -75,13 +83,18 @@ func (k *keeper) mendWork(ctx context.Context, record instance.Record) {
 	}
 }
 
+// jobsUID is the number of the account that jobs run as.
+func jobsUID(user account.User) int {
+	if user.Self {
+		return os.Getuid()
+	}
+	uid, _ := user.Owner()
+	return uid
+}
+
 // straighten removes what a job has put in the place of the folders that a listener needs.
 func (k *keeper) straighten(record instance.Record) {
-	uid, _ := k.user.Owner()
-	if k.user.Self {
-		uid = os.Getuid()
-	}
-	removed, err := workspace.Straighten(record.Dir, record.Work, uid)
+	removed, err := workspace.Straighten(record.Dir, record.Work, jobsUID(k.user))
 	for _, name := range removed {
 		k.log.Warn("a job had put something else in the place of a folder of the runner; it is gone", "runner", k.name, "folder", name)
 	}

@@ -147,38 +147,24 @@ func Enter(parent *os.Root, name string) (*os.Root, error) {
 	return folder, nil
 }
 
-// Own opens the folder called name in parent, even if its mode keeps its owner, who
-// calls this, out. done closes it, and gives it the mode back.
-func Own(parent *os.Root, name string) (folder *os.Root, done func() error, err error) {
-	mode, changed := loosen(parent, name)
-	folder, err = enterNamed(parent, name)
-	if err != nil {
-		return nil, nil, err
-	}
-	return folder, func() error {
-		defer folder.Close()
-		if changed {
-			if err := folder.Chmod(".", mode); err != nil {
-				return fmt.Errorf("restoring the mode of %q: %w", filepath.Join(parent.Name(), name), Cause(err))
-			}
-		}
-		return nil
-	}, nil
+// Own opens the folder called name in parent, even if its mode keeps its owner, who calls this, out. It then lets the owner in, and stays
+// so: a folder that nobody can enter is of use to nobody.
+func Own(parent *os.Root, name string) (*os.Root, error) {
+	loosen(parent, name)
+	return enterNamed(parent, name)
 }
 
 // loosen lets the owner of a folder into it, if the owner is who calls this.
-// Root needs no such thing, and must not change modes in trees of others: a hard
-// link in the place of the folder would be enough to have it change any file.
-func loosen(parent *os.Root, name string) (before fs.FileMode, changed bool) {
+// Root needs no such thing, and must not change modes in trees of others by their names: what
+// has taken the place of the folder would be changed.
+func loosen(parent *os.Root, name string) {
 	const all = 0o700
 	if powerful() {
-		return 0, false
+		return
 	}
-	info, err := parent.Lstat(name)
-	if err != nil || !info.IsDir() || info.Mode()&all == all {
-		return 0, false
+	if info, err := parent.Lstat(name); err == nil && info.IsDir() && info.Mode()&all != all {
+		_ = parent.Chmod(name, info.Mode()|all) // who opens it says what is wrong
 	}
-	return info.Mode(), parent.Chmod(name, info.Mode()|all) == nil
 }
 
 // Cause drops the path in an error of package os. It is relative, and not quoted.

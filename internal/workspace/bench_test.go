@@ -10,7 +10,7 @@ import (
 )
 
 func BenchmarkEmpty(b *testing.B) {
-	benchmark(b, func(root string) error { return workspace.Empty(root, "") })
+	benchmark(b, func(root string) error { return workspace.Empty(root, "", -1) })
 }
 
 func BenchmarkRm(b *testing.B) {

@@ -64,8 +64,8 @@ func TestFoldersThatHang(t *testing.T) {
 			_, err := workspace.Straighten(root, "_link", 0)
 			return err
 		}, folders.ErrSilent},
-		"Empty":                 {func() error { return workspace.Empty(root, "") }, removal.ErrMounted},
-		"EmptyLogs":             {func() error { return workspace.EmptyLogs(root) }, folders.ErrSilent},
+		"Empty":                 {func() error { return workspace.Empty(root, "", -1) }, removal.ErrMounted},
+		"EmptyLogs":             {func() error { return workspace.EmptyLogs(root, -1) }, folders.ErrSilent},
 		"Check":                 {func() error { return workspace.Check(filepath.Join(out, "jobs"), 1) }, removal.ErrMounted},
 		"Check, below it":       {func() error { return workspace.Check(given, 1) }, folders.ErrSilent},
 		"Remove":                {func() error { return workspace.Remove(filepath.Join(out, "jobs"), 1) }, removal.ErrMounted},

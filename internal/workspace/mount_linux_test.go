@@ -68,7 +68,7 @@ func TestMounts(t *testing.T) {
 	_, err := workspace.Tidy(t.Context(), root, "", tight(), time.Now().Add(1000*time.Hour))
 	tell("Tidy", err, mounts...)
 	expect(t, root, nil, []string{"_work/repo/file", "_work/repo/repo/main.go", "_diag/pages/p.1"})
-	tell("Empty", workspace.Empty(root, ""), mounts[:6]...)
+	tell("Empty", workspace.Empty(root, "", -1), mounts[:6]...)
 	if left := names(t, work); len(left) != 3 {
 		t.Errorf("the work folder still has %q", left)
 	}
@@ -94,7 +94,7 @@ func TestMountedWorkFolder(t *testing.T) {
 				}
 				plant(t, root, filepath.Join(name, "repo/old/file"))
 				t.Cleanup(func() { check(t, os.RemoveAll(filepath.Join(root, name, "repo/old"))) })
-				if err := workspace.Empty(root, work); !errors.Is(err, removal.ErrMounted) {
+				if err := workspace.Empty(root, work, -1); !errors.Is(err, removal.ErrMounted) {
 					t.Errorf("Empty: %v, want %v", err, removal.ErrMounted)
 				}
 				_, err := workspace.Tidy(t.Context(), root, work, tight(), time.Now().Add(10000*time.Hour))
@@ -107,7 +107,7 @@ func TestMountedWorkFolder(t *testing.T) {
 	plant(t, root, "_work/file")
 	check(t, syscall.Mount(filepath.Join(root, "_work"), filepath.Join(root, "_work"), "", syscall.MS_BIND, ""))
 	defer func() { check(t, syscall.Unmount(filepath.Join(root, "_work"), 0)) }()
-	check(t, workspace.Empty(root, ""))
+	check(t, workspace.Empty(root, "", -1))
 	expect(t, root, []string{"_work"}, []string{"_work/file"})
 }
 
@@ -130,7 +130,7 @@ func TestImmutable(t *testing.T) {
 		check(t, immutable(stay, false))
 		check(t, immutable(filepath.Join(root, "_work/c"), false))
 	})
-	err := workspace.Empty(root, "")
+	err := workspace.Empty(root, "", -1)
 	if !errors.Is(err, syscall.EPERM) || !errors.Is(err, removal.ErrMounted) {
 		t.Errorf("%v, want %v and %v", err, syscall.EPERM, removal.ErrMounted)
 	}
@@ -145,7 +145,7 @@ func TestImmutable(t *testing.T) {
 		check(t, immutable(path, true))
 		t.Cleanup(func() { check(t, immutable(path, false)) })
 	}
-	if err := workspace.Empty(root, "").Error(); strings.Count(err, "\n") != 11 || !strings.Contains(err, "\nand ") {
+	if err := workspace.Empty(root, "", -1).Error(); strings.Count(err, "\n") != 11 || !strings.Contains(err, "\nand ") {
 		t.Errorf("not ten problems and a count: %s", err)
 	}
 	expect(t, root, []string{"_work/a/file", "_work/a/folder", "_work/a/bind/precious", "_work/c"}, []string{"_work/a/folder/file", "_work/b"})
@@ -256,7 +256,7 @@ func TestMadeIsKnownAgain(t *testing.T) {
 
 func TestEmptyLogsAlone(t *testing.T) {
 	root := runner(t)
-	check(t, workspace.EmptyLogs(root))
+	check(t, workspace.EmptyLogs(root, -1))
 	expect(t, root, []string{"_work/repo/repo/main.go"}, []string{"_diag/pages/p.1"})
 	limits := tight()
 	limits.WorkStays = true

@@ -33,7 +33,10 @@ func (p place) open() (folder *os.Root, done func() error, err error) {
 	if p.inner == "" {
 		return p.folder, func() error { return nil }, nil
 	}
-	return folders.Own(p.folder, p.inner)
+	if folder, err = folders.Own(p.folder, p.inner); err != nil {
+		return nil, nil, err
+	}
+	return folder, folder.Close, nil
 }
 
 // unit is something that is kept or removed as a whole.

@@ -28,11 +28,14 @@ const (
 )
 
 // Empty removes what an ephemeral job left: everything inside the work folder,
-// and the parts of its logs below _diag. root is the runner's root, the parent of
-// bin; work is the work folder, relative to root or absolute, "_work" if empty.
+// and all in _diag but the logs. root is the runner's root, the parent of
+// bin; work is the work folder, relative to root or absolute, "_work" if empty. uid is the account that jobs run as, negative where
+// none is known.
 //
 // After success the work folder is empty, and is the same folder with the same
-// owner and mode. A folder that does not exist is a success. After a failure
+// owner. If that is the account, what a job can have set on the two folders themselves is gone as well, as the next one's files would have
+// it from them: access lists, attributes of users, and what their modes allow beyond 0755, while the account itself may do all. What an
+// administrator has set on a folder of another's stays. A folder that does not exist is a success. After a failure
 // everything is gone but what the error names, and of that only the first few. It
 // may be repeated, and goes on where it was killed.
 //
@@ -40,21 +43,21 @@ const (
 // within root, is left whole, and is a [removal.MountedError]. Links on
 // the way to root or to an absolute work folder are followed as long as nobody but
 // root and the caller could have put them there.
-func Empty(root, work string) error {
+func Empty(root, work string, uid int) error {
 	var found removal.Problems
 	base, at, err := folders.Open(root)
 	if err == nil {
 		defer base.Close()
-		found.Add(emptyDiag(base))
+		found.Add(emptyDiag(base, uid))
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	found.Add(emptyWork(base, at, work))
+	found.Add(emptyWork(base, at, work, uid))
 	return found.Err()
 }
 
-// emptyWork removes everything in the work folder.
-func emptyWork(base *os.Root, at, work string) error {
+// emptyWork removes everything in the work folder, and what was set on it.
+func emptyWork(base *os.Root, at, work string, uid int) error {
 	if local := filepath.Clean(cmp.Or(work, defaultWork)); base != nil && filepath.IsLocal(local) {
 		if err := mountedWithin(base, local); err != nil {
 			return err
@@ -70,11 +73,15 @@ func emptyWork(base *os.Root, at, work string) error {
 	if w.mounted {
 		return errors.Join(&removal.MountedError{Points: []string{w.folder.Name()}}, w.close())
 	}
-	return errors.Join(removal.Inside(w.folder), w.close())
+	var found removal.Problems
+	found.Add(removal.Inside(w.folder))
+	found.Add(plain(w.folder, uid))
+	found.Add(w.close())
+	return found.Err()
 }
 
-// EmptyLogs removes the parts of job logs below _diag, and nothing else: the work folder is somebody else's.
-func EmptyLogs(root string) error {
+// EmptyLogs is [Empty] for _diag alone: the work folder is somebody else's, or goes with the runner's directory.
+func EmptyLogs(root string, uid int) error {
 	base, _, err := folders.Open(root)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -83,26 +90,27 @@ func EmptyLogs(root string) error {
 		return err
 	}
 	defer base.Close()
-	return emptyDiag(base)
+	return emptyDiag(base, uid)
 }
 
 // emptyDiag removes the parts of job logs. The runner makes their folders again.
-func emptyDiag(base *os.Root) error {
+func emptyDiag(base *os.Root, uid int) error {
 	if err := silent(base, diag); err != nil {
 		return err
 	}
-	folder, done, err := folders.Own(base, diag)
+	folder, err := folders.Own(base, diag)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
+	defer folder.Close()
 	var found removal.Problems
 	for _, name := range []string{"pages", "blocks"} {
 		found.Add(removal.Tree(folder, name))
 	}
-	found.Add(done())
+	found.Add(plain(folder, uid))
 	return found.Err()
 }
 
@@ -152,11 +160,11 @@ func openBelow(base *os.Root, work string) (workFolder, error) {
 	if parent != base {
 		defer parent.Close() // that of Own does not need it
 	}
-	folder, done, err := folders.Own(parent, name)
+	folder, err := folders.Own(parent, name)
 	if err != nil {
 		return workFolder{}, err
 	}
-	return workFolder{folder: folder, close: done, mounted: mounted(base, folder, work)}, nil
+	return workFolder{folder: folder, close: folder.Close, mounted: mounted(base, folder, work)}, nil
 }
 
 // mounted tells whether something is mounted on a folder at a path below base, or on the way to it.

@@ -30,7 +30,7 @@ func TestEmpty(t *testing.T) {
 			before, err := os.Lstat(folder)
 			check(t, err)
 			for range 2 {
-				check(t, workspace.Empty(root, work))
+				check(t, workspace.Empty(root, work, -1))
 			}
 			if left := names(t, folder); len(left) > 0 {
 				t.Errorf("the work folder still has %q", left)
@@ -51,7 +51,7 @@ func TestEmptyOfNothing(t *testing.T) {
 	root := t.TempDir()
 	for _, where := range []string{root, filepath.Join(root, "missing")} {
 		for _, work := range []string{"", "a/b", filepath.Join(root, "missing", "too"), "../missing"} {
-			if err := workspace.Empty(where, work); err != nil {
+			if err := workspace.Empty(where, work, -1); err != nil {
 				t.Errorf("Empty(%q, %q): %v", where, work, err)
 			}
 		}
@@ -62,7 +62,7 @@ func TestEmptyAbsoluteWorkWithoutRoot(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	plant(t, dir, "work/left")
-	check(t, workspace.Empty(filepath.Join(dir, "missing"), filepath.Join(dir, "work")))
+	check(t, workspace.Empty(filepath.Join(dir, "missing"), filepath.Join(dir, "work"), -1))
 	expect(t, dir, []string{"work"}, []string{"work/left"})
 }
 
@@ -72,7 +72,7 @@ func TestEmptySparesTheRunner(t *testing.T) {
 	root := filepath.Join(above, "runner")
 	plant(t, root, "bin/Runner.Listener", "_work/x")
 	for _, work := range []string{".", "./", "..", "../", "../runner", root, above, "_work/.."} {
-		if err := workspace.Empty(root, work); !errors.Is(err, workspace.ErrContainsRunner) {
+		if err := workspace.Empty(root, work, -1); !errors.Is(err, workspace.ErrContainsRunner) {
 			t.Errorf("Empty with the work folder %q: %v, want %v", work, err, workspace.ErrContainsRunner)
 		}
 	}
@@ -87,7 +87,7 @@ func TestEmptyManyFiles(t *testing.T) {
 	}
 	root := t.TempDir()
 	many(t, filepath.Join(root, "_work"), files)
-	check(t, workspace.Empty(root, ""))
+	check(t, workspace.Empty(root, "", -1))
 	if left := names(t, root, "_work"); len(left) > 0 {
 		t.Errorf("%d names are left, such as %q", len(left), left[0])
 	}
@@ -120,7 +120,7 @@ func TestEmptyStrangeNames(t *testing.T) {
 			plant(t, dir, "in/side")
 		}
 	}
-	check(t, workspace.Empty(root, ""))
+	check(t, workspace.Empty(root, "", -1))
 	if left := names(t, folder); len(left) > 0 {
 		t.Errorf("the work folder still has %q", left)
 	}
