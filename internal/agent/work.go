@@ -38,6 +38,7 @@ func (k *keeper) emptyWork(record instance.Record) {
 	if !record.Ephemeral && !record.JIT {
 		return
 	}
+	k.straighten(record)                       // else what its owner cannot enter would not be emptied where that is who empties it
 	mounted, _ := runnerdir.Mounts(record.Dir) // who fills the directory again tells why it cannot be seen
 	err := ownWork(record)
 	if err == nil && (filepath.IsAbs(record.Work) || k.user.Self || len(mounted) > 0) {
@@ -94,7 +95,7 @@ func jobsUID(user account.User) int {
 
 // straighten removes what a job has put in the place of the folders that a listener needs.
 func (k *keeper) straighten(record instance.Record) {
-	removed, err := workspace.Straighten(record.Dir, record.Work, jobsUID(k.user))
+	removed, err := workspace.Straighten(record.Dir, record.WorkDir(), jobsUID(k.user))
 	for _, name := range removed {
 		k.log.Warn("a job had put something else in the place of a folder of the runner; it is gone", "runner", k.name, "folder", name)
 	}

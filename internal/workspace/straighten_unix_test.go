@@ -3,6 +3,7 @@
 package workspace_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,5 +50,51 @@ func TestStraighten(t *testing.T) {
 	}
 	if _, err := os.Stat("/etc/passwd"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestStraightenLetsIn: a job that has taken its own folders from itself has not taken them from the next listener.
+func TestStraightenLetsIn(t *testing.T) {
+	t.Parallel()
+	me := os.Getuid()
+	for _, mode := range []fs.FileMode{0, 0o300, 0o500, 0o055} {
+		root, above, out := runner(t), filepath.Join(t.TempDir(), "given"), t.TempDir()
+		work := filepath.Join(above, "w")
+		plant(t, above, "w/")
+		plant(t, root, "_work/deep/er/")
+		link(t, out, root, "_work/link")
+		within := []string{"_diag/pages", "_diag/blocks", "_diag", "_work/deep/er", "_work/deep", "_work"}
+		for _, name := range within {
+			check(t, os.Chmod(filepath.Join(root, name), mode))
+		}
+		check(t, os.Chmod(work, mode))
+		check(t, os.Chmod(above, mode))
+		check(t, os.Chmod(out, mode))
+		if me == 0 {
+			if removed, err := workspace.Straighten(root, work, 1); err != nil || len(removed) > 0 {
+				t.Errorf("of another's: %q, %v", removed, err)
+			}
+			if info, err := os.Lstat(work); err != nil || info.Mode().Perm() != mode {
+				t.Errorf("a folder of another's has %v, %v", info.Mode(), err)
+			}
+		}
+		for _, given := range []string{"", work, "_work/deep/er", "_work/link"} {
+			if removed, err := workspace.Straighten(root, given, me); err != nil || len(removed) > 0 {
+				t.Errorf("with the work folder %q: removed %q, %v", given, removed, err)
+			}
+		}
+		for _, name := range append(within, above, work) {
+			path := name
+			if !filepath.IsAbs(name) {
+				path = filepath.Join(root, name)
+			}
+			if info, err := os.Lstat(path); err != nil || info.Mode().Perm() != mode|0o700 {
+				t.Errorf("%s, which had %v, has %v, %v", name, mode, info.Mode(), err)
+			}
+		}
+		if info, err := os.Lstat(out); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("the folder behind a link had %v and has %v, %v", mode, info.Mode(), err)
+		}
+		check(t, os.Chmod(out, 0o700))
 	}
 }
