@@ -97,7 +97,7 @@ func jobsUID(user account.User) int {
 func (k *keeper) straighten(record instance.Record) {
 	removed, err := workspace.Straighten(record.Dir, record.WorkDir(), jobsUID(k.user))
 	for _, name := range removed {
-		k.log.Warn("a job had put something else in the place of a folder of the runner; it is gone", "runner", k.name, "folder", name)
+		k.log.Warn("a job had put something else in the place of a folder or log of the runner; it is gone", "runner", k.name, "name", name)
 	}
 	if err != nil {
 		k.log.Warn("cannot remove what is in the place of a folder of the runner", "runner", k.name, "error", err)

@@ -18,7 +18,8 @@ import (
 // an administrator may have put a disk there by a link. The listener makes the folders itself.
 //
 // The folders that are there, with those in them that it works in, the account may enter, list and change again where they are its own: a
-// job may have taken that from it. No link is followed there.
+// job may have taken that from it. No link is followed there. What it has given the name of a log, and no listener can open as one, goes
+// too: at a pipe it would wait for ever.
 func Straighten(root, work string, uid int) (removed []string, err error) {
 	if work == "" {
 		work = defaultWork
@@ -48,6 +49,10 @@ func Straighten(root, work string, uid int) (removed []string, err error) {
 		if usable[name] {
 			err = errors.Join(err, letIn(tree, uid, way))
 		}
+	}
+	if usable[diag] {
+		logs, failed := clearLogs(tree, uid)
+		removed, err = append(removed, logs...), errors.Join(err, failed)
 	}
 	return removed, err
 }

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/folders"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
@@ -93,7 +94,7 @@ func EmptyLogs(root string, uid int) error {
 	return emptyDiag(base, uid)
 }
 
-// emptyDiag removes the parts of job logs. The runner makes their folders again.
+// emptyDiag removes all but the logs. The runner makes folders again.
 func emptyDiag(base *os.Root, uid int) error {
 	if err := silent(base, diag); err != nil {
 		return err
@@ -107,9 +108,7 @@ func emptyDiag(base *os.Root, uid int) error {
 	}
 	defer folder.Close()
 	var found removal.Problems
-	for _, name := range []string{"pages", "blocks"} {
-		found.Add(removal.Tree(folder, name))
-	}
+	found.Add(keepLogs(folder, uid, time.Now()))
 	found.Add(plain(folder, uid))
 	return found.Err()
 }
