@@ -17,7 +17,8 @@ func FollowsMounts() bool {
 func follows(mountinfo string) bool {
 	found := false
 	for line := range strings.Lines(mountinfo) {
-		fields := strings.Fields(line)
+		// The kernel escapes blanks in names, and not what else Unicode calls white space.
+		fields := strings.Split(strings.TrimSuffix(line, "\n"), " ")
 		if len(fields) < 7 || fields[4] != "/" {
 			continue
 		}

@@ -24,6 +24,7 @@ func TestFollows(t *testing.T) {
 		"nothing":                       {"", false},
 		"a line that was cut":           {"a b c d / f\n\n", false},
 		"a type called like that":       {root + "- shared:1 /dev/vda rw\n", false},
+		"white space of Unicode":        {"22 1 254:0 /a\u00a0b\u3000c / rw,relatime shared:1 " + device, true},
 		"a root of another file system": {"22 1 254:0 /@ / rw,relatime shared:1 " + device, true},
 	} {
 		if got := follows(c.mounts); got != c.want {

@@ -16,7 +16,8 @@ func Mounts(path string) ([]string, error) {
 	}
 	var points []string
 	for line := range strings.Lines(string(table)) {
-		fields := strings.Fields(line) // number, that of the mount around it, device, root, mount point
+		// The kernel escapes blanks in names, and not what else Unicode calls white space.
+		fields := strings.Split(strings.TrimSuffix(line, "\n"), " ") // number, that of the mount around it, device, root, mount point
 		const point = 4
 		if len(fields) <= point {
 			continue

@@ -82,13 +82,14 @@ func TestMounts(t *testing.T) {
 		return
 	}
 	dir := t.TempDir()
-	plant(t, dir, "canary/precious", "tree/a/b c/", "tree/new\nline\\/", "treetop/")
-	for _, name := range []string{"tree/a/b c", "tree/new\nline\\", "tree", "treetop"} {
+	odd := "tree/a\u3000b\u00a0c\u0085d" // white space to Unicode, and not to the kernel
+	plant(t, dir, "canary/precious", "tree/a/b c/", "tree/new\nline\\/", odd+"/", "treetop/")
+	for _, name := range []string{"tree/a/b c", "tree/new\nline\\", odd, "tree", "treetop"} {
 		mount(t, filepath.Join(dir, "canary"), filepath.Join(dir, name))
 	}
 	points, err := removal.Mounts(filepath.Join(dir, "tree"))
 	check(t, err)
-	want := []string{filepath.Join(dir, "tree/a/b c"), filepath.Join(dir, "tree/new\nline\\"), filepath.Join(dir, "tree")}
+	want := []string{filepath.Join(dir, "tree/a/b c"), filepath.Join(dir, "tree/new\nline\\"), filepath.Join(dir, odd), filepath.Join(dir, "tree")}
 	if !slices.Equal(points, want) {
 		t.Errorf("mounted are %q, want %q", points, want)
 	}

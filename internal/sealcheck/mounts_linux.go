@@ -25,8 +25,9 @@ func parseMounts(text []byte) []mount {
 	plain := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 	var all []mount
 	for line := range bytes.Lines(text) {
-		before, after, found := strings.Cut(string(line), " - ")
-		one, two := strings.Fields(before), strings.Fields(after)
+		before, after, found := strings.Cut(strings.TrimSuffix(string(line), "\n"), " - ")
+		// The kernel escapes blanks in names, and not what else Unicode calls white space.
+		one, two := strings.Split(before, " "), strings.Split(after, " ")
 		if !found || len(one) < 5 || len(two) < 2 {
 			continue
 		}

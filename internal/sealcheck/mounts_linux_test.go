@@ -20,6 +20,7 @@ const sampleMounts = `22 1 0:21 /@ / rw,relatime shared:1 - btrfs /dev/vda2 rw,s
 27 22 253:9 / /data rw - btrfs /dev/vdb rw
 28 22 0:30 / /run rw - tmpfs tmpfs rw
 29 28 253:9 / /run rw - ext4 /dev/vdc rw
+30 22 253:5 /a b /odd　place rw - ext4 /dev/vdd rw
 rubbish
 `
 
@@ -34,7 +35,8 @@ func TestMounts(t *testing.T) {
 	}
 	for where, want := range map[string]string{
 		"/proc": "", "/boot x": "another file system is mounted there (vfat of /dev/vda1)", "/none": "another file system is mounted there",
-		"/run": "another file system is mounted there (ext4 of /dev/vdc)",
+		"/run":            "another file system is mounted there (ext4 of /dev/vdc)",
+		"/odd\u3000place": "another file system is mounted there (ext4 of /dev/vdd)",
 	} {
 		if got := mountIn(all, where); got != want {
 			t.Errorf("%s: %q, want %q", where, got, want)

@@ -42,7 +42,7 @@ func Above(path string) (point string) {
 	}
 	for line := range strings.Lines(string(list)) {
 		const at = 4
-		fields := strings.Fields(line)
+		fields := words(line)
 		if len(fields) <= at {
 			continue
 		}
@@ -52,6 +52,9 @@ func Above(path string) (point string) {
 	}
 	return point
 }
+
+// words splits a line of the kernel's list. It escapes blanks in names, and not what else Unicode calls white space.
+func words(line string) []string { return strings.Split(strings.TrimSuffix(line, "\n"), " ") }
 
 // mounted tells the kind and the mount point of what is mounted at or above dir, by the kernel's own list.
 func mounted(dir string) (kind, point string) {
@@ -67,7 +70,7 @@ func mounted(dir string) (kind, point string) {
 	}
 	for lines := bufio.NewScanner(list); lines.Scan(); {
 		// 36 35 98:0 /root /mnt rw,noatime master:1 - ext3 /dev/root rw (proc_pid_mountinfo(5))
-		fields := strings.Fields(lines.Text())
+		fields := words(lines.Text())
 		dash := slices.Index(fields, "-")
 		if dash < 5 || len(fields) < dash+2 {
 			continue

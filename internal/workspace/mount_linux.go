@@ -97,7 +97,8 @@ func mountTable() (all []mount) {
 		return nil
 	}
 	for line := range strings.Lines(string(table)) {
-		fields := strings.Fields(line) // number, that of the mount around it, device, root, mount point
+		// The kernel escapes blanks in names, and not what else Unicode calls white space.
+		fields := strings.Split(strings.TrimSuffix(line, "\n"), " ") // number, that of the mount around it, device, root, mount point
 		if len(fields) < 5 {
 			continue
 		}

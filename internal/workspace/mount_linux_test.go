@@ -264,3 +264,18 @@ func TestEmptyLogsAlone(t *testing.T) {
 	check(t, err)
 	expect(t, root, []string{"_work/repo/repo/main.go"}, nil)
 }
+
+// The kernel does not escape what Unicode calls white space: a folder that a sandbox has mounted onto itself is the folder itself there too.
+func TestMountedBelowOddNames(t *testing.T) {
+	if !mounttest.Own(t) {
+		return
+	}
+	root := filepath.Join(t.TempDir(), "a\u3000b\u00a0c\u0085d")
+	plant(t, root, "_work/repo/x", "_diag/")
+	work := filepath.Join(root, "_work")
+	mount(t, work, root, "_work")
+	check(t, workspace.Empty(root, "", -1))
+	if left := names(t, work); len(left) > 0 {
+		t.Errorf("the work folder still has %q", left)
+	}
+}
