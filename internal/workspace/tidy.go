@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -199,87 +198,6 @@ func present(base *os.Root, link string, paths []string) (name string, known boo
 	info, err := base.Lstat(name)
 	return name, err == nil && info.IsDir()
 }
-
-// maxLogs is how many logs stay at most: some weeks of a runner that is always busy. A job can
-// leave any number, and those that stay are held in memory.
-const maxLogs = 4096
-
-// diag removes logs by age, then the oldest ones until the others are within their
-// limit.
-func (t *tidier) diag(base place) {
-	logs := place{folder: base.folder, inner: diag, label: diag}
-	folder, done, err := logs.open()
-	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			t.found.Add(err)
-		}
-		return
-	}
-	defer func() { t.found.Add(done()) }()
-	kept := t.newLogs(folder)
-	t.inPortions(logs, func(name string) bool { return !slices.Contains(parts(), name) }, kept.add)
-	for _, name := range parts() {
-		t.inPortions(place{folder: folder, inner: name, label: path.Join(diag, name)}, anyName, kept.add)
-	}
-	kept.limit(maxLogs)
-	t.removeOver(kept.units, kept.total, t.limits.DiagBytes)
-}
-
-// logs are those that stay, as far as they are known.
-type logs struct {
-	t     *tidier
-	open  string // the one that the idle runner writes to
-	units []*unit
-	total int64 // bytes of all, the open one included
-}
-
-// newLogs finds the open log among those in a folder.
-func (t *tidier) newLogs(folder *os.Root) *logs {
-	l := &logs{t: t}
-	var newest *unit
-	t.found.Add(t.each(folder, func(name string, info fs.FileInfo) {
-		if info == nil || !strings.HasPrefix(name, "Runner_") || !strings.HasSuffix(name, ".log") {
-			return
-		}
-		if u := (&unit{name: name, newest: info.ModTime()}); newest == nil || older(newest, u) < 0 {
-			newest, l.open = u, name
-		}
-	}))
-	return l
-}
-
-// add removes of some units those that are too old, and keeps the others.
-func (l *logs) add(units []*unit) {
-	l.t.measure(units, true)
-	l.total += sum(units)
-	units = slices.DeleteFunc(units, func(u *unit) bool { return u.place.label == diag && u.name == l.open })
-	units, l.total = l.t.removeOld(units, l.total, l.t.limits.DiagAge)
-	l.units = append(l.units, units...)
-	if len(l.units) > 2*maxLogs {
-		l.limit(maxLogs)
-	}
-}
-
-// limit removes the oldest units beyond so many.
-func (l *logs) limit(most int) {
-	if len(l.units) <= most {
-		return
-	}
-	slices.SortFunc(l.units, older)
-	var stay []*unit
-	for i, u := range l.units {
-		switch {
-		case i >= len(l.units)-most:
-			stay = append(stay, u)
-		case l.t.remove(u):
-			l.total -= u.bytes
-		}
-	}
-	l.units = stay
-}
-
-// parts are the folders in _diag where pieces of job logs wait to be uploaded.
-func parts() []string { return []string{"pages", "blocks"} }
 
 // work removes what jobs left in the work folder.
 func (t *tidier) work(folder place) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -139,6 +140,8 @@ func TestTidyLogs(t *testing.T) {
 	age(t, filepath.Join(root, "_diag/folder"), 31*day)
 	plant(t, root, "_diag/folder2/")
 	age(t, filepath.Join(root, "_diag/folder2"), day)
+	time.Sleep(20 * time.Millisecond)                                       // the kernel counts changes in ticks
+	age(t, filepath.Join(root, "_diag/Runner_2.log"), logs["Runner_2.log"]) // what its listener has changed last is open
 	freed := tidy(t, root, workspace.DefaultLimits())
 	expect(t, filepath.Join(root, "_diag"),
 		[]string{"Runner_2.log", "Runner_3.log.succeed", "Worker_2.log", "pages/new", "blocks", "folder2/new", "future.log"},
@@ -168,6 +171,52 @@ func TestTidyLogsByBytes(t *testing.T) {
 	expect(t, filepath.Join(root, "_diag"), []string{"Runner_0.log", "pages"}, []string{"Worker_2.log", "blocks/b"})
 	check(t, os.Remove(filepath.Join(root, "_diag/Runner_0.log")))
 	tidy(t, root, workspace.Limits{DiagBytes: 1})
+}
+
+// TestTidyLogsFromTheFuture: no time that a job has set, and no log that is too large, takes the others away, and the one that the listener
+// has open least of all.
+func TestTidyLogsFromTheFuture(t *testing.T) {
+	t.Parallel()
+	const size = 64 << 10
+	for _, test := range []struct {
+		name  string
+		when  time.Duration // of what a job has left, before now
+		bytes int
+		open  int // bytes of the open log
+		gone  bool
+	}{
+		{name: "later than now", when: -1000 * day, bytes: 4 * size, open: size, gone: true},
+		{name: "later than now, and small", when: -1000 * day, bytes: size, open: size, gone: true},
+		{name: "newer than all, and large", when: 0, bytes: 5 * size, open: size, gone: true},
+		{name: "the open one is large itself", when: 10 * time.Hour, bytes: size, open: 5 * size},
+	} {
+		if test.when == 0 && runtime.GOOS != "linux" {
+			continue // it cannot be told from the open one there
+		}
+		root := t.TempDir()
+		for i, name := range []string{"Runner_x.log", "Worker_1.log", "Worker_2.log", "Runner_0.log"} {
+			bytes, when := size, time.Duration(9-i)*time.Hour
+			switch i {
+			case 0:
+				bytes, when = test.bytes, test.when
+			case 3:
+				time.Sleep(20 * time.Millisecond) // the kernel counts changes in ticks
+				bytes = test.open
+			}
+			path := filepath.Join(root, "_diag", name)
+			plant(t, root, "_diag/"+name)
+			check(t, os.WriteFile(path, make([]byte, bytes), 0o644))
+			age(t, path, when)
+		}
+		tidy(t, root, workspace.Limits{DiagBytes: 3*size + size/2})
+		expect(t, filepath.Join(root, "_diag"), []string{"Worker_1.log", "Worker_2.log", "Runner_0.log"}, nil)
+		if exists(t, root, "_diag/Runner_x.log") == test.gone {
+			t.Errorf("%s: what the job left is there: %t", test.name, !test.gone)
+		}
+		if t.Failed() {
+			t.Fatalf("%s", test.name)
+		}
+	}
 }
 
 func TestTidyWork(t *testing.T) {

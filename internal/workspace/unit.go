@@ -45,11 +45,20 @@ type unit struct {
 	name   string
 	info   fs.FileInfo
 	newest time.Time // change of it and the two levels below
+	future bool      // newest is later than now, and says nothing: it counts as the oldest
 	bytes  int64     // on the disk, of all that was measured
 }
 
 // older orders units from old to new.
-func older(a, b *unit) int { return cmp.Or(a.newest.Compare(b.newest), cmp.Compare(a.name, b.name)) }
+func older(a, b *unit) int {
+	if a.future != b.future {
+		if a.future {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(a.newest.Compare(b.newest), cmp.Compare(a.name, b.name))
+}
 
 func sum(units []*unit) (total int64) {
 	for _, u := range units {
@@ -177,13 +186,16 @@ func (t *tidier) removeOld(units []*unit, total int64, limit time.Duration) ([]*
 	return kept, total
 }
 
-// removeOver removes units, oldest first, until the total is within a limit. It
-// returns what remains of the total.
+// removeOver removes units, oldest first, until the total is within a limit. What is
+// beyond it alone goes before all others: these could go in vain. It returns what remains of the total.
 func (t *tidier) removeOver(units []*unit, total, limit int64) int64 {
 	if limit <= 0 {
 		return total
 	}
-	slices.SortFunc(units, older)
+	alone := slices.DeleteFunc(slices.Clone(units), func(u *unit) bool { return u.bytes <= limit })
+	rest := slices.DeleteFunc(units, func(u *unit) bool { return u.bytes > limit })
+	slices.SortFunc(rest, older)
+	units = append(alone, rest...)
 	for _, u := range units {
 		if total <= limit {
 			break
