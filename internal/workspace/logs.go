@@ -116,7 +116,7 @@ func (t *tidier) newLogs(folder *os.Root) *logs {
 
 // add removes of some units those that are too old, and keeps the others.
 func (l *logs) add(units []*unit) {
-	l.t.measure(units, true)
+	l.t.measure(units)
 	for _, u := range units {
 		u.future = u.newest.After(l.t.now)
 	}

@@ -28,7 +28,7 @@ const (
 type Limits struct {
 	DiagAge   time.Duration // of a log since it was last written to
 	DiagBytes int64         // of all logs together
-	WorkAge   time.Duration // of a repository's folder since it was last touched
+	WorkAge   time.Duration // of a repository's folder since anything in it was last changed, of a million files at most
 	// WorkStays is set for a work folder that is somebody else's: nothing in it is removed.
 	WorkStays bool
 }
@@ -203,7 +203,7 @@ func present(base *os.Root, link string, paths []string) (name string, known boo
 func (t *tidier) work(folder place) {
 	old := func(limit time.Duration) func([]*unit) {
 		return func(units []*unit) {
-			t.measure(units, false)
+			t.rejuvenate(units, limit)
 			t.removeOld(units, 0, limit)
 		}
 	}

@@ -224,21 +224,25 @@ func TestTidyWork(t *testing.T) {
 	root := runner(t)
 	work := filepath.Join(root, "_work")
 	plant(t, work, "_temp/young", "_update/bin/x", "_update.sh", "_updateLock", "file", "lost+found/x", "_other/x", ".github/.github/x",
-		"deep/deep/.git/index", "deeper/deeper/.git/objects/pack", "future/future/x", "_doomed.left/x")
+		"deep/deep/.git/index", "deeper/deeper/.git/objects/pack", "deepest/a/b/c/d/e/f/g/h", "dead/a/b/c/d/e/f/g/h", "future/future/x", "_doomed.left/x")
 	age(t, work, 31*day)
 	age(t, filepath.Join(work, "_temp/young"), 23*time.Hour)
 	age(t, filepath.Join(work, "_temp"), 0)
 	age(t, filepath.Join(work, "_temp/a"), 25*time.Hour)
 	age(t, filepath.Join(work, "deep/deep/.git"), day)             // two levels down: in use
-	age(t, filepath.Join(work, "deeper/deeper/.git/objects"), day) // three: that is no matter
+	age(t, filepath.Join(work, "deeper/deeper/.git/objects"), day) // three
+	age(t, filepath.Join(work, "deepest/a/b/c/d/e/f/g/h"), 0)      // a file that was written to
 	age(t, filepath.Join(work, "future/future"), -day)             // a clock that was set back
 	age(t, filepath.Join(work, "_doomed.left"), -day)              // what was begun is ended
 	plant(t, root, "_diag/_doomed.left/x", "_doomed.left/x")       // anywhere
 	check(t, os.Chmod(filepath.Join(work, ".hidden/x"), 0o400))    // as git's objects are
 	freed := tidy(t, root, workspace.DefaultLimits())
 	expect(t, work,
-		[]string{"_temp/young", "_tool/node/20/x64/node", "_actions/o/r/v1/action.yml", "_PipelineMapping/o/r/PipelineFolder.json", "file", "lost+found/x", "_other/x", "deep/deep/.git/index", "future/future/x"},
-		[]string{"_update", "_update.sh", "_updateLock", "repo", ".hidden", ".github", "deeper", "_doomed.left", "../_diag/_doomed.left", "../_doomed.left"})
+		[]string{
+			"_temp/young", "_tool/node/20/x64/node", "_actions/o/r/v1/action.yml", "_PipelineMapping/o/r/PipelineFolder.json", "file", "lost+found/x",
+			"_other/x", "deep/deep/.git/index", "deeper/deeper/.git/objects/pack", "deepest/a/b/c/d/e/f/g/h", "future/future/x",
+		},
+		[]string{"_update", "_update.sh", "_updateLock", "repo", ".hidden", ".github", "dead", "_doomed.left", "../_diag/_doomed.left", "../_doomed.left"})
 	if exists(t, work, "_temp/a") == exists(t, work, "_temp/young") {
 		t.Errorf("_temp has %q", names(t, work, "_temp"))
 	}

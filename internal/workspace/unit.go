@@ -44,7 +44,7 @@ type unit struct {
 	place  place
 	name   string
 	info   fs.FileInfo
-	newest time.Time // change of it and the two levels below
+	newest time.Time // change of it and of what is below
 	future bool      // newest is later than now, and says nothing: it counts as the oldest
 	bytes  int64     // on the disk, of all that was measured
 }
@@ -103,19 +103,24 @@ func (t *tidier) inPortions(p place, wanted func(name string) bool, do func([]*u
 
 // each calls do for everything in a folder, until the context ends. What is mounted there has no information.
 func (t *tidier) each(folder *os.Root, do func(name string, info fs.FileInfo)) error {
+	return t.eachUntil(folder, func(name string, info fs.FileInfo) bool {
+		do(name, info)
+		return true
+	})
+}
+
+// eachUntil is each until do wants no more.
+func (t *tidier) eachUntil(folder *os.Root, do func(name string, info fs.FileInfo) (more bool)) error {
 	at := filepath.Clean(folder.Name())
 	err := folders.Names(folder, func(name string) bool {
 		if t.ctx.Err() != nil {
 			return false
 		}
 		if len(t.mounted) > 0 && slices.Contains(t.mounted, filepath.Join(at, name)) {
-			do(name, nil)
-			return true
+			return do(name, nil)
 		}
-		if info, err := folder.Lstat(name); err == nil { // else it is gone
-			do(name, info)
-		}
-		return true
+		info, err := folder.Lstat(name)
+		return err != nil || do(name, info) // else it is gone
 	})
 	if err != nil {
 		return fmt.Errorf("listing %q: %w", folder.Name(), err)
@@ -123,14 +128,48 @@ func (t *tidier) each(folder *os.Root, do func(name string, info fs.FileInfo)) e
 	return nil
 }
 
-// measure looks at what is below units: at two levels for their age, and at
-// all if deep, for their bytes.
-func (t *tidier) measure(units []*unit, deep bool) {
-	const deepest = 100 // each level has two files open
-	levels := 2
-	if deep {
-		levels = deepest
+const (
+	// deepest is how many levels below a unit are looked at: each has two files open.
+	deepest = 100
+	// mostLooked is how many files of a unit are looked at for its age: some seconds' worth.
+	mostLooked = 1 << 20
+)
+
+// measure looks at what is below units, for their bytes and their age.
+func (t *tidier) measure(units []*unit) {
+	t.walk(units, deepest, func(u *unit, info fs.FileInfo) (more bool) {
+		u.sees(info)
+		if info.IsDir() {
+			u.bytes += onDisk(info)
+		} else {
+			u.bytes += onDisk(info) / links(info)
+		}
+		return true
+	})
+}
+
+// rejuvenate looks at what is below units that are older than a limit, until it finds something that is not: first at two levels, where
+// a repository in use mostly has it.
+func (t *tidier) rejuvenate(units []*unit, limit time.Duration) {
+	for _, levels := range []int{2, deepest} {
+		aged := slices.DeleteFunc(slices.Clone(units), func(u *unit) bool { return !t.old(u.newest, limit) })
+		looked := map[*unit]int{}
+		t.walk(aged, levels, func(u *unit, info fs.FileInfo) (more bool) {
+			u.sees(info)
+			looked[u]++
+			return t.old(u.newest, limit) && looked[u] < mostLooked
+		})
 	}
+}
+
+func (u *unit) sees(info fs.FileInfo) {
+	if info.ModTime().After(u.newest) {
+		u.newest = info.ModTime()
+	}
+}
+
+// walk gives each what is so many levels below units that are folders, until that wants no more of one.
+func (t *tidier) walk(units []*unit, levels int, each func(u *unit, info fs.FileInfo) (more bool)) {
 	for _, u := range units {
 		if !u.info.IsDir() || t.ctx.Err() != nil {
 			continue
@@ -140,37 +179,32 @@ func (t *tidier) measure(units []*unit, deep bool) {
 			continue // it will not be removed either
 		}
 		if around, err := folder.Stat("."); err == nil && device(around) == device(u.info) {
-			t.addBelow(u, folder, u.name, levels, 0)
+			t.below(u, folder, u.name, levels, func(info fs.FileInfo) bool { return each(u, info) })
 		}
 		t.found.Add(done())
 	}
 }
 
-// addBelow adds to a unit what is in a folder that is so many levels below it. What
+// below gives each what is in a folder of a unit, so many levels deep, until that wants no more. What
 // cannot be read, or is mounted there, counts for nothing.
-func (t *tidier) addBelow(u *unit, parent *os.Root, name string, levels, depth int) {
+func (t *tidier) below(u *unit, parent *os.Root, name string, levels int, each func(fs.FileInfo) (more bool)) (more bool) {
 	folder, err := folders.Enter(parent, name)
 	if err != nil {
-		return
+		return true
 	}
 	defer folder.Close()
+	more = true
 	// The error is that of a folder that changes while it is read.
-	_ = t.each(folder, func(name string, info fs.FileInfo) {
+	_ = t.eachUntil(folder, func(name string, info fs.FileInfo) bool {
 		if info == nil || device(info) != device(u.info) {
-			return
+			return true
 		}
-		if depth < 2 && info.ModTime().After(u.newest) {
-			u.newest = info.ModTime()
+		if more = each(info); more && info.IsDir() && levels > 1 {
+			more = t.below(u, folder, name, levels-1, each)
 		}
-		if !info.IsDir() {
-			u.bytes += onDisk(info) / links(info)
-			return
-		}
-		u.bytes += onDisk(info)
-		if depth+1 < levels {
-			t.addBelow(u, folder, name, levels, depth+1)
-		}
+		return more
 	})
+	return more
 }
 
 // removeOld removes the units that are older than a limit, and what an earlier
