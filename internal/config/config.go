@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -299,15 +300,55 @@ type Pair struct {
 	Value any // a text, a truth, a number, or a list of texts
 }
 
-// File writes a configuration file with its keys in the given order. [Parse] gives back what was written.
+// File writes a configuration file with its keys in the given order. [Parse] gives back what was written. Texts are to be UTF-8.
 func File(pairs []Pair) (string, error) {
 	mapping := &yaml.Node{Kind: yaml.MappingNode}
 	for _, p := range pairs {
 		value := &yaml.Node{}
-		if err := value.Encode(p.Value); err != nil {
-			return "", fmt.Errorf("writing option %q: %w", p.Key, err)
+		switch given := p.Value.(type) {
+		case string:
+			value = ended(Verbatim(given).node())
+		case []string:
+			value.Kind = yaml.SequenceNode
+			for _, text := range given {
+				value.Content = append(value.Content, ended(Verbatim(text).node()))
+			}
+		default:
+			if err := value.Encode(given); err != nil {
+				return "", fmt.Errorf("writing option %q: %w", p.Key, err)
+			}
 		}
 		mapping.Content = append(mapping.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: p.Key}, value)
 	}
 	return Text(mapping)
+}
+
+// Verbatim is a text that [Text] writes so that every reader of YAML gets back each of its bytes. One that is not UTF-8 is
+// written as binary.
+type Verbatim string
+
+// MarshalYAML implements the interface of the encoder.
+func (v Verbatim) MarshalYAML() (any, error) {
+	if !utf8.ValidString(string(v)) {
+		return string(v), nil
+	}
+	return v.node(), nil
+}
+
+// node writes lines as a block, unless blanks at its begin would be taken for its indentation.
+func (v Verbatim) node() *yaml.Node {
+	n := &yaml.Node{}
+	n.SetString(string(v))
+	if strings.Contains(n.Value, "\n") && strings.ContainsAny(n.Value[:1], " \t\n") {
+		n.Style = yaml.DoubleQuotedStyle
+	}
+	return n
+}
+
+// ended has a text in quotes whose last line break would be taken for the end of its block.
+func ended(n *yaml.Node) *yaml.Node {
+	if strings.HasSuffix(n.Value, "\n") {
+		n.Style = yaml.DoubleQuotedStyle
+	}
+	return n
 }

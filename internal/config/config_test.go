@@ -178,7 +178,11 @@ func TestManyKeys(t *testing.T) {
 // What is written is read as it was, whatever the texts look like.
 func TestFile(t *testing.T) {
 	t.Parallel()
-	texts := []string{"24.10", "007", "null", "~", "yes", "a: b", "# x", " a ", "", "- x", "*x", "2026-11-30", "a\tb", "\"q\"", "é", "<<", "a\nb\n"}
+	texts := []string{
+		"24.10", "007", "null", "~", "yes", "a: b", "# x", " a ", "", "- x", "*x", "2026-11-30", "a\tb", "\"q\"", "é", "<<", "a\nb\n",
+		"curl x |\njq .token", "a\n\n", "\n", "\na", " a\nb", "\ta\nb", "\n\n a", "  a\n b\n", "a\u2028b", "a\n\u2028b", "a\u0085b",
+		"a\r\nb", "a\u00a0b", "a\u00adb", "\x1b[0m", "a\n\x1b", "\ufeffa", "#x\n#y",
+	}
 	written, err := config.File([]config.Pair{{Key: "labels", Value: texts}, {Key: "name", Value: "1.10"}, {Key: "jit", Value: true}, {Key: "count", Value: 2}})
 	if err != nil {
 		t.Fatal(err)
@@ -188,8 +192,7 @@ func TestFile(t *testing.T) {
 		t.Fatalf("%v in\n%s", err, written)
 	}
 	for i, want := range texts {
-		// The last one is a block, whose end is no part of it.
-		if got := settings[0].Items[i].Text; got != strings.TrimSuffix(want, "\n") {
+		if got := settings[0].Items[i].Text; got != want {
 			t.Errorf("%q is read as %q", want, got)
 		}
 	}

@@ -5,10 +5,13 @@ package userdata
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/base64"
 	"fmt"
 	"mime/multipart"
 	"net/textproto"
+	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/config"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
@@ -41,14 +44,14 @@ type Data struct {
 
 // File is a file that cloud-init writes.
 type File struct {
-	Path        string `yaml:"path"`
-	Permissions string `yaml:"permissions"`
-	Content     string `yaml:"content"`
+	Path        string          `yaml:"path"`
+	Permissions string          `yaml:"permissions"`
+	Content     config.Verbatim `yaml:"content"`
 }
 
 // Add has a file written. Its content ends with one line break, whatever it had.
 func (d *Data) Add(path, permissions, content string) {
-	d.Files = append(d.Files, File{path, permissions, strings.TrimRight(content, "\n") + "\n"})
+	d.Files = append(d.Files, File{path, permissions, config.Verbatim(strings.TrimRight(content, "\n") + "\n")})
 }
 
 // AddPrivate has a file written that root alone may read.
@@ -67,14 +70,14 @@ func (d *Data) AddProgram(p Program, variables []string) {
 	d.AddPrivate(FirstBoot+"/begun", begun.String())
 }
 
-// Bytes is the user data in one of its forms, with lines at its top that are for those who read it. Two times give the same bytes:
-// a plan of Terraform's does not change by itself.
+// Bytes is the user data in one of its forms, with a comment at its top for those who read it. Two times give the same bytes: a plan
+// of Terraform's does not change by itself.
 func (d *Data) Bytes(format Format, about ...string) ([]byte, error) {
 	text, err := config.Text(d)
 	if err != nil {
 		return nil, err
 	}
-	text = "#cloud-config\n# " + strings.Join(about, "\n# ") + "\n" + text
+	text = "#cloud-config\n" + comment(about) + text
 	switch format {
 	case Gzip:
 		return packed(text)
@@ -83,6 +86,26 @@ func (d *Data) Bytes(format Format, about ...string) ([]byte, error) {
 	case Plain:
 	}
 	return []byte(text), nil
+}
+
+// comment has each line behind a mark, whatever YAML takes for the end of one; what YAML refuses anywhere is written as \u001b.
+func comment(texts []string) string {
+	var b strings.Builder
+	for _, text := range texts {
+		b.WriteString("# ")
+		for _, r := range text {
+			switch {
+			case r == '\n':
+				b.WriteString("\n# ")
+			case r == '\t' || unicode.IsPrint(r):
+				b.WriteRune(r)
+			default:
+				fmt.Fprintf(&b, `\u%04x`, r)
+			}
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
 }
 
 func packed(text string) ([]byte, error) {
@@ -106,11 +129,17 @@ func asPart(text string) ([]byte, error) {
 		return nil, err
 	}
 	fmt.Fprintf(&b, "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=%q\n\n", parts.Boundary())
-	part, err := parts.CreatePart(textproto.MIMEHeader{
+	header := textproto.MIMEHeader{
 		"Content-Type":        {`text/cloud-config; charset="utf-8"`},
 		"Content-Disposition": {`attachment; filename="runner-bootstrap.yaml"`},
 		"Merge-Type":          {"list(append)+dict(no_replace,recurse_list)+str()"},
-	})
+	}
+	if strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII }) {
+		// What is not ASCII and not encoded, Python's email makes Latin 1 of, and \u20ac.
+		header.Set("Content-Transfer-Encoding", "base64")
+		text = inBase64(text)
+	}
+	part, err := parts.CreatePart(header)
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +148,17 @@ func asPart(text string) ([]byte, error) {
 	}
 	err = parts.Close()
 	return b.Bytes(), err
+}
+
+// inBase64 is text in lines of the length that mail has.
+func inBase64(text string) string {
+	const columns = 76
+	var b strings.Builder
+	for line := range slices.Chunk([]byte(base64.StdEncoding.EncodeToString([]byte(text))), columns) {
+		b.Write(line)
+		b.WriteByte('\n')
+	}
+	return b.String()
 }
 
 // Refusing are the clouds that do not take so many bytes before base64, each with what it takes.
