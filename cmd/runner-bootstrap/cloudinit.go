@@ -99,6 +99,9 @@ func makeUserData(ctx context.Context, call *session, o *cloudInitOptions) error
 	if err := o.userData.check(); err != nil {
 		return err
 	}
+	if err := checkText(call, o); err != nil {
+		return err
+	}
 	data := &userdata.Data{}
 	issued, err := addIssuedTokens(call, o, data)
 	if err != nil {

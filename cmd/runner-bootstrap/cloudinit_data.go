@@ -5,7 +5,9 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/openfile"
@@ -47,6 +49,26 @@ func addFiles(o *cloudInitOptions, data *userdata.Data) error {
 		data.Add(*file.at, file.permissions, string(text))
 	}
 	return absoluteFiles(&o.install)
+}
+
+// checkText refuses what is not UTF-8: YAML, which user data is, holds it as binary alone, and the install reads no such value.
+func checkText(call *session, o *cloudInitOptions) error {
+	for _, option := range optionsFor("cloud-init", o.groups()) {
+		if !call.given(option.name) {
+			continue
+		}
+		valid := true
+		switch value := option.setting().(type) {
+		case string:
+			valid = utf8.ValidString(value)
+		case []string:
+			valid = !slices.ContainsFunc(value, func(one string) bool { return !utf8.ValidString(one) })
+		}
+		if !valid {
+			return usagef("--%s: the value is not UTF-8, which user data has to be", option.name)
+		}
+	}
+	return nil
 }
 
 // absoluteFiles refuses a path that would mean another place on the machine than where it was typed.
@@ -102,8 +124,8 @@ func printUserData(call *session, o *cloudInitOptions, scope github.Scope, data 
 	warnOfSize(call, len(made), format)
 	warnOfName(call, &o.install)
 	out := call.out
-	if printable, is := out.(*terminal.Printable); is && format == userdata.Gzip {
-		out = printable.To // these bytes are for no terminal
+	if printable, is := out.(*terminal.Printable); is && !terminal.Is(printable.To) {
+		out = printable.To // a machine is to read each byte as it was made
 	}
 	_, err = out.Write(made)
 	return err
