@@ -84,7 +84,8 @@ machine gets a configuration file, this program in the same version (unless
 The version is pinned by the digest of its checksums.txt, which is downloaded
 once, now, unless you give it (--checksums-sha256). Nothing else is downloaded.
 Files that options name are put into the user data. A file with an absolute path
-that is not on this host is left to the image of the machine.
+that is not on this host is left to the image of the machine; one with a
+credential only with --baked.
 
 Everybody on the machine, also a job, can usually read the user data from the
 cloud's metadata service. So do not put a long-lived credential into it: let the
@@ -239,7 +240,7 @@ func addCredential(call *session, o *cloudInitOptions, data *userdata.Data, issu
 		{"--token-file", "the token", "token", &given.tokenFile},
 		{"--app-key-file", "the App's key", "app-key.pem", &given.appKeyFile},
 	} {
-		if *s.file == "" {
+		if *s.file == "" || o.userData.baked && leftToImage(*s.file) {
 			continue
 		}
 		if !o.userData.exposeSecrets {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -32,16 +34,16 @@ func addFiles(o *cloudInitOptions, data *userdata.Data) error {
 			continue
 		}
 		if file.secret && !o.userData.exposeSecrets {
-			if filepath.IsAbs(*file.at) {
+			if path.IsAbs(*file.at) {
 				continue // the image has it, or somebody brings it
 			}
 			return usagef("%s: every process on the machine could read it from user data; give the absolute path of a file that "+
 				"the machine has, or say that you know with --i-know", file.option)
 		}
-		text, err := openfile.Read(*file.at, maxSecret)
-		if missing := os.IsNotExist(err); missing && filepath.IsAbs(*file.at) {
+		if leftToImage(*file.at) {
 			continue
 		}
+		text, err := openfile.Read(*file.at, maxSecret)
 		if err != nil {
 			return usagef("%s: %v", file.option, err)
 		}
@@ -49,6 +51,15 @@ func addFiles(o *cloudInitOptions, data *userdata.Data) error {
 		data.Add(*file.at, file.permissions, string(text))
 	}
 	return absoluteFiles(&o.install)
+}
+
+// leftToImage tells of a file that is not here, and that has one place on the machine, which runs Linux: its image has it there.
+func leftToImage(file string) bool {
+	if !path.IsAbs(file) {
+		return false
+	}
+	_, err := os.Stat(file)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // checkText refuses what is not UTF-8: YAML, which user data is, holds it as binary alone, and the install reads no such value.

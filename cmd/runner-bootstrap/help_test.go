@@ -72,6 +72,37 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+// Each example of each help is understood to its last word. Those of cloud-init, which changes nothing, are run: none is refused.
+func TestExamplesAreTaken(t *testing.T) {
+	if _, err := os.Stat("/etc/runner-bootstrap"); err == nil {
+		t.Skip("this host has files that examples leave to an image")
+	}
+	ran := 0
+	everyCommand := commandsOf(newRoot(&session{streams: streams{in: strings.NewReader(""), out: &bytes.Buffer{}, err: &bytes.Buffer{}}}))
+	for _, c := range everyCommand {
+		for _, e := range examplesEverywhere(commandKey(c)) {
+			checkHint(t, c.CommandPath()+", example", e.command)
+			command, found := strings.CutPrefix(e.command, ourselves+"cloud-init ")
+			if !found {
+				continue
+			}
+			ran++
+			typed, _, _ := strings.Cut(command, " >")
+			words := append([]string{"cloud-init"}, strings.Fields(strings.ReplaceAll(typed, "'", ""))...)
+			if !slices.Contains(words, "--baked") {
+				words = append(words, "--baked") // or the digest of a release would be fetched
+			}
+			var errors bytes.Buffer
+			if code := run(words, streams{in: strings.NewReader(""), out: &bytes.Buffer{}, err: &errors}); code != exitDone {
+				t.Errorf("%q ends with %d: %s", e.command, code, errors.String())
+			}
+		}
+	}
+	if ran != 3 {
+		t.Errorf("%d examples were run", ran)
+	}
+}
+
 // At a narrow terminal nothing but a word that is too long stands out.
 func TestHelpIsNarrow(t *testing.T) {
 	t.Parallel()
