@@ -69,33 +69,54 @@ func (p Program) network() []string {
 
 // fetch is the shell's function bring, and what it needs.
 func (p Program) fetch() []string {
-	lines := []string{`get() { curl -fsSL --retry 5 "$1" || wget -qO- "$1"; }`}
-	const deb = "DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold install "
+	lines := []string{get}
 	const rpm = "rpm -U --replacepkgs "
 	if p.Package != "" {
 		file := "/run/runner-bootstrap" + path.Ext(p.Package)
 		add := rpm
 		if path.Ext(file) == ".deb" {
-			add = deb // the configuration file is there already, and is the one that is wanted
+			lines = append(lines, addDeb()...)
+			add = "add "
 		}
 		sum := strconv.Quote(strings.ToLower(p.Digest) + "  " + file)
 		return append(lines,
 			"bring() {",
-			"	"+shell.Unix().Words("get", p.Package)+" >"+file+" &&",
+			"	"+shell.Unix().Words("get", p.Package)+" "+file+" &&",
 			"		echo "+sum+" | sha256sum -c - &&",
 			"		"+add+file,
 			"}")
 	}
-	return append(lines,
+	return append(append(lines, addDeb()...),
 		"base="+p.Release,
 		"bring() {",
 		"	case $(uname -m) in x86_64) arch=amd64 ;; aarch64) arch=arm64 ;; *) arch=armv7 ;; esac",
 		"	kind=rpm",
 		"	! command -v dpkg >/dev/null || kind=deb",
 		"	file=runner-bootstrap_linux_$arch.$kind",
-		"	cd /run && get $base/checksums.txt >runner-bootstrap-checksums.txt &&",
+		"	cd /run && get $base/checksums.txt runner-bootstrap-checksums.txt &&",
 		`		echo "`+strings.ToLower(p.Checksums)+`  runner-bootstrap-checksums.txt" | sha256sum -c - &&`,
-		`		get $base/$file >$file && grep " $file\$" runner-bootstrap-checksums.txt | sha256sum -c - &&`,
-		"		if [ $kind = deb ]; then "+deb+"/run/$file; else "+rpm+"/run/$file; fi",
+		`		get $base/$file $file && grep " $file\$" runner-bootstrap-checksums.txt | sha256sum -c - &&`,
+		"		if [ $kind = deb ]; then add /run/$file; else "+rpm+"/run/$file; fi",
 		"}")
+}
+
+// get is the shell's function that fetches a URL into a file: no server that is silent, or that stops in the middle, holds up the
+// boot, and a second attempt begins with an empty file.
+const get = `get() {
+	curl -fsSL --retry 5 --connect-timeout 30 --speed-limit 1000 --speed-time 30 -o "$2" "$1" ||
+		wget -q --tries=5 --timeout=30 -O "$2" "$1"
+}`
+
+// addDeb is the shell's function that installs a deb, also where the power was cut while packages were installed: apt refuses then
+// until dpkg has finished. Configuration files that are there already are those that are wanted.
+func addDeb() []string {
+	return []string{
+		`apt() { DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold install "$1"; }`,
+		"add() {",
+		"	apt $1 2>/run/runner-bootstrap-apt.txt && return",
+		"	cat /run/runner-bootstrap-apt.txt >&2",
+		"	grep -q 'dpkg --configure -a' /run/runner-bootstrap-apt.txt &&",
+		"		DEBIAN_FRONTEND=noninteractive dpkg --force-confold --configure -a && apt $1",
+		"}",
+	}
 }

@@ -86,17 +86,30 @@ locals {
     word => can(regex("^[^\\s'\"\\\\$`!*?\\[\\]{}()<>|&;#~]+$", word)) ? word : "'${replace(word, "'", "'\\''")}'"
   }
 
-  get     = "get() { curl -fsSL --retry 5 \"$1\" || wget -qO- \"$1\"; }"
+  get = [
+    "get() {",
+    "\tcurl -fsSL --retry 5 --connect-timeout 30 --speed-limit 1000 --speed-time 30 -o \"$2\" \"$1\" ||",
+    "\t\twget -q --tries=5 --timeout=30 -O \"$2\" \"$1\"",
+    "}",
+  ]
   archive = endswith(try(var.package.url, ""), ".deb") ? "/run/runner-bootstrap.deb" : "/run/runner-bootstrap.rpm"
+  rpm     = "rpm -U --replacepkgs"
   # The configuration file is there already, and is the one that is wanted.
-  deb = "DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold install"
-  rpm = "rpm -U --replacepkgs"
+  add = var.package != null && !endswith(local.archive, ".deb") ? [] : [
+    "apt() { DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold install \"$1\"; }",
+    "add() {",
+    "\tapt $1 2>/run/runner-bootstrap-apt.txt && return",
+    "\tcat /run/runner-bootstrap-apt.txt >&2",
+    "\tgrep -q 'dpkg --configure -a' /run/runner-bootstrap-apt.txt &&",
+    "\t\tDEBIAN_FRONTEND=noninteractive dpkg --force-confold --configure -a && apt $1",
+    "}",
+  ]
 
   bring_package = var.package == null ? [] : [
     "bring() {",
-    "\tget ${local.quoted[var.package.url]} >${local.archive} &&",
+    "\tget ${local.quoted[var.package.url]} ${local.archive} &&",
     "\t\techo \"${lower(var.package.sha256)}  ${local.archive}\" | sha256sum -c - &&",
-    "\t\t${endswith(local.archive, ".deb") ? local.deb : local.rpm} ${local.archive}",
+    "\t\t${endswith(local.archive, ".deb") ? "add" : local.rpm} ${local.archive}",
     "}",
   ]
   bring_release = var.program_version == null ? [] : [
@@ -106,10 +119,10 @@ locals {
     "\tkind=rpm",
     "\t! command -v dpkg >/dev/null || kind=deb",
     "\tfile=runner-bootstrap_linux_$arch.$kind",
-    "\tcd /run && get $base/checksums.txt >runner-bootstrap-checksums.txt &&",
+    "\tcd /run && get $base/checksums.txt runner-bootstrap-checksums.txt &&",
     "\t\techo \"${lower(coalesce(var.checksums_sha256, "none"))}  runner-bootstrap-checksums.txt\" | sha256sum -c - &&",
-    "\t\tget $base/$file >$file && grep \" $file\\$\" runner-bootstrap-checksums.txt | sha256sum -c - &&",
-    "\t\tif [ $kind = deb ]; then ${local.deb} /run/$file; else ${local.rpm} /run/$file; fi",
+    "\t\tget $base/$file $file && grep \" $file\\$\" runner-bootstrap-checksums.txt | sha256sum -c - &&",
+    "\t\tif [ $kind = deb ]; then add /run/$file; else ${local.rpm} /run/$file; fi",
     "}",
   ]
   both = "/run/runner-bootstrap-ca.pem"
@@ -119,7 +132,8 @@ locals {
       "cat /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/ca-bundle.pem ${local.quoted[local.given["ca-file"]]} >${local.both} 2>/dev/null",
       "export CURL_CA_BUNDLE=${local.both} SSL_CERT_FILE=${local.both}",
     ],
-    [local.get],
+    local.get,
+    local.add,
     local.bring_release,
     local.bring_package,
     [
