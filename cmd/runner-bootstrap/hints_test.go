@@ -9,11 +9,13 @@ import (
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/libraries"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/machine"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/metadata"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/shell"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/status"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/volume"
@@ -159,6 +161,21 @@ func TestHintForNoRoom(t *testing.T) {
 		code, hint := call.explain(err)
 		if want := "free space there, or let it be written elsewhere"; code != exitHost || hint != "" || call.toDo(err, hint) != want {
 			t.Errorf("%v: exit code %d, %q and %q, want %d and %q", full, code, hint, call.toDo(err, hint), exitHost, want)
+		}
+	}
+}
+
+// What dpkg could not finish is named with the command for it, and another failure of the same manager is not.
+func TestHintForInterruptedPackages(t *testing.T) {
+	t.Parallel()
+	call := &session{arguments: []string{"doctor", "--fix"}, system: shell.Unix()}
+	failed := fmt.Errorf("installing ICU: %w", libraries.ErrInstall)
+	for hint, err := range map[string]error{
+		"sudo dpkg --configure -a":      fmt.Errorf("%w: %w", libraries.ErrInterrupted, failed),
+		"runner-bootstrap doctor --fix": failed,
+	} {
+		if code, got := call.explain(err); got != hint || code != exitHost {
+			t.Errorf("%v has the hint %q and code %d, want %q", err, got, code, hint)
 		}
 	}
 }

@@ -131,6 +131,7 @@ func hostMeanings() []meaning {
 		{places.ErrLinked, exitHost, hintLinked, never},
 		{places.ErrPlace, exitHost, plus("--dir", "DIR"), never},
 		{libraries.ErrNoPackages, exitHost, typed(func(s shell.System) string { return s.Do(shell.ShowRelease) }), never},
+		{libraries.ErrInterrupted, exitHost, typed(func(s shell.System) string { return s.Do(shell.FinishPackages) }), never},
 		{libraries.ErrInstall, exitHost, same, never},
 		{download.ErrSpace, exitHost, hintSpace, later},
 		{download.ErrAbsent, exitHost, hintAbsent, later},

@@ -82,12 +82,24 @@ func TestLocksAreWaitedFor(t *testing.T) {
 		says  string
 		waits bool
 	}{
-		"lists of apt":          {"E: Could not get lock /var/lib/apt/lists/lock. It is held by process 42 (apt-get)", true},
-		"archives of apt":       {"E: Could not get lock /var/cache/apt/archives/lock. It is held by process 42 (apt-get)", true},
-		"frontend of dpkg":      {"E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?", true},
-		"folder of apt":         {"E: Unable to lock directory /var/lib/apt/lists/", true},
-		"rpm":                   {"error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource temporarily unavailable)", true},
-		"zypper":                {"System management is locked by the application with pid 42 (zypper).", true},
+		"lists of apt":    {"E: Could not get lock /var/lib/apt/lists/lock. It is held by process 42 (apt-get)", true},
+		"archives of apt": {"E: Could not get lock /var/cache/apt/archives/lock. It is held by process 42 (apt-get)", true},
+		"a lock whose holder cannot be seen": {
+			"E: Could not get lock /var/lib/dpkg/lock-frontend - open (11: Resource temporarily unavailable)\n" +
+				"E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?", true,
+		},
+		"dpkg":   {"dpkg: error: dpkg frontend lock was locked by another process with pid 42", true},
+		"rpm":    {"error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource temporarily unavailable)", true},
+		"zypper": {"System management is locked by the application with pid 42 (zypper).", true},
+		"a full disk": {
+			"E: Could not open lock file /var/lib/apt/lists/lock - open (28: No space left on device)\n" +
+				"E: Unable to lock directory /var/lib/apt/lists/", false,
+		},
+		"a disk that is read-only": {
+			"E: Could not open lock file /var/lib/dpkg/lock-frontend - open (30: Read-only file system)\n" +
+				"E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?", false,
+		},
+		"a full disk, of rpm":   {"error: can't create transaction lock on /var/lib/rpm/.rpm.lock (No space left on device)", false},
 		"a package that is not": {"E: Unable to locate package libicu72", false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -4,15 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
-
-	"github.com/runner-bootstrap/runner-bootstrap/internal/account"
 )
 
 var (
@@ -20,6 +16,8 @@ var (
 	ErrNoPackages = errors.New("no package manager that is known here")
 	// ErrInstall means that the package manager failed.
 	ErrInstall = errors.New("the package manager has failed")
+	// ErrInterrupted means that packages are half installed since earlier, and that dpkg could not finish them.
+	ErrInterrupted = errors.New("an earlier installation of packages was interrupted")
 )
 
 const (
@@ -27,15 +25,11 @@ const (
 	// lockShare is which part of the time that is left the lock of the package database is waited for: after it, the
 	// packages are to be fetched.
 	lockShare = 4
-	// outputKept is how much of what a package manager says is repeated.
-	outputKept = 4 << 10
-	// outputTime is how long what a package manager has left behind may hold its output.
-	outputTime = 10 * time.Second
 )
 
 // Install installs libraries with the package manager of this host's distribution; environment ("KEY=VALUE": proxies) is for
 // it, and say is told each command before it is run. It may be repeated, and needs root. [ErrPackagesLocked] if somebody used
-// the package database all the time, [ErrNoPackages], [ErrInstall]; what was installed until then stays.
+// the package database all the time, [ErrNoPackages], [ErrInstall], [ErrInterrupted]; what was installed until then stays.
 func Install(ctx context.Context, wanted []Library, environment []string, say func(string)) error {
 	if runtime.GOOS != "linux" {
 		return fmt.Errorf("installing libraries: %w", ErrNoPackages)
@@ -97,65 +91,6 @@ func waitForPackages(ctx context.Context, say func(string)) error {
 		case <-tick.C:
 		}
 	}
-}
-
-// runner runs commands of a package manager.
-type runner struct {
-	environment []string
-	say         func(string)
-}
-
-// run runs a command without a question to anybody; its output is kept for a failure. Between two commands somebody else,
-// such as the first update of a new machine, may take a lock that the next one needs: that is waited for.
-func (r runner) run(ctx context.Context, words ...string) (string, error) {
-	for {
-		text, err := r.once(ctx, words...)
-		if err == nil || ctx.Err() != nil || !saysLocked(text) {
-			return text, err
-		}
-		r.say("waiting for a lock that another package manager holds")
-		if retry := waitForPackages(ctx, r.say); retry != nil {
-			return text, err
-		}
-		select {
-		case <-ctx.Done():
-			return text, err
-		case <-time.After(lockPause): // it may be one that is in no list of ours
-		}
-	}
-}
-
-// saysLocked knows the words of apt, dpkg, rpm and zypper for a lock that is held; dnf and yum wait by themselves.
-func saysLocked(text string) bool {
-	return slices.ContainsFunc([]string{
-		"Could not get lock", "Unable to acquire the dpkg", "Unable to lock", "transaction lock", "System management is locked",
-	}, func(words string) bool { return strings.Contains(text, words) })
-}
-
-func (r runner) once(ctx context.Context, words ...string) (string, error) {
-	r.say(strings.Join(words, " "))
-	cmd := exec.CommandContext(ctx, program(words[0]), words[1:]...) //nolint:gosec // the distribution's own package manager
-	cmd.Env = append([]string{"PATH=" + account.SearchPath(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive", "HOME=/"}, r.environment...)
-	cmd.WaitDelay = outputTime
-	text, err := cmd.CombinedOutput()
-	if err != nil {
-		if ctx.Err() != nil {
-			err = ctx.Err()
-		}
-		last := strings.TrimSpace(string(text[max(0, len(text)-outputKept):]))
-		return last, fmt.Errorf("running %s: %w: %w:\n%s", words[0], ErrInstall, err, last)
-	}
-	return string(text), nil
-}
-
-// program finds a package manager where the system has it: PATH may be anything.
-func program(name string) string {
-	for _, dir := range strings.Split(account.SearchPath(), ":") {
-		if path, err := exec.LookPath(dir + "/" + name); err == nil {
-			return path
-		}
-	}
-	return name
 }
 
 // pickNewest returns, of names that end in a number, the one with the highest.

@@ -58,6 +58,8 @@ const (
 	// ShowSystem tells what system this is, and ShowRelease of which release.
 	ShowSystem
 	ShowRelease
+	// FinishPackages has the package manager finish what was interrupted.
+	FinishPackages
 	// ShowClock shows how the clock is kept, and SetClock sets it.
 	ShowClock
 	SetClock

@@ -27,7 +27,7 @@ func Unix() System {
 			ShowMounts: "findmnt", ShowReadOnly: "findmnt --options ro", CheckMounts: "findmnt --verify",
 			Mount: "mount {}", Remount: "mount -o remount,{} {}",
 			ShowSpace: "df -h {}", ShowFiles: "df -i {}",
-			ShowSystem: "uname -sm", ShowRelease: "cat /etc/os-release",
+			ShowSystem: "uname -sm", ShowRelease: "cat /etc/os-release", FinishPackages: "sudo dpkg --configure -a",
 			ShowClock: "timedatectl status", SetClock: "sudo timedatectl set-ntp true",
 			ShowName: "getent ahosts {}; cat /etc/resolv.conf", AvoidIPv6: "sudo sysctl -w net.ipv6.conf.all.disable_ipv6=1",
 			SetVariable: "export {}=", Unset: "env -u {}", Wait: "sleep {}",
