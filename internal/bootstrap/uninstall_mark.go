@@ -52,5 +52,5 @@ func (u *uninstaller) emptyWork() error {
 	if filepath.IsAbs(u.record.Work) {
 		return u.removeWork()
 	}
-	return workspace.Empty(u.record.Dir, u.record.Work)
+	return workspace.Empty(u.record.Dir, u.record.Work, -1) // the folder itself goes later
 }
