@@ -151,6 +151,11 @@ func (o *installOptions) futureScope(issued issuedFiles) (github.Scope, error) {
 	if err := o.check(scope); err != nil {
 		return scope, err
 	}
+	for _, check := range []func() error{o.credential.check, o.network.check} {
+		if err := check(); err != nil {
+			return scope, err
+		}
+	}
 	if _, err := o.source.source(); err != nil {
 		return scope, err
 	}

@@ -44,18 +44,15 @@ func (o *networkOptions) options() []option {
 // reads: our own clients, config.sh, the runner. It returns the authorities to
 // trust, nil for the system's.
 func (o *networkOptions) apply() (*x509.CertPool, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
 	if o.proxy != "" {
-		if err := checkProxy(o.proxy); err != nil {
-			return nil, err
-		}
 		if err := setVariables(o.proxy, "http_proxy", "https_proxy"); err != nil {
 			return nil, err
 		}
 	}
 	if o.noProxy != "" {
-		if _, err := transport.ProxyExceptions("--no-proxy", o.noProxy); err != nil {
-			return nil, usagef("%v", err)
-		}
 		if err := setVariables(o.noProxy, "no_proxy"); err != nil {
 			return nil, err
 		}
@@ -67,6 +64,21 @@ func (o *networkOptions) apply() (*x509.CertPool, error) {
 		return nil, nil
 	}
 	return o.authorities()
+}
+
+// check refuses what says no way to the network, on whatever host.
+func (o *networkOptions) check() error {
+	if o.proxy != "" {
+		if err := checkProxy(o.proxy); err != nil {
+			return err
+		}
+	}
+	if o.noProxy != "" {
+		if _, err := transport.ProxyExceptions("--no-proxy", o.noProxy); err != nil {
+			return usagef("%v", err)
+		}
+	}
+	return nil
 }
 
 func checkProxy(raw string) error {
