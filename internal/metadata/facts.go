@@ -59,8 +59,9 @@ type Facts struct {
 // The error is ErrNoCloud if no cloud was found. It is both ErrNoAnswer and ctx's error
 // if ctx ended before there was an answer from a cloud that was found, and tells what
 // was asked in vain, and why. It is ctx's error alone if ctx ended before it was known
-// whether there is a cloud. It is ErrClosed, before ctx ends, where the service says twice in a row that it is closed. With any error Facts are empty. Lookup may be repeated, and
-// nothing is left of it, in particular no connection.
+// whether there is a cloud. It is ErrClosed, before ctx ends, where the service says
+// twice in a row that it is closed. With any error Facts are empty. Lookup may be
+// repeated, and nothing is left of it, in particular no connection.
 func Lookup(ctx context.Context) (Facts, error) {
 	return lookup(ctx, os.DirFS(dmiFolder))
 }
