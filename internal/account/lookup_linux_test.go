@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -30,12 +31,11 @@ func place(t *testing.T, programs map[string]string) database {
 		}
 	}
 	for name, script := range programs {
-		// By rename: a program that is open for writing, in a child of another test, cannot be started.
-		part := filepath.Join(dir, "."+name)
-		if err := os.WriteFile(part, []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Rename(part, filepath.Join(dir, name)); err != nil {
+		// While nobody starts a child: in one that has it open for writing, for a moment, it cannot be started.
+		syscall.ForkLock.RLock()
+		err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700)
+		syscall.ForkLock.RUnlock()
+		if err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -17,7 +18,10 @@ func manager(t *testing.T, name, text string, others ...string) (path, folder st
 	programs := append([]string{name, text}, others...)
 	for i := 0; i < len(programs); i += 2 {
 		script := "#!/bin/sh\ncd " + folder + "\n" + programs[i+1] + "\n"
-		if err := os.WriteFile(filepath.Join(folder, programs[i]), []byte(script), 0o700); err != nil { //nolint:gosec // it is run
+		syscall.ForkLock.RLock()                                                       // a child that has it open for writing, for a moment, would keep it from being started
+		err := os.WriteFile(filepath.Join(folder, programs[i]), []byte(script), 0o700) //nolint:gosec // it is run
+		syscall.ForkLock.RUnlock()
+		if err != nil {
 			t.Fatal(err)
 		}
 	}

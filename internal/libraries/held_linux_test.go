@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -107,14 +108,17 @@ func TestLocksAreWaitedFor(t *testing.T) {
 			folder := t.TempDir()
 			script := filepath.Join(folder, "manager")
 			text := "#!/bin/sh\ncd " + folder + "\necho >>tries\n[ $(wc -l <tries) -gt 1 ] || { echo \"$SAYS\" >&2; exit 100; }\n"
-			if err := os.WriteFile(script, []byte(text), 0o700); err != nil { //nolint:gosec // it is run
+			syscall.ForkLock.RLock()                         // as in manager
+			err := os.WriteFile(script, []byte(text), 0o700) //nolint:gosec // it is run
+			syscall.ForkLock.RUnlock()
+			if err != nil {
 				t.Fatal(err)
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			var said []string
 			r := runner{environment: []string{"SAYS=" + c.says}, say: func(line string) { said = append(said, line) }}
-			_, err := r.run(ctx, script)
+			_, err = r.run(ctx, script)
 			if waited := strings.Contains(strings.Join(said, "\n"), "waiting for a lock"); waited != c.waits || (err == nil) != c.waits {
 				t.Errorf("waited %t, %v; it said %q", waited, err, said)
 			}

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -22,7 +23,10 @@ func bringing(t *testing.T, p Program, programs map[string]string, replace ...st
 	t.Helper()
 	run, bin := t.TempDir(), t.TempDir()
 	for name, text := range programs {
-		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+text), 0o700); err != nil { //nolint:gosec // it is run
+		syscall.ForkLock.RLock()                                                         // a child that has it open for writing, for a moment, would keep it from being started
+		err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+text), 0o700) //nolint:gosec // it is run
+		syscall.ForkLock.RUnlock()
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
