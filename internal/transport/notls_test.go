@@ -31,7 +31,7 @@ func greeting(t *testing.T, words string) (address string, connections *atomic.I
 			go func() {
 				defer conn.Close()
 				_, _ = io.WriteString(conn, words)
-				_ = conn.SetReadDeadline(time.Now().Add(time.Second))
+				_ = conn.SetReadDeadline(time.Now().Add(time.Second)) // without it, the read ends with the client
 				_, _ = io.Copy(io.Discard, conn)
 			}()
 		}
@@ -67,7 +67,7 @@ func TestNoTLS(t *testing.T) {
 			}
 			resp, err := client.Do(req)
 			if err == nil {
-				_ = resp.Body.Close()
+				_ = resp.Body.Close() // the answer itself is the fault
 			}
 			if !errors.Is(err, ErrNoTLS) || !strings.HasSuffix(err.Error(), c.says) {
 				t.Errorf("%s of %s: %v, want %q", name, address, err, c.says)

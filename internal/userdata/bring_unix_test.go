@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -61,9 +62,9 @@ func TestStalledMirrorIsLeft(t *testing.T) {
 			if _, err := exec.LookPath(tool); err != nil {
 				t.Skip(err)
 			}
-			asked, ended := 0, make(chan struct{})
+			asked, ended := atomic.Int32{}, make(chan struct{})
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if asked++; asked > 1 {
+				if asked.Add(1) > 1 {
 					_, _ = w.Write([]byte(body)) // whether it came is seen in the file
 					return
 				}
@@ -80,8 +81,8 @@ func TestStalledMirrorIsLeft(t *testing.T) {
 			p := Program{Package: server.URL + "/rb.rpm", Digest: hex.EncodeToString(sum[:])}
 			_, printed, err := bringing(t, p, map[string]string{without: "exit 1\n", "rpm": "cat $3\n"},
 				"--speed-time 30", "--speed-time 1", "--timeout=30", "--timeout=1")
-			if err != nil || !strings.HasSuffix(printed, body) || asked != 2 {
-				t.Errorf("%v after %d requests: %s", err, asked, printed)
+			if err != nil || !strings.HasSuffix(printed, body) || asked.Load() != 2 {
+				t.Errorf("%v after %d requests: %s", err, asked.Load(), printed)
 			}
 		})
 	}
