@@ -104,7 +104,7 @@ func simCommand(ts *testscript.TestScript, neg bool, args []string) {
 		"start": simStart, "fault": simFault, "clear": simClear, "group": simGroup, "runner": simForeign,
 		"runners": simRunners, "token": simToken, "digest": simDigest, "mark": simMark, "requests": simRequests,
 		"job": simJob, "tell": simTell, "delete": simDeleteRunner, "listening": simListening, "witness": simWitness,
-		"minimum": simMinimum, "begin": simBegin, "stop": simStop, "offer": simOffer, "release": simRelease,
+		"minimum": simMinimum, "begin": simBegin, "queue": simQueue, "stop": simStop, "offer": simOffer, "release": simRelease,
 		"app": simApp, "published": simPublished, "schedule": simSchedule, "archive": simArchive,
 		"listed": simListed, "bad": simBad, "badkey": simBadKey, "lose-labels": simLoseLabels, "lag": simLag, "asked": simAsked,
 		"public": simPublic, "certificate": simCertificate,
@@ -255,6 +255,12 @@ func simBegin(w *world, ts *testscript.TestScript, args []string) error {
 	defer cancel()
 	_, err := job.WaitStarted(ctx)
 	return err
+}
+
+// sim queue RUNNER FILE: gives a runner a job, and waits for nothing.
+func simQueue(w *world, ts *testscript.TestScript, args []string) error {
+	w.server.QueueJob(args[0], githubtest.Job{Name: "build", Script: ts.ReadFile(args[1])})
+	return nil
 }
 
 func simStop(w *world, _ *testscript.TestScript, _ []string) error { w.close(); return nil }

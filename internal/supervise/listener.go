@@ -41,6 +41,7 @@ func (s *supervisor) runListener(ctx context.Context) (ending, error) {
 	// The script of a self-update has to outlive the listener.
 	spec.Grace, spec.Outlive, spec.OutliveTime = s.StopTimeout, []int{codeUpdating, codeUpdatingOnce}, s.Backoff.Update
 	s.begin()
+	s.launched = time.Now()
 	var life jail.Life
 	err = s.during(ctx, func(ctx context.Context) (err error) {
 		life, err = s.Jail.Start(ctx, spec)
@@ -85,7 +86,8 @@ func (s *supervisor) runListener(ctx context.Context) (ending, error) {
 }
 
 // mustStop tells whether the listener is to be stopped now: a running job may
-// finish, and an ephemeral runner then ends by itself.
+// finish, one that has just come may begin, and an ephemeral runner then ends by
+// itself.
 func (s *supervisor) mustStop() bool {
 	if !s.stopping() {
 		return false
@@ -99,7 +101,9 @@ func (s *supervisor) mustStop() bool {
 	case s.ephemeral && !done.IsZero():
 		return !now.Before(done.Add(s.StopTimeout))
 	default:
-		return true
+		end := s.end()
+		late := !end.IsZero() && !now.Before(end)
+		return late || !s.takesJob(now)
 	}
 }
 

@@ -21,6 +21,7 @@ type supervisor struct {
 	ephemeral         bool
 	needsRegistration bool
 	life              jail.Life // the latest, until it is ended
+	launched          time.Time // when the latest listener was
 	updating          bool      // what is left of it is a self-update, which has its time without us as well
 	failures          int       // in a row
 	replaced          bool      // by a newer version, which has not proven itself

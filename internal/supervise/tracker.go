@@ -47,6 +47,11 @@ func (t *tracker) change(update func(*Change)) {
 		return
 	}
 	t.report(t.now)
+	t.wake()
+}
+
+// wake has whoever waits look again.
+func (t *tracker) wake() {
 	select {
 	case t.changed <- struct{}{}:
 	default: // it is known already that there is something

@@ -15,6 +15,7 @@ func (l *listener) handle(e event) (code int, ended bool) {
 	if !e.got {
 		return 0, false
 	}
+	l.trace("BrokerMessageListener", "Message '%d' received from session '%s'.", e.message.ID, l.server.session)
 	var body struct {
 		Code          int    `json:"code"`
 		TargetVersion string `json:"target_version"`
@@ -32,6 +33,7 @@ func (l *listener) handle(e event) (code int, ended bool) {
 			l.job.cancel()
 		}
 	case "RunnerRefresh":
+		l.trace("Runner", "Refresh message received, kick-off selfupdate background process.")
 		l.update = body.TargetVersion
 		if l.job == nil {
 			return l.selfUpdate()

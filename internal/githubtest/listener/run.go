@@ -94,7 +94,12 @@ func stamp() string { return time.Now().UTC().Format("2006-01-02 15:04:05Z") }
 // note says a line on stdout and in the log.
 func (l *listener) note(format string, args ...any) {
 	l.say(format, args...)
-	_, _ = fmt.Fprintf(l.log, "["+stamp()+" INFO Terminal] WRITE LINE: "+format+"\n", args...)
+	l.trace("Terminal", "WRITE LINE: "+format, args...)
+}
+
+// trace says a line in the log alone, as a part of the program does.
+func (l *listener) trace(part, format string, args ...any) {
+	_, _ = fmt.Fprintf(l.log, "["+stamp()+" INFO "+part+"] "+format+"\n", args...)
 }
 
 func (l *listener) openLog() error {
