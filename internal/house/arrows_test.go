@@ -76,7 +76,7 @@ func arrows() []arrow {
 		{"internal/supervise", []string{
 			"internal/pattern",
 			"internal/register", "internal/instance", "internal/reaper", "internal/jail", "internal/account", "internal/retry",
-			"internal/folders",
+			"internal/folders", "internal/openfile",
 		}},
 		{"internal/jail", []string{
 			"internal/reaper", "internal/account", "internal/removal", "internal/svc/systemd/transient", "internal/svc", "internal/jobobject", "internal/lifehost",

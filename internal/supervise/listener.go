@@ -103,7 +103,7 @@ func (s *supervisor) mustStop() bool {
 	default:
 		end := s.end()
 		late := !end.IsZero() && !now.Before(end)
-		return late || !s.takesJob(now)
+		return late || !takesJob(s, now)
 	}
 }
 

@@ -28,13 +28,13 @@ const (
 var (
 	messageLine = pattern.New(`^\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ) .*\] Message '.*' received from session '`)
 	// noJobLine is behind a message that brings no job, or one that is over.
-	noJobLine = pattern.New(`completed with result: |Skipping message Job|Caught exception from acquiring job message|Refresh message received`)
+	noJobLine = pattern.New(`completed with result: |Skipping message Job|exception from acquiring job message|Refresh message received`)
 )
 
 // takesJob tells whether the listener has a message from GitHub of which it has said nothing yet. That may be a job: an interrupt would
-// cancel it, or leave it to nobody until GitHub gives it to another runner many minutes later (actions/runner#4461). It asks to be
-// called again.
-func (s *supervisor) takesJob(now time.Time) bool {
+// cancel it, or leave it to nobody until GitHub gives it to another runner many minutes later (actions/runner#4461). It is asked
+// once more after takePoll.
+func takesJob(s *supervisor, now time.Time) bool {
 	last, answered := folders.Within(logPatience, func() time.Time { return openMessage(s.Root) }, func(time.Time) {})
 	// A log that a job has written does not hold it up for longer.
 	if !answered || last.Before(s.launched.Truncate(time.Second)) || last.After(now) || now.Sub(last) > takeTime {

@@ -169,7 +169,7 @@ func TestTakesJob(t *testing.T) {
 		if name == "too long ago" {
 			s.launched = now.Add(-time.Hour)
 		}
-		if got := s.takesJob(now); got != c.want {
+		if got := takesJob(s, now); got != c.want {
 			t.Errorf("%s: it is %v", name, got)
 		}
 	}

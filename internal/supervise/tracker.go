@@ -50,7 +50,7 @@ func (t *tracker) change(update func(*Change)) {
 	t.wake()
 }
 
-// wake has whoever waits look again.
+// wake has the loop look once more at what is to be done.
 func (t *tracker) wake() {
 	select {
 	case t.changed <- struct{}{}:
