@@ -41,7 +41,7 @@ func (s *supervisor) runListener(ctx context.Context) (ending, error) {
 	// The script of a self-update has to outlive the listener.
 	spec.Grace, spec.Outlive, spec.OutliveTime = s.StopTimeout, []int{codeUpdating, codeUpdatingOnce}, s.Backoff.Update
 	s.begin()
-	s.launched = time.Now()
+	s.launched, s.awaited = time.Now(), time.Time{}
 	var life jail.Life
 	err = s.during(ctx, func(ctx context.Context) (err error) {
 		life, err = s.Jail.Start(ctx, spec)
@@ -97,6 +97,7 @@ func (s *supervisor) mustStop() bool {
 	case s.stopNow:
 		return true
 	case s.snapshot().State == Busy:
+		s.awaited = time.Time{}
 		return s.draining() && !now.Before(s.end())
 	case s.ephemeral && !done.IsZero():
 		return !now.Before(done.Add(s.StopTimeout))

@@ -22,6 +22,7 @@ type supervisor struct {
 	needsRegistration bool
 	life              jail.Life // the latest, until it is ended
 	launched          time.Time // when the latest listener was
+	awaited           time.Time // since when it is not stopped, as a job may have come; zero while it need not be
 	updating          bool      // what is left of it is a self-update, which has its time without us as well
 	failures          int       // in a row
 	replaced          bool      // by a newer version, which has not proven itself

@@ -36,9 +36,14 @@ var (
 // once more after takePoll.
 func takesJob(s *supervisor, now time.Time) bool {
 	last, answered := folders.Within(logPatience, func() time.Time { return openMessage(s.Root) }, func(time.Time) {})
-	// A log that a job has written does not hold it up for longer.
 	if !answered || last.Before(s.launched.Truncate(time.Second)) || last.After(now) || now.Sub(last) > takeTime {
 		return false
+	}
+	if s.awaited.IsZero() {
+		s.awaited = now
+	}
+	if now.Sub(s.awaited) > takeTime {
+		return false // what a job has left running may write into the log again and again
 	}
 	time.AfterFunc(takePoll, s.wake)
 	return true

@@ -174,3 +174,18 @@ func TestTakesJob(t *testing.T) {
 		}
 	}
 }
+
+// Somebody who writes messages into the log again and again does not hold it up for ever.
+func TestForgedMessages(t *testing.T) {
+	t.Parallel()
+	root, begun := t.TempDir(), time.Now().UTC()
+	s := &supervisor{Config: Config{Root: root}, launched: begun}
+	for passed := time.Duration(0); passed < 3*takeTime; passed += time.Second {
+		now := begun.Add(passed)
+		line := fmt.Sprintf("[%s INFO MessageListener] Message '7' received from session 'b1'.\n", now.Format("2006-01-02 15:04:05Z"))
+		write(t, filepath.Join(root, "_diag", "Runner_1.log"), line)
+		if got := takesJob(s, now); got != (passed <= takeTime) {
+			t.Errorf("after %v it is %v", passed, got)
+		}
+	}
+}
