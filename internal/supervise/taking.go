@@ -68,7 +68,8 @@ func openMessage(root string) time.Time {
 	return time.Time{}
 }
 
-// endOfLog is the end of the log that was written last, Runner_*.log; empty where there is none.
+// endOfLog is the end of the log that was written last, Runner_*.log; empty where there is none that can be read. Why is told nowhere:
+// the listener is stopped then as without this look, and what is wrong with its folder it says itself.
 func endOfLog(root string) string {
 	tree, err := os.OpenRoot(root)
 	if err != nil {
@@ -97,10 +98,11 @@ func endOfLog(root string) string {
 		return ""
 	}
 	defer file.Close()
-	if info, err := file.Stat(); err == nil && info.Size() > logEnd {
-		_, _ = file.Seek(-logEnd, io.SeekEnd) // what cannot be moved in cannot be read either
+	info, err := file.Stat()
+	if err != nil {
+		return ""
 	}
-	text, err := io.ReadAll(io.LimitReader(file, logEnd))
+	text, err := io.ReadAll(io.NewSectionReader(file, max(0, info.Size()-logEnd), logEnd))
 	if err != nil {
 		return ""
 	}
