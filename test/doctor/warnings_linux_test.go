@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -71,19 +70,21 @@ func TestWarnings(t *testing.T) {
 func TestJail(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
+	temporary := t.TempDir() // other tests look at hosts at the same time
+	own := []string{"env", "TMPDIR=" + temporary}
 	names := func() []string {
-		left, err := filepath.Glob(filepath.Join(os.TempDir(), "runner-bootstrap-doctor-*"))
+		left, err := filepath.Glob(filepath.Join(temporary, "*"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return left
 	}
-	whole := h.doctor("", h.usual()...).of("jail")
+	whole := h.in(own, "", h.usual()...).of("jail")
 	if len(whole) != 1 || whole[0].State != "ok" || whole[0].Object != "namespaces" || !strings.Contains(whole[0].Found, "system calls are not filtered") {
 		t.Errorf("as root: %+v", whole)
 	}
 	// As in most containers.
-	without := []string{"setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"}
+	without := append(slices.Clone(own), "setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin")
 	got := h.in(without, "", h.usual()...)
 	bound := got.of("jail")
 	if got.code != 0 || len(bound) != 1 || bound[0].State != "warning" || bound[0].Object != "descendants" ||
