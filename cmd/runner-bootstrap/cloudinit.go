@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"path"
+	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,6 +15,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/config"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/places"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/userdata"
 )
@@ -151,7 +155,7 @@ func (o *installOptions) futureScope(issued issuedFiles) (github.Scope, error) {
 	if err := o.check(scope); err != nil {
 		return scope, err
 	}
-	for _, check := range []func() error{o.credential.check, o.network.check} {
+	for _, check := range []func() error{o.credential.check, o.network.check, o.checkFuture} {
 		if err := check(); err != nil {
 			return scope, err
 		}
@@ -163,6 +167,18 @@ func (o *installOptions) futureScope(issued issuedFiles) (github.Scope, error) {
 		return scope, err
 	}
 	return scope, o.report.check()
+}
+
+// checkFuture refuses what no machine that is to come could make a runner of.
+func (o *installOptions) checkFuture() error {
+	templates := append([]string{o.name.name}, o.identity.labels...)
+	if o.identity.metadata == plan.MetadataOff && slices.ContainsFunc(templates, plan.NeedsCloud) {
+		return fmt.Errorf("naming the runner: %w", plan.ErrUnasked)
+	}
+	if !path.IsAbs(o.identity.work) || runtime.GOOS == "windows" { // which reads the names of Linux otherwise
+		return nil
+	}
+	return places.CheckSystemFolder(o.identity.work)
 }
 
 func (o *userDataOptions) check() error {
@@ -182,8 +198,9 @@ func (o *userDataOptions) check() error {
 		return nil
 	case o.baked:
 		return usagef("--package and --baked: a baked image has the program already")
-	case path.Ext(o.packageURL) != ".deb" && path.Ext(o.packageURL) != ".rpm":
-		return usagef("--package: %q is neither a .deb nor a .rpm", o.packageURL)
+	case userdata.PackageKind(o.packageURL) == "":
+		address, _, _ := strings.Cut(o.packageURL, "?") // what follows may be a signature
+		return usagef("--package: %q is not the URL of a .deb or a .rpm, https://HOST/NAME.deb", address)
 	case err != nil || len(digest) != sha256.Size:
 		return usagef("--package needs --package-sha256, the SHA-256 of the package in hexadecimal")
 	}

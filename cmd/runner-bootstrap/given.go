@@ -81,6 +81,9 @@ func checkSpelling(call *session, o option) error {
 	case givenRead, givenSecret:
 		why, hint = places.Device(*o.text), againWith(call, "--"+o.name, "FILE")
 	}
+	if why == "" && o.given != 0 {
+		why = places.Unreplaced(*o.text)
+	}
 	if why == "" {
 		return nil
 	}

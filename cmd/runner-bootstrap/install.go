@@ -59,14 +59,20 @@ runner among --count), and on AWS, Azure, Google Cloud and OpenStack also
 {instance_id}, {region}, {zone} and {instance_type}. If one of these is not
 known, a label with it is left out, and a name with it is refused. {hostname} is
 the name of the host; if many hosts have that name, such as localhost, something
-unique is added.`, o.groups(), askingFirst(call, patiently(call, call.withHost(bind(call, o, runInstall)))))
+unique is added.`, o.groups(), checkingFirst(call, o, patiently(call, call.withHost(bind(call, o, runInstall)))))
 }
 
-// askingFirst asks a person for what an install cannot do without.
-func askingFirst(call *session, do func(context.Context) error) func(context.Context) error {
+// checkingFirst asks a person for a URL, and refuses what does not go together before any secret is asked for or read.
+func checkingFirst(call *session, o *installOptions, do func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if err := call.bounded(ctx, func(ctx context.Context) error { return askURL(ctx, call) }); err != nil {
 			return err
+		}
+		if o.scope.url == "" {
+			return withoutURL(namesHere(o.place)...)
+		}
+		if err := o.checkEverything(); err != nil {
+			return call.earlier.blamed(err)
 		}
 		return do(ctx)
 	}
@@ -199,6 +205,18 @@ func (o *installOptions) request() (plan.Request, error) {
 // check checks the options that only together make sense.
 func (o *installOptions) check(scope github.Scope) error {
 	if err := o.checkAlone(); err != nil {
+		return err
+	}
+	return o.identity.check(scope)
+}
+
+// checkEverything checks what can be known of all options without reading a file that one names.
+func (o *installOptions) checkEverything() error {
+	scope, err := o.scope.parse()
+	if err != nil {
+		return err
+	}
+	if err := o.checkWithoutURL(); err != nil {
 		return err
 	}
 	return o.identity.check(scope)

@@ -140,10 +140,10 @@ func (o option) variable() string {
 // of tells whether the option belongs to command. What looks at the configuration takes what install takes.
 func (o *option) of(command string) bool {
 	if command == "config-show" || command == "config-validate" {
-		command = "install"
 		if o.name == "dry-run" || o.name == "json" && command == "config-validate" {
 			return false
 		}
+		command = "install"
 	}
 	for word := range strings.FieldsSeq(o.commands) {
 		if word == command {

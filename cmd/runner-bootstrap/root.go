@@ -183,8 +183,11 @@ func family(use, short string, commands ...*cobra.Command) *cobra.Command {
 // of them, and no more than most unless that is negative.
 func (call *session) taking(command *cobra.Command, words string, least, most int) *cobra.Command {
 	command.Use += " " + words
-	command.Args = func(_ *cobra.Command, arguments []string) error {
+	command.Args = func(c *cobra.Command, arguments []string) error {
 		call.operands = arguments
+		if err := dashed(call, c, arguments); err != nil {
+			return err
+		}
 		switch {
 		case len(arguments) < least:
 			return usagef("%s is missing", strings.Join(strings.Fields(words)[len(arguments):], " "))

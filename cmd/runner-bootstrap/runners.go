@@ -172,28 +172,34 @@ func getRunner(ctx context.Context, call *session, client *github.Client, o *run
 	return printRunners(call.out, []github.Runner{runner}, false)
 }
 
-func deleteRunners(ctx context.Context, call *session, client *github.Client, _ *runnersOptions) error {
+// deleteRunners goes on behind one that cannot be deleted; as JSON it prints those that this call has deleted.
+func deleteRunners(ctx context.Context, call *session, client *github.Client, o *runnersOptions) error {
+	var gone []github.Runner
 	var failed error
 	for _, word := range call.operands {
-		failed = errors.Join(failed, deleteOne(ctx, call, client, word))
+		runner, err := deleteOne(ctx, client, word)
+		switch {
+		case errors.Is(err, github.ErrNoRunner):
+			call.console.summary(fmt.Sprintf("there is no runner %s", word))
+		case err != nil:
+			failed = errors.Join(failed, err)
+		default:
+			gone = append(gone, runner)
+			call.console.summary(fmt.Sprintf("runner %s (id %d) is deleted", runner.Name, runner.ID))
+		}
 	}
-	return failed
+	if !o.gitHub.output.json {
+		return failed
+	}
+	return errors.Join(failed, printRunners(call.out, gone, true))
 }
 
-func deleteOne(ctx context.Context, call *session, client *github.Client, word string) error {
+func deleteOne(ctx context.Context, client *github.Client, word string) (github.Runner, error) {
 	runner, err := findRunner(ctx, client, word)
-	if errors.Is(err, github.ErrNoRunner) {
-		call.console.summary(fmt.Sprintf("there is no runner %s", word))
-		return nil
-	}
 	if err != nil {
-		return err
+		return runner, err
 	}
-	if err := client.DeleteRunner(ctx, runner.ID); err != nil {
-		return err
-	}
-	call.console.summary(fmt.Sprintf("runner %s (id %d) is deleted", runner.Name, runner.ID))
-	return nil
+	return runner, client.DeleteRunner(ctx, runner.ID)
 }
 
 // pruneRunners takes two looks: GitHub does not tell since when a runner is
@@ -201,8 +207,11 @@ func deleteOne(ctx context.Context, call *session, client *github.Client, word s
 // was registered: one that has never connected gets the time of a boot.
 func pruneRunners(ctx context.Context, call *session, client *github.Client, o *runnersOptions) error {
 	first, err := offlineRunners(ctx, client, call.operands, &o.filter)
-	if err != nil || len(first) == 0 || !o.prune.remove {
-		return errors.Join(err, printPruned(call.out, "would delete", first, o))
+	if err != nil {
+		return err
+	}
+	if len(first) == 0 || !o.prune.remove {
+		return printPruned(call.out, "would delete", first, o)
 	}
 	var booting, started []github.Runner
 	for _, runner := range first {

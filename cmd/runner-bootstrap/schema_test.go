@@ -37,7 +37,7 @@ func printed() map[string]any {
 		"config-show": []shownOption{}, "downloads": []offered{}, "groups-list": []github.Group{}, "jitconfig": madeConfig{},
 		"labels-list": []github.Label{}, "labels-add": []github.Label{}, "labels-set": []github.Label{}, "labels-remove": []github.Label{},
 		"labels-clear": []github.Label{}, "runners-list": []github.Runner{}, "runners-get": github.Runner{},
-		"runners-delete": nil, "runners-prune": []github.Runner{}, "token-registration": printedToken{}, "token-remove": printedToken{},
+		"runners-delete": []github.Runner{}, "runners-prune": []github.Runner{}, "token-registration": printedToken{}, "token-remove": printedToken{},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/bootstrap"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
@@ -103,7 +104,25 @@ func findRunner(ctx context.Context, client *github.Client, word string) (github
 // exampleURL is the option that says where a runner belongs, for hints.
 func exampleURL() []string { return []string{"--url", "https://github.com/OWNER/REPO"} }
 
-// withoutURL refuses a call that does not say where its runner belongs.
-func withoutURL() error {
-	return &usageError{text: "--url is required: https://github.com/OWNER/REPO", more: exampleURL()}
+// withoutURL refuses a call that does not say where its runner belongs. One of those that are here may be meant.
+func withoutURL(here ...string) error {
+	text := "--url is required: https://github.com/OWNER/REPO"
+	if len(here) > 0 {
+		text += "; or --name, for one of the runners here (" + strings.Join(here, ", ") + ")"
+	}
+	return &usageError{text: text, more: exampleURL()}
+}
+
+// namesHere are the names of the runners of this host, as far as the caller may know them.
+func namesHere(o placeOptions) []string {
+	dir, err := o.absolute()
+	if err != nil {
+		return nil
+	}
+	records, _ := instance.NewStore(instance.DefaultPaths(dir).State).List() //nolint:errcheck // they are named only to help
+	var names []string
+	for _, record := range records {
+		names = append(names, record.Name)
+	}
+	return names
 }

@@ -73,6 +73,9 @@ func (b *binding) Set(typed string) error {
 	if b.isSecret(typed) {
 		return errSecretTyped
 	}
+	if err := b.checkQuotes(typed); err != nil {
+		return err
+	}
 	b.typed, b.words = typed, append(b.words, typed)
 	return b.put(typed)
 }

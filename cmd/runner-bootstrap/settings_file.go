@@ -41,6 +41,9 @@ func readSettings(ctx context.Context, call *session) ([]config.Setting, error) 
 	switch {
 	case err == nil:
 		settings, err := readConfig(name, text)
+		if err == nil {
+			err = checkKeys(call, settings)
+		}
 		return settings, misread(call, err)
 	case of.config == "" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)):
 		return nil, nil // what only root may read is only for what root does
@@ -89,6 +92,28 @@ func readConfig(name string, text []byte) ([]config.Setting, error) {
 		}
 	}
 	return settings, nil
+}
+
+// checkKeys refuses an install's file with a key of another command that is one letter away from one of its own, as label is
+// from labels: it would be taken, and say nothing.
+func checkKeys(call *session, settings []config.Setting) error {
+	key := commandKey(call.running)
+	if key != "install" && key != "config-show" && key != "config-validate" {
+		return nil
+	}
+	own := optionsFor(key, call.options)
+	for _, s := range settings {
+		if slices.ContainsFunc(own, func(o option) bool { return o.name == s.Key }) {
+			continue
+		}
+		for _, o := range own {
+			there := slices.ContainsFunc(settings, func(other config.Setting) bool { return other.Key == o.name })
+			if !there && apart(o.name, s.Key) == 1 {
+				return configError(s.At.Errorf("key %q says nothing to install; is %q meant?", s.Key, o.name))
+			}
+		}
+	}
+	return nil
 }
 
 func configName(named, dir string) string {

@@ -42,8 +42,12 @@ func noCommandOf(call *session, under *cobra.Command, word string) error {
 	if len(meant) == 0 || at < 0 {
 		return unknown
 	}
-	arguments := slices.Clone(call.arguments)
-	arguments[at] = meant[0]
+	// Behind its family, as it was meant, and before the options, which are the command's.
+	behind := len(strings.Fields(path))
+	if call.arguments[0] == "help" {
+		behind++
+	}
+	arguments := slices.Insert(slices.Delete(slices.Clone(call.arguments), at, at+1), min(at, behind), meant[0])
 	unknown.text += "; did you mean " + strings.Join(meant, " or ") + "?"
 	unknown.hint = repeated(call, arguments, unknown.hint)
 	return unknown
@@ -132,9 +136,8 @@ func noFlag(call *session, c *cobra.Command, err error) error {
 func flagTooSoon(call *session, c *cobra.Command, unknown *pflag.NotExistError) error {
 	path := strings.TrimPrefix(strings.TrimPrefix(c.CommandPath(), programName), " ")
 	words := call.arguments[min(len(call.arguments), len(strings.Fields(path))):]
-	at := slices.IndexFunc(words, func(word string) bool { return !strings.HasPrefix(word, "-") })
-	if at >= 0 && path != "" {
-		return noCommandOf(call, c, words[at])
+	if word := firstAlone(words); word != "" && path != "" {
+		return noCommandOf(call, c, word)
 	}
 	text := "a command is missing"
 	if name := unknown.GetSpecifiedName(); name != "" {
@@ -143,9 +146,52 @@ func flagTooSoon(call *session, c *cobra.Command, unknown *pflag.NotExistError) 
 	return &usageError{text: text, hint: pointerToHelp(path)}
 }
 
+// firstAlone is the first word that is neither an option nor the value of one; empty if there is none.
+func firstAlone(words []string) string {
+	for i := 0; i < len(words); i++ {
+		name, isOption := strings.CutPrefix(words[i], "--")
+		if !isOption && !strings.HasPrefix(words[i], "-") {
+			return words[i]
+		}
+		if slices.ContainsFunc(declaredOptions(), func(o option) bool { return o.name == name && o.value != "" && len(o.choices) == 0 }) {
+			i++
+		}
+	}
+	return ""
+}
+
+// dashes are what editors of text make of "--" and "-".
+const dashes = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
+
+// dashed is about a word that begins with another dash than an option does; nil for any other word.
+func dashed(call *session, c *cobra.Command, words []string) error {
+	i := slices.IndexFunc(words, func(word string) bool { return word != "" && strings.IndexAny(word, dashes) == 0 })
+	if i < 0 {
+		return nil
+	}
+	word := words[i]
+	refused := &usageError{
+		text: fmt.Sprintf("unexpected argument %q: an option begins with \"--\", and not with \"%c\"", shown(word), []rune(word)[0]),
+	}
+	name, value, hasValue := strings.Cut(strings.TrimLeft(word, dashes+"-"), "=")
+	at := slices.Index(call.arguments, word)
+	if at < 0 || c.Flags().Lookup(name) == nil {
+		return refused
+	}
+	meant := "--" + name
+	if hasValue {
+		meant += "=" + value
+	}
+	refused.hint = repeated(call, slices.Replace(slices.Clone(call.arguments), at, at+1, meant), "")
+	return refused
+}
+
 // stray is about a word that stands alone where a command takes none: an address is meant for --url, and the name of
 // a runner that is there for --name.
 func stray(call *session, c *cobra.Command, word string) error {
+	if err := dashed(call, c, []string{word}); err != nil {
+		return err
+	}
 	text, at := fmt.Sprintf("unexpected argument %q", shown(word)), slices.Index(call.arguments, word)
 	open := func(option string) bool { return c.Flags().Lookup(option) != nil && !c.Flags().Changed(option) }
 	option, value := "", word

@@ -86,6 +86,23 @@ func (b *binding) refused(err error) error {
 	return errors.New("not understood" + b.example()) // without the name of the function that did not understand it
 }
 
+// quotes are those that editors of text make of " and ', and that no shell takes away.
+const quotes = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a"
+
+// checkQuotes refuses a value, or one of a list, that begins with a quote of an editor. A group may be called so, and what is
+// one line in a text of several is nobody's word.
+func (b *binding) checkQuotes(typed string) error {
+	if b.name == "runnergroup" || b.lines != nil {
+		return nil
+	}
+	for word := range strings.SplitSeq(typed, ",") {
+		if word = strings.TrimSpace(word); word != "" && strings.IndexAny(word, quotes) == 0 {
+			return fmt.Errorf("in quotes that no shell knows (%c): type \" or ' instead", []rune(word)[0])
+		}
+	}
+	return nil
+}
+
 // example shows a value that would be understood.
 func (b *binding) example() string {
 	switch {

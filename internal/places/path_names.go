@@ -1,6 +1,7 @@
 package places
 
 import (
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -17,6 +18,22 @@ func Misnamed(path string) string {
 		return misnamedOnWindows(path)
 	}
 	return ""
+}
+
+// Unreplaced says, in a clause, that a path begins with what a shell would have replaced, as none does within --dir=~/x or in a
+// file; empty for any other, and where there is something of that name.
+func Unreplaced(path string) string {
+	signs := "~$"
+	if runtime.GOOS == "windows" {
+		signs += "%"
+	}
+	if path == "" || !strings.Contains(signs, path[:1]) {
+		return ""
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return ""
+	}
+	return "it begins with " + path[:1] + ", which no shell has replaced; write the whole path"
 }
 
 // misnamedOnWindows goes by what Windows documents of names ("Naming Files, Paths, and Namespaces").

@@ -1,6 +1,8 @@
 package places
 
 import (
+	"os"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -39,6 +41,21 @@ func TestMisnamed(t *testing.T) {
 	t.Parallel()
 	for path, misnamed := range map[string]bool{"/opt/a b/c": false, "runners": false, "/opt/a\nb": true, "a\x00b": true, "/x\x7f": true} {
 		if got := Misnamed(path); (got != "") != misnamed {
+			t.Errorf("%q: %q", path, got)
+		}
+	}
+}
+
+func TestUnreplaced(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("~there", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for path, unreplaced := range map[string]bool{
+		"~": true, "~/x": true, "~root/x": true, "$HOME/x": true, "${HOME}": true, "%ProgramData%/x": runtime.GOOS == "windows",
+		"": false, "/opt/~x": false, "./~": false, "a$b": false, "~there": false,
+	} {
+		if got := Unreplaced(path); (got != "") != unreplaced {
 			t.Errorf("%q: %q", path, got)
 		}
 	}

@@ -111,6 +111,15 @@ func (w Work) checkSystem(path string) error {
 	return nil
 }
 
+// CheckSystemFolder refuses, by a [*WorkError], an absolute name that no host has a folder for jobs of. It looks at nothing.
+func CheckSystemFolder(folder string) error {
+	w := Work{Folder: folder}
+	if err := w.checkMeant(); err != nil {
+		return err
+	}
+	return w.checkSystem(filepath.Clean(folder))
+}
+
 // systemTrees belong to the system with all that is in them, or do not outlive it.
 func systemTrees() []string {
 	return []string{

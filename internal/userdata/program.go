@@ -2,6 +2,7 @@ package userdata
 
 import (
 	_ "embed"
+	"net/url"
 	"path"
 	"strconv"
 	"strings"
@@ -67,14 +68,27 @@ func (p Program) network() []string {
 	return lines
 }
 
+// PackageKind is what a URL leads to, ".deb" or ".rpm"; empty for anything else, and for what no machine could fetch. A query, as a
+// signed URL has one, says nothing of it.
+func PackageKind(packageURL string) string {
+	u, err := url.Parse(packageURL)
+	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return ""
+	}
+	if kind := strings.ToLower(path.Ext(u.Path)); kind == ".deb" || kind == ".rpm" {
+		return kind
+	}
+	return ""
+}
+
 // fetch is the shell's function bring, and what it needs.
 func (p Program) fetch() []string {
 	lines := []string{get}
 	const rpm = "rpm -U --replacepkgs "
 	if p.Package != "" {
-		file := "/run/runner-bootstrap" + path.Ext(p.Package)
-		add := rpm
-		if path.Ext(file) == ".deb" {
+		kind, add := PackageKind(p.Package), rpm
+		file := "/run/runner-bootstrap" + kind
+		if kind == ".deb" {
 			lines = append(lines, addDeb()...)
 			add = "add "
 		}
