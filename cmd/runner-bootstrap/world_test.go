@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -339,7 +340,22 @@ func simJob(w *world, ts *testscript.TestScript, args []string) error {
 		return err
 	}
 	fmt.Fprintf(ts.Stdout(), "%s\n%s", conclusion, job.Output())
-	return nil
+	return unbusy(ctx, ts, args[0])
+}
+
+// unbusy waits until the agent of this host knows as well that the job of a runner is over: GitHub hears of it a moment before.
+func unbusy(ctx context.Context, ts *testscript.TestScript, name string) error {
+	for {
+		text, err := os.ReadFile(filepath.Join(ts.Getenv("DIR"), "state", "instances", name, "listener.json"))
+		if err != nil || !bytes.Contains(text, []byte(`"state":"busy"`)) {
+			return nil //nolint:nilerr // it has no agent here
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the agent of %s still says that it is busy", name)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 // sim tell NAME exit CODE | update VERSION | deprecate | forget

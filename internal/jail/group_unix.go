@@ -21,6 +21,9 @@ func killGroup(process *os.Process) {
 }
 
 func exitOf(state *os.ProcessState) Exit {
+	if state == nil {
+		return Exit{Code: -1} // nobody can tell how it ended
+	}
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		return Exit{Code: -1, Signal: int(status.Signal())}
 	}

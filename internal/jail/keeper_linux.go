@@ -52,6 +52,10 @@ func launch(isolated bool) (*keeper, error) {
 	return k, nil
 }
 
+// finished tells of one that has ended whether it did all that it had to. Where somebody else has taken its exit status, as the
+// end of another life of this process does, that is not known: it may have been killed.
+func (k *keeper) finished() bool { return k.cmd.ProcessState != nil && k.cmd.ProcessState.Success() }
+
 // dismiss ends one that was told nothing.
 func (k *keeper) dismiss() {
 	_, _ = k.orders.Close(), k.reports.Close() // it has nothing to say, and was told nothing

@@ -287,6 +287,34 @@ func TestGone(t *testing.T) {
 	})
 }
 
+// A first process of which somebody else has taken the exit status may have been killed: what it has left is ended.
+func TestExitStatusThatIsNotKnown(t *testing.T) {
+	oneByOne(t, func(t *testing.T, w *world) {
+		if w.maker.Name() != Descendants {
+			return // the kernel ends all with it
+		}
+		mark := word(t)
+		l := w.begin(t, w.spec("setsid sleep "+mark+" & sleep "+mark))
+		become(t, "the program runs", func() bool { return len(sleeping(t, mark)) == 2 })
+		life := l.Life.(*processLife)
+		if err := life.cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		<-life.gone
+		life.cmd.ProcessState = nil // as after the end of another life of this process, which buries every child
+		gone := l.Gone()
+		l.ends()
+		if left := called(t, mark); len(left) > 0 {
+			t.Errorf("it has left %q", left)
+		}
+		select {
+		case <-gone:
+		case <-time.After(patience):
+			t.Error("what was ended is not known to be gone")
+		}
+	})
+}
+
 // Who keeps a life is told before its program does anything.
 func TestBegins(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {

@@ -266,7 +266,7 @@ func (l *processLife) Gone() <-chan struct{} {
 	if l.isolated {
 		return l.gone
 	}
-	return l.rest.gone(l.gone, func() bool { return l.cmd.ProcessState.Success() || !reaper.Descended() })
+	return l.rest.gone(l.gone, func() bool { return l.finished() || !reaper.Descended() })
 }
 
 func (l *processLife) Interrupt() error {
@@ -309,7 +309,7 @@ func (l *processLife) End(ctx context.Context) error {
 // endLeft ends what a first process that was killed has left, by a job of the account that this process has, or by us: then it
 // came to this process. The kernel does it where the first process was one of namespaces.
 func (l *processLife) endLeft(ctx context.Context) error {
-	if l.isolated || l.cmd.ProcessState.Success() {
+	if l.isolated || l.finished() {
 		return nil
 	}
 	if _, err := reaper.EndDescendants(ctx, 0); err != nil {
