@@ -9,6 +9,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/control"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 )
 
 // lookEach is how often it is looked whether an order was carried out.
@@ -62,8 +63,6 @@ func (h *Host) order(
 	ctx context.Context, name, verb string, command control.Command, done func(instance.Report) bool,
 ) (instance.Report, error) {
 	object := fmt.Sprintf("%s runner %q", verb, name)
-	tick := time.NewTicker(lookEach)
-	defer tick.Stop()
 	var told instance.Holder
 	for {
 		record, err := h.Store.Load(name)
@@ -88,10 +87,8 @@ func (h *Host) order(
 		if report.PID == agent.PID && done(report) {
 			return report, nil
 		}
-		select {
-		case <-ctx.Done():
-			return instance.Report{}, fmt.Errorf("%s: its listener is %s: %w", object, report.State, context.Cause(ctx))
-		case <-tick.C:
+		if err := retry.Sleep(ctx, lookEach); err != nil {
+			return instance.Report{}, fmt.Errorf("%s: its listener is %s: %w", object, report.State, err)
 		}
 	}
 }

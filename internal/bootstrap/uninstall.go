@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/control"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
@@ -14,6 +13,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/removal"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/secret"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/svc"
@@ -146,17 +146,13 @@ func (u *uninstaller) stopAgent(ctx context.Context, agent instance.Holder) erro
 	}
 	ctx, cancel := context.WithTimeout(ctx, plan.StopTimeout(u.record))
 	defer cancel()
-	tick := time.NewTicker(lookEach)
-	defer tick.Stop()
 	for {
 		now, err := u.host.Store.Running(u.removal.Name)
 		if err != nil || now != agent {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("stopping %v: %w", agent, ctx.Err())
-		case <-tick.C:
+		if err := retry.Sleep(ctx, lookEach); err != nil {
+			return fmt.Errorf("stopping %v: %w", agent, err)
 		}
 	}
 }

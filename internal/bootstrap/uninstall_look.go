@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/runner-bootstrap/runner-bootstrap/internal/github"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/refusal"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/register"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 )
 
 // look finds out what there is to take away, and refuses what must not be.
@@ -21,7 +23,7 @@ func (u *uninstaller) look(ctx context.Context) error {
 	if err == nil && (settings.ID == u.id || strings.EqualFold(settings.Name, u.record.Name)) {
 		u.id, u.configured = settings.ID, settings.URL != ""
 	}
-	if err := u.refuseBusy(); err != nil {
+	if err := u.refuseBusy(ctx); err != nil {
 		return err
 	}
 	u.never = u.id == 0 && !register.Unconfirmed(u.record) && len(u.record.PendingDeletes) == 0
@@ -89,17 +91,38 @@ func (u *uninstaller) lookAtGitHub(ctx context.Context, scope github.Scope) erro
 	return nil
 }
 
-// refuseBusy asks the nearest witness, the runner's own supervisor, whether a job
-// runs: GitHub may not be asked at all, and learns of a job a little later.
-func (u *uninstaller) refuseBusy() error {
+// hearTime is how long an agent may take to hear of the end of a job that GitHub knows to be over.
+const hearTime = 3 * time.Second
+
+// refuseBusy asks the nearest witness, the runner's own agent, whether a job runs: GitHub may not be asked at all, and learns of its
+// beginning a little later. Of its end GitHub learns first: then the agent is waited for.
+func (u *uninstaller) refuseBusy(ctx context.Context) error {
 	if u.removal.Force || u.stopped {
 		return nil
 	}
-	report, alive, err := instance.LastReport(u.host.Store, u.removal.Name)
-	if err != nil || !alive || report.State != instance.Busy {
-		return err
+	name, over := u.removal.Name, false
+	for begun := time.Now(); ; {
+		report, alive, err := instance.LastReport(u.host.Store, name)
+		if err != nil || !alive || report.State != instance.Busy {
+			return err
+		}
+		if over = over || u.idleAtGitHub(ctx); !over || time.Since(begun) > hearTime {
+			return &refusal.Error{Object: fmt.Sprintf("runner %q", name), Reason: ErrBusy, Detail: report.Job, Name: name}
+		}
+		if err := retry.Sleep(ctx, lookEach); err != nil {
+			return err
+		}
 	}
-	return &refusal.Error{Object: fmt.Sprintf("runner %q", u.removal.Name), Reason: ErrBusy, Detail: report.Job, Name: u.removal.Name}
+}
+
+// idleAtGitHub tells whether GitHub says that the runner runs no job, or lists it no more. If in doubt, the answer is no.
+func (u *uninstaller) idleAtGitHub(ctx context.Context) bool {
+	scope, err := register.ScopeOf(u.record)
+	if err != nil || u.removal.SkipGitHub || u.host.Connect == nil {
+		return false
+	}
+	runners, err := u.host.Connect(scope).Runners(ctx, u.record.Name)
+	return err == nil && !slices.ContainsFunc(runners, func(r github.Runner) bool { return r.Busy })
 }
 
 // lookAgain is for what the supervisor has done before it was stopped: it may have
@@ -121,12 +144,4 @@ func (u *uninstaller) lookAgain(ctx context.Context) error {
 	u.record.RunnerID, u.record.Renewing = record.RunnerID, record.Renewing
 	u.stopped, u.listed = true, false
 	return u.look(ctx)
-}
-
-// pendingOf are the ids that are to be deleted, once the record is to say another.
-func pendingOf(record instance.Record) []int64 {
-	if record.RunnerID == 0 || slices.Contains(record.PendingDeletes, record.RunnerID) {
-		return record.PendingDeletes
-	}
-	return append(slices.Clone(record.PendingDeletes), record.RunnerID)
 }

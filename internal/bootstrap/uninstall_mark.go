@@ -23,7 +23,7 @@ func (u *uninstaller) mark(ctx context.Context) (stopped bool, err error) {
 			r.Phase = instance.Removing
 			// What the supervisor has registered since this began is none of what was seen.
 			if r.RunnerID == before.RunnerID && u.id != 0 && u.id != r.RunnerID {
-				r.PendingDeletes, r.RunnerID = pendingOf(*r), u.id
+				r.PendingDeletes, r.RunnerID = r.ToDelete(), u.id
 			}
 		})
 		if err == nil {

@@ -239,6 +239,10 @@ func TestUninstallIsRefused(t *testing.T) {
 		"a job runs": {func(w *world) {
 			mustDo(w.t, w.store.SaveReport(runnerName, instance.Report{State: instance.Busy, Job: "build", PID: os.Getpid()}))
 		}, bootstrap.ErrBusy},
+		"a job runs, and GitHub cannot be asked": {func(w *world) {
+			mustDo(w.t, w.store.SaveReport(runnerName, instance.Report{State: instance.Busy, Job: "build", PID: os.Getpid()}))
+			w.server.Fault(githubtest.Fault{Method: "GET", Path: runnersPath, Status: 403})
+		}, bootstrap.ErrBusy},
 		"GitHub says that a job runs": {func(w *world) {
 			w.server.DeleteRunner(w.record().RunnerID)
 			id := w.server.AddRunner(organization, githubtest.Runner{Name: runnerName, Status: "online", Busy: true}).ID
@@ -268,6 +272,47 @@ func TestUninstallIsRefused(t *testing.T) {
 	w := newWorld(t)
 	if err := w.host.Uninstall(t.Context(), bootstrap.Removal{Name: "nothing"}); !errors.Is(err, instance.ErrUnknown) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// A job of which GitHub has heard the end, and the agent has not, is waited for.
+func TestUninstallAfterAJob(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		hears time.Duration // when the agent hears of the end; zero: never
+		busy  bool          // at GitHub
+		want  error
+	}{
+		"heard a moment later": {hears: 300 * time.Millisecond},
+		"never heard":          {want: bootstrap.ErrBusy},
+		"not over":             {hears: 300 * time.Millisecond, busy: true, want: bootstrap.ErrBusy},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t).withGitHub()
+			w.install(w.atGitHub())
+			if c.busy {
+				runner := w.listed()[0]
+				w.server.DeleteRunner(runner.ID)
+				runner.Busy = true
+				id := w.server.AddRunner(organization, runner).ID
+				_, err := w.store.Update(t.Context(), runnerName, func(r *instance.Record) { r.RunnerID = id })
+				mustDo(t, err)
+			}
+			mustDo(t, w.store.SaveReport(runnerName, instance.Report{State: instance.Busy, Job: "build", PID: os.Getpid()}))
+			heard := make(chan error, 1)
+			if c.hears > 0 {
+				time.AfterFunc(c.hears, func() {
+					heard <- w.store.SaveReport(runnerName, instance.Report{State: instance.Idle, PID: os.Getpid()})
+				})
+			} else {
+				heard <- nil
+			}
+			if err := w.host.Uninstall(t.Context(), bootstrap.Removal{Name: runnerName}); !errors.Is(err, c.want) {
+				t.Errorf("error %v", err)
+			}
+			mustDo(t, <-heard)
+		})
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/runner-bootstrap/runner-bootstrap/internal/control"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/instance"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/plan"
+	"github.com/runner-bootstrap/runner-bootstrap/internal/retry"
 	"github.com/runner-bootstrap/runner-bootstrap/internal/startup"
 )
 
@@ -109,8 +110,6 @@ func later(i *installer, words string) string {
 func awaitExchange(ctx context.Context, i *installer) (string, error) {
 	begin := time.Now()
 	version := i.details.Record.Wanted.Version
-	tick := time.NewTicker(lookEach)
-	defer tick.Stop()
 	for {
 		record, err := i.host.Store.Load(i.plan.Name)
 		if err != nil {
@@ -135,10 +134,8 @@ func awaitExchange(ctx context.Context, i *installer) (string, error) {
 		case time.Since(begin) > instance.ComeUp:
 			return later(i, version+", which is on its way"), nil
 		}
-		select {
-		case <-ctx.Done():
-			return "", fmt.Errorf("waiting for version %s: %w", version, context.Cause(ctx))
-		case <-tick.C:
+		if err := retry.Sleep(ctx, lookEach); err != nil {
+			return "", fmt.Errorf("waiting for version %s: %w", version, err)
 		}
 	}
 }

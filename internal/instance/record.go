@@ -267,3 +267,11 @@ func CheckName(name string) error {
 	}
 	return nil
 }
+
+// ToDelete are the ids that GitHub is to list no more, once the record is to say another.
+func (r Record) ToDelete() []int64 {
+	if r.RunnerID == 0 || slices.Contains(r.PendingDeletes, r.RunnerID) {
+		return r.PendingDeletes
+	}
+	return append(slices.Clone(r.PendingDeletes), r.RunnerID)
+}
