@@ -17,12 +17,7 @@ func heldElsewhere(u *uninstaller, runner github.Runner) bool {
 	if err != nil || !alive {
 		return err == nil
 	}
-	switch report.State {
-	case instance.Idle, instance.Busy, instance.Drained, instance.Updating:
-		return false
-	default:
-		return true
-	}
+	return !report.State.Holds()
 }
 
 // leftElsewhere says that such a runner stays at GitHub.

@@ -33,7 +33,7 @@ func arrows() []arrow {
 			"internal/plan", "internal/libraries", "internal/places", "internal/download", "internal/register", "internal/svc",
 			"internal/health", "internal/workspace", "internal/sealcheck", "internal/github", "internal/secret", "internal/instance",
 			"internal/account", "internal/refusal", "internal/control", "internal/removal", "internal/folders", "internal/machine",
-			"internal/startup", "internal/sudoers", "internal/volume",
+			"internal/startup", "internal/sudoers", "internal/volume", "internal/retry",
 		}},
 		{"internal/startup", []string{
 			"internal/plan", "internal/supervise", "internal/register", "internal/svc", "internal/secret", "internal/instance", "internal/account",

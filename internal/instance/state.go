@@ -23,3 +23,6 @@ const (
 func States() []State {
 	return []State{Starting, Connecting, Conflict, Reregistering, Idle, Reconnecting, Busy, Updating, Drained, Failing, Ended}
 }
+
+// Holds tells whether the runner is this host's in that state: its listener has the session at GitHub, or nobody has it.
+func (s State) Holds() bool { return s == Idle || s == Busy || s == Drained || s == Updating }
