@@ -170,19 +170,15 @@ func dashed(call *session, c *cobra.Command, words []string) error {
 		return nil
 	}
 	word := words[i]
+	typed, _, _ := strings.Cut(word, "=") // what follows may be a secret
 	refused := &usageError{
-		text: fmt.Sprintf("unexpected argument %q: an option begins with \"--\", and not with \"%c\"", shown(word), []rune(word)[0]),
+		text: fmt.Sprintf("unexpected argument %q: an option begins with \"--\", and not with \"%c\"", shown(typed), []rune(word)[0]),
 	}
-	name, value, hasValue := strings.Cut(strings.TrimLeft(word, dashes+"-"), "=")
-	at := slices.Index(call.arguments, word)
-	if at < 0 || c.Flags().Lookup(name) == nil {
-		return refused
+	name, at := strings.TrimLeft(typed, dashes+"-"), slices.Index(call.arguments, word)
+	if at >= 0 && c.Flags().Lookup(name) != nil {
+		meant := "--" + name + strings.TrimPrefix(word, typed)
+		refused.hint = repeated(call, slices.Replace(slices.Clone(call.arguments), at, at+1, meant), "")
 	}
-	meant := "--" + name
-	if hasValue {
-		meant += "=" + value
-	}
-	refused.hint = repeated(call, slices.Replace(slices.Clone(call.arguments), at, at+1, meant), "")
 	return refused
 }
 
