@@ -129,7 +129,17 @@ func noFlag(call *session, c *cobra.Command, err error) error {
 			arguments[i] = "--" + meant + rest
 		}
 	}
-	return &usageError{text: text + "; did you mean --" + meant + "?", hint: repeated(call, arguments, "")}
+	hint := ""
+	if !aboutSecret(c.Flags(), meant) {
+		hint = repeated(call, arguments, "")
+	}
+	return &usageError{text: text + "; did you mean --" + meant + "?", hint: hint}
+}
+
+// aboutSecret tells whether what is typed behind an option that nobody understood may be a secret of any form, as behind --toke.
+func aboutSecret(flags *pflag.FlagSet, name string) bool {
+	bound, ok := flags.Lookup(name).Value.(*binding)
+	return !ok || bound.given == givenSecret // the other one is --token
 }
 
 // flagTooSoon is about an option before the command that it belongs to, or without any.
@@ -175,7 +185,7 @@ func dashed(call *session, c *cobra.Command, words []string) error {
 		text: fmt.Sprintf("unexpected argument %q: an option begins with \"--\", and not with \"%c\"", shown(typed), []rune(word)[0]),
 	}
 	name, at := strings.TrimLeft(typed, dashes+"-"), slices.Index(call.arguments, word)
-	if at >= 0 && c.Flags().Lookup(name) != nil {
+	if at >= 0 && c.Flags().Lookup(name) != nil && !aboutSecret(c.Flags(), name) {
 		meant := "--" + name + strings.TrimPrefix(word, typed)
 		refused.hint = repeated(call, slices.Replace(slices.Clone(call.arguments), at, at+1, meant), "")
 	}

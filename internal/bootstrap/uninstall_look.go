@@ -110,7 +110,7 @@ func (u *uninstaller) refuseBusy(ctx context.Context) error {
 			return &refusal.Error{Object: fmt.Sprintf("runner %q", name), Reason: ErrBusy, Detail: report.Job, Name: name}
 		}
 		if err := retry.Sleep(ctx, lookEach); err != nil {
-			return err
+			return fmt.Errorf("waiting until the agent of runner %q has heard of the end of its job: %w", name, err)
 		}
 	}
 }

@@ -281,10 +281,12 @@ func TestUninstallAfterAJob(t *testing.T) {
 	for name, c := range map[string]struct {
 		hears time.Duration // when the agent hears of the end; zero: never
 		busy  bool          // at GitHub
+		ends  time.Duration // when the uninstall is interrupted; zero: never
 		want  error
 	}{
 		"heard a moment later": {hears: 300 * time.Millisecond},
 		"never heard":          {want: bootstrap.ErrBusy},
+		"interrupted":          {ends: 300 * time.Millisecond, want: context.Canceled},
 		"not over":             {hears: 300 * time.Millisecond, busy: true, want: bootstrap.ErrBusy},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -308,10 +310,18 @@ func TestUninstallAfterAJob(t *testing.T) {
 			} else {
 				heard <- nil
 			}
-			if err := w.host.Uninstall(t.Context(), bootstrap.Removal{Name: runnerName}); !errors.Is(err, c.want) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if c.ends > 0 {
+				time.AfterFunc(c.ends, cancel)
+			}
+			if err := w.host.Uninstall(ctx, bootstrap.Removal{Name: runnerName}); !errors.Is(err, c.want) {
 				t.Errorf("error %v", err)
 			}
 			mustDo(t, <-heard)
+			if _, err := w.store.Load(runnerName); (err == nil) != (c.want != nil) {
+				t.Errorf("afterwards its record: %v", err)
+			}
 		})
 	}
 }
